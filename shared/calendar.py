@@ -1,0 +1,110 @@
+"""The one trading calendar (XNYS): sessions, official closes and the target session (methodology, 1.3)."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import exchange_calendars
+import numpy as np
+import pandas as pd
+from exchange_calendars import ExchangeCalendar
+from numpy.typing import NDArray
+
+from shared.unavailable import IntArray
+
+FIRST_SESSION = date(1990, 1, 2)
+SETTLE_DELAY = timedelta(minutes=30)
+
+DateArray = NDArray[np.datetime64]
+
+
+@cache
+def _calendar() -> ExchangeCalendar:
+    return exchange_calendars.get_calendar("XNYS", start=FIRST_SESSION.isoformat())
+
+
+@cache
+def all_sessions() -> DateArray:
+    """Return every known session, ascending, as ``datetime64[D]``."""
+    return _calendar().sessions.to_numpy().astype("datetime64[D]")
+
+
+def session_ordinals(days: DateArray | list[date]) -> IntArray:
+    """Return the position of each day in `all_sessions`, -1 for a day that is no session.
+
+    Parameters
+    ----------
+    days : array of ``datetime64[D]`` or list of date, shape (n_days,)
+
+    Returns
+    -------
+    ndarray of int64, shape (n_days,)
+    """
+    wanted = np.asarray(days, dtype="datetime64[D]")
+    known = all_sessions()
+    position = np.searchsorted(known, wanted)
+    inside = position < len(known)
+    matches = np.zeros(wanted.shape, dtype=bool)
+    matches[inside] = known[position[inside]] == wanted[inside]
+    return np.where(matches, position, -1).astype(np.int64)
+
+
+def is_session(day: date) -> bool:
+    """Tell whether the exchange is open on that day."""
+    return bool(session_ordinals([day])[0] >= 0)
+
+
+def sessions_between(first: date, last: date) -> list[date]:
+    """Return the sessions in [first, last], ascending."""
+    known = all_sessions()
+    start = np.searchsorted(known, np.datetime64(first, "D"), side="left")
+    stop = np.searchsorted(known, np.datetime64(last, "D"), side="right")
+    days: list[date] = known[start:stop].tolist()
+    return days
+
+
+def session_on_or_before(day: date) -> date:
+    """Return the last session that is not after `day`."""
+    return shift_session(day, 0)
+
+
+def shift_session(day: date, sessions: int) -> date:
+    """Return the session that lies `sessions` after the last session on or before `day`.
+
+    Raises
+    ------
+    ValueError
+        If the calendar does not reach that far.
+    """
+    known = all_sessions()
+    position = int(np.searchsorted(known, np.datetime64(day, "D"), side="right")) - 1 + sessions
+    if not 0 <= position < len(known):
+        raise ValueError(f"session must lie between {known[0]} and {known[-1]}, was {day} {sessions:+d} sessions")
+    shifted: date = known[position].tolist()
+    return shifted
+
+
+def next_session(day: date) -> date:
+    """Return the first session after `day`."""
+    return shift_session(day, 1)
+
+
+def close_at(session: date) -> datetime:
+    """Return the official close of a session in UTC, early closes included."""
+    close: pd.Timestamp = _calendar().session_close(pd.Timestamp(session))
+    return close.to_pydatetime().astimezone(UTC)
+
+
+def last_closed_session(now: datetime, *, settle_delay: timedelta = SETTLE_DELAY) -> date:
+    """Return the target session: the last one whose close plus the settle delay has passed.
+
+    Parameters
+    ----------
+    now : datetime
+        Zone-aware instant.
+    settle_delay : timedelta, default=30 minutes
+        How long after the official close the day's bars are taken as settled.
+    """
+    candidate = session_on_or_before(now.astimezone(UTC).date())
+    if close_at(candidate) + settle_delay > now:
+        return shift_session(candidate, -1)
+    return candidate

@@ -1,0 +1,63 @@
+"""A value or the reason why there is none: never zero, a default or NaN in place of "don't know"."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+# Entries are `Unavailable` or None.
+ReasonArray = NDArray[np.object_]
+
+
+class Reason(StrEnum):
+    """Why there is no number (methodology, 1.1)."""
+
+    MISSING_DATA = "MISSING_DATA"
+    INSUFFICIENT_HISTORY = "INSUFFICIENT_HISTORY"
+    DEGENERATE_INPUT = "DEGENERATE_INPUT"
+    STALE_INPUT = "STALE_INPUT"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Stands where a number would: never replaced by zero or by a default."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """An array of numbers, each of them a value or a reason.
+
+    Parameters
+    ----------
+    values : ndarray of any shape
+        The numbers; NaN exactly where `unavailable` has an entry.
+    unavailable : ndarray of object, same shape
+        `Unavailable` where there is no number, None elsewhere.
+    """
+
+    values: FloatArray
+    unavailable: ReasonArray
+
+    @classmethod
+    def available(cls, values: FloatArray) -> Self:
+        """Wrap finite numbers."""
+        return cls(values, np.full(values.shape, None, dtype=object))
+
+    @classmethod
+    def unavailable_everywhere(cls, shape: tuple[int, ...], why: Unavailable) -> Self:
+        """Return an array in which every entry has the same reason."""
+        return cls(np.full(shape, np.nan), np.full(shape, why, dtype=object))
+
+    def at(self, index: Any) -> float | Unavailable:
+        """Return one entry as a number or its reason."""
+        why = self.unavailable[index]
+        return float(self.values[index]) if why is None else why
