@@ -25,7 +25,8 @@ def _calendar() -> ExchangeCalendar:
 @cache
 def all_sessions() -> DateArray:
     """Return every known session, ascending, as ``datetime64[D]``."""
-    return _calendar().sessions.to_numpy().astype("datetime64[D]")
+    sessions: DateArray = _calendar().sessions.to_numpy().astype("datetime64[D]")
+    return sessions
 
 
 def session_ordinals(days: DateArray | list[date]) -> IntArray:

@@ -59,5 +59,12 @@ class FactorSet(BaseModel):
 
 
 SAMPLE_FACTOR_SET: Final = FactorSet(
-    value="VLUE", growth=None, momentum="MTUM", quality="QUAL", size="SIZE", low_volatility="USMV", market="SPX", rate=None
+    value="VLUE",
+    growth=None,
+    momentum="MTUM",
+    quality="QUAL",
+    size="SIZE",
+    low_volatility="USMV",
+    market="SPX",
+    rate=None,
 )

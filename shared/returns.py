@@ -1,7 +1,5 @@
 """Returns of price series: one definition for every service."""
 
-import numpy as np
-
 from shared.unavailable import FloatArray
 
 

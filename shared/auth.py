@@ -1,0 +1,81 @@
+"""Who may call what: one access table for every route, denied when a route is not in it."""
+
+import secrets
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from fastapi import HTTPException, Request
+from pydantic import SecretStr
+
+
+class Role(IntEnum):
+    """What a caller may do; each role includes the ones below it."""
+
+    ANYONE = 0
+    VIEWER = 1
+    OPERATOR = 2
+
+
+ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
+    {
+        "GET /health/live": Role.ANYONE,
+        "GET /health/ready": Role.ANYONE,
+        "POST /runs": Role.OPERATOR,
+        "GET /runs": Role.VIEWER,
+        "GET /runs/{run_id}": Role.VIEWER,
+        "GET /dead-letters": Role.OPERATOR,
+        "GET /prices/{symbol}": Role.VIEWER,
+        "GET /profiles/{symbol}": Role.VIEWER,
+        "GET /findings": Role.VIEWER,
+        "GET /coverage": Role.VIEWER,
+        "GET /symbols": Role.VIEWER,
+        "GET /symbols/{symbol}": Role.VIEWER,
+        "GET /factors": Role.VIEWER,
+        "GET /metrics": Role.VIEWER,
+        "POST /portfolios": Role.OPERATOR,
+        "GET /portfolios": Role.VIEWER,
+        "GET /portfolios/{portfolio_id}": Role.VIEWER,
+        "POST /portfolios/{portfolio_id}/calculate": Role.OPERATOR,
+        "POST /portfolios/{portfolio_id}/positions": Role.OPERATOR,
+        "POST /portfolios/{portfolio_id}/flows": Role.OPERATOR,
+        "GET /portfolios/{portfolio_id}/positions": Role.VIEWER,
+        "GET /portfolios/{portfolio_id}/snapshots": Role.VIEWER,
+        "GET /portfolios/{portfolio_id}/values": Role.VIEWER,
+        "GET /snapshots": Role.VIEWER,
+        "GET /position-values": Role.VIEWER,
+        "GET /risk": Role.VIEWER,
+        "GET /risk/portfolios/{portfolio_id}": Role.VIEWER,
+    }
+)
+
+
+class Authenticator:
+    """Tells the role of a bearer token and checks it against the access table."""
+
+    def __init__(self, *, viewer_token: SecretStr, operator_token: SecretStr) -> None:
+        self._tokens = ((Role.OPERATOR, operator_token), (Role.VIEWER, viewer_token))
+
+    async def __call__(self, request: Request) -> None:
+        """Let the request pass, or raise 401 or 403."""
+        route = request.scope["route"]
+        needed = ACCESS.get(f"{request.method} {route.path}")
+        if needed is None:
+            raise HTTPException(403, detail="this route is not in the access table")
+        if needed is Role.ANYONE:
+            return
+        role = self._role(request.headers.get("authorization", ""))
+        if role is None:
+            raise HTTPException(401, detail="a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+        if role < needed:
+            raise HTTPException(403, detail=f"role {needed.name.lower()} is needed, was {role.name.lower()}")
+
+    def _role(self, authorization: str) -> Role | None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        for role, expected in self._tokens:
+            if secrets.compare_digest(token.encode(), expected.get_secret_value().encode()):
+                return role
+        return None

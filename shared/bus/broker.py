@@ -1,0 +1,115 @@
+"""Building brokers, and the one place that knows what a broker can't do."""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from faststream import AckPolicy, ContextRepo
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.contracts.catalogue import all_topics
+
+# How long a stopping consumer may go on with the message in hand.
+GRACEFUL_TIMEOUT_S = 20.0
+
+
+class BrokerKind(StrEnum):
+    """Which implementation of the Kafka protocol is at the other end."""
+
+    KAFKA = "kafka"
+    TANSU = "tansu"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What differs between brokers.
+
+    Attributes
+    ----------
+    idempotent_producer : bool
+        Tansu answers InitProducerId with an error.
+    fetch_max_wait_ms : int
+        Kafka answers a waiting fetch as soon as there is data; Tansu looks again only after a fraction of the wait.
+    """
+
+    idempotent_producer: bool
+    fetch_max_wait_ms: int
+
+
+CAPABILITIES = {
+    BrokerKind.KAFKA: Capabilities(idempotent_producer=True, fetch_max_wait_ms=500),
+    BrokerKind.TANSU: Capabilities(idempotent_producer=False, fetch_max_wait_ms=50),
+}
+
+
+def build_broker(bootstrap_servers: str, *, service: str) -> KafkaBroker:
+    """Return the service's broker; consumers are declared with `shared.bus.consume.Consume` only."""
+    return KafkaBroker(
+        bootstrap_servers,
+        client_id=service,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        graceful_timeout=GRACEFUL_TIMEOUT_S,
+        parser=_parse,
+        # Handlers receive the message as it came; decoding and its errors belong to `Consume`.
+        decoder=_leave_encoded,
+        apply_types=False,
+        context=ContextRepo(),
+        logger=logging.getLogger("faststream.kafka"),
+        log_level=logging.DEBUG,
+        request_timeout_ms=40_000,
+    )
+
+
+async def _parse(record: ConsumerRecord, original: Callable[[ConsumerRecord], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    # FastStream decodes header values as UTF-8 and fails on null or binary ones before any handler sees the message.
+    headers = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
+    return await original(dataclasses.replace(record, headers=headers))
+
+
+async def _leave_encoded(message: KafkaMessage) -> KafkaMessage:
+    return message
+
+
+async def start_broker(broker: KafkaBroker) -> None:
+    """Connect and start every consumer at once: joined one after the other, each group costs seconds."""
+    await broker.connect()
+    await asyncio.gather(*(subscriber.start() for subscriber in broker.subscribers))
+
+
+def build_producer(bootstrap_servers: str, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:
+    """Return the relay's producer: every replica acknowledges, retries don't duplicate where the broker can tell."""
+    options: dict[str, Any] = {"enable_idempotence": True} if CAPABILITIES[kind].idempotent_producer else {}
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        client_id=f"{service}.relay",
+        acks="all",
+        linger_ms=2,
+        compression_type="zstd",
+        max_request_size=1_048_576,
+        **options,
+    )
+
+
+async def create_topics(bootstrap_servers: str, *, partitions: int) -> tuple[str, ...]:
+    """Create the topics that are missing and return their names."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = tuple(topic for topic in all_topics() if topic not in existing)
+        if missing:
+            new = [NewTopic(name=name, num_partitions=partitions, replication_factor=1) for name in missing]
+            response = await admin.create_topics(new)
+            for name, code, *_ in response.topic_errors:
+                if code not in {0, TopicAlreadyExistsError.errno}:
+                    raise for_code(code)(name)
+        return missing
+    finally:
+        await admin.close()

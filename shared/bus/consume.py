@@ -1,0 +1,261 @@
+"""The delivery composition: decode, once, retried; what can't be processed goes to the dead letters.
+
+What becomes of a message is decided by the class of the exception (`shared.bus.errors`). A message is acknowledged
+only when its transaction, or that of its dead letter, has committed.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from faststream import AckPolicy
+from faststream.exceptions import StopConsume
+from faststream.kafka import KafkaBroker, KafkaMessage
+from pydantic import ValidationError
+
+from shared.bus.broker import Capabilities
+from shared.bus.dead_letters import Letter, dead_letter
+from shared.bus.errors import InvalidEvent, is_poison, is_transient
+from shared.bus.inbox import first_time_seen
+from shared.contracts.event import Event, Failure
+from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+REPLAY_HEADER = "replay-id"
+
+log = structlog.get_logger("bus")
+
+Handler = Callable[..., Awaitable[None]]
+FailureReport = Callable[[Any, Failure, UnitOfWork], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and with which pauses a message is tried before it is left or set aside.
+
+    A transient failure is tried `attempts` times in place and then left for redelivery, for ever; a bug is tried
+    `attempts` times and then set aside. `dead_letter_limit` in a row stops the consumer: if everything is suddenly
+    poison, the fault is ours.
+    """
+
+    attempts: int = 3
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 10.0
+    dead_letter_limit: int = 25
+
+    def pause_s(self, attempt: int) -> float:
+        """Return the pause after the given attempt (from 1), with jitter so that consumers don't retry in step."""
+        ceiling = min(self.longest_pause_s, self.first_pause_s * 2.0 ** (attempt - 1))
+        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
+
+
+@dataclass(slots=True)
+class Consumer:
+    """One handler with its own consumer group."""
+
+    name: str
+    event_types: dict[str, type[Event]]
+    handler: Handler
+    resources: dict[str, Any]
+    report_failure: FailureReport | None
+    unit_of_work: UnitOfWorkFactory
+    policy: RetryPolicy
+    dead_letters_in_a_row: int = field(default=0)
+
+    async def deliver(self, message: KafkaMessage) -> None:
+        """Process one message to its end: committed, set aside, or raised so that it is delivered again."""
+        letter = _letter(message)
+        started = time.perf_counter()
+        try:
+            event = decode(letter, self.event_types)
+        except InvalidEvent as error:
+            await self._set_aside(letter, None, error, attempts=1)
+            return
+        outcome = await self._retrying(letter, event)
+        log.info(
+            "event consumed",
+            consumer=self.name,
+            topic=letter.topic,
+            run=str(event.run.run_id),
+            part=f"{event.part.index + 1}/{event.part.total}",
+            outcome=outcome,
+            seconds=round(time.perf_counter() - started, 4),
+        )
+
+    async def _retrying(self, letter: Letter, event: Event) -> str:
+        for attempt in range(1, self.policy.attempts + 1):
+            try:
+                processed = await self._once(event, letter.headers.get(REPLAY_HEADER, ""))
+            except Exception as error:  # noqa: BLE001 - the one place that decides for every class of error
+                if is_poison(error):
+                    return await self._set_aside(letter, event, error, attempts=attempt)
+                if attempt == self.policy.attempts:
+                    return await self._give_up(letter, event, error)
+                log.warning("attempt failed", consumer=self.name, attempt=attempt, error=repr(error))
+                await asyncio.sleep(self.policy.pause_s(attempt))
+            else:
+                self.dead_letters_in_a_row = 0
+                return "processed" if processed else "duplicate"
+        raise AssertionError("attempts must be at least 1")
+
+    async def _once(self, event: Event, replay_id: str) -> bool:
+        async with self.unit_of_work() as uow:
+            if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
+                return False
+            await self.handler(event, uow, **self.resources)
+            return True
+
+    async def _give_up(self, letter: Letter, event: Event, error: Exception) -> str:
+        if is_transient(error):
+            log.warning("left for redelivery", consumer=self.name, topic=letter.topic, error=repr(error))
+            await asyncio.sleep(self.policy.longest_pause_s)
+            raise error
+        log.error("handler failed", consumer=self.name, topic=letter.topic, exc_info=error)
+        return await self._set_aside(letter, event, error, attempts=self.policy.attempts)
+
+    async def _set_aside(self, letter: Letter, event: Event | None, error: Exception, *, attempts: int) -> str:
+        if self.dead_letters_in_a_row >= self.policy.dead_letter_limit:
+            log.critical("dead-letter limit reached, consumer stopped", consumer=self.name, topic=letter.topic)
+            raise StopConsume
+        async with self.unit_of_work() as uow:
+            uow.post(dead_letter(letter, consumer=self.name, error=error, attempts=attempts))
+            if event is not None:
+                await self._report(event, error, letter.headers.get(REPLAY_HEADER, ""), uow)
+        self.dead_letters_in_a_row += 1
+        log.error("set aside", consumer=self.name, topic=letter.topic, offset=letter.offset, error=repr(error))
+        return "dead letter"
+
+    async def _report(self, event: Event, error: Exception, replay_id: str, uow: UnitOfWork) -> None:
+        seen = not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id)
+        if self.report_failure is None or seen:
+            return
+        failure = Failure(
+            subject=f"{event.topic} part {event.part.index}", reason=type(error).__name__, detail=str(error)
+        )
+        await self.report_failure(event, failure, uow, **self.resources)
+
+
+class Consume:
+    """Declares the consumers of a service: ``consume(PricesUpdated, store_prices, panel=panel)``."""
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        unit_of_work: UnitOfWorkFactory,
+        *,
+        service: str,
+        capabilities: Capabilities,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self._broker = broker
+        self._unit_of_work = unit_of_work
+        self._service = service
+        self._capabilities = capabilities
+        self._policy = policy or RetryPolicy()
+
+    def __call__(
+        self,
+        event_types: type[Event] | tuple[type[Event], ...],
+        handler: Handler,
+        *,
+        on_failure: FailureReport | None = None,
+        **resources: Any,
+    ) -> Consumer:
+        """Bind a handler to one event type, or to several that it treats alike.
+
+        Parameters
+        ----------
+        event_types : type of Event or tuple of types
+            What the handler reads.
+        handler : coroutine function
+            Called with the event, the unit of work and `resources`; its name names the consumer group.
+        on_failure : coroutine function, optional
+            Announces in the dead letter's transaction what the failed event would have led to.
+        """
+        types = event_types if isinstance(event_types, tuple) else (event_types,)
+        consumer = Consumer(
+            name=f"{self._service}.{handler.__name__}",
+            event_types={event_type.topic: event_type for event_type in types},
+            handler=handler,
+            resources=resources,
+            report_failure=on_failure,
+            unit_of_work=self._unit_of_work,
+            policy=self._policy,
+        )
+        self._subscribe(tuple(consumer.event_types), consumer.name, consumer.deliver, payload=event_types)
+        return consumer
+
+    def letters(self, topics: tuple[str, ...], handler: Handler, **resources: Any) -> None:
+        """Bind a handler to raw messages, which need not be events, such as dead letters."""
+
+        async def deliver(message: KafkaMessage) -> None:
+            async with self._unit_of_work() as uow:
+                await handler(_letter(message), uow, **resources)
+
+        self._subscribe(topics, f"{self._service}.{handler.__name__}", deliver, payload=bytes)
+
+    def _subscribe(self, topics: tuple[str, ...], group: str, deliver: Handler, *, payload: Any) -> None:
+        async def on_message(message: KafkaMessage) -> None:
+            await deliver(message)
+
+        # FastStream documents the payload from the annotation.
+        on_message.__annotations__ = {"message": payload, "return": None}
+        self._broker.subscriber(
+            *topics,
+            group_id=group,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._capabilities.fetch_max_wait_ms,
+            title=group,
+        )(on_message)
+
+
+def decode(letter: Letter, event_types: dict[str, type[Event]]) -> Event:
+    """Return the event of a message.
+
+    Raises
+    ------
+    InvalidEvent
+        If the bytes are not an event of the topic in a version that we read.
+    """
+    event_type = event_types[letter.topic]
+    said = letter.headers.get("ce_type")
+    if said != event_type.event_type():
+        raise InvalidEvent(f"ce_type must be {event_type.event_type()}, was {said}")
+    try:
+        event = event_type.model_validate_json(letter.value)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"{event_type.event_type()} must match its schema: {_reasons(error)}") from error
+    if letter.headers.get("ce_id") != str(event.event_id):
+        raise InvalidEvent(f"ce_id must be {event.event_id}, was {_uuid_or_text(letter.headers.get('ce_id'))}")
+    return event
+
+
+def _reasons(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False, include_input=False)[:5]
+    return "; ".join(f"{'.'.join(str(step) for step in item['loc']) or 'body'}: {item['msg']}" for item in found)
+
+
+def _uuid_or_text(said: str | None) -> str:
+    try:
+        return str(UUID(said or ""))
+    except ValueError:
+        return "no UUID"
+
+
+def _letter(message: KafkaMessage) -> Letter:
+    record: Any = message.raw_message
+    return Letter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=(record.key or b"").decode(errors="replace"),
+        value=record.value or b"",
+        headers=message.headers,
+    )

@@ -1,0 +1,48 @@
+"""What went wrong decides what happens to the message: the exception class is the instruction.
+
+::
+
+    Exception
+    ├── PoisonEvent          dead letter, go on
+    │   └── InvalidEvent     the bytes are no event of this topic
+    ├── TransientError       retry with pauses, then leave for redelivery
+    └── anything else        a bug: roll back, retry, then dead letter with an alert
+"""
+
+import asyncpg
+import pydantic
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# serialization failure, deadlock, lock timeout, shutdown, too many connections, connection failures, out of space
+_TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53")
+
+
+class PoisonEvent(Exception):  # noqa: N818 - it names the message, not an error of ours
+    """A message that can never be processed."""
+
+
+class InvalidEvent(PoisonEvent):
+    """The bytes are not an event that this consumer reads."""
+
+
+class TransientError(Exception):
+    """The world failed; the same message may succeed later."""
+
+
+def is_poison(error: BaseException) -> bool:
+    """Tell whether trying again is pointless."""
+    return isinstance(error, PoisonEvent | pydantic.ValidationError)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same message may succeed later without anyone's help."""
+    if isinstance(error, TransientError | OSError | TimeoutError | PoolTimeout | InterfaceError | OperationalError):
+        return True
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError):
+        return True
+    if isinstance(error, DBAPIError):
+        sqlstate = str(getattr(error.orig, "sqlstate", "") or "")
+        return error.connection_invalidated or sqlstate.startswith(("08", *_TRANSIENT_SQLSTATES))
+    sqlstate = str(getattr(error, "sqlstate", "") or "")
+    return sqlstate.startswith(("08", *_TRANSIENT_SQLSTATES))

@@ -1,0 +1,136 @@
+"""Fan-in: when every part of a run has arrived, the last one starts the next stage, once, in its own transaction."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.event import Event
+from shared.contracts.run import Run
+from shared.db.unit_of_work import UnitOfWork
+
+# The counter is bumped under the row's lock, so of two parts that arrive together the second sees the first.
+_BUMP = sa.text(
+    """
+    INSERT INTO fan_in AS f (stage, run_id, run, arrived, totals, deadline_at)
+    VALUES (:stage, :run_id, CAST(:run AS jsonb), :counted, CAST(:totals AS jsonb),
+            clock_timestamp() + make_interval(secs => :deadline_s))
+    ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = f.totals || excluded.totals
+    RETURNING arrived, totals, fired_at IS NOT NULL AS fired
+    """
+).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"))
+_INSERT_PART = sa.text(
+    """
+    INSERT INTO fan_in_part (stage, run_id, stream, part_index, part_total, subjects)
+    VALUES (:stage, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb))
+    ON CONFLICT DO NOTHING RETURNING part_index
+    """
+)
+_FIRE = sa.text("UPDATE fan_in SET fired_at = clock_timestamp() WHERE stage = :stage AND run_id = :run_id")
+_PARTS = sa.text(
+    """
+    SELECT stream, part_index, part_total, subjects FROM fan_in_part
+    WHERE stage = :stage AND run_id = :run_id ORDER BY stream, part_index
+    """
+).columns(sa.column("stream"), sa.column("part_index"), sa.column("part_total"), sa.column("subjects", JSONB))
+_OVERDUE = sa.text(
+    """
+    SELECT run_id, run FROM fan_in
+    WHERE stage = :stage AND fired_at IS NULL AND deadline_at < clock_timestamp()
+    ORDER BY run_id FOR UPDATE SKIP LOCKED
+    """
+).columns(sa.column("run_id"), sa.column("run", JSONB))
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPart:
+    """A part that is in, and the symbols or portfolios it speaks of."""
+
+    stream: str
+    index: int
+    total: int
+    subjects: tuple[str, ...]
+
+
+FanOut = Callable[[Run, Sequence[ArrivedPart], UnitOfWork], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FanIn:
+    """The barrier in front of one stage of a service.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the barrier, unique in the service.
+    streams : tuple of str
+        Topics whose every part must be in; each part says how many there are.
+    fan_out : coroutine function
+        Called once with the run and all that arrived, in the transaction of the last part.
+    deadline_s : float
+        Seconds after the first arrival when the barrier closes without the missing parts.
+    """
+
+    stage: str
+    streams: tuple[str, ...]
+    fan_out: FanOut
+    deadline_s: float = 900.0
+
+    async def arrive(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> None:
+        """Count a part; the one that completes the barrier fans out. Call it last: it locks the barrier's row."""
+        if not await self._record(event, subjects, uow.connection):
+            return
+        arrived, totals, fired = await self._bump(event, uow.connection, counted=1)
+        complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
+        if complete and not fired:
+            await self._fire(event.run, uow)
+
+    async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> bool:
+        """Keep a part until the barrier fires; True if it has fired already and the caller may go on at once."""
+        await self._record(event, subjects, uow.connection)
+        _, _, fired = await self._bump(event, uow.connection, counted=0)
+        return fired
+
+    async def close_overdue(self, uow: UnitOfWork) -> tuple[Run, ...]:
+        """Fire the barriers whose deadline has passed with what has arrived; return their runs."""
+        overdue = (await uow.connection.execute(_OVERDUE, {"stage": self.stage})).all()
+        runs = tuple(Run.model_validate(row.run) for row in overdue)
+        for run in runs:
+            await self._fire(run, uow)
+        return runs
+
+    async def _record(self, event: Event, subjects: Sequence[str], connection: AsyncConnection) -> bool:
+        parameters = {
+            "stage": self.stage,
+            "run_id": event.run.run_id,
+            "stream": event.topic,
+            "index": event.part.index,
+            "total": event.part.total,
+            "subjects": json.dumps(list(subjects)),
+        }
+        return await connection.scalar(_INSERT_PART, parameters) is not None
+
+    async def _bump(
+        self, event: Event, connection: AsyncConnection, *, counted: int
+    ) -> tuple[int, dict[str, int], bool]:
+        parameters: dict[str, Any] = {
+            "stage": self.stage,
+            "run_id": event.run.run_id,
+            "run": event.run.model_dump_json(),
+            "counted": counted,
+            "totals": json.dumps({event.topic: event.part.total} if counted else {}),
+            "deadline_s": self.deadline_s,
+        }
+        arrived, totals, fired = (await connection.execute(_BUMP, parameters)).one()
+        return arrived, totals, fired
+
+    async def _fire(self, run: Run, uow: UnitOfWork) -> None:
+        parameters = {"stage": self.stage, "run_id": run.run_id}
+        await uow.connection.execute(_FIRE, parameters)
+        rows = (await uow.connection.execute(_PARTS, parameters)).all()
+        parts = [ArrivedPart(row.stream, row.part_index, row.part_total, tuple(row.subjects)) for row in rows]
+        await self.fan_out(run, parts, uow)

@@ -1,0 +1,173 @@
+"""The relay: publishes a service's outbox in order, one leader at a time, and keeps what it has published."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from shared.bus.broker import BrokerKind, build_producer
+
+log = structlog.get_logger("relay")
+
+_PENDING = """
+    SELECT id, created_at, topic, key, value, headers FROM outbox
+    WHERE published_at IS NULL AND error IS NULL ORDER BY id LIMIT $1
+"""
+_PUBLISHED = """
+    UPDATE outbox o SET published_at = clock_timestamp()
+    FROM unnest($1::bigint[], $2::timestamptz[]) AS sent (id, created_at)
+    WHERE o.id = sent.id AND o.created_at = sent.created_at
+"""
+_PARK = "UPDATE outbox SET error = $3 WHERE id = $1 AND created_at = $2"
+
+
+class OutboxRelay:
+    """Publishes the outbox of one service.
+
+    Rows leave in id order; while one cannot be sent the ones behind it wait, so the order per key is kept. A row
+    that the broker will never take (too large) is parked with its error and the queue goes on. Several relays may
+    run: the holder of the advisory lock works, the others stand by.
+
+    Parameters
+    ----------
+    database_url : str
+        ``postgresql://`` URL of a direct connection (LISTEN and advisory locks don't survive a statement pooler).
+    bootstrap_servers : str
+        Kafka addresses.
+    kind : BrokerKind
+        What the broker can do.
+    service : str
+        Whose outbox; also the schema.
+    """
+
+    flush_rows = 500
+    idle_poll_s = 1.0
+    standby_poll_s = 1.0
+    reconnect_pause_s = 0.5
+    kept_days = 30
+
+    def __init__(self, database_url: str, bootstrap_servers: str, kind: BrokerKind, *, service: str) -> None:
+        self._database_url = database_url
+        self._bootstrap_servers = bootstrap_servers
+        self._kind = kind
+        self._service = service
+        self._wake = asyncio.Event()
+        self._partitions_made_for: date | None = None
+        self.sent = 0
+
+    async def run(self) -> None:
+        """Work until cancelled; a lost database or broker is waited for."""
+        while True:
+            try:
+                await self._lead_or_stand_by()
+            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("relay interrupted", service=self._service, error=repr(error))
+                await asyncio.sleep(self.reconnect_pause_s)
+
+    async def _lead_or_stand_by(self) -> None:
+        connection = await asyncpg.connect(
+            self._database_url,
+            server_settings={"search_path": self._service, "application_name": f"{self._service}.relay"},
+        )
+        try:
+            await connection.add_listener(f"outbox.{self._service}", self._on_notify)
+            lock = f"{self._service}.outbox"
+            while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
+                await asyncio.sleep(self.standby_poll_s)  # noqa: ASYNC110 - the lock is in another process
+            await self._publish_for_ever(connection)
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=1)
+
+    def _on_notify(self, *_: object) -> None:
+        self._wake.set()
+
+    async def _publish_for_ever(self, connection: Any) -> None:
+        producer = build_producer(self._bootstrap_servers, self._kind, service=self._service)
+        await producer.start()
+        try:
+            while True:
+                self._wake.clear()
+                await self._keep_partitions(connection)
+                if await self.flush(connection, producer) == 0:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), self.idle_poll_s)
+        finally:
+            await producer.stop()
+
+    async def flush(self, connection: Any, producer: AIOKafkaProducer) -> int:
+        """Send the oldest pending rows together, mark what was taken, and return how many rows were settled.
+
+        Raises
+        ------
+        KafkaError
+            If the broker did not take a row for a reason that will pass; rows sent before it stay marked.
+        """
+        rows = await connection.fetch(_PENDING, self.flush_rows)
+        if not rows:
+            return 0
+        outcomes = await asyncio.gather(*[await self._send(producer, row) for row in rows], return_exceptions=True)
+        sent = [row for row, outcome in zip(rows, outcomes, strict=True) if not isinstance(outcome, BaseException)]
+        await connection.execute(_PUBLISHED, [row["id"] for row in sent], [row["created_at"] for row in sent])
+        self.sent += len(sent)
+        await self._settle_failures(connection, rows, outcomes)
+        return len(rows)
+
+    async def _send(self, producer: AIOKafkaProducer, row: Any) -> "asyncio.Future[Any]":
+        headers = {**json.loads(row["headers"]), "ce_time": row["created_at"].astimezone(UTC).isoformat()}
+        encoded = [(name, value.encode()) for name, value in headers.items()]
+        try:
+            future: asyncio.Future[Any] = await producer.send(
+                row["topic"], row["value"], key=row["key"].encode(), headers=encoded
+            )
+        except (KafkaError, AssertionError, TypeError) as error:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(error if isinstance(error, KafkaError) else MessageSizeTooLargeError(repr(error)))
+        return future
+
+    async def _settle_failures(self, connection: Any, rows: Sequence[Any], outcomes: Sequence[Any]) -> None:
+        passing: BaseException | None = None
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if isinstance(outcome, MessageSizeTooLargeError):
+                log.error(
+                    "outbox row parked", service=self._service, id=row["id"], topic=row["topic"], error=repr(outcome)
+                )
+                await connection.execute(_PARK, row["id"], row["created_at"], repr(outcome))
+            elif isinstance(outcome, BaseException):
+                passing = passing or outcome
+        if passing is not None:
+            raise passing
+
+    async def _keep_partitions(self, connection: Any) -> None:
+        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        today = now.astimezone(UTC).date()
+        if self._partitions_made_for == today:
+            return
+        for ahead in range(1, 4):
+            await _make_partition(connection, today + timedelta(days=ahead))
+        await _drop_partitions(connection, before=today - timedelta(days=self.kept_days))
+        self._partitions_made_for = today
+
+
+async def _make_partition(connection: Any, day: date) -> None:
+    await connection.execute(
+        f"CREATE TABLE IF NOT EXISTS outbox_{day:%Y%m%d} PARTITION OF outbox "
+        f"FOR VALUES FROM ('{day}T00:00:00Z') TO ('{day + timedelta(days=1)}T00:00:00Z')"
+    )
+
+
+async def _drop_partitions(connection: Any, *, before: date) -> None:
+    names = await connection.fetch(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_[0-9]{8}$' AND c.relname < $1",
+        f"outbox_{before:%Y%m%d}",
+    )
+    for record in names:
+        await connection.execute(f"DROP TABLE {record['relname']}")

@@ -1,0 +1,103 @@
+"""What market_data publishes."""
+
+from datetime import date, datetime
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from shared.contracts.event import Event
+from shared.contracts.run import Contract, Symbol
+
+Column = tuple[float | None, ...]
+
+
+class Fetch(Contract):
+    """What one symbol of a shard needs: the sessions to fetch, or nothing."""
+
+    symbol: Symbol
+    first_session: date | None = Field(default=None, description="None: everything is stored")
+    last_session: date | None = None
+
+
+class MarketDataDue(Event):
+    """A shard of symbols of this run is to be fetched and announced."""
+
+    topic: ClassVar[str] = "market_data.due"
+
+    fetches: tuple[Fetch, ...]
+
+
+class CorporateAction(Contract):
+    """A split factor effective, or a cash dividend ex, at that session."""
+
+    symbol: Symbol
+    session: date
+    value: float = Field(gt=0)
+
+
+class PricesUpdated(Event):
+    """Bars of these symbols and sessions are stored: columnar, one row a symbol, one entry a session."""
+
+    topic: ClassVar[str] = "prices.updated"
+
+    sessions: tuple[date, ...]
+    symbols: tuple[Symbol, ...]
+    close: tuple[Column, ...] = Field(description="as traded; null: no bar")
+    adjusted: tuple[Column, ...] = Field(description="total-return adjusted close")
+    splits: tuple[CorporateAction, ...] = ()
+    dividends: tuple[CorporateAction, ...] = ()
+    sources: dict[str, tuple[Symbol, ...]] = Field(default_factory=dict, description="provider of the newest bars")
+
+    @model_validator(mode="after")
+    def _columns_have_the_shape(self) -> Self:
+        for name, rows in (("close", self.close), ("adjusted", self.adjusted)):
+            if len(rows) != len(self.symbols) or any(len(row) != len(self.sessions) for row in rows):
+                raise ValueError(f"{name} must have {len(self.symbols)} rows of {len(self.sessions)} entries")
+        return self
+
+
+class Profile(Contract):
+    """What is known about a symbol beside its prices."""
+
+    symbol: Symbol
+    name: str | None = None
+    sector: str | None = None
+    industry: str | None = None
+    country: str | None = None
+    exchange: str | None = None
+    currency: str | None = None
+    is_etf: bool | None = None
+    market_cap: float | None = None
+    shares_outstanding: float | None = None
+    beta: float | None = Field(default=None, description="the provider's own market beta")
+    beta_as_of: date | None = None
+    source: str
+    fetched_at: datetime
+
+
+class ProfilesUpdated(Event):
+    """Profiles that are new or have changed; a part may be empty."""
+
+    topic: ClassVar[str] = "profiles.updated"
+
+    profiles: tuple[Profile, ...] = ()
+
+
+class Statement(Contract):
+    """One reported period of one statement of a company."""
+
+    symbol: Symbol
+    statement: str = Field(pattern="^(income|balance|cash_flow)$")
+    frequency: str = Field(pattern="^(quarterly|annual)$")
+    period_end: date
+    currency: str | None = None
+    items: dict[str, float]
+    source: str
+
+
+class FundamentalsUpdated(Event):
+    """Statements that are new or have been restated."""
+
+    topic: ClassVar[str] = "fundamentals.updated"
+
+    statements: tuple[Statement, ...] = ()

@@ -1,0 +1,70 @@
+"""What portfolio publishes."""
+
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from shared.contracts.event import Event
+from shared.contracts.run import Contract, Symbol
+
+
+class SymbolsOnboarding(Event):
+    """A book holds symbols that are to be known, priced and analysed."""
+
+    topic: ClassVar[str] = "symbols.onboarding"
+    keyed_by_run: ClassVar[bool] = True
+
+    symbols: tuple[Symbol, ...]
+    portfolio_id: UUID | None = None
+
+
+class PortfolioDue(Event):
+    """These portfolios are to be valued up to the run's last session."""
+
+    topic: ClassVar[str] = "portfolio.due"
+
+    portfolio_ids: tuple[UUID, ...]
+
+
+class Snapshot(Contract):
+    """A portfolio at the end of a session, in its currency."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    equity: Decimal
+    pnl: Decimal
+    flow: Decimal
+    cash: Decimal
+    gross: Decimal
+    net: Decimal
+    stale_positions: int
+
+
+class Book(Contract):
+    """The signed exposures of a portfolio at the end of a session, one entry a position."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    equity: Decimal
+    symbols: tuple[Symbol, ...]
+    exposures: tuple[float, ...] = Field(description="portfolio currency, short negative")
+
+    @model_validator(mode="after")
+    def _columns_have_the_length(self) -> Self:
+        if len(self.exposures) != len(self.symbols):
+            raise ValueError(f"exposures must have {len(self.symbols)} entries, was {len(self.exposures)}")
+        return self
+
+
+class PortfoliosValued(Event):
+    """Snapshots of these portfolios are final; books are those of the run's sessions."""
+
+    topic: ClassVar[str] = "portfolios.valued"
+
+    snapshots: tuple[Snapshot, ...] = ()
+    books: tuple[Book, ...] = ()

@@ -1,0 +1,35 @@
+"""What risk publishes."""
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from shared.contracts.event import Event, Measure
+from shared.contracts.run import Contract
+
+
+class RiskDue(Event):
+    """The books of these portfolios are to be assessed for the run's sessions."""
+
+    topic: ClassVar[str] = "risk.due"
+
+    portfolio_ids: tuple[UUID, ...]
+
+
+class Headline(Contract):
+    """The risk of a portfolio in a few numbers."""
+
+    portfolio_id: UUID
+    as_of: date
+    market_beta: Measure
+    market_beta_coverage: float | None
+    volatility_63d: Measure
+    effective_positions: Measure
+
+
+class PortfoliosAssessed(Event):
+    """The risk of these portfolios is stored."""
+
+    topic: ClassVar[str] = "portfolios.assessed"
+
+    headlines: tuple[Headline, ...] = ()

@@ -1,0 +1,63 @@
+"""What every event carries: the run it belongs to and which part of the stage it is."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Symbol = str
+MAX_SYMBOL_LENGTH = 20
+SYMBOL_PATTERN = r"^[A-Z0-9^][A-Z0-9._^-]{0,19}$"
+
+
+class Contract(BaseModel):
+    """A frozen piece of an event: readers ignore fields they don't know, writers never send NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class RunKind(StrEnum):
+    """Why a run was asked for. For people: no handler reads it."""
+
+    NIGHTLY = "nightly"
+    ON_DEMAND = "on_demand"
+    BACKFILL = "backfill"
+    ONBOARDING = "onboarding"
+    CORRECTION = "correction"
+    REPLAY = "replay"
+
+
+class Run(Contract):
+    """Which sessions, symbols and portfolios are to be computed."""
+
+    run_id: UUID
+    kind: RunKind
+    first_session: date
+    last_session: date
+    symbols: tuple[Symbol, ...] | None = Field(default=None, description="None: every watched symbol")
+    portfolio_ids: tuple[UUID, ...] | None = Field(default=None, description="None: every portfolio")
+    requested_by: str = Field(max_length=200)
+
+    @model_validator(mode="after")
+    def _sessions_are_ordered(self) -> Self:
+        if self.first_session > self.last_session:
+            raise ValueError(f"first_session must not be after {self.last_session}, was {self.first_session}")
+        return self
+
+
+class Part(Contract):
+    """One of the `total` events that a stage of a run consists of."""
+
+    index: int = Field(ge=0)
+    total: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _index_is_inside(self) -> Self:
+        if self.index >= self.total:
+            raise ValueError(f"index must be below {self.total}, was {self.index}")
+        return self
+
+
+ONLY_PART = Part(index=0, total=1)

@@ -1,0 +1,52 @@
+"""What symbol_analytics publishes."""
+
+from datetime import date
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.contracts.event import Event
+from shared.contracts.run import Contract, Symbol
+from shared.unavailable import Reason
+
+Row = tuple[float | None, ...]
+
+
+class SymbolAnalyticsDue(Event):
+    """Factors and metrics of these symbols are to be computed for the run's sessions."""
+
+    topic: ClassVar[str] = "symbol_analytics.due"
+
+    symbols: tuple[Symbol, ...]
+
+
+class UnavailableCells(Contract):
+    """One reason and the cells of a column that it stands for."""
+
+    as_of: date
+    column: str
+    reason: Reason
+    detail: str
+    symbols: tuple[Symbol, ...]
+
+
+class SymbolTable(Event):
+    """Numbers per as_of, symbol and column: ``values[as_of][symbol][column]``, null where unavailable."""
+
+    as_ofs: tuple[date, ...]
+    symbols: tuple[Symbol, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[Row, ...], ...]
+    unavailable: tuple[UnavailableCells, ...] = Field(default=(), description="why the nulls are null")
+
+
+class SymbolsFactored(SymbolTable):
+    """Factor betas of these symbols are stored."""
+
+    topic: ClassVar[str] = "symbols.factored"
+
+
+class SymbolsMeasured(SymbolTable):
+    """Daily metrics of these symbols are stored."""
+
+    topic: ClassVar[str] = "symbols.measured"

@@ -1,0 +1,133 @@
+"""Bulk writes and reads: COPY into a staging table and one statement from there; never row by row."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
+
+_COPY_HEADER_BYTES = 19  # signature, flags, header extension length
+_COPY_TRAILER_BYTES = 2
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    raw = await connection.get_raw_connection()
+    return raw.driver_connection
+
+
+def _lists(columns: Columns) -> list[Sequence[Any]]:
+    return [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
+
+
+async def stage(connection: AsyncConnection, table: str, columns: Columns) -> str:
+    """COPY the columns into a session-private copy of `table` that empties itself at commit; return its name."""
+    staging = f"staging_{table}"
+    await connection.execute(
+        sa.text(f"CREATE TEMP TABLE IF NOT EXISTS {staging} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+    )
+    driver = await _driver(connection)
+    records = zip(*_lists(columns), strict=True)
+    await driver.copy_records_to_table(staging, records=records, columns=list(columns))
+    return staging
+
+
+async def upsert(connection: AsyncConnection, table: str, columns: Columns, *, key: Sequence[str]) -> int:
+    """Insert the rows, or replace those with the same key whose other columns differ; unchanged rows stay untouched.
+
+    Parameters
+    ----------
+    connection : AsyncConnection
+        In a transaction.
+    table : str
+        Table in the service's schema.
+    columns : mapping of name to sequence
+        One entry a row, all of one length; no two rows with the same key.
+    key : sequence of str
+        The natural key, a unique constraint of the table.
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
+    if not _length(columns):
+        return 0
+    staging = await stage(connection, table, columns)
+    names = ", ".join(columns)
+    others = [name for name in columns if name not in key]
+    action = "NOTHING"
+    if others:
+        assignments = ", ".join(f"{name} = excluded.{name}" for name in others)
+        mine, new = ", ".join(f"t.{name}" for name in others), ", ".join(f"excluded.{name}" for name in others)
+        action = f"UPDATE SET {assignments} WHERE ({mine}) IS DISTINCT FROM ({new})"
+    # Sorted by key, so that two writers lock the rows in the same order.
+    statement = (
+        f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM {staging} ORDER BY {', '.join(key)} "
+        f"ON CONFLICT ({', '.join(key)}) DO {action}"
+    )
+    result = await connection.execute(sa.text(statement))
+    await connection.execute(sa.text(f"TRUNCATE {staging}"))
+    return result.rowcount
+
+
+async def append_revisions(connection: AsyncConnection, table: str, columns: Columns, *, key: Sequence[str]) -> int:
+    """Insert each row as the next revision of its key, unless the latest revision has the same digest.
+
+    The table has the columns of `key`, then ``revision``, and ``digest``; its primary key is (*key*, revision).
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
+    if not _length(columns):
+        return 0
+    staging = await stage(connection, table, {**columns, "revision": [0] * _length(columns)})
+    names = ", ".join(columns)
+    staged = ", ".join(f"s.{name}" for name in columns)
+    same_key = " AND ".join(f"t.{name} = s.{name}" for name in key)
+    statement = (
+        f"INSERT INTO {table} ({names}, revision) "
+        f"SELECT {staged}, coalesce(latest.revision, 0) + 1 FROM {staging} s "
+        f"LEFT JOIN LATERAL (SELECT t.revision, t.digest FROM {table} t WHERE {same_key} "
+        f"ORDER BY t.revision DESC LIMIT 1) latest ON true "
+        f"WHERE latest.digest IS DISTINCT FROM s.digest ORDER BY {', '.join(f's.{name}' for name in key)}"
+    )
+    result = await connection.execute(sa.text(statement))
+    await connection.execute(sa.text(f"TRUNCATE {staging}"))
+    return result.rowcount
+
+
+async def copy_out(connection: AsyncConnection, query: str, fields: Sequence[tuple[str, str]]) -> NDArray[np.void]:
+    """Read a query of fixed-width, non-null columns as a structured array, without a Python object per row.
+
+    Parameters
+    ----------
+    connection : AsyncConnection
+        Any.
+    query : str
+        SELECT whose columns are int4 (``>i4``), int8 (``>i8``) or float8 (``>f8``), none of them null.
+    fields : sequence of (name, numpy big-endian type)
+        The columns in order.
+
+    Returns
+    -------
+    structured ndarray of shape (n_rows,)
+    """
+    buffer = io.BytesIO()
+    driver = await _driver(connection)
+    await driver.copy_from_query(query, output=buffer, format="binary")
+    layout: list[tuple[str, str]] = [("_width", ">i2")]
+    for name, kind in fields:
+        layout += [(f"_{name}", ">i4"), (name, kind)]
+    body = buffer.getbuffer()[_COPY_HEADER_BYTES : buffer.tell() - _COPY_TRAILER_BYTES]
+    return np.frombuffer(body, dtype=np.dtype(layout))
+
+
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values())))

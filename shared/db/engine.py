@@ -1,0 +1,48 @@
+"""Engines: one pool per service, `postgresql://` URLs accepted, the service's schema on the search path."""
+
+from pydantic import SecretStr
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+POOL_SIZE = 8
+
+
+def asyncpg_url(url: str | URL) -> URL:
+    """Return the URL with the asyncpg driver, whatever driver (or none) it names.
+
+    Raises
+    ------
+    ValueError
+        If it is not a PostgreSQL URL.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError(f"database URL must start with postgresql://, was {parsed.get_backend_name()}://")
+    return parsed.set(drivername="postgresql+asyncpg")
+
+
+def plain_url(url: str | URL) -> str:
+    """Return the URL as asyncpg itself takes it."""
+    return asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def build_engine(url: SecretStr, *, service: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
+    """Return an engine whose connections see the service's schema and nothing else."""
+    return create_async_engine(
+        asyncpg_url(url.get_secret_value()),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={"server_settings": {"search_path": service, "application_name": service, "jit": "off"}},
+    )
+
+
+class StatementCounter:
+    """Counts the SQL statements that an engine sends; COPY is counted by the bulk writer as part of its statement."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.statements = 0
+        event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+
+    def _count(self, *_: object) -> None:
+        self.statements += 1

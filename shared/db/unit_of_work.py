@@ -1,0 +1,54 @@
+"""One message = one transaction: the only place that commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.bus.outbox import OutboxRow, append_to_outbox, outbox_row
+from shared.contracts.event import Event
+
+
+class UnitOfWork:
+    """An open transaction and the events it will announce when it commits."""
+
+    def __init__(self, connection: AsyncConnection, *, source: str) -> None:
+        self.connection = connection
+        self._source = source
+        self._announced: list[OutboxRow] = []
+
+    def emit(self, *events: Event) -> None:
+        """Announce facts; they leave with the commit, or not at all."""
+        self._announced.extend(outbox_row(event, source=self._source) for event in events)
+
+    def post(self, row: OutboxRow) -> None:
+        """Announce a ready-made message, such as a dead letter."""
+        self._announced.append(row)
+
+    async def flush(self) -> None:
+        """Write the announced events into the outbox."""
+        await append_to_outbox(self.connection, self._announced)
+        self._announced = []
+
+
+class UnitOfWorkFactory:
+    """Opens units of work for one service."""
+
+    def __init__(self, engine: AsyncEngine, *, source: str) -> None:
+        self._engine = engine
+        self._source = source
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[UnitOfWork]:
+        """Commit what the block did, with its events, or roll all of it back."""
+        async with self._engine.connect() as connection:
+            unit = UnitOfWork(connection, source=self._source)
+            yield unit
+            await unit.flush()
+            await connection.commit()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection that will not write; what it does is rolled back."""
+        async with self._engine.connect() as connection:
+            yield connection

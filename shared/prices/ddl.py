@@ -1,0 +1,24 @@
+"""The tables of a price replica, created by the migrations of the services that keep one."""
+
+PRICE_TABLES = (
+    """
+    CREATE TABLE price_symbols (
+        symbol_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        symbol text NOT NULL UNIQUE
+    )
+    """,
+    # written_by lets an in-memory copy ask for what its last snapshot did not see (see panel.py).
+    """
+    CREATE TABLE price_bars (
+        symbol_id integer NOT NULL REFERENCES price_symbols,
+        session date NOT NULL,
+        close double precision NOT NULL CHECK (close > 0 AND close < 'Infinity'),
+        adjusted double precision NOT NULL CHECK (adjusted > 0 AND adjusted < 'Infinity'),
+        split double precision NOT NULL DEFAULT 1 CHECK (split > 0),
+        dividend double precision NOT NULL DEFAULT 0 CHECK (dividend >= 0),
+        written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
+        PRIMARY KEY (symbol_id, session)
+    )
+    """,
+    "CREATE INDEX price_bars_written_by ON price_bars (written_by)",
+)

@@ -1,0 +1,148 @@
+"""The in-memory price panel: the replica as arrays, kept up to date by asking only for what it has not seen."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.calendar import all_sessions, session_ordinals
+from shared.db.bulk import copy_out
+from shared.unavailable import FloatArray
+
+_EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
+_BAR_FIELDS = (
+    ("symbol_id", ">i4"),
+    ("session", ">i4"),
+    ("close", ">f8"),
+    ("adjusted", ">f8"),
+    ("split", ">f8"),
+    ("dividend", ">f8"),
+)
+_BARS = "SELECT symbol_id, session, close, adjusted, split, dividend FROM price_bars"
+# A row is new when the transaction that wrote it was not visible to the snapshot of the last refresh. Ids alone
+# would miss a transaction that began earlier and committed later.
+_UNSEEN = "{bars} WHERE written_by >= pg_snapshot_xmin('{seen}') AND NOT pg_visible_in_snapshot(written_by, '{seen}')"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceWindow:
+    """Prices of some symbols over consecutive sessions.
+
+    Attributes
+    ----------
+    sessions : ndarray of datetime64[D], shape (n_sessions,)
+        Oldest first.
+    close, adjusted : ndarray of shape (n_sessions, n_symbols)
+        As traded, and adjusted to total return; NaN where there is no bar.
+    split, dividend : ndarray of shape (n_sessions, n_symbols)
+        Split factor effective (1: none) and cash dividend ex (0: none) at that session.
+    """
+
+    sessions: NDArray[np.datetime64]
+    symbols: tuple[str, ...]
+    close: FloatArray
+    adjusted: FloatArray
+    split: FloatArray
+    dividend: FloatArray
+
+
+class PricePanel:
+    """All bars of a replica, one row a symbol and one column a session.
+
+    Reads are consistent with what was committed when `refresh` was called; call it in the handler that needs the
+    prices of its run, after the fan-in.
+    """
+
+    _FILL = (np.nan, np.nan, 1.0, 0.0)  # close, adjusted, split, dividend
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._lock = asyncio.Lock()
+        self._seen: str | None = None
+        self._row: dict[str, int] = {}
+        self._row_of_id = np.full(1, -1, dtype=np.int64)
+        self._first = 0  # ordinal of the session in column 0
+        self._data = np.empty((4, 0, 0))
+
+    async def refresh(self) -> None:
+        """Take in the bars that were committed since the last refresh."""
+        async with self._lock, self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            snapshot = await connection.scalar(sa.text("SELECT pg_current_snapshot()::text"))
+            query = _BARS if self._seen is None else _UNSEEN.format(bars=_BARS, seen=self._seen)
+            bars = await copy_out(connection, query, _BAR_FIELDS)
+            if len(bars):
+                await self._learn_symbols(connection, int(bars["symbol_id"].max()))
+                self._take(bars)
+            self._seen = snapshot
+
+    async def _learn_symbols(self, connection: AsyncConnection, largest_id: int) -> None:
+        if largest_id < len(self._row_of_id) and (self._row_of_id[1:] >= 0).all():
+            return
+        known = (await connection.execute(sa.text("SELECT symbol_id, symbol FROM price_symbols ORDER BY 1"))).all()
+        rows = np.full(max(largest_id, *(symbol_id for symbol_id, _ in known)) + 1, -1, dtype=np.int64)
+        for symbol_id, symbol in known:
+            rows[symbol_id] = self._row.setdefault(symbol, len(self._row))
+        self._row_of_id = rows
+
+    def _take(self, bars: NDArray[np.void]) -> None:
+        ordinals = session_ordinals(_EPOCH + bars["session"].astype("timedelta64[D]"))
+        inside = ordinals >= 0
+        bars, ordinals = bars[inside], ordinals[inside]
+        self._grow(int(ordinals.min()), int(ordinals.max()))
+        rows, columns = self._row_of_id[bars["symbol_id"]], ordinals - self._first
+        for layer, name in enumerate(("close", "adjusted", "split", "dividend")):
+            self._data[layer, rows, columns] = bars[name]
+
+    def _grow(self, first: int, last: int) -> None:
+        _, rows, columns = self._data.shape
+        start = min(first, self._first) if columns else first
+        stop = max(last + 1, self._first + columns) if columns else last + 1
+        wanted = (len(self._row), stop - start)
+        if wanted == (rows, columns) and start == self._first:
+            return
+        # Room to spare, so that a session a night does not copy everything every night.
+        spare = 0 if stop - start == columns else 32
+        grown = np.empty((4, wanted[0], min(wanted[1] + spare, len(all_sessions()) - start)))
+        for layer, fill in enumerate(self._FILL):
+            grown[layer] = fill
+        offset = self._first - start if columns else 0
+        grown[:, :rows, offset : offset + columns] = self._data
+        self._data, self._first = grown, start
+
+    def window(self, symbols: Sequence[str], *, last: date, sessions: int) -> PriceWindow:
+        """Return the prices of `symbols` over the `sessions` sessions that end at `last`.
+
+        Unknown symbols and sessions outside the panel are columns and rows without bars.
+
+        Raises
+        ------
+        ValueError
+            If `last` is not a session.
+        """
+        end = int(session_ordinals([last])[0])
+        if end < 0:
+            raise ValueError(f"last must be a session, was {last}")
+        start = max(end - sessions + 1, 0)
+        length = end - start + 1
+        out = np.empty((4, len(symbols), length))
+        for layer, fill in enumerate(self._FILL):
+            out[layer] = fill
+        rows = np.array([self._row.get(symbol, -1) for symbol in symbols], dtype=np.int64)
+        known = np.flatnonzero((rows >= 0) & (rows < self._data.shape[1]))
+        low, high = max(start, self._first), min(end + 1, self._first + self._data.shape[2])
+        if low < high and len(known):
+            block = self._data[:, :, low - self._first : high - self._first]
+            out[:, known, low - start : high - start] = block[:, rows[known]]
+        close, adjusted, split, dividend = (np.ascontiguousarray(layer.T) for layer in out)
+        return PriceWindow(all_sessions()[start : end + 1], tuple(symbols), close, adjusted, split, dividend)
+
+    def knows(self, symbol: str) -> bool:
+        """Tell whether the panel has any bar of the symbol."""
+        row = self._row.get(symbol)
+        return row is not None and bool(np.isfinite(self._data[0, row]).any())

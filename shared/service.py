@@ -1,0 +1,136 @@
+"""Hosting: one service or several as one ASGI application on one port, with their consumers and relays."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+import structlog
+from fastapi import APIRouter, Depends, FastAPI
+from faststream.kafka import KafkaBroker
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.auth import Authenticator
+from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.consume import Consume
+from shared.bus.fan_in import FanIn
+from shared.bus.relay import OutboxRelay
+from shared.db.engine import build_engine, plain_url
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.problems import Problem, install_problem_handlers
+from shared.settings import CommonSettings, service_database_url
+
+log = structlog.get_logger("service")
+
+SWEEP_PAUSE_S = 5.0
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of one service, built by its composition root."""
+
+    name: str
+    engine: AsyncEngine
+    unit_of_work: UnitOfWorkFactory
+    broker: KafkaBroker
+    relay: OutboxRelay
+    consume: Consume
+    router: APIRouter = field(default_factory=APIRouter)
+    fan_ins: list[FanIn] = field(default_factory=list)
+    background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
+def build_service(name: str, settings: CommonSettings) -> Service:
+    """Return a service with its engine, broker and relay; nothing is connected yet."""
+    url = service_database_url(settings, name)
+    engine = build_engine(url, service=name)
+    unit_of_work = UnitOfWorkFactory(engine, source=name)
+    broker = build_broker(settings.bootstrap_servers, service=name)
+    relay = OutboxRelay(plain_url(url.get_secret_value()), settings.bootstrap_servers, settings.broker, service=name)
+    consume = Consume(broker, unit_of_work, service=name, capabilities=CAPABILITIES[settings.broker])
+    return Service(name, engine, unit_of_work, broker, relay, consume)
+
+
+@asynccontextmanager
+async def running(service: Service) -> AsyncIterator[None]:
+    """Run a service: relay and sweepers first, consumers last; stopped the other way round."""
+    for prepare in service.warm_up:
+        await prepare()
+    jobs = [service.relay.run, *service.background]
+    if service.fan_ins:
+        jobs.append(lambda: _close_overdue(service))
+    tasks = [asyncio.create_task(_supervised(service.name, job)) for job in jobs]
+    try:
+        await start_broker(service.broker)
+        yield
+    finally:
+        await service.broker.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await service.engine.dispose()
+
+
+async def _supervised(service: str, job: Callable[[], Awaitable[None]]) -> None:
+    # A background job that dies silently would stop the chain without a trace.
+    while True:
+        try:
+            await job()
+        except Exception as error:
+            log.error("background job failed", service=service, exc_info=error)
+        await asyncio.sleep(1.0)
+
+
+async def _close_overdue(service: Service) -> None:
+    for fan_in in service.fan_ins:
+        async with service.unit_of_work() as uow:
+            for run in await fan_in.close_overdue(uow):
+                log.warning(
+                    "fan-in closed by its deadline", service=service.name, stage=fan_in.stage, run=str(run.run_id)
+                )
+    await asyncio.sleep(SWEEP_PAUSE_S)
+
+
+def build_app(services: Sequence[Service], settings: CommonSettings, *, title: str) -> FastAPI:
+    """Return one application that serves and runs the given services."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await asyncio.gather(*(stack.enter_async_context(running(service)) for service in services))
+            yield
+
+    authenticate = Authenticator(viewer_token=settings.viewer_token, operator_token=settings.operator_token)
+    app = FastAPI(title=title, version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    install_problem_handlers(app)
+    guarded = [Depends(authenticate)]
+    for service in services:
+        app.include_router(service.router, dependencies=guarded, tags=[service.name])
+    app.include_router(_health(services), dependencies=guarded, tags=["health"])
+    return app
+
+
+def _health(services: Sequence[Service]) -> APIRouter:
+    router = APIRouter(prefix="/health")
+
+    @router.get("/live")
+    async def live() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "live"}
+
+    @router.get("/ready")
+    async def ready() -> dict[str, str]:
+        """Tell that every service has its database and its partitions."""
+        for service in services:
+            with contextlib.suppress(Exception):
+                async with service.unit_of_work.reading() as connection:
+                    await connection.execute(sa.text("SELECT 1"))
+                if all(subscriber.running for subscriber in service.broker.subscribers):
+                    continue
+            raise Problem(503, f"{service.name} is not ready")
+        return {"status": "ready"}
+
+    return router

@@ -1,0 +1,53 @@
+"""Settings that every service has; each service adds its own in `services/<name>/settings.py`."""
+
+from pydantic import SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.bus.broker import BrokerKind
+from shared.db.engine import asyncpg_url
+
+
+class CommonSettings(BaseSettings):
+    """Addresses and secrets, from the environment.
+
+    A service reads ``<SERVICE>_DATABASE_URL`` when there is one. Otherwise it uses the server of ``DATABASE_URL``
+    with its own role and ``SERVICE_DATABASE_PASSWORD``.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_nested_delimiter="__")
+
+    database_url: SecretStr
+    service_database_password: SecretStr | None = None
+    bootstrap_servers: str
+    broker: BrokerKind = BrokerKind.KAFKA
+    viewer_token: SecretStr
+    operator_token: SecretStr
+    fan_in_deadline_s: float = 900.0
+
+    @model_validator(mode="after")
+    def _addresses_are_readable(self) -> "CommonSettings":
+        asyncpg_url(self.database_url.get_secret_value())
+        return self
+
+
+class ServiceDatabaseUrls(BaseSettings):
+    """The services' own database URLs, where they differ from the common one."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    scheduler_database_url: SecretStr | None = None
+    market_data_database_url: SecretStr | None = None
+    symbol_analytics_database_url: SecretStr | None = None
+    portfolio_database_url: SecretStr | None = None
+    risk_database_url: SecretStr | None = None
+
+
+def service_database_url(common: CommonSettings, service: str) -> SecretStr:
+    """Return the URL under which a service reaches its own schema with its own role."""
+    own: SecretStr | None = getattr(ServiceDatabaseUrls(), f"{service}_database_url")
+    if own is not None:
+        return own
+    url = asyncpg_url(common.database_url.get_secret_value()).set(drivername="postgresql", username=service)
+    if common.service_database_password is not None:
+        url = url.set(password=common.service_database_password.get_secret_value())
+    return SecretStr(url.render_as_string(hide_password=False))
