@@ -1,0 +1,50 @@
+import random
+import socket
+from pathlib import Path
+
+# Below the range from which kernels take the local ports of outgoing connections (Linux 32768, macOS 49152): a port
+# chosen here is not taken by somebody's client while the server is down.
+_CANDIDATES = range(20_000, 32_000)
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of the loopback interface.
+
+    Parameters
+    ----------
+    port : int
+        The TCP port.
+
+    Returns
+    -------
+    bool
+        True if nobody listens on it.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: connections of the previous server in TIME_WAIT don't make the port taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def remembered_port(memory: Path) -> int:
+    """Return the port of the previous start, or a new one when there is none or somebody else has taken it.
+
+    Parameters
+    ----------
+    memory : Path
+        The file that remembers the port; written when a new one is chosen.
+
+    Returns
+    -------
+    int
+        A free port of the loopback interface.
+    """
+    if memory.exists() and is_free(port := int(memory.read_text())):
+        return port
+    port = next(port for port in random.SystemRandom().sample(_CANDIDATES, len(_CANDIDATES)) if is_free(port))
+    memory.write_text(str(port))
+    return port
