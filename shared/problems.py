@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 
-class Problem(Exception):  # noqa: N818 - the name of the standard
+class Problem(Exception):
     """A refusal that says which field is wrong and why."""
 
     def __init__(self, status: int, detail: str, *, errors: list[dict[str, Any]] | None = None) -> None:

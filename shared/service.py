@@ -24,7 +24,7 @@ from shared.settings import CommonSettings, service_database_url
 
 log = structlog.get_logger("service")
 
-SWEEP_PAUSE_S = 5.0
+BACKGROUND_PAUSE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -75,13 +75,13 @@ async def running(service: Service) -> AsyncIterator[None]:
 
 
 async def _supervised(service: str, job: Callable[[], Awaitable[None]]) -> None:
-    # A background job that dies silently would stop the chain without a trace.
+    # Jobs are one round of a sweep, or endless; one that died silently would stop the chain without a trace.
     while True:
         try:
             await job()
-        except Exception as error:
-            log.error("background job failed", service=service, exc_info=error)
-        await asyncio.sleep(1.0)
+        except Exception:
+            log.exception("background job failed", service=service)
+        await asyncio.sleep(BACKGROUND_PAUSE_S)
 
 
 async def _close_overdue(service: Service) -> None:
@@ -91,7 +91,6 @@ async def _close_overdue(service: Service) -> None:
                 log.warning(
                     "fan-in closed by its deadline", service=service.name, stage=fan_in.stage, run=str(run.run_id)
                 )
-    await asyncio.sleep(SWEEP_PAUSE_S)
 
 
 def build_app(services: Sequence[Service], settings: CommonSettings, *, title: str) -> FastAPI:

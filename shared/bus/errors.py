@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 _TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53")
 
 
-class PoisonEvent(Exception):  # noqa: N818 - it names the message, not an error of ours
+class PoisonEvent(Exception):
     """A message that can never be processed."""
 
 

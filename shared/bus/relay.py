@@ -25,6 +25,7 @@ _PUBLISHED = """
     FROM unnest($1::bigint[], $2::timestamptz[]) AS sent (id, created_at)
     WHERE o.id = sent.id AND o.created_at = sent.created_at
 """
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _PARK = "UPDATE outbox SET error = $3 WHERE id = $1 AND created_at = $2"
 
 
@@ -79,8 +80,9 @@ class OutboxRelay:
         try:
             await connection.add_listener(f"outbox.{self._service}", self._on_notify)
             lock = f"{self._service}.outbox"
-            while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
-                await asyncio.sleep(self.standby_poll_s)  # noqa: ASYNC110 - the lock is in another process
+            # The lock is let go in another process: no event of ours can tell.
+            while not await connection.fetchval(_TRY_LOCK, lock):  # noqa: ASYNC110
+                await asyncio.sleep(self.standby_poll_s)
             await self._publish_for_ever(connection)
         finally:
             with contextlib.suppress(Exception):

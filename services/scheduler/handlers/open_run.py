@@ -1,0 +1,92 @@
+"""Open a run for the target session or a range, or join the one that is under way."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID, uuid4
+
+from services.scheduler.repository import SchedulerRepository, scope_of
+from services.scheduler.settings import SchedulerSettings
+from shared.calendar import is_session, last_closed_session, session_on_or_before, shift_session
+from shared.contracts.run import ONLY_PART, Run, RunKind
+from shared.contracts.scheduler import BatchTriggered
+from shared.db.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What somebody asks for; what is None follows from the calendar and the ledger."""
+
+    kind: RunKind
+    first_session: date | None
+    last_session: date | None
+    symbols: tuple[str, ...] | None
+    portfolio_ids: tuple[UUID, ...] | None
+    requested_by: str
+
+
+class UnusableSession(ValueError):
+    """A date that cannot bound a run."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(reason)
+
+
+async def open_run(
+    request: RunRequest, uow: UnitOfWork, *, now: datetime, settings: SchedulerSettings
+) -> tuple[Run, bool]:
+    """Open a run and trigger it; return it and whether it is new.
+
+    Raises
+    ------
+    UnusableSession
+        If a bound is no session, lies in the future, or the bounds are in the wrong order.
+    """
+    repository = SchedulerRepository(uow.connection)
+    last, newest = _last_session(request, now=now, settings=settings)
+    first = request.first_session or await _first_session(request, last, repository, settings)
+    _check_range(first, last, newest)
+
+    run = Run(
+        run_id=uuid4(),
+        kind=request.kind,
+        first_session=first,
+        last_session=last,
+        symbols=request.symbols,
+        portfolio_ids=request.portfolio_ids,
+        requested_by=request.requested_by,
+    )
+    scope = scope_of(run)
+
+    if not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
+        return (await repository.get_active_run(run, scope=scope)).run, False
+
+    uow.emit(BatchTriggered(run=run, part=ONLY_PART))
+    return run, True
+
+
+def _last_session(request: RunRequest, *, now: datetime, settings: SchedulerSettings) -> tuple[date, date]:
+    newest = last_closed_session(now, settle_delay=timedelta(minutes=settings.settle_delay_min))
+    return request.last_session or newest, newest
+
+
+async def _first_session(
+    request: RunRequest, last: date, repository: SchedulerRepository, settings: SchedulerSettings
+) -> date:
+    # A nightly run begins where the last one ended, so a skipped night heals itself.
+    done = await repository.find_last_nightly_session() if request.kind is RunKind.NIGHTLY else None
+    if done is None or done >= last or request.symbols is not None or request.portfolio_ids is not None:
+        return last
+    return max(shift_session(done, 1), shift_session(last, 1 - settings.catch_up_sessions))
+
+
+def _check_range(first: date, last: date, newest: date) -> None:
+    for field, day in (("first_session", first), ("last_session", last)):
+        if day > newest:
+            raise UnusableSession(field, f"must not be after the last closed session {newest}, was {day}")
+        if not is_session(day):
+            raise UnusableSession(
+                field, f"must be a session (the one before is {session_on_or_before(day)}), was {day}"
+            )
+    if first > last:
+        raise UnusableSession("first_session", f"must not be after last_session {last}, was {first}")

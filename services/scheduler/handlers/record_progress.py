@@ -1,0 +1,32 @@
+"""Fold an event of a run into the ledger, and close the run with its last part."""
+
+from services.scheduler.core.ledger import run_complete
+from services.scheduler.ending import batch_completed
+from services.scheduler.repository import SchedulerRepository, scope_of
+from services.scheduler.settings import SchedulerSettings
+from shared.contracts.event import Event
+from shared.contracts.scheduler import RunStatus
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
+    """Record the part; when every stage of the run is in, close the run and announce it."""
+    repository = SchedulerRepository(uow.connection)
+    # A run that a service began (onboarding) becomes known by its first event, whichever that is.
+    await repository.store_run(
+        event.run, scope=f"{scope_of(event.run)} run={event.run.run_id}", deadline_s=settings.run_deadline_s
+    )
+    await repository.store_part(event)
+
+    stored = await repository.find_run(event.run.run_id, lock=True)
+    if stored is None or stored.status is not RunStatus.ACTIVE:
+        return
+    tallies = await repository.load_tallies(event.run.run_id)
+    if not run_complete(tallies):
+        return
+    failed = sum(entry.failures for entry in tallies)
+    status = RunStatus.COMPLETED_WITH_ERRORS if failed else RunStatus.COMPLETED
+
+    await repository.finish_run(event.run.run_id, status)
+
+    uow.emit(await batch_completed(stored, status, tallies, repository))

@@ -1,0 +1,23 @@
+"""The scheduler's composition root."""
+
+from services.scheduler import api, subscribers
+from services.scheduler.handlers.close_overdue_runs import close_overdue_runs
+from services.scheduler.settings import SchedulerSettings
+from shared.clock import Clock, SystemClock
+from shared.service import Service, build_service
+from shared.settings import CommonSettings
+
+
+def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, clock: Clock | None = None) -> Service:
+    """Return the scheduler, ready to run."""
+    own = settings or SchedulerSettings()
+    service = build_service("scheduler", common)
+    subscribers.register(service.consume, own)
+    service.router = api.build_router(service.unit_of_work, clock or SystemClock(), own)
+
+    async def sweep() -> None:
+        async with service.unit_of_work() as uow:
+            await close_overdue_runs(uow)
+
+    service.background.append(sweep)
+    return service

@@ -1,0 +1,198 @@
+"""The scheduler's SQL: runs, their parts, dead letters."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.core.ledger import StageTally, tally
+from shared.bus.dead_letters import Letter, run_of
+from shared.contracts.event import Event, Failure
+from shared.contracts.run import Run
+from shared.contracts.scheduler import RunStatus
+
+_RUN_COLUMNS = "run_id, run, status, requested_at, deadline_at, finished_at"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as the ledger keeps it."""
+
+    run: Run
+    status: RunStatus
+    requested_at: datetime
+    deadline_at: datetime
+    finished_at: datetime | None
+
+
+def scope_of(run: Run) -> str:
+    """Return the scope that may have one active run per kind and session."""
+    symbols = "*" if run.symbols is None else ",".join(sorted(run.symbols))
+    portfolios = "*" if run.portfolio_ids is None else ",".join(sorted(map(str, run.portfolio_ids)))
+    return f"symbols={symbols} portfolios={portfolios}"
+
+
+def _stored(row: Any) -> StoredRun:
+    return StoredRun(
+        Run.model_validate(row.run), RunStatus(row.status), row.requested_at, row.deadline_at, row.finished_at
+    )
+
+
+def _run_query(clause: str) -> Any:
+    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in _RUN_COLUMNS.split(", ") if name != "run"]
+    return sa.text(f"SELECT {_RUN_COLUMNS} FROM runs {clause}").columns(*columns, sa.column("run", JSONB))
+
+
+class SchedulerRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_run(self, run: Run, *, scope: str, deadline_s: float) -> bool:
+        """Open the run unless one of the same kind, session and scope is active, or it is known; tell if it is new."""
+        statement = sa.text(
+            """
+            INSERT INTO runs (run_id, kind, first_session, last_session, scope, run, deadline_at)
+            VALUES (:run_id, :kind, :first, :last, :scope, CAST(:run AS jsonb),
+                    clock_timestamp() + make_interval(secs => :deadline_s))
+            ON CONFLICT DO NOTHING RETURNING run_id
+            """
+        )
+        parameters = {
+            "run_id": run.run_id,
+            "kind": run.kind.value,
+            "first": run.first_session,
+            "last": run.last_session,
+            "scope": scope,
+            "run": run.model_dump_json(),
+            "deadline_s": deadline_s,
+        }
+        return await self._connection.scalar(statement, parameters) is not None
+
+    async def get_active_run(self, run: Run, *, scope: str) -> StoredRun:
+        """Return the active run that a request for `run` joins."""
+        query = _run_query("WHERE status = 'active' AND kind = :kind AND last_session = :last AND scope = :scope")
+        parameters = {"kind": run.kind.value, "last": run.last_session, "scope": scope}
+        return _stored((await self._connection.execute(query, parameters)).one())
+
+    async def find_run(self, run_id: UUID, *, lock: bool = False) -> StoredRun | None:
+        """Return the run if it is known; with `lock`, nobody else folds into it until the transaction ends."""
+        query = _run_query("WHERE run_id = :run_id" + (" FOR UPDATE" if lock else ""))
+        row = (await self._connection.execute(query, {"run_id": run_id})).one_or_none()
+        return None if row is None else _stored(row)
+
+    async def list_runs(self, *, limit: int, before: datetime | None) -> list[StoredRun]:
+        """Return runs, the newest request first."""
+        query = _run_query(
+            "WHERE requested_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
+            "ORDER BY requested_at DESC LIMIT :limit"
+        )
+        rows = await self._connection.execute(query, {"before": before, "limit": limit})
+        return [_stored(row) for row in rows]
+
+    async def find_last_nightly_session(self) -> date | None:
+        """Return the newest session that a finished nightly run over everything has covered."""
+        session: date | None = await self._connection.scalar(
+            sa.text(
+                "SELECT max(last_session) FROM runs WHERE kind = 'nightly' AND scope = 'symbols=* portfolios=*' "
+                "AND status IN ('completed', 'completed_with_errors')"
+            )
+        )
+        return session
+
+    async def store_part(self, event: Event) -> None:
+        """Record that a part of a stage has arrived; a repetition changes nothing."""
+        statement = sa.text(
+            """
+            INSERT INTO run_parts (run_id, stage, part_index, part_total, subjects, failures, failed)
+            VALUES (:run_id, :stage, :index, :total, :subjects, CAST(:failures AS jsonb), :failed)
+            ON CONFLICT DO NOTHING
+            """
+        )
+        failures = [failure.model_dump(mode="json") for failure in event.failures]
+        parameters = {
+            "run_id": event.run.run_id,
+            "stage": event.topic,
+            "index": event.part.index,
+            "total": event.part.total,
+            "subjects": event.subjects,
+            "failures": json.dumps(failures),
+            "failed": len(failures),
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def load_tallies(self, run_id: UUID) -> tuple[StageTally, ...]:
+        """Return what has arrived of each stage."""
+        query = sa.text(
+            """
+            SELECT stage, count(*), max(part_total), sum(subjects), sum(failed), min(arrived_at), max(arrived_at)
+            FROM run_parts WHERE run_id = :run_id GROUP BY stage
+            """
+        )
+        rows = (await self._connection.execute(query, {"run_id": run_id})).all()
+        return tally([StageTally(*row) for row in rows])
+
+    async def list_failures(self, run_id: UUID, *, limit: int) -> list[tuple[str, Failure]]:
+        """Return (stage, failure) in the order of stage and part."""
+        query = sa.text(
+            """
+            SELECT stage, failure FROM run_parts, jsonb_array_elements(failures) AS failure
+            WHERE run_id = :run_id ORDER BY stage, part_index, failure ->> 'subject' LIMIT :limit
+            """
+        ).columns(sa.column("stage"), sa.column("failure", JSONB))
+        rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit})
+        return [(row.stage, Failure.model_validate(row.failure)) for row in rows]
+
+    async def finish_run(self, run_id: UUID, status: RunStatus) -> None:
+        """Close the run."""
+        statement = sa.text("UPDATE runs SET status = :status, finished_at = clock_timestamp() WHERE run_id = :run_id")
+        await self._connection.execute(statement, {"run_id": run_id, "status": status.value})
+
+    async def list_overdue_runs(self) -> list[StoredRun]:
+        """Return active runs whose deadline has passed, locked; those that somebody else holds are left out."""
+        query = _run_query("WHERE status = 'active' AND deadline_at < clock_timestamp() FOR UPDATE SKIP LOCKED")
+        return [_stored(row) for row in await self._connection.execute(query)]
+
+    async def store_dead_letter(self, letter: Letter) -> None:
+        """Record a dead letter with its cause and origin."""
+        statement = sa.text(
+            """
+            INSERT INTO dead_letters
+                (topic, partition_number, position, consumer, run_id, reason, detail, attempts, value, headers)
+            VALUES (:topic, :partition, :position, :consumer, :run_id, :reason, :detail, :attempts, :value,
+                    CAST(:headers AS jsonb))
+            ON CONFLICT DO NOTHING
+            """
+        )
+        said = letter.headers
+        parameters = {
+            "topic": said.get("dlq-topic", letter.topic),
+            "partition": int(said.get("dlq-partition", letter.partition)),
+            "position": int(said.get("dlq-offset", letter.offset)),
+            "consumer": said.get("dlq-consumer", "unknown"),
+            "run_id": run_of(letter),
+            "reason": said.get("dlq-reason", "unknown"),
+            "detail": said.get("dlq-detail", ""),
+            "attempts": int(said.get("dlq-attempts", 0)),
+            "value": letter.value,
+            "headers": json.dumps(dict(said)),
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def list_dead_letters(self, *, run_id: UUID | None, limit: int) -> Sequence[Any]:
+        """Return dead letters, the newest first, of one run or of all."""
+        query = sa.text(
+            """
+            SELECT topic, partition_number, position, consumer, run_id, reason, detail, attempts, recorded_at
+            FROM dead_letters WHERE CAST(:run_id AS uuid) IS NULL OR run_id = :run_id
+            ORDER BY recorded_at DESC LIMIT :limit
+            """
+        )
+        return (await self._connection.execute(query, {"run_id": run_id, "limit": limit})).all()

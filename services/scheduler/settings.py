@@ -1,0 +1,13 @@
+"""Settings of the scheduler."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SchedulerSettings(BaseSettings):
+    """What only the scheduler needs."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="SCHEDULER_")
+
+    run_deadline_s: float = 3600.0
+    settle_delay_min: int = 30
+    catch_up_sessions: int = 30

@@ -1,0 +1,27 @@
+"""What the scheduler listens to: every stage of every run, and every dead letter."""
+
+from services.scheduler.handlers.record_dead_letter import record_dead_letter
+from services.scheduler.handlers.record_progress import record_progress
+from services.scheduler.settings import SchedulerSettings
+from shared.bus.consume import Consume
+from shared.contracts.catalogue import EVENTS, dead_letter_topic
+from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.portfolio import PortfoliosValued, SymbolsOnboarding
+from shared.contracts.risk import PortfoliosAssessed
+from shared.contracts.symbol_analytics import SymbolsFactored, SymbolsMeasured
+
+LEDGER = (
+    SymbolsOnboarding,
+    ProfilesUpdated,
+    PricesUpdated,
+    SymbolsFactored,
+    SymbolsMeasured,
+    PortfoliosValued,
+    PortfoliosAssessed,
+)
+
+
+def register(consume: Consume, settings: SchedulerSettings) -> None:
+    """Declare the consumers."""
+    consume(LEDGER, record_progress, settings=settings)
+    consume.letters(tuple(dead_letter_topic(topic) for topic in EVENTS), record_dead_letter)
