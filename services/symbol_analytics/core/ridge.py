@@ -1,0 +1,167 @@
+"""Joint ridge regression of many symbols on the style factors (methodology, 3: style betas)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.symbol_analytics.core.rows import (
+    Deviations,
+    RowsUsed,
+    checked_returns,
+    deviations,
+    is_available,
+    rows_used,
+    why_unavailable,
+)
+from shared.conventions import BETA_CAP, RIDGE_ALPHA
+from shared.unavailable import BoolArray, FloatArray, IntArray, ReasonArray
+
+# Symbols solved at a time: bounds the memory and keeps the deviations in the processor's cache; changes no result.
+BLOCK: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeFits:
+    """One joint fit per symbol; every number is NaN exactly where `unavailable` has an entry.
+
+    Parameters
+    ----------
+    betas : ndarray of shape (n_symbols, n_regressors)
+        Coefficients per unit of return of the regressor, limited to the cap.
+    capped : ndarray of bool, shape (n_symbols, n_regressors)
+        True where the coefficient lay beyond the cap. R squared stays that of the fit as it was.
+    r_squared : ndarray of shape (n_symbols,)
+        In-sample.
+    rows : RowsUsed
+    unavailable : ndarray of object, shape (n_symbols,)
+        `Unavailable` or None.
+    """
+
+    betas: FloatArray
+    capped: BoolArray
+    r_squared: FloatArray
+    rows: RowsUsed
+    unavailable: ReasonArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """Standardised regressors and their moment matrix, once per distinct set of rows."""
+
+    standardised: FloatArray  # (n_regressors, n_masks, n_sessions)
+    scales: FloatArray  # (n_masks, n_regressors), population standard deviations
+    moments: FloatArray  # (n_masks, n_regressors, n_regressors)
+    varies: BoolArray  # (n_masks,), whether every regressor does
+    mask_of_symbol: IntArray  # (n_symbols,)
+
+
+def fit_ridges(
+    returns: FloatArray,
+    regressors: FloatArray,
+    *,
+    min_observations: int,
+    alpha: float = RIDGE_ALPHA,
+    cap: float = BETA_CAP,
+) -> RidgeFits:
+    """Return the joint ridge coefficients of each symbol's returns on all the regressors.
+
+    Over the rows a symbol uses, minimise ``sum((y - b0 - Z w)**2) + alpha * sum(w**2)`` with Z the regressors
+    standardised by their population standard deviation; the intercept is not penalised, `alpha` is not scaled by the
+    number of rows, and the coefficients are returned per unit of the regressors as they were, ``w / s``.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_symbols, n_sessions)
+        Simple returns, one row per symbol, oldest first; NaN where there is none.
+    regressors : ndarray of shape (n_regressors, n_sessions)
+        Simple returns of the factor proxies on the same sessions; NaN where there is none.
+    min_observations : int
+        Fewer rows leave the symbol `INSUFFICIENT_HISTORY`; at least 2.
+    alpha : float, default=RIDGE_ALPHA
+        Penalty, positive, which also keeps collinear regressors solvable.
+    cap : float, default=BETA_CAP
+        Coefficients beyond are set to the cap and marked; exactly the cap is not beyond.
+
+    Returns
+    -------
+    RidgeFits
+        `DEGENERATE_INPUT` where the symbol or a regressor does not vary over the rows used.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, a value is infinite, `alpha` is not positive or `min_observations` is below 2.
+
+    Notes
+    -----
+    NaN policy: a row is used where the symbol and all the regressors have a return; the number of rows is in the
+    result. Symbols with the same rows share the moment matrix. A symbol's numbers are the same bits whatever symbols
+    it is fitted with. Complexity O(n_symbols * n_sessions * n_regressors), and n_regressors more per distinct mask.
+
+    References
+    ----------
+    Hastie, Tibshirani & Friedman, *The Elements of Statistical Learning*, 2nd ed., section 3.4.1.
+    """
+    if not (alpha > 0.0 and np.isfinite(alpha)):
+        raise ValueError(f"alpha must be positive and finite, was {alpha}")
+    if min_observations < 2:
+        raise ValueError(f"min_observations must be at least 2, was {min_observations}")
+    y = checked_returns(returns)  # (n_symbols, n_sessions)
+    x = checked_returns(regressors, n_sessions=y.shape[1])  # (n_regressors, n_sessions)
+    rows = rows_used(y, x)
+    coefficients = np.empty((len(y), len(x)))
+    r_squared = np.empty(len(y))
+    unavailable = np.full(len(y), None, dtype=object)
+    for start in range(0, len(y), BLOCK):
+        block = slice(start, start + BLOCK)
+        design = _design(x, rows.mask[block])
+        dy = deviations(y[block], rows.mask[block])
+        unavailable[block] = why_unavailable(
+            rows.n_observations[block],
+            min_observations=min_observations,
+            symbol_varies=dy.varies,
+            regressors_vary=design.varies[design.mask_of_symbol],
+        )
+        coefficients[block], r_squared[block] = _solve(design, dy, alpha)
+    missing = ~is_available(unavailable)
+    coefficients[missing], r_squared[missing] = np.nan, np.nan
+    return RidgeFits(
+        betas=np.clip(coefficients, -cap, cap),
+        capped=np.abs(coefficients) > cap,
+        r_squared=r_squared,
+        rows=rows,
+        unavailable=unavailable,
+    )
+
+
+def _design(regressors: FloatArray, mask: BoolArray) -> _Design:
+    """Standardise the regressors over each distinct set of rows."""
+    packed = np.packbits(mask, axis=1)
+    _, first_symbol, mask_of_symbol = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    masks = mask[first_symbol]  # (n_masks, n_sessions)
+    n_observations = np.maximum(masks.sum(axis=1), 1)
+    centred = [deviations(regressor, masks) for regressor in regressors]
+    varies = np.stack([d.varies for d in centred], axis=1)  # (n_masks, n_regressors)
+    sd = np.sqrt(np.stack([d.sum_squares for d in centred], axis=1) / n_observations[:, None])
+    scales = np.where(varies, sd, 1.0)
+    standardised = np.stack([d.values / scales[:, j, None] for j, d in enumerate(centred)])
+    moments = np.empty((len(masks), len(regressors), len(regressors)))
+    for j, z_j in enumerate(standardised):
+        for k, z_k in enumerate(standardised[: j + 1]):
+            moments[:, j, k] = moments[:, k, j] = (z_j * z_k).sum(axis=-1)
+    all_vary: BoolArray = np.logical_and.reduce(varies, axis=1)
+    return _Design(standardised, scales, moments, all_vary, mask_of_symbol.reshape(-1))
+
+
+def _solve(design: _Design, dy: Deviations, alpha: float) -> tuple[FloatArray, FloatArray]:
+    """Return the coefficients, (n_symbols, n_regressors), and R squared, (n_symbols,)."""
+    of_symbol = design.mask_of_symbol
+    cross = np.stack([(z[of_symbol] * dy.values).sum(axis=-1) for z in design.standardised], axis=1)
+    penalised = design.moments + alpha * np.eye(len(design.standardised))
+    weights = np.linalg.solve(penalised[of_symbol], cross[:, :, None])[:, :, 0]  # (n_symbols, n_regressors)
+    residuals = dy.values.copy()
+    for weight, z in zip(weights.T, design.standardised, strict=True):
+        residuals -= weight[:, None] * z[of_symbol]
+    total = np.where(dy.varies, dy.sum_squares, 1.0)
+    return weights / design.scales[of_symbol], 1.0 - (residuals * residuals).sum(axis=-1) / total

@@ -1,0 +1,129 @@
+"""The sessions an estimate uses, and moments over them.
+
+Every reduction runs along the contiguous axis of one symbol, so its bits are the same whatever the rest of the batch:
+a matrix product over the batch would pick its kernel, and with it the rounding, by the size of the batch.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from shared.unavailable import BoolArray, FloatArray, IntArray, Reason, ReasonArray, Unavailable
+
+# Returns are prices over prices less one, so a constant return carries rounding noise of about 1e-16.
+CONSTANT_WITHIN: Final = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class RowsUsed:
+    """Which sessions enter the estimate of each symbol.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n_symbols, n_sessions)
+    n_observations : ndarray of int64, shape (n_symbols,)
+        Counted, never assumed.
+    first, last : ndarray of int64, shape (n_symbols,)
+        Columns of the first and the last session used, -1 if none is.
+    """
+
+    mask: BoolArray
+    n_observations: IntArray
+    first: IntArray
+    last: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """Deviations from the mean over the rows used.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_symbols,)
+    values : ndarray of shape (n_symbols, n_sessions)
+        Zero in the rows that are not used.
+    sum_squares : ndarray of shape (n_symbols,)
+    varies : ndarray of bool, shape (n_symbols,)
+        False where the rows used are constant up to rounding.
+    """
+
+    mean: FloatArray
+    values: FloatArray
+    sum_squares: FloatArray
+    varies: BoolArray
+
+
+def checked_returns(returns: FloatArray, *, n_sessions: int | None = None) -> FloatArray:
+    """Return the rows as contiguous float64 after checking their shape and that none is infinite.
+
+    Raises
+    ------
+    ValueError
+        If `returns` is not two-dimensional, has no or another number of sessions, or holds an infinity.
+    """
+    rows = np.ascontiguousarray(returns, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ValueError(f"returns must have one row per series and at least one session, was of shape {rows.shape}")
+    if n_sessions is not None and rows.shape[1] != n_sessions:
+        raise ValueError(f"returns must have {n_sessions} sessions, was {rows.shape[1]}")
+    if np.isinf(rows).any():
+        raise ValueError(f"returns must be finite or missing, was infinite {int(np.isinf(rows).sum())} times")
+    return rows
+
+
+def rows_used(returns: FloatArray, regressors: FloatArray) -> RowsUsed:
+    """Return the sessions on which a symbol and all the regressors have a return.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_symbols, n_sessions)
+    regressors : ndarray of shape (n_regressors, n_sessions)
+    """
+    mask = ~np.isnan(returns) & ~np.isnan(regressors).any(axis=0)  # (n_symbols, n_sessions)
+    n_observations = mask.sum(axis=1, dtype=np.int64)
+    none_used = n_observations == 0
+    first = np.where(none_used, -1, mask.argmax(axis=1)).astype(np.int64)
+    last = np.where(none_used, -1, mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)).astype(np.int64)
+    return RowsUsed(mask, n_observations, first, last)
+
+
+def deviations(values: FloatArray, mask: BoolArray) -> Deviations:
+    """Return deviations from the mean over the rows in `mask`.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_symbols, n_sessions) or (n_sessions,)
+    mask : ndarray of bool, shape (n_symbols, n_sessions)
+
+    Notes
+    -----
+    Two passes, so that a mean far from zero costs no digits. NaN policy: allowed outside the mask only.
+    """
+    n_observations = np.maximum(mask.sum(axis=-1), 1)
+    filled = np.where(mask, values, 0.0)  # (n_symbols, n_sessions)
+    mean = filled.sum(axis=-1) / n_observations
+    deviation = np.where(mask, filled - mean[:, None], 0.0)
+    sum_squares = (deviation * deviation).sum(axis=-1)
+    varies = np.sqrt(sum_squares / n_observations) > CONSTANT_WITHIN * np.abs(filled).max(axis=-1)
+    return Deviations(mean, deviation, sum_squares, varies)
+
+
+def is_available(unavailable: ReasonArray) -> BoolArray:
+    """Return True where there is no reason."""
+    return np.array([why is None for why in unavailable], dtype=np.bool_)
+
+
+def why_unavailable(
+    n_observations: IntArray, *, min_observations: int, symbol_varies: BoolArray, regressors_vary: BoolArray
+) -> ReasonArray:
+    """Return for each symbol why its rows support no estimate, None where they do."""
+    unavailable = np.full(n_observations.shape, None, dtype=object)
+    for varies, subject in ((regressors_vary, "a regressor does"), (symbol_varies, "the symbol's returns do")):
+        for n in np.unique(n_observations[~varies]).tolist():
+            why = Unavailable(Reason.DEGENERATE_INPUT, f"{subject} not vary over {n} sessions")
+            unavailable[~varies & (n_observations == n)] = why
+    for n in np.unique(n_observations[n_observations < min_observations]).tolist():
+        why = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {min_observations} sessions")
+        unavailable[n_observations == n] = why
+    return unavailable
