@@ -9,6 +9,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -186,7 +188,7 @@ class Consume:
             unit_of_work=self._unit_of_work,
             policy=self._policy,
         )
-        self._subscribe(tuple(consumer.event_types), consumer.name, consumer.deliver, payload=event_types)
+        self._subscribe(tuple(consumer.event_types), consumer.name, consumer.deliver, payload=reduce(or_, types))
         return consumer
 
     def letters(self, topics: tuple[str, ...], handler: Handler, **resources: Any) -> None:
