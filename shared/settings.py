@@ -5,6 +5,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.bus.broker import BrokerKind
 from shared.db.engine import asyncpg_url
+from shared.factor_set import FactorSet
 
 
 class CommonSettings(BaseSettings):
@@ -51,3 +52,11 @@ def service_database_url(common: CommonSettings, service: str) -> SecretStr:
     if common.service_database_password is not None:
         url = url.set(password=common.service_database_password.get_secret_value())
     return SecretStr(url.render_as_string(hide_password=False))
+
+
+class FactorSettings(BaseSettings):
+    """The factor set, one value for market_data (which keeps its proxies) and symbol_analytics (which uses them)."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    factor_set: FactorSet = FactorSet()
