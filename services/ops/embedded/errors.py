@@ -13,11 +13,11 @@ class EmbeddedError(RuntimeError):
     """An embedded server cannot be run."""
 
 
-class EmbeddedUnavailable(EmbeddedError):  # noqa: N818
+class EmbeddedUnavailable(EmbeddedError):
     """The machine lacks what the embedded server needs."""
 
 
-class DataDirectoryInUse(EmbeddedError):  # noqa: N818
+class DataDirectoryInUse(EmbeddedError):
     """Another process holds the lock of the data directory."""
 
     def __init__(self, data_dir: Path, holder: str) -> None:
@@ -26,7 +26,7 @@ class DataDirectoryInUse(EmbeddedError):  # noqa: N818
         super().__init__(f"data directory {data_dir} must not be in use, was held by process {holder or 'unknown'}")
 
 
-class EmbeddedStartFailed(EmbeddedError):  # noqa: N818
+class EmbeddedStartFailed(EmbeddedError):
     """An embedded server ended, or did not become ready in time."""
 
     def __init__(self, name: str, reason: str, log: Path, log_tail: str) -> None:

@@ -1,15 +1,12 @@
-import asyncio
 import base64
 import secrets
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
-from services.ops.embedded.errors import EmbeddedStartFailed
 from services.ops.embedded.kafka_jars import KafkaJars
 from services.ops.embedded.ports import remembered_port
-from services.ops.embedded.process import ServerProcess, server_environment
+from services.ops.embedded.process import ServerProcess, run_tool
 from services.ops.embedded.readiness import broker_answers
 
 _READY_WITHIN_S = 90.0
@@ -83,19 +80,7 @@ class EmbeddedKafka:
     async def _format(self, configuration: Path) -> None:
         cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
         tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", str(configuration))
-        process = await asyncio.create_subprocess_exec(
-            *self._java("-XX:TieredStopAtLevel=1"),
-            *tool,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=self._home,
-            env=server_environment(),
-            start_new_session=True,
-        )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            reason = f"formatting its log ended with code {process.returncode}"
-            raise EmbeddedStartFailed("kafka", reason, configuration, output.decode(errors="replace"))
+        await run_tool("kafka-storage", (*self._java("-XX:TieredStopAtLevel=1"), *tool), self._home)
 
 
 def _properties(address: str, controller: str, log: Path) -> str:

@@ -81,9 +81,8 @@ def find_java() -> Path:
         ) from error
     version = re.search(r'version "(\d+)', shown.stderr)
     if version is None or int(version[1]) < _OLDEST_JAVA:
-        raise EmbeddedUnavailable(
-            f"Java must be {_OLDEST_JAVA} or later, {found} was {version[1] if version else shown.stderr!r}"
-        )
+        was = version[1] if version else shown.stderr.strip()
+        raise EmbeddedUnavailable(f"Java must be {_OLDEST_JAVA} or later, {found} was {was}")
     return Path(found)
 
 

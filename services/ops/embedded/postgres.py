@@ -1,9 +1,7 @@
-import asyncio
 import os
 import secrets
 import shutil
 import signal
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +10,11 @@ from typing import Self
 import asyncpg
 
 from services.ops.embedded.account import Account, postgres_account
-from services.ops.embedded.errors import EmbeddedStartFailed, EmbeddedUnavailable
+from services.ops.embedded.errors import EmbeddedUnavailable
 from services.ops.embedded.lock import DataDirectoryLock
 from services.ops.embedded.ports import remembered_port
 from services.ops.embedded.postgres_binaries import SHARED_STATE, PostgresBinaries, find_binaries
-from services.ops.embedded.process import ServerProcess, server_environment, start_mark
+from services.ops.embedded.process import ServerProcess, run_tool, start_mark
 
 _ROLE = "postgres"
 _READY_WITHIN_S = 60.0  # crash recovery included
@@ -137,21 +135,13 @@ async def _initialise(home: Path, binaries: PostgresBinaries, account: Account |
     if account is not None:
         account.own(password)
         account.own(partial)
-    process = await asyncio.create_subprocess_exec(
-        str(binaries.directory / "initdb"),
-        *("--pgdata", str(partial), "--username", _ROLE, "--pwfile", str(password), "--auth", "scram-sha-256"),
+    command = (
+        *(str(binaries.directory / "initdb"), "--pgdata", str(partial), "--username", _ROLE),
+        *("--pwfile", str(password), "--auth", "scram-sha-256"),
         # One collation on every machine: that of the code points.
         *("--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=home,
-        env=server_environment(),
-        start_new_session=True,
-        **(account.popen_arguments() if account else {}),
     )
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        raise EmbeddedStartFailed("initdb", f"code {process.returncode}", partial, output.decode(errors="replace"))
+    await run_tool("initdb", command, home, account=account)
     partial.rename(home / "data")
 
 

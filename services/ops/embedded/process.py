@@ -84,6 +84,41 @@ def end_with_parent(parent: int, stop_signal: signal.Signals) -> Callable[[], No
     return bind
 
 
+async def run_tool(name: str, command: Sequence[str], home: Path, *, account: Account | None = None) -> None:
+    """Run a command to its end; it is killed when we don't wait for that.
+
+    Parameters
+    ----------
+    name : str
+        Names it in the error.
+    command : Sequence[str]
+        The executable and its arguments.
+    home : Path
+        The working directory.
+    account : Account | None
+        The account to run under; None for our own.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=home,
+        env=server_environment(),
+        start_new_session=True,
+        preexec_fn=end_with_parent(os.getpid(), signal.SIGKILL),
+        **(account.popen_arguments() if account else {}),
+    )
+    try:
+        output, _ = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise EmbeddedStartFailed(name, f"code {process.returncode}", home, output.decode(errors="replace"))
+
+
 class ServerProcess:
     """A server that we start, watch and stop, and that is found again when we were killed while it ran.
 

@@ -1,0 +1,24 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.ops.embedded.stack import RunningStack
+from tests.support.stack import broker_description, fresh_database, run_stack
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"broker: {broker_description()}"
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[RunningStack]:
+    """One database server and one broker for the session, started when the first test asks."""
+    async with run_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def database(stack: RunningStack) -> AsyncIterator[str]:
+    """The address of an empty database for this test module."""
+    async with fresh_database(stack.database_url) as url:
+        yield url

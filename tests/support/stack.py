@@ -1,0 +1,97 @@
+"""The database and the broker that integration tests run on."""
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+import asyncpg
+from testcontainers.community.kafka import KafkaContainer
+
+from services.ops.embedded.brokers import choose_broker
+from services.ops.embedded.errors import EmbeddedUnavailable
+from services.ops.embedded.postgres import EmbeddedPostgres
+from services.ops.embedded.stack import EmbeddedStack, RunningStack
+
+BrokerUnderTest = Literal["tansu", "kafka", "testcontainers"]
+
+_BROKER_VARIABLE = "SIGMASIGHT_TEST_BROKER"
+_IMAGE = "confluentinc/cp-kafka:7.6.0"
+
+
+def wanted_broker() -> BrokerUnderTest:
+    """Return the broker that the tests are to run on: `SIGMASIGHT_TEST_BROKER`, by default Tansu."""
+    chosen = os.environ.get(_BROKER_VARIABLE, "tansu")
+    if chosen not in get_args(BrokerUnderTest):
+        raise ValueError(f"{_BROKER_VARIABLE} must be one of {get_args(BrokerUnderTest)}, was {chosen!r}")
+    return cast("BrokerUnderTest", chosen)
+
+
+def broker_description() -> str:
+    """Say which broker the tests run on, without starting it."""
+    broker = wanted_broker()
+    if broker == "testcontainers":
+        return f"{_IMAGE} in a container"
+    try:
+        choice = choose_broker(broker)
+    except EmbeddedUnavailable as missing:
+        return f"none: {missing}"
+    return f"{choice.kind} {choice.version}"
+
+
+@asynccontextmanager
+async def run_stack() -> AsyncIterator[RunningStack]:
+    """Run a database and the chosen broker in a temporary directory."""
+    broker = wanted_broker()
+    with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as directory:
+        running = _in_container(Path(directory)) if broker == "testcontainers" else _embedded(Path(directory), broker)
+        async with running as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def _embedded(directory: Path, broker: Literal["tansu", "kafka"]) -> AsyncIterator[RunningStack]:
+    async with EmbeddedStack(directory, broker=broker) as stack:
+        yield stack
+
+
+@asynccontextmanager
+async def _in_container(directory: Path) -> AsyncIterator[RunningStack]:
+    kafka = KafkaContainer(_IMAGE).with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+    await asyncio.to_thread(kafka.start)
+    try:
+        async with EmbeddedPostgres(directory) as postgres:
+            yield RunningStack(
+                database_url=postgres.url,
+                database_version=postgres.version,
+                bootstrap_servers=kafka.get_bootstrap_server(),
+                broker_kind="kafka",
+                broker_version=_IMAGE,
+                log_is_new=True,
+            )
+    finally:
+        await asyncio.to_thread(kafka.stop)
+
+
+@asynccontextmanager
+async def fresh_database(admin_url: str) -> AsyncIterator[str]:
+    """Make an empty database, yield its address, drop it whoever is still connected."""
+    name = f"test_{secrets.token_hex(6)}"
+    await _execute(admin_url, f"CREATE DATABASE {name}")
+    try:
+        yield urlsplit(admin_url)._replace(path=f"/{name}").geturl()
+    finally:
+        await _execute(admin_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
