@@ -138,7 +138,7 @@ class Consumer:
         failure = Failure(
             subject=f"{event.topic} part {event.part.index}", reason=type(error).__name__, detail=str(error)
         )
-        await self.report_failure(event, failure, uow, **self.resources)
+        await self.report_failure(event, failure, uow)
 
 
 class Consume:

@@ -11,20 +11,14 @@ from shared.contracts.run import Contract, Symbol
 Column = tuple[float | None, ...]
 
 
-class Fetch(Contract):
-    """What one symbol of a shard needs: the sessions to fetch, or nothing."""
-
-    symbol: Symbol
-    first_session: date | None = Field(default=None, description="None: everything is stored")
-    last_session: date | None = None
-
-
 class MarketDataDue(Event):
-    """A shard of symbols of this run is to be fetched and announced."""
+    """A shard of symbols of this run is to be fetched, where something is missing, and announced."""
 
     topic: ClassVar[str] = "market_data.due"
 
-    fetches: tuple[Fetch, ...]
+    symbols: tuple[Symbol, ...]
+    fetch_first: date | None = Field(default=None, description="None: everything is stored")
+    fetch_last: date | None = None
 
 
 class CorporateAction(Contract):

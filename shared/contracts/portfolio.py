@@ -12,12 +12,11 @@ from shared.contracts.run import Contract, Symbol
 
 
 class SymbolsOnboarding(Event):
-    """A book holds symbols that are to be known, priced and analysed."""
+    """A book holds symbols that are to be known, priced and analysed: those of the run."""
 
     topic: ClassVar[str] = "symbols.onboarding"
     keyed_by_run: ClassVar[bool] = True
 
-    symbols: tuple[Symbol, ...]
     portfolio_id: UUID | None = None
 
 

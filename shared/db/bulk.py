@@ -36,8 +36,16 @@ async def stage(connection: AsyncConnection, table: str, columns: Columns) -> st
     return staging
 
 
-async def upsert(connection: AsyncConnection, table: str, columns: Columns, *, key: Sequence[str]) -> int:
-    """Insert the rows, or replace those with the same key whose other columns differ; unchanged rows stay untouched.
+async def upsert(
+    connection: AsyncConnection,
+    table: str,
+    columns: Columns,
+    *,
+    key: Sequence[str],
+    compare: Sequence[str] | None = None,
+    touch: Mapping[str, str] | None = None,
+) -> int:
+    """Insert the rows, or replace those with the same key that differ; unchanged rows stay untouched.
 
     Parameters
     ----------
@@ -49,6 +57,10 @@ async def upsert(connection: AsyncConnection, table: str, columns: Columns, *, k
         One entry a row, all of one length; no two rows with the same key.
     key : sequence of str
         The natural key, a unique constraint of the table.
+    compare : sequence of str, optional
+        Columns in which a difference counts; by default all but the key.
+    touch : mapping of column to SQL expression, optional
+        Set beside the columns when a row is replaced.
 
     Returns
     -------
@@ -59,20 +71,19 @@ async def upsert(connection: AsyncConnection, table: str, columns: Columns, *, k
         return 0
     staging = await stage(connection, table, columns)
     names = ", ".join(columns)
-    others = [name for name in columns if name not in key]
+    compared = compare or [name for name in columns if name not in key]
     action = "NOTHING"
-    if others:
-        assignments = ", ".join(f"{name} = excluded.{name}" for name in others)
-        mine, new = ", ".join(f"t.{name}" for name in others), ", ".join(f"excluded.{name}" for name in others)
-        action = f"UPDATE SET {assignments} WHERE ({mine}) IS DISTINCT FROM ({new})"
+    if compared:
+        assignments = [f"{name} = excluded.{name}" for name in columns if name not in key]
+        assignments += [f"{name} = {expression}" for name, expression in (touch or {}).items()]
+        mine, new = (", ".join(f"{alias}.{name}" for name in compared) for alias in ("t", "excluded"))
+        action = f"UPDATE SET {', '.join(assignments)} WHERE ({mine}) IS DISTINCT FROM ({new})"
     # Sorted by key, so that two writers lock the rows in the same order.
     statement = (
         f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM {staging} ORDER BY {', '.join(key)} "
         f"ON CONFLICT ({', '.join(key)}) DO {action}"
     )
-    result = await connection.execute(sa.text(statement))
-    await connection.execute(sa.text(f"TRUNCATE {staging}"))
-    return result.rowcount
+    return await _run_staged(connection, staging, statement)
 
 
 async def append_revisions(connection: AsyncConnection, table: str, columns: Columns, *, key: Sequence[str]) -> int:
@@ -98,6 +109,10 @@ async def append_revisions(connection: AsyncConnection, table: str, columns: Col
         f"ORDER BY t.revision DESC LIMIT 1) latest ON true "
         f"WHERE latest.digest IS DISTINCT FROM s.digest ORDER BY {', '.join(f's.{name}' for name in key)}"
     )
+    return await _run_staged(connection, staging, statement)
+
+
+async def _run_staged(connection: AsyncConnection, staging: str, statement: str) -> int:
     result = await connection.execute(sa.text(statement))
     await connection.execute(sa.text(f"TRUNCATE {staging}"))
     return result.rowcount

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.market_data import PricesUpdated
-from shared.db.bulk import stage
+from shared.db.bulk import upsert
 from shared.unavailable import FloatArray
 
 _INSERT_SYMBOLS = sa.text(
@@ -17,17 +17,6 @@ _INSERT_SYMBOLS = sa.text(
     """
 )
 _SYMBOL_IDS = sa.text("SELECT symbol, symbol_id FROM price_symbols WHERE symbol = ANY(CAST(:symbols AS text[]))")
-_UPSERT = sa.text(
-    """
-    INSERT INTO price_bars AS b (symbol_id, session, close, adjusted, split, dividend)
-    SELECT symbol_id, session, close, adjusted, split, dividend FROM staging_price_bars ORDER BY symbol_id, session
-    ON CONFLICT (symbol_id, session) DO UPDATE
-    SET close = excluded.close, adjusted = excluded.adjusted, split = excluded.split, dividend = excluded.dividend,
-        written_by = pg_current_xact_id()
-    WHERE (b.close, b.adjusted, b.split, b.dividend)
-        IS DISTINCT FROM (excluded.close, excluded.adjusted, excluded.split, excluded.dividend)
-    """
-)
 
 
 async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
@@ -48,10 +37,8 @@ async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
         "split": split[rows, columns],
         "dividend": dividend[rows, columns],
     }
-    staging = await stage(connection, "price_bars", bars)
-    result = await connection.execute(_UPSERT)
-    await connection.execute(sa.text(f"TRUNCATE {staging}"))
-    return result.rowcount
+    touch = {"written_by": "pg_current_xact_id()"}
+    return await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), touch=touch)
 
 
 async def symbol_ids(connection: AsyncConnection, symbols: Sequence[str]) -> dict[str, int]:
