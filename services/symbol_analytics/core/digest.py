@@ -1,0 +1,83 @@
+"""Digests of the inputs of a result, so that unchanged inputs are recognised and write nothing."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from services.symbol_analytics.core.factors import CONVENTIONS
+from services.symbol_analytics.core.freshness import sessions_since_last_close
+from services.symbol_analytics.core.parameters import FactorParameters
+from shared.factor_set import FactorSet
+from shared.returns import simple_returns
+from shared.unavailable import FloatArray, Quantities
+
+# Raised with every change of the core that changes a number: results of another version are other results.
+CODE_VERSION: Final = 1
+DIGEST_BYTES: Final = 16
+
+
+def factor_digests(
+    closes: FloatArray,
+    proxies: Mapping[str, FloatArray],
+    *,
+    factor_set: FactorSet,
+    provider_betas: Quantities,
+    parameters: FactorParameters = CONVENTIONS,
+) -> tuple[bytes, ...]:
+    """Return one digest per symbol of everything that `estimate_factors` computes its estimates from.
+
+    Covers the returns of the longest window, the age of the last close, the regressors, the factor set, the
+    parameters, the provider beta or its reason, and `CODE_VERSION`. Parameters as of `estimate_factors`.
+    """
+    n_sessions = parameters.required_sessions
+    ages = sessions_since_last_close(closes)
+    provided = [why or value for value, why in zip(provider_betas.values, provider_betas.unavailable, strict=True)]
+    regressors = [_series(ticker, proxies, n_sessions) for ticker in factor_set.tickers()]
+    context = b"".join((factor_set.model_dump_json().encode(), repr(parameters).encode(), *regressors))
+    labels = [f"{age} {beta!r}" for age, beta in zip(ages.tolist(), provided, strict=True)]
+    return row_digests([simple_returns(closes[-n_sessions:]).T], labels, context=context)
+
+
+def row_digests(blocks: Sequence[FloatArray], labels: Sequence[str], *, context: bytes) -> tuple[bytes, ...]:
+    """Return one digest per row of the blocks side by side, with a label of its own and a context common to all.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray of shape (n_rows, any)
+        NaN allowed; any NaN is the same as any other, and -0.0 the same as 0.0.
+    labels : sequence of str
+        What else belongs to a row, one per row.
+    context : bytes
+        What belongs to every row.
+
+    Returns
+    -------
+    tuple of bytes
+        One per row, each of DIGEST_BYTES.
+    """
+    shapes = repr([block.shape[1:] for block in blocks]).encode()
+    seed = hashlib.blake2b(context, digest_size=DIGEST_BYTES)
+    seed.update(shapes + str(CODE_VERSION).encode())
+    rows = np.concatenate([_canonical(block) for block in blocks], axis=1)
+    digests = []
+    for row, label in zip(rows, labels, strict=True):
+        digest = seed.copy()
+        digest.update(row.data)
+        digest.update(label.encode())
+        digests.append(digest.digest())
+    return tuple(digests)
+
+
+def _series(ticker: str, proxies: Mapping[str, FloatArray], n_sessions: int) -> bytes:
+    if ticker not in proxies:
+        return f"{ticker} absent".encode()
+    closes = np.asarray(proxies[ticker])[:, None]
+    age = int(sessions_since_last_close(closes)[0])
+    return f"{ticker} {age} ".encode() + _canonical(simple_returns(closes[-n_sessions:])).tobytes()
+
+
+def _canonical(values: FloatArray) -> FloatArray:
+    """Give every NaN and every zero the same bits."""
+    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values + 0.0))

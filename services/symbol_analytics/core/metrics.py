@@ -1,0 +1,191 @@
+"""Returns over the usual horizons and realised volatility, all symbols at once (methodology, 4)."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, SESSION_HORIZONS
+from services.symbol_analytics.core.freshness import checked_closes, why_not_current
+from services.symbol_analytics.core.rows import is_available
+from shared.conventions import SESSIONS_PER_YEAR, STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
+from shared.returns import simple_returns
+from shared.unavailable import FloatArray, Quantities, Reason, ReasonArray, Unavailable
+
+# How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
+BASE_WITHIN_SESSIONS: Final = 5
+
+
+def split_adjusted_closes(closes: FloatArray, split_factors: FloatArray) -> FloatArray:
+    """Return as-traded closes in the share units of the last session.
+
+    Parameters
+    ----------
+    closes : ndarray of shape (n_sessions, n_symbols)
+        As traded, oldest first; NaN where there is none.
+    split_factors : ndarray of shape (n_sessions, n_symbols)
+        New shares per old share effective that session, 1 where there is no split; needed whether or not the session
+        has a close.
+
+    Returns
+    -------
+    ndarray of shape (n_sessions, n_symbols)
+        Each close over the product of the factors of later sessions.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, or a factor is missing, infinite or not positive.
+
+    Notes
+    -----
+    NaN policy: propagated in `closes`, rejected in `split_factors`.
+
+    Examples
+    --------
+    >>> split_adjusted_closes(np.array([[400.0], [101.0]]), np.array([[1.0], [4.0]])).tolist()
+    [[100.0], [101.0]]
+    """
+    prices = checked_closes(closes)
+    if split_factors.shape != prices.shape:
+        raise ValueError(f"split_factors must have the shape {prices.shape}, was {split_factors.shape}")
+    wrong = ~(np.isfinite(split_factors) & (split_factors > 0.0))
+    if wrong.any():
+        raise ValueError(f"split_factors must be positive and finite, was {split_factors[wrong][0]}")
+    later = np.ones_like(prices)
+    later[:-1] = np.cumprod(split_factors[:0:-1], axis=0)[::-1]
+    adjusted: FloatArray = prices / later
+    return adjusted
+
+
+def horizon_returns(closes: FloatArray, sessions: NDArray[np.datetime64]) -> Quantities:
+    """Return the simple returns to the last session over every horizon of HORIZONS, in that order.
+
+    The base is the last close on or before the horizon's anchor: a number of sessions back (1d, 5d), the same day some
+    calendar months back (1m, 3m, 6m, 1y), or the end of the previous month, quarter or year (mtd, qtd, ytd). The base
+    of 1d is the previous session and no other; any other base may lie at most BASE_WITHIN_SESSIONS sessions before
+    the session of its anchor.
+
+    Parameters
+    ----------
+    closes : ndarray of shape (n_sessions, n_symbols)
+        Oldest first; NaN where there is none. Split-adjusted closes give price returns, total-return adjusted closes
+        give total returns.
+    sessions : ndarray of datetime64[D], shape (n_sessions,)
+        The dates of the rows, consecutive sessions, ascending; the last one is as_of.
+
+    Returns
+    -------
+    Quantities of shape (n_symbols, n_horizons)
+        Fractions, not annualised. `MISSING_DATA` without a close at as_of or near the anchor, `STALE_INPUT` if the
+        last close is too old, `INSUFFICIENT_HISTORY` if the first close, or the first session, is after the anchor.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, the sessions do not ascend, or a price is infinite or not positive.
+
+    Notes
+    -----
+    NaN policy: a missing close is a reason. A symbol's returns are the same bits whatever symbols share the shard.
+    """
+    prices = checked_closes(closes)
+    days = sessions.astype("datetime64[D]")
+    if days.shape != (len(prices),) or not (np.diff(days) > np.timedelta64(0, "D")).all():
+        raise ValueError(f"sessions must be {len(prices)} ascending dates, was of shape {days.shape}")
+    as_of: date = days[-1].tolist()
+    bases = {horizon: len(prices) - 1 - back for horizon, back in SESSION_HORIZONS.items()}
+    for horizon, anchor in CALENDAR_HORIZONS.items():
+        bases[horizon] = int(np.searchsorted(days, np.datetime64(anchor(as_of), "D"), side="right")) - 1
+    no_close_now = _why_no_close(prices, as_of)
+    columns = [_return_from(prices, days, bases[horizon], horizon=horizon) for horizon in HORIZONS]
+    return _stacked([_first_reason(no_close_now, column) for column in columns])
+
+
+def realised_volatilities(adjusted_closes: FloatArray, *, windows: Sequence[int] = VOLATILITY_WINDOWS) -> Quantities:
+    """Return the annualised sample standard deviation of the last returns, for each window.
+
+    Parameters
+    ----------
+    adjusted_closes : ndarray of shape (n_sessions, n_symbols)
+        Total-return adjusted closes on consecutive sessions, oldest first, the last row at as_of; NaN where there is
+        none. At least one row more than the longest window.
+    windows : sequence of int, default=VOLATILITY_WINDOWS
+        Numbers of returns, each at least 2.
+
+    Returns
+    -------
+    Quantities of shape (n_symbols, n_windows)
+        Fractions per year. Every return of the window must be there: otherwise `INSUFFICIENT_HISTORY` with the count,
+        or the reason for which the prices end before as_of.
+
+    Raises
+    ------
+    ValueError
+        If there are too few sessions, a window is below 2, or a price is infinite or not positive.
+
+    Notes
+    -----
+    NaN policy: a missing return is a reason; a window is never filled up with older returns. A price that does not
+    move has a volatility of zero, which is a number.
+    """
+    prices = checked_closes(adjusted_closes)
+    if min(windows) < 2 or max(windows) >= len(prices):
+        raise ValueError(f"windows must lie in [2, {len(prices) - 1}], was {tuple(windows)}")
+    not_current = why_not_current(prices, stale_after=STALE_AFTER_SESSIONS)
+    returns = np.ascontiguousarray(simple_returns(prices).T)  # (n_symbols, n_sessions - 1)
+    return _stacked([_first_reason(not_current, _volatility(returns[:, -window:])) for window in windows])
+
+
+def _why_no_close(closes: FloatArray, as_of: date) -> ReasonArray:
+    reasons = why_not_current(closes, stale_after=STALE_AFTER_SESSIONS)
+    recent = np.isnan(closes[-1]) & is_available(reasons)
+    reasons[recent] = Unavailable(Reason.MISSING_DATA, f"no close at {as_of}")
+    return reasons
+
+
+def _return_from(closes: FloatArray, days: NDArray[np.datetime64], base_row: int, *, horizon: str) -> Quantities:
+    """Return the returns of one horizon, (n_symbols,), from the last close on or before a row."""
+    if base_row < 0:
+        why = Unavailable(Reason.INSUFFICIENT_HISTORY, f"the base of {horizon} lies before {days[0]}")
+        return Quantities.unavailable_everywhere((closes.shape[1],), why)
+    reach = 0 if horizon == "1d" else BASE_WITHIN_SESSIONS
+    near = closes[max(base_row - reach, 0) : base_row + 1]
+    age = np.argmax(~np.isnan(near[::-1]), axis=0)
+    base = near[len(near) - 1 - age, np.arange(closes.shape[1])]
+    unavailable = np.full(base.shape, None, dtype=object)
+    begun = (~np.isnan(closes[: base_row + 1])).any(axis=0)
+    unavailable[np.isnan(base)] = Unavailable(
+        Reason.MISSING_DATA, f"no close at {days[base_row]}" + (f" or {reach} sessions before" if reach else "")
+    )
+    unavailable[~begun] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"no close on or before {days[base_row]}")
+    return Quantities(closes[-1] / base - 1.0, unavailable)
+
+
+def _volatility(returns: FloatArray) -> Quantities:
+    """Return the volatility over all the columns, (n_symbols,)."""
+    window = returns.shape[1]
+    counts = (~np.isnan(returns)).sum(axis=1)
+    mean = returns.sum(axis=1) / window
+    deviations = returns - mean[:, None]
+    variance = (deviations * deviations).sum(axis=1) / (window - 1)
+    unavailable = np.full(counts.shape, None, dtype=object)
+    for n in np.unique(counts[counts < window]).tolist():
+        unavailable[counts == n] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {window} sessions")
+    return Quantities(np.sqrt(variance * SESSIONS_PER_YEAR), unavailable)
+
+
+def _first_reason(first: ReasonArray, column: Quantities) -> Quantities:
+    """Let the reasons of `first` precede those of the column, and hold NaN exactly where there is one."""
+    unavailable = np.where(is_available(first), column.unavailable, first)
+    available = is_available(unavailable)
+    return Quantities(np.where(available, column.values, np.nan), unavailable)
+
+
+def _stacked(columns: Sequence[Quantities]) -> Quantities:
+    return Quantities(
+        np.stack([column.values for column in columns], axis=1),
+        np.stack([column.unavailable for column in columns], axis=1),
+    )
