@@ -1,0 +1,28 @@
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from services.ops.embedded.errors import EmbeddedStartFailed
+from services.ops.embedded.process import run_tool
+from tests.integration.ops.processes import servers_of, still_running
+
+
+async def test_tool_not_waited_for_is_killed(tmp_path: Path) -> None:
+    running_before = servers_of(os.getpid())
+    running = asyncio.create_task(run_tool("sleep", ("sleep", "60"), tmp_path))
+    while not (started := set(servers_of(os.getpid())) - set(running_before)):  # noqa: ASYNC110 - starts without an event
+        await asyncio.sleep(0.02)
+
+    running.cancel()
+    # The traceback that is held here holds the process: it is not ended by being forgotten.
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert not still_running(list(started))
+
+
+async def test_tool_that_fails_shows_its_output(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedStartFailed, match="no such cluster"):
+        await run_tool("tool", ("sh", "-c", "echo no such cluster; exit 3"), tmp_path)
