@@ -19,6 +19,9 @@ from shared.contracts.catalogue import all_topics
 # How long a stopping consumer may go on with the message in hand.
 GRACEFUL_TIMEOUT_S = 20.0
 
+# Parts are cut to well under 1 MB; the room above it is for a shard with many corrected histories.
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+
 
 class BrokerKind(StrEnum):
     """Which implementation of the Kafka protocol is at the other end."""
@@ -92,9 +95,14 @@ def build_producer(bootstrap_servers: str, kind: BrokerKind, *, service: str) ->
         acks="all",
         linger_ms=2,
         compression_type="zstd",
-        max_request_size=1_048_576,
+        max_request_size=MAX_MESSAGE_BYTES,
         **options,
     )
+
+
+def _topic(name: str, partitions: int) -> NewTopic:
+    limits = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    return NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=limits)
 
 
 async def create_topics(bootstrap_servers: str, *, partitions: int) -> tuple[str, ...]:
@@ -105,7 +113,7 @@ async def create_topics(bootstrap_servers: str, *, partitions: int) -> tuple[str
         existing = set(await admin.list_topics())
         missing = tuple(topic for topic in all_topics() if topic not in existing)
         if missing:
-            new = [NewTopic(name=name, num_partitions=partitions, replication_factor=1) for name in missing]
+            new = [_topic(name, partitions) for name in missing]
             response = await admin.create_topics(new)
             for name, code, *_ in response.topic_errors:
                 if code not in {0, TopicAlreadyExistsError.errno}:

@@ -29,18 +29,13 @@ class CorporateAction(Contract):
     value: float = Field(gt=0)
 
 
-class PricesUpdated(Event):
-    """Bars of these symbols and sessions are stored: columnar, one row a symbol, one entry a session."""
-
-    topic: ClassVar[str] = "prices.updated"
+class PriceBlock(Contract):
+    """Bars of some symbols on some sessions: columnar, one row a symbol, one entry a session."""
 
     sessions: tuple[date, ...]
     symbols: tuple[Symbol, ...]
     close: tuple[Column, ...] = Field(description="as traded; null: no bar")
     adjusted: tuple[Column, ...] = Field(description="total-return adjusted close")
-    splits: tuple[CorporateAction, ...] = ()
-    dividends: tuple[CorporateAction, ...] = ()
-    sources: dict[str, tuple[Symbol, ...]] = Field(default_factory=dict, description="provider of the newest bars")
 
     @model_validator(mode="after")
     def _columns_have_the_shape(self) -> Self:
@@ -48,6 +43,25 @@ class PricesUpdated(Event):
             if len(rows) != len(self.symbols) or any(len(row) != len(self.sessions) for row in rows):
                 raise ValueError(f"{name} must have {len(self.symbols)} rows of {len(self.sessions)} entries")
         return self
+
+
+class PricesUpdated(Event):
+    """Bars are stored: those that are new or have changed, and those of the run's own sessions.
+
+    A symbol whose adjustment history has changed comes with its whole window, in a block of its own.
+    """
+
+    topic: ClassVar[str] = "prices.updated"
+
+    blocks: tuple[PriceBlock, ...] = ()
+    splits: tuple[CorporateAction, ...] = ()
+    dividends: tuple[CorporateAction, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The symbols that have bars here, and those that should have, sorted."""
+        with_bars = {symbol for block in self.blocks for symbol in block.symbols}
+        return tuple(sorted(with_bars | {failure.subject for failure in self.failures}))
 
 
 class Profile(Contract):
@@ -65,6 +79,11 @@ class Profile(Contract):
     shares_outstanding: float | None = None
     beta: float | None = Field(default=None, description="the provider's own market beta")
     beta_as_of: date | None = None
+    pe_ratio: float | None = None
+    forward_pe: float | None = None
+    dividend_yield: float | None = None
+    week_52_high: float | None = None
+    week_52_low: float | None = None
     source: str
     fetched_at: datetime
 

@@ -1,14 +1,17 @@
 """Writing the replica: the bars of `prices.updated`, only where they differ from what is there."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.market_data import PricesUpdated
-from shared.db.bulk import upsert
+from shared.contracts.market_data import CorporateAction, PriceBlock, PricesUpdated
+from shared.db.bulk import Columns, upsert
 from shared.unavailable import FloatArray
+
+Cells = dict[tuple[str, date], float]
 
 _INSERT_SYMBOLS = sa.text(
     """
@@ -21,24 +24,29 @@ _SYMBOL_IDS = sa.text("SELECT symbol, symbol_id FROM price_symbols WHERE symbol 
 
 async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
     """Write the event's bars into the replica and return how many were new or different."""
-    close, adjusted = _matrix(event.close, event), _matrix(event.adjusted, event)
-    rows, columns = np.nonzero(np.isfinite(close) & np.isfinite(adjusted))
-    if not len(rows):
+    if not event.blocks:
         return 0
-    split, dividend = _events(event)
     ids = await symbol_ids(connection, event.symbols)
-    id_of_row = np.array([ids[symbol] for symbol in event.symbols])
-    sessions = np.array(event.sessions, dtype=object)
-    bars = {
-        "symbol_id": id_of_row[rows],
-        "session": sessions[columns],
+    splits, dividends = (_by_cell(actions) for actions in (event.splits, event.dividends))
+    written = 0
+    for block in event.blocks:
+        bars = _block_rows(block, ids, splits, dividends)
+        touch = {"written_by": "pg_current_xact_id()"}
+        written += await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), touch=touch)
+    return written
+
+
+def _block_rows(block: PriceBlock, ids: dict[str, int], splits: Cells, dividends: Cells) -> Columns:
+    close, adjusted = _matrix(block.close, block), _matrix(block.adjusted, block)
+    rows, columns = np.nonzero(np.isfinite(close) & np.isfinite(adjusted))
+    return {
+        "symbol_id": np.array([ids[symbol] for symbol in block.symbols], dtype=np.int64)[rows],
+        "session": np.array(block.sessions, dtype=object)[columns],
         "close": close[rows, columns],
         "adjusted": adjusted[rows, columns],
-        "split": split[rows, columns],
-        "dividend": dividend[rows, columns],
+        "split": _grid(splits, block, blank=1.0)[rows, columns],
+        "dividend": _grid(dividends, block, blank=0.0)[rows, columns],
     }
-    touch = {"written_by": "pg_current_xact_id()"}
-    return await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), touch=touch)
 
 
 async def symbol_ids(connection: AsyncConnection, symbols: Sequence[str]) -> dict[str, int]:
@@ -48,16 +56,19 @@ async def symbol_ids(connection: AsyncConnection, symbols: Sequence[str]) -> dic
     return {row.symbol: row.symbol_id for row in rows.all()}
 
 
-def _matrix(columns: Sequence[Sequence[float | None]], event: PricesUpdated) -> FloatArray:
-    return np.array(columns, dtype=float).reshape(len(event.symbols), len(event.sessions))
+def _matrix(columns: Sequence[Sequence[float | None]], block: PriceBlock) -> FloatArray:
+    return np.array(columns, dtype=float).reshape(len(block.symbols), len(block.sessions))
 
 
-def _events(event: PricesUpdated) -> tuple[FloatArray, FloatArray]:
-    shape = (len(event.symbols), len(event.sessions))
-    split, dividend = np.ones(shape), np.zeros(shape)
-    row = {symbol: index for index, symbol in enumerate(event.symbols)}
-    column = {session: index for index, session in enumerate(event.sessions)}
-    for target, actions in ((split, event.splits), (dividend, event.dividends)):
-        for action in actions:
-            target[row[action.symbol], column[action.session]] = action.value
-    return split, dividend
+def _by_cell(actions: Sequence[CorporateAction]) -> Cells:
+    return {(action.symbol, action.session): action.value for action in actions}
+
+
+def _grid(cells: Cells, block: PriceBlock, *, blank: float) -> FloatArray:
+    grid = np.full((len(block.symbols), len(block.sessions)), blank)
+    row = {symbol: index for index, symbol in enumerate(block.symbols)}
+    column = {session: index for index, session in enumerate(block.sessions)}
+    for (symbol, session), value in cells.items():
+        if symbol in row and session in column:
+            grid[row[symbol], column[session]] = value
+    return grid
