@@ -1,0 +1,43 @@
+"""What was wrong with a bar: a rule id, where it was seen and what was found there."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """Why a row, or one field of it, was set aside (methodology, 2)."""
+
+    NON_FINITE_CLOSE = "NON_FINITE_CLOSE"
+    NON_POSITIVE_CLOSE = "NON_POSITIVE_CLOSE"
+    BAD_ADJUSTED_CLOSE = "BAD_ADJUSTED_CLOSE"
+    MISSING_ADJUSTED_CLOSE = "MISSING_ADJUSTED_CLOSE"
+    HIGH_BELOW_LOW = "HIGH_BELOW_LOW"
+    CLOSE_OUTSIDE_RANGE = "CLOSE_OUTSIDE_RANGE"
+    BAD_VOLUME = "BAD_VOLUME"
+    BAD_SPLIT = "BAD_SPLIT"
+    BAD_DIVIDEND = "BAD_DIVIDEND"
+    UNUSABLE_FIELD = "UNUSABLE_FIELD"  # the field is dropped, the row is kept
+    DUPLICATE_IDENTICAL = "DUPLICATE_IDENTICAL"  # one of the rows is kept
+    DUPLICATE_CONFLICTING = "DUPLICATE_CONFLICTING"  # none of the rows is kept
+    FUTURE_DATE = "FUTURE_DATE"
+    OFF_SESSION = "OFF_SESSION"
+    UNEXPLAINED_JUMP = "UNEXPLAINED_JUMP"
+
+    UNPARSABLE_NUMBER = "UNPARSABLE_NUMBER"
+    UNPARSABLE_DATE = "UNPARSABLE_DATE"
+    MISSING_VALUE = "MISSING_VALUE"
+    WRONG_CELL_COUNT = "WRONG_CELL_COUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row, or one field of it, that was set aside. `symbol` and `day` are None where they cannot be read."""
+
+    symbol: str | None
+    day: date | None
+    rule: Rule
+    detail: str
+    provider: str
+    file: str | None = None
+    line: int | None = None
