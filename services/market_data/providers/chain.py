@@ -1,0 +1,159 @@
+"""The providers in order of preference: for each symbol the first one that knows it answers, alone."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, TypeVar
+
+from services.market_data.providers.provider import (
+    FetchedBars,
+    FetchedProfiles,
+    Provider,
+    ProviderError,
+    TransientProviderError,
+)
+from shared.unavailable import Reason, Unavailable
+
+Answer = TypeVar("Answer", FetchedBars, FetchedProfiles)
+
+NO_PROVIDERS: Final = "none is configured"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Why one provider had no answer for one symbol. `failed`: it was not the symbol, the provider itself failed."""
+
+    provider: str
+    detail: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What was tried in vain, per symbol, and which providers failed.
+
+    Parameters
+    ----------
+    by_symbol : mapping of symbol to tuple of Attempt
+        Also of symbols that a later provider answered for.
+    unanswered : tuple of str
+        Symbols that no provider answered for.
+    errors : mapping of provider to ProviderError
+        The providers that failed.
+    """
+
+    by_symbol: Mapping[str, tuple[Attempt, ...]]
+    unanswered: tuple[str, ...]
+    errors: Mapping[str, ProviderError]
+
+    @property
+    def unavailable(self) -> dict[str, Unavailable]:
+        """The symbols that no provider answered for, each with what every provider said."""
+        return {symbol: self._explain(symbol) for symbol in self.unanswered}
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The unanswered symbols on which a provider failed: their absence is not settled."""
+        return tuple(s for s in self.unanswered if any(attempt.failed for attempt in self.by_symbol.get(s, ())))
+
+    @property
+    def worth_a_retry(self) -> bool:
+        """Whether a provider failed in a way that may pass while symbols were left without an answer."""
+        return bool(self.undecided) and any(isinstance(e, TransientProviderError) for e in self.errors.values())
+
+    def _explain(self, symbol: str) -> Unavailable:
+        said = "; ".join(f"{attempt.provider}: {attempt.detail}" for attempt in self.by_symbol.get(symbol, ()))
+        return Unavailable(Reason.MISSING_DATA, f"no provider knows {symbol} ({said or NO_PROVIDERS})")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedBars:
+    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
+
+    answers: tuple[FetchedBars, ...]
+    attempts: Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedProfiles:
+    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
+
+    answers: tuple[FetchedProfiles, ...]
+    attempts: Attempts
+
+
+@dataclass(slots=True)
+class _Progress:
+    remaining: list[str]
+    tried: dict[str, list[Attempt]] = field(default_factory=dict)
+    errors: dict[str, ProviderError] = field(default_factory=dict)
+
+    def failed(self, provider: str, error: ProviderError) -> None:
+        self.errors[provider] = error
+        for symbol in self.remaining:
+            self.tried.setdefault(symbol, []).append(Attempt(provider, str(error), failed=True))
+
+    def answered(self, provider: str, unavailable: Mapping[str, Unavailable]) -> None:
+        self.remaining = [symbol for symbol in self.remaining if symbol in unavailable]
+        for symbol in self.remaining:
+            self.tried.setdefault(symbol, []).append(Attempt(provider, unavailable[symbol].detail))
+
+    def attempts(self) -> Attempts:
+        tried = {symbol: tuple(attempts) for symbol, attempts in self.tried.items()}
+        return Attempts(tried, tuple(self.remaining), self.errors)
+
+
+class ProviderChain:
+    """Asks the providers one after the other for what is still missing.
+
+    Within one call a symbol is answered by exactly one provider, so two adjustment bases never meet in one series.
+    Between calls the answering provider can change: bars of another source than the stored ones replace the whole
+    window, they are not appended.
+    """
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._providers = tuple(providers)
+
+    async def edition(self) -> str:
+        """Return a text that changes when a provider's answers may have changed without time passing."""
+        editions = []
+        for provider in self._providers:
+            try:
+                edition = await provider.edition()
+            except ProviderError as error:
+                edition = type(error).__name__
+            editions.append(f"{provider.name}={edition}")
+        return ";".join(editions)
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> ChainedBars:
+        """Return the bars of each distinct symbol on [first, last] from the first provider that has them."""
+
+        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedBars:
+            return await provider.fetch_bars(remaining, first, last)
+
+        return ChainedBars(*await self._ask_in_turn(symbols, ask))
+
+    async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
+        """Return the profile of each distinct symbol from the first provider that has one."""
+
+        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedProfiles:
+            return await provider.fetch_profiles(remaining)
+
+        return ChainedProfiles(*await self._ask_in_turn(symbols, ask))
+
+    async def _ask_in_turn(
+        self, symbols: Sequence[str], ask: Callable[[Provider, Sequence[str]], Awaitable[Answer]]
+    ) -> tuple[tuple[Answer, ...], Attempts]:
+        progress = _Progress(sorted(set(symbols)))
+        answers: list[Answer] = []
+        for provider in self._providers:
+            if not progress.remaining:
+                break
+            try:
+                answer = await ask(provider, progress.remaining)
+            except ProviderError as error:
+                progress.failed(provider.name, error)
+                continue
+            answers.append(answer)
+            progress.answered(provider.name, answer.unavailable)
+        return tuple(answers), progress.attempts()

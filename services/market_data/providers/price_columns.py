@@ -1,0 +1,221 @@
+"""From the columns of a price file, whatever its format, to a `PriceTable`; unreadable rows are set aside."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute
+
+from services.market_data.core.findings import Rule
+from services.market_data.providers.price_table import (
+    MAX_UNREAD_ROWS,
+    PriceTable,
+    UnreadRow,
+    UnreadRows,
+    canonical,
+)
+from services.market_data.providers.provider import MissingColumn, UnreadableFile
+from shared.unavailable import BoolArray, FloatArray, IntArray
+
+SYMBOL: Final = "symbol"
+DATE: Final = "date"
+# Column of a file -> field of a bar.
+NUMBERS: Final[Mapping[str, str]] = {
+    "close": "close",
+    "adj_close": "adjusted",
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "volume": "volume",
+    "dividend": "dividend",
+    "split": "split",
+}
+REQUIRED: Final = (SYMBOL, DATE, "close")
+
+# A plain ISO date, or the midnight that pandas writes for one.
+_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T]00:00:00(?:\.0+)?)?", re.ASCII)
+_NUMBER: Final = r"(?i)^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?(nan|inf|infinity)$"
+_PADDING: Final = ' \t\r"'
+
+_NO_DAY: Final = np.datetime64("NaT", "D")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceColumns:
+    """The columns of a price file before they are understood.
+
+    `columns` are arrow arrays by column name, of equal length. `line` counts from 1, 0 where the format has no lines.
+    `broken` are rows that could not be split into cells, `broken_omitted` the number of those that are not listed.
+    `symbols` are all symbols of the file if `columns` do not hold all of its rows.
+    """
+
+    path: Path
+    columns: Mapping[str, Any]
+    line: NDArray[np.int32]
+    broken: Sequence[UnreadRow] = ()
+    broken_omitted: int = 0
+    symbols: Sequence[str] = field(default=())
+
+
+def find_columns(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """Return the position of each known column in a header.
+
+    Raises
+    ------
+    MissingColumn
+        If a required one is missing.
+    UnreadableFile
+        If one occurs twice.
+    """
+    names = [name.strip(_PADDING).lower() for name in header]
+    for column in REQUIRED:
+        if column not in names:
+            raise MissingColumn(path, column, names)
+    known = [name for name in names if name in {SYMBOL, DATE, *NUMBERS}]
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        raise UnreadableFile(path, f"column {twice[0]!r} occurs twice")
+    return {name: names.index(name) for name in known}
+
+
+def build_table(source: PriceColumns, since: date) -> PriceTable:
+    """Return the readable rows dated `since` or later, sorted by symbol and day."""
+    symbols = _Labels.of(source.columns[SYMBOL], _symbol_key)
+    days = _Labels.of(source.columns[DATE], _day)
+    keys = np.array(symbols.values, dtype=object)
+    day = np.array([_NO_DAY if value is None else value for value in days.values], dtype="datetime64[D]")[days.code]
+    numbers = {name: _Numbers.of(source.columns[name]) for name in NUMBERS if name in source.columns}
+
+    complaints = _Complaints(source, keys[symbols.code], day)
+    # a line without any content is how many files end
+    blank = symbols.missing & days.missing & np.logical_and.reduce([column.missing for column in numbers.values()])
+    complaints.settle(blank)
+    complaints.add(symbols.missing, Rule.MISSING_VALUE, lambda _: SYMBOL)
+    complaints.add(days.missing, Rule.MISSING_VALUE, lambda _: DATE)
+    complaints.add(numbers["close"].missing, Rule.MISSING_VALUE, lambda _: "close")
+    complaints.add(np.isnat(day), Rule.UNPARSABLE_DATE, lambda row: f"date {days.text(row)!r}")
+    for name, column in numbers.items():
+        complaints.add(column.bad, Rule.UNPARSABLE_NUMBER, _quote(name, column))
+
+    keep = np.nonzero(~complaints.settled & (day >= np.datetime64(since, "D")))[0]
+    names = sorted({key for key in symbols.values if key} | {canonical(symbol) for symbol in source.symbols})
+    position = {name: place for place, name in enumerate(names)}
+    place = np.array([position.get(key, -1) for key in symbols.values], dtype=np.int64)[symbols.code[keep]]
+    keep, place = _sorted_by(place, day[keep].astype(np.int64), keep)
+    return PriceTable(
+        file=source.path.name,
+        position=position,
+        bounds=np.searchsorted(place, np.arange(len(names) + 1)),
+        day=day[keep],
+        columns={NUMBERS[name]: column.values[keep] for name, column in numbers.items()},
+        line=source.line[keep],
+        unread=complaints.unread(),
+    )
+
+
+class _Complaints:
+    """Rows that cannot be read: each is reported once, under the first rule it breaks."""
+
+    def __init__(self, source: PriceColumns, keys: NDArray[np.object_], day: NDArray[np.datetime64]) -> None:
+        self.settled = np.zeros(len(day), dtype=bool)
+        self._source, self._keys, self._day = source, keys, day
+        self._rows = list(source.broken)
+        self._omitted = source.broken_omitted
+
+    def settle(self, rows: BoolArray) -> None:
+        self.settled |= rows
+
+    def add(self, rows: BoolArray, rule: Rule, describe: Callable[[int], str]) -> None:
+        fresh = np.nonzero(rows & ~self.settled)[0].tolist()
+        self.settled |= rows
+        self._omitted += max(0, len(fresh) - MAX_UNREAD_ROWS)
+        for row in fresh[:MAX_UNREAD_ROWS]:
+            day = self._day[row].item()
+            self._rows.append(UnreadRow(self._keys[row] or None, day, rule, describe(row), int(self._source.line[row])))
+
+    def unread(self) -> UnreadRows:
+        ordered = sorted(self._rows, key=lambda row: (row.line, row.key or "", str(row.day or ""), row.detail))
+        return UnreadRows(tuple(ordered[:MAX_UNREAD_ROWS]), self._omitted + max(0, len(ordered) - MAX_UNREAD_ROWS))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Labels:
+    """A column of few distinct texts: each is understood once. `values` has one more entry, for a missing text."""
+
+    code: IntArray
+    values: list[Any]
+    texts: list[Any]
+    missing: BoolArray
+
+    @classmethod
+    def of(cls, column: Any, understand: Callable[[Any], Any]) -> "_Labels":
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        encoded = column if pa.types.is_dictionary(column.type) else compute.dictionary_encode(column)
+        texts = encoded.dictionary.to_pylist()
+        code = compute.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
+        empty = np.array([text is None or not str(text).strip(_PADDING) for text in texts] + [True])
+        values = [None if nothing else understand(text) for text, nothing in zip([*texts, None], empty, strict=True)]
+        return cls(code, values, texts, empty[code])
+
+    def text(self, row: int) -> str:
+        return str(self.texts[self.code[row]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """A column of numbers: NaN where the cell is empty or `bad`."""
+
+    values: FloatArray
+    missing: BoolArray
+    bad: BoolArray
+    column: Any
+
+    @classmethod
+    def of(cls, column: Any) -> "_Numbers":
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        bad = np.zeros(len(column), dtype=bool)
+        numeric = column
+        if pa.types.is_string(column.type):
+            trimmed = compute.utf8_trim(column, _PADDING)
+            filled = compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+            readable = compute.match_substring_regex(filled, _NUMBER)
+            bad = compute.equal(compute.fill_null(readable, True), False).to_numpy(zero_copy_only=False)
+            numeric = compute.if_else(readable, filled, pa.scalar(None, pa.string()))
+            column, empty = filled, compute.is_null(filled)
+        else:
+            empty = compute.is_null(column)
+        values = compute.cast(numeric, pa.float64()).to_numpy(zero_copy_only=False)
+        return cls(values, empty.to_numpy(zero_copy_only=False), bad, column)
+
+
+def _quote(name: str, column: _Numbers) -> Callable[[int], str]:
+    return lambda row: f"{name} {column.column[row].as_py()!r}"
+
+
+def _symbol_key(text: Any) -> str:
+    return canonical(str(text).strip(_PADDING))
+
+
+def _day(value: Any) -> date | None:
+    if isinstance(value, date):
+        return value
+    matched = _DAY.fullmatch(str(value).strip(_PADDING))
+    if matched is None:
+        return None
+    try:
+        return date.fromisoformat(matched.group(1))
+    except ValueError:
+        return None
+
+
+def _sorted_by(place: IntArray, day: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    key = place * np.int64(1 << 32) + day
+    if not np.all(key[1:] >= key[:-1]):
+        order = np.argsort(key, kind="stable")
+        return rows[order], place[order]
+    return rows, place

@@ -1,0 +1,122 @@
+"""A price file in memory: compact columns, sorted by symbol and day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.market_data.core.findings import Finding, Rule
+from services.market_data.core.raw_bars import RawBars
+from services.market_data.providers.provider import FetchedBars
+from shared.unavailable import FloatArray, IntArray, Reason, Unavailable
+
+MAX_UNREAD_ROWS: Final = 1_000  # kept one by one; of the others only the number
+
+
+def canonical(symbol: str) -> str:
+    """Return the spelling under which a symbol is looked up: BRK.B and brk-b are the same share."""
+    return symbol.strip().upper().replace(".", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadRow:
+    """A row of a file that could not be turned into numbers. `key` is a canonical symbol."""
+
+    key: str | None
+    day: date | None
+    rule: Rule
+    detail: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadRows:
+    """The first `MAX_UNREAD_ROWS` of them by line, and how many more there are."""
+
+    rows: tuple[UnreadRow, ...] = ()
+    omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceTable:
+    """The rows of a price file from some day on.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    position : mapping of canonical symbol to int
+        Every symbol of the file, whether it has rows here or not.
+    bounds : ndarray of shape (n_symbols + 1,)
+        The rows of symbol i are ``bounds[i]:bounds[i + 1]``.
+    day : ndarray of datetime64[D], shape (n_rows,)
+        Ascending within a symbol.
+    columns : mapping of bar field to ndarray of shape (n_rows,)
+        The fields that the file has.
+    line : ndarray of int32, shape (n_rows,)
+        0 where the format has no lines.
+    unread : UnreadRows
+    """
+
+    file: str
+    position: Mapping[str, int]
+    bounds: IntArray
+    day: NDArray[np.datetime64]
+    columns: Mapping[str, FloatArray]
+    line: NDArray[np.int32]
+    unread: UnreadRows
+
+    def fetch(self, provider: str, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Return the rows from `first` on of the symbols that have any on [first, last].
+
+        Rows after `last` come along, for the checks to tell apart the future from the merely later.
+        """
+        begin, end = np.datetime64(first, "D"), np.datetime64(last, "D")
+        found: dict[str, slice] = {}
+        unavailable: dict[str, Unavailable] = {}
+        for symbol in symbols:
+            place = self.position.get(canonical(symbol))
+            if place is None:
+                unavailable[symbol] = Unavailable(Reason.MISSING_DATA, f"not in {self.file}")
+                continue
+            start, stop = int(self.bounds[place]), int(self.bounds[place + 1])
+            start += int(np.searchsorted(self.day[start:stop], begin))
+            if start == stop or self.day[start] > end:
+                detail = f"no readable row in {self.file} from {first} to {last}"
+                unavailable[symbol] = Unavailable(Reason.MISSING_DATA, detail)
+                continue
+            found[symbol] = slice(start, stop)
+        findings = self._findings(provider, symbols, first, last)
+        return FetchedBars(provider, self._rows(found), unavailable, findings, self.unread.omitted)
+
+    def _rows(self, found: Mapping[str, slice]) -> RawBars:
+        picked = list(found.values())
+        counts = [part.stop - part.start for part in picked]
+        rows = np.concatenate([np.arange(part.start, part.stop) for part in picked] or [np.empty(0, dtype=np.int64)])
+        return RawBars.of(
+            tuple(found),
+            np.repeat(np.arange(len(picked)), counts),
+            self.day[rows],
+            columns={name: values[rows] for name, values in self.columns.items()},
+            line=self.line[rows].astype(np.int64),
+            file=self.file,
+        )
+
+    def _findings(self, provider: str, symbols: Sequence[str], first: date, last: date) -> tuple[Finding, ...]:
+        asked = {canonical(symbol): symbol for symbol in symbols}
+        return tuple(
+            Finding(
+                symbol=None if row.key is None else asked[row.key],
+                day=row.day,
+                rule=row.rule,
+                detail=row.detail,
+                provider=provider,
+                file=self.file,
+                line=row.line or None,
+            )
+            for row in self.unread.rows
+            if (row.key is None or row.key in asked) and (row.day is None or first <= row.day <= last)
+        )

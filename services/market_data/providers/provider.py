@@ -1,0 +1,157 @@
+"""What every source of market data offers, and how it fails.
+
+    ProviderError                    the provider could not answer at all
+    ├── TransientProviderError       later it may
+    └── PermanentProviderError       it will not before somebody repairs it
+        ├── MissingFile              a file that has to be there is not
+        ├── AmbiguousFile            two files claim to be the same thing
+        ├── UnreadableFile           a file is there and cannot be read
+        ├── WrongEncoding            a file is not UTF-8
+        ├── MissingColumn            a required column is not in the header
+        └── SampleNotInstalled       the package that carries the sample data is not installed
+
+A symbol that a provider does not know is no error but an `Unavailable` of that symbol.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from services.market_data.core.findings import Finding
+from services.market_data.core.profile import Profile
+from services.market_data.core.raw_bars import RawBars
+from shared.unavailable import Unavailable
+
+
+class ProviderError(Exception):
+    """The provider could not answer at all."""
+
+
+class TransientProviderError(ProviderError):
+    """The provider may answer later."""
+
+
+class PermanentProviderError(ProviderError):
+    """The provider will not answer before somebody repairs it."""
+
+
+class MissingFile(PermanentProviderError):
+    """A file that has to be there is not."""
+
+    def __init__(self, directory: Path, candidates: Sequence[str]) -> None:
+        self.directory = directory
+        self.candidates = tuple(candidates)
+        super().__init__(f"{directory} must hold one of {', '.join(candidates)}, held none")
+
+
+class AmbiguousFile(PermanentProviderError):
+    """Two files claim to be the same thing."""
+
+    def __init__(self, directory: Path, found: Sequence[str]) -> None:
+        self.directory = directory
+        self.found = tuple(found)
+        super().__init__(f"{directory} must hold one price file, held {', '.join(found)}")
+
+
+class UnreadableFile(PermanentProviderError):
+    """A file is there and cannot be read."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be read: {detail}")
+
+
+class WrongEncoding(PermanentProviderError):
+    """A file is not UTF-8."""
+
+    def __init__(self, path: Path, where: str) -> None:
+        self.path = path
+        self.where = where
+        super().__init__(f"{path} must be UTF-8, was not in {where}")
+
+
+class MissingColumn(PermanentProviderError):
+    """A required column is not in the header."""
+
+    def __init__(self, path: Path, column: str, found: Sequence[str]) -> None:
+        self.path = path
+        self.column = column
+        self.found = tuple(found)
+        super().__init__(f"{path} must have a column {column!r}, had {', '.join(map(repr, found)) or 'none'}")
+
+
+class SampleNotInstalled(PermanentProviderError):
+    """The package that carries the sample data is not installed."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        super().__init__(f"sample data must be installed (package {package!r}, extra 'embedded'), was not")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FetchedBars:
+    """Raw rows of the symbols a provider knows, and why the others have none.
+
+    Parameters
+    ----------
+    provider : str
+    rows : RawBars
+        Its `symbols` are those that have rows. Rows outside the dates asked for are allowed.
+    unavailable : mapping of symbol to Unavailable
+        Every other symbol asked for.
+    findings : tuple of Finding
+        Rows that could not even be read.
+    findings_omitted : int
+        How many more of those there are.
+    """
+
+    provider: str
+    rows: RawBars
+    unavailable: Mapping[str, Unavailable]
+    findings: tuple[Finding, ...] = ()
+    findings_omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedProfiles:
+    """Profiles of the symbols a provider knows, and why the others have none."""
+
+    provider: str
+    profiles: Mapping[str, Profile]
+    unavailable: Mapping[str, Unavailable]
+    findings: tuple[Finding, ...] = field(default=())
+
+
+class Provider(Protocol):
+    """A source of bars and profiles."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every bar as its source."""
+
+    async def edition(self) -> str:
+        """Return a text that changes when the answers may have changed without time passing.
+
+        What was once found missing stays missing only within one edition: a price file that somebody completed is asked
+        again for its old holes. Constant for a vendor whose history does not grow backward.
+        """
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Return the rows of these distinct symbols on [first, last].
+
+        Raises
+        ------
+        ProviderError
+            If no symbol could be answered for.
+        """
+
+    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+        """Return the profiles of these distinct symbols.
+
+        Raises
+        ------
+        ProviderError
+            If no symbol could be answered for.
+        """
