@@ -1,0 +1,204 @@
+"""Turn labelled positions, states and flows into the arrays of a roll, and decide which session books what.
+
+Whatever is dated on a day without session belongs to the next session.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import numpy as np
+
+from services.portfolio.core.cents import QUANTITY_DECIMALS, cents_of
+from services.portfolio.core.marking import Holdings, MarkSource
+from services.portfolio.core.positions import Flow, Position, PositionTerms, Split, multiplier
+from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots
+from shared.unavailable import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The sessions of a roll and the session before them, where its opening state stands."""
+
+    opening: date
+    sessions: tuple[date, ...]
+
+    def __post_init__(self) -> None:
+        days = [self.opening, *self.sessions]
+        if not self.sessions or days != sorted(set(days)):
+            raise ValueError(f"sessions must be increasing, after the opening, at least one, was {days}")
+
+    def index_of(self, days: Sequence[date]) -> IntArray:
+        """Return the session that books each day: itself or the next one; `NOT_IN_WINDOW` outside (opening, last]."""
+        dates = np.array(days, dtype="datetime64[D]")
+        position = np.searchsorted(np.array(self.sessions, dtype="datetime64[D]"), dates).astype(np.int64)
+        outside = (dates <= np.datetime64(self.opening)) | (position == len(self.sessions))
+        indices: IntArray = np.where(outside, NOT_IN_WINDOW, position)
+        return indices
+
+
+@dataclass(frozen=True, slots=True)
+class PositionState:
+    """A position at a close, as stored: quantity after splits and exits, last mark, value and cost in cents."""
+
+    quantity: float
+    mark: float
+    source: MarkSource
+    age: int
+    value: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastClose:
+    """The last close of a symbol on or before the opening session, in its shares; `age` in sessions."""
+
+    price: float
+    age: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The positions of a shard as arrays; `position_ids[i]` names lot i."""
+
+    position_ids: tuple[UUID, ...]
+    lots: Lots
+    exits: Exits
+    holdings: Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known at the opening: states of positions valued before, last closes and past splits for the others."""
+
+    states: Mapping[UUID, PositionState]
+    last_closes: Mapping[str, LastClose]
+    splits: Sequence[Split] = ()
+
+
+def assemble(
+    positions: Sequence[Position],
+    window: Window,
+    *,
+    portfolios: Mapping[UUID, int],
+    columns: Mapping[str, int],
+    known: Known,
+) -> Book:
+    """Return the arrays of a roll.
+
+    A position with a state continues from it. One entered within the window starts with nothing held. One entered
+    before without a state is inherited: held as its terms, splits and exits until the opening say, at the last close
+    (at cost if there is none), so that its past gain is in the starting equity and never P&L.
+
+    Parameters
+    ----------
+    positions : sequence of Position
+        In the order the lots will have.
+    window : Window
+        Sessions of the roll.
+    portfolios, columns : mapping
+        Index of each portfolio id, column of each symbol in the market (symbols without prices are left out).
+    known : Known
+        The opening.
+    """
+    entry = window.index_of([position.terms.entry_date for position in positions])
+    inherited = [
+        _opening_state(position, window, known) if session == NOT_IN_WINDOW else _NOT_HELD
+        for position, session in zip(positions, entry, strict=True)
+    ]
+    lots = Lots(
+        portfolio=_integers(portfolios[position.portfolio_id] for position in positions),
+        column=_integers(columns.get(position.terms.symbol, UNPRICED) for position in positions),
+        multiplier=_integers(multiplier(position.terms.kind) for position in positions),
+        entry_session=entry,
+        entry_quantity=np.array([float(position.terms.quantity) for position in positions]),
+        entry_price=np.array([float(position.terms.entry_price) for position in positions]),
+    )
+    ids = tuple(position.position_id for position in positions)
+    return Book(ids, lots, _exits(positions, window), _holdings(inherited))
+
+
+def flows_by_session(flows: Sequence[Flow], window: Window, portfolios: Mapping[UUID, int]) -> IntArray:
+    """Return the flows in cents, shape (n_sessions, n_portfolios); those dated outside the window are not in it."""
+    totals = np.zeros((len(window.sessions), len(portfolios)), dtype=np.int64)
+    sessions = window.index_of([flow.on for flow in flows])
+    for flow, session in zip(flows, sessions, strict=True):
+        if session != NOT_IN_WINDOW:
+            totals[session, portfolios[flow.portfolio_id]] += cents_of(flow.amount)
+    return totals
+
+
+_NOT_HELD = PositionState(0.0, float("nan"), MarkSource.COST, 0, 0, 0)
+
+
+def _opening_state(position: Position, window: Window, known: Known) -> PositionState:
+    """Return the state of a position at the opening."""
+    stored = known.states.get(position.position_id)
+    if stored is not None:
+        return stored
+    if position.terms.entry_date > window.opening:
+        return _NOT_HELD
+    return inherited_state(
+        position.terms,
+        until=window.opening,
+        splits=[split for split in known.splits if split.symbol == position.terms.symbol],
+        last_close=known.last_closes.get(position.terms.symbol),
+    )
+
+
+def inherited_state(
+    terms: PositionTerms, *, until: date, splits: Sequence[Split], last_close: LastClose | None
+) -> PositionState:
+    """Return a position as it stands at a close without having been valued before.
+
+    Splits after the entry date change its quantity, exits until that day reduce it; on one day the split comes first.
+    """
+    quantity, price = terms.quantity, terms.entry_price
+    past: list[tuple[date, int, Decimal | None]] = [
+        (split.effective, 0, Decimal(str(split.factor)))
+        for split in splits
+        if terms.entry_date < split.effective <= until
+    ]
+    past += [(exit_.on, 1, exit_.quantity) for exit_ in terms.exits if exit_.on <= until]
+    for _, is_exit, amount in sorted(past, key=lambda event: event[:2]):
+        if is_exit:
+            closed = abs(quantity) if amount is None else min(amount, abs(quantity))
+            quantity -= closed.copy_sign(quantity)
+        elif amount is not None:
+            quantity, price = round(quantity * amount, QUANTITY_DECIMALS), price / amount
+    cost = cents_of(quantity * price * multiplier(terms.kind))
+    if last_close is None or quantity == 0:
+        return PositionState(float(quantity), float(price), MarkSource.COST, 0, cost, cost)
+    value = cents_of(quantity * Decimal(str(last_close.price)) * multiplier(terms.kind))
+    source = MarkSource.CARRIED if last_close.age else MarkSource.CLOSE
+    return PositionState(float(quantity), last_close.price, source, last_close.age, value, cost)
+
+
+def _exits(positions: Sequence[Position], window: Window) -> Exits:
+    pairs = [(lot, exit_) for lot, position in enumerate(positions) for exit_ in position.terms.exits]
+    sessions = window.index_of([exit_.on for _, exit_ in pairs])
+    within = sessions != NOT_IN_WINDOW
+    size = [np.nan if exit_.quantity is None else float(exit_.quantity) for _, exit_ in pairs]
+    return Exits(
+        lot=_integers(lot for lot, _ in pairs)[within],
+        session=sessions[within],
+        size=np.array(size, dtype=np.float64)[within],
+        price=np.array([float(exit_.price) for _, exit_ in pairs], dtype=np.float64)[within],
+    )
+
+
+def _holdings(states: Sequence[PositionState]) -> Holdings:
+    return Holdings(
+        quantity=np.array([state.quantity for state in states], dtype=np.float64),
+        mark=np.array([state.mark for state in states], dtype=np.float64),
+        source=_integers(int(state.source) for state in states),
+        age=_integers(state.age for state in states),
+        value=_integers(state.value for state in states),
+        cost=_integers(state.cost for state in states),
+    )
+
+
+def _integers(values: Iterable[int]) -> IntArray:
+    return np.fromiter(values, dtype=np.int64)

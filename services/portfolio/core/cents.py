@@ -1,0 +1,67 @@
+"""Money as integer cents: where a float product becomes an amount that adds up exactly."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+import numpy as np
+
+from shared.unavailable import FloatArray, IntArray
+
+# A few units in the last place: what the roundings of price x quantity x multiplier can add up to.
+_TIE_ULPS: Final = 4.0
+# Far above any book, far below 63 bits, so that sums over a shard cannot wrap.
+_LIMIT: Final = 1e17
+
+QUANTITY_DECIMALS: Final = 6
+
+
+def round_to_cents(amounts: FloatArray) -> IntArray:
+    """Return amounts of money in integer cents, ties to the even cent.
+
+    A product that is a tie in decimals is a tie here, although its float lies a few units in the last place beside
+    it: ``1 * 10.015`` is 1002 cents, not the 1001 of its float ``10.0149999...``.
+
+    Parameters
+    ----------
+    amounts : ndarray of any shape
+        Portfolio currency, finite.
+
+    Raises
+    ------
+    ValueError
+        If an amount is not finite or too large for a sum of many to be exact.
+
+    Examples
+    --------
+    >>> round_to_cents(np.array([10.005, 10.015, -0.005, 1.234])).tolist()
+    [1000, 1002, 0, 123]
+    """
+    scaled = amounts * 100.0
+    return round_half_even(scaled)
+
+
+def round_half_even(values: FloatArray) -> IntArray:
+    """Return floats as integers, ties (up to float noise) to the even one; `ValueError` if not finite or too large."""
+    if not bool(np.all(np.abs(values) < _LIMIT)):
+        raise ValueError(f"amounts must be finite and below {_LIMIT:.0e} cents, was {np.max(np.abs(values))}")
+    below = np.floor(values)
+    tie = np.abs(values - below - 0.5) <= _TIE_ULPS * np.spacing(np.abs(values))
+    rounded = np.where(tie, below + np.mod(below, 2.0), np.rint(values))
+    integers: IntArray = rounded.astype(np.int64)
+    return integers
+
+
+def round_quantity(quantities: FloatArray) -> FloatArray:
+    """Return quantities at the precision they are stored with, so that a stored state continues bit for bit."""
+    rounded: FloatArray = np.round(quantities, QUANTITY_DECIMALS)
+    return rounded
+
+
+def cents_of(amount: Decimal) -> int:
+    """Return a decimal amount in integer cents, ties to the even cent."""
+    return int((amount * 100).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def decimal_of(cents: int) -> Decimal:
+    """Return integer cents as a decimal amount."""
+    return Decimal(cents).scaleb(-2)

@@ -1,0 +1,85 @@
+"""A digest of everything a snapshot was computed from: same digest, same snapshot, nothing to write."""
+
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from services.portfolio.core.book import Book
+from services.portfolio.core.marking import Holdings
+from services.portfolio.core.trades import Market, Quotes
+from services.portfolio.core.valuation import Opening, Valuation
+from shared.unavailable import FloatArray
+
+# Changes with the meaning of the numbers, so that a new definition writes new revisions.
+_METHOD: Final = b"valuation 1"
+
+
+def snapshot_digests(book: Book, market: Market, *, opening: Opening, valuation: Valuation) -> list[list[str]]:
+    """Return the digests of a roll's snapshots, one list of n_portfolios hexadecimal strings a session.
+
+    A digest covers equity and index at the previous close, the session's flow, and of each position held or entered
+    its id, state at the previous close, entry, close, split and dividend of the session, and what its exits did. It
+    depends neither on the order of the positions nor on the other portfolios of the shard.
+    """
+    n_portfolios = opening.equity.size
+    ids = np.frombuffer(b"".join(position_id.bytes for position_id in book.position_ids), dtype=">u8").reshape(-1, 2)
+    order = np.lexsort((ids[:, 1], ids[:, 0], book.lots.portfolio))
+    portfolio = book.lots.portfolio[order]
+    quotes = market.quotes_of(book.lots.column)
+    digests = []
+    for session in range(market.n_sessions):
+        rows = _rows(book, quotes[session], valuation=valuation, session=session)[order]
+        active = valuation.positions.active[session, order]
+        bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
+        names, numbers = ids[order][active], rows[active]
+        heads = _heads(opening, valuation, session)
+        digests.append(
+            [
+                sha256(
+                    _METHOD + heads[index].tobytes() + names[first:last].tobytes() + numbers[first:last].tobytes()
+                ).hexdigest()
+                for index, (first, last) in enumerate(pairwise(bounds))
+            ]
+        )
+    return digests
+
+
+def _heads(opening: Opening, valuation: Valuation, session: int) -> FloatArray:
+    """Return equity and index at the previous close and the flow of the session, (n_portfolios, 3)."""
+    portfolios = valuation.portfolios
+    equity = portfolios.equity[session - 1] if session else opening.equity
+    index = portfolios.twr.values[session - 1] if session else opening.twr
+    return _canonical(np.column_stack([equity, index, portfolios.flow[session]]))
+
+
+def _rows(book: Book, quotes: Quotes, *, valuation: Valuation, session: int) -> FloatArray:
+    """Return the inputs of each lot in the session, (n_lots, n_inputs)."""
+    days = valuation.positions
+    if session:
+        before = (
+            column[session - 1] for column in (days.quantity, days.mark, days.source, days.age, days.value, days.cost)
+        )
+    else:
+        held: Holdings = book.holdings
+        before = (column for column in (held.quantity, held.mark, held.source, held.age, held.value, held.cost))
+    entered = book.lots.entry_session == session
+    columns = [
+        *before,
+        np.where(entered, book.lots.entry_quantity, 0.0),
+        np.where(entered, book.lots.entry_price, 0.0),
+        quotes.close,
+        quotes.split,
+        quotes.dividend,
+        days.quantity[session],
+        days.exit_pnl[session],
+        days.realised[session],
+    ]
+    return _canonical(np.column_stack(columns))
+
+
+def _canonical(numbers: FloatArray) -> FloatArray:
+    """Return the numbers with one bit pattern for NaN and one for zero."""
+    canonical: FloatArray = np.where(np.isnan(numbers), np.nan, numbers + 0.0)
+    return canonical

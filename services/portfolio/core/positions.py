@@ -1,0 +1,125 @@
+"""Positions of a portfolio: what was bought or sold, when, at what price, and how it was closed."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from shared.conventions import OPTION_MULTIPLIER
+
+# Portfolio currency. Keeps every sum of cents of a shard inside 63 bits.
+MAX_COST: Final = Decimal(10) ** 12
+
+
+class PositionType(StrEnum):
+    """What is held; the sign of the quantity says on which side, and the two must agree."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+    LC = "LC"  # long call
+    LP = "LP"  # long put
+    SC = "SC"  # short call
+    SP = "SP"  # short put
+    PRIVATE = "PRIVATE"  # either sign: a private liability has a negative quantity
+
+
+_OPTIONS: Final = frozenset({PositionType.LC, PositionType.LP, PositionType.SC, PositionType.SP})
+_LONG: Final = frozenset({PositionType.LONG, PositionType.LC, PositionType.LP})
+_SHORT: Final = frozenset({PositionType.SHORT, PositionType.SC, PositionType.SP})
+
+
+def multiplier(kind: PositionType) -> int:
+    """Return the units of the underlying per unit of quantity: 100 for options, 1 otherwise."""
+    return OPTION_MULTIPLIER if kind in _OPTIONS else 1
+
+
+def sign_agrees(kind: PositionType, quantity: Decimal) -> bool:
+    """Tell whether the sign of a quantity is the one its type demands; zero never is."""
+    return quantity != 0 and not (quantity < 0 and kind in _LONG) and not (quantity > 0 and kind in _SHORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Part or all of a position closed at a price.
+
+    `quantity` is the size closed (positive), in the shares of that session, i.e. after every split effective until
+    then. None closes whatever is left.
+    """
+
+    on: date
+    price: Decimal
+    quantity: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if self.price <= 0:
+            raise ValueError(f"exit price must be positive, was {self.price}")
+        if self.quantity is not None and self.quantity <= 0:
+            raise ValueError(f"exit quantity must be positive, was {self.quantity}")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionTerms:
+    """The contract behind an option position."""
+
+    underlying: str
+    strike: Decimal
+    expiration: date
+
+
+@dataclass(frozen=True, slots=True)
+class PositionTerms:
+    """A position as it was entered: quantity and price as traded on the entry date, the exits that followed."""
+
+    symbol: str
+    kind: PositionType
+    quantity: Decimal
+    entry_date: date
+    entry_price: Decimal
+    exits: tuple[Exit, ...] = ()
+    subtype: str | None = None
+    option: OptionTerms | None = None
+
+    def __post_init__(self) -> None:
+        if not sign_agrees(self.kind, self.quantity):
+            raise ValueError(f"quantity of a {self.kind} position must have the sign of its type, was {self.quantity}")
+        if self.entry_price <= 0:
+            raise ValueError(f"entry price must be positive, was {self.entry_price}")
+        if self.cost > MAX_COST:
+            raise ValueError(f"cost of a position must be at most {MAX_COST}, was {self.cost}")
+        days = [self.entry_date, *(exit_.on for exit_ in self.exits)]
+        if days != sorted(days):
+            raise ValueError(f"exits must follow the entry in the order of their dates, was {days}")
+
+    @property
+    def cost(self) -> Decimal:
+        """Return the unsigned cost of the whole position."""
+        return abs(self.quantity) * self.entry_price * multiplier(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position of a portfolio."""
+
+    position_id: UUID
+    portfolio_id: UUID
+    terms: PositionTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Money paid into a portfolio (positive) or taken out of it (negative)."""
+
+    portfolio_id: UUID
+    on: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split of a symbol: `factor` new shares for an old one, from `effective` on."""
+
+    symbol: str
+    effective: date
+    factor: float

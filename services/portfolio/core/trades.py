@@ -1,0 +1,105 @@
+"""The arrays a roll works on: lots, their exits, and the market of the sessions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from shared.unavailable import FloatArray, IntArray
+
+NOT_IN_WINDOW: Final = -1  # session of an entry outside the sessions of the roll
+UNPRICED: Final = -1  # column of a symbol without prices
+
+
+@dataclass(frozen=True, slots=True)
+class Lots:
+    """Positions as arrays of shape (n_lots,).
+
+    `portfolio` and `column` (of the market, `UNPRICED` if none) are indices, `entry_session` the index of the session
+    that books the entry or `NOT_IN_WINDOW`. `entry_quantity` is signed.
+    """
+
+    portfolio: IntArray
+    column: IntArray
+    multiplier: IntArray
+    entry_session: IntArray
+    entry_quantity: FloatArray
+    entry_price: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRound:
+    """Exits of one session, at most one of a lot: lot index, size to close (NaN: what is left) and price."""
+
+    lot: IntArray
+    size: FloatArray
+    price: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Exits:
+    """Exits as arrays of shape (n_exits,), those of one lot in the order in which they happened."""
+
+    lot: IntArray
+    session: IntArray
+    size: FloatArray
+    price: FloatArray
+
+    def rounds(self, session: int) -> Iterator[ExitRound]:
+        """Yield the exits of a session in rounds with at most one exit of a lot each, first exits first."""
+        pending = np.flatnonzero(self.session == session)
+        while pending.size:
+            _, first = np.unique(self.lot[pending], return_index=True)
+            now = pending[first]
+            yield ExitRound(self.lot[now], self.size[now], self.price[now])
+            pending = np.delete(pending, first)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """One session as seen by each lot, arrays of shape (n_lots,): close (NaN: none), split factor, dividend a share."""
+
+    close: FloatArray
+    split: FloatArray
+    dividend: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Bars of the sessions of a roll, arrays of shape (n_sessions, n_symbols).
+
+    `closes` as traded; `splits` the factor effective that session (1: none); `dividends` cash a share, ex that
+    session, in the shares of that session.
+    """
+
+    closes: FloatArray
+    splits: FloatArray
+    dividends: FloatArray
+
+    def __post_init__(self) -> None:
+        if not self.closes.shape == self.splits.shape == self.dividends.shape:
+            shapes = self.closes.shape, self.splits.shape, self.dividends.shape
+            raise ValueError(f"closes, splits and dividends must have one shape, was {shapes}")
+
+    @property
+    def n_sessions(self) -> int:
+        """Return the number of sessions."""
+        return int(self.closes.shape[0])
+
+    def quotes_of(self, column: IntArray) -> list[Quotes]:
+        """Return the sessions as seen by lots of these columns; `UNPRICED` ones see no close, split or dividend."""
+        closes = _cleaned(self.closes, minimum_excluded=0.0, otherwise=np.nan)
+        splits = _cleaned(self.splits, minimum_excluded=0.0, otherwise=1.0)
+        dividends = _cleaned(self.dividends, minimum_excluded=0.0, otherwise=0.0)
+        return [
+            Quotes(closes[session, column], splits[session, column], dividends[session, column])
+            for session in range(self.n_sessions)
+        ]
+
+
+def _cleaned(values: FloatArray, *, minimum_excluded: float, otherwise: float) -> FloatArray:
+    """Return the values with unusable ones replaced, and a last column (index -1, `UNPRICED`) of replacements."""
+    usable = np.isfinite(values) & (values > minimum_excluded)
+    cleaned: FloatArray = np.pad(np.where(usable, values, otherwise), ((0, 0), (0, 1)), constant_values=otherwise)
+    return cleaned

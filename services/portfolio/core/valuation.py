@@ -1,0 +1,209 @@
+"""Roll portfolios forward over sessions: positions marked to the cent, equity, cash and returns.
+
+Amounts are int64 cents. The P&L of a position is the change of its rounded value plus what its exits brought in minus
+what its entry cost, plus dividends, so P&L adds up to the cent over any stretch of sessions, and cash, the difference
+of equity and net market value, moves by trades, dividends and flows only.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from services.portfolio.core.marking import Holdings, MarkSource, PositionDay, advance
+from services.portfolio.core.performance import daily_returns, twr_index
+from services.portfolio.core.segments import Segments
+from services.portfolio.core.trades import Exits, Lots, Market
+from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a roll starts from: all that is known at the close before its first session.
+
+    `equity` in cents and `twr` (1.0 at inception, NaN where the chain is broken) per portfolio; `holdings` per lot.
+    """
+
+    equity: IntArray
+    twr: FloatArray
+    holdings: Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class PositionValues:
+    """What each lot was worth and earned, arrays of shape (n_sessions, n_lots); amounts in cents.
+
+    `active` marks the rows that say something: held at the previous close, or entered on the session. `mark` is a
+    price a unit, `source` a `MarkSource`, `age` the sessions since that price was seen. `realised` is what exits of
+    the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for more than was
+    held and closed what there was.
+    """
+
+    active: BoolArray
+    quantity: FloatArray
+    mark: FloatArray
+    source: IntArray
+    age: IntArray
+    value: IntArray
+    cost: IntArray
+    pnl: IntArray
+    exit_pnl: IntArray
+    realised: IntArray
+    dividends: IntArray
+    oversold: BoolArray
+
+    @property
+    def unrealised(self) -> IntArray:
+        """Return market value less the cost of what is still held."""
+        return self.value - self.cost
+
+    @property
+    def stale(self) -> BoolArray:
+        """Return which marks are carried from an earlier close."""
+        return np.equal(self.source, MarkSource.CARRIED)
+
+    @property
+    def at_cost(self) -> BoolArray:
+        """Return which marks are the lot's own cost."""
+        return np.equal(self.source, MarkSource.COST)
+
+    @classmethod
+    def of(cls, days: list[PositionDay]) -> Self:
+        """Stack the sessions of a roll."""
+        held_at_close = {field.name for field in fields(Holdings)}
+        columns = {
+            field.name: np.stack(
+                [getattr(day.closing if field.name in held_at_close else day, field.name) for day in days]
+            )
+            for field in fields(cls)
+        }
+        return cls(**columns)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioValues:
+    """The sessions of each portfolio, arrays of shape (n_sessions, n_portfolios); amounts in cents.
+
+    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly. `short` is negative or zero.
+    `stale` counts positions carried at an old close, `at_cost` those never priced, marked at what they cost.
+    """
+
+    equity: IntArray
+    pnl: IntArray
+    flow: IntArray
+    cash: IntArray
+    long: IntArray
+    short: IntArray
+    gross: IntArray
+    net: IntArray
+    exit_pnl: IntArray
+    realised: IntArray
+    dividends: IntArray
+    positions: IntArray
+    long_positions: IntArray
+    short_positions: IntArray
+    stale: IntArray
+    at_cost: IntArray
+    daily_return: Quantities
+    twr: Quantities
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """A roll: per portfolio, per position, and where the next one starts."""
+
+    portfolios: PortfolioValues
+    positions: PositionValues
+    closing: Opening
+
+
+def roll_forward(lots: Lots, market: Market, *, exits: Exits, flows: IntArray, opening: Opening) -> Valuation:
+    """Value all portfolios of a shard over consecutive sessions, oldest first.
+
+    A lot is marked from its value at the previous close, or from its entry price when entered on the session, to the
+    exit price for what is exited and to the close for the rest; dividends are paid on the quantity held at the
+    previous close, by shorts too. Splits change quantity and old mark from their session on. Without a close the last
+    one is carried: P&L 0, and the age says so. A lot never priced is marked at its cost.
+
+    Parameters
+    ----------
+    lots : Lots
+        Positions of all portfolios, in any order.
+    market : Market
+        Closes, splits and dividends of the sessions per symbol.
+    exits : Exits
+        Partial and full exits of the lots within the sessions.
+    flows : ndarray of int64, shape (n_sessions, n_portfolios)
+        Contributions less withdrawals in cents; they count as capital from the session's open.
+    opening : Opening
+        The state at the close before the first session; `Valuation.closing` of the roll before continues it with the
+        same numbers as one long roll.
+
+    Returns
+    -------
+    Valuation
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree.
+
+    Notes
+    -----
+    NaN policy: a close that is NaN or not positive is no close; a missing split is 1, a missing dividend 0.
+    O(n_sessions x n_lots).
+    """
+    _check_shapes(lots, market, flows=flows, opening=opening)
+    quotes = market.quotes_of(lots.column)
+    days = []
+    holdings = opening.holdings
+    for session in range(market.n_sessions):
+        days.append(advance(holdings, lots, quotes=quotes[session], exits=exits.rounds(session), session=session))
+        holdings = days[-1].closing
+    positions = PositionValues.of(days)
+    portfolios = _aggregate(positions, Segments.of(lots.portfolio, flows.shape[1]), flows=flows, opening=opening)
+    closing = Opening(portfolios.equity[-1], portfolios.twr.values[-1], holdings)
+    return Valuation(portfolios, positions, closing)
+
+
+def _aggregate(positions: PositionValues, segments: Segments, *, flows: IntArray, opening: Opening) -> PortfolioValues:
+    """Return the sums per portfolio and what follows from them."""
+    value = positions.value
+    held = positions.quantity != 0
+    pnl = segments.sums(positions.pnl)
+    equity = opening.equity + np.cumsum(pnl + flows, axis=0)
+    base = equity - pnl
+    long = segments.sums(np.maximum(value, 0))
+    short = segments.sums(np.minimum(value, 0))
+    return PortfolioValues(
+        equity=equity,
+        pnl=pnl,
+        flow=flows,
+        cash=equity - (long + short),
+        long=long,
+        short=short,
+        gross=long - short,
+        net=long + short,
+        exit_pnl=segments.sums(positions.exit_pnl),
+        realised=segments.sums(positions.realised),
+        dividends=segments.sums(positions.dividends),
+        positions=segments.sums(held),
+        long_positions=segments.sums(positions.quantity > 0),
+        short_positions=segments.sums(positions.quantity < 0),
+        stale=segments.sums(held & positions.stale),
+        at_cost=segments.sums(held & positions.at_cost),
+        daily_return=daily_returns(pnl, base),
+        twr=twr_index(opening.twr, pnl, base),
+    )
+
+
+def _check_shapes(lots: Lots, market: Market, *, flows: IntArray, opening: Opening) -> None:
+    n_lots, n_portfolios = lots.portfolio.size, opening.equity.size
+    if opening.holdings.quantity.shape != (n_lots,):
+        raise ValueError(f"opening must have {n_lots} lots, was {opening.holdings.quantity.shape}")
+    if market.n_sessions == 0 or flows.shape != (market.n_sessions, n_portfolios):
+        raise ValueError(
+            f"flows must have shape ({market.n_sessions}, {n_portfolios}), at least one session, was {flows.shape}"
+        )
+    if n_lots and not 0 <= lots.portfolio.min() <= lots.portfolio.max() < n_portfolios:
+        raise ValueError(f"portfolios of lots must be in 0..{n_portfolios - 1}, was up to {lots.portfolio.max()}")
