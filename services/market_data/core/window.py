@@ -1,0 +1,19 @@
+"""The sessions of bars that a run needs."""
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from services.market_data.core.bars import DateArray
+from shared.calendar import sessions_between
+from shared.conventions import HISTORY_DAYS
+
+
+def planning_window(first_session: date, last_session: date) -> DateArray:
+    """Return the sessions that are kept complete for estimates as of each session of a run, ascending."""
+    return sessions_array(first_session - timedelta(days=HISTORY_DAYS), last_session)
+
+
+def sessions_array(first: date, last: date) -> DateArray:
+    """Return the sessions in [first, last], ascending."""
+    return np.array(sessions_between(first, last), dtype="datetime64[D]")

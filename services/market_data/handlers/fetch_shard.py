@@ -1,0 +1,72 @@
+"""Fetch what a shard of symbols lacks, store it, and announce what the run concerns."""
+
+import numpy as np
+
+from services.market_data.announcing import prices_updated, profiles_updated
+from services.market_data.core.bars import Bars, DateArray
+from services.market_data.core.window import planning_window, sessions_array
+from services.market_data.fetching import changed_sessions, fetch_checked, restated_symbols
+from services.market_data.providers.chain import ProviderChain
+from services.market_data.repository import MarketDataRepository
+from shared.clock import Clock
+from shared.contracts.market_data import MarketDataDue
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: Clock) -> None:
+    """Fetch, store and announce; symbols that are stored already are announced from the store."""
+    repository = MarketDataRepository(uow.connection)
+    sessions = sessions_array(event.run.first_session, event.run.last_session)
+    restated: Bars | None = None
+    changed_profiles: list[str] = []
+
+    if event.fetch_first is not None:
+        changed, restated = await _fetch_bars(event, repository, chain, clock)
+        sessions = np.union1d(sessions, changed)
+        changed_profiles = await _fetch_profiles(event, repository, chain)
+
+    announced = await repository.load_bars(event.symbols, sessions)
+    unavailable = await repository.load_unavailable(event.symbols)
+    profiles = await repository.load_profiles(changed_profiles)
+
+    uow.emit(
+        prices_updated(event, [announced] if restated is None else [announced, restated], unavailable),
+        profiles_updated(event, profiles, fetched_at=clock.now()),
+    )
+
+
+async def _fetch_bars(
+    event: MarketDataDue, repository: MarketDataRepository, chain: ProviderChain, clock: Clock
+) -> tuple[DateArray, Bars | None]:
+    # Returns the sessions with new bars, and the whole window of the symbols whose history has changed.
+    window = planning_window(event.run.first_session, event.run.last_session)
+    first, last = event.fetch_first or window[0].item(), event.fetch_last or window[-1].item()
+    edition = await chain.edition()
+    fetched = await fetch_checked(chain, repository, event.symbols, first=first, last=last)
+    stored = await repository.load_bars(event.symbols, fetched.bars.sessions)
+    restated = restated_symbols(fetched, stored, await repository.load_sources(event.symbols))
+    continued = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
+    changed = changed_sessions(continued, stored)
+
+    parts = [fetched]
+    if restated:
+        parts.append(await fetch_checked(chain, repository, restated, first=window[0].item(), last=last))
+    for part in parts:
+        await repository.store_bars(part.bars, source=part.source, fetched_at=clock.now())
+        await repository.store_findings(part.findings, run_id=event.run.run_id)
+
+    settled = np.array([symbol not in fetched.undecided for symbol in event.symbols])
+    checked = (await repository.load_checked(event.symbols, edition=edition)).after(window, settled)
+    await repository.store_checked(event.symbols, checked, fetched.unavailable, edition=edition)
+    return changed, parts[1].bars if restated else None
+
+
+async def _fetch_profiles(event: MarketDataDue, repository: MarketDataRepository, chain: ProviderChain) -> list[str]:
+    # Returns the symbols whose profile is new or has changed.
+    chained = await chain.fetch_profiles(event.symbols)
+    for answer in chained.answers:
+        await repository.store_findings(answer.findings, run_id=event.run.run_id)
+    profiles = {
+        symbol: (profile, answer.provider) for answer in chained.answers for symbol, profile in answer.profiles.items()
+    }
+    return await repository.store_profiles(profiles)

@@ -1,0 +1,39 @@
+"""Plan a run: what is missing per symbol, cut into shards."""
+
+from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
+from services.market_data.core.window import planning_window
+from services.market_data.providers.chain import ProviderChain
+from services.market_data.repository import MarketDataRepository
+from shared.contracts.event import Event
+from shared.contracts.market_data import MarketDataDue
+from shared.contracts.run import Part, Run
+from shared.db.unit_of_work import UnitOfWork
+from shared.factor_set import FactorSet
+
+
+async def plan_run(event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chain: ProviderChain) -> None:
+    """Find what each symbol of the run lacks and hand it out in shards; the proxies always belong to the run."""
+    run = event.run
+    repository = MarketDataRepository(uow.connection)
+    await repository.store_instruments(sorted({*(run.symbols or ()), *factor_set.tickers()}))
+    scope = await repository.list_symbols() if run.symbols is None else (*run.symbols, *factor_set.tickers())
+    symbols = sorted(set(scope))
+    window = planning_window(run.first_session, run.last_session)
+    checked = await repository.load_checked(symbols, edition=await chain.edition())
+    stored = await repository.load_stored(symbols, window, checked)
+
+    plan = plan_symbols(symbols, window, stored, checked)
+    shards = pack_shards(plan, run.first_session)
+
+    uow.emit(*(_due(run, index, shard, len(shards)) for index, shard in enumerate(shards)))
+
+
+def _due(run: Run, index: int, shard: Shard, total: int) -> MarketDataDue:
+    return MarketDataDue(
+        run=run,
+        part=Part(index=index, total=total),
+        subjects=len(shard.symbols),
+        symbols=shard.symbols,
+        fetch_first=shard.fetch_first,
+        fetch_last=shard.fetch_last,
+    )

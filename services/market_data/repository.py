@@ -1,0 +1,300 @@
+"""The SQL of market_data: instruments, bars, profiles, findings."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.market_data.core.bars import BAR_FIELDS, Bars, DateArray
+from services.market_data.core.findings import Finding
+from services.market_data.core.profile import Profile
+from services.market_data.core.run_plan import SILENT_SESSIONS, Checked
+from shared.db.bulk import copy_out, upsert
+from shared.unavailable import BoolArray, Unavailable
+
+_EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
+_BAR_COLUMNS = tuple((name, ">f8") for name in BAR_FIELDS)
+
+
+class MarketDataRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_instruments(self, symbols: Sequence[str]) -> None:
+        """Watch these symbols from now on."""
+        statement = sa.text(
+            """
+            INSERT INTO instruments (symbol) SELECT s FROM unnest(CAST(:symbols AS text[])) AS s
+            WHERE NOT EXISTS (SELECT 1 FROM instruments k WHERE k.symbol = s) ORDER BY s ON CONFLICT DO NOTHING
+            """
+        )
+        await self._connection.execute(statement, {"symbols": list(symbols)})
+
+    async def list_symbols(self) -> tuple[str, ...]:
+        """Return every watched symbol, sorted."""
+        rows = await self._connection.execute(sa.text("SELECT symbol FROM instruments ORDER BY symbol"))
+        return tuple(rows.scalars())
+
+    async def load_symbol_ids(self, symbols: Sequence[str]) -> dict[str, int]:
+        """Return the number of each watched symbol."""
+        query = sa.text("SELECT symbol, symbol_id FROM instruments WHERE symbol = ANY(CAST(:symbols AS text[]))")
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: row.symbol_id for row in rows}
+
+    async def load_checked(self, symbols: Sequence[str], *, edition: str) -> Checked:
+        """Return which sessions are settled; what was found missing in another edition of the providers is not."""
+        query = sa.text(
+            """
+            SELECT symbol, checked_first, checked_through FROM instruments
+            WHERE symbol = ANY(CAST(:symbols AS text[])) AND checked_edition = :edition
+            """
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols), "edition": edition})
+        known = {row.symbol: (row.checked_first, row.checked_through) for row in rows}
+        bounds = np.array([known.get(symbol, (None, None)) for symbol in symbols], dtype="datetime64[D]")
+        return Checked(bounds[:, 0], bounds[:, 1])
+
+    async def load_stored(self, symbols: Sequence[str], window: DateArray, checked: Checked) -> BoolArray:
+        """Return which sessions of the window are stored, shape (n_symbols, n_sessions).
+
+        A settled session that lies further back than the plan looks at one by one is given as stored when the symbol
+        has bars at all: the plan treats both alike, and a night need not read a year of keys.
+        """
+        query = sa.text(
+            """
+            SELECT symbol, symbol_id,
+                   EXISTS (SELECT 1 FROM bars b WHERE b.symbol_id = i.symbol_id AND b.session >= :first) AS has_bars
+            FROM instruments i WHERE symbol = ANY(CAST(:symbols AS text[]))
+            """
+        )
+        parameters = {"symbols": list(symbols), "first": window[0].item()}
+        known = {row.symbol: row for row in await self._connection.execute(query, parameters)}
+        ids = np.array([known[symbol].symbol_id for symbol in symbols], dtype=np.int64)
+        has_bars = np.array([known[symbol].has_bars for symbol in symbols], dtype=bool)
+
+        recent = window[-min(SILENT_SESSIONS, len(window))]
+        settled = (window >= checked.first[:, None]) & (window <= checked.through[:, None])
+        stored: BoolArray = settled & has_bars[:, None] & (window < recent)
+        complete = (settled | (window >= recent)).all(axis=1)
+        for group, since in ((ids[complete], recent), (ids[~complete], window[0])):
+            await self._mark_stored(stored, window, ids, group, since)
+        return stored
+
+    async def _mark_stored(
+        self, stored: BoolArray, window: DateArray, ids: Any, group: Any, since: np.datetime64
+    ) -> None:
+        if not len(group):
+            return
+        query = (
+            "SELECT symbol_id, session FROM bars "
+            f"WHERE session BETWEEN '{since}' AND '{window[-1]}' AND symbol_id = ANY('{{{','.join(map(str, group))}}}')"
+        )
+        keys = await copy_out(self._connection, query, (("symbol_id", ">i4"), ("session", ">i4")))
+        position = np.full(int(ids.max()) + 1, -1, dtype=np.int64)
+        position[ids] = np.arange(len(ids))
+        columns = np.searchsorted(window, _EPOCH + keys["session"].astype("timedelta64[D]"))
+        stored[position[keys["symbol_id"]], columns] = True
+
+    async def load_bars(self, symbols: Sequence[str], sessions: DateArray) -> Bars:
+        """Return the stored bars of the symbols on these sessions; symbols without any are blank columns."""
+        bars = Bars.blank(sessions, symbols)
+        ids = await self.load_symbol_ids(symbols)
+        if not ids or not len(sessions):
+            return bars
+        listed = ",".join(str(symbol_id) for symbol_id in ids.values())
+        nullable = {"open", "high", "low", "volume"}
+        columns = ", ".join(f"coalesce({name}, 'NaN') AS {name}" if name in nullable else name for name in BAR_FIELDS)
+        query = (
+            f"SELECT symbol_id, session, {columns} FROM bars "
+            f"WHERE symbol_id = ANY('{{{listed}}}') AND session BETWEEN '{sessions[0]}' AND '{sessions[-1]}'"
+        )
+        rows = await copy_out(self._connection, query, (("symbol_id", ">i4"), ("session", ">i4"), *_BAR_COLUMNS))
+        column_of = np.full(max(ids.values()) + 1, -1, dtype=np.int64)
+        for column, symbol in enumerate(symbols):
+            if symbol in ids:
+                column_of[ids[symbol]] = column
+        days = _EPOCH + rows["session"].astype("timedelta64[D]")
+        at = np.searchsorted(sessions, days)
+        wanted = sessions[np.minimum(at, len(sessions) - 1)] == days
+        for name in BAR_FIELDS:
+            getattr(bars, name)[at[wanted], column_of[rows["symbol_id"][wanted]]] = rows[name][wanted]
+        return bars
+
+    async def store_bars(self, bars: Bars, *, source: Mapping[str, str], fetched_at: datetime) -> int:
+        """Write the bars where they are new or differ; return how many."""
+        rows, columns = np.nonzero(bars.present & np.isfinite(bars.adjusted))
+        if not len(rows):
+            return 0
+        ids = await self.load_symbol_ids(bars.symbols)
+        id_of = np.array([ids[symbol] for symbol in bars.symbols])
+        source_of = np.array([source[symbol] for symbol in bars.symbols], dtype=object)
+        days = bars.sessions.astype(object)
+        values = {name: _nullable(getattr(bars, name)[rows, columns]) for name in BAR_FIELDS}
+        table: dict[str, Any] = {
+            "symbol_id": id_of[columns],
+            "session": days[rows],
+            **values,
+            "source": source_of[columns],
+        }
+        table["fetched_at"] = [fetched_at] * len(rows)
+        # By whom and when it was fetched is rewritten only with the numbers themselves.
+        return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), compare=BAR_FIELDS)
+
+    async def store_checked(
+        self, symbols: Sequence[str], checked: Checked, unavailable: Mapping[str, Unavailable], *, edition: str
+    ) -> None:
+        """Remember which sessions are settled, and why a symbol has no bars."""
+        statement = sa.text(
+            """
+            UPDATE instruments i SET checked_first = c.first, checked_through = c.through,
+                checked_edition = :edition, unavailable_reason = c.reason, unavailable_detail = c.detail
+            FROM unnest(CAST(:symbols AS text[]), CAST(:firsts AS date[]), CAST(:throughs AS date[]),
+                        CAST(:reasons AS text[]), CAST(:details AS text[]))
+                AS c (symbol, first, through, reason, detail)
+            WHERE i.symbol = c.symbol
+            """
+        )
+        why = [unavailable.get(symbol) for symbol in symbols]
+        parameters = {
+            "edition": edition,
+            "symbols": list(symbols),
+            "firsts": checked.first.astype(object).tolist(),
+            "throughs": checked.through.astype(object).tolist(),
+            "reasons": [None if entry is None else entry.reason.value for entry in why],
+            "details": [None if entry is None else entry.detail for entry in why],
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def load_last_closes(self, symbols: Sequence[str], *, before: date) -> dict[str, float]:
+        """Return the newest close of each symbol before a session, where there is one."""
+        query = sa.text(
+            """
+            SELECT symbol, b.close FROM instruments i, LATERAL (
+                SELECT close FROM bars WHERE bars.symbol_id = i.symbol_id AND session < :before
+                ORDER BY session DESC LIMIT 1) b
+            WHERE symbol = ANY(CAST(:symbols AS text[]))
+            """
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols), "before": before})
+        return {row.symbol: row.close for row in rows}
+
+    async def load_sources(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Return the provider of each symbol's newest bar."""
+        query = sa.text(
+            """
+            SELECT symbol, b.source FROM instruments i, LATERAL (
+                SELECT source FROM bars WHERE bars.symbol_id = i.symbol_id ORDER BY session DESC LIMIT 1) b
+            WHERE symbol = ANY(CAST(:symbols AS text[]))
+            """
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: row.source for row in rows}
+
+    async def load_unavailable(self, symbols: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Return (reason, detail) of the symbols that no provider had bars of when last asked."""
+        query = sa.text(
+            """
+            SELECT symbol, unavailable_reason, unavailable_detail FROM instruments
+            WHERE symbol = ANY(CAST(:symbols AS text[])) AND unavailable_reason IS NOT NULL
+            """
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: (row.unavailable_reason, row.unavailable_detail) for row in rows}
+
+    async def store_profiles(self, profiles: Mapping[str, tuple[Profile, str]]) -> list[str]:
+        """Write profiles with their source; return the symbols whose profile is new or has changed."""
+        if not profiles:
+            return []
+        known = await self.load_profiles(list(profiles))
+        changed = [symbol for symbol, entry in sorted(profiles.items()) if known.get(symbol) != entry]
+        names = [field.name for field in dataclasses.fields(Profile)]
+        columns: dict[str, list[Any]] = {
+            name: [getattr(profiles[symbol][0], name) for symbol in changed] for name in names
+        }
+        columns["source"] = [profiles[symbol][1] for symbol in changed]
+        await upsert(self._connection, "profiles", columns, key=("symbol",))
+        return changed
+
+    async def load_profiles(self, symbols: Sequence[str]) -> dict[str, tuple[Profile, str]]:
+        """Return the profile and its source of the symbols that have one."""
+        names = [field.name for field in dataclasses.fields(Profile)]
+        query = sa.text(f"SELECT {', '.join(names)}, source FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
+        rows = (await self._connection.execute(query, {"symbols": list(symbols)})).all()
+        return {row.symbol: (Profile(*row[:-1]), row.source) for row in rows}
+
+    async def store_findings(self, findings: Sequence[Finding], *, run_id: UUID) -> None:
+        """Keep what was wrong; a repetition is kept once."""
+        if not findings:
+            return
+        statement = sa.text(
+            """
+            INSERT INTO findings (provider, rule, symbol, day, file, line, detail, run_id)
+            SELECT *, :run_id FROM unnest(CAST(:providers AS text[]), CAST(:rules AS text[]), CAST(:symbols AS text[]),
+                CAST(:days AS date[]), CAST(:files AS text[]), CAST(:lines AS integer[]), CAST(:details AS text[]))
+            ON CONFLICT DO NOTHING
+            """
+        )
+        parameters: dict[str, Any] = {
+            "run_id": run_id,
+            "providers": [finding.provider for finding in findings],
+            "rules": [finding.rule.value for finding in findings],
+            "symbols": [finding.symbol for finding in findings],
+            "days": [finding.day for finding in findings],
+            "files": [finding.file for finding in findings],
+            "lines": [finding.line for finding in findings],
+            "details": [finding.detail for finding in findings],
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def list_findings(self, *, symbol: str | None, rule: str | None, after: int, limit: int) -> Sequence[Any]:
+        """Return findings in the order in which they were made."""
+        query = sa.text(
+            """
+            SELECT finding_id, provider, rule, symbol, day, file, line, detail, run_id, found_at FROM findings
+            WHERE finding_id > :after AND (CAST(:symbol AS text) IS NULL OR symbol = :symbol)
+              AND (CAST(:rule AS text) IS NULL OR rule = :rule)
+            ORDER BY finding_id LIMIT :limit
+            """
+        )
+        parameters = {"symbol": symbol, "rule": rule, "after": after, "limit": limit}
+        return (await self._connection.execute(query, parameters)).all()
+
+    async def list_bars(self, symbol: str, *, first: date, last: date, limit: int) -> Sequence[Any]:
+        """Return a symbol's bars, oldest first."""
+        query = sa.text(
+            """
+            SELECT session, close, adjusted, open, high, low, volume, split, dividend, source, fetched_at
+            FROM bars JOIN instruments USING (symbol_id)
+            WHERE symbol = :symbol AND session BETWEEN :first AND :last ORDER BY session LIMIT :limit
+            """
+        )
+        parameters = {"symbol": symbol, "first": first, "last": last, "limit": limit}
+        return (await self._connection.execute(query, parameters)).all()
+
+    async def list_coverage(self, *, after: str, limit: int) -> Sequence[Any]:
+        """Return per watched symbol how many bars there are and why there may be none."""
+        query = sa.text(
+            """
+            SELECT symbol, checked_first, checked_through, unavailable_reason, unavailable_detail,
+                   b.bars, b.first_session, b.last_session
+            FROM instruments i, LATERAL (
+                SELECT count(*) AS bars, min(session) AS first_session, max(session) AS last_session
+                FROM bars WHERE bars.symbol_id = i.symbol_id) b
+            WHERE symbol > :after ORDER BY symbol LIMIT :limit
+            """
+        )
+        return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
+
+
+def _nullable(values: Any) -> list[float | None]:
+    listed: list[float | None] = values.tolist()
+    if np.isnan(values).any():
+        return [None if value != value else value for value in listed]  # noqa: PLR0124 - NaN differs from itself
+    return listed
