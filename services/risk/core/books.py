@@ -1,0 +1,78 @@
+"""The books of a shard as arrays: what each portfolio holds of each symbol, netted, in one canonical order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from shared.unavailable import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Holdings of all portfolios, one row per (portfolio, symbol), sorted by portfolio and symbol name.
+
+    The order is a function of the names alone and amounts are summed as integer cents, so that every sum over a
+    portfolio's rows has the same bits whatever the order of its positions, its neighbours or the symbols of the shard.
+
+    Parameters
+    ----------
+    portfolio, symbol : ndarray of shape (n_holdings,)
+        Indices of the portfolio and of the symbol.
+    net : ndarray of int64, shape (n_holdings,)
+        Signed exposure in cents, all positions in the symbol summed.
+    gross : ndarray of int64, shape (n_holdings,)
+        Sum of the absolute exposures of the positions, in cents.
+    equity : ndarray of int64, shape (n_portfolios,)
+        In cents.
+    """
+
+    portfolio: IntArray
+    symbol: IntArray
+    net: IntArray
+    gross: IntArray
+    equity: IntArray
+
+    @classmethod
+    def of(
+        cls, portfolio: IntArray, symbol: IntArray, *, exposure: IntArray, equity: IntArray, names: Sequence[str]
+    ) -> Self:
+        """Net positions into holdings.
+
+        Parameters
+        ----------
+        portfolio, symbol : ndarray of shape (n_positions,)
+            Indices, positions in any order.
+        exposure : ndarray of int64, shape (n_positions,)
+            Signed exposure in cents, short negative.
+        equity : ndarray of int64, shape (n_portfolios,)
+            In cents.
+        names : sequence of str
+            Symbols, each once; `symbol` points into it.
+        """
+        if len(set(names)) != len(names):
+            raise ValueError(f"symbols must be distinct, was {len(names)} with {len(set(names))} distinct")
+        by_name = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+        rank = np.empty(len(names), dtype=np.int64)
+        rank[by_name] = np.arange(len(names))
+        keys, holding = np.unique(portfolio * max(len(names), 1) + rank[symbol], return_inverse=True)
+        net, gross = np.zeros(keys.size, dtype=np.int64), np.zeros(keys.size, dtype=np.int64)
+        np.add.at(net, holding, exposure)
+        np.add.at(gross, holding, np.abs(exposure))
+        return cls(keys // max(len(names), 1), by_name[keys % max(len(names), 1)], net, gross, equity)
+
+    @property
+    def n_portfolios(self) -> int:
+        """Return the number of portfolios."""
+        return int(self.equity.size)
+
+    def totals(self, cents: IntArray) -> IntArray:
+        """Return exact sums of cents per portfolio, (n_holdings,) -> (n_portfolios,)."""
+        totals = np.zeros(self.n_portfolios, dtype=np.int64)
+        np.add.at(totals, self.portfolio, cents)
+        return totals
+
+    def sums(self, amounts: FloatArray) -> FloatArray:
+        """Return sums of floats per portfolio, added one after another in the canonical order."""
+        return np.asarray(np.bincount(self.portfolio, amounts, minlength=self.n_portfolios), dtype=np.float64)

@@ -1,0 +1,53 @@
+"""Ratios of a portfolio's amounts, each a number or the reason why there is none."""
+
+from typing import Final
+
+import numpy as np
+
+from services.risk.core.books import Books
+from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+
+NO_CAPITAL: Final = Unavailable(Reason.DEGENERATE_INPUT, "equity is not positive")
+EMPTY_BOOK: Final = Unavailable(Reason.NOT_APPLICABLE, "the book is empty")
+
+
+def withheld(books: Books) -> ReasonArray:
+    """Return per portfolio why nothing relative to equity can be said: no capital, an empty book, or None."""
+    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons[is_empty(books)] = EMPTY_BOOK
+    reasons[books.equity <= 0] = NO_CAPITAL
+    return reasons
+
+
+def is_empty(books: Books) -> BoolArray:
+    """Return which portfolios hold nothing of value."""
+    empty: BoolArray = books.totals(books.gross) == 0
+    return empty
+
+
+def quantities(values: FloatArray, reasons: ReasonArray) -> Quantities:
+    """Return numbers where there is no reason against them."""
+    return Quantities(np.where(reasons.astype(np.bool_), np.nan, values), reasons)
+
+
+def over_equity(books: Books, amounts: FloatArray) -> Quantities:
+    """Return amounts of shape (n_portfolios,) over equity, an empty book counting as zero."""
+    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons[books.equity <= 0] = NO_CAPITAL
+    return quantities(divide(amounts, books.equity.astype(np.float64)), reasons)
+
+
+def coverage_of(books: Books, covered: BoolArray) -> Quantities:
+    """Return covered gross over total gross exposure; `covered` is per holding."""
+    total = books.totals(books.gross)
+    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons[total == 0] = EMPTY_BOOK
+    part: IntArray = books.totals(np.where(covered, books.gross, 0))
+    return quantities(divide(part.astype(np.float64), total.astype(np.float64)), reasons)
+
+
+def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Return quotients, NaN where the denominator is zero."""
+    quotients = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=quotients, where=denominator != 0)
+    return quotients
