@@ -11,7 +11,6 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import asyncpg
-from testcontainers.community.kafka import KafkaContainer
 
 from services.ops.embedded.brokers import choose_broker
 from services.ops.embedded.errors import EmbeddedUnavailable
@@ -62,8 +61,15 @@ async def _embedded(directory: Path, broker: Literal["tansu", "kafka"]) -> Async
 
 @asynccontextmanager
 async def _in_container(directory: Path) -> AsyncIterator[RunningStack]:
-    kafka = KafkaContainer(_IMAGE).with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
-    await asyncio.to_thread(kafka.start)
+    # Imported here: it costs every test session 0.6 s, and most have no container engine.
+    from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
+    from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415
+
+    try:
+        kafka = KafkaContainer(_IMAGE).with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+        await asyncio.to_thread(kafka.start)
+    except DockerException as error:
+        raise EmbeddedUnavailable(f"{_BROKER_VARIABLE}=testcontainers needs a container engine: {error}") from error
     try:
         async with EmbeddedPostgres(directory) as postgres:
             yield RunningStack(
