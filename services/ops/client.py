@@ -1,0 +1,116 @@
+"""The platform's API as the commands see it: JSON in, JSON out, refusals as errors."""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.ops.data_directory import DataDirectory
+from services.ops.errors import FieldError, Misused, Refused, Unreachable
+from services.ops.settings import ClientSettings
+
+Json = Any
+_TIMEOUT_S = 60.0
+
+
+class ApiClient:
+    """An authenticated client of one platform."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT_S,
+            # A proxy of the environment doesn't lead to this machine's own ports.
+            trust_env=not _is_loopback(self.url),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, **query: object) -> Json:
+        """Return what is at a path; what is None in the query is left out.
+
+        Raises
+        ------
+        Unreachable, Refused
+            If nothing answers, or the answer is no.
+        """
+        return self._send(
+            "GET", path, params={name: _text(value) for name, value in query.items() if value is not None}
+        )
+
+    def post(self, path: str, body: Mapping[str, Json]) -> Json:
+        """Send a JSON body and return the answer.
+
+        Raises
+        ------
+        Unreachable, Refused
+            If nothing answers, or the answer is no.
+        """
+        return self._send("POST", path, json=dict(body))
+
+    def _send(self, method: str, path: str, **content: Any) -> Json:
+        try:
+            response = self._http.request(method, path, **content)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(self.url, str(error) or type(error).__name__) from error
+        if response.is_success:
+            return response.json()
+        raise _refusal(response)
+
+
+@contextmanager
+def connected(data_dir: DataDirectory, url: str | None) -> Iterator[ApiClient]:
+    """Open a client of the platform that `url` names, else of the one that runs on the data directory.
+
+    Raises
+    ------
+    Misused
+        If no address or no token is known.
+    """
+    settings = ClientSettings()
+    address = url or data_dir.find_url()
+    if address is None:
+        raise Misused(
+            f"no platform runs on {data_dir.path}; start one with `sigmasight up`, or name one with --url or --data-dir"
+        )
+    token = settings.sigmasight_token or data_dir.find_secret("operator.token")
+    if token is None:
+        raise Misused(f"a token is needed: set SIGMASIGHT_TOKEN (there is none in {data_dir.path})")
+    client = ApiClient(address, token.get_secret_value())
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _text(value: object) -> str | list[str]:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
+
+
+def _refusal(response: httpx.Response) -> Refused:
+    try:
+        problem = response.json()
+    except ValueError:
+        return Refused(response.status_code, response.reason_phrase)
+    if not isinstance(problem, dict):
+        return Refused(response.status_code, response.reason_phrase)
+    errors = [
+        FieldError(str(error.get("field", "?")), str(error.get("reason", "?")), error.get("line"))
+        for error in problem.get("errors", [])
+    ]
+    return Refused(response.status_code, str(problem.get("detail", response.reason_phrase)), errors)

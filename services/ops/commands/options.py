@@ -1,0 +1,60 @@
+"""Options as dataclasses: a command takes one argument, and commands share what they have in common."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from services.ops.data_directory import DEFAULT_DATA_DIR
+
+Options = TypeVar("Options")
+
+DataDirOption = Annotated[
+    Path, typer.Option("--data-dir", envvar="SIGMASIGHT_DATA_DIR", help="Where everything is kept.")
+]
+
+
+def day(text: str) -> Any:
+    """Return an option that is a date."""
+    return typer.Option(parser=date.fromisoformat, metavar="YYYY-MM-DD", help=text)
+
+
+def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Give a command that takes a dataclass the signature from which typer makes options: one per field."""
+
+    def decorate(command: Callable[[Options], None]) -> Callable[..., None]:
+        def call(**values: Any) -> None:
+            command(options(**values))
+
+        hints = get_type_hints(options, include_extras=True)
+        call.__name__, call.__doc__ = command.__name__, command.__doc__
+        call.__annotations__ = hints
+        call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    field.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=inspect.Parameter.empty if field.default is MISSING else field.default,
+                    annotation=hints[field.name],
+                )
+                for field in fields(options)  # type: ignore[arg-type]
+            ]
+        )
+        return call
+
+    return decorate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientOptions:
+    """Where the platform is, and how to answer."""
+
+    url: Annotated[
+        str | None, typer.Option(envvar="SIGMASIGHT_URL", help="Where the platform listens; else from the data dir.")
+    ] = None
+    data_dir: DataDirOption = DEFAULT_DATA_DIR
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")] = False

@@ -1,0 +1,86 @@
+"""What somebody wants of `up`, resolved: the provider chain and the factor set follow from one another."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from services.market_data.settings import MarketDataSettings
+from services.ops.data_directory import DataDirectory
+from services.ops.errors import Misused
+from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
+
+BrokerName = Literal["kafka", "tansu"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOptions:
+    """What somebody wants of `up`.
+
+    Attributes
+    ----------
+    data_dir : DataDirectory
+        Where everything is kept.
+    host, port : str, int
+        Where to listen; port 0 takes a free one.
+    broker : "kafka" or "tansu" or None
+        Which broker to run, or which kind `bootstrap_servers` are.
+    bootstrap_servers, database_url : str or None
+        Servers that run already; both or neither.
+    sources : MarketDataSettings
+        The chain of price sources, asked in order.
+    factor_set : FactorSet
+        Which ticker stands for which factor.
+    """
+
+    data_dir: DataDirectory
+    host: str
+    port: int
+    broker: BrokerName | None
+    bootstrap_servers: str | None
+    database_url: str | None
+    sources: MarketDataSettings
+    factor_set: FactorSet
+
+
+def resolve_sources(providers: str | None, files: Path | None) -> MarketDataSettings:
+    """Return the provider chain: the one asked for, else files where there is a directory, else the sample.
+
+    Raises
+    ------
+    Misused
+        If a provider is unknown, or `files` has no directory.
+    """
+    chain = providers or ("files" if files else "sample")
+    names = [name.strip() for name in chain.split(",") if name.strip()]
+    if "files" in names and (files is None or not files.is_dir()):
+        raise Misused(f"--files must be a directory for the provider `files`, was {files}")
+    try:
+        return MarketDataSettings.model_validate({"providers": names, "files_dir": files})
+    except ValidationError as error:
+        raise Misused(f"--providers must be a list of known providers, was {chain!r}: {reasons(error)}") from error
+
+
+def resolve_factor_set(wanted: str | None, providers: tuple[str, ...]) -> FactorSet:
+    """Return the factor set: the one asked for, else the sample's where there are only its prices.
+
+    Raises
+    ------
+    Misused
+        If it is neither a name nor a factor set in JSON.
+    """
+    if wanted is None:
+        return SAMPLE_FACTOR_SET if providers == ("sample",) else FactorSet()
+    named = {"default": FactorSet(), "sample": SAMPLE_FACTOR_SET}.get(wanted)
+    if named is not None:
+        return named
+    try:
+        return FactorSet.model_validate_json(wanted)
+    except ValidationError as error:
+        raise Misused(f"--factor-set must be `default`, `sample` or JSON, was {wanted!r}: {reasons(error)}") from error
+
+
+def reasons(error: ValidationError) -> str:
+    """Return what is wrong without the input, which may be a secret."""
+    return "; ".join(f"{'.'.join(str(step) for step in item['loc'])} {item['msg']}".strip() for item in error.errors())

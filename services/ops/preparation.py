@@ -1,0 +1,37 @@
+"""Making a database and a broker ready for the services: roles, schemas, migrations, topics."""
+
+from collections.abc import Sequence
+
+from services.ops.errors import Misused
+from services.ops.settings import TopicSettings
+from shared.bus.broker import create_topics
+from shared.contracts.catalogue import SERVICES
+from shared.db.migrate import migrate, provision
+from shared.settings import CommonSettings, ServiceDatabaseUrls, service_database_url
+
+
+def services_without_url() -> Sequence[str]:
+    """Return the services that have no database URL of their own."""
+    urls = ServiceDatabaseUrls()
+    return tuple(service for service in SERVICES if getattr(urls, f"{service}_database_url") is None)
+
+
+async def prepare(common: CommonSettings) -> None:
+    """Create what is missing: roles and schemas, tables, topics; safe to repeat.
+
+    Roles and schemas are left alone for services whose URL is set: somebody else made those.
+
+    Raises
+    ------
+    Misused
+        If a service has neither a URL of its own nor a password to get one.
+    """
+    shared = services_without_url()
+    if shared and common.service_database_password is None:
+        names = ", ".join(f"{service.upper()}_DATABASE_URL" for service in shared)
+        raise Misused(f"SERVICE_DATABASE_PASSWORD must be set, or each of {names}")
+    if common.service_database_password is not None:
+        await provision(common.database_url, shared, common.service_database_password)
+    for service in SERVICES:
+        await migrate(service, service_database_url(common, service))
+    await create_topics(common.bootstrap_servers, partitions=TopicSettings().partitions)

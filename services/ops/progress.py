@@ -1,0 +1,63 @@
+"""Following a run to its end, with a bar per stage for whoever is watching."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from services.ops.client import ApiClient
+from services.ops.errors import Unreachable
+
+_LOOK_EVERY_S = 0.15
+# A platform that is started again finishes its runs: whoever follows one need not know that it was away.
+_AWAY_AT_MOST_S = 60.0
+MAX_FAILURES_SHOWN = 1000
+
+RunView = dict[str, Any]
+
+
+def follow_run(client: ApiClient, run_id: str) -> RunView:
+    """Return the run when it has ended; its progress is drawn on standard error meanwhile.
+
+    Raises
+    ------
+    Unreachable
+        If the platform stays away for longer than a restart takes.
+    """
+    with _bars() as draw:
+        seen = time.monotonic()
+        while True:
+            try:
+                run: RunView = client.get(f"/runs/{run_id}", failures=MAX_FAILURES_SHOWN)
+                seen = time.monotonic()
+            except Unreachable:
+                if time.monotonic() - seen > _AWAY_AT_MOST_S:
+                    raise
+            else:
+                draw.update(run)
+                if run["status"] != "active":
+                    return run
+            time.sleep(_LOOK_EVERY_S)
+
+
+class _StageBars:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def update(self, run: RunView) -> None:
+        for stage in run["stages"]:
+            name = stage["stage"]
+            if name not in self._bars:
+                self._bars[name] = self._progress.add_task(name, total=None, start=True)
+            self._progress.update(self._bars[name], completed=stage["parts_done"], total=stage["parts_total"])
+
+
+@contextmanager
+def _bars() -> Iterator[_StageBars]:
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _StageBars(progress)

@@ -1,0 +1,87 @@
+"""How answers look on a terminal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Row = Mapping[str, Any]
+
+
+def console() -> Console:
+    """Return the console of standard output; piped, it is as wide as the widest table needs."""
+    found = Console()
+    return found if found.is_terminal else Console(width=160)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return a table; whatever looks like a number is aligned to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    drawn = Table(title=title, title_justify="left", header_style="bold")
+    for position, column in enumerate(columns):
+        numeric = any(_is_number(row[position]) for row in cells)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
+
+
+def number(value: float | str | None, *, digits: int = 4) -> str:
+    """Return a number for people, with thousands separated."""
+    return "" if value is None else f"{float(value):,.{digits}f}"
+
+
+def money(value: float | str | None) -> str:
+    """Return an amount for people."""
+    return number(value, digits=2)
+
+
+def stage_table(run: Row) -> Table:
+    """Return what each stage of a run did and how long it took."""
+    rows = [
+        (
+            stage["stage"],
+            f"{stage['parts_done']}/{stage['parts_total'] if stage['parts_total'] is not None else '?'}",
+            stage["subjects"],
+            stage["failures"],
+            number(stage["seconds"], digits=2),
+        )
+        for stage in run["stages"]
+    ]
+    took = f" in {run['seconds']:.2f} s" if run["seconds"] is not None else ""
+    sessions = run["run"]["first_session"]
+    if run["run"]["last_session"] != sessions:
+        sessions = f"{sessions} to {run['run']['last_session']}"
+    title = f"{run['run']['kind']} run of {sessions}: {run['status']}{took}"
+    return table(title, ("stage", "parts", "subjects", "failures", "seconds"), rows)
+
+
+def failure_table(run: Row) -> Table | None:
+    """Return what a run could not serve and why, or None when there is nothing."""
+    rows = [(failure["stage"], failure["subject"], failure["reason"], failure["detail"]) for failure in run["failures"]]
+    rows += [("", missing, "MISSING", "did not arrive") for missing in run["missing"]]
+    return table("not served", ("stage", "subject", "reason", "detail"), rows) if rows else None
+
+
+def run_succeeded(run: Row) -> bool:
+    """Tell whether a run completed and served everything."""
+    return run["status"] == "completed" and not run["failures"] and not run["missing"]
+
+
+def print_run(run: Row) -> None:
+    """Show how a run ended."""
+    out = console()
+    out.print(stage_table(run))
+    failures = failure_table(run)
+    if failures is not None:
+        out.print(failures)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(",", "").replace(".", "", 1).removeprefix("-").isdigit()

@@ -1,0 +1,96 @@
+"""Serving an application until the process is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.ops.errors import Misused
+
+# How long a stop waits for answers that are being written.
+_ANSWERS_WITHIN_S = 5
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which end the process with the signal instead of code 0."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to us."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        self._on_listening()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port before anything else is started; 0 takes a free one.
+
+    Raises
+    ------
+    Misused
+        If it is taken, or not ours to take.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise Misused(f"cannot listen on {host}:{port} ({error.strerror}); choose another port with --port") from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL under which this machine reaches the listener."""
+    host, port = listener.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[], None]) -> None:
+    """Run the application, its services included, until cancelled; then let what is in hand finish."""
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=_ANSWERS_WITHIN_S
+    )
+    async with app.router.lifespan_context(app):
+        server = _Server(config, on_listening)
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def run_until_told_to_stop(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` until it ends or SIGINT or SIGTERM cancels it; a stop that was asked for is no failure."""
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_cancelled_by_signal(main))
+
+
+async def _cancelled_by_signal(main: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(main)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        # A second signal must not break off the stop that the first one began.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await task
