@@ -21,7 +21,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import ValidationError
 
 from shared.bus.broker import Capabilities
-from shared.bus.dead_letters import Letter, dead_letter
+from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, storable
 from shared.bus.errors import InvalidEvent, is_poison, is_transient
 from shared.bus.inbox import first_time_seen
 from shared.contracts.event import Event, Failure
@@ -71,6 +71,17 @@ class Consumer:
     async def deliver(self, message: KafkaMessage) -> None:
         """Process one message to its end: committed, set aside, or raised so that it is delivered again."""
         letter = _letter(message)
+        try:
+            await self._settle(letter)
+        except StopConsume:
+            raise
+        except Exception as error:
+            # The broker delivers it again at once: without a pause, hundreds of times a second.
+            log.warning("left for redelivery", consumer=self.name, topic=letter.topic, error=repr(error))
+            await asyncio.sleep(self.policy.longest_pause_s)
+            raise
+
+    async def _settle(self, letter: Letter) -> None:
         started = time.perf_counter()
         try:
             event = decode(letter, self.event_types)
@@ -113,8 +124,6 @@ class Consumer:
 
     async def _give_up(self, letter: Letter, event: Event, error: Exception) -> str:
         if is_transient(error):
-            log.warning("left for redelivery", consumer=self.name, topic=letter.topic, error=repr(error))
-            await asyncio.sleep(self.policy.longest_pause_s)
             raise error
         log.error("handler failed", consumer=self.name, topic=letter.topic, exc_info=error)
         return await self._set_aside(letter, event, error, attempts=self.policy.attempts)
@@ -123,10 +132,21 @@ class Consumer:
         if self.dead_letters_in_a_row >= self.policy.dead_letter_limit:
             log.critical("dead-letter limit reached, consumer stopped", consumer=self.name, topic=letter.topic)
             raise StopConsume
-        async with self.unit_of_work() as uow:
-            uow.post(dead_letter(letter, consumer=self.name, error=error, attempts=attempts))
-            if event is not None:
-                await self._report(event, error, letter.headers.get(REPLAY_HEADER, ""), uow)
+        row = dead_letter(letter, consumer=self.name, error=error, attempts=attempts)
+        replay_id = letter.headers.get(REPLAY_HEADER, "")
+        try:
+            async with self.unit_of_work() as uow:
+                uow.post(row)
+                if event is not None:
+                    await self._report(event, error, replay_id, uow)
+        except Exception as trouble:
+            if event is None or is_transient(trouble):
+                raise
+            # The run then closes by its deadline; the partition must not wait for that.
+            log.exception("failure report failed", consumer=self.name, topic=letter.topic)
+            async with self.unit_of_work() as uow:
+                await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id)
+                uow.post(row)
         self.dead_letters_in_a_row += 1
         log.error("set aside", consumer=self.name, topic=letter.topic, offset=letter.offset, error=repr(error))
         return "dead letter"
@@ -136,7 +156,9 @@ class Consumer:
         if self.report_failure is None or seen:
             return
         failure = Failure(
-            subject=f"{event.topic} part {event.part.index}", reason=type(error).__name__, detail=str(error)
+            subject=f"{event.topic} part {event.part.index}",
+            reason=type(error).__name__,
+            detail=storable(str(error))[:MAX_DETAIL],
         )
         await self.report_failure(event, failure, uow)
 
@@ -193,12 +215,20 @@ class Consume:
 
     def letters(self, topics: tuple[str, ...], handler: Handler, **resources: Any) -> None:
         """Bind a handler to raw messages, which need not be events, such as dead letters."""
+        group = f"{self._service}.{handler.__name__}"
 
         async def deliver(message: KafkaMessage) -> None:
-            async with self._unit_of_work() as uow:
-                await handler(_letter(message), uow, **resources)
+            try:
+                async with self._unit_of_work() as uow:
+                    await handler(_letter(message), uow, **resources)
+            except Exception as error:
+                if is_transient(error):
+                    await asyncio.sleep(self._policy.longest_pause_s)
+                    raise
+                # The message stays on its topic: there are no dead letters of dead letters.
+                log.exception("letter handler failed", consumer=group)
 
-        self._subscribe(topics, f"{self._service}.{handler.__name__}", deliver, payload=bytes)
+        self._subscribe(topics, group, deliver, payload=bytes)
 
     def _subscribe(self, topics: tuple[str, ...], group: str, deliver: Handler, *, payload: Any) -> None:
         async def on_message(message: KafkaMessage) -> None:
@@ -228,6 +258,8 @@ def decode(letter: Letter, event_types: dict[str, type[Event]]) -> Event:
     said = letter.headers.get("ce_type")
     if said != event_type.event_type():
         raise InvalidEvent(f"ce_type must be {event_type.event_type()}, was {said}")
+    if b"\\u0000" in letter.value:
+        raise InvalidEvent(f"{event_type.event_type()} must not contain NUL, which PostgreSQL does not store")
     try:
         event = event_type.model_validate_json(letter.value)
     except (ValidationError, ValueError, RecursionError) as error:
@@ -257,7 +289,7 @@ def _letter(message: KafkaMessage) -> Letter:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        key=(record.key or b"").decode(errors="replace"),
+        key=storable((record.key or b"").decode(errors="replace")),
         value=record.value or b"",
-        headers=message.headers,
+        headers={storable(name): storable(value) for name, value in message.headers.items()},
     )

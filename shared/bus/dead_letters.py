@@ -7,7 +7,7 @@ from uuid import UUID
 from shared.bus.outbox import OutboxRow
 from shared.contracts.catalogue import dead_letter_topic
 
-_MAX_DETAIL = 2_000
+MAX_DETAIL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def dead_letter(letter: Letter, *, consumer: str, error: BaseException, attempts
         "dlq-offset": str(letter.offset),
         "dlq-attempts": str(attempts),
         "dlq-reason": type(error).__name__,
-        "dlq-detail": str(error)[:_MAX_DETAIL],
+        "dlq-detail": storable(str(error))[:MAX_DETAIL],
     }
     headers = {**letter.headers, **origin}
     return OutboxRow(dead_letter_topic(letter.topic), letter.key, letter.value, headers, run_of(letter))
@@ -43,3 +43,8 @@ def run_of(letter: Letter) -> UUID | None:
         return UUID(letter.headers.get("ce_subject", "").partition("/")[0])
     except ValueError:
         return None
+
+
+def storable(text: str) -> str:
+    """Return the text as PostgreSQL can keep it: without NUL and lone surrogates."""
+    return text.encode(errors="replace").decode().replace("\x00", "\ufffd")
