@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.event import Event
+from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
 from shared.db.unit_of_work import UnitOfWork
 
@@ -88,6 +88,13 @@ class FanIn:
         complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
         if complete and not fired:
             await self._fire(event.run, uow)
+
+    async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:  # noqa: ARG002
+        """Count a part that could not be stored, so that the barrier closes; what it carried is missing from then on.
+
+        Fits `on_failure` of `shared.bus.consume.Consume`.
+        """
+        await self.arrive(event, event.subject_names(), uow)
 
     async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> bool:
         """Keep a part until the barrier fires; True if it has fired already and the caller may go on at once."""

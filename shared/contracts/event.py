@@ -58,6 +58,10 @@ class Event(Contract):
         """What keeps its order: the run, or the shard across runs."""
         return str(self.run.run_id) if self.keyed_by_run else f"shard-{self.part.index}"
 
+    def subject_names(self) -> tuple[str, ...]:
+        """Return the symbols or portfolios that this part speaks of, where it names them."""
+        return ()
+
     @classmethod
     def event_type(cls) -> str:
         """Return the CloudEvents type, for example ``prices.updated.v1``."""

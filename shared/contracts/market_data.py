@@ -63,6 +63,10 @@ class PricesUpdated(Event):
         with_bars = {symbol for block in self.blocks for symbol in block.symbols}
         return tuple(sorted(with_bars | {failure.subject for failure in self.failures}))
 
+    def subject_names(self) -> tuple[str, ...]:
+        """Return the symbols."""
+        return self.symbols
+
 
 class Profile(Contract):
     """What is known about a symbol beside its prices."""

@@ -1,0 +1,60 @@
+"""From computed tables to events."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TypeVar
+
+import numpy as np
+
+from shared.contracts.event import Failure
+from shared.contracts.symbol_analytics import Row, SymbolAnalyticsDue, SymbolTable, UnavailableCells
+from shared.unavailable import FloatArray, Quantities, Unavailable
+
+Table = TypeVar("Table", bound=SymbolTable)
+
+
+def symbol_table(
+    table: type[Table],
+    event: SymbolAnalyticsDue,
+    *,
+    columns: tuple[str, ...],
+    results: Sequence[tuple[date, Quantities]],
+) -> Table:
+    """Return the event that carries these results, one table of (n_symbols, n_columns) per as_of."""
+    return table(
+        run=event.run,
+        part=event.part,
+        subjects=len(event.symbols),
+        as_ofs=tuple(as_of for as_of, _ in results),
+        symbols=event.symbols,
+        columns=columns,
+        values=tuple(_rows(quantities.values) for _, quantities in results),
+        unavailable=tuple(
+            cells for as_of, quantities in results for cells in _unavailable(as_of, quantities, event.symbols, columns)
+        ),
+    )
+
+
+def failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure) -> Table:
+    """Return the event that says that this shard could not be computed."""
+    failures = tuple(failure.model_copy(update={"subject": symbol}) for symbol in event.symbols)
+    return table(run=event.run, part=event.part, failures=failures, as_ofs=(), symbols=(), columns=(), values=())
+
+
+def _rows(values: FloatArray) -> tuple[Row, ...]:
+    if np.isfinite(values).all():
+        return tuple(map(tuple, values.tolist()))
+    return tuple(tuple(None if value != value else value for value in row) for row in values.tolist())  # noqa: PLR0124
+
+
+def _unavailable(
+    as_of: date, quantities: Quantities, symbols: tuple[str, ...], columns: tuple[str, ...]
+) -> list[UnavailableCells]:
+    grouped: dict[tuple[str, Unavailable], list[str]] = {}
+    rows, cells = np.nonzero(np.isnan(quantities.values))
+    for row, column in zip(rows.tolist(), cells.tolist(), strict=True):
+        grouped.setdefault((columns[column], quantities.unavailable[row, column]), []).append(symbols[row])
+    return [
+        UnavailableCells(as_of=as_of, column=column, reason=why.reason, detail=why.detail, symbols=tuple(who))
+        for (column, why), who in grouped.items()
+    ]

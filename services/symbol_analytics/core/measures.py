@@ -1,0 +1,11 @@
+"""The columns of the daily metrics, in the order in which they are stored and announced."""
+
+from typing import Final
+
+from services.symbol_analytics.core.anchors import HORIZONS
+from shared.conventions import VOLATILITY_WINDOWS
+
+PRICE_RETURNS: Final = tuple(f"price_return_{horizon}" for horizon in HORIZONS)
+TOTAL_RETURNS: Final = tuple(f"total_return_{horizon}" for horizon in HORIZONS)
+VOLATILITIES: Final = tuple(f"volatility_{window}d" for window in VOLATILITY_WINDOWS)
+METRICS: Final = (*PRICE_RETURNS, *TOTAL_RETURNS, *VOLATILITIES)
