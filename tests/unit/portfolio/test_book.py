@@ -1,0 +1,101 @@
+"""From labels to arrays: which session books what, and what an opening knows."""
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from services.portfolio.core.book import (
+    Known,
+    LastClose,
+    PositionState,
+    Window,
+    assemble,
+    flows_by_session,
+    inherited_state,
+)
+from services.portfolio.core.marking import MarkSource
+from services.portfolio.core.positions import Exit, Flow, PositionTerms, PositionType, Split
+from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED
+from tests.unit.portfolio.rolls import PORTFOLIO, position
+
+# Thursday before a weekend, then Friday, Monday, Tuesday.
+WINDOW = Window(date(2025, 6, 5), (date(2025, 6, 6), date(2025, 6, 9), date(2025, 6, 10)))
+
+
+def terms(exits: tuple[Exit, ...] = (), quantity: str = "10") -> PositionTerms:
+    return PositionTerms("AAA", PositionType.LONG, Decimal(quantity), date(2025, 1, 2), Decimal(60), exits)
+
+
+@pytest.mark.parametrize(
+    ("day", "session"), [(5, NOT_IN_WINDOW), (6, 0), (7, 1), (8, 1), (9, 1), (10, 2), (11, NOT_IN_WINDOW)]
+)
+def test_window_books_a_day_without_session_on_the_next_one(day: int, session: int) -> None:
+    assert WINDOW.index_of([date(2025, 6, day)]).tolist() == [session]
+
+
+def test_window_out_of_order_is_refused() -> None:
+    with pytest.raises(ValueError, match="increasing"):
+        Window(date(2025, 6, 6), (date(2025, 6, 6),))
+
+
+def test_flows_of_a_portfolio_and_session_add_up_in_cents() -> None:
+    other = UUID(int=2)
+    paid = [(PORTFOLIO, 7, "10.10"), (PORTFOLIO, 9, "-0.05"), (other, 6, "3"), (PORTFOLIO, 5, "99"), (other, 11, "99")]
+    flows = [Flow(portfolio, date(2025, 6, day), Decimal(amount)) for portfolio, day, amount in paid]
+    booked = flows_by_session(flows, WINDOW, {PORTFOLIO: 0, other: 1})
+    assert booked.tolist() == [[0, 300], [1005, 0], [0, 0]]
+
+
+def test_assemble_continues_states_enters_new_and_inherits_the_rest() -> None:
+    held, new, old, later = (
+        position("AAA", "10", "50", date(2025, 6, 5)),
+        position("AAA", "10", "51", date(2025, 6, 7), exits=(Exit(date(2025, 6, 10), Decimal(55)),)),
+        position("BBB", "-4", "20", date(2025, 6, 5)),
+        position("BBB", "4", "20", date(2025, 6, 12)),
+    )
+    state = PositionState(10.0, 52.0, MarkSource.CARRIED, 2, 52_000, 50_000)
+    known = Known({held.position_id: state}, {"AAA": LastClose(53.0)})
+    book = assemble([held, new, old, later], WINDOW, portfolios={PORTFOLIO: 0}, columns={"AAA": 0}, known=known)
+    assert book.lots.entry_session.tolist() == [NOT_IN_WINDOW, 1, NOT_IN_WINDOW, NOT_IN_WINDOW]
+    assert book.lots.column.tolist() == [0, 0, UNPRICED, UNPRICED]
+    assert book.holdings.quantity.tolist() == [10, 0, -4, 0]
+    assert book.holdings.value.tolist() == [52_000, 0, -8_000, 0]
+    assert book.holdings.source[2] == MarkSource.COST
+    assert (book.exits.lot.tolist(), book.exits.session.tolist()) == ([1], [2])
+    assert np.isnan(book.exits.size).all()
+
+
+def test_assemble_of_nothing_is_an_empty_book() -> None:
+    book = assemble([], WINDOW, portfolios={PORTFOLIO: 0}, columns={}, known=Known({}, {}))
+    assert book.lots.portfolio.size == book.exits.lot.size == book.holdings.quantity.size == 0
+
+
+def test_inherited_position_carries_its_past_splits_and_exits() -> None:
+    # 10 at 60, 12 sold after a 3:1 split leave 18 at 20; closes at 25.
+    splits = [
+        Split("AAA", date(2025, 3, 3), 3.0),
+        Split("AAA", date(2025, 1, 2), 7.0),  # effective on the entry date: traded after it
+        Split("AAA", date(2025, 7, 1), 9.0),  # later
+    ]
+    sold = terms((Exit(date(2025, 3, 3), Decimal(22), Decimal(12)), Exit(date(2025, 6, 6), Decimal(26))))
+    state = inherited_state(sold, until=date(2025, 6, 5), splits=splits, last_close=LastClose(25.0))
+    assert state == PositionState(18.0, 25.0, MarkSource.CLOSE, 0, 45_000, 36_000)
+
+
+def test_inherited_position_closed_before_holds_nothing() -> None:
+    sold = terms((Exit(date(2025, 3, 3), Decimal(70)),))
+    state = inherited_state(sold, until=date(2025, 6, 5), splits=[], last_close=LastClose(80.0))
+    assert (state.quantity, state.value, state.cost) == (0.0, 0, 0)
+
+
+def test_inherited_position_with_an_old_close_is_stale_from_the_start() -> None:
+    state = inherited_state(terms(), until=date(2025, 6, 5), splits=[], last_close=LastClose(80.0, age=3))
+    assert (state.source, state.age, state.value) == (MarkSource.CARRIED, 3, 80_000)
+
+
+def test_inherited_position_without_any_close_is_held_at_cost() -> None:
+    state = inherited_state(terms(), until=date(2025, 6, 5), splits=[], last_close=None)
+    assert (state.source, state.mark, state.value, state.cost) == (MarkSource.COST, 60.0, 60_000, 60_000)

@@ -1,0 +1,87 @@
+"""Same inputs, same digest; any other input, another."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.portfolio.core.book import Book
+from services.portfolio.core.digest import snapshot_digests
+from services.portfolio.core.trades import Exits, Market
+from tests.unit.portfolio.worlds import World, lots_of, sessions_of, world_of, worlds
+
+
+def digests(world: World, names: list[int] | None = None) -> list[list[str]]:
+    ids = tuple(UUID(int=name) for name in names or range(world.lots.portfolio.size))
+    book = Book(ids, world.lots, world.exits, world.opening.holdings)
+    return snapshot_digests(book, world.market, opening=world.opening, valuation=world.roll())
+
+
+def changed(world: World, *, close: float = 0.0, flow: int = 0, equity: int = 0, price: float = 0.0) -> World:
+    closes = world.market.closes.copy()
+    closes[1, 0] += close
+    exits = Exits(world.exits.lot, world.exits.session, world.exits.size, world.exits.price + price)
+    flows = world.flows.copy()
+    flows[1, 0] += flow
+    return replace(
+        world,
+        market=Market(closes, world.market.splits, world.market.dividends),
+        exits=exits,
+        flows=flows,
+        opening=replace(world.opening, equity=world.opening.equity + equity),
+    )
+
+
+def small_world() -> World:
+    """Return three lots of one portfolio, all held from before and priced, one sold on the second session."""
+    world = world_of(5, 3, 1, 3)
+    lots = replace(world.lots, column=np.array([0, 1, 2]), entry_session=np.full(3, -1))
+    held = world.opening.holdings
+    held = replace(held, quantity=np.array([10.0, -20.0, 30.0]), value=held.value * 0 + 100)
+    market = Market(np.full((3, 4), 50.0), np.ones((3, 4)), np.zeros((3, 4)))
+    exits = Exits(np.array([2]), np.array([1]), np.array([5.0]), np.array([51.0]))
+    return World(lots, market, exits, world.flows, replace(world.opening, holdings=held))
+
+
+def test_digest_of_the_same_inputs_is_the_same() -> None:
+    assert digests(small_world()) == digests(small_world())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world: changed(world, close=0.01),
+        lambda world: changed(world, flow=1),
+        lambda world: changed(world, price=0.01),
+    ],
+)
+def test_digest_of_other_inputs_differs_from_their_session_on(change: Callable[[World], World]) -> None:
+    before, after = digests(small_world()), digests(change(small_world()))
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, False]
+
+
+def test_digest_changes_with_the_opening_equity_and_with_the_position_id() -> None:
+    before = digests(small_world())
+    assert digests(changed(small_world(), equity=1))[0] != before[0]
+    assert digests(small_world(), [0, 1, 7])[0] != before[0]
+
+
+@given(worlds(), st.integers(0, 2**32 - 1))
+def test_digest_does_not_depend_on_the_order_of_positions(world: World, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(world.lots.portfolio.size)
+    assert digests(lots_of(world, order), order.tolist()) == digests(world)
+
+
+@given(worlds())
+def test_digest_of_a_continued_roll_is_that_of_the_long_one(world: World) -> None:
+    n_sessions = world.market.n_sessions
+    half = max(n_sessions // 2, 1)
+    first = sessions_of(world, 0, half, world.opening)
+    parts = digests(first)
+    if half < n_sessions:
+        parts += digests(sessions_of(world, half, n_sessions, first.roll().closing))
+    assert parts == digests(world)

@@ -1,0 +1,213 @@
+"""What holds for every book, and an independent reckoning in decimals."""
+
+from dataclasses import dataclass, fields, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.portfolio.core.trades import UNPRICED
+from services.portfolio.core.valuation import Opening, PortfolioValues, PositionValues
+from tests.unit.portfolio.worlds import (
+    World,
+    assert_same_portfolios,
+    assert_same_positions,
+    lots_of,
+    sessions_of,
+    world_of,
+    worlds,
+)
+
+
+@given(worlds())
+def test_equity_of_any_book_adds_up_to_the_cent_every_session(world: World) -> None:
+    portfolios = world.roll().portfolios
+    before = np.vstack([world.opening.equity, portfolios.equity[:-1]])
+    np.testing.assert_array_equal(portfolios.equity, before + portfolios.pnl + world.flows)
+    np.testing.assert_array_equal(portfolios.cash + portfolios.net, portfolios.equity)
+    np.testing.assert_array_equal(portfolios.long + portfolios.short, portfolios.net)
+    np.testing.assert_array_equal(portfolios.long - portfolios.short, portfolios.gross)
+
+
+@given(worlds())
+def test_positions_of_any_book_sum_to_their_portfolio(world: World) -> None:
+    valued = world.roll()
+    for portfolio in range(world.flows.shape[1]):
+        mine = world.lots.portfolio == portfolio
+        for name, total in (("pnl", "pnl"), ("value", "net"), ("dividends", "dividends"), ("realised", "realised")):
+            expected = getattr(valued.positions, name)[:, mine].sum(axis=1)
+            np.testing.assert_array_equal(getattr(valued.portfolios, total)[:, portfolio], expected)
+
+
+@given(worlds())
+def test_pnl_of_a_life_is_realised_plus_unrealised_plus_dividends(world: World) -> None:
+    # Nothing is counted twice: realised P&L is a part of what was marked, for lots entered within the window.
+    valued = world.roll().positions
+    entered = world.lots.entry_session >= 0
+    life = (valued.realised + valued.dividends).sum(axis=0) + valued.unrealised[-1]
+    np.testing.assert_array_equal(valued.pnl.sum(axis=0)[entered], life[entered])
+
+
+@given(worlds())
+def test_pnl_of_a_stale_position_is_what_exits_and_dividends_brought(world: World) -> None:
+    valued = world.roll().positions
+    stale = valued.active & (valued.quantity != 0) & valued.stale
+    np.testing.assert_array_equal(valued.pnl[stale], (valued.exit_pnl + valued.dividends)[stale])
+
+
+@given(worlds(), st.lists(st.integers(1, 7), max_size=3))
+def test_long_roll_equals_many_short_ones(world: World, cuts: list[int]) -> None:
+    whole = world.roll()
+    n_sessions = world.market.n_sessions
+    bounds = [0, *sorted({cut for cut in cuts if cut < n_sessions}), n_sessions]
+    opening = world.opening
+    parts = []
+    for first, last in pairwise(bounds):
+        parts.append(sessions_of(world, first, last, opening).roll())
+        opening = parts[-1].closing
+    positions = PositionValues(
+        *(np.concatenate([getattr(part.positions, field.name) for part in parts]) for field in fields(PositionValues))
+    )
+    assert_same_positions(positions, whole.positions)
+    for part, (first, last) in zip(parts, pairwise(bounds), strict=True):
+        expected = _sessions(whole.portfolios, first, last)
+        assert_same_portfolios(part.portfolios, expected)
+
+
+@given(worlds(), st.integers(0, 2**32 - 1))
+def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(world.lots.portfolio.size)
+    shuffled = lots_of(world, order).roll()
+    whole = world.roll()
+    assert_same_portfolios(shuffled.portfolios, whole.portfolios)
+    assert_same_positions(shuffled.positions, whole.positions, order)
+
+
+@given(worlds(), st.data())
+def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject) -> None:
+    portfolio = data.draw(st.integers(0, world.flows.shape[1] - 1))
+    mine = np.flatnonzero(world.lots.portfolio == portfolio)
+    alone = lots_of(world, mine)
+    only = np.array([portfolio])
+    opening = replace(alone.opening, equity=alone.opening.equity[only], twr=alone.opening.twr[only])
+    lots = replace(alone.lots, portfolio=np.zeros_like(mine))
+    alone = replace(alone, lots=lots, opening=opening, flows=world.flows[:, only])
+    whole = world.roll()
+    assert_same_portfolios(alone.roll().portfolios, whole.portfolios, only)
+    assert_same_positions(alone.roll().positions, whole.positions, mine)
+
+
+@given(worlds())
+def test_position_of_any_book_agrees_with_a_plain_reckoning_in_decimals(world: World) -> None:
+    valued = world.roll().positions
+    for lot in range(world.lots.portfolio.size):
+        for session, day in enumerate(_reckon(world, lot)):
+            actual = (
+                valued.pnl[session, lot],
+                valued.value[session, lot],
+                valued.cost[session, lot],
+                valued.realised[session, lot],
+                valued.dividends[session, lot],
+            )
+            assert actual == (day.pnl, day.value, day.cost, day.realised, day.dividends), (lot, session)
+            assert float(day.quantity) == valued.quantity[session, lot]
+
+
+@pytest.mark.parametrize("wrong", ["flows", "portfolio"])
+def test_roll_forward_with_disagreeing_shapes_is_refused(wrong: str) -> None:
+    world = world_of(1, 6, 2, 3)
+    if wrong == "flows":
+        world = replace(world, flows=world.flows[:-1])
+    else:
+        world = replace(world, lots=replace(world.lots, portfolio=world.lots.portfolio + world.flows.shape[1]))
+    with pytest.raises(ValueError, match="must"):
+        world.roll()
+
+
+def _sessions(portfolios: PortfolioValues, first: int, last: int) -> PortfolioValues:
+    cut = {}
+    for field in fields(PortfolioValues):
+        whole = getattr(portfolios, field.name)
+        if field.name in {"daily_return", "twr"}:
+            cut[field.name] = replace(whole, values=whole.values[first:last], unavailable=whole.unavailable[first:last])
+        else:
+            cut[field.name] = whole[first:last]
+    return PortfolioValues(**cut)
+
+
+@dataclass
+class _Day:
+    """A lot in decimals; amounts in cents."""
+
+    quantity: Decimal
+    value: int
+    cost: int
+    pnl: int = 0
+    realised: int = 0
+    dividends: int = 0
+
+
+def _reckon(world: World, lot: int) -> list[_Day]:
+    """Follow one lot through its sessions without arrays."""
+    held = world.opening.holdings
+    days = [_Day(Decimal(str(held.quantity[lot])), int(held.value[lot]), int(held.cost[lot]))]
+    for session in range(world.market.n_sessions):
+        days.append(_reckon_session(world, lot, session, days[-1]))
+    return days[1:]
+
+
+def _reckon_session(world: World, lot: int, session: int, before: _Day) -> _Day:
+    times = int(world.lots.multiplier[lot])
+    close, split, dividend = _bar(world, lot, session)
+    quantity = (before.quantity * split).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
+    day = _Day(quantity, before.value, before.cost, dividends=_cents(quantity * dividend * times))
+    spent = received = 0
+    if world.lots.entry_session[lot] == session:
+        day.quantity = Decimal(str(world.lots.entry_quantity[lot]))
+        spent = _cents(day.quantity * Decimal(str(world.lots.entry_price[lot])) * times)
+        day.value = day.cost = spent
+    for exit_ in np.flatnonzero((world.exits.lot == lot) & (world.exits.session == session)):
+        size, price = world.exits.size[exit_], Decimal(str(world.exits.price[exit_]))
+        closed = abs(day.quantity) if np.isnan(size) else min(Decimal(str(size)), abs(day.quantity))
+        left = day.quantity - closed.copy_sign(day.quantity)
+        share = left / day.quantity if day.quantity else Decimal(0)
+        proceeds = _cents(closed.copy_sign(day.quantity) * price * times)
+        kept = _whole(day.cost * share)
+        day.realised += proceeds - (day.cost - kept)
+        day.quantity, day.value, day.cost = left, _whole(day.value * share), kept
+        received += proceeds
+    if close is not None or not day.quantity:
+        day.value = _cents(day.quantity * (close or Decimal(0)) * times)
+    if not day.quantity:
+        day.cost = 0
+    day.pnl = day.value + received + day.dividends - spent - before.value
+    return day
+
+
+def _bar(world: World, lot: int, session: int) -> tuple[Decimal | None, Decimal, Decimal]:
+    column = int(world.lots.column[lot])
+    if column == UNPRICED:
+        return None, Decimal(1), Decimal(0)
+    market = world.market
+    close = market.closes[session, column]
+    known = Decimal(str(close)) if close > 0 else None
+    return known, Decimal(str(market.splits[session, column])), Decimal(str(market.dividends[session, column]))
+
+
+def _cents(amount: Decimal) -> int:
+    return _whole(amount * 100)
+
+
+def _whole(cents: Decimal) -> int:
+    return int(cents.quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def test_opening_of_another_number_of_lots_is_refused() -> None:
+    world = world_of(1, 6, 2, 3)
+    held = world.opening.holdings
+    longer = type(held)(*(np.append(getattr(held, field.name), 0) for field in fields(held)))
+    with pytest.raises(ValueError, match="opening"):
+        replace(world, opening=Opening(world.opening.equity, world.opening.twr, longer)).roll()
