@@ -1,0 +1,105 @@
+# Every verb makes its own environment: only Python (3.11 or later), make, git and a package index are needed.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.synced
+TESTED := tests/architecture tests/contracts tests/unit tests/integration tests/system
+KAFKA_TESTED := tests/integration tests/system
+JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
+SIZES ?= 500x50 2000x500 5000x1000
+
+# The interpreter the environment is made with; set PYTHON to choose.
+define find_python
+for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+		python="$$candidate"; break; \
+	fi; \
+done; \
+if [ -z "$${python:-}" ]; then \
+	echo "Python 3.11 or later must be installed, none was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; \
+fi
+endef
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): uv.lock pyproject.toml
+	@$(find_python); \
+	if [ ! -x $(BIN)/python ]; then \
+		echo "making $(VENV) with $$python"; \
+		"$$python" -m venv $(VENV) || { echo "its module venv is missing (Debian: apt install python3-venv)" >&2; exit 1; }; \
+	fi
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Run the whole chain over real sample prices and show the results
+	@$(BIN)/sigmasight demo
+
+.PHONY: up
+up: $(STAMP) ## Run the platform here until Ctrl-C (options: ARGS="--broker tansu --port 0")
+	@exec $(BIN)/sigmasight up $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## Architecture, contracts, unit, integration and system tests (broker: Tansu)
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(BIN)/pytest $(TESTED)
+
+.PHONY: test-kafka
+test-kafka: $(STAMP) ## Integration and system tests on Apache Kafka (Java, or a Docker engine)
+	@if command -v java >/dev/null || [ -n "$${JAVA_HOME:-}" ] || ! docker info >/dev/null 2>&1; then \
+		ls $(JARS)/kafka_2.13-*.jar >/dev/null 2>&1 || $(MAKE) kafka; \
+		export SIGMASIGHT_TEST_BROKER=kafka; \
+	else \
+		export SIGMASIGHT_TEST_BROKER=testcontainers; \
+	fi; \
+	$(BIN)/python -c 'from tests.support.stack import broker_description; print("broker:", broker_description())'; \
+	$(BIN)/pytest $(KAFKA_TESTED)
+
+.PHONY: kafka
+kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
+	@$(BIN)/python -m services.ops.embedded.kafka_jars
+
+.PHONY: bench
+bench: $(STAMP) ## Measure nights and onboarding (SIZES="500x50 2000x500 5000x1000")
+	@$(BIN)/python -m tests.benchmarks.bench $(SIZES)
+
+.PHONY: check
+check: lint types lock ## Everything that is checked without running the code
+
+.PHONY: lint
+lint: $(STAMP) ## Style, format and layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+
+.PHONY: types
+types: $(STAMP) ## Static types
+	@$(BIN)/mypy
+
+.PHONY: lock
+lock: $(STAMP) ## Check that uv.lock is up to date
+	@$(BIN)/uv lock --quiet --check
+
+.PHONY: format
+format: $(STAMP) ## Format the code and repair what can be repaired
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+.PHONY: schemas
+schemas: $(STAMP) ## Record the JSON Schemas of the events
+	@$(BIN)/python -m services.ops.schemas
+
+.PHONY: asyncapi
+asyncapi: $(STAMP) ## Write the AsyncAPI documents
+	@$(BIN)/python -m services.ops.asyncapi
+
+.PHONY: clean
+clean: ## Remove the environment, the caches and what was built; data directories stay
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
