@@ -228,11 +228,21 @@ def test_several_missing_proxies_are_all_named() -> None:
     }
 
 
-def test_stale_proxy_makes_its_estimates_stale() -> None:
+@pytest.mark.parametrize("age", [6, 120])  # 120: without any return in the window of 90
+def test_stale_proxy_makes_its_estimates_stale(age: int) -> None:
     world = random_world()
-    world.proxies["TLT"][-6:] = np.nan
+    world.proxies["TLT"][-age:] = np.nan
     assert reasons(world.estimate(), "rate_beta") == {
-        Unavailable(Reason.STALE_INPUT, "TLT: last price is 6 sessions old, limit 5")
+        Unavailable(Reason.STALE_INPUT, f"TLT: last price is {age} sessions old, limit 5")
+    }
+
+
+def test_missing_proxy_is_named_before_a_stale_one() -> None:
+    world = random_world()
+    del world.proxies["IWM"]
+    world.proxies["VTV"][-6:] = np.nan
+    assert reasons(world.estimate(), "growth") == {
+        Unavailable(Reason.MISSING_DATA, "no returns of IWM in 252 sessions")
     }
 
 
