@@ -3,7 +3,6 @@
 from services.symbol_analytics.failures import report_failed_factors, report_failed_metrics
 from services.symbol_analytics.handlers.factor_symbols import factor_symbols
 from services.symbol_analytics.handlers.measure_symbols import measure_symbols
-from services.symbol_analytics.handlers.store_prices import store_prices
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
@@ -11,6 +10,7 @@ from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
+from shared.prices.store_prices import store_prices
 
 
 def register(consume: Consume, *, inputs: FanIn, panel: PricePanel, factor_set: FactorSet) -> None:

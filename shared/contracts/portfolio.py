@@ -21,11 +21,13 @@ class SymbolsOnboarding(Event):
 
 
 class PortfolioDue(Event):
-    """These portfolios are to be valued up to the run's last session."""
+    """These portfolios are to be valued over these sessions."""
 
     topic: ClassVar[str] = "portfolio.due"
 
     portfolio_ids: tuple[UUID, ...]
+    first_session: date
+    last_session: date
 
 
 class Snapshot(Contract):

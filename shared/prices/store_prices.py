@@ -1,4 +1,4 @@
-"""Keep the replica of prices, and count the part."""
+"""The handler of `prices.updated` in every service that keeps a replica."""
 
 from shared.bus.fan_in import FanIn
 from shared.contracts.market_data import PricesUpdated
@@ -7,7 +7,7 @@ from shared.prices.store import store_bars
 
 
 async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
-    """Store the bars; the last part of the run starts its estimates."""
+    """Store the bars; the last part of the run starts the service's work."""
     await store_bars(uow.connection, event)
 
     await inputs.arrive(event, event.symbols, uow)
