@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +41,10 @@ class _Stamp:
             raise UnreadableFile(path, str(error)) from error
         return cls(path, status.st_mtime_ns, status.st_size)
 
+    @property
+    def written(self) -> date:
+        return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC).date()
+
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
@@ -76,10 +80,11 @@ class FilesProvider:
 
     def _fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         with self._parsing:
-            table = self._load_prices(first)
-        return table.fetch(self.name, symbols, first, last)
+            loaded = self._load_prices(first)
+        written = loaded.stamp.written
+        return loaded.table.fetch(self.name, symbols, first=first, last=last, written=written)
 
-    def _load_prices(self, first: date) -> PriceTable:
+    def _load_prices(self, first: date) -> _Loaded:
         stamp = _Stamp.of(self._price_path())
         loaded = self._prices
         if loaded is None or loaded.stamp != stamp or loaded.since > first:
@@ -87,7 +92,7 @@ class FilesProvider:
             since = max(first, date(1, 1, 1) + timedelta(days=HISTORY_DAYS)) - timedelta(days=HISTORY_DAYS)
             loaded = _Loaded(stamp, since, read_prices(stamp.path, since))
             self._prices = loaded
-        return loaded.table
+        return loaded
 
     def _price_path(self) -> Path:
         found = [name for name in PRICE_FILES if (self._directory / name).exists()]

@@ -178,19 +178,23 @@ class _Numbers:
     @classmethod
     def of(cls, column: Any) -> "_Numbers":
         column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        bad = np.zeros(len(column), dtype=bool)
-        numeric = column
         if pa.types.is_string(column.type):
             trimmed = compute.utf8_trim(column, _PADDING)
-            filled = compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-            readable = compute.match_substring_regex(filled, _NUMBER)
-            bad = compute.equal(compute.fill_null(readable, True), False).to_numpy(zero_copy_only=False)
-            numeric = compute.if_else(readable, filled, pa.scalar(None, pa.string()))
-            column, empty = filled, compute.is_null(filled)
-        else:
-            empty = compute.is_null(column)
-        values = compute.cast(numeric, pa.float64()).to_numpy(zero_copy_only=False)
+            column = compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+        empty = compute.is_null(column)
+        numeric, bad = _as_float64(column)
+        values = numeric.to_numpy(zero_copy_only=False)
         return cls(values, empty.to_numpy(zero_copy_only=False), bad, column)
+
+
+def _as_float64(column: Any) -> tuple[Any, BoolArray]:
+    try:
+        return compute.cast(column, pa.float64()), np.zeros(len(column), dtype=bool)
+    except pa.ArrowInvalid:
+        readable = compute.match_substring_regex(column, _NUMBER)
+        bad: BoolArray = compute.equal(compute.fill_null(readable, True), False).to_numpy(zero_copy_only=False)
+        numeric = compute.if_else(readable, column, pa.scalar(None, pa.string()))
+        return compute.cast(numeric, pa.float64()), bad
 
 
 def _quote(name: str, column: _Numbers) -> Callable[[int], str]:

@@ -23,6 +23,7 @@ from services.market_data.providers.price_table import MAX_UNREAD_ROWS, PriceTab
 from services.market_data.providers.provider import UnreadableFile, WrongEncoding
 
 _HEADER_BYTES: Final = 1 << 16
+_ERROR_COLUMN: Final = re.compile(r"In CSV column #(\d+)")
 _LABELS: Final = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -57,32 +58,38 @@ class _BrokenRows:
 
 
 def _read_csv(path: Path) -> PriceColumns:
-    header = _read_header(path)
+    line = _read_first_line(path)
+    header = _parse_header(path, line)
     wanted = find_columns(path, header)
-    try:
-        return _parse_csv(path, header, wanted, number_type=pa.float64())
-    except pa.ArrowInvalid:
-        # some cell is no number: as text, each can be told from the others
-        return _parse_csv(path, header, wanted, number_type=pa.string())
+    if not line.endswith((b"\n", b"\r")):
+        # a header alone, which pyarrow cannot skip
+        return PriceColumns(path, {name: _empty(name) for name in wanted}, np.empty(0, dtype=np.int32))
+    texts: set[str] = set()
+    while True:
+        try:
+            return _parse_csv(path, header, wanted, texts=texts)
+        except pa.ArrowInvalid as error:
+            # a column with a cell that is no number is read as text, where each cell can be told from the others
+            column = _column_of(error, wanted)
+            if column is None or column not in NUMBERS or column in texts:
+                raise _explain(path, header, error) from error
+            texts.add(column)
 
 
-def _parse_csv(path: Path, header: list[str], wanted: Mapping[str, int], *, number_type: Any) -> PriceColumns:
+def _parse_csv(path: Path, header: list[str], wanted: Mapping[str, int], *, texts: set[str]) -> PriceColumns:
     names = [f"column {place}" for place in range(len(header))]
-    types = {names[place]: number_type if name in NUMBERS else _LABELS for name, place in wanted.items()}
+    types = {names[place]: _csv_type(name, texts) for name, place in wanted.items()}
     broken = _BrokenRows()
-    try:
-        table = csv.read_csv(
-            path,
-            # one thread, because only then rows are numbered
-            read_options=csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names, block_size=1 << 22),
-            # without quoting a stray quote costs one line, not the rest of the file
-            parse_options=csv.ParseOptions(quote_char=False, ignore_empty_lines=False, invalid_row_handler=broken.skip),
-            convert_options=csv.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise _explain(path, header, error) from error
+    table = csv.read_csv(
+        path,
+        # one thread, because only then rows are numbered
+        read_options=csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names, block_size=1 << 22),
+        # without quoting a stray quote costs one line, not the rest of the file
+        parse_options=csv.ParseOptions(quote_char=False, ignore_empty_lines=False, invalid_row_handler=broken.skip),
+        convert_options=csv.ConvertOptions(
+            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
+        ),
+    )
     table = table.unify_dictionaries()
     line = np.arange(2, 2 + len(table) + len(broken.lines), dtype=np.int32)
     return PriceColumns(
@@ -94,24 +101,48 @@ def _parse_csv(path: Path, header: list[str], wanted: Mapping[str, int], *, numb
     )
 
 
-def _explain(path: Path, header: list[str], error: pa.ArrowInvalid) -> Exception:
-    place = re.search(r"column #(\d+).*invalid UTF8", str(error), re.DOTALL)
-    return error if place is None else WrongEncoding(path, f"column {header[int(place.group(1))]!r}")
+def _csv_type(name: str, texts: set[str]) -> Any:
+    if name not in NUMBERS:
+        return _LABELS
+    return pa.string() if name in texts else pa.float64()
 
 
-def _read_header(path: Path) -> list[str]:
+def _column_of(error: pa.ArrowInvalid, wanted: Mapping[str, int]) -> str | None:
+    place = _ERROR_COLUMN.search(str(error))
+    names = {position: name for name, position in wanted.items()}
+    return None if place is None else names.get(int(place.group(1)))
+
+
+def _explain(path: Path, header: list[str], error: Exception) -> Exception:
+    place = _ERROR_COLUMN.search(str(error))
+    if place is None or "invalid UTF8" not in str(error):
+        return error
+    return WrongEncoding(path, f"column {header[int(place.group(1))]!r}")
+
+
+def _empty(name: str) -> Any:
+    return pa.array([], type=_csv_type(name, set()))
+
+
+def _read_first_line(path: Path) -> bytes:
     with pa.input_stream(str(path), compression="detect") as stream:
         beginning: bytes = stream.read(_HEADER_BYTES)
-    line = beginning.splitlines()[0] if beginning else b""
+    line = beginning.splitlines(keepends=True)[0] if beginning else b""
     if not line.strip():
         raise UnreadableFile(path, "it has no header")
+    if len(line) == _HEADER_BYTES:
+        raise UnreadableFile(path, f"its header is longer than {_HEADER_BYTES} bytes")
+    return line
+
+
+def _parse_header(path: Path, line: bytes) -> list[str]:
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise WrongEncoding(path, "the header") from error
     if "\x00" in text:
         raise WrongEncoding(path, "the header")
-    return [name.strip(' \t\r"') for name in text.split(",")]
+    return [name.strip(' \t\r\n"') for name in text.split(",")]
 
 
 def _read_parquet(path: Path, since: date) -> PriceColumns:
@@ -125,7 +156,8 @@ def _read_parquet(path: Path, since: date) -> PriceColumns:
     if not everything:
         field = compute.field(actual[DATE])
         condition = (field >= pa.scalar(since).cast(day_type)) | field.is_null()
-    table = parquet.read_table(path, columns=list(actual.values()), filters=condition)
+    texts = [column for column in actual.values() if pa.types.is_string(schema.field(column).type)]
+    table = parquet.read_table(path, columns=list(actual.values()), filters=condition, read_dictionary=texts)
     known = [] if everything else _symbols_of(path, actual[SYMBOL])
     columns = {name: table[column] for name, column in actual.items()}
     if not everything:

@@ -69,13 +69,17 @@ class PriceTable:
     line: NDArray[np.int32]
     unread: UnreadRows
 
-    def fetch(self, provider: str, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        """Return the rows from `first` on of the symbols that have any on [first, last].
+    def fetch(
+        self, provider: str, symbols: Sequence[str], *, first: date, last: date, written: date = date.max
+    ) -> FetchedBars:
+        """Return the rows on [first, last] of the symbols that have any.
 
-        Rows after `last` come along, for the checks to tell apart the future from the merely later.
+        Rows after both `last` and the day on which the rows were `written` come along: they are from the future, and
+        the checks have to see them to say so.
         """
         begin, end = np.datetime64(first, "D"), np.datetime64(last, "D")
-        found: dict[str, slice] = {}
+        future = np.datetime64(max(last, written), "D")
+        found: dict[str, IntArray] = {}
         unavailable: dict[str, Unavailable] = {}
         for symbol in symbols:
             place = self.position.get(canonical(symbol))
@@ -88,17 +92,17 @@ class PriceTable:
                 detail = f"no readable row in {self.file} from {first} to {last}"
                 unavailable[symbol] = Unavailable(Reason.MISSING_DATA, detail)
                 continue
-            found[symbol] = slice(start, stop)
+            inside, ahead = np.searchsorted(self.day[start:stop], [end, future], side="right") + start
+            found[symbol] = np.concatenate([np.arange(start, inside), np.arange(ahead, stop)])
         findings = self._findings(provider, symbols, first, last)
         return FetchedBars(provider, self._rows(found), unavailable, findings, self.unread.omitted)
 
-    def _rows(self, found: Mapping[str, slice]) -> RawBars:
+    def _rows(self, found: Mapping[str, IntArray]) -> RawBars:
         picked = list(found.values())
-        counts = [part.stop - part.start for part in picked]
-        rows = np.concatenate([np.arange(part.start, part.stop) for part in picked] or [np.empty(0, dtype=np.int64)])
+        rows = np.concatenate(picked or [np.empty(0, dtype=np.int64)])
         return RawBars.of(
             tuple(found),
-            np.repeat(np.arange(len(picked)), counts),
+            np.repeat(np.arange(len(picked)), [len(part) for part in picked]),
             self.day[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
             line=self.line[rows].astype(np.int64),

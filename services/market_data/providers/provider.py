@@ -98,7 +98,7 @@ class FetchedBars:
     ----------
     provider : str
     rows : RawBars
-        Its `symbols` are those that have rows. Rows outside the dates asked for are allowed.
+        Its `symbols` are those that have rows. Rows after the dates asked for only where they are from the future.
     unavailable : mapping of symbol to Unavailable
         Every other symbol asked for.
     findings : tuple of Finding

@@ -50,7 +50,7 @@ class SampleProvider:
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Return rows of the data files, see `Provider`."""
         table = await asyncio.to_thread(self._load)
-        return table.fetch(self.name, symbols, first, last)
+        return table.fetch(self.name, symbols, first=first, last=last)
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
         """Return public facts about the companies and funds, see `Provider`."""

@@ -1,0 +1,107 @@
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.files import FilesProvider
+from services.market_data.providers.provider import FetchedBars, FetchedProfiles, TransientProviderError
+from services.market_data.providers.sample import SampleProvider
+from shared.unavailable import Reason, Unavailable
+from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
+
+
+class Unreachable:
+    """A vendor that is down."""
+
+    name = "vendor"
+
+    async def edition(self) -> str:
+        return ""
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        raise TransientProviderError("vendor did not answer")
+
+    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+        raise TransientProviderError("vendor did not answer")
+
+
+async def test_chain_asks_the_next_provider_for_what_is_missing_only(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
+
+    fetched = await chain.fetch_bars(["MSFT", "KO", "KO"], FIRST, LAST)
+
+    assert [(answer.provider, answer.rows.symbols) for answer in fetched.answers] == [
+        ("files", ("KO",)),
+        ("sample", ("MSFT",)),
+    ]
+    assert [(a.provider, a.detail) for a in fetched.attempts.by_symbol["MSFT"]] == [("files", "not in prices.csv")]
+    assert fetched.attempts.unanswered == ()
+
+
+async def test_chain_takes_a_symbol_with_few_rows_from_one_provider_alone(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)  # two sessions of March; the sample has all of them
+    chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
+
+    fetched = await chain.fetch_bars(["AAPL"], FIRST, LAST)
+
+    assert [len(answer.rows) for answer in fetched.answers] == [2]
+
+
+async def test_chain_explains_what_every_provider_said_about_an_unknown_symbol(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+
+    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["XYZ"], FIRST, LAST)
+
+    assert fetched.attempts.unavailable == {
+        "XYZ": Unavailable(
+            Reason.MISSING_DATA, "no provider knows XYZ (files: not in prices.csv; sample: not in the sample)"
+        )
+    }
+    assert fetched.attempts.undecided == ()
+
+
+async def test_chain_with_a_failing_provider_goes_on_and_leaves_its_symbols_undecided() -> None:
+    fetched = await ProviderChain([Unreachable(), SampleProvider()]).fetch_bars(["AAPL", "XYZ"], FIRST, LAST)
+
+    assert [answer.rows.symbols for answer in fetched.answers] == [("AAPL",)]
+    assert fetched.attempts.undecided == ("XYZ",)
+    assert fetched.attempts.worth_a_retry
+    assert "vendor: vendor did not answer" in fetched.attempts.unavailable["XYZ"].detail
+
+
+async def test_chain_with_a_broken_directory_is_undecided_but_not_worth_a_retry(tmp_path: Path) -> None:
+    fetched = await ProviderChain([FilesProvider(tmp_path)]).fetch_bars(["AAPL"], FIRST, LAST)
+
+    assert fetched.attempts.undecided == ("AAPL",)
+    assert not fetched.attempts.worth_a_retry
+    assert "must hold one of" in str(fetched.attempts.errors["files"])
+
+
+async def test_chain_without_providers_says_so() -> None:
+    fetched = await ProviderChain([]).fetch_bars(["AAPL"], FIRST, LAST)
+
+    assert fetched.attempts.unavailable["AAPL"].detail == "no provider knows AAPL (none is configured)"
+
+
+async def test_chain_takes_profiles_from_the_first_provider_that_has_them(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    write(tmp_path, "symbol,name\nKO,Mine\n", "profiles.csv")
+
+    fetched = await ProviderChain([Unreachable(), FilesProvider(tmp_path), SampleProvider()]).fetch_profiles(
+        ["KO", "MSFT", "XYZ"]
+    )
+
+    names = {s: p.name for answer in fetched.answers for s, p in answer.profiles.items()}
+    assert names == {"KO": "Mine", "MSFT": "Microsoft Corporation"}
+    assert fetched.attempts.unanswered == ("XYZ",)
+
+
+async def test_chain_edition_changes_with_a_price_file_and_survives_a_missing_one(tmp_path: Path) -> None:
+    chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
+    without = await chain.edition()
+    write(tmp_path, GOOD)
+    with_file = await chain.edition()
+    write(tmp_path, GOOD + "KO,2022-03-03,62.5,60.1\n")
+
+    assert len({without, with_file, await chain.edition()}) == 3

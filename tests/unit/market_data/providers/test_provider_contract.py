@@ -1,0 +1,90 @@
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.market_data.core.bar_checks import Request, check_rows
+from services.market_data.providers.files import FilesProvider
+from services.market_data.providers.provider import Provider
+from services.market_data.providers.sample import SampleProvider
+from shared.calendar import sessions_between
+from shared.unavailable import Reason
+from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
+
+PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
+
+
+class ProviderContract:
+    """What every provider owes, for AAPL and KO in March 2022."""
+
+    @pytest.fixture
+    def provider(self, tmp_path: Path) -> Provider:
+        raise NotImplementedError
+
+    async def test_bars_of_known_symbols_pass_the_checks(self, provider: Provider) -> None:
+        fetched = await provider.fetch_bars(["KO", "AAPL"], FIRST, LAST)
+
+        sessions = np.array(sessions_between(FIRST, LAST), dtype="datetime64[D]")
+        checked = check_rows(fetched.rows, Request(provider.name, sessions, LAST))
+        assert fetched.provider == provider.name
+        assert fetched.unavailable == {}
+        assert fetched.rows.symbols == ("KO", "AAPL")
+        assert checked.findings == ()
+        assert checked.bars.present[:2].all()
+        assert not np.isnan(checked.bars.adjusted[:2]).any()
+
+    async def test_bars_of_an_unknown_symbol_are_unavailable_and_no_error(self, provider: Provider) -> None:
+        fetched = await provider.fetch_bars(["NOSUCH", "AAPL"], FIRST, LAST)
+
+        assert fetched.rows.symbols == ("AAPL",)
+        assert fetched.unavailable["NOSUCH"].reason is Reason.MISSING_DATA
+        assert fetched.unavailable["NOSUCH"].detail.startswith("not in ")
+
+    async def test_bars_of_unknown_symbols_only_are_no_rows(self, provider: Provider) -> None:
+        fetched = await provider.fetch_bars(["NOSUCH"], FIRST, LAST)
+
+        assert len(fetched.rows) == 0
+        assert fetched.rows.symbols == ()
+
+    async def test_bars_outside_the_history_are_unavailable(self, provider: Provider) -> None:
+        fetched = await provider.fetch_bars(["AAPL"], date(2023, 6, 1), date(2023, 6, 30))
+
+        assert "2023-06-01" in fetched.unavailable["AAPL"].detail
+
+    async def test_bars_never_lie_before_the_first_day(self, provider: Provider) -> None:
+        fetched = await provider.fetch_bars(["AAPL"], date(2022, 3, 2), LAST)
+
+        assert fetched.rows.day.min() == np.datetime64("2022-03-02")
+
+    async def test_bars_do_not_depend_on_the_symbols_asked_for_together(self, provider: Provider) -> None:
+        alone = await provider.fetch_bars(["KO"], FIRST, LAST)
+        together = await provider.fetch_bars(["AAPL", "KO"], FIRST, LAST)
+
+        of_ko = together.rows.take(together.rows.code == 1)
+        assert np.array_equal(of_ko.close, alone.rows.close)
+        assert np.array_equal(of_ko.day, alone.rows.day)
+
+    async def test_profiles_name_the_symbol_asked_for(self, provider: Provider) -> None:
+        fetched = await provider.fetch_profiles(["AAPL", "NOSUCH"])
+
+        assert fetched.profiles["AAPL"].symbol == "AAPL"
+        assert fetched.profiles["AAPL"].sector == "Information Technology"
+        assert set(fetched.unavailable) == {"NOSUCH"}
+
+    async def test_edition_stays_while_nothing_changes(self, provider: Provider) -> None:
+        assert await provider.edition() == await provider.edition()
+
+
+class TestFilesProviderContract(ProviderContract):
+    @pytest.fixture
+    def provider(self, tmp_path: Path) -> Provider:
+        write(tmp_path, GOOD)
+        write(tmp_path, PROFILES, "profiles.csv")
+        return FilesProvider(tmp_path)
+
+
+class TestSampleProviderContract(ProviderContract):
+    @pytest.fixture
+    def provider(self, tmp_path: Path) -> Provider:
+        return SampleProvider()
