@@ -5,12 +5,12 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.ops.commands import hosting, runs
-from services.ops.errors import CommandError
+from services.ops.commands import hosting, runs, showing
+from services.ops.errors import CommandError, Refused
 
 
 class _Commands(TyperGroup):
-    """Ends a command that failed with one line and its exit code instead of a traceback."""
+    """Ends a command that failed with one line, the fields that were wrong, and its exit code; no traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -18,6 +18,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except CommandError as error:
             typer.echo(f"sigmasight: {error}", err=True)
+            for wrong in error.errors if isinstance(error, Refused) else ():
+                typer.echo(f"  {wrong}", err=True)
             raise typer.Exit(error.exit_code) from error
 
 
@@ -34,3 +36,7 @@ app.command("migrate")(hosting.migrate)
 app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
+
+show = typer.Typer(help="Show results, each a value or the reason why there is none.", no_args_is_help=True)
+show.command("symbol")(showing.show_symbol)
+app.add_typer(show, name="show")

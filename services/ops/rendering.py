@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,16 +16,17 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=160)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table; whatever looks like a number is aligned to the right."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
+    """Return a table under its title; whatever looks like a number is aligned to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    drawn = Table(header_style="bold")
     for position, column in enumerate(columns):
         numeric = any(_is_number(row[position]) for row in cells)
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
-    return drawn
+    # A title of the table itself would be folded to the width of the columns.
+    return Group(Text(title, style="bold"), drawn)
 
 
 def number(value: float | str | None, *, digits: int = 4) -> str:
@@ -38,7 +39,7 @@ def money(value: float | str | None) -> str:
     return number(value, digits=2)
 
 
-def stage_table(run: Row) -> Table:
+def stage_table(run: Row) -> RenderableType:
     """Return what each stage of a run did and how long it took."""
     rows = [
         (
@@ -58,7 +59,7 @@ def stage_table(run: Row) -> Table:
     return table(title, ("stage", "parts", "subjects", "failures", "seconds"), rows)
 
 
-def failure_table(run: Row) -> Table | None:
+def failure_table(run: Row) -> RenderableType | None:
     """Return what a run could not serve and why, or None when there is nothing."""
     rows = [(failure["stage"], failure["subject"], failure["reason"], failure["detail"]) for failure in run["failures"]]
     rows += [("", missing, "MISSING", "did not arrive") for missing in run["missing"]]
@@ -85,3 +86,13 @@ def _cell(value: object) -> str:
 
 def _is_number(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "", 1).removeprefix("-").isdigit()
+
+
+def measure_row(name: str, measure: Row, *, digits: int = 4) -> tuple[str, str, str, str]:
+    """Return a measure as name, value, reason and detail: a value, or why there is none."""
+    return (
+        name,
+        number(measure["value"], digits=digits),
+        measure["reason"] or "",
+        measure["detail"] or "",
+    )

@@ -1,0 +1,53 @@
+"""Commands that show results: `show symbol` and `show portfolio`."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from services.ops.client import connected
+from services.ops.commands.options import ClientOptions, day, taking
+from services.ops.data_directory import DataDirectory
+from services.ops.rendering import console, measure_row, number, table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSymbolOptions(ClientOptions):
+    """The options of `show symbol`."""
+
+    symbol: Annotated[str, typer.Argument(help="For example AAPL.")]
+    as_of: Annotated[date | None, day("The newest session on or before this day.")] = None
+
+
+@taking(ShowSymbolOptions)
+def show_symbol(options: ShowSymbolOptions) -> None:
+    """Show a symbol's factor betas and metrics, each a value or the reason why there is none."""
+    with connected(DataDirectory(options.data_dir), options.url) as client:
+        found = client.get(f"/symbols/{options.symbol.upper()}", as_of=options.as_of)
+    if options.json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    out = console()
+    out.print(_factor_table(found))
+    if found["metrics"]:
+        rows = [measure_row(name, measure, digits=6) for name, measure in found["metrics"]["metrics"].items()]
+        out.print(table("metrics", ("metric", "value", "reason", "detail"), rows))
+
+
+def _factor_table(found: dict[str, Any]) -> RenderableType:
+    proxies = found["factors"]["factor_set"]
+    rows = [
+        (
+            *measure_row(factor["factor"], factor["beta"]),
+            proxies.get(factor["factor"]) or "",
+            number(factor["r_squared"], digits=3),
+            factor["n_observations"],
+            "capped" if factor["capped"] else "",
+        )
+        for factor in found["factors"]["factors"]
+    ]
+    title = f"{found['symbol']} as of {found['as_of']}"
+    return table(title, ("factor", "beta", "reason", "detail", "proxy", "r2", "sessions", "note"), rows)

@@ -1,0 +1,152 @@
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from typer.testing import CliRunner
+
+from services.ops.cli import app
+from services.ops.client import ApiClient, connected
+from services.ops.data_directory import DataDirectory
+from services.ops.errors import FieldError, Misused, Refused, Unreachable
+from services.ops.paging import pages
+
+_TOKEN = "secret"
+
+
+@contextmanager
+def _platform(answer: Any) -> Iterator[str]:
+    """Serve `answer(path, query, headers) -> (status, body)` on a port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            status, body = answer(address.path, parse_qs(address.query), self.headers)
+            content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> DataDirectory:
+    (tmp_path / "operator.token").write_text(_TOKEN)
+    return DataDirectory(tmp_path)
+
+
+def test_client_sends_token_and_leaves_out_what_is_none(data_dir: DataDirectory) -> None:
+    def answer(path: str, query: Any, headers: Any) -> tuple[int, Any]:
+        return 200, [path, query, headers["Authorization"]]
+
+    with _platform(answer) as url, connected(data_dir, url) as client:
+        found = client.get("/runs", limit=3, before=None, symbol=["A", "B"])
+
+    assert found == ["/runs", {"limit": ["3"], "symbol": ["A", "B"]}, f"Bearer {_TOKEN}"]
+
+
+def test_client_finds_platform_by_its_data_directory(data_dir: DataDirectory) -> None:
+    with _platform(lambda *_: (200, "{}")) as url:
+        data_dir.write_endpoint(url)
+        with connected(data_dir, None) as client:
+            assert client.get("/runs") == {}
+
+
+def test_client_of_environment_of_proxies_reaches_this_machine(
+    data_dir: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with _platform(lambda *_: (200, "{}")) as url, connected(data_dir, url) as client:
+        assert client.get("/runs") == {}
+
+
+def test_client_of_refusing_platform_names_every_field(data_dir: DataDirectory) -> None:
+    problem = {"detail": "not valid", "errors": [{"field": "Symbol", "reason": "is required", "line": 3}]}
+    with (
+        _platform(lambda *_: (422, problem)) as url,
+        connected(data_dir, url) as client,
+        pytest.raises(Refused) as refused,
+    ):
+        client.get("/runs")
+
+    assert refused.value.status == 422
+    assert refused.value.errors == (FieldError("Symbol", "is required", 3),)
+    assert str(refused.value.errors[0]) == "line 3, Symbol: is required"
+
+
+@pytest.mark.parametrize("body", ["<html>Bad Gateway</html>", "[1]", ""])
+def test_client_of_something_else_says_the_status(data_dir: DataDirectory, body: str) -> None:
+    with (
+        _platform(lambda *_: (502, body)) as url,
+        connected(data_dir, url) as client,
+        pytest.raises(Refused, match="502"),
+    ):
+        client.get("/runs")
+
+
+def test_client_of_nothing_is_told_how_to_start_it() -> None:
+    client = ApiClient("http://127.0.0.1:1", _TOKEN)
+    with pytest.raises(Unreachable, match="sigmasight up"):
+        client.get("/runs")
+    client.close()
+
+
+def test_connected_without_address_or_token_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIGMASIGHT_TOKEN", raising=False)
+    with pytest.raises(Misused, match="no platform runs on"), connected(DataDirectory(tmp_path), None):
+        pass
+    with pytest.raises(Misused, match="SIGMASIGHT_TOKEN"), connected(DataDirectory(tmp_path), "http://127.0.0.1:1"):
+        pass
+
+
+def test_pages_reads_to_the_end_by_the_last_entry(data_dir: DataDirectory) -> None:
+    def answer(_: str, query: Any, __: Any) -> tuple[int, Any]:
+        first = int(query.get("after", ["0"])[0]) + 1
+        return 200, [{"id": number} for number in range(first, min(first + int(query["limit"][0]), 7 + 1))]
+
+    with _platform(answer) as url, connected(data_dir, url) as client:
+        read = list(pages(client, "/things", lambda last: {"after": last["id"]}, limit=3))
+
+    assert [[entry["id"] for entry in page] for page in read] == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "--as-of", "2022-12-28"], ["status"], ["status", "--json"], ["show", "symbol", "AAPL"]],
+)
+def test_command_without_platform_is_one_line_and_exit_2(data_dir: DataDirectory, command: list[str]) -> None:
+    options = ["--url", "http://127.0.0.1:1", "--data-dir", str(data_dir.path)]
+
+    result = CliRunner().invoke(app, [*command, *options])
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("sigmasight: nothing answers at http://127.0.0.1:1 (")
+    assert result.stderr.count("\n") == 1
+
+
+def test_command_that_is_refused_lists_the_fields_and_exits_2(data_dir: DataDirectory) -> None:
+    problem = {"detail": "the request is not valid", "errors": [{"field": "as_of", "reason": "must be a date"}]}
+    with _platform(lambda *_: (422, problem)) as url:
+        result = CliRunner().invoke(app, ["show", "symbol", "AAPL", "--url", url, "--data-dir", str(data_dir.path)])
+
+    assert result.exit_code == 2
+    assert result.stderr == ("sigmasight: refused (422): the request is not valid\n  as_of: must be a date\n")

@@ -1,0 +1,88 @@
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from services.ops.errors import Misused
+from services.ops.exporting import Export, write_export
+
+
+def _rows(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    yield entry
+
+
+_SCHEMA = pa.schema([("name", pa.string()), ("value", pa.float64()), ("amount", pa.decimal128(20, 2))])
+_EXPORT = Export(_SCHEMA, _rows)
+
+
+def _entry(name: str | None, value: float | None = -1.5, amount: str = "-2.50") -> dict[str, Any]:
+    return {"name": name, "value": value, "amount": Decimal(amount)}
+
+
+def test_export_writes_every_page(tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+
+    assert write_export(_EXPORT, [[_entry("a"), _entry("b")], [_entry("c", None)]], out) == 3
+
+    frame = pd.read_parquet(out)
+    assert list(frame["name"]) == ["a", "b", "c"]
+    assert frame["value"].isna().tolist() == [False, False, True]
+    assert frame["amount"][0] == Decimal("-2.50")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_export_to_csv_of_formula_writes_text(tmp_path: Path, cell: str) -> None:
+    out = tmp_path / "out.csv"
+
+    write_export(_EXPORT, [[_entry(cell)]], out)
+
+    frame = pd.read_csv(out)
+    assert frame["name"][0].strip() == f"'{cell}".strip()
+    assert frame["value"][0] == -1.5
+    assert frame["amount"][0] == -2.5
+
+
+def test_export_to_parquet_of_formula_keeps_it(tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+
+    write_export(_EXPORT, [[_entry("=1+1")]], out)
+
+    assert pd.read_parquet(out)["name"][0] == "=1+1"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_export_of_nothing_has_the_columns(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"out{ending}"
+
+    assert write_export(_EXPORT, [], out) == 0
+
+    frame = pd.read_csv(out) if ending == ".csv" else pd.read_parquet(out)
+    assert list(frame.columns) == ["name", "value", "amount"]
+
+
+def test_export_that_breaks_off_leaves_the_earlier_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("earlier")
+
+    def breaking_off() -> Iterable[list[dict[str, Any]]]:
+        yield [_entry("a")]
+        raise ConnectionError
+
+    with pytest.raises(Misused):
+        write_export(_EXPORT, breaking_off(), out)
+    assert out.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_export_to_unknown_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match=r"must end with .csv or .parquet, was .xlsx"):
+        write_export(_EXPORT, [], tmp_path / "out.xlsx")
+
+
+def test_export_to_missing_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match="cannot write"):
+        write_export(_EXPORT, [], tmp_path / "nowhere" / "out.csv")

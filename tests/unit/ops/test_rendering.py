@@ -1,0 +1,81 @@
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from services.ops.rendering import failure_table, measure_row, number, run_succeeded, stage_table, table
+
+
+def _run(status: str, **changes: Any) -> dict[str, Any]:
+    stage = {"stage": "prices.updated", "parts_done": 2, "parts_total": 3, "subjects": 7, "failures": 1, "seconds": 1.5}
+    run = {"kind": "on_demand", "first_session": "2022-12-27", "last_session": "2022-12-28"}
+    return {"run": run, "status": status, "seconds": 2.25, "stages": [stage], "failures": [], "missing": [], **changes}
+
+
+_FAILURE = {"stage": "prices.updated", "subject": "NOPE", "reason": "MISSING_DATA", "detail": "nobody knows it"}
+
+
+def _drawn(renderable: object) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(renderable)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("run", "succeeded"),
+    [
+        (_run("completed"), True),
+        (_run("completed_with_errors", failures=[_FAILURE]), False),
+        (_run("completed", failures=[_FAILURE]), False),
+        (_run("failed", missing=["prices.updated: 2 of 3 parts"]), False),
+        (_run("completed_with_errors"), False),
+    ],
+)
+def test_run_succeeded_is_told_only_without_failures(run: dict[str, Any], succeeded: bool) -> None:
+    assert run_succeeded(run) is succeeded
+
+
+def test_stage_table_shows_parts_subjects_failures_and_seconds() -> None:
+    drawn = _drawn(stage_table(_run("completed")))
+
+    assert "on_demand run of 2022-12-27 to 2022-12-28: completed in 2.25 s" in drawn
+    cells = [cell.strip() for cell in drawn.split("│")]
+    assert cells[1:6] == ["prices.updated", "2/3", "7", "1", "1.50"]
+
+
+def test_stage_table_before_first_part_does_not_know_the_total() -> None:
+    run = _run("active", seconds=None)
+    run["stages"][0].update(parts_done=0, parts_total=None, seconds=None)
+
+    assert "0/?" in _drawn(stage_table(run))
+
+
+def test_failure_table_names_subject_reason_and_what_never_came() -> None:
+    found = failure_table(_run("failed", failures=[_FAILURE], missing=["portfolios.valued: 0 of unknown parts"]))
+
+    drawn = _drawn(found)
+    assert "NOPE" in drawn
+    assert "nobody knows it" in drawn
+    assert "portfolios.valued: 0 of unknown parts" in drawn
+
+
+def test_failure_table_of_clean_run_is_none() -> None:
+    assert failure_table(_run("completed")) is None
+
+
+def test_table_with_markup_in_a_cell_shows_it_as_it_is() -> None:
+    assert "[red]x[/red]" in _drawn(table("t", ("a",), [("[red]x[/red]",)]))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, ""), (0.0, "0.0000"), ("-1234567.5", "-1,234,567.5000"), (1.00005, "1.0001")]
+)
+def test_number_shows_nothing_only_for_no_value(value: float | str | None, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_measure_row_without_value_shows_the_reason() -> None:
+    measure = {"value": None, "reason": "NOT_APPLICABLE", "detail": "no proxy"}
+
+    assert measure_row("growth", measure) == ("growth", "", "NOT_APPLICABLE", "no proxy")
