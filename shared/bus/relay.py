@@ -172,4 +172,6 @@ async def _drop_partitions(connection: Any, *, before: date) -> None:
         f"outbox_{before:%Y%m%d}",
     )
     for record in names:
-        await connection.execute(f"DROP TABLE {record['relname']}")
+        pending = f"SELECT EXISTS (SELECT 1 FROM {record['relname']} WHERE published_at IS NULL AND error IS NULL)"
+        if not await connection.fetchval(pending):
+            await connection.execute(f"DROP TABLE {record['relname']}")
