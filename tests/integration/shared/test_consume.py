@@ -1,0 +1,362 @@
+"""A message's way through `Consume` on a real broker: once, retried, set aside, and what is behind it goes on."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ops.embedded.stack import RunningStack
+from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker, start_broker
+from shared.bus.consume import Consume, RetryPolicy
+from shared.bus.errors import PoisonEvent, TransientError
+from shared.bus.relay import OutboxRelay
+from shared.contracts.catalogue import dead_letter_topic
+from shared.contracts.event import Event
+from shared.db.engine import plain_url
+from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from tests.support.bus_log import BusLog
+from tests.support.databases import ServiceDatabase
+from tests.support.eventually import eventually
+from tests.support.probe import (
+    SERVICE,
+    ProbeFlooded,
+    ProbeFollowed,
+    ProbeHappened,
+    Script,
+    Sender,
+    Topic,
+    body_of,
+    count,
+    follow_script,
+    happened,
+    headers_of,
+    inbox_count,
+    with_headers,
+)
+from tests.support.runs import make_run
+
+POLICY = RetryPolicy(attempts=2, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=100)
+LOW_LIMIT = RetryPolicy(attempts=1, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=2)
+
+
+@dataclass(slots=True)
+class Probe:
+    """The running consumer and what a test sees of it."""
+
+    script: Script
+    flooded: Script
+    sender: Sender
+    followed: Topic
+    dead_letters: Topic
+    flooded_dead_letters: Topic
+    engine: AsyncEngine
+    unit_of_work: UnitOfWorkFactory
+
+    async def pass_by(self) -> None:
+        """Wait until everything sent so far has been dealt with: the partition moves on."""
+        sentinel = happened()
+        await self.sender.event(sentinel)
+
+        async def passed() -> bool:
+            return bool(self.script.calls_of(sentinel.run))
+
+        await eventually(passed)
+
+    async def dead_letter_at(self, offset: int) -> dict[str, str]:
+        """Return the headers of the dead letter of the message at that offset."""
+
+        async def arrived() -> list[dict[str, str]]:
+            await self.dead_letters.read()
+            found = [headers_of(record) for record in self.dead_letters.records]
+            return [headers for headers in found if headers["dlq-offset"] == str(offset)]
+
+        letters = await eventually(arrived)
+        assert len(letters) == 1
+        return letters[0]
+
+
+@pytest.fixture(scope="module")
+async def consuming(
+    stack: RunningStack,
+    probe: ServiceDatabase,
+    engine: AsyncEngine,
+    unit_of_work: UnitOfWorkFactory,
+    probe_topics: None,
+) -> AsyncIterator[Probe]:
+    script, flooded = Script(), Script()
+    kind = BrokerKind(stack.broker_kind)
+    broker = build_broker(stack.bootstrap_servers, service=SERVICE)
+    for policy, event_type, handler_script, name in (
+        (POLICY, ProbeHappened, script, "probe"),
+        (LOW_LIMIT, ProbeFlooded, flooded, "probe_low_limit"),
+    ):
+        consume = Consume(broker, unit_of_work, service=name, capabilities=CAPABILITIES[kind], policy=policy)
+        consume(event_type, follow_script, on_failure=handler_script.report, script=handler_script)
+
+    relay = OutboxRelay(
+        plain_url(probe.url(SERVICE).get_secret_value()), stack.bootstrap_servers, kind, service=SERVICE
+    )
+    relaying = asyncio.create_task(relay.run())
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap_servers)
+    await producer.start()
+    topics = [
+        Topic(name, stack.bootstrap_servers)
+        for name in (ProbeFollowed.topic, dead_letter_topic(ProbeHappened.topic), dead_letter_topic(ProbeFlooded.topic))
+    ]
+    await start_broker(broker)
+
+    yield Probe(script, flooded, Sender(producer), topics[0], topics[1], topics[2], engine, unit_of_work)
+
+    await broker.stop()
+    await producer.stop()
+    for topic in topics:
+        await topic.close()
+    relaying.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await relaying
+
+
+async def test_event_delivered_three_times_calls_the_handler_once(consuming: Probe) -> None:
+    event = happened()
+
+    await consuming.sender.event(event, repeat=3)
+    await consuming.pass_by()
+
+    assert len(consuming.script.calls_of(event.run)) == 1
+    assert await count(consuming.engine, "facts", event.run) == 1
+    assert await inbox_count(consuming.engine, event) == 1
+
+
+async def test_event_replayed_is_processed_once_per_replay(consuming: Probe) -> None:
+    event = happened()
+    value = event.model_dump_json().encode()
+
+    for replay in ("", "replay-1", "replay-1", "replay-2"):
+        await consuming.sender.raw(event.topic, value, headers=with_headers(event, **{"replay-id": replay}))
+    await consuming.pass_by()
+
+    assert len(consuming.script.calls_of(event.run)) == 3
+
+
+async def test_event_processed_is_followed_by_what_the_handler_announced(consuming: Probe) -> None:
+    event = happened()
+
+    await consuming.sender.event(event)
+
+    async def followed() -> list[Any]:
+        return await consuming.followed.of(event.run)
+
+    records = await eventually(followed)
+    headers = headers_of(records[0])
+    expected = ProbeFollowed(run=event.run, part=event.part)
+    assert ProbeFollowed.model_validate_json(records[0].value or b"") == expected
+    assert headers["ce_id"] == str(expected.event_id)
+    assert headers["ce_type"] == "probe.followed.v1"
+    assert headers["traceparent"].split("-")[1] == event.run.run_id.hex
+    assert headers["ce_time"].endswith("+00:00")
+
+
+async def test_handler_that_raises_leaves_nothing_but_the_report(consuming: Probe, bus_log: BusLog) -> None:
+    bus_log.expect("handler failed")
+    event = happened()
+
+    async def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    consuming.script.behaviours[event.run.run_id] = fail
+    await consuming.sender.event(event)
+    await consuming.pass_by()
+
+    assert await count(consuming.engine, "facts", event.run) == 0
+    records = await eventually(lambda: consuming.followed.of(event.run))
+    announced = [ProbeFollowed.model_validate_json(record.value or b"") for record in records]
+    assert [len(followed.failures) for followed in announced] == [1]
+
+
+async def test_bug_is_dead_lettered_after_the_attempts_and_reported_once(consuming: Probe, bus_log: BusLog) -> None:
+    bus_log.expect("handler failed")
+    event = happened()
+
+    async def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    consuming.script.behaviours[event.run.run_id] = fail
+    await consuming.sender.event(event, repeat=2)
+    await consuming.pass_by()
+
+    assert len(consuming.script.calls_of(event.run)) == POLICY.attempts
+    reported = consuming.script.reports_of(event.run)
+    assert [(failure.subject, failure.reason) for failure in reported] == [("probe.happened part 0", "KeyError")]
+    letters = await eventually(lambda: consuming.dead_letters.of(event.run))
+    assert [headers_of(letter)["dlq-attempts"] for letter in letters] == ["2"]
+    assert headers_of(letters[0])["dlq-reason"] == "KeyError"
+    assert letters[0].value == event.model_dump_json().encode()
+    assert bus_log.count("handler failed", consumer="probe.follow_script") == 1
+
+
+async def test_poison_raised_by_the_handler_is_not_retried(consuming: Probe) -> None:
+    event = happened()
+
+    async def refuse(*_: object) -> None:
+        raise PoisonEvent("portfolio must exist, was unknown")
+
+    consuming.script.behaviours[event.run.run_id] = refuse
+    await consuming.sender.event(event)
+    await consuming.pass_by()
+
+    assert len(consuming.script.calls_of(event.run)) == 1
+    assert len(consuming.script.reports_of(event.run)) == 1
+
+
+async def test_transient_error_is_retried_then_redelivered_and_finally_processed(
+    consuming: Probe, bus_log: BusLog
+) -> None:
+    event = happened()
+
+    async def fail_three_times(failed: Event, _: UnitOfWork) -> None:
+        if len(consuming.script.calls_of(failed.run)) <= 3:
+            raise TransientError("the world failed")
+
+    consuming.script.behaviours[event.run.run_id] = fail_three_times
+    await consuming.sender.event(event)
+    await consuming.pass_by()
+
+    assert len(consuming.script.calls_of(event.run)) == 4
+    assert await count(consuming.engine, "facts", event.run) == 1
+    assert bus_log.count("left for redelivery") == 1
+    assert consuming.script.reports_of(event.run) == []
+
+
+async def test_failure_report_that_fails_does_not_block_the_partition(consuming: Probe, bus_log: BusLog) -> None:
+    bus_log.expect("handler failed", "failure report failed")
+    event = happened()
+
+    async def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    consuming.script.behaviours[event.run.run_id] = fail
+    consuming.script.report_behaviours[event.run.run_id] = fail
+    await consuming.sender.event(event)
+    await consuming.pass_by()
+
+    assert await eventually(lambda: consuming.dead_letters.of(event.run))
+    assert await count(consuming.engine, "facts", event.run) == 0
+
+
+def _nested(levels: int) -> bytes:
+    return b'{"run": ' * levels + b"1" + b"}" * levels
+
+
+def _spoilt(event: Event, **changes: Any) -> bytes:
+    return json.dumps({**body_of(event), **changes}).encode()
+
+
+RUN = make_run()
+EVENT = happened(RUN)
+SOUND = EVENT.model_dump_json().encode()
+BAD_MESSAGES: dict[str, tuple[bytes | None, dict[str, Any], str]] = {
+    "invalid JSON": (b"{nope", with_headers(EVENT), "Invalid JSON"),
+    "not an object": (b"[]", with_headers(EVENT), "body"),
+    "not UTF-8": (b"\xff\xfe", with_headers(EVENT), "Invalid JSON"),
+    "null value": (None, with_headers(EVENT), "Invalid JSON"),
+    "empty value": (b"", with_headers(EVENT), "Invalid JSON"),
+    "NaN": (_spoilt(EVENT, numbers=[float("nan")]), with_headers(EVENT), "numbers.0"),
+    "Infinity": (_spoilt(EVENT, numbers=[float("inf")]), with_headers(EVENT), "numbers.0"),
+    "number beyond double": (SOUND.replace(b'"numbers":[]', b'"numbers":[1e999]'), with_headers(EVENT), "numbers.0"),
+    "deep nesting": (_nested(900), with_headers(EVENT), "recursion limit"),
+    "missing run": (_spoilt(EVENT, run=None), with_headers(EVENT), "run"),
+    "part beyond the total": (
+        _spoilt(EVENT, part={"index": 3, "total": 2}),
+        with_headers(EVENT),
+        "index must be below 2",
+    ),
+    "NUL in a name": (_spoilt(EVENT, names={"a\x00b": "x"}), with_headers(EVENT), "must not contain NUL"),
+    "unknown version": (SOUND, with_headers(EVENT, ce_type="probe.happened.v2"), "ce_type must be probe.happened.v1"),
+    "type of another topic": (SOUND, with_headers(EVENT, ce_type="prices.updated.v1"), "ce_type must be"),
+    "no ce_type": (SOUND, {}, "ce_type must be"),
+    "ce_id of another event": (SOUND, with_headers(EVENT, ce_id=str(happened().event_id)), "ce_id must be"),
+    "ce_id that is no UUID": (SOUND, with_headers(EVENT, ce_id="x"), "was no UUID"),
+    "binary header": (SOUND, with_headers(EVENT, ce_id=b"\xff\x00\xfe"), "ce_id must be"),
+    "null header": (SOUND, with_headers(EVENT, ce_type=None), "ce_type must be"),
+    "NUL in a header": (SOUND, with_headers(EVENT, ce_id="a\x00b"), "was no UUID"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MESSAGES)
+async def test_bad_message_is_set_aside_with_cause_and_origin(consuming: Probe, case: str) -> None:
+    value, headers, cause = BAD_MESSAGES[case]
+
+    offset = await consuming.sender.raw(ProbeHappened.topic, value, headers=headers)
+    await consuming.pass_by()
+
+    letter = await consuming.dead_letter_at(offset)
+    assert letter["dlq-reason"] == "InvalidEvent"
+    assert cause in letter["dlq-detail"]
+    origin = {name: letter[f"dlq-{name}"] for name in ("consumer", "topic", "partition", "attempts")}
+    assert origin == {
+        "consumer": "probe.follow_script",
+        "topic": "probe.happened",
+        "partition": "0",
+        "attempts": "1",
+    }
+    assert consuming.script.calls_of(RUN) == []
+
+
+@pytest.mark.parametrize("key", [None, b"\xff\xfe", b"a\x00b", b""])
+async def test_bad_message_with_an_odd_key_is_set_aside(consuming: Probe, key: bytes | None) -> None:
+    offset = await consuming.sender.raw(ProbeHappened.topic, b"{nope", headers=with_headers(EVENT), key=key)
+    await consuming.pass_by()
+
+    assert (await consuming.dead_letter_at(offset))["dlq-reason"] == "InvalidEvent"
+
+
+async def test_event_with_unknown_fields_and_odd_extra_headers_is_processed(consuming: Probe) -> None:
+    event = happened()
+    value = _spoilt(event, added_in_a_later_version={"deeply": ["new"]})
+
+    await consuming.sender.raw(event.topic, value, headers=with_headers(event, extra=b"\xff\x00", empty=None))
+    await consuming.pass_by()
+
+    assert consuming.script.calls_of(event.run) == [event]
+
+
+async def test_dead_letter_limit_stops_the_consumer_without_losing_the_message(
+    consuming: Probe, bus_log: BusLog
+) -> None:
+    limit = LOW_LIMIT.dead_letter_limit
+    runs = [make_run() for _ in range(limit + 1)]
+    for run in runs:
+        await consuming.sender.raw(
+            ProbeFlooded.topic, b"{nope", headers=with_headers(ProbeFlooded(run=run, part=EVENT.part))
+        )
+
+    async def stopped() -> bool:
+        return bus_log.count("dead-letter limit reached, consumer stopped") == 1
+
+    await eventually(stopped)
+    assert await eventually(lambda: consuming.flooded_dead_letters.of(runs[limit - 1]))
+
+    async def committed() -> int:
+        return await _committed_offset(consuming, group="probe_low_limit.follow_script", topic=ProbeFlooded.topic)
+
+    # The message that met the limit is still the group's next one.
+    assert await eventually(committed) == limit
+    assert await consuming.flooded_dead_letters.of(runs[limit]) == []
+
+
+async def _committed_offset(consuming: Probe, *, group: str, topic: str) -> int:
+    servers = consuming.followed.bootstrap_servers
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group, partitions=[TopicPartition(topic, 0)])
+        return int(offsets[TopicPartition(topic, 0)].offset)
+    finally:
+        await admin.close()

@@ -1,0 +1,235 @@
+"""The outbox relay on a real broker: order, failover, wake-up, rows that the broker will never take."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+from itertools import groupby
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ops.embedded.stack import RunningStack
+from shared.bus.broker import MAX_MESSAGE_BYTES, BrokerKind
+from shared.bus.outbox import OutboxRow
+from shared.bus.relay import OutboxRelay
+from shared.contracts.run import Part, Run
+from shared.db.engine import plain_url
+from shared.db.unit_of_work import UnitOfWorkFactory
+from tests.support.databases import ServiceDatabase
+from tests.support.eventually import eventually
+from tests.support.probe import SERVICE, ProbeFollowed, Topic
+from tests.support.runs import make_run
+
+
+@pytest.fixture
+async def published(stack: RunningStack, probe_topics: None) -> AsyncIterator[Topic]:
+    topic = Topic(ProbeFollowed.topic, stack.bootstrap_servers)
+    yield topic
+    await topic.close()
+
+
+class Relays:
+    """Relays of the probe's outbox, each with a name that the database knows it by."""
+
+    def __init__(self, stack: RunningStack, probe: ServiceDatabase) -> None:
+        self._stack = stack
+        self._url = plain_url(probe.url(SERVICE).get_secret_value())
+        self.admin_url = probe.admin_url
+
+    def build(self, **settings: float) -> OutboxRelay:
+        kind = BrokerKind(self._stack.broker_kind)
+        relay = OutboxRelay(self._url, self._stack.bootstrap_servers, kind, service=SERVICE)
+        for name, value in settings.items():
+            setattr(relay, name, value)
+        return relay
+
+    @asynccontextmanager
+    async def running(self, **settings: float) -> AsyncIterator[OutboxRelay]:
+        relay = self.build(**settings)
+        task = asyncio.create_task(relay.run())
+        try:
+            yield relay
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.fixture
+def relays(stack: RunningStack, probe: ServiceDatabase, probe_topics: None) -> Relays:
+    return Relays(stack, probe)
+
+
+async def _outbox(engine: AsyncEngine, run: Run) -> list[Any]:
+    query = sa.text(
+        "SELECT id, tableoid::regclass::text AS part, created_at, published_at, error "
+        "FROM outbox WHERE run_id = :run_id ORDER BY id"
+    )
+    async with engine.connect() as connection:
+        return list((await connection.execute(query, {"run_id": run.run_id})).all())
+
+
+async def _settled(engine: AsyncEngine, run: Run) -> bool:
+    rows = await _outbox(engine, run)
+    return bool(rows) and all(row.published_at is not None or row.error is not None for row in rows)
+
+
+def _row(run: Run, *, key: str, value: bytes) -> OutboxRow:
+    return OutboxRow(ProbeFollowed.topic, key, value, {"ce_subject": f"{run.run_id}/0"}, run.run_id)
+
+
+async def test_relay_with_two_thousand_rows_keeps_the_order_of_each_key(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, published: Topic
+) -> None:
+    run = make_run()
+    for start in range(0, 2000, 400):
+        async with unit_of_work() as uow:
+            for number in range(start, start + 400):
+                uow.post(_row(run, key=f"key-{number % 7}", value=str(number).encode()))
+
+    async with relays.running():
+
+        async def all_there() -> bool:
+            return len(await published.of(run)) >= 2000
+
+        await eventually(all_there)
+
+    pairs = [((record.key or b"").decode(), int(record.value or b"")) for record in await published.of(run)]
+    by_key = {
+        key: [number for _, number in group]
+        for key, group in groupby(sorted(pairs, key=lambda p: p[0]), lambda p: p[0])
+    }
+    assert by_key == {f"key-{k}": list(range(k, 2000, 7)) for k in range(7)}
+
+
+async def test_relay_killed_is_succeeded_by_the_one_that_stands_by(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    first_run, orphaned = make_run(), make_run()
+    async with (
+        relays.running(reconnect_pause_s=60.0, standby_poll_s=0.05) as first,
+        relays.running(reconnect_pause_s=60.0, standby_poll_s=0.05) as second,
+    ):
+        async with unit_of_work() as uow:
+            uow.emit(ProbeFollowed(run=first_run, part=Part(index=0, total=1)))
+        await eventually(lambda: _settled(engine, first_run))
+        assert {first.sent, second.sent} == {0, 1}
+        leader, successor = (first, second) if first.sent else (second, first)
+
+        await _kill_the_leader(engine)
+        async with unit_of_work() as uow:
+            uow.emit(ProbeFollowed(run=orphaned, part=Part(index=0, total=1)))
+        await eventually(lambda: _settled(engine, orphaned))
+
+        assert (leader.sent, successor.sent) == (1, 1)
+
+
+async def _kill_the_leader(engine: AsyncEngine) -> None:
+    query = sa.text(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+        "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() "
+        "AND a.application_name = 'probe.relay'"
+    )
+    async with engine.connect() as connection:
+        assert (await connection.execute(query)).scalars().all() == [True]
+
+
+async def test_relay_that_polls_once_a_minute_publishes_at_once_when_notified(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    async with relays.running(idle_poll_s=60.0) as relay:
+        for _ in range(3):
+            run = make_run()
+            async with unit_of_work() as uow:
+                uow.emit(ProbeFollowed(run=run, part=Part(index=0, total=1)))
+            await eventually(lambda run=run: _settled(engine, run), within_s=15.0)
+        assert relay.sent >= 3
+
+
+async def test_relay_parks_a_row_that_is_too_large_and_goes_on(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine, published: Topic
+) -> None:
+    run = make_run()
+    async with unit_of_work() as uow:
+        uow.post(_row(run, key="a", value=b"before"))
+        uow.post(_row(run, key="a", value=b"x" * (MAX_MESSAGE_BYTES + 1)))
+        uow.post(_row(run, key="a", value=b"behind"))
+
+    async with relays.running():
+        await eventually(lambda: _settled(engine, run))
+
+        async def two() -> bool:
+            return len(await published.of(run)) == 2
+
+        await eventually(two)
+
+    before, parked, behind = await _outbox(engine, run)
+    assert before.error is None
+    assert behind.error is None
+    assert behind.published_at is not None
+    assert parked.published_at is None
+    assert "MessageSizeTooLargeError" in parked.error
+    assert [record.value for record in await published.of(run)] == [b"before", b"behind"]
+
+
+async def test_relay_keeps_what_it_has_published_in_the_partition_of_the_day(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    run = make_run()
+    async with unit_of_work() as uow:
+        uow.emit(*(ProbeFollowed(run=run, part=Part(index=index, total=3)) for index in range(3)))
+
+    async with relays.running():
+        await eventually(lambda: _settled(engine, run))
+
+    rows = await _outbox(engine, run)
+    assert len(rows) == 3
+    assert {row.part for row in rows} == {f"outbox_{row.created_at.astimezone(UTC):%Y%m%d}" for row in rows}
+
+
+async def test_relay_drops_partitions_that_are_older_than_what_is_kept(relays: Relays, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            sa.text(
+                "CREATE TABLE outbox_20200101 PARTITION OF outbox "
+                "FOR VALUES FROM ('2020-01-01T00:00:00Z') TO ('2020-01-02T00:00:00Z')"
+            )
+        )
+
+    async def old_is_gone() -> bool:
+        async with engine.connect() as connection:
+            return await connection.scalar(sa.text("SELECT to_regclass('outbox_20200101')")) is None
+
+    async with relays.running():
+        await eventually(old_is_gone)
+
+
+async def test_relay_keeps_an_old_partition_while_something_in_it_is_not_published(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine, published: Topic
+) -> None:
+    run = make_run()
+    async with engine.begin() as connection:
+        await connection.execute(
+            sa.text(
+                "CREATE TABLE outbox_20200201 PARTITION OF outbox "
+                "FOR VALUES FROM ('2020-02-01T00:00:00Z') TO ('2020-02-02T00:00:00Z')"
+            )
+        )
+        await connection.execute(
+            sa.text(
+                "INSERT INTO outbox (created_at, run_id, topic, key, value, headers) "
+                "VALUES ('2020-02-01T12:00:00Z', :run_id, :topic, 'k', 'late', CAST(:headers AS jsonb))"
+            ),
+            {"run_id": run.run_id, "topic": ProbeFollowed.topic, "headers": f'{{"ce_subject": "{run.run_id}/0"}}'},
+        )
+
+    async with relays.running():
+
+        async def sent() -> bool:
+            return [record.value for record in await published.of(run)] == [b"late"]
+
+        await eventually(sent)

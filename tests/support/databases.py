@@ -1,0 +1,69 @@
+"""Databases with the services' roles, schemas and migrations."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from services.ops.embedded.stack import RunningStack
+from shared.bus.broker import BrokerKind
+from shared.db.migrate import migrate, provision
+from shared.settings import CommonSettings
+from tests.support.stack import fresh_database
+
+# Roles belong to the whole server: every test database gives them the same password.
+SERVICE_PASSWORD = SecretStr("services-of-a-test")
+VIEWER_TOKEN = "viewer-token"
+OPERATOR_TOKEN = "operator-token"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDatabase:
+    """A database of its own in which services are provisioned and migrated.
+
+    Attributes
+    ----------
+    admin_url : str
+        Its address for the administrator role.
+    common : CommonSettings
+        Settings with which the services find this database and the broker.
+    """
+
+    admin_url: str
+    common: CommonSettings
+
+    def url(self, service: str) -> SecretStr:
+        """Return the address for the service's own role."""
+        url = make_url(self.admin_url).set(username=service, password=SERVICE_PASSWORD.get_secret_value())
+        return SecretStr(url.render_as_string(hide_password=False))
+
+
+def common_settings(stack: RunningStack, database_url: str) -> CommonSettings:
+    """Return settings for this broker and that database."""
+    return CommonSettings(
+        database_url=SecretStr(database_url),
+        service_database_password=SERVICE_PASSWORD,
+        bootstrap_servers=stack.bootstrap_servers,
+        broker=BrokerKind(stack.broker_kind),
+        viewer_token=SecretStr(VIEWER_TOKEN),
+        operator_token=SecretStr(OPERATOR_TOKEN),
+    )
+
+
+@asynccontextmanager
+async def provisioned_database(stack: RunningStack, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
+    """Make a database with the roles and empty schemas of `services`; drop it at the end."""
+    async with fresh_database(stack.database_url) as admin_url:
+        await provision(SecretStr(admin_url), services, SERVICE_PASSWORD)
+        yield ServiceDatabase(admin_url, common_settings(stack, admin_url))
+
+
+@asynccontextmanager
+async def migrated_database(stack: RunningStack, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
+    """Make a database in which `services` are migrated to their newest version."""
+    async with provisioned_database(stack, services) as database:
+        for service in services:
+            await migrate(service, database.url(service))
+        yield database
