@@ -1,0 +1,125 @@
+"""Random books, betas and returns, and books written by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from services.risk.core.books import Books
+from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+
+N_FACTORS = 3
+N_SESSIONS = 30
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Positions of some portfolios, and what is known of the symbols."""
+
+    names: tuple[str, ...]
+    portfolio: IntArray
+    symbol: IntArray
+    exposure: IntArray
+    equity: IntArray
+    betas: Quantities
+    returns: FloatArray
+    sectors: tuple[str, ...]
+
+    @property
+    def books(self) -> Books:
+        return Books.of(self.portfolio, self.symbol, exposure=self.exposure, equity=self.equity, names=self.names)
+
+    def positions(self, order: IntArray) -> "Shard":
+        """Return the shard with these positions, in this order."""
+        return replace(self, portfolio=self.portfolio[order], symbol=self.symbol[order], exposure=self.exposure[order])
+
+    def symbols(self, order: IntArray) -> "Shard":
+        """Return the shard with its symbols in another order."""
+        place = np.empty(len(self.names), dtype=np.int64)
+        place[order] = np.arange(len(self.names))
+        return replace(
+            self,
+            names=tuple(self.names[index] for index in order),
+            symbol=place[self.symbol],
+            betas=Quantities(self.betas.values[order], self.betas.unavailable[order]),
+            returns=self.returns[order],
+            sectors=tuple(self.sectors[index] for index in order),
+        )
+
+    def alone(self, portfolio: int) -> "Shard":
+        """Return the shard of one portfolio and only the symbols it holds."""
+        mine = self.positions(np.flatnonzero(self.portfolio == portfolio))
+        held = np.unique(mine.symbol)
+        place = np.full(len(self.names), -1)
+        place[held] = np.arange(held.size)
+        return Shard(
+            tuple(self.names[index] for index in held),
+            np.zeros_like(mine.portfolio),
+            place[mine.symbol],
+            mine.exposure,
+            self.equity[[portfolio]],
+            Quantities(self.betas.values[held], self.betas.unavailable[held]),
+            self.returns[held],
+            tuple(self.sectors[index] for index in held),
+        )
+
+
+def shards() -> st.SearchStrategy[Shard]:
+    return st.builds(shard_of, st.integers(0, 2**32 - 1), st.integers(0, 60), st.integers(1, 5), st.integers(1, 20))
+
+
+def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> Shard:
+    rng = np.random.default_rng(seed)
+    equity = rng.integers(1_000_000, 100_000_000, n_portfolios)
+    equity[rng.random(n_portfolios) < 0.1] *= -1
+    returns = rng.normal(0, 0.02, (n_symbols, N_SESSIONS))
+    returns[rng.random(n_symbols) < 0.2, rng.integers(0, N_SESSIONS)] = np.nan
+    return Shard(
+        tuple(f"S{index:02d}" for index in range(n_symbols)),
+        rng.integers(0, n_portfolios, n_positions),
+        rng.integers(0, n_symbols, n_positions),
+        rng.integers(-5_000_000, 5_000_000, n_positions),
+        equity,
+        _betas(rng, n_symbols),
+        returns,
+        tuple(rng.choice(["Technology", "Energy", "Unclassified"], n_symbols).tolist()),
+    )
+
+
+def _betas(rng: np.random.Generator, n_symbols: int) -> Quantities:
+    values = rng.normal(1, 0.5, (n_symbols, N_FACTORS))
+    reasons: ReasonArray = np.full(values.shape, None, dtype=object)
+    for cell in zip(*np.nonzero(rng.random(values.shape) < 0.3), strict=True):
+        reasons[cell] = Unavailable(list(Reason)[int(rng.integers(0, len(Reason)))], "n of m sessions")
+        values[cell] = np.nan
+    return Quantities(values, reasons)
+
+
+def book(positions: Sequence[tuple[str, float]], *, equity: float = 100_000.0) -> tuple[Books, list[str]]:
+    """Return one portfolio from (symbol, dollars), and its symbols in the order of their first mention."""
+    names = list(dict.fromkeys(symbol for symbol, _ in positions))
+    symbol = np.array([names.index(name) for name, _ in positions], dtype=np.int64)
+    exposure = np.array([round(amount * 100) for _, amount in positions], dtype=np.int64)
+    cents = np.array([round(equity * 100)])
+    return Books.of(np.zeros_like(symbol), symbol, exposure=exposure, equity=cents, names=names), names
+
+
+def betas_of(rows: Sequence[Sequence[float | Unavailable]]) -> Quantities:
+    """Return betas written as numbers and reasons, one row a symbol."""
+    reasons: ReasonArray = np.full((len(rows), len(rows[0])), None, dtype=object)
+    values = np.full(reasons.shape, np.nan)
+    for cell in np.ndindex(reasons.shape):
+        entry = rows[cell[0]][cell[1]]
+        if isinstance(entry, Unavailable):
+            reasons[cell] = entry
+        else:
+            values[cell] = entry
+    return Quantities(values, reasons)
+
+
+def why(quantities: Quantities, index: int | tuple[int, ...] = 0) -> Unavailable:
+    """Return the reason of an entry that must have one."""
+    entry = quantities.at(index)
+    assert isinstance(entry, Unavailable), entry
+    return entry

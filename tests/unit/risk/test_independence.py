@@ -1,0 +1,67 @@
+"""Same inputs, same bits: no result depends on the order of positions or symbols, or on the other portfolios."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.risk.core.exposures import factor_exposures
+from services.risk.core.measures import MEASURES, RiskInputs
+from services.risk.core.sectors import sector_exposures
+from shared.unavailable import FloatArray
+from tests.unit.risk.shards import Shard, shards
+
+
+def results(shard: Shard) -> list[FloatArray]:
+    """Return every number of every portfolio, one array a kind, portfolios along the first axis."""
+    books = shard.books
+    exposures = factor_exposures(books, shard.betas)
+    numbers = [exposures.beta.values, exposures.dollars.values, exposures.coverage.values]
+    for measure in MEASURES:
+        measured = measure.compute(RiskInputs(books, shard.returns))
+        numbers += [measured.values.values, measured.coverage.values]
+    return numbers
+
+
+def by_sector(shard: Shard, portfolio: int) -> dict[str, tuple[float, float]]:
+    """Return net and gross of the sectors a portfolio holds."""
+    exposures = sector_exposures(shard.books, shard.sectors)
+    pairs = zip(exposures.net.values[portfolio].tolist(), exposures.gross.values[portfolio].tolist(), strict=True)
+    held = exposures.gross_cents[portfolio] > 0
+    return {name: pair for name, pair, is_held in zip(exposures.names, pairs, held, strict=True) if is_held}
+
+
+def assert_same(actual: list[FloatArray], expected: list[FloatArray]) -> None:
+    for mine, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@given(shards(), st.integers(0, 2**32 - 1))
+def test_order_of_positions_changes_no_bit(shard: Shard, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(shard.portfolio.size)
+    assert_same(results(shard.positions(order)), results(shard))
+
+
+@given(shards(), st.integers(0, 2**32 - 1))
+def test_order_of_symbols_changes_no_bit(shard: Shard, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(shard.names))
+    assert_same(results(shard.symbols(order)), results(shard))
+
+
+@given(shards(), st.data())
+def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject) -> None:
+    portfolio = data.draw(st.integers(0, shard.equity.size - 1))
+    alone = shard.alone(portfolio)
+    assert_same(results(alone), [numbers[[portfolio]] for numbers in results(shard)])
+    np.testing.assert_equal(by_sector(alone, 0), by_sector(shard, portfolio))
+
+
+@given(shards())
+def test_every_missing_measure_has_a_reason_and_no_other(shard: Shard) -> None:
+    for measure in MEASURES:
+        measured = measure.compute(RiskInputs(shard.books, shard.returns))
+        for quantity in (measured.values, measured.coverage):
+            np.testing.assert_array_equal(np.isnan(quantity.values), quantity.unavailable.astype(bool))
+
+
+def test_measures_have_distinct_names() -> None:
+    assert len({measure.name for measure in MEASURES}) == len(MEASURES)
