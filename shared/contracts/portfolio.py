@@ -69,3 +69,8 @@ class PortfoliosValued(Event):
 
     snapshots: tuple[Snapshot, ...] = ()
     books: tuple[Book, ...] = ()
+
+    def subject_names(self) -> tuple[str, ...]:
+        """Return the portfolios, sorted."""
+        spoken_of = {entry.portfolio_id for entry in self.snapshots} | {entry.portfolio_id for entry in self.books}
+        return tuple(sorted(map(str, spoken_of)))

@@ -39,6 +39,10 @@ class SymbolTable(Event):
     values: tuple[tuple[Row, ...], ...]
     unavailable: tuple[UnavailableCells, ...] = Field(default=(), description="why the nulls are null")
 
+    def subject_names(self) -> tuple[str, ...]:
+        """Return the symbols."""
+        return self.symbols
+
 
 class SymbolsFactored(SymbolTable):
     """Factor betas of these symbols are stored."""
