@@ -1,0 +1,127 @@
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from services.ops.embedded.stack import RunningStack
+from services.ops.preparation import prepare
+from services.ops.rebuild import requeue_outboxes
+from shared.bus.broker import BrokerKind
+from shared.settings import CommonSettings
+
+_NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+async def common(stack: RunningStack, database: str) -> CommonSettings:
+    """A database that is ready for the services."""
+    settings = CommonSettings(
+        database_url=SecretStr(database),
+        service_database_password=SecretStr("of the tests"),
+        bootstrap_servers=stack.bootstrap_servers,
+        broker=BrokerKind(stack.broker_kind),
+        viewer_token=SecretStr("viewer"),
+        operator_token=SecretStr("operator"),
+    )
+    await prepare(settings)
+    return settings
+
+
+@pytest.fixture
+async def admin(common: CommonSettings, database: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database)
+    await connection.execute("TRUNCATE scheduler.runs, scheduler.outbox, market_data.outbox, symbol_analytics.outbox")
+    yield connection
+    await connection.close()
+
+
+async def _add_run(admin: asyncpg.Connection, status: str) -> UUID:
+    run_id = uuid4()
+    day = date(2022, 12, 28)
+    await admin.execute(
+        "INSERT INTO scheduler.runs (run_id, kind, first_session, last_session, scope, run, status, deadline_at,"
+        " finished_at) VALUES ($1, 'on_demand', $2, $2, $3, '{}', $4, now(), $5)",
+        run_id,
+        day,
+        str(run_id),
+        status,
+        None if status == "active" else _NOW,
+    )
+    return run_id
+
+
+async def _add_row(
+    admin: asyncpg.Connection,
+    service: str,
+    run_id: UUID | None,
+    *,
+    topic: str = "prices.updated",
+    published: bool = True,
+    age: timedelta = timedelta(),
+) -> None:
+    await admin.execute(
+        f"INSERT INTO {service}.outbox (created_at, run_id, topic, key, value, headers, published_at)"
+        " VALUES ($1, $2, $3, 'k', 'v', '{}', $4)",
+        _NOW - age,
+        run_id,
+        topic,
+        _NOW if published else None,
+    )
+
+
+async def _waiting(admin: asyncpg.Connection, service: str) -> int:
+    count: int = await admin.fetchval(f"SELECT count(*) FROM {service}.outbox WHERE published_at IS NULL")
+    return count
+
+
+@pytest.mark.parametrize(
+    ("status", "requeued"), [("active", 1), ("failed", 1), ("completed", 0), ("completed_with_errors", 0)]
+)
+async def test_rebuild_requeues_rows_of_runs_that_are_not_done(
+    common: CommonSettings, admin: asyncpg.Connection, status: str, requeued: int
+) -> None:
+    await _add_row(admin, "market_data", await _add_run(admin, status))
+
+    assert (await requeue_outboxes(common))["market_data"] == requeued
+    assert await _waiting(admin, "market_data") == requeued
+
+
+async def test_rebuild_requeues_rows_of_run_that_the_ledger_does_not_know(
+    common: CommonSettings, admin: asyncpg.Connection
+) -> None:
+    await _add_row(admin, "symbol_analytics", uuid4())
+
+    assert (await requeue_outboxes(common))["symbol_analytics"] == 1
+
+
+async def test_rebuild_of_ended_runs_requeues_the_last_days_announcements_only(
+    common: CommonSettings, admin: asyncpg.Connection
+) -> None:
+    done = await _add_run(admin, "completed")
+    await _add_row(admin, "scheduler", done, topic="batch.completed")
+    await _add_row(admin, "scheduler", done, topic="batch.completed", age=timedelta(days=2))
+    await _add_row(admin, "scheduler", done, topic="batch.triggered")
+
+    assert (await requeue_outboxes(common))["scheduler"] == 1
+
+
+async def test_rebuild_requeues_dead_letters_without_run(common: CommonSettings, admin: asyncpg.Connection) -> None:
+    await _add_row(admin, "symbol_analytics", None, topic="prices.updated.dlq")
+
+    assert (await requeue_outboxes(common))["symbol_analytics"] == 1
+
+
+async def test_rebuild_leaves_what_still_waits_and_counts_nothing_twice(
+    common: CommonSettings, admin: asyncpg.Connection
+) -> None:
+    await _add_row(admin, "market_data", await _add_run(admin, "active"), published=False)
+
+    assert (await requeue_outboxes(common))["market_data"] == 0
+    assert await _waiting(admin, "market_data") == 1
+
+
+async def test_prepare_twice_changes_nothing(common: CommonSettings) -> None:
+    await prepare(common)
