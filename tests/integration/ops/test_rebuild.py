@@ -109,6 +109,7 @@ async def test_rebuild_of_ended_runs_requeues_the_last_days_announcements_only(
 
 
 async def test_rebuild_requeues_dead_letters_without_run(common: CommonSettings, admin: asyncpg.Connection) -> None:
+    await _add_run(admin, "completed")
     await _add_row(admin, "symbol_analytics", None, topic="prices.updated.dlq")
 
     assert (await requeue_outboxes(common))["symbol_analytics"] == 1
