@@ -20,6 +20,7 @@ OPTION_MULTIPLIER: Final = 100  # shares per contract [5]
 # a base (last close on or before the anniversary), the 252-session windows two closes short, and a 21-session
 # volatility without its own trailing year (ADR 2).
 HISTORY_DAYS: Final = 420
+HISTORY_SESSIONS: Final = 290  # sessions in that many days
 
 STYLE_FACTORS: Final = ("value", "growth", "momentum", "quality", "size", "low_volatility")
 SPREAD_FACTORS: Final = ("growth_value_spread", "momentum_spread", "size_spread", "quality_spread")

@@ -30,10 +30,15 @@ async def stage(connection: AsyncConnection, table: str, columns: Columns) -> st
     await connection.execute(
         sa.text(f"CREATE TEMP TABLE IF NOT EXISTS {staging} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
     )
+    await copy_in(connection, staging, columns)
+    return staging
+
+
+async def copy_in(connection: AsyncConnection, table: str, columns: Columns) -> None:
+    """COPY the columns into a table."""
     driver = await _driver(connection)
     records = zip(*_lists(columns), strict=True)
-    await driver.copy_records_to_table(staging, records=records, columns=list(columns))
-    return staging
+    await driver.copy_records_to_table(table, records=records, columns=list(columns))
 
 
 async def upsert(

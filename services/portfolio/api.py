@@ -1,0 +1,154 @@
+"""portfolio over HTTP: enter books, read what they are worth."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from services.portfolio.bodies import Accepted, CalculateBody, FlowBody, PortfolioBody, PositionsBody, terms_of
+from services.portfolio.core.positions import Flow
+from services.portfolio.entering import enter_flow, enter_portfolio, enter_positions
+from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
+from services.portfolio.repository import Portfolio, PortfolioRepository
+from services.portfolio.snapshots import Slice, SnapshotRepository
+from services.portfolio.views import PortfolioView, PositionValueView, PositionView, Selection, SnapshotView
+from shared.calendar import is_session, last_closed_session
+from shared.clock import Clock
+from shared.contracts.run import RunKind
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.problems import Problem
+
+Limit = Annotated[int, Query(ge=1, le=5_000)]
+
+
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+    """Return the routes of portfolio."""
+    router = APIRouter()
+    _add_entering(router, unit_of_work, clock)
+    _add_books(router, unit_of_work)
+    _add_values(router, unit_of_work, clock)
+    return router
+
+
+def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.post("/portfolios", status_code=201)
+    async def create_portfolio(body: PortfolioBody) -> Accepted:
+        """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
+        as_of = _target(clock, body.as_of)
+        terms = terms_of(body, today=clock.now().date())
+        async with unit_of_work() as uow:
+            return await enter_portfolio(body, terms, uow, as_of=as_of)
+
+    @router.post("/portfolios/{portfolio_id}/positions", status_code=201)
+    async def add_positions(portfolio_id: UUID, body: PositionsBody, as_of: date | None = None) -> Accepted:
+        """Store more positions and have everything they touch valued again."""
+        target, terms = _target(clock, as_of), terms_of(body, today=clock.now().date())
+        async with unit_of_work() as uow:
+            portfolio = await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
+            return await enter_positions(portfolio, terms, uow, as_of=target)
+
+    @router.post("/portfolios/{portfolio_id}/flows", status_code=201)
+    async def add_flow(portfolio_id: UUID, body: FlowBody, as_of: date | None = None) -> Accepted:
+        """Store money paid in (positive) or taken out (negative) and have everything it touches valued again."""
+        target = _target(clock, as_of)
+        if body.amount == 0:
+            raise Problem(422, "amount must not be zero", errors=[{"field": "amount", "reason": "must not be zero"}])
+        async with unit_of_work() as uow:
+            portfolio = await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
+            return await enter_flow(portfolio, Flow(portfolio_id, body.on, body.amount), uow, as_of=target)
+
+    @router.post("/portfolios/{portfolio_id}/calculate", status_code=202)
+    async def calculate(portfolio_id: UUID, body: CalculateBody) -> Accepted:
+        """Calculate a portfolio now, or join the calculation that is under way."""
+        last = _target(clock, body.as_of)
+        first = last if body.first_session is None else _target(clock, body.first_session)
+        async with unit_of_work() as uow:
+            await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
+            request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, min(first, last), last, "api")
+            run_id, _ = await request_calculation(request, uow)
+        return Accepted(portfolio_id=portfolio_id, run_id=run_id, positions=0)
+
+
+def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
+    @router.get("/portfolios")
+    async def list_portfolios(after: str = "", limit: Limit = 500) -> list[PortfolioView]:
+        """List portfolios by name; page on with the last name as `after`."""
+        async with unit_of_work.reading() as connection:
+            portfolios = await PortfolioRepository(connection).list_portfolios(after=after, limit=limit)
+        return [PortfolioView.of(portfolio) for portfolio in portfolios]
+
+    @router.get("/portfolios/{portfolio_id}")
+    async def get_portfolio(portfolio_id: UUID) -> PortfolioView:
+        """Show a portfolio."""
+        async with unit_of_work.reading() as connection:
+            return PortfolioView.of(await _get_portfolio(PortfolioRepository(connection), portfolio_id))
+
+    @router.get("/portfolios/{portfolio_id}/positions")
+    async def list_positions(portfolio_id: UUID) -> list[PositionView]:
+        """List the positions of a portfolio as they were entered."""
+        async with unit_of_work.reading() as connection:
+            repository = PortfolioRepository(connection)
+            await _get_portfolio(repository, portfolio_id)
+            positions = await repository.load_positions([portfolio_id])
+        return [PositionView.of(position) for position in positions]
+
+
+def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.get("/portfolios/{portfolio_id}/snapshots")
+    async def list_portfolio_snapshots(
+        portfolio_id: UUID, selection: Annotated[Selection, Query()]
+    ) -> list[SnapshotView]:
+        """List a portfolio's snapshots, oldest first; page on with the last one's `as_of` as `after_as_of`."""
+        async with unit_of_work.reading() as connection:
+            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            mine = selection.model_copy(update={"portfolio_id": [portfolio_id]})
+            rows = await SnapshotRepository(connection).list_snapshots(mine.slice(clock))
+        return [SnapshotView.of(row) for row in rows]
+
+    @router.get("/portfolios/{portfolio_id}/values")
+    async def list_portfolio_values(
+        portfolio_id: UUID, as_of: date | None = None, known_at: datetime | None = None
+    ) -> list[PositionValueView]:
+        """List what each position was worth on the newest valued session on or before `as_of`."""
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            repository = SnapshotRepository(connection)
+            session = await repository.find_last_session(portfolio_id, until=until)
+            if session is None:
+                raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
+            one = Slice((portfolio_id,), session, session, known_at, limit=1)
+            rows = await repository.list_position_values(one)
+        return [PositionValueView.of(row) for row in rows]
+
+    @router.get("/snapshots")
+    async def list_snapshots(selection: Annotated[Selection, Query()]) -> list[SnapshotView]:
+        """List snapshots by as_of and portfolio; page on with the last one's keys as `after_...`."""
+        async with unit_of_work.reading() as connection:
+            rows = await SnapshotRepository(connection).list_snapshots(selection.slice(clock))
+        return [SnapshotView.of(row) for row in rows]
+
+    @router.get("/position-values")
+    async def list_position_values(selection: Annotated[Selection, Query()]) -> list[PositionValueView]:
+        """List position values by as_of and portfolio; `limit` counts snapshots; page on with the last one's keys."""
+        async with unit_of_work.reading() as connection:
+            rows = await SnapshotRepository(connection).list_position_values(selection.slice(clock))
+        return [PositionValueView.of(row) for row in rows]
+
+
+async def _get_portfolio(repository: PortfolioRepository, portfolio_id: UUID) -> Portfolio:
+    portfolio = await repository.find_portfolio(portfolio_id)
+    if portfolio is None:
+        raise Problem(404, f"no portfolio {portfolio_id}")
+    return portfolio
+
+
+def _target(clock: Clock, as_of: date | None) -> date:
+    newest = last_closed_session(clock.now())
+    if as_of is None:
+        return newest
+    if as_of > newest or not is_session(as_of):
+        reason = f"must be a closed session, at most {newest}, was {as_of}"
+        raise Problem(422, f"as_of {reason}", errors=[{"field": "as_of", "reason": reason}])
+    return as_of

@@ -1,0 +1,134 @@
+"""What people send: portfolios, positions and flows, validated into terms of the core."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.portfolio.core.csv_import import parse_positions_csv
+from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
+from shared.contracts.run import SYMBOL_PATTERN
+from shared.problems import Problem
+
+Money = Annotated[Decimal, Field(max_digits=20, decimal_places=2, allow_inf_nan=False)]
+Price = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4, allow_inf_nan=False)]
+Quantity = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
+SymbolText = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ExitBody(Body):
+    """Part or all of a position closed at a price; without a quantity, what is left."""
+
+    on: date
+    price: Price
+    quantity: Annotated[Quantity, Field(gt=0)] | None = None
+
+
+class OptionBody(Body):
+    """The contract behind an option position."""
+
+    underlying: SymbolText
+    strike: Price
+    expiration: date
+
+
+class PositionBody(Body):
+    """A position as it was entered; the quantity is signed, short negative."""
+
+    symbol: SymbolText
+    kind: PositionType
+    quantity: Quantity
+    entry_date: date
+    entry_price: Price
+    exits: list[ExitBody] = []
+    option: OptionBody | None = None
+
+
+class PositionsBody(Body):
+    """Positions to add, as a list or as the text of a CSV file."""
+
+    positions: list[PositionBody] = Field(default=[], max_length=100_000)
+    csv: str | None = Field(default=None, description="a positions file, see the README")
+
+
+class PortfolioBody(PositionsBody):
+    """A new portfolio with its positions."""
+
+    name: str = Field(min_length=1, max_length=255)
+    opening_equity: Money = Field(description="equity at the close before `opened_on`, in portfolio currency")
+    opened_on: date | None = Field(default=None, description="first session to value; default: the target session")
+    as_of: date | None = Field(default=None, description="session to calculate now; default: the target session")
+
+
+class FlowBody(Body):
+    """Money paid in (positive) or taken out (negative)."""
+
+    on: date
+    amount: Money
+
+
+class CalculateBody(Body):
+    """A calculation on demand; default: the target session."""
+
+    as_of: date | None = None
+    first_session: date | None = None
+
+
+class Accepted(BaseModel):
+    """What was stored, and the run that computes it."""
+
+    portfolio_id: UUID
+    run_id: UUID
+    positions: int
+
+
+def terms_of(body: PositionsBody, *, today: date) -> tuple[PositionTerms, ...]:
+    """Return the positions of a body, all of them or a problem that lists every error.
+
+    Raises
+    ------
+    Problem
+        422 with line (for CSV), field, code and reason of each error; nothing is half applied.
+    """
+    terms: list[PositionTerms] = []
+    errors: list[dict[str, Any]] = []
+    for index, position in enumerate(body.positions):
+        try:
+            terms.append(_terms(position, today))
+        except ValueError as error:
+            errors.append({"field": f"positions.{index}", "reason": str(error)})
+    if body.csv is not None:
+        parsed = parse_positions_csv(body.csv.encode(), today=today)
+        terms.extend(parsed.positions)
+        errors.extend(
+            {"line": error.line, "field": error.field, "code": error.code, "reason": error.message}
+            for error in parsed.errors
+        )
+    if errors:
+        raise Problem(422, f"{len(errors)} errors in the positions, nothing was stored", errors=errors)
+    return tuple(terms)
+
+
+def _terms(body: PositionBody, today: date) -> PositionTerms:
+    dates = [body.entry_date, *(entry.on for entry in body.exits)]
+    if max(dates) > today:
+        raise ValueError(f"dates must not be in the future, was {max(dates)}")
+    contract = body.option
+    option = None if contract is None else OptionTerms(contract.underlying, contract.strike, contract.expiration)
+    return PositionTerms(
+        symbol=body.symbol,
+        kind=body.kind,
+        quantity=body.quantity,
+        entry_date=body.entry_date,
+        entry_price=body.entry_price,
+        exits=tuple(Exit(entry.on, entry.price, entry.quantity) for entry in body.exits),
+        option=option,
+    )

@@ -1,0 +1,78 @@
+"""Entering portfolios, positions and flows: stored, and the run that values them asked for, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from services.portfolio.bodies import Accepted, PortfolioBody
+from services.portfolio.core.positions import Flow, Position, PositionTerms
+from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
+from services.portfolio.repository import Portfolio, PortfolioRepository
+from shared.calendar import shift_session
+from shared.contracts.run import RunKind
+from shared.conventions import HISTORY_DAYS
+from shared.db.unit_of_work import UnitOfWork
+from shared.problems import Problem
+
+PORTFOLIO_NAMESPACE = uuid5(NAMESPACE_URL, "urn:sigmasight:portfolio")
+# A portfolio's first session must leave some of the stored history before it.
+MAX_BACK_DAYS = HISTORY_DAYS - 20
+
+
+def session_on_or_after(day: date) -> date:
+    """Return the first session that is not before `day`."""
+    return shift_session(day - timedelta(days=1), 1)
+
+
+async def enter_portfolio(
+    body: PortfolioBody, terms: Sequence[PositionTerms], uow: UnitOfWork, *, as_of: date
+) -> Accepted:
+    """Store a new portfolio with its positions and ask for its onboarding.
+
+    Raises
+    ------
+    Problem
+        409 if the name is taken, 422 if its first session is out of reach.
+    """
+    opened_on = as_of if body.opened_on is None else session_on_or_after(body.opened_on)
+    if not as_of - timedelta(days=MAX_BACK_DAYS) <= opened_on <= as_of:
+        reason = f"must lie within {MAX_BACK_DAYS} days before {as_of}, was {opened_on}"
+        raise Problem(422, f"opened_on {reason}", errors=[{"field": "opened_on", "reason": reason}])
+    portfolio = Portfolio(uuid5(PORTFOLIO_NAMESPACE, body.name), body.name, opened_on, body.opening_equity)
+    if not await PortfolioRepository(uow.connection).store_portfolio(portfolio):
+        raise Problem(409, f"a portfolio named {body.name!r} exists", errors=[{"field": "name", "reason": "taken"}])
+    await _store_positions(portfolio.portfolio_id, terms, uow)
+    request = CalculationRequest(portfolio.portfolio_id, RunKind.ONBOARDING, as_of, as_of, "portfolio import")
+    run_id, _ = await request_calculation(request, uow)
+    return Accepted(portfolio_id=portfolio.portfolio_id, run_id=run_id, positions=len(terms))
+
+
+async def enter_positions(
+    portfolio: Portfolio, terms: Sequence[PositionTerms], uow: UnitOfWork, *, as_of: date
+) -> Accepted:
+    """Store more positions and have everything they touch valued again."""
+    await _store_positions(portfolio.portfolio_id, terms, uow)
+    first = min([as_of, *(entry.entry_date for entry in terms)])
+    return await _recalculate(portfolio, first, uow, as_of=as_of, positions=len(terms))
+
+
+async def enter_flow(portfolio: Portfolio, flow: Flow, uow: UnitOfWork, *, as_of: date) -> Accepted:
+    """Store money paid in or taken out and have everything it touches valued again."""
+    await PortfolioRepository(uow.connection).append_flow(uuid4(), flow)
+    return await _recalculate(portfolio, flow.on, uow, as_of=as_of, positions=0)
+
+
+async def _recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Accepted:
+    first = min(max(session_on_or_after(since), portfolio.opened_on), as_of)
+    request = CalculationRequest(portfolio.portfolio_id, RunKind.ONBOARDING, first, as_of, "book edited")
+    run_id, _ = await request_calculation(request, uow)
+    return Accepted(portfolio_id=portfolio.portfolio_id, run_id=run_id, positions=positions)
+
+
+async def _store_positions(portfolio_id: UUID, terms: Sequence[PositionTerms], uow: UnitOfWork) -> None:
+    repository = PortfolioRepository(uow.connection)
+    positions = [Position(uuid4(), portfolio_id, entry) for entry in terms]
+    await repository.store_positions(positions)
+    await repository.store_exits(
+        [(uuid4(), position.position_id, entry) for position in positions for entry in position.terms.exits]
+    )

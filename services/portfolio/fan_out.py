@@ -1,0 +1,81 @@
+"""When the prices of a run are in: the portfolios, cut into shards of the same sessions."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from services.portfolio.repository import PortfolioRepository, Progress
+from shared.bus.fan_in import ArrivedPart
+from shared.calendar import next_session, sessions_between, shift_session
+from shared.contracts.portfolio import PortfolioDue, PortfoliosValued
+from shared.contracts.run import ONLY_PART, Part, Run
+from shared.db.unit_of_work import UnitOfWork
+
+SHARD_CELLS = 10_000  # positions x sessions: some seconds of work at most, and well under 1 MB of event
+SHARD_PORTFOLIOS = 250
+HEALING_SESSIONS = 30  # how far back a snapshot with carried prices is valued again
+
+Shard = tuple[tuple[date, date], list[UUID]]
+
+
+async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:  # noqa: ARG001
+    """Hand out the portfolios of the run; without any, say so, so that the run can end."""
+    repository = PortfolioRepository(uow.connection)
+    healing_from = shift_session(run.last_session, 1 - HEALING_SESSIONS)
+    progress = await repository.load_progress(run.portfolio_ids, stale_since=healing_from)
+    shards = pack_portfolios([entry for entry in progress if entry.opened_on <= run.last_session], run)
+    if not shards:
+        uow.emit(PortfoliosValued(run=run, part=ONLY_PART))
+        return
+    uow.emit(
+        *(
+            PortfolioDue(
+                run=run,
+                part=Part(index=index, total=len(shards)),
+                subjects=len(portfolio_ids),
+                portfolio_ids=tuple(portfolio_ids),
+                first_session=first,
+                last_session=last,
+            )
+            for index, ((first, last), portfolio_ids) in enumerate(shards)
+        )
+    )
+
+
+def sessions_due(progress: Progress, run: Run) -> tuple[date, date]:
+    """Return the first and last session to value.
+
+    From the session after the last snapshot, so that a skipped night heals itself; from the run's own first session
+    where that is earlier, since its prices may have been corrected; and from the first session with carried prices,
+    since they may have arrived. To the last snapshot at least: what follows a corrected session changes with it.
+    """
+    candidates = [run.first_session]
+    if progress.last_snapshot is not None:
+        candidates.append(next_session(progress.last_snapshot))
+    else:
+        candidates.append(progress.opened_on)
+    if progress.first_stale is not None:
+        candidates.append(progress.first_stale)
+    return max(min(candidates), progress.opened_on), max(run.last_session, progress.last_snapshot or date.min)
+
+
+def pack_portfolios(portfolios: Sequence[Progress], run: Run) -> list[Shard]:
+    """Group portfolios by the sessions that they are due, in shards of bounded work."""
+    due: dict[tuple[date, date], list[Progress]] = defaultdict(list)
+    for entry in portfolios:
+        due[sessions_due(entry, run)].append(entry)
+    shards: list[Shard] = []
+    for sessions, entries in sorted(due.items()):
+        length = len(sessions_between(*sessions))
+        shard: list[UUID] = []
+        cells = 0
+        for entry in entries:
+            more = length * max(entry.positions, 1)
+            if shard and (cells + more > SHARD_CELLS or len(shard) == SHARD_PORTFOLIOS):
+                shards.append((sessions, shard))
+                shard, cells = [], 0
+            shard.append(entry.portfolio_id)
+            cells += more
+        shards.append((sessions, shard))
+    return shards

@@ -1,0 +1,13 @@
+"""Keep the sectors of the profiles, and count the part."""
+
+from services.portfolio.repository import PortfolioRepository
+from shared.bus.fan_in import FanIn
+from shared.contracts.market_data import ProfilesUpdated
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def store_profiles(event: ProfilesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+    """Store the sectors; the last part of the run starts its valuations."""
+    await PortfolioRepository(uow.connection).store_sectors({entry.symbol: entry.sector for entry in event.profiles})
+
+    await inputs.arrive(event, (), uow)

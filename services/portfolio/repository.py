@@ -1,0 +1,251 @@
+"""The SQL of portfolio: books as people enter them, and where each portfolio stands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
+from shared.contracts.run import RunKind
+from shared.db.bulk import Columns, upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """A portfolio: its first session, and its equity at the close before."""
+
+    portfolio_id: UUID
+    name: str
+    opened_on: date
+    opening_equity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a portfolio stands: its newest snapshot, and the first recent one with carried prices."""
+
+    portfolio_id: UUID
+    opened_on: date
+    last_snapshot: date | None
+    first_stale: date | None
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """A run that was asked for here: for which book, up to which session."""
+
+    run_id: UUID
+    portfolio_id: UUID
+    kind: RunKind
+    last_session: date
+    book_digest: str
+
+
+class PortfolioRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_portfolio(self, portfolio: Portfolio) -> bool:
+        """Store a new portfolio; tell if the name was free."""
+        statement = sa.text(
+            """
+            INSERT INTO portfolios (portfolio_id, name, opened_on, opening_equity)
+            VALUES (:portfolio_id, :name, :opened_on, :opening_equity)
+            ON CONFLICT (name) DO NOTHING RETURNING portfolio_id
+            """
+        )
+        parameters = {
+            "portfolio_id": portfolio.portfolio_id,
+            "name": portfolio.name,
+            "opened_on": portfolio.opened_on,
+            "opening_equity": portfolio.opening_equity,
+        }
+        return await self._connection.scalar(statement, parameters) is not None
+
+    async def store_positions(self, positions: Sequence[Position]) -> None:
+        """Store positions with their exits; those that are there already stay as they are."""
+        terms = [position.terms for position in positions]
+        columns: Columns = {
+            "position_id": [position.position_id for position in positions],
+            "portfolio_id": [position.portfolio_id for position in positions],
+            "symbol": [entry.symbol for entry in terms],
+            "kind": [entry.kind.value for entry in terms],
+            "quantity": [entry.quantity for entry in terms],
+            "entry_date": [entry.entry_date for entry in terms],
+            "entry_price": [entry.entry_price for entry in terms],
+            "subtype": [entry.subtype for entry in terms],
+            "underlying": [entry.option and entry.option.underlying for entry in terms],
+            "strike": [entry.option and entry.option.strike for entry in terms],
+            "expiration": [entry.option and entry.option.expiration for entry in terms],
+        }
+        await upsert(self._connection, "positions", columns, key=("position_id",))
+
+    async def store_exits(self, exits: Sequence[tuple[UUID, UUID, Exit]]) -> None:
+        """Store (exit id, position id, exit)."""
+        columns: Columns = {
+            "exit_id": [exit_id for exit_id, _, _ in exits],
+            "position_id": [position_id for _, position_id, _ in exits],
+            "exit_date": [entry.on for _, _, entry in exits],
+            "price": [entry.price for _, _, entry in exits],
+            "quantity": [entry.quantity for _, _, entry in exits],
+        }
+        await upsert(self._connection, "position_exits", columns, key=("exit_id",))
+
+    async def append_flow(self, flow_id: UUID, flow: Flow) -> None:
+        """Store money paid in or taken out."""
+        statement = sa.text(
+            "INSERT INTO flows (flow_id, portfolio_id, flow_date, amount) "
+            "VALUES (:flow_id, :portfolio_id, :on, :amount)"
+        )
+        parameters = {"flow_id": flow_id, "portfolio_id": flow.portfolio_id, "on": flow.on, "amount": flow.amount}
+        await self._connection.execute(statement, parameters)
+
+    async def find_portfolio(self, portfolio_id: UUID) -> Portfolio | None:
+        """Return the portfolio if there is one."""
+        found = await self.load_portfolios([portfolio_id])
+        return found[0] if found else None
+
+    async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
+        """Return the portfolios in the order of their ids; with `lock`, nobody else values them meanwhile."""
+        query = sa.text(
+            "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios "
+            "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id" + (" FOR UPDATE" if lock else "")
+        )
+        rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
+        return [Portfolio(*row) for row in rows]
+
+    async def list_portfolios(self, *, after: str, limit: int) -> list[Portfolio]:
+        """Return portfolios by name."""
+        query = sa.text(
+            "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios WHERE name > :after "
+            "ORDER BY name LIMIT :limit"
+        )
+        rows = await self._connection.execute(query, {"after": after, "limit": limit})
+        return [Portfolio(*row) for row in rows]
+
+    async def load_positions(self, portfolio_ids: Sequence[UUID]) -> list[Position]:
+        """Return the positions of the portfolios with their exits, by portfolio and id."""
+        query = sa.text(
+            """
+            SELECT position_id, portfolio_id, symbol, kind, quantity, entry_date, entry_price, subtype, underlying,
+                   strike, expiration
+            FROM positions WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id, position_id
+            """
+        )
+        parameters = {"ids": list(portfolio_ids)}
+        exits = await self._load_exits(parameters)
+        rows = await self._connection.execute(query, parameters)
+        return [
+            Position(row.position_id, row.portfolio_id, _terms(row, exits.get(row.position_id, ()))) for row in rows
+        ]
+
+    async def _load_exits(self, parameters: Mapping[str, Any]) -> dict[UUID, tuple[Exit, ...]]:
+        query = sa.text(
+            """
+            SELECT position_id, exit_date, price, e.quantity
+            FROM position_exits e JOIN positions USING (position_id)
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY position_id, exit_date, exit_id
+            """
+        )
+        exits: dict[UUID, tuple[Exit, ...]] = {}
+        for position_id, on, price, quantity in await self._connection.execute(query, parameters):
+            exits[position_id] = (*exits.get(position_id, ()), Exit(on, price, quantity))
+        return exits
+
+    async def load_flows(self, portfolio_ids: Sequence[UUID]) -> list[Flow]:
+        """Return the flows of the portfolios by date."""
+        query = sa.text(
+            "SELECT portfolio_id, flow_date, amount FROM flows WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) "
+            "ORDER BY flow_date, flow_id"
+        )
+        return [Flow(*row) for row in await self._connection.execute(query, {"ids": list(portfolio_ids)})]
+
+    async def store_sectors(self, sectors: Mapping[str, str | None]) -> None:
+        """Keep the sectors of the profiles."""
+        columns: Columns = {"symbol": list(sectors), "sector": list(sectors.values())}
+        await upsert(self._connection, "profiles", columns, key=("symbol",))
+
+    async def load_sectors(self, symbols: Sequence[str]) -> dict[str, str | None]:
+        """Return the sector of each symbol that has a profile."""
+        query = sa.text("SELECT symbol, sector FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: row.sector for row in rows}
+
+    async def load_progress(self, portfolio_ids: Sequence[UUID] | None, *, stale_since: date) -> list[Progress]:
+        """Return where the portfolios (None: all) stand, by id."""
+        query = sa.text(
+            """
+            SELECT portfolio_id, opened_on, s.last_snapshot, s.first_stale, p.positions
+            FROM portfolios f,
+                LATERAL (SELECT count(*) AS positions FROM positions WHERE portfolio_id = f.portfolio_id) p,
+                LATERAL (
+                    SELECT max(as_of) AS last_snapshot,
+                           min(as_of) FILTER (WHERE stale_positions > 0 AND as_of >= :stale_since) AS first_stale
+                    FROM snapshots WHERE portfolio_id = f.portfolio_id) s
+            WHERE CAST(:ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:ids AS uuid[]))
+            ORDER BY portfolio_id
+            """
+        )
+        parameters = {"ids": None if portfolio_ids is None else list(portfolio_ids), "stale_since": stale_since}
+        return [Progress(*row) for row in await self._connection.execute(query, parameters)]
+
+    async def store_calculation(self, calculation: Calculation) -> bool:
+        """Open a calculation unless the same one is under way; tell if it is new."""
+        statement = sa.text(
+            """
+            INSERT INTO calculations (run_id, portfolio_id, kind, last_session, book_digest)
+            VALUES (:run_id, :portfolio_id, :kind, :last_session, :book_digest)
+            ON CONFLICT DO NOTHING RETURNING run_id
+            """
+        )
+        return await self._connection.scalar(statement, _calculation(calculation)) is not None
+
+    async def get_active_calculation(self, calculation: Calculation) -> UUID:
+        """Return the run that a request for the same calculation joins."""
+        query = sa.text(
+            """
+            SELECT run_id FROM calculations WHERE portfolio_id = :portfolio_id AND kind = :kind
+            AND last_session = :last_session AND book_digest = :book_digest AND finished_at IS NULL
+            """
+        )
+        run_id: UUID = (await self._connection.execute(query, _calculation(calculation))).scalar_one()
+        return run_id
+
+    async def close_calculation(self, run_id: UUID) -> None:
+        """Mark the calculation as ended, if it is one of ours."""
+        statement = sa.text(
+            "UPDATE calculations SET finished_at = clock_timestamp() WHERE run_id = :run_id AND finished_at IS NULL"
+        )
+        await self._connection.execute(statement, {"run_id": run_id})
+
+
+def _calculation(calculation: Calculation) -> dict[str, Any]:
+    return {
+        "run_id": calculation.run_id,
+        "portfolio_id": calculation.portfolio_id,
+        "kind": calculation.kind.value,
+        "last_session": calculation.last_session,
+        "book_digest": calculation.book_digest,
+    }
+
+
+def _terms(row: Any, exits: tuple[Exit, ...]) -> PositionTerms:
+    option = None if row.underlying is None else OptionTerms(row.underlying, row.strike, row.expiration)
+    return PositionTerms(
+        symbol=row.symbol,
+        kind=PositionType(row.kind),
+        quantity=row.quantity,
+        entry_date=row.entry_date,
+        entry_price=row.entry_price,
+        exits=exits,
+        subtype=row.subtype,
+        option=option,
+    )

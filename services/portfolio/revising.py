@@ -1,0 +1,121 @@
+"""From a roll to rows: which snapshots are new or have changed, and their columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from services.portfolio.core.cents import decimal_of
+from services.portfolio.core.marking import MarkSource
+from services.portfolio.rolling import Rolled
+from services.portfolio.snapshots import Key, nan_to_none
+from shared.db.bulk import Columns
+from shared.unavailable import BoolArray, IntArray, ReasonArray
+
+_PORTFOLIO_AMOUNTS = {
+    "equity": "equity",
+    "pnl": "pnl",
+    "flow": "flow",
+    "cash": "cash",
+    "long": "long_value",
+    "short": "short_value",
+    "gross": "gross",
+    "net": "net",
+    "exit_pnl": "exit_pnl",
+    "realised": "realised_pnl",
+    "dividends": "dividends",
+}
+_PORTFOLIO_COUNTS = {
+    "positions": "positions",
+    "long_positions": "long_positions",
+    "short_positions": "short_positions",
+    "stale": "stale_positions",
+    "at_cost": "at_cost_positions",
+}
+_POSITION_AMOUNTS = {
+    "value": "market_value",
+    "cost": "cost",
+    "pnl": "pnl",
+    "exit_pnl": "exit_pnl",
+    "realised": "realised_pnl",
+    "dividends": "dividends",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Per snapshot of a roll, shape (n_sessions, n_portfolios): its revision, and whether it has to be written."""
+
+    number: IntArray
+    changed: BoolArray
+
+
+def revisions_of(rolled: Rolled, stored: Mapping[Key, tuple[int, str]]) -> Revisions:
+    """Compare the digests of a roll with those that are stored."""
+    shape = (len(rolled.sessions), len(rolled.portfolio_ids))
+    number, changed = np.ones(shape, dtype=np.int64), np.ones(shape, dtype=bool)
+    for row, session in enumerate(rolled.sessions):
+        for column, portfolio_id in enumerate(rolled.portfolio_ids):
+            known = stored.get((portfolio_id, session))
+            if known is not None:
+                changed[row, column] = known[1] != rolled.digests[row][column]
+                number[row, column] = known[0] + int(changed[row, column])
+    return Revisions(number, changed)
+
+
+def snapshot_columns(rolled: Rolled, revisions: Revisions, *, run_id: UUID) -> Columns:
+    """Return the snapshots that have to be written, as columns of the table."""
+    rows, columns = np.nonzero(revisions.changed)
+    cells = (rows, columns)
+    portfolios = rolled.valuation.portfolios
+    table: dict[str, Any] = {
+        "portfolio_id": [rolled.portfolio_ids[column] for column in columns.tolist()],
+        "as_of": [rolled.sessions[row] for row in rows.tolist()],
+        "revision": revisions.number[cells],
+        "digest": [rolled.digests[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)],
+        "run_id": [run_id] * len(rows),
+    }
+    table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in _PORTFOLIO_AMOUNTS.items()}
+    table |= {name: getattr(portfolios, field)[cells] for field, name in _PORTFOLIO_COUNTS.items()}
+    for name, quantities in (("daily_return", portfolios.daily_return), ("twr_index", portfolios.twr)):
+        table[name] = nan_to_none(quantities.values[cells])
+        table |= _reasons(name, quantities.unavailable[cells])
+    return table
+
+
+def value_columns(rolled: Rolled, revisions: Revisions, *, sectors: Sequence[str]) -> Columns:
+    """Return the position values of those snapshots, as columns of the table; `sectors` has an entry per position."""
+    values = rolled.valuation.positions
+    lots = rolled.book.lots
+    rows, columns = np.nonzero(values.active & revisions.changed[:, lots.portfolio])
+    cells = (rows, columns)
+    owner = lots.portfolio[columns]
+    position = columns.tolist()
+    table: dict[str, Any] = {
+        "portfolio_id": [rolled.portfolio_ids[index] for index in owner.tolist()],
+        "as_of": [rolled.sessions[row] for row in rows.tolist()],
+        "revision": revisions.number[rows, owner],
+        "position_id": [rolled.book.position_ids[index] for index in position],
+        "symbol": [rolled.positions[index].terms.symbol for index in position],
+        "sector": [sectors[index] for index in position],
+        "quantity": values.quantity[cells],
+        "mark": values.mark[cells],
+        "mark_source": [MarkSource(source).name for source in values.source[cells].tolist()],
+        "mark_age": values.age[cells],
+        "oversold": values.oversold[cells],
+    }
+    return table | {name: _decimals(getattr(values, field)[cells]) for field, name in _POSITION_AMOUNTS.items()}
+
+
+def _decimals(cents: IntArray) -> list[Any]:
+    return [decimal_of(amount) for amount in cents.tolist()]
+
+
+def _reasons(name: str, unavailable: ReasonArray) -> dict[str, list[str | None]]:
+    flat = unavailable.tolist()
+    return {
+        f"{name}_reason": [None if why is None else why.reason.value for why in flat],
+        f"{name}_detail": [None if why is None else why.detail for why in flat],
+    }

@@ -1,0 +1,89 @@
+"""Gathering what a roll needs and laying out what it gives: labels on one side, arrays on the other."""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+
+from services.portfolio.core.book import Book, Known, LastClose, Window, assemble, flows_by_session
+from services.portfolio.core.cents import cents_of
+from services.portfolio.core.digest import snapshot_digests
+from services.portfolio.core.positions import Flow, Position, Split
+from services.portfolio.core.trades import Market
+from services.portfolio.core.valuation import Opening, Valuation, roll_forward
+from services.portfolio.repository import Portfolio
+from services.portfolio.snapshots import OpeningState
+from shared.prices.panel import PriceWindow
+
+
+@dataclass(frozen=True, slots=True)
+class RollInputs:
+    """A shard of portfolios and everything that its valuation depends on.
+
+    `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both have one
+    column per entry of their symbols.
+    """
+
+    portfolios: tuple[Portfolio, ...]
+    positions: tuple[Position, ...]
+    flows: tuple[Flow, ...]
+    opening: OpeningState
+    window: Window
+    before: PriceWindow
+    during: PriceWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """A valuation with its labels and the digest of each snapshot's inputs: ``digests[session][portfolio]``."""
+
+    portfolio_ids: tuple[UUID, ...]
+    sessions: tuple[date, ...]
+    positions: tuple[Position, ...]
+    book: Book
+    valuation: Valuation
+    digests: list[list[str]]
+
+
+def roll(inputs: RollInputs) -> Rolled:
+    """Value the shard."""
+    index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
+    columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
+    known = Known(inputs.opening.positions, _last_closes(inputs.before), _splits(inputs.before))
+    book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
+    flows = flows_by_session(inputs.flows, inputs.window, index)
+    market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
+    opening = _opening(inputs, book)
+    valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
+    digests = snapshot_digests(book, market, opening=opening, valuation=valuation)
+    return Rolled(tuple(index), inputs.window.sessions, inputs.positions, book, valuation, digests)
+
+
+def _opening(inputs: RollInputs, book: Book) -> Opening:
+    # A portfolio without a snapshot before its first session begins with its opening equity and an index of one.
+    known = inputs.opening
+    equity = [
+        known.equity.get(portfolio.portfolio_id, cents_of(portfolio.opening_equity)) for portfolio in inputs.portfolios
+    ]
+    twr = [known.twr.get(portfolio.portfolio_id, 1.0) for portfolio in inputs.portfolios]
+    return Opening(np.array(equity, dtype=np.int64), np.array(twr, dtype=np.float64), book.holdings)
+
+
+def _last_closes(before: PriceWindow) -> dict[str, LastClose]:
+    present = np.isfinite(before.close)
+    age = np.argmax(present[::-1], axis=0) if len(present) else np.zeros(0, dtype=np.int64)
+    closes: dict[str, LastClose] = {}
+    for column in np.flatnonzero(present.any(axis=0)).tolist():
+        row = len(present) - 1 - int(age[column])
+        later_splits = float(np.prod(before.split[row + 1 :, column]))
+        closes[before.symbols[column]] = LastClose(float(before.close[row, column]) / later_splits, int(age[column]))
+    return closes
+
+
+def _splits(before: PriceWindow) -> list[Split]:
+    rows, columns = np.nonzero(before.split != 1.0)
+    return [
+        Split(before.symbols[column], before.sessions[row].item(), float(before.split[row, column]))
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]

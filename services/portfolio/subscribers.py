@@ -1,0 +1,21 @@
+"""What portfolio listens to."""
+
+from services.portfolio.failures import report_failed_valuation
+from services.portfolio.handlers.close_calculation import close_calculation
+from services.portfolio.handlers.store_profiles import store_profiles
+from services.portfolio.handlers.value_portfolios import value_portfolios
+from shared.bus.consume import Consume
+from shared.bus.fan_in import FanIn
+from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.portfolio import PortfolioDue
+from shared.contracts.scheduler import BatchCompleted
+from shared.prices.panel import PricePanel
+from shared.prices.store_prices import store_prices
+
+
+def register(consume: Consume, *, inputs: FanIn, panel: PricePanel) -> None:
+    """Declare the consumers."""
+    consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(PortfolioDue, value_portfolios, on_failure=report_failed_valuation, panel=panel)
+    consume(BatchCompleted, close_calculation)

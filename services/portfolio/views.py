@@ -1,0 +1,154 @@
+"""What people read: portfolios, positions, snapshots and position values, each number a value or a reason."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.portfolio.core.positions import Position, PositionType
+from services.portfolio.repository import Portfolio
+from services.portfolio.snapshots import BEFORE_ALL, Slice
+from shared.calendar import FIRST_SESSION
+from shared.clock import Clock
+from shared.contracts.event import Measure
+
+
+class PortfolioView(BaseModel):
+    """A portfolio: its first session, and its equity at the close before."""
+
+    portfolio_id: UUID
+    name: str
+    opened_on: date
+    opening_equity: Decimal
+
+    @classmethod
+    def of(cls, portfolio: Portfolio) -> Self:
+        """Return the view of a stored portfolio."""
+        return cls(
+            portfolio_id=portfolio.portfolio_id,
+            name=portfolio.name,
+            opened_on=portfolio.opened_on,
+            opening_equity=portfolio.opening_equity,
+        )
+
+
+class PositionView(BaseModel):
+    """A position as it was entered."""
+
+    position_id: UUID
+    symbol: str
+    kind: PositionType
+    quantity: Decimal
+    entry_date: date
+    entry_price: Decimal
+    exits: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, position: Position) -> Self:
+        """Return the view of a stored position."""
+        terms = position.terms
+        return cls(
+            position_id=position.position_id,
+            symbol=terms.symbol,
+            kind=terms.kind,
+            quantity=terms.quantity,
+            entry_date=terms.entry_date,
+            entry_price=terms.entry_price,
+            exits=[{"on": entry.on, "price": entry.price, "quantity": entry.quantity} for entry in terms.exits],
+        )
+
+
+class SnapshotView(BaseModel):
+    """A portfolio at the end of a session; `equity = previous equity + pnl + flow`, `cash = equity - net`."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    known_at: datetime
+    equity: Decimal
+    pnl: Decimal
+    flow: Decimal
+    cash: Decimal
+    long_value: Decimal
+    short_value: Decimal
+    gross: Decimal
+    net: Decimal
+    exit_pnl: Decimal
+    realised_pnl: Decimal
+    dividends: Decimal
+    positions: int
+    long_positions: int
+    short_positions: int
+    stale_positions: int
+    at_cost_positions: int
+    daily_return: Measure
+    twr_index: Measure
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the view of a stored snapshot."""
+        columns = dict(row._mapping)
+        for name in ("daily_return", "twr_index"):
+            columns[name] = Measure(
+                value=columns[name], reason=columns[f"{name}_reason"], detail=columns[f"{name}_detail"]
+            )
+        return cls.model_validate({name: columns[name] for name in cls.model_fields})
+
+
+class PositionValueView(BaseModel):
+    """What a position was worth and earned on a session, and where its mark comes from.
+
+    `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), COST (never priced) or EXIT.
+    """
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    position_id: UUID
+    symbol: str
+    sector: str
+    quantity: float
+    mark: float
+    mark_source: str
+    mark_age: int
+    market_value: Decimal
+    cost: Decimal
+    unrealised_pnl: Decimal
+    pnl: Decimal
+    exit_pnl: Decimal
+    realised_pnl: Decimal
+    dividends: Decimal
+    oversold: bool
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the view of a stored value."""
+        return cls.model_validate({**row._mapping, "unrealised_pnl": row.market_value - row.cost})
+
+
+class Selection(BaseModel):
+    """Which snapshots to list, and where the page begins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: date = FIRST_SESSION
+    last: date | None = None
+    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
+    known_at: datetime | None = Field(default=None, description="what was known then; none: now")
+    after_as_of: date = date.min
+    after_portfolio_id: UUID = BEFORE_ALL
+    limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
+
+    def slice(self, clock: Clock) -> Slice:
+        """Return the selection for the repository."""
+        return Slice(
+            portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
+            first=self.first,
+            last=self.last or clock.now().date(),
+            known_at=self.known_at,
+            limit=self.limit,
+            after_as_of=self.after_as_of,
+            after_portfolio_id=self.after_portfolio_id,
+        )
