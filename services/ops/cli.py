@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.ops.commands import hosting, runs, showing
+from services.ops.commands import exports, hosting, portfolios, runs, showing
 from services.ops.errors import CommandError, Refused
 
 
@@ -36,7 +36,14 @@ app.command("migrate")(hosting.migrate)
 app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
+app.command("export")(exports.export)
+
+books = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True)
+books.command("import")(portfolios.import_portfolio)
+books.command("list")(portfolios.list_portfolios)
+app.add_typer(books, name="portfolios")
 
 show = typer.Typer(help="Show results, each a value or the reason why there is none.", no_args_is_help=True)
+show.command("portfolio")(showing.show_portfolio)
 show.command("symbol")(showing.show_symbol)
 app.add_typer(show, name="show")

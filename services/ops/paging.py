@@ -12,12 +12,11 @@ Page = list[Entry]
 def pages(
     client: ApiClient, path: str, cursor: Callable[[Entry], dict[str, Any]], *, limit: int, **query: object
 ) -> Iterator[Page]:
-    """Yield the pages of a list; `cursor` makes the query for the next page of the last entry of one."""
+    """Yield the pages of a list; `cursor` makes the query for the next page of the last entry of one.
+
+    How full a page is says nothing: some lists count their limit in something else than entries.
+    """
     after: dict[str, Any] = {}
-    while True:
-        page: Page = client.get(path, limit=limit, **{**query, **after})
-        if page:
-            yield page
-            after = cursor(page[-1])
-        if len(page) < limit:
-            return
+    while page := client.get(path, limit=limit, **{**query, **after}):
+        yield page
+        after = cursor(page[-1])

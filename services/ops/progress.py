@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from services.ops.client import ApiClient
-from services.ops.errors import Unreachable
+from services.ops.errors import Refused, Unreachable
 
 _LOOK_EVERY_S = 0.15
 # A platform that is started again finishes its runs: whoever follows one need not know that it was away.
@@ -24,23 +24,28 @@ def follow_run(client: ApiClient, run_id: str) -> RunView:
 
     Raises
     ------
-    Unreachable
-        If the platform stays away for longer than a restart takes.
+    Unreachable, Refused
+        If the platform stays away for longer than a restart takes, or does not hear of the run.
     """
     with _bars() as draw:
         seen = time.monotonic()
         while True:
             try:
                 run: RunView = client.get(f"/runs/{run_id}", failures=MAX_FAILURES_SHOWN)
-                seen = time.monotonic()
-            except Unreachable:
-                if time.monotonic() - seen > _AWAY_AT_MOST_S:
+            except (Unreachable, Refused) as error:
+                if not _passes(error) or time.monotonic() - seen > _AWAY_AT_MOST_S:
                     raise
             else:
+                seen = time.monotonic()
                 draw.update(run)
                 if run["status"] != "active":
                     return run
             time.sleep(_LOOK_EVERY_S)
+
+
+def _passes(error: Unreachable | Refused) -> bool:
+    # The ledger learns of a run that another service began by the first event of it.
+    return isinstance(error, Unreachable) or error.status in {404, 503}
 
 
 class _StageBars:

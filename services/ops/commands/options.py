@@ -18,9 +18,9 @@ DataDirOption = Annotated[
 ]
 
 
-def day(text: str) -> Any:
+def day(text: str, *names: str) -> Any:
     """Return an option that is a date."""
-    return typer.Option(parser=date.fromisoformat, metavar="YYYY-MM-DD", help=text)
+    return typer.Option(*names, parser=date.fromisoformat, metavar="YYYY-MM-DD", help=text)
 
 
 def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:

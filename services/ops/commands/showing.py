@@ -11,7 +11,27 @@ from rich.console import RenderableType
 from services.ops.client import connected
 from services.ops.commands.options import ClientOptions, day, taking
 from services.ops.data_directory import DataDirectory
+from services.ops.portfolio_report import load_portfolio, print_portfolio
 from services.ops.rendering import console, measure_row, number, table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowPortfolioOptions(ClientOptions):
+    """The options of `show portfolio`."""
+
+    portfolio: Annotated[str, typer.Argument(help="Its id or its name.")]
+    as_of: Annotated[date | None, day("The newest valued session on or before this day.")] = None
+
+
+@taking(ShowPortfolioOptions)
+def show_portfolio(options: ShowPortfolioOptions) -> None:
+    """Show a portfolio's value, its positions and its risk, each number a value or the reason why there is none."""
+    with connected(DataDirectory(options.data_dir), options.url) as client:
+        found = load_portfolio(client, options.portfolio, options.as_of)
+    if options.json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        print_portfolio(found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
 from services.ops.embedded.stack import RunningStack
 from services.ops.preparation import prepare
 from services.ops.rebuild import requeue_outboxes
-from shared.bus.broker import BrokerKind
 from shared.settings import CommonSettings
+from tests.support.databases import common_settings
 
 _NOW = datetime.now(UTC)
 
@@ -18,14 +17,7 @@ _NOW = datetime.now(UTC)
 @pytest.fixture(scope="module")
 async def common(stack: RunningStack, database: str) -> CommonSettings:
     """A database that is ready for the services."""
-    settings = CommonSettings(
-        database_url=SecretStr(database),
-        service_database_password=SecretStr("of the tests"),
-        bootstrap_servers=stack.bootstrap_servers,
-        broker=BrokerKind(stack.broker_kind),
-        viewer_token=SecretStr("viewer"),
-        operator_token=SecretStr("operator"),
-    )
+    settings = common_settings(stack, database)
     await prepare(settings)
     return settings
 

@@ -1,0 +1,88 @@
+"""A portfolio as of a session: its value, its positions and its risk, from three services."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from rich.console import RenderableType
+
+from services.ops.client import ApiClient
+from services.ops.errors import Misused
+from services.ops.paging import pages
+from services.ops.rendering import console, measure_row, money, number, table
+
+_PAGE = 500
+
+Report = dict[str, Any]
+
+
+def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Report:
+    """Return the newest valued session on or before `as_of` of the portfolio with this id or name.
+
+    Raises
+    ------
+    Misused, Refused
+        If there is no such portfolio, or it was not valued until then.
+    """
+    portfolio = client.get(f"/portfolios/{_portfolio_id(client, wanted)}")
+    path = f"/portfolios/{portfolio['portfolio_id']}"
+    values = client.get(f"{path}/values", as_of=as_of)
+    session = values[0]["as_of"] if values else as_of
+    snapshots = client.get(f"{path}/snapshots", first=session, last=session)
+    return {"portfolio": portfolio, "snapshot": snapshots[-1] if snapshots else None, "positions": values}
+
+
+def load_portfolios(client: ApiClient) -> list[dict[str, Any]]:
+    """Return every portfolio by name."""
+    read = pages(client, "/portfolios", lambda last: {"after": last["name"]}, limit=_PAGE)
+    return [entry for page in read for entry in page]
+
+
+def _portfolio_id(client: ApiClient, wanted: str) -> str:
+    try:
+        return str(UUID(wanted))
+    except ValueError:
+        named = [entry["portfolio_id"] for entry in load_portfolios(client) if entry["name"] == wanted]
+        if not named:
+            raise Misused(f"no portfolio has the name or id {wanted!r}") from None
+        return str(named[0])
+
+
+def print_portfolio(report: Report) -> None:
+    """Show it on the terminal."""
+    out = console()
+    if report["snapshot"] is not None:
+        out.print(_snapshot_table(report))
+    out.print(_position_table(report["positions"]))
+
+
+def _snapshot_table(report: Report) -> RenderableType:
+    snapshot = report["snapshot"]
+    amounts = ("equity", "pnl", "flow", "cash", "long_value", "short_value", "gross", "net", "realised_pnl")
+    rows = [(name, money(snapshot[name]), "", "") for name in amounts]
+    rows += [measure_row(name, snapshot[name], digits=6) for name in ("daily_return", "twr_index")]
+    title = f"{report['portfolio']['name']} as of {snapshot['as_of']}"
+    return table(title, ("quantity", "value", "reason", "detail"), rows)
+
+
+def _position_table(values: list[dict[str, Any]]) -> RenderableType:
+    columns = ("symbol", "sector", "quantity", "mark", "from", "value", "pnl", "unrealised")
+    rows = [
+        (
+            value["symbol"],
+            value["sector"],
+            number(value["quantity"], digits=2),
+            number(value["mark"]),
+            _origin(value),
+            money(value["market_value"]),
+            money(value["pnl"]),
+            money(value["unrealised_pnl"]),
+        )
+        for value in values
+    ]
+    return table("positions", columns, rows)
+
+
+def _origin(value: dict[str, Any]) -> str:
+    source = str(value["mark_source"]).lower()
+    return f"{source}, {value['mark_age']} sessions old" if value["mark_age"] else source
