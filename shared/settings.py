@@ -1,6 +1,6 @@
 """Settings that every service has; each service adds its own in `services/<name>/settings.py`."""
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.bus.broker import BrokerKind
@@ -15,14 +15,15 @@ class CommonSettings(BaseSettings):
     with its own role and ``SERVICE_DATABASE_PASSWORD``.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_nested_delimiter="__")
+    # Errors at start go to the log: what was given may be a secret.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_nested_delimiter="__", hide_input_in_errors=True)
 
     database_url: SecretStr
     service_database_password: SecretStr | None = None
     bootstrap_servers: str
     broker: BrokerKind = BrokerKind.KAFKA
-    viewer_token: SecretStr
-    operator_token: SecretStr
+    viewer_token: SecretStr = Field(min_length=1)
+    operator_token: SecretStr = Field(min_length=1)
     fan_in_deadline_s: float = 900.0
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 8
@@ -15,15 +16,26 @@ def asyncpg_url(url: str | URL) -> URL:
     ValueError
         If it is not a PostgreSQL URL.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("database URL must start with postgresql://, was no URL") from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ValueError(f"database URL must start with postgresql://, was {parsed.get_backend_name()}://")
-    return parsed.set(drivername="postgresql+asyncpg")
+    return _with_option_renamed(parsed.set(drivername="postgresql+asyncpg"), "sslmode", "ssl")
 
 
 def plain_url(url: str | URL) -> str:
     """Return the URL as asyncpg itself takes it."""
-    return asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = _with_option_renamed(asyncpg_url(url).set(drivername="postgresql"), "ssl", "sslmode")
+    return plain.render_as_string(hide_password=False)
+
+
+def _with_option_renamed(url: URL, old: str, new: str) -> URL:
+    # libpq's URLs say sslmode, and so does asyncpg's own parser; SQLAlchemy hands options to asyncpg by name: ssl.
+    if old not in url.query:
+        return url
+    return url.difference_update_query([old]).update_query_dict({new: url.query[old]})
 
 
 def build_engine(url: SecretStr, *, service: str, pool_size: int = POOL_SIZE) -> AsyncEngine:

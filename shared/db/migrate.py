@@ -1,5 +1,6 @@
 """Schemas, roles and migrations: one schema, one login role and one Alembic history per service."""
 
+import asyncio
 from collections.abc import Sequence
 from importlib.resources import files
 
@@ -7,9 +8,15 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from pydantic import SecretStr
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from shared.db.engine import build_engine, plain_url
+
+# Alembic keeps its context in module globals.
+_ONE_AT_A_TIME = asyncio.Lock()
+# Roles belong to the whole server, and PostgreSQL has no lock for two databases that are provisioned at once.
+_ROLE_RACES = (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError, asyncpg.InternalServerError)
+_RACE_ATTEMPTS = 20
 
 
 def quoted(identifier: str) -> str:
@@ -32,14 +39,10 @@ async def provision(admin_url: SecretStr, services: Sequence[str], password: Sec
     connection = await asyncpg.connect(plain_url(admin_url.get_secret_value()))
     try:
         secret = await connection.fetchval("SELECT quote_literal($1)", password.get_secret_value())
-        # Roles belong to the whole server: two databases provisioned at once must not race for the same role.
         await connection.execute("SELECT pg_advisory_lock(hashtextextended('provision', 0))")
         for service in services:
-            exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", service)
-            verb = "ALTER" if exists else "CREATE"
             role = quoted(service)
-            await connection.execute(f"{verb} ROLE {role} LOGIN PASSWORD {secret}")
-            await connection.execute(f"GRANT {role} TO CURRENT_USER")
+            await _make_role(connection, service, secret)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
             await connection.execute(f"REVOKE ALL ON SCHEMA {role} FROM PUBLIC")
             database = quoted(await connection.fetchval("SELECT current_database()"))
@@ -49,11 +52,28 @@ async def provision(admin_url: SecretStr, services: Sequence[str], password: Sec
         await connection.close()
 
 
+async def _make_role(connection: asyncpg.Connection, service: str, secret: str) -> None:
+    role = quoted(service)
+    for attempt in range(1, _RACE_ATTEMPTS + 1):
+        exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", service)
+        verb = "ALTER" if exists else "CREATE"
+        try:
+            await connection.execute(f"{verb} ROLE {role} LOGIN PASSWORD {secret}; GRANT {role} TO CURRENT_USER")
+        except _ROLE_RACES:
+            if attempt == _RACE_ATTEMPTS:
+                raise
+            await asyncio.sleep(0.01 * attempt)
+        else:
+            return
+
+
 async def migrate(service: str, url: SecretStr) -> None:
     """Bring the service's schema to the newest version, as the service's own role."""
     engine = build_engine(url, service=service, pool_size=1)
     try:
-        async with engine.begin() as connection:
+        async with _ONE_AT_A_TIME, engine.begin() as connection:
+            # Replicas of a service that start together migrate one after the other.
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
             await connection.run_sync(_upgrade, service)
     finally:
         await engine.dispose()

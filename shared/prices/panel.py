@@ -94,6 +94,8 @@ class PricePanel:
         ordinals = session_ordinals(_EPOCH + bars["session"].astype("timedelta64[D]"))
         inside = ordinals >= 0
         bars, ordinals = bars[inside], ordinals[inside]
+        if not len(bars):
+            return
         self._grow(int(ordinals.min()), int(ordinals.max()))
         rows, columns = self._row_of_id[bars["symbol_id"]], ordinals - self._first
         for layer, name in enumerate(("close", "adjusted", "split", "dividend")):
