@@ -1,0 +1,175 @@
+"""The price replica and its in-memory panel on real PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.calendar import sessions_between
+from shared.contracts.market_data import CorporateAction, PriceBlock, PricesUpdated
+from shared.contracts.run import ONLY_PART
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.prices.panel import PricePanel
+from shared.prices.store import store_bars
+from tests.support.runs import make_run
+
+SESSIONS = tuple(sessions_between(date(2025, 3, 10), date(2025, 3, 14)))
+LAST = SESSIONS[-1]
+
+
+def _prices(
+    rows: dict[str, Sequence[float | None]],
+    *,
+    sessions: Sequence[date] = SESSIONS,
+    **actions: tuple[CorporateAction, ...],
+) -> PricesUpdated:
+    close = tuple(tuple(row) for row in rows.values())
+    adjusted = tuple(tuple(None if value is None else value / 2 for value in row) for row in close)
+    block = PriceBlock(sessions=tuple(sessions), symbols=tuple(rows), close=close, adjusted=adjusted)
+    return PricesUpdated(run=make_run(), part=ONLY_PART, blocks=(block,), **actions)
+
+
+async def _store(unit_of_work: UnitOfWorkFactory, event: PricesUpdated) -> int:
+    async with unit_of_work() as uow:
+        return await store_bars(uow.connection, event)
+
+
+async def _close(panel: PricePanel, symbol: str, *, sessions: int = 5) -> list[float | None]:
+    await panel.refresh()
+    column = panel.window([symbol], last=LAST, sessions=sessions).close[:, 0]
+    return [None if np.isnan(value) else float(value) for value in column]
+
+
+async def test_store_bars_and_panel_return_what_the_event_said(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    event = _prices(
+        {"AAA": [10.0, 11.0, None, 13.0, 14.1], "BBB": [1.0, 2.0, 3.0, 4.0, 5.0]},
+        splits=(CorporateAction(symbol="AAA", session=SESSIONS[1], value=4.0),),
+        dividends=(CorporateAction(symbol="BBB", session=SESSIONS[3], value=0.25),),
+    )
+    assert await _store(unit_of_work, event) == 9
+    panel = PricePanel(engine)
+    await panel.refresh()
+
+    window = panel.window(["BBB", "NONE", "AAA"], last=LAST, sessions=5)
+
+    assert window.sessions.tolist() == list(SESSIONS)
+    nan = np.nan
+    np.testing.assert_array_equal(window.close.T, [[1.0, 2.0, 3.0, 4.0, 5.0], [nan] * 5, [10.0, 11.0, nan, 13.0, 14.1]])
+    np.testing.assert_array_equal(window.adjusted.T[2], [5.0, 5.5, nan, 6.5, 7.05])
+    np.testing.assert_array_equal(window.split.T, [[1.0] * 5, [1.0] * 5, [1.0, 4.0, 1.0, 1.0, 1.0]])
+    np.testing.assert_array_equal(window.dividend.T, [[0.0, 0.0, 0.0, 0.25, 0.0], [0.0] * 5, [0.0] * 5])
+    assert (panel.knows("AAA"), panel.knows("NONE")) == (True, False)
+
+
+async def test_store_bars_writes_only_what_differs(unit_of_work: UnitOfWorkFactory) -> None:
+    assert await _store(unit_of_work, _prices({"DIFF": [1.0, 2.0, 3.0, 4.0, 5.0]})) == 5
+    assert await _store(unit_of_work, _prices({"DIFF": [1.0, 2.0, 3.0, 4.0, 5.0]})) == 0
+    assert await _store(unit_of_work, _prices({"DIFF": [1.0, 2.0, 3.5, None, 5.0]})) == 1
+
+
+async def test_store_bars_of_new_symbols_at_once_gives_each_one_number(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    names = [f"N{index}" for index in range(20)]
+    events = [
+        _prices({name: [float(shard + 1)] * 5 for name in (names if shard % 2 else reversed(names))})
+        for shard in range(4)
+    ]
+
+    await asyncio.gather(*(_store(unit_of_work, event) for event in events))
+
+    async with engine.connect() as connection:
+        found = await connection.scalar(sa.text("SELECT count(*) FROM price_symbols WHERE symbol LIKE 'N%'"))
+    assert found == 20
+
+
+async def test_panel_sees_a_transaction_that_began_earlier_and_committed_later(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    panel = PricePanel(engine)
+    async with unit_of_work() as slow:
+        await store_bars(slow.connection, _prices({"SLOW": [1.0] * 5}))
+        # A later transaction commits, and the panel has seen it, before the earlier one ends.
+        await _store(unit_of_work, _prices({"FAST": [2.0] * 5}))
+        assert await _close(panel, "FAST") == [2.0] * 5
+        assert await _close(panel, "SLOW") == [None] * 5
+
+    assert await _close(panel, "SLOW") == [1.0] * 5
+
+
+async def test_panel_sees_corrections(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
+    panel = PricePanel(engine)
+    await _store(unit_of_work, _prices({"FIXED": [1.0, 2.0, 3.0, 4.0, 5.0]}))
+    assert await _close(panel, "FIXED") == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+    await _store(unit_of_work, _prices({"FIXED": [1.0, 2.0, 30.0, 4.0, 5.0]}))
+
+    assert await _close(panel, "FIXED") == [1.0, 2.0, 30.0, 4.0, 5.0]
+
+
+async def test_panel_kept_up_to_date_equals_one_read_afresh(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    kept = PricePanel(engine)
+    generator = np.random.default_rng(7)
+    for _ in range(25):
+        first = date(2023, 1, 3) + timedelta(days=int(generator.integers(0, 700)))
+        sessions = sessions_between(first, first + timedelta(days=int(generator.integers(3, 60))))
+        symbols = generator.permutation([f"R{index}" for index in range(8)])[:3]
+        rows = {str(symbol): generator.uniform(1.0, 100.0, len(sessions)).tolist() for symbol in symbols}
+        await _store(unit_of_work, _prices(rows, sessions=sessions))
+        await kept.refresh()
+
+    afresh = PricePanel(engine)
+    await afresh.refresh()
+    wanted = [f"R{index}" for index in range(8)]
+    for sessions_back in (1, 40, 900):
+        mine, theirs = (panel.window(wanted, last=LAST, sessions=sessions_back) for panel in (kept, afresh))
+        np.testing.assert_array_equal(mine.close, theirs.close)
+        np.testing.assert_array_equal(mine.adjusted, theirs.adjusted)
+
+
+async def test_panel_window_beyond_what_is_stored_has_no_bars(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    await _store(unit_of_work, _prices({"EDGE": [1.0, 2.0, 3.0, 4.0, 5.0]}))
+    panel = PricePanel(engine)
+    await panel.refresh()
+
+    later = panel.window(["EDGE"], last=date(2026, 3, 13), sessions=3)
+    overlapping = panel.window(["EDGE"], last=date(2025, 3, 17), sessions=3)
+    earlier = panel.window(["EDGE"], last=date(1990, 1, 3), sessions=300)
+
+    assert np.isnan(later.close).all()
+    np.testing.assert_array_equal(overlapping.close[:, 0], [4.0, 5.0, np.nan])
+    assert earlier.close.shape == (2, 1)
+    assert np.isnan(earlier.close).all()
+
+
+async def test_panel_without_any_bar_gives_windows_without_bars(engine: AsyncEngine) -> None:
+    window = PricePanel(engine).window(["AAA"], last=LAST, sessions=2)
+    assert np.isnan(window.close).all()
+
+
+async def test_panel_window_that_ends_on_no_session_is_refused(engine: AsyncEngine) -> None:
+    with pytest.raises(ValueError, match="must be a session, was 2025-03-15"):
+        PricePanel(engine).window(["AAA"], last=date(2025, 3, 15), sessions=2)
+
+
+async def test_panel_given_only_bars_off_session_stays_usable(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    panel = PricePanel(engine)
+    await panel.refresh()
+    await _store(unit_of_work, _prices({"WEEKEND": [1.0]}, sessions=[date(2025, 3, 15)]))
+    await panel.refresh()
+
+    await _store(unit_of_work, _prices({"WEEKEND": [1.0, 2.0, 3.0, 4.0, 5.0]}))
+
+    assert await _close(panel, "WEEKEND") == [1.0, 2.0, 3.0, 4.0, 5.0]
