@@ -132,7 +132,7 @@ def _check_series(sieve: _Sieve, previous_close: FloatArray | None) -> None:
 
 
 def _canonical_order(rows: RawBars) -> RawBars:
-    return rows.take(np.lexsort((rows.line, rows.dividend, rows.split, rows.close, rows.day, rows.code)))
+    return rows.take(np.lexsort((rows.line, rows.day, rows.code)))
 
 
 def _finding_order(finding: Finding) -> tuple[str, str, int, str, str]:

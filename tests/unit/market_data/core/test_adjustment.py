@@ -43,6 +43,12 @@ def test_total_return_adjusted_before_a_dividend_of_the_whole_price_has_no_histo
     assert adjusted[2, 0] == 5.0
 
 
+def test_total_return_adjusted_before_two_impossible_dividends_has_no_history_either() -> None:
+    adjusted = total_return_adjusted(column(10.0, 10.0, 10.0), column(1, 1, 1), column(0, 20, 20))
+
+    assert np.isnan(adjusted[:2, 0]).all()
+
+
 @given(
     st.lists(st.tuples(st.floats(1, 500), st.sampled_from([1.0, 2.0, 0.1]), st.floats(0, 0.5)), min_size=2, max_size=12)
 )

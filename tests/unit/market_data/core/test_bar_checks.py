@@ -149,6 +149,10 @@ def test_check_rows_with_a_stored_close_measures_jumps_from_it() -> None:
     assert checked.bars.present[:4, 0].tolist() == [False, False, False, True]
 
 
+def test_check_rows_that_all_lie_far_from_the_stored_close_are_rejected() -> None:
+    assert rules(check(closes(1000, 1001, 1002), previous=10.0)) == [Rule.UNEXPLAINED_JUMP] * 3
+
+
 @pytest.mark.parametrize(("split", "after"), [(50.0, 2.0), (0.02, 5000.0)])
 def test_check_rows_with_a_split_that_explains_the_jump_accepts_it(split: float, after: float) -> None:
     checked = check(raw({"close": 100.0, "day": DAYS[0]}, {"close": after, "split": split, "day": DAYS[1]}))
@@ -196,6 +200,17 @@ def test_check_rows_with_a_split_on_a_rejected_row_carries_it_to_the_next_bar() 
     # (1/4)(1 - 0.5 * 4 / 100) of 100
     assert checked.bars.adjusted[[0, 2], 0] == pytest.approx([24.5, 25.0])
     assert (checked.bars.split[1, 0], checked.bars.dividend[1, 0]) == (1.0, 0.0)
+
+
+def test_check_rows_with_rejected_rows_that_disagree_about_a_split_carries_none() -> None:
+    rows = raw(
+        {"close": 100.0, "day": DAYS[0]},
+        {"close": np.nan, "split": 4.0, "day": DAYS[1]},
+        {"close": 0.0, "split": 2.0, "day": DAYS[1]},
+        {"close": 100.0, "day": DAYS[2]},
+    )
+
+    assert check(rows).bars.split[2, 0] == 1.0
 
 
 def test_check_rows_with_a_split_on_a_rejected_last_row_does_not_reach_another_symbol() -> None:
