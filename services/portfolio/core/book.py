@@ -105,7 +105,7 @@ def assemble(
     """
     entry = window.index_of([position.terms.entry_date for position in positions])
     inherited = [
-        _opening_state(position, window, known) if session == NOT_IN_WINDOW else _NOT_HELD
+        _opening_state(position, window=window, known=known) if session == NOT_IN_WINDOW else _NOT_HELD
         for position, session in zip(positions, entry, strict=True)
     ]
     lots = Lots(
@@ -120,7 +120,7 @@ def assemble(
     return Book(ids, lots, _exits(positions, window), _holdings(inherited))
 
 
-def flows_by_session(flows: Sequence[Flow], window: Window, portfolios: Mapping[UUID, int]) -> IntArray:
+def flows_by_session(flows: Sequence[Flow], window: Window, *, portfolios: Mapping[UUID, int]) -> IntArray:
     """Return the flows in cents, shape (n_sessions, n_portfolios); those dated outside the window are not in it."""
     totals = np.zeros((len(window.sessions), len(portfolios)), dtype=np.int64)
     sessions = window.index_of([flow.on for flow in flows])
@@ -133,7 +133,7 @@ def flows_by_session(flows: Sequence[Flow], window: Window, portfolios: Mapping[
 _NOT_HELD = PositionState(0.0, float("nan"), MarkSource.COST, 0, 0, 0)
 
 
-def _opening_state(position: Position, window: Window, known: Known) -> PositionState:
+def _opening_state(position: Position, *, window: Window, known: Known) -> PositionState:
     """Return the state of a position at the opening."""
     stored = known.states.get(position.position_id)
     if stored is not None:

@@ -57,13 +57,15 @@ def parse_positions_csv(content: bytes, *, today: date) -> CsvImport:
     first_line: dict[tuple[str, date], int] = {}
     for line, cells in table.rows:
         if len(cells) > len(table.header):
-            errors.append(_file_error("ERR_CSV_006", f"has {len(cells)} cells for {len(table.header)} columns", line))
+            errors.append(
+                _file_error("ERR_CSV_006", f"has {len(cells)} cells for {len(table.header)} columns", line=line)
+            )
             continue
         row = Row(line, _by_column(table.header, cells), today)
         terms = row.terms()
         errors.extend(row.errors)
         if terms is not None:
-            errors.extend(_duplicate(terms, line, first_line))
+            errors.extend(_duplicate(terms, line, first_line=first_line))
             positions.append(terms)
     if errors:
         return CsvImport(errors=tuple(sorted(errors, key=lambda error: error.line)))
@@ -98,14 +100,14 @@ def _read(text: str) -> _Table:
             if not header:
                 header, errors = tuple(stripped), _header_errors(stripped, reader.line_num)
             elif len(rows) == MAX_ROWS:
-                errors.append(_file_error("ERR_CSV_007", f"must have at most {MAX_ROWS} rows", reader.line_num))
+                errors.append(_file_error("ERR_CSV_007", f"must have at most {MAX_ROWS} rows", line=reader.line_num))
                 break
             else:
                 rows.append((reader.line_num, stripped))
             if errors:
                 return _Table((), [], errors)
     except csv.Error as error:
-        errors.append(_file_error("ERR_CSV_006", f"is not well-formed: {error}", reader.line_num))
+        errors.append(_file_error("ERR_CSV_006", f"is not well-formed: {error}", line=reader.line_num))
     if not rows and not errors:
         errors.append(_file_error("ERR_CSV_003", "must have a header and at least one row"))
     return _Table(header, rows, errors)
@@ -135,7 +137,7 @@ def _by_column(header: tuple[str, ...], cells: list[str]) -> dict[str, str]:
     return {**dict.fromkeys(COLUMNS, ""), **dict(zip(header, cells, strict=False))}
 
 
-def _duplicate(terms: PositionTerms, line: int, first_line: dict[tuple[str, date], int]) -> list[RowError]:
+def _duplicate(terms: PositionTerms, line: int, *, first_line: dict[tuple[str, date], int]) -> list[RowError]:
     first = first_line.setdefault((terms.symbol, terms.entry_date), line)
     if first == line:
         return []
@@ -143,5 +145,5 @@ def _duplicate(terms: PositionTerms, line: int, first_line: dict[tuple[str, date
     return [RowError(line, SYMBOL, "ERR_POS_023", message)]
 
 
-def _file_error(code: str, message: str, line: int = 0) -> RowError:
+def _file_error(code: str, message: str, *, line: int = 0) -> RowError:
     return RowError(line, "file" if line == 0 else "row", code, message)

@@ -81,14 +81,14 @@ class Row:
         exits = self._exits(entered)
         if self.errors or quantity is None or price is None or entered is None:
             return None
-        kind = _kind(investment_class, self.cells[OPTION_TYPE].upper(), quantity)
+        kind = _kind(investment_class, option_type=self.cells[OPTION_TYPE].upper(), quantity=quantity)
         if abs(quantity) * price * multiplier(kind) > MAX_COST:
-            self._reject(QUANTITY, "ERR_POS_024", f"the cost of the position must be at most {MAX_COST}")
+            self._reject(QUANTITY, "ERR_POS_024", message=f"the cost of the position must be at most {MAX_COST}")
             return None
         subtype = self.cells[SUBTYPE].upper() or None
         return PositionTerms(symbol, kind, quantity, entered, price, exits, subtype, option)
 
-    def _reject(self, column: str, code: str, message: str) -> None:
+    def _reject(self, column: str, code: str, *, message: str) -> None:
         self.errors.append(RowError(self.line, column, code, message))
 
     def _shown(self, column: str) -> str:
@@ -97,74 +97,88 @@ class Row:
     def _symbol(self) -> str:
         symbol = self.cells[SYMBOL].upper()
         if not symbol:
-            self._reject(SYMBOL, "ERR_POS_001", "a symbol is required")
+            self._reject(SYMBOL, "ERR_POS_001", message="a symbol is required")
         elif len(symbol) > MAX_SYMBOL_LENGTH:
-            self._reject(SYMBOL, "ERR_POS_002", f"must have at most {MAX_SYMBOL_LENGTH} characters, has {len(symbol)}")
+            self._reject(
+                SYMBOL, "ERR_POS_002", message=f"must have at most {MAX_SYMBOL_LENGTH} characters, has {len(symbol)}"
+            )
         elif not _SYMBOL.fullmatch(symbol):
-            self._reject(SYMBOL, "ERR_POS_003", f"must be letters, digits and . _ - only, was {self._shown(SYMBOL)}")
+            self._reject(
+                SYMBOL, "ERR_POS_003", message=f"must be letters, digits and . _ - only, was {self._shown(SYMBOL)}"
+            )
         return symbol
 
     def _quantity(self) -> Decimal | None:
         text = self.cells[QUANTITY]
         if not text:
-            self._reject(QUANTITY, "ERR_POS_004", "a quantity is required")
+            self._reject(QUANTITY, "ERR_POS_004", message="a quantity is required")
             return None
         quantity = _number(text)
         if quantity is None or abs(quantity) >= MAX_QUANTITY:
             self._reject(
-                QUANTITY, "ERR_POS_005", f"must be a plain number below {MAX_QUANTITY}, was {self._shown(QUANTITY)}"
+                QUANTITY,
+                "ERR_POS_005",
+                message=f"must be a plain number below {MAX_QUANTITY}, was {self._shown(QUANTITY)}",
             )
         elif quantity == 0:
-            self._reject(QUANTITY, "ERR_POS_006", "must not be zero")
+            self._reject(QUANTITY, "ERR_POS_006", message="must not be zero")
         elif _decimals(quantity) > QUANTITY_DECIMALS:
             self._reject(
-                QUANTITY, "ERR_POS_007", f"must have at most {QUANTITY_DECIMALS} decimals, was {self._shown(QUANTITY)}"
+                QUANTITY,
+                "ERR_POS_007",
+                message=f"must have at most {QUANTITY_DECIMALS} decimals, was {self._shown(QUANTITY)}",
             )
         return quantity
 
     def _price(self, column: str) -> Decimal | None:
         text = self.cells[column]
         if not text:
-            self._reject(column, "ERR_POS_008", "a price is required")
+            self._reject(column, "ERR_POS_008", message="a price is required")
             return None
         price = _number(text)
         if price is None or price >= MAX_PRICE:
-            self._reject(column, "ERR_POS_009", f"must be a plain number below {MAX_PRICE}, was {self._shown(column)}")
+            self._reject(
+                column, "ERR_POS_009", message=f"must be a plain number below {MAX_PRICE}, was {self._shown(column)}"
+            )
         elif price <= 0:
-            self._reject(column, "ERR_POS_010", f"must be positive, was {self._shown(column)}")
+            self._reject(column, "ERR_POS_010", message=f"must be positive, was {self._shown(column)}")
         elif _decimals(price) > PRICE_DECIMALS:
             self._reject(
-                column, "ERR_POS_011", f"must have at most {PRICE_DECIMALS} decimals, was {self._shown(column)}"
+                column, "ERR_POS_011", message=f"must have at most {PRICE_DECIMALS} decimals, was {self._shown(column)}"
             )
         return price
 
     def _date(self, column: str) -> date | None:
         text = self.cells[column]
         if not text:
-            self._reject(column, "ERR_POS_012", "a date is required")
+            self._reject(column, "ERR_POS_012", message="a date is required")
             return None
         day = _calendar_date(text)
         if day is None:
-            self._reject(column, "ERR_POS_013", f"must be a date as YYYY-MM-DD, was {self._shown(column)}")
+            self._reject(column, "ERR_POS_013", message=f"must be a date as YYYY-MM-DD, was {self._shown(column)}")
         return day
 
     def _past_date(self, column: str) -> date | None:
         day = self._date(column)
         if day is not None and day > self.today:
-            self._reject(column, "ERR_POS_014", f"must not be in the future, was {day}")
+            self._reject(column, "ERR_POS_014", message=f"must not be in the future, was {day}")
         elif day is not None and day.year < self.today.year - MAX_AGE_YEARS:
-            self._reject(column, "ERR_POS_015", f"must not be older than {MAX_AGE_YEARS} years, was {day}")
+            self._reject(column, "ERR_POS_015", message=f"must not be older than {MAX_AGE_YEARS} years, was {day}")
         return day
 
     def _investment_class(self) -> str:
         stated = self.cells[CLASS].upper()
         if stated and stated not in SUBTYPES:
-            self._reject(CLASS, "ERR_POS_016", f"must be one of {', '.join(SUBTYPES)}, was {self._shown(CLASS)}")
+            self._reject(
+                CLASS, "ERR_POS_016", message=f"must be one of {', '.join(SUBTYPES)}, was {self._shown(CLASS)}"
+            )
             return stated
         investment_class = stated or self._inferred_class()
         subtype = self.cells[SUBTYPE].upper()
         if subtype and subtype not in SUBTYPES[investment_class]:
-            self._reject(SUBTYPE, "ERR_POS_017", f"is not a subtype of {investment_class}, was {self._shown(SUBTYPE)}")
+            self._reject(
+                SUBTYPE, "ERR_POS_017", message=f"is not a subtype of {investment_class}, was {self._shown(SUBTYPE)}"
+            )
         return investment_class
 
     def _inferred_class(self) -> str:
@@ -178,15 +192,17 @@ class Row:
         before = len(self.errors)
         underlying = self.cells[UNDERLYING].upper()
         if len(underlying) > MAX_SYMBOL_LENGTH or not _SYMBOL.fullmatch(underlying):
-            self._reject(UNDERLYING, "ERR_POS_019", "an option needs the symbol of its underlying")
+            self._reject(UNDERLYING, "ERR_POS_019", message="an option needs the symbol of its underlying")
         strike = _number(self.cells[STRIKE])
         if strike is None or not 0 < strike < MAX_PRICE or _decimals(strike) > PRICE_DECIMALS:
-            self._reject(STRIKE, "ERR_POS_020", f"an option needs a positive strike, was {self._shown(STRIKE)}")
+            self._reject(STRIKE, "ERR_POS_020", message=f"an option needs a positive strike, was {self._shown(STRIKE)}")
         expiration = _calendar_date(self.cells[EXPIRATION])
         if expiration is None:
-            self._reject(EXPIRATION, "ERR_POS_021", f"an option needs its expiration, was {self._shown(EXPIRATION)}")
+            self._reject(
+                EXPIRATION, "ERR_POS_021", message=f"an option needs its expiration, was {self._shown(EXPIRATION)}"
+            )
         if self.cells[OPTION_TYPE].upper() not in SUBTYPES["OPTIONS"]:
-            self._reject(OPTION_TYPE, "ERR_POS_022", f"must be CALL or PUT, was {self._shown(OPTION_TYPE)}")
+            self._reject(OPTION_TYPE, "ERR_POS_022", message=f"must be CALL or PUT, was {self._shown(OPTION_TYPE)}")
         if len(self.errors) > before or strike is None or expiration is None:
             return None
         return OptionTerms(underlying, strike, expiration)
@@ -197,7 +213,7 @@ class Row:
         before = len(self.errors)
         day, price = self._past_date(EXIT_DATE), self._price(EXIT_PRICE)
         if day is not None and entered is not None and day < entered:
-            self._reject(EXIT_DATE, "ERR_POS_018", f"must not be before the entry date {entered}, was {day}")
+            self._reject(EXIT_DATE, "ERR_POS_018", message=f"must not be before the entry date {entered}, was {day}")
         if len(self.errors) > before or day is None or price is None:
             return ()
         return (Exit(day, price),)
@@ -220,7 +236,7 @@ def _decimals(number: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _kind(investment_class: str, option_type: str, quantity: Decimal) -> PositionType:
+def _kind(investment_class: str, *, option_type: str, quantity: Decimal) -> PositionType:
     """Return the type that class, option type and the sign of the quantity make."""
     if investment_class == "PRIVATE":
         return PositionType.PRIVATE

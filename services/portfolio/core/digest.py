@@ -34,7 +34,7 @@ def snapshot_digests(book: Book, market: Market, *, opening: Opening, valuation:
         active = valuation.positions.active[session, order]
         bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
         names, numbers = ids[order][active], rows[active]
-        heads = _heads(opening, valuation, session)
+        heads = _heads(opening, valuation, session=session)
         digests.append(
             [
                 sha256(
@@ -46,7 +46,7 @@ def snapshot_digests(book: Book, market: Market, *, opening: Opening, valuation:
     return digests
 
 
-def _heads(opening: Opening, valuation: Valuation, session: int) -> FloatArray:
+def _heads(opening: Opening, valuation: Valuation, *, session: int) -> FloatArray:
     """Return equity and index at the previous close and the flow of the session, (n_portfolios, 3)."""
     portfolios = valuation.portfolios
     equity = portfolios.equity[session - 1] if session else opening.equity
@@ -73,7 +73,6 @@ def _rows(book: Book, quotes: Quotes, *, valuation: Valuation, session: int) -> 
         quotes.split,
         quotes.dividend,
         days.quantity[session],
-        days.exit_pnl[session],
         days.realised[session],
     ]
     return _canonical(np.column_stack(columns))

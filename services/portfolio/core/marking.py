@@ -59,7 +59,7 @@ class _ExitBooks:
     realised: IntArray
     oversold: BoolArray
 
-    def book(self, held: Holdings, lots: Lots, now: ExitRound) -> None:
+    def book(self, now: ExitRound, *, held: Holdings, lots: Lots) -> None:
         """Close part or all of some lots of `held`, in place."""
         lot = now.lot
         quantity, value, cost = held.quantity[lot], held.value[lot], held.cost[lot]
@@ -103,7 +103,7 @@ def advance(holdings: Holdings, lots: Lots, *, quotes: Quotes, exits: Iterable[E
 
     books = _ExitBooks(np.zeros_like(outlay), np.zeros_like(outlay), np.zeros(outlay.size, dtype=np.bool_))
     for now in exits:
-        books.book(held, lots, now)
+        books.book(now, held=held, lots=lots)
 
     closing = _at_close(held, lots, close=quotes.close)
     pnl = closing.value - held.value + books.exit_pnl + dividends

@@ -31,7 +31,7 @@ def daily_returns(pnl: IntArray, base: IntArray) -> Quantities:
     return Quantities(values, reasons)
 
 
-def twr_index(opening: FloatArray, pnl: IntArray, base: IntArray) -> Quantities:
+def twr_index(opening: FloatArray, *, pnl: IntArray, base: IntArray) -> Quantities:
     """Return the time-weighted index: daily returns chain-linked, so that flows neither fake nor hide a gain.
 
     A session without capital and without P&L leaves the index where it was (a portfolio that waits for its first

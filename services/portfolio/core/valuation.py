@@ -193,7 +193,7 @@ def _aggregate(positions: PositionValues, segments: Segments, *, flows: IntArray
         stale=segments.sums(held & positions.stale),
         at_cost=segments.sums(held & positions.at_cost),
         daily_return=daily_returns(pnl, base),
-        twr=twr_index(opening.twr, pnl, base),
+        twr=twr_index(opening.twr, pnl=pnl, base=base),
     )
 
 

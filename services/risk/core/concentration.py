@@ -46,12 +46,12 @@ def concentration(books: Books) -> Concentration:
     return Concentration(
         hhi=quantities(hhi, reasons),
         effective_positions=quantities(divide(np.full(hhi.shape, HHI_SCALE), hhi), reasons),
-        top_3=quantities(_top(books, sizes, totals, 3), reasons),
-        top_10=quantities(_top(books, sizes, totals, 10), reasons),
+        top_3=quantities(_top(books, sizes, totals=totals, names=3), reasons),
+        top_10=quantities(_top(books, sizes, totals=totals, names=10), reasons),
     )
 
 
-def _top(books: Books, sizes: IntArray, totals: IntArray, names: int) -> FloatArray:
+def _top(books: Books, sizes: IntArray, *, totals: IntArray, names: int) -> FloatArray:
     """Return the share of the largest names; sums of integers, so ties cannot matter."""
     descending = np.lexsort((-sizes, books.portfolio))
     portfolio = books.portfolio[descending]

@@ -67,7 +67,7 @@ def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSe
     series = np.full((books.n_portfolios, window), np.nan)
     usable = ~reasons.astype(np.bool_)
     if usable.any():
-        series[usable] = _weighted_sums(books, available, covered)[usable]
+        series[usable] = _weighted_sums(books, available, covered=covered)[usable]
     return ReturnSeries(series, reasons, coverage)
 
 
@@ -81,7 +81,7 @@ def realised_volatility(series: ReturnSeries) -> Quantities:
     return quantities(np.sqrt(variance * SESSIONS_PER_YEAR), series.unavailable)
 
 
-def _weighted_sums(books: Books, returns: FloatArray, covered: BoolArray) -> FloatArray:
+def _weighted_sums(books: Books, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
     """Return the sum of weight times return per portfolio and session, holdings in their canonical order.
 
     One session at a time: a matrix product over the holdings would round differently with the size of the shard.

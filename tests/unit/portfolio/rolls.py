@@ -66,7 +66,7 @@ def roll(
     market = market_of(n_sessions, closes, splits or {}, dividends or {})
     opening = Opening(np.array([cents_of(Decimal(equity))]), np.ones(1), book.holdings)
     paid = [Flow(PORTFOLIO, on, Decimal(amount)) for on, amount in flows]
-    booked = flows_by_session(paid, window, {PORTFOLIO: 0})
+    booked = flows_by_session(paid, window, portfolios={PORTFOLIO: 0})
     return roll_forward(book.lots, market, exits=book.exits, flows=booked, opening=opening)
 
 

@@ -92,7 +92,7 @@ def valued() -> Valuation:
     window = Window(OPENING, DAYS)
     book = assemble(positions_of_the_world(), window, portfolios=portfolios, columns=columns, known=Known({}, last))
     opening = Opening(equity, np.ones(equity.size), book.holdings)
-    flows = flows_by_session(flows_of_the_world(), window, portfolios)
+    flows = flows_by_session(flows_of_the_world(), window, portfolios=portfolios)
     return roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
 
 
