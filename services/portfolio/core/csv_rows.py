@@ -1,6 +1,6 @@
 """Validate one row of a positions file and turn it into the terms of a position.
 
-A row yields either terms or every error it has. The codes are those users of the predecessor know.
+A row yields either terms or every error it has.
 """
 
 import re
