@@ -1,0 +1,58 @@
+"""Digests of the inputs of an assessment, so that unchanged inputs are recognised and write nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.risk.core.books import Books
+from services.risk.core.measures import MEASURES
+from shared.conventions import FACTORS
+from shared.unavailable import FloatArray, Quantities, Reason
+
+# Raised with every change that changes a number: results of another version are other results.
+CODE_VERSION: Final = 1
+DIGEST_BYTES: Final = 16
+
+_CONTEXT: Final = repr((CODE_VERSION, FACTORS, [measure.name for measure in MEASURES])).encode()
+_REASON_CODES: Final = {None: 0.0} | {reason: index + 1.0 for index, reason in enumerate(Reason)}
+
+
+def symbol_digests(
+    symbols: Sequence[str], *, betas: Quantities, sectors: Sequence[str], returns: FloatArray
+) -> NDArray[np.uint8]:
+    """Return a digest of what is known of each symbol, (n_symbols, DIGEST_BYTES)."""
+    whys = betas.unavailable.ravel().tolist()
+    codes = np.array([_REASON_CODES[None if why is None else why.reason] for why in whys])
+    rows = _canonical(np.concatenate([betas.values, codes.reshape(betas.values.shape), returns], axis=1))
+    digests = [
+        hashlib.blake2b(repr(label).encode() + row.tobytes(), digest_size=DIGEST_BYTES).digest()
+        for label, row in zip(zip(symbols, sectors, strict=True), rows, strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def portfolio_digests(books: Books, symbols: NDArray[np.uint8]) -> tuple[bytes, ...]:
+    """Return one digest per portfolio over its equity, its holdings and what is known of their symbols.
+
+    Depends neither on the order of the positions nor on the other portfolios of the shard.
+    """
+    amounts = np.column_stack([books.net, books.gross]).astype(np.int64)
+    holdings = np.concatenate([symbols[books.symbol], amounts.view(np.uint8)], axis=1)
+    bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1)).tolist()
+    seed = hashlib.blake2b(_CONTEXT, digest_size=DIGEST_BYTES)
+    digests = []
+    for equity, (first, last) in zip(books.equity, pairwise(bounds), strict=True):
+        digest = seed.copy()
+        digest.update(equity.tobytes())
+        digest.update(holdings[first:last].tobytes())
+        digests.append(digest.digest())
+    return tuple(digests)
+
+
+def _canonical(values: FloatArray) -> FloatArray:
+    """Give every NaN and every zero the same bits."""
+    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values + 0.0))

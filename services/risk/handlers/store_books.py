@@ -1,0 +1,16 @@
+"""Keep the books, and hold the part until what it is assessed with is in."""
+
+from services.risk.fan_out import books_due
+from services.risk.repository import RiskRepository
+from shared.bus.fan_in import FanIn
+from shared.contracts.portfolio import PortfoliosValued
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def store_books(event: PortfoliosValued, uow: UnitOfWork, *, inputs: FanIn) -> None:
+    """Store the books; when the inputs of the run are in already, they are due at once."""
+    await RiskRepository(uow.connection).store_books(event.books)
+
+    portfolio_ids = event.subject_names()
+    if await inputs.hold(event, portfolio_ids, uow):
+        uow.emit(books_due(event.run, event.part, portfolio_ids))

@@ -1,0 +1,28 @@
+"""The composition root of risk."""
+
+from services.risk import api, subscribers
+from services.risk.fan_out import fan_out_books
+from shared.bus.fan_in import FanIn
+from shared.clock import Clock, SystemClock
+from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.prices.panel import PricePanel
+from shared.service import Service, build_service
+from shared.settings import CommonSettings
+
+
+def build(common: CommonSettings, settings: None = None, *, clock: Clock | None = None) -> Service:  # noqa: ARG001
+    """Return risk, ready to run; it has no settings of its own."""
+    service = build_service("risk", common)
+    panel = PricePanel(service.engine)
+    inputs = FanIn(
+        stage="inputs",
+        streams=(PricesUpdated.topic, ProfilesUpdated.topic, SymbolsFactored.topic),
+        fan_out=fan_out_books,
+        deadline_s=common.fan_in_deadline_s,
+    )
+    subscribers.register(service.consume, inputs=inputs, panel=panel)
+    service.fan_ins.append(inputs)
+    service.warm_up.append(panel.refresh)
+    service.router = api.build_router(service.unit_of_work, clock or SystemClock())
+    return service

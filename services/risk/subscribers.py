@@ -1,0 +1,24 @@
+"""What risk listens to."""
+
+from services.risk.failures import report_failed_assessment, report_failed_books
+from services.risk.handlers.assess_portfolios import assess_portfolios
+from services.risk.handlers.store_betas import store_betas
+from services.risk.handlers.store_books import store_books
+from services.risk.handlers.store_prices import store_prices
+from services.risk.handlers.store_profiles import store_profiles
+from shared.bus.consume import Consume
+from shared.bus.fan_in import FanIn
+from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.portfolio import PortfoliosValued
+from shared.contracts.risk import RiskDue
+from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.prices.panel import PricePanel
+
+
+def register(consume: Consume, *, inputs: FanIn, panel: PricePanel) -> None:
+    """Declare the consumers."""
+    consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(SymbolsFactored, store_betas, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(PortfoliosValued, store_books, on_failure=report_failed_books, inputs=inputs)
+    consume(RiskDue, assess_portfolios, on_failure=report_failed_assessment, panel=panel)
