@@ -52,7 +52,7 @@ def roll(inputs: RollInputs) -> Rolled:
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     known = Known(inputs.opening.positions, _last_closes(inputs.before), _splits(inputs.before))
     book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
-    flows = flows_by_session(inputs.flows, inputs.window, index)
+    flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
     market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
     opening = _opening(inputs, book)
     valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)

@@ -1,0 +1,136 @@
+"""`make bench`: a night of N symbols x P portfolios x 50 positions over 300 stored sessions, measured.
+
+``python -m tests.benchmarks 500x50 2000x500`` writes ``build/bench.json`` and prints a table.
+"""
+
+import asyncio
+import json
+import platform as machine
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from shared.telemetry import configure_logging
+from tests.benchmarks.bound import bound_s
+from tests.benchmarks.platform import Platform, enter_portfolios, onboard, peak_rss_mib, platform
+from tests.benchmarks.universe import Universe, make_universe, write_files
+
+STORED_SESSIONS = 300
+NIGHTS = 3  # the median is reported
+ONBOARDINGS = 10
+POSITIONS = 50
+NEW_SYMBOLS = 5  # in each portfolio of unknown symbols
+COLUMNS = ("night_s", "bound_s", "rows", "statements", "peak_rss_mib", "hop_ms_p50", "hop_ms_p95")
+ONBOARDING_COLUMNS = ("onboarding_known_s_p95", "onboarding_new_s_p95")
+
+console = Console(stderr=True)
+
+
+async def measure(symbols: int, portfolios: int, directory: Path) -> dict[str, Any]:
+    """Return the figures of one size."""
+    spare = ONBOARDINGS * NEW_SYMBOLS
+    universe = make_universe(symbols + spare, STORED_SESSIONS + NIGHTS)
+    write_files(universe, directory / "files")
+    known = universe.stocks[:symbols]
+    stored_until = universe.sessions[STORED_SESSIONS - 1]
+    async with platform(directory / "data", directory / "files") as running:
+        console.log(f"{symbols} x {portfolios} on {running.broker}: storing {STORED_SESSIONS} sessions")
+        await running.run(kind="backfill", symbols=known, last_session=stored_until.isoformat())
+        await enter_portfolios(running, known, count=portfolios, size=POSITIONS, opened_on=stored_until)
+        await running.run(kind="backfill", last_session=stored_until.isoformat())
+        nights = [
+            await _night(running, universe.sessions[STORED_SESSIONS + night].isoformat())
+            for night in track(range(NIGHTS), "nights", console=console)
+        ]
+        onboarding = await _onboardings(running, universe, known)
+        bound = await bound_s(_only(universe, symbols), running.admin, portfolios=portfolios, size=POSITIONS)
+    middle = sorted(nights, key=lambda night: night["night_s"])[NIGHTS // 2]
+    figures = {"symbols": symbols, "portfolios": portfolios, **middle, "bound_s": bound, **onboarding}
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+async def _night(running: Platform, session: str) -> dict[str, Any]:
+    rows, statements = await running.rows_written(), running.statements()
+    run = await running.run(kind="nightly", first_session=session, last_session=session)
+    if run["status"] != "completed":
+        raise RuntimeError(f"the night must complete, was {run['status']}: {run['failures'][:3]} {run['missing']}")
+    hops = await running.hops_ms(run["run"]["run_id"])
+    return {
+        "night_s": run["seconds"],
+        "stages": {stage["stage"]: round(stage["seconds"], 3) for stage in run["stages"]},
+        "rows": await running.rows_written() - rows,
+        "statements": running.statements() - statements,
+        "peak_rss_mib": peak_rss_mib(),
+        "hop_ms_p50": float(np.percentile(hops, 50)),
+        "hop_ms_p95": float(np.percentile(hops, 95)),
+    }
+
+
+async def _onboardings(running: Platform, universe: Universe, known: tuple[str, ...]) -> dict[str, float]:
+    as_of = universe.sessions[-1]
+    new = universe.stocks[len(known) :]
+    known_s, new_s = [], []
+    for number in track(range(ONBOARDINGS), "onboardings", console=console):
+        mine = [known[(number * POSITIONS + index) % len(known)] for index in range(POSITIONS)]
+        known_s.append(await onboard(running, f"known {number}", mine, as_of=as_of))
+        fresh = [*mine[:-NEW_SYMBOLS], *new[number * NEW_SYMBOLS : (number + 1) * NEW_SYMBOLS]]
+        new_s.append(await onboard(running, f"new {number}", fresh, as_of=as_of))
+    return {
+        "onboarding_known_s_p95": float(np.percentile(known_s, 95)),
+        "onboarding_new_s_p95": float(np.percentile(new_s, 95)),
+    }
+
+
+def _only(universe: Universe, symbols: int) -> Universe:
+    count = len(universe.symbols) - len(universe.stocks) + symbols
+    return Universe(universe.sessions, universe.symbols[:count], universe.close[:, :count])
+
+
+def table_of(results: list[dict[str, Any]]) -> Table:
+    """Return the results for the terminal."""
+    table = Table(title=f"night over {STORED_SESSIONS} stored sessions, {POSITIONS} positions a portfolio")
+    table.add_column("symbols x portfolios")
+    for name in (*COLUMNS, "night/bound", *ONBOARDING_COLUMNS):
+        table.add_column(name, justify="right")
+    for result in results:
+        ratio = result["night_s"] / result["bound_s"]
+        cells = [result[name] for name in COLUMNS] + [round(ratio, 1)] + [result[name] for name in ONBOARDING_COLUMNS]
+        table.add_row(f"{result['symbols']} x {result['portfolios']}", *(f"{cell:,}" for cell in cells))
+    return table
+
+
+def stages_of(results: list[dict[str, Any]]) -> Table:
+    """Return where the nights' time went; a stage begins when what it waits for has ended."""
+    table = Table(title="seconds per stage")
+    table.add_column("symbols x portfolios")
+    for stage in results[0]["stages"]:
+        table.add_column(stage, justify="right")
+    for result in results:
+        table.add_row(f"{result['symbols']} x {result['portfolios']}", *(f"{s:.2f}" for s in result["stages"].values()))
+    return table
+
+
+def main(sizes: list[str]) -> None:
+    """Measure every size in a process of its own state and write the results."""
+    configure_logging(level="ERROR")
+    results = []
+    for size in sizes:
+        symbols, _, portfolios = size.partition("x")
+        with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as directory:
+            results.append(asyncio.run(measure(int(symbols), int(portfolios), Path(directory))))
+    output = Path("build/bench.json")
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(results, indent=2))
+    shown = Console()
+    shown.print(table_of(results), stages_of(results))
+    shown.print(f"Python {machine.python_version()}, {machine.machine()}, {machine.system()}; figures in {output}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["500x50"])
