@@ -11,9 +11,9 @@ from services.market_data.core.adjustment import adjustment_changed
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars, DateArray
 from services.market_data.core.findings import Finding
-from services.market_data.core.window import sessions_array
 from services.market_data.providers.chain import ChainedBars, ProviderChain
 from services.market_data.repository import MarketDataRepository
+from services.market_data.window import sessions_array
 from shared.unavailable import Unavailable
 
 
@@ -41,10 +41,20 @@ class CheckedFetch:
     undecided: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The sessions to fetch; rows after `newest`, the last closed session, are from the future."""
+
+    first: date
+    last: date
+    newest: date
+
+
 async def fetch_checked(
-    chain: ProviderChain, repository: MarketDataRepository, symbols: Sequence[str], *, first: date, last: date
+    chain: ProviderChain, repository: MarketDataRepository, symbols: Sequence[str], span: Span
 ) -> CheckedFetch:
-    """Fetch the bars of the symbols on [first, last] and check them."""
+    """Fetch the bars of the symbols over the span and check them."""
+    first, last = span.first, span.last
     sessions = sessions_array(first, last)
     chained = await chain.fetch_bars(symbols, first, last)
     bars = Bars.blank(sessions, ())
@@ -53,7 +63,7 @@ async def fetch_checked(
     before = await _previous_closes(repository, symbols, first)
     for answer in chained.answers:
         previous = np.array([before[symbol] for symbol in answer.rows.symbols])
-        request = Request(provider=answer.provider, sessions=sessions, target=last, previous_close=previous)
+        request = Request(provider=answer.provider, sessions=sessions, target=span.newest, previous_close=previous)
         checked = check_rows(answer.rows, request)
         bars = bars.merge(checked.bars)
         findings += [*answer.findings, *checked.findings]

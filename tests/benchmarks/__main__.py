@@ -127,7 +127,7 @@ def main(sizes: list[str]) -> None:
     output = Path("build/bench.json")
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(results, indent=2))
-    shown = Console()
+    shown = Console(width=180)
     shown.print(table_of(results), stages_of(results))
     shown.print(f"Python {machine.python_version()}, {machine.machine()}, {machine.system()}; figures in {output}")
 

@@ -1,13 +1,16 @@
 """Fetch what a shard of symbols lacks, store it, and announce what the run concerns."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from services.market_data.announcing import prices_updated, profiles_updated
 from services.market_data.core.bars import Bars, DateArray
-from services.market_data.core.window import planning_window, sessions_array
-from services.market_data.fetching import changed_sessions, fetch_checked, restated_symbols
+from services.market_data.fetching import Span, changed_sessions, fetch_checked, restated_symbols
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.repository import MarketDataRepository
+from services.market_data.window import planning_window, sessions_array
+from shared.calendar import last_closed_session
 from shared.clock import Clock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
@@ -40,9 +43,13 @@ async def _fetch_bars(
 ) -> tuple[DateArray, Bars | None]:
     # Returns the sessions with new bars, and the whole window of the symbols whose history has changed.
     window = planning_window(event.run.first_session, event.run.last_session)
-    first, last = event.fetch_first or window[0].item(), event.fetch_last or window[-1].item()
+    span = Span(
+        first=event.fetch_first or window[0].item(),
+        last=event.fetch_last or window[-1].item(),
+        newest=last_closed_session(clock.now()),
+    )
     edition = await chain.edition()
-    fetched = await fetch_checked(chain, repository, event.symbols, first=first, last=last)
+    fetched = await fetch_checked(chain, repository, event.symbols, span)
     stored = await repository.load_bars(event.symbols, fetched.bars.sessions)
     restated = restated_symbols(fetched, stored, await repository.load_sources(event.symbols))
     continued = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
@@ -50,7 +57,8 @@ async def _fetch_bars(
 
     parts = [fetched]
     if restated:
-        parts.append(await fetch_checked(chain, repository, restated, first=window[0].item(), last=last))
+        whole = replace(span, first=window[0].item())
+        parts.append(await fetch_checked(chain, repository, restated, whole))
     for part in parts:
         await repository.store_bars(part.bars, source=part.source, fetched_at=clock.now())
         await repository.store_findings(part.findings, run_id=event.run.run_id)

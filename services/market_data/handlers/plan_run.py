@@ -1,9 +1,9 @@
 """Plan a run: what is missing per symbol, cut into shards."""
 
 from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
-from services.market_data.core.window import planning_window
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.repository import MarketDataRepository
+from services.market_data.window import planning_window
 from shared.contracts.event import Event
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.run import Part, Run
