@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.ops.commands import exports, hosting, portfolios, runs, showing
+from services.ops.commands import demonstration, exports, hosting, portfolios, runs, showing
 from services.ops.errors import CommandError, Refused
 
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("up")(hosting.up)
+app.command("demo")(demonstration.demo)
 app.command("serve")(hosting.serve)
 app.command("migrate")(hosting.migrate)
 app.command("rebuild")(hosting.rebuild)

@@ -109,6 +109,17 @@ POSITIONS: Final = pa.schema(
         *_columns("revision", pa.int64()),
     ]
 )
+RISK: Final = pa.schema(
+    [
+        *_columns("as_of", _DAY),
+        *_columns("portfolio_id kind name quantity", pa.string()),
+        *_columns("value", pa.float64()),
+        *_REASON,
+        *_columns("coverage", pa.float64()),
+        *_columns("coverage_reason unit", pa.string()),
+        *_EVIDENCE,
+    ]
+)
 
 
 def _factor_rows(entry: Entry) -> Iterator[Row]:
@@ -136,11 +147,43 @@ def _position_rows(entry: Entry) -> Iterator[Row]:
     yield _typed(entry, POSITIONS)
 
 
+def _risk_rows(entry: Entry) -> Iterator[Row]:
+    for factor in entry["factors"]:
+        for quantity, unit in (("beta", "over equity"), ("dollars", "currency")):
+            yield _risk_row(entry, ("factor", factor["factor"], quantity), factor[quantity], factor["coverage"], unit)
+    for sector in entry["sectors"]:
+        for quantity in ("net", "gross"):
+            amount = {"value": float(sector[quantity]), "reason": None, "detail": None}
+            yield _risk_row(entry, ("sector", sector["sector"], quantity), amount, None, "currency")
+        for quantity in ("net_over_equity", "gross_over_equity"):
+            yield _risk_row(entry, ("sector", sector["sector"], quantity), sector[quantity], None, "over equity")
+    for measure in entry["measures"]:
+        name = measure["measure"]
+        yield _risk_row(entry, ("measure", name, name), measure["value"], measure["coverage"], measure["unit"])
+
+
+def _risk_row(entry: Entry, what: tuple[str, str, str], measure: Entry, coverage: Entry | None, unit: str) -> Row:
+    kind, name, quantity = what
+    covered = coverage or {"value": None, "reason": None}
+    cells = {
+        **entry,
+        **measure,
+        "kind": kind,
+        "name": name,
+        "quantity": quantity,
+        "coverage": covered["value"],
+        "coverage_reason": covered["reason"],
+        "unit": unit,
+    }
+    return _typed(cells, RISK)
+
+
 EXPORTS: Final[Mapping[str, ExportedList]] = MappingProxyType(
     {
         "factors": ExportedList("/factors", ("as_of", "symbol"), Export(FACTORS, _factor_rows)),
         "metrics": ExportedList("/metrics", ("as_of", "symbol"), Export(METRICS, _metric_rows)),
         "snapshots": ExportedList("/snapshots", ("as_of", "portfolio_id"), Export(SNAPSHOTS, _snapshot_rows)),
         "positions": ExportedList("/position-values", ("as_of", "portfolio_id"), Export(POSITIONS, _position_rows)),
+        "risk": ExportedList("/risk", ("as_of", "portfolio_id"), Export(RISK, _risk_rows)),
     }
 )

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from services.ops.client import ApiClient
 from services.ops.errors import Misused
 from services.ops.paging import pages
-from services.ops.rendering import console, measure_row, money, number, table
+from services.ops.rendering import console, measure_row, money, number, percent, table
 
 _PAGE = 500
 
@@ -26,10 +26,36 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Report
     """
     portfolio = client.get(f"/portfolios/{_portfolio_id(client, wanted)}")
     path = f"/portfolios/{portfolio['portfolio_id']}"
-    values = client.get(f"{path}/values", as_of=as_of)
-    session = values[0]["as_of"] if values else as_of
-    snapshots = client.get(f"{path}/snapshots", first=session, last=session)
-    return {"portfolio": portfolio, "snapshot": snapshots[-1] if snapshots else None, "positions": values}
+    snapshots = load_snapshots(client, portfolio["portfolio_id"], last=as_of)
+    if not snapshots:
+        raise Misused(f"portfolio {portfolio['name']!r} has not been valued{f' on or before {as_of}' if as_of else ''}")
+    session = snapshots[-1]["as_of"]
+    return {
+        "portfolio": portfolio,
+        "snapshot": snapshots[-1],
+        "positions": client.get(f"{path}/values", as_of=session),
+        "risk": _find_risk(client, portfolio["portfolio_id"], session),
+    }
+
+
+def load_snapshots(
+    client: ApiClient, portfolio_id: str, *, first: date | None = None, last: date | None = None
+) -> list[dict[str, Any]]:
+    """Return a portfolio's snapshots, the oldest first."""
+    read = pages(
+        client,
+        f"/portfolios/{portfolio_id}/snapshots",
+        lambda entry: {"after_as_of": entry["as_of"], "after_portfolio_id": portfolio_id},
+        limit=_PAGE,
+        first=first,
+        last=last,
+    )
+    return [entry for page in read for entry in page]
+
+
+def _find_risk(client: ApiClient, portfolio_id: str, session: str) -> dict[str, Any] | None:
+    found = client.get("/risk", portfolio_id=portfolio_id, first=session, last=session)
+    return found[0] if found else None
 
 
 def load_portfolios(client: ApiClient) -> list[dict[str, Any]]:
@@ -51,9 +77,14 @@ def _portfolio_id(client: ApiClient, wanted: str) -> str:
 def print_portfolio(report: Report) -> None:
     """Show it on the terminal."""
     out = console()
-    if report["snapshot"] is not None:
-        out.print(_snapshot_table(report))
+    out.print(_snapshot_table(report))
     out.print(_position_table(report["positions"]))
+    if report["risk"] is None:
+        out.print(f"risk has not been assessed as of {report['snapshot']['as_of']}")
+        return
+    out.print(_factor_table(report["risk"]))
+    out.print(_sector_table(report["risk"]))
+    out.print(_measure_table(report["risk"]))
 
 
 def _snapshot_table(report: Report) -> RenderableType:
@@ -86,3 +117,33 @@ def _position_table(values: list[dict[str, Any]]) -> RenderableType:
 def _origin(value: dict[str, Any]) -> str:
     source = str(value["mark_source"]).lower()
     return f"{source}, {value['mark_age']} sessions old" if value["mark_age"] else source
+
+
+def _factor_table(risk: Report) -> RenderableType:
+    rows = [
+        (*measure_row(factor["factor"], factor["beta"]), money(factor["dollars"]["value"]), percent(factor["coverage"]))
+        for factor in risk["factors"]
+    ]
+    return table("factor exposures", ("factor", "beta", "reason", "detail", "currency", "coverage"), rows)
+
+
+def _sector_table(risk: Report) -> RenderableType:
+    rows = [
+        (
+            sector["sector"],
+            money(sector["net"]),
+            money(sector["gross"]),
+            percent(sector["net_over_equity"]),
+            percent(sector["gross_over_equity"]),
+        )
+        for sector in risk["sectors"]
+    ]
+    return table("sectors", ("sector", "net", "gross", "net/equity", "gross/equity"), rows)
+
+
+def _measure_table(risk: Report) -> RenderableType:
+    rows = [
+        (*measure_row(entry["measure"], entry["value"]), percent(entry["coverage"]), entry["unit"])
+        for entry in risk["measures"]
+    ]
+    return table("measures", ("measure", "value", "reason", "detail", "coverage", "unit"), rows)

@@ -39,6 +39,11 @@ def money(value: float | str | None) -> str:
     return number(value, digits=2)
 
 
+def percent(measure: Row) -> str:
+    """Return a measure as a percentage, or the reason why there is none."""
+    return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.1%}"
+
+
 def stage_table(run: Row) -> RenderableType:
     """Return what each stage of a run did and how long it took."""
     rows = [

@@ -29,6 +29,9 @@ class _LogLevel(StrEnum):
     ERROR = "error"
 
 
+BrokerOption = Annotated[
+    _Broker | None, typer.Option(help="Which broker to run; by default Kafka where its jars and Java are.")
+]
 _Host = Annotated[str, typer.Option(envvar="SIGMASIGHT_HOST", help="Where to listen.")]
 _Port = Annotated[int, typer.Option(envvar="SIGMASIGHT_PORT", min=0, max=65535, help="0 takes a free one.")]
 
@@ -56,9 +59,7 @@ class UpOptions(LogOptions):
     data_dir: DataDirOption = DEFAULT_DATA_DIR
     host: _Host = "127.0.0.1"
     port: _Port = 8000
-    broker: Annotated[
-        _Broker | None, typer.Option(help="Which broker to run; by default Kafka where its jars and Java are.")
-    ] = None
+    broker: BrokerOption = None
     bootstrap_servers: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None
     database_url: Annotated[str | None, typer.Option(help="A PostgreSQL that runs already, as administrator.")] = None
     providers: Annotated[

@@ -1,0 +1,5 @@
+"""`python -m services.ops` is `sigmasight`."""
+
+from services.ops.cli import app
+
+app()
