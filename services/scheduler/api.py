@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.scheduler.core.ledger import missing_parts
 from services.scheduler.ending import stage_counts
@@ -32,7 +32,7 @@ class RunBody(BaseModel):
     last_session: date | None = None
     symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(default=None, max_length=10_000)
     portfolio_ids: list[UUID] | None = Field(default=None, max_length=10_000)
-    requested_by: str = Field(default="api", max_length=200)
+    requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")
 
 
 class StageFailure(Failure):
@@ -103,7 +103,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
         return _summary(stored)
 
     @router.get("/runs")
-    async def list_runs(limit: Limit = 50, before: datetime | None = None) -> list[RunSummary]:
+    async def list_runs(limit: Limit = 50, before: AwareDatetime | None = None) -> list[RunSummary]:
         """List runs, the newest request first; page on with the last `requested_at` as `before`."""
         async with unit_of_work.reading() as connection:
             runs = await SchedulerRepository(connection).list_runs(limit=limit, before=before)

@@ -49,6 +49,11 @@ def _run_query(clause: str) -> Any:
     return sa.text(f"SELECT {_RUN_COLUMNS} FROM runs {clause}").columns(*columns, sa.column("run", JSONB))
 
 
+def _number(said: str | None, otherwise: int, *, digits: int) -> int:
+    # Anybody can write headers: what would not fit the column is not taken.
+    return int(said) if said and said.isascii() and said.isdigit() and len(said) <= digits else otherwise
+
+
 class SchedulerRepository:
     """Queries on one connection."""
 
@@ -78,7 +83,9 @@ class SchedulerRepository:
 
     async def get_active_run(self, run: Run, *, scope: str) -> StoredRun:
         """Return the active run that a request for `run` joins."""
-        query = _run_query("WHERE status = 'active' AND kind = :kind AND last_session = :last AND scope = :scope")
+        query = _run_query(
+            "WHERE status = 'active' AND kind = :kind AND last_session = :last AND md5(scope) = md5(:scope)"
+        )
         parameters = {"kind": run.kind.value, "last": run.last_session, "scope": scope}
         return _stored((await self._connection.execute(query, parameters)).one())
 
@@ -174,13 +181,13 @@ class SchedulerRepository:
         said = letter.headers
         parameters = {
             "topic": said.get("dlq-topic", letter.topic),
-            "partition": int(said.get("dlq-partition", letter.partition)),
-            "position": int(said.get("dlq-offset", letter.offset)),
+            "partition": _number(said.get("dlq-partition"), letter.partition, digits=9),
+            "position": _number(said.get("dlq-offset"), letter.offset, digits=18),
             "consumer": said.get("dlq-consumer", "unknown"),
             "run_id": run_of(letter),
             "reason": said.get("dlq-reason", "unknown"),
             "detail": said.get("dlq-detail", ""),
-            "attempts": int(said.get("dlq-attempts", 0)),
+            "attempts": _number(said.get("dlq-attempts"), 0, digits=9),
             "value": letter.value,
             "headers": json.dumps(dict(said)),
         }

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from services.scheduler.repository import SchedulerRepository, scope_of
 from services.scheduler.settings import SchedulerSettings
-from shared.calendar import is_session, last_closed_session, session_on_or_before, shift_session
+from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before, shift_session
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
@@ -81,9 +81,12 @@ async def _first_session(
 
 
 def _check_range(first: date, last: date, newest: date) -> None:
-    for field, day in (("first_session", first), ("last_session", last)):
+    # The last one first: a request that names only that one is told about it.
+    for field, day in (("last_session", last), ("first_session", first)):
         if day > newest:
             raise UnusableSession(field, f"must not be after the last closed session {newest}, was {day}")
+        if day < FIRST_SESSION:
+            raise UnusableSession(field, f"must be a session on or after {FIRST_SESSION}, was {day}")
         if not is_session(day):
             raise UnusableSession(
                 field, f"must be a session (the one before is {session_on_or_before(day)}), was {day}"

@@ -25,8 +25,8 @@ TABLES = (
         CHECK ((status = 'active') = (finished_at IS NULL))
     )
     """,
-    # A second request for the same work joins the run that is under way.
-    "CREATE UNIQUE INDEX runs_one_active ON runs (kind, last_session, scope) WHERE status = 'active'",
+    # A second request for the same work joins the run that is under way. A scope of many symbols outgrows an index.
+    "CREATE UNIQUE INDEX runs_one_active ON runs (kind, last_session, md5(scope)) WHERE status = 'active'",
     "CREATE INDEX runs_by_session ON runs (last_session DESC, requested_at DESC)",
     """
     CREATE TABLE run_parts (
@@ -53,10 +53,15 @@ TABLES = (
         attempts integer NOT NULL,
         value bytea NOT NULL,
         headers jsonb NOT NULL,
-        recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        PRIMARY KEY (topic, partition_number, position, consumer)
+        recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
     """,
+    # With the digest, since a broker that has lost its log gives the same positions to other messages.
+    """
+    CREATE UNIQUE INDEX dead_letters_once
+    ON dead_letters (topic, partition_number, position, consumer, md5(value))
+    """,
+    "CREATE INDEX dead_letters_newest ON dead_letters (recorded_at DESC)",
 )
 
 
