@@ -13,6 +13,6 @@ async def eventually(look: Callable[[], Awaitable[T]], *, within_s: float = 20.0
     deadline = time.perf_counter() + within_s
     while not (seen := await look()):
         if time.perf_counter() > deadline:
-            raise AssertionError(f"not seen within {within_s} s: {look.__qualname__}, last {seen!r}")
+            raise AssertionError(f"not seen within {within_s} s: {look!r}, last {seen!r}")
         await asyncio.sleep(0.02)
     return seen

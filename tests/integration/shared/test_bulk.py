@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ async def _upsert(unit_of_work: UnitOfWorkFactory, columns: dict[str, Any], **op
         return await upsert(uow.connection, "measures", columns, key=KEY, **options)
 
 
-def _measures(subject: str, values: list[float | None]) -> dict[str, Any]:
+def _measures(subject: str, values: Sequence[float | None]) -> dict[str, Any]:
     return {"subject": [subject] * len(values), "as_of": np.arange(len(values)), "value": values}
 
 
@@ -104,7 +105,7 @@ async def test_upsert_by_many_writers_in_opposite_orders_does_not_deadlock(unit_
 
 
 async def _append(unit_of_work: UnitOfWorkFactory, digests: list[str]) -> int:
-    columns = {
+    columns: dict[str, Any] = {
         "subject": ["revised"] * len(digests),
         "as_of": list(range(len(digests))),
         "digest": digests,
@@ -135,7 +136,7 @@ async def test_append_revisions_writes_only_what_has_another_digest(
 async def test_append_revisions_at_once_never_makes_the_same_revision_twice(
     unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
 ) -> None:
-    columns = {"subject": ["raced"], "as_of": [0], "digest": ["same"], "value": [1.0]}
+    columns: dict[str, Any] = {"subject": ["raced"], "as_of": [0], "digest": ["same"], "value": [1.0]}
 
     async def append() -> int:
         async with unit_of_work() as uow:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -146,7 +147,7 @@ async def test_relay_that_polls_once_a_minute_publishes_at_once_when_notified(
             run = make_run()
             async with unit_of_work() as uow:
                 uow.emit(ProbeFollowed(run=run, part=Part(index=0, total=1)))
-            await eventually(lambda run=run: _settled(engine, run), within_s=15.0)
+            await eventually(partial(_settled, engine, run), within_s=15.0)
         assert relay.sent >= 3
 
 

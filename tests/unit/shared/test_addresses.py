@@ -26,7 +26,7 @@ def test_plain_url_spells_tls_as_libpq_does() -> None:
 
 @pytest.mark.parametrize("url", [f"mysql://me:{SECRET}@db/prod", f"sqlite:///{SECRET}.db"])
 def test_database_url_of_another_database_is_refused_without_the_secret(url: str) -> None:
-    with pytest.raises(ValueError, match="must start with postgresql://, was (mysql|sqlite)://"):
+    with pytest.raises(ValueError, match=r"must start with postgresql://, was (mysql|sqlite)://"):
         asyncpg_url(url)
     with pytest.raises(ValidationError) as refusal:
         _settings(url)

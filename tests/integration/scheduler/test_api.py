@@ -1,0 +1,194 @@
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from services.scheduler.handlers.record_dead_letter import record_dead_letter
+from services.scheduler.handlers.record_progress import record_progress
+from services.scheduler.settings import SchedulerSettings
+from shared.bus.dead_letters import Letter
+from shared.contracts.event import Failure
+from shared.contracts.run import ONLY_PART
+from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.service import Service
+from tests.support.databases import VIEWER_TOKEN
+from tests.support.runs import make_run
+
+PROBLEM = "application/problem+json"
+
+
+async def test_request_for_a_run_opens_it_and_repeated_joins_it(client: httpx.AsyncClient) -> None:
+    body = {"kind": "on_demand", "symbols": ["MSFT", "AAPL", "AAPL"], "requested_by": "me"}
+
+    opened = await client.post("/runs", json=body)
+    joined = await client.post("/runs", json=body)
+
+    assert (opened.status_code, joined.status_code) == (201, 200)
+    run = opened.json()["run"]
+    assert run["symbols"] == ["AAPL", "MSFT"]
+    assert (run["first_session"], run["last_session"]) == ("2025-03-14", "2025-03-14")
+    assert joined.json() == opened.json()
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({"last_session": "2025-03-17"}, "last_session", "must not be after the last closed session 2025-03-14"),
+        ({"first_session": "2099-01-02"}, "first_session", "must not be after the last closed session"),
+        ({"last_session": "2025-03-08"}, "last_session", "must be a session (the one before is 2025-03-07)"),
+        (
+            {"first_session": "2025-03-14", "last_session": "2025-03-13"},
+            "first_session",
+            "must not be after last_session",
+        ),
+        ({"first_session": "1980-01-02"}, "first_session", "must be a session"),
+        ({"last_session": "0001-01-01"}, "last_session", "must be a session"),
+        ({"kind": "weekly"}, "body.kind", "Input should be"),
+        ({"symbols": ["aapl; DROP TABLE"]}, "body.symbols.0", "pattern"),
+        ({"requested_by": "x" * 201}, "body.requested_by", "at most 200"),
+        ({"requested_by": "a\x00b"}, "body.requested_by", "pattern"),
+        ({"status": "completed"}, "body.status", "not permitted"),
+    ],
+)
+async def test_request_that_cannot_be_served_names_the_field(
+    client: httpx.AsyncClient, body: dict[str, Any], field: str, reason: str
+) -> None:
+    answer = await client.post("/runs", json=body)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == PROBLEM
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field
+    assert reason in error["reason"]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "get_runs", "post_runs"),
+    [
+        (None, 401, 401),
+        ("Bearer wrong", 401, 401),
+        ("Bearer ", 401, 401),
+        ("Basic b3BlcmF0b3I6", 401, 401),
+        (f"Bearer {VIEWER_TOKEN}", 200, 403),
+    ],
+)
+async def test_caller_without_the_role_is_refused(
+    transport: httpx.ASGITransport, authorization: str | None, get_runs: int, post_runs: int
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    async with httpx.AsyncClient(transport=transport, base_url="http://scheduler", headers=headers) as caller:
+        read, write = await caller.get("/runs"), await caller.post("/runs", json={})
+        dead_letters, live = await caller.get("/dead-letters"), await caller.get("/health/live")
+
+    assert (read.status_code, write.status_code, dead_letters.status_code) == (get_runs, post_runs, post_runs)
+    assert live.status_code == 200
+    assert write.headers["content-type"] == PROBLEM
+
+
+async def test_run_view_shows_stages_failures_and_what_is_missing(
+    client: httpx.AsyncClient, scheduler: Service
+) -> None:
+    run = (await client.post("/runs", json={"kind": "replay"})).json()["run"]
+    failure = Failure(subject="XYZ", reason="INSUFFICIENT_HISTORY", detail="12 of 60 sessions")
+    event = SymbolsFactored(
+        run=run, part=ONLY_PART, subjects=7, failures=(failure,), as_ofs=(), symbols=(), columns=(), values=()
+    )
+    async with scheduler.unit_of_work() as uow:
+        await record_progress(event, uow, settings=SchedulerSettings())
+
+    view = (await client.get(f"/runs/{run['run_id']}")).json()
+
+    assert view["status"] == "active"
+    stage = next(stage for stage in view["stages"] if stage["stage"] == "symbols.factored")
+    assert (stage["parts_done"], stage["parts_total"], stage["subjects"], stage["failures"]) == (1, 1, 7, 1)
+    assert view["failures"] == [{**failure.model_dump(mode="json"), "stage": "symbols.factored"}]
+    assert "portfolios.valued: 0 of unknown parts" in view["missing"]
+    assert len(view["missing"]) == 5
+
+
+async def test_run_that_nobody_knows_is_not_found(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/runs/{uuid4()}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+
+
+async def test_runs_are_listed_newest_first_and_paged(client: httpx.AsyncClient, scheduler: Service) -> None:
+    async with scheduler.unit_of_work() as uow:
+        await uow.connection.execute(sa.text("TRUNCATE runs"))
+    for symbol in ("A", "B", "C"):
+        await client.post("/runs", json={"symbols": [symbol]})
+
+    first = (await client.get("/runs", params={"limit": 2})).json()
+    rest = (await client.get("/runs", params={"before": first[-1]["requested_at"]})).json()
+
+    assert [entry["run"]["symbols"] for entry in [*first, *rest]] == [["C"], ["B"], ["A"]]
+
+
+async def test_runs_before_an_instant_without_zone_are_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/runs", params={"before": "2025-03-14T21:00:00"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.before")
+
+
+def _letter(run_id: object, *, offset: int = 3, value: bytes = b"{nope", **headers: str) -> Letter:
+    origin = {
+        "dlq-consumer": "risk.store_books",
+        "dlq-topic": "portfolios.valued",
+        "dlq-partition": "1",
+        "dlq-offset": str(offset),
+        "dlq-attempts": "3",
+        "dlq-reason": "KeyError",
+        "dlq-detail": "a bug",
+        "ce_subject": f"{run_id}/0",
+    }
+    return Letter("portfolios.valued.dlq", 0, 99, "key", value, {**origin, **headers})
+
+
+async def _record(scheduler: Service, letter: Letter) -> None:
+    async with scheduler.unit_of_work() as uow:
+        await record_dead_letter(letter, uow)
+
+
+async def _dead_letters(client: httpx.AsyncClient, run_id: object) -> list[dict[str, Any]]:
+    answer = await client.get("/dead-letters", params={"run_id": str(run_id)})
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+async def test_dead_letter_is_listed_once_with_cause_and_origin(client: httpx.AsyncClient, scheduler: Service) -> None:
+    run_id = make_run().run_id
+    for _ in range(2):
+        await _record(scheduler, _letter(run_id))
+
+    (listed,) = await _dead_letters(client, run_id)
+
+    assert {name: listed[name] for name in ("topic", "partition", "offset", "consumer", "reason", "attempts")} == {
+        "topic": "portfolios.valued",
+        "partition": 1,
+        "offset": 3,
+        "consumer": "risk.store_books",
+        "reason": "KeyError",
+        "attempts": 3,
+    }
+    assert (await client.get("/dead-letters")).json()[0] == listed
+
+
+async def test_dead_letter_at_a_position_that_a_lost_log_gives_again_is_kept(
+    client: httpx.AsyncClient, scheduler: Service
+) -> None:
+    """A broker that keeps its log in memory counts offsets from zero again after a restart."""
+    run_id = make_run().run_id
+    await _record(scheduler, _letter(run_id, offset=0, value=b"before the restart"))
+    await _record(scheduler, _letter(run_id, offset=0, value=b"after the restart"))
+
+    assert len(await _dead_letters(client, run_id)) == 2
+
+
+async def test_dead_letter_with_forged_origin_is_kept(client: httpx.AsyncClient, scheduler: Service) -> None:
+    run_id = make_run().run_id
+    await _record(scheduler, _letter(run_id, **{"dlq-partition": "x", "dlq-offset": "9" * 30, "dlq-attempts": "-"}))
+
+    (listed,) = await _dead_letters(client, run_id)
+
+    assert (listed["partition"], listed["offset"], listed["attempts"]) == (0, 99, 0)
