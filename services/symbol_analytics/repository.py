@@ -147,7 +147,7 @@ class SymbolAnalyticsRepository:
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
             ORDER BY as_of, symbol, factor, revision DESC LIMIT :limit
             """
-        ).columns(sa.column("factor_set", JSONB))
+        ).columns(factor_set=JSONB)
         # Pages end at whole symbols: a symbol has one row per factor.
         parameters = wanted.parameters() | {"limit": wanted.limit * len(FACTORS)}
         return (await self._connection.execute(query, parameters)).all()
@@ -163,7 +163,7 @@ class SymbolAnalyticsRepository:
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
             ORDER BY as_of, symbol, revision DESC LIMIT :limit
             """
-        ).columns(sa.column("unavailable", JSONB))
+        ).columns(unavailable=JSONB)
         return (await self._connection.execute(query, wanted.parameters())).all()
 
     async def find_last_session(self, symbol: str, *, until: date) -> date | None:
