@@ -67,7 +67,7 @@ kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
 
 .PHONY: bench
 bench: $(STAMP) ## Measure nights and onboarding (SIZES="500x50 2000x500 5000x1000")
-	@$(BIN)/python -m tests.benchmarks.bench $(SIZES)
+	@$(BIN)/python -m tests.benchmarks $(SIZES)
 
 .PHONY: check
 check: lint types lock ## Everything that is checked without running the code

@@ -1,0 +1,53 @@
+"""The containers are written down by hand: what they say must agree with the code."""
+
+import re
+from pathlib import Path
+
+import yaml
+from typer.main import get_command
+
+from services.ops.cli import app
+from services.ops.composition import build_services
+from shared.contracts.catalogue import SERVICES
+from shared.settings import CommonSettings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+GATEWAY = (ROOT / "deploy/gateway/nginx.conf").read_text()
+
+
+def test_compose_runs_every_service_by_a_command_that_exists() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for service in SERVICES:
+        assert COMPOSE["services"][service]["command"] == ["serve", service]
+    assert {"serve", "migrate"} <= set(commands)
+
+
+def test_compose_starts_no_service_before_its_tables_and_topics_are_there() -> None:
+    for service in SERVICES:
+        waits = COMPOSE["services"][service]["depends_on"]
+        assert waits["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_compose_has_no_secret_of_its_own() -> None:
+    for service in SERVICES:
+        environment = COMPOSE["services"][service]["environment"]
+        assert not any("TOKEN" in name for name in environment)
+        assert "${POSTGRES_PASSWORD:-change-me}" in environment["DATABASE_URL"]
+
+
+def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
+    rules = [(re.compile(pattern), service) for pattern, service in re.findall(r"^\s+~(\S+) (\w+);", GATEWAY, re.M)]
+    common = CommonSettings.model_validate(
+        {"database_url": "postgresql://x@h/d", "bootstrap_servers": "h:1", "viewer_token": "v", "operator_token": "o"}
+    )
+    for service in build_services(SERVICES, common):
+        for route in service.router.routes:
+            path: str = route.path  # type: ignore[attr-defined]
+            assert [name for pattern, name in rules if pattern.match(path)] == [service.name], path
+
+
+def test_environment_example_names_every_setting_without_a_default() -> None:
+    example = (ROOT / ".env.example").read_text()
+    for name, field in CommonSettings.model_fields.items():
+        assert not field.is_required() or re.search(rf"^{name.upper()}=", example, re.M), name
