@@ -1,5 +1,6 @@
 """risk over HTTP: factor exposures, sectors and measures by as_of, of one portfolio or of many."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -7,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.risk.repository import RiskRepository, Slice, StoredAssessments
 from shared.calendar import FIRST_SESSION
@@ -27,10 +28,10 @@ class Selection(BaseModel):
     first: date = FIRST_SESSION
     last: date | None = None
     portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
-    known_at: datetime | None = Field(default=None, description="what was known then; none: now")
+    known_at: AwareDatetime | None = Field(default=None, description="what was known then; none: now")
     after_as_of: date = date.min
     after_portfolio_id: UUID = UUID(int=0)
-    limit: int = Field(default=200, ge=1, le=1_000, description="portfolios a page")
+    limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
 
     def slice(self, clock: Clock) -> Slice:
         """Return the selection for the repository."""
@@ -92,7 +93,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/risk/portfolios/{portfolio_id}")
     async def get_portfolio_risk(
-        portfolio_id: UUID, as_of: date | None = None, known_at: datetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
     ) -> PortfolioRisk:
         """Show the risk of a portfolio as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
@@ -108,7 +109,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         """List risk by as_of and portfolio; page on with the last entry's as `after_as_of`, `after_portfolio_id`."""
         async with unit_of_work.reading() as connection:
             stored = await RiskRepository(connection).list_assessments(selection.slice(clock))
-        return _views(stored)
+        return await asyncio.to_thread(_views, stored)
 
     return router
 

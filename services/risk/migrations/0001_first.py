@@ -35,6 +35,7 @@ TABLES = (
         CHECK (cardinality(betas) = cardinality(reasons) AND cardinality(betas) = cardinality(details))
     )
     """,
+    # The bounds keep sums of cents far inside 64 bits.
     """
     CREATE TABLE books (
         portfolio_id uuid NOT NULL,
@@ -44,7 +45,8 @@ TABLES = (
         symbols text[] NOT NULL,
         exposures double precision[] NOT NULL,
         PRIMARY KEY (portfolio_id, as_of),
-        CHECK (cardinality(symbols) = cardinality(exposures))
+        CHECK (cardinality(symbols) = cardinality(exposures)),
+        CHECK (abs(equity) < 1e13 AND 1e13 > ALL (exposures) AND -1e13 < ALL (exposures))
     )
     """,
     # A revision is complete or absent: its rows in the three tables below come and are superseded with it, so that a

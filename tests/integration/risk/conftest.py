@@ -1,0 +1,101 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from services.risk.fan_out import fan_out_books
+from services.risk.handlers.assess_portfolios import assess_portfolios
+from services.risk.handlers.store_betas import store_betas
+from services.risk.handlers.store_books import store_books
+from services.risk.handlers.store_prices import store_prices
+from services.risk.handlers.store_profiles import store_profiles
+from services.risk.main import build
+from shared.bus.fan_in import FanIn
+from shared.contracts.event import Event
+from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.portfolio import PortfoliosValued
+from shared.contracts.risk import PortfoliosAssessed, RiskDue
+from shared.contracts.run import Run
+from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.prices.panel import PricePanel
+from shared.service import Service
+from tests.integration.conftest import MakeServiceDatabase
+from tests.support.databases import ServiceDatabase
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(slots=True)
+class Risk:
+    """The handlers of risk on a database, without a broker: what is announced stays in the outbox."""
+
+    service: Service
+    panel: PricePanel
+    inputs: FanIn
+
+    async def deliver(self, *events: Event) -> None:
+        """Call the handler of each event in a transaction of its own."""
+        for event in events:
+            async with self.service.unit_of_work() as uow:
+                match event:
+                    case PricesUpdated():
+                        await store_prices(event, uow, inputs=self.inputs)
+                    case ProfilesUpdated():
+                        await store_profiles(event, uow, inputs=self.inputs)
+                    case SymbolsFactored():
+                        await store_betas(event, uow, inputs=self.inputs)
+                    case PortfoliosValued():
+                        await store_books(event, uow, inputs=self.inputs)
+                    case RiskDue():
+                        await assess_portfolios(event, uow, panel=self.panel)
+                    case _:
+                        raise AssertionError(f"risk does not read {event.topic}")
+
+    async def assess(self, *events: Event) -> list[PortfoliosAssessed]:
+        """Deliver the events of one run and what risk announces to itself; return what it announces in the end."""
+        run = events[0].run
+        await self.deliver(*events)
+        await self.deliver(*await self.announced(RiskDue, run))
+        return await self.announced(PortfoliosAssessed, run)
+
+    async def announced(self, event_type: type[E], run: Run) -> list[E]:
+        """Return the events of a run in the outbox."""
+        query = "SELECT value FROM outbox WHERE topic = :topic AND run_id = :run_id ORDER BY id"
+        rows = await self.rows(query, topic=event_type.topic, run_id=run.run_id)
+        return [event_type.model_validate_json(row.value) for row in rows]
+
+    async def rows(self, query: str, **parameters: Any) -> list[Any]:
+        """Read."""
+        async with self.service.unit_of_work.reading() as connection:
+            return list((await connection.execute(sa.text(query), parameters)).all())
+
+    async def factor(self, portfolio_id: UUID, factor: str) -> Any:
+        """Return the newest row of a factor."""
+        query = "SELECT * FROM portfolio_factors WHERE portfolio_id = :id AND factor = :factor ORDER BY revision DESC"
+        return (await self.rows(query, id=portfolio_id, factor=factor))[0]
+
+    async def measures(self, portfolio_id: UUID) -> dict[str, Any]:
+        """Return the newest row of each measure."""
+        query = "SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY revision"
+        return {row.measure: row for row in await self.rows(query, id=portfolio_id)}
+
+    async def sectors(self, portfolio_id: UUID) -> dict[str, Any]:
+        """Return the newest row of each sector."""
+        query = "SELECT * FROM portfolio_sectors WHERE portfolio_id = :id ORDER BY revision"
+        return {row.sector: row for row in await self.rows(query, id=portfolio_id)}
+
+
+@pytest.fixture(scope="module")
+async def risk_database(service_database: MakeServiceDatabase) -> ServiceDatabase:
+    return await service_database("risk")
+
+
+@pytest.fixture(scope="module")
+async def risk(risk_database: ServiceDatabase) -> AsyncIterator[Risk]:
+    service = build(risk_database.common)
+    streams = (PricesUpdated.topic, ProfilesUpdated.topic, SymbolsFactored.topic)
+    yield Risk(service, PricePanel(service.engine), FanIn(stage="inputs", streams=streams, fan_out=fan_out_books))
+    await service.engine.dispose()

@@ -1,0 +1,192 @@
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from services.risk.core.measures import MEASURES
+from services.risk.main import build
+from shared.calendar import shift_session
+from shared.clock import FixedClock
+from shared.conventions import FACTORS, MARKET_BETA
+from shared.service import build_app
+from tests.integration.risk.conftest import Risk
+from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
+from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
+from tests.support.runs import SESSION, make_run
+
+NOW = datetime(2025, 3, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    service = build(risk_database.common, clock=FixedClock(NOW))
+    app = build_app([service], risk_database.common, title="risk")
+    headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers) as connected:
+        yield connected
+    await service.engine.dispose()
+
+
+async def assess(risk: Risk, portfolio_id: UUID, exposures: dict[str, float], **fields: Any) -> None:
+    """Assess a book for a session, with betas of `beta` and sectors."""
+    as_of = fields.get("as_of", SESSION)
+    run = make_run(first_session=as_of, last_session=as_of)
+    await risk.assess(
+        priced(run, {symbol: closes(seed=1) for symbol in exposures}),
+        profiled(run, fields.get("sectors", {})),
+        factored(run, dict.fromkeys(exposures, fields.get("beta", 1.0)), as_of=as_of),
+        valued(run, book(portfolio_id, exposures, as_of=as_of, revision=fields.get("revision", 1))),
+    )
+
+
+def beta_of(view: dict[str, Any]) -> Any:
+    return next(entry["beta"]["value"] for entry in view["factors"] if entry["factor"] == MARKET_BETA)
+
+
+async def test_risk_of_a_portfolio_has_factors_sectors_and_measures(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, (symbol, other) = uuid4(), new_symbols(2)
+    await assess(risk, portfolio_id, {symbol: 500_000.0, other: -300_000.0}, sectors={symbol: "Energy"})
+
+    response = await client.get(f"/risk/portfolios/{portfolio_id}")
+
+    view = response.json()
+    assert (view["portfolio_id"], view["as_of"], view["revision"]) == (str(portfolio_id), SESSION.isoformat(), 1)
+    assert Decimal(view["equity"]) == 200_000
+    assert {entry["factor"] for entry in view["factors"]} == set(FACTORS)
+    market = next(entry for entry in view["factors"] if entry["factor"] == MARKET_BETA)
+    assert market == {
+        "factor": MARKET_BETA,
+        "beta": {"value": 1.0, "reason": None, "detail": None},
+        "dollars": {"value": 200_000.0, "reason": None, "detail": None},
+        "coverage": {"value": 1.0, "reason": None, "detail": None},
+    }
+    assert view["sectors"] == [
+        {
+            "sector": name,
+            "net": net,
+            "gross": gross,
+            "net_over_equity": {"value": over, "reason": None, "detail": None},
+            "gross_over_equity": {"value": abs(over), "reason": None, "detail": None},
+        }
+        for name, net, gross, over in (
+            ("Energy", "500000.00", "500000.00", 2.5),
+            ("Unclassified", "-300000.00", "300000.00", -1.5),
+        )
+    ]
+    assert {entry["measure"]: entry["unit"] for entry in view["measures"]} == {
+        line.name: line.unit for line in MEASURES
+    }
+    leverage = next(entry for entry in view["measures"] if entry["measure"] == "gross_leverage")
+    assert (leverage["value"]["value"], leverage["coverage"]["value"]) == (4.0, 1.0)
+
+
+async def test_risk_without_a_beta_carries_the_reason(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, (symbol,) = uuid4(), new_symbols(1)
+    await assess(risk, portfolio_id, {symbol: 100.0}, beta=None)
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()
+
+    market = next(entry for entry in view["factors"] if entry["factor"] == MARKET_BETA)
+    assert (market["beta"]["value"], market["beta"]["reason"]) == (None, "MISSING_DATA")
+    assert market["beta"]["detail"]
+    assert market["coverage"]["value"] == 0.0
+
+
+async def test_corrected_risk_serves_the_new_revision_and_what_was_known_before(
+    risk: Risk, client: httpx.AsyncClient
+) -> None:
+    portfolio_id, (kept, sold) = uuid4(), new_symbols(2)
+    sectors: dict[str, str] = {kept: "Energy", sold: "Utilities"}
+    await assess(risk, portfolio_id, {kept: 100_000.0, sold: 100_000.0}, sectors=sectors)
+    path = f"/risk/portfolios/{portfolio_id}"
+    known = (await client.get(path)).json()["known_at"]
+    await assess(risk, portfolio_id, {kept: 100_000.0}, sectors=sectors, beta=2.0, revision=2)
+
+    now = (await client.get(path)).json()
+    then = (await client.get(path, params={"known_at": known})).json()
+    listed_then = (await client.get("/risk", params={"known_at": known, "portfolio_id": str(portfolio_id)})).json()
+    never = await client.get(path, params={"known_at": "2020-01-01T00:00:00Z"})
+
+    assert (now["revision"], beta_of(now)) == (2, 1.0)
+    assert [entry["sector"] for entry in now["sectors"]] == ["Energy"]
+    assert (then["revision"], beta_of(then)) == (1, 1.0)
+    assert [entry["sector"] for entry in then["sectors"]] == ["Energy", "Utilities"]
+    assert listed_then == [then]
+    assert never.status_code == 404
+
+
+async def test_changed_beta_is_served_beside_the_one_known_before(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, (symbol,) = uuid4(), new_symbols(1)
+    await assess(risk, portfolio_id, {symbol: 200_000.0}, beta=1.0)
+    path = f"/risk/portfolios/{portfolio_id}"
+    known = (await client.get(path)).json()["known_at"]
+    await assess(risk, portfolio_id, {symbol: 200_000.0}, beta=1.25)
+
+    now, then = (await client.get(path)).json(), (await client.get(path, params={"known_at": known})).json()
+
+    assert [(view["revision"], beta_of(view)) for view in (then, now)] == [(1, 1.0), (2, 1.25)]
+
+
+async def test_risk_as_of_a_date_is_that_of_the_newest_session_before(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, (symbol,) = uuid4(), new_symbols(1)
+    earlier, later = shift_session(SESSION, -3), shift_session(SESSION, -1)
+    for as_of in (earlier, later):
+        await assess(risk, portfolio_id, {symbol: 1.0}, as_of=as_of)
+    path = f"/risk/portfolios/{portfolio_id}"
+
+    newest = (await client.get(path)).json()
+    between = (await client.get(path, params={"as_of": shift_session(later, -1).isoformat()})).json()
+    before = await client.get(path, params={"as_of": shift_session(earlier, -1).isoformat()})
+
+    assert (newest["as_of"], between["as_of"]) == (later.isoformat(), earlier.isoformat())
+    assert before.status_code == 404
+    assert before.headers["content-type"] == "application/problem+json"
+    assert str(portfolio_id) in before.json()["detail"]
+
+
+async def test_list_of_risk_pages_by_session_and_portfolio(risk: Risk, client: httpx.AsyncClient) -> None:
+    (symbol,) = new_symbols(1)
+    portfolio_ids = sorted(uuid4() for _ in range(3))
+    days = [shift_session(SESSION, -offset) for offset in (1, 0)]
+    for as_of in days:
+        for portfolio_id in portfolio_ids:
+            await assess(risk, portfolio_id, {symbol: 1.0}, as_of=as_of)
+    query: dict[str, Any] = {"portfolio_id": [str(portfolio_id) for portfolio_id in portfolio_ids], "limit": 2}
+
+    seen: list[tuple[str, str]] = []
+    while page := (await client.get("/risk", params=query)).json():
+        assert len(page) == 2
+        assert all(len(view["factors"]) == len(FACTORS) for view in page)
+        seen += [(view["as_of"], view["portfolio_id"]) for view in page]
+        query |= {"after_as_of": page[-1]["as_of"], "after_portfolio_id": page[-1]["portfolio_id"]}
+
+    assert seen == [(day.isoformat(), str(portfolio_id)) for day in days for portfolio_id in portfolio_ids]
+    query = {"portfolio_id": str(portfolio_ids[0]), "first": days[1].isoformat(), "last": days[1].isoformat()}
+    assert len((await client.get("/risk", params=query)).json()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/risk?limit=0", "query.limit"),
+        ("/risk?nonsense=1", "query.nonsense"),
+        ("/risk?known_at=2025-03-14T12:00:00", "query.known_at"),
+        ("/risk/portfolios/7", "path.portfolio_id"),
+    ],
+)
+async def test_wrong_request_is_refused_with_the_field(client: httpx.AsyncClient, path: str, field: str) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+async def test_risk_without_a_token_is_refused(client: httpx.AsyncClient) -> None:
+    response = await client.get("/risk", headers={"Authorization": ""})
+
+    assert response.status_code == 401

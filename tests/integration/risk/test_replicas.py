@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from services.risk.repository import RiskRepository
+from services.risk.symbol_betas import NOT_ANNOUNCED, symbol_betas
+from shared.calendar import shift_session
+from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.conventions import FACTORS, MARKET_BETA
+from shared.unavailable import Quantities, Reason, Unavailable
+from tests.integration.risk.conftest import Risk
+from tests.integration.risk.events import NO_BETA, factored, new_symbols, profiled
+from tests.support.runs import SESSION, make_run
+
+MARKET = FACTORS.index(MARKET_BETA)
+
+
+async def load_betas(risk: Risk, *symbols: str) -> Quantities:
+    async with risk.service.unit_of_work.reading() as connection:
+        return await RiskRepository(connection).load_betas(symbols, SESSION)
+
+
+async def test_betas_are_loaded_as_they_were_announced(risk: Risk) -> None:
+    known, short, absent = new_symbols(3)
+
+    await risk.deliver(factored(make_run(), {known: 1.2, short: None}))
+
+    betas = await load_betas(risk, absent, short, known)
+    assert betas.at((2, MARKET)) == 1.2
+    assert betas.at((1, MARKET)) == Unavailable(Reason.INSUFFICIENT_HISTORY, NO_BETA)
+    assert betas.at((1, 0)) == 0.5
+    assert betas.at((0, MARKET)) == Unavailable(Reason.MISSING_DATA, f"no betas as of {SESSION}")
+    assert (np.isnan(betas.values) == betas.unavailable.astype(bool)).all()
+
+
+async def test_betas_of_a_later_run_replace_those_of_the_session(risk: Risk) -> None:
+    (symbol,) = new_symbols(1)
+
+    await risk.deliver(factored(make_run(), {symbol: None}), factored(make_run(), {symbol: 0.9}))
+    await risk.deliver(factored(make_run(), {symbol: 3.0}, as_of=shift_session(SESSION, 1)))
+
+    assert (await load_betas(risk, symbol)).at((0, MARKET)) == 0.9
+
+
+def test_betas_announced_in_other_columns_are_aligned_with_the_factors() -> None:
+    event = SymbolsFactored(
+        run=make_run(),
+        part={"index": 0, "total": 1},
+        as_ofs=(SESSION,),
+        symbols=("A",),
+        columns=("of the future", MARKET_BETA, FACTORS[0]),
+        values=(((9.0, 1.2, None),),),
+    )
+
+    ((as_of, betas),) = symbol_betas(event)
+
+    assert as_of == SESSION
+    assert betas.at((0, MARKET)) == 1.2
+    assert betas.at((0, 0)) == NOT_ANNOUNCED
+    assert betas.values.shape == (1, len(FACTORS))
+    assert np.isnan(betas.values).sum() == len(FACTORS) - 1
+
+
+@pytest.mark.parametrize(
+    ("sector", "is_fund", "reported"),
+    [
+        ("Technology", False, "Technology"),
+        ("Financial Services", False, "Financials"),
+        (None, False, "Unclassified"),
+        ("Technology", True, "ETFs"),
+    ],
+)
+async def test_sector_of_a_profile_is_reported_by_its_gics_name(
+    risk: Risk, sector: str | None, is_fund: bool, reported: str
+) -> None:
+    symbol, unknown = new_symbols(2)
+
+    await risk.deliver(profiled(make_run(), {symbol: sector}, funds=[symbol] if is_fund else []))
+
+    async with risk.service.unit_of_work.reading() as connection:
+        assert await RiskRepository(connection).load_sectors([unknown, symbol]) == ("Unclassified", reported)
