@@ -1,0 +1,135 @@
+"""The whole platform in this process: five services, one application, one port, as `sigmasight up` runs it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+
+from services.market_data import main as market_data
+from services.market_data.settings import MarketDataSettings
+from services.ops.embedded.stack import RunningStack
+from services.ops.server import listen, serve, url_of
+from services.portfolio import main as portfolio
+from services.risk import main as risk
+from services.scheduler import main as scheduler
+from services.symbol_analytics import main as symbol_analytics
+from shared.bus.broker import create_topics
+from shared.contracts.catalogue import SERVICES
+from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
+from shared.service import Service, build_app
+from shared.settings import CommonSettings, FactorSettings
+from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
+from tests.support.eventually import eventually
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What a person with a client can do; an answer that is no success fails the test."""
+
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """Return what the platform answers."""
+        return _accepted(await self.client.get(path, params=query))
+
+    async def post(self, path: str, body: Json) -> Json:
+        """Send something and return what the platform answers."""
+        answer: Json = _accepted(await self.client.post(path, json=body))
+        return answer
+
+    async def import_portfolio(self, name: str, csv: str, **terms: Any) -> Json:
+        """Enter a portfolio from the text of a CSV file."""
+        return await self.post("/portfolios", {"name": name, "csv": csv, **terms})
+
+    async def ended(self, run_id: str, *, within_s: float = 60.0) -> Json:
+        """Return a run when it has ended; its first event may not have reached the ledger yet."""
+
+        async def look() -> Json | None:
+            answer = await self.client.get(f"/runs/{run_id}", params={"failures": 1000})
+            if answer.status_code == 404:
+                return None
+            run: Json = _accepted(answer)
+            return run if run["status"] != "active" else None
+
+        run = await eventually(look, within_s=within_s)
+        assert run is not None
+        return run
+
+    async def run(self, **body: Any) -> Json:
+        """Ask for a run and return it when it has ended."""
+        opened = await self.post("/runs", body)
+        return await self.ended(opened["run"]["run_id"])
+
+
+def _accepted(answer: httpx.Response) -> Any:
+    assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    return answer.json()
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running platform."""
+
+    api: Api
+    database: ServiceDatabase
+    stack: RunningStack
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Return rows as the administrator sees them."""
+        connection = await asyncpg.connect(self.database.admin_url)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+        return rows
+
+
+@asynccontextmanager
+async def running_platform(
+    stack: RunningStack, sources: MarketDataSettings, factor_set: FactorSet = SAMPLE_FACTOR_SET
+) -> AsyncIterator[Platform]:
+    """Run the platform on an empty database of a stack that nobody else publishes on."""
+    async with AsyncExitStack() as held:
+        database = await held.enter_async_context(migrated_database(stack, SERVICES))
+        await create_topics(stack.bootstrap_servers, partitions=4)
+        services = build_platform(database.common, sources, factor_set)
+        url = await held.enter_async_context(_serving(services, database.common))
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0))
+        yield Platform(Api(client), database, stack)
+
+
+def build_platform(common: CommonSettings, sources: MarketDataSettings, factor_set: FactorSet) -> list[Service]:
+    """Return the five services; what `up` puts into the environment is given to them here."""
+    factors = FactorSettings(factor_set=factor_set)
+    return [
+        scheduler.build(common),
+        market_data.build(common, sources, factors=factors),
+        symbol_analytics.build(common, factors),
+        portfolio.build(common),
+        risk.build(common),
+    ]
+
+
+@asynccontextmanager
+async def _serving(services: Sequence[Service], common: CommonSettings) -> AsyncIterator[str]:
+    listening = asyncio.Event()
+    with listen("127.0.0.1", 0) as listener:
+        app = build_app(services, common, title="SigmaSight under test")
+        task = asyncio.create_task(serve(app, listener, listening.set))
+        waiting = asyncio.create_task(listening.wait())
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+            yield url_of(listener)
+        finally:
+            waiting.cancel()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
