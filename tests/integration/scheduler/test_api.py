@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -130,8 +131,10 @@ async def test_runs_before_an_instant_without_zone_are_refused(client: httpx.Asy
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.before")
 
 
-def _letter(run_id: object, *, offset: int = 3, value: bytes = b"{nope", **headers: str) -> Letter:
-    origin = {
+def _letter(
+    run_id: object, *, offset: int = 3, value: bytes = b"{nope", origin: Mapping[str, str] | None = None
+) -> Letter:
+    headers = {
         "dlq-consumer": "risk.store_books",
         "dlq-topic": "portfolios.valued",
         "dlq-partition": "1",
@@ -141,7 +144,7 @@ def _letter(run_id: object, *, offset: int = 3, value: bytes = b"{nope", **heade
         "dlq-detail": "a bug",
         "ce_subject": f"{run_id}/0",
     }
-    return Letter("portfolios.valued.dlq", 0, 99, "key", value, {**origin, **headers})
+    return Letter("portfolios.valued.dlq", 0, 99, "key", value, {**headers, **(origin or {})})
 
 
 async def _record(scheduler: Service, letter: Letter) -> None:
@@ -187,7 +190,9 @@ async def test_dead_letter_at_a_position_that_a_lost_log_gives_again_is_kept(
 
 async def test_dead_letter_with_forged_origin_is_kept(client: httpx.AsyncClient, scheduler: Service) -> None:
     run_id = make_run().run_id
-    await _record(scheduler, _letter(run_id, **{"dlq-partition": "x", "dlq-offset": "9" * 30, "dlq-attempts": "-"}))
+    await _record(
+        scheduler, _letter(run_id, origin={"dlq-partition": "x", "dlq-offset": "9" * 30, "dlq-attempts": "-"})
+    )
 
     (listed,) = await _dead_letters(client, run_id)
 

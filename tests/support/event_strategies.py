@@ -1,0 +1,102 @@
+"""Events made up by hypothesis: whatever their fields allow."""
+
+import types
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Union, get_args, get_origin
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from shared.contracts.event import Event
+from shared.contracts.market_data import CorporateAction, PriceBlock, Statement
+from shared.contracts.portfolio import Book
+from shared.contracts.run import Contract, Part, Run
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+LEAVES: dict[Any, st.SearchStrategy[Any]] = {
+    str: TEXT,
+    float: NUMBERS,
+    int: st.integers(0, 1_000_000),
+    bool: st.booleans(),
+    UUID: st.uuids(),
+    date: st.dates(date(1990, 1, 1), date(2100, 1, 1)),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+    Decimal: st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**12), max_value=10**12),
+    type(None): st.none(),
+}
+
+
+def of_type(annotation: Any) -> st.SearchStrategy[Any]:
+    """Return values of a field's type."""
+    if annotation in LEAVES:
+        return LEAVES[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return st.one_of([of_type(argument) for argument in arguments])
+    if origin is tuple:
+        return st.lists(of_type(arguments[0]), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(of_type(arguments[0]), of_type(arguments[1]), max_size=3)
+    if issubclass(annotation, Enum):
+        return st.sampled_from(annotation)
+    return CONTRACTS.get(annotation, lambda: built(annotation))()
+
+
+def built(model: type[Contract], **chosen: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return instances with every field made up but those chosen."""
+    fields = {name: of_type(field.annotation) for name, field in model.model_fields.items() if name not in chosen}
+    return st.builds(model, **fields, **chosen)
+
+
+@st.composite
+def _runs(draw: st.DrawFn) -> Run:
+    first = draw(LEAVES[date])
+    last = first + timedelta(days=draw(st.integers(0, 400)))
+    run: Run = draw(built(Run, first_session=st.just(first), last_session=st.just(last)))
+    return run
+
+
+@st.composite
+def _parts(draw: st.DrawFn) -> Part:
+    total = draw(st.integers(1, 50))
+    return Part(index=draw(st.integers(0, total - 1)), total=total)
+
+
+@st.composite
+def _blocks(draw: st.DrawFn) -> PriceBlock:
+    sessions = draw(st.lists(LEAVES[date], max_size=3, unique=True))
+    symbols = draw(st.lists(TEXT, max_size=3, unique=True))
+    row = st.lists(st.none() | NUMBERS, min_size=len(sessions), max_size=len(sessions)).map(tuple)
+    rows = st.lists(row, min_size=len(symbols), max_size=len(symbols)).map(tuple)
+    return PriceBlock(sessions=tuple(sessions), symbols=tuple(symbols), close=draw(rows), adjusted=draw(rows))
+
+
+@st.composite
+def _books(draw: st.DrawFn) -> Book:
+    exposures = tuple(draw(st.lists(NUMBERS, max_size=4)))
+    symbols = tuple(f"S{index}" for index in range(len(exposures)))
+    book: Book = draw(built(Book, symbols=st.just(symbols), exposures=st.just(exposures)))
+    return book
+
+
+CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
+    Run: _runs,
+    Part: _parts,
+    PriceBlock: _blocks,
+    Book: _books,
+    CorporateAction: lambda: built(CorporateAction, value=st.floats(min_value=1e-9, max_value=1e9)),
+    Statement: lambda: built(
+        Statement,
+        statement=st.sampled_from(["income", "balance", "cash_flow"]),
+        frequency=st.sampled_from(["quarterly", "annual"]),
+    ),
+}
+
+
+def events(event_type: type[Event]) -> st.SearchStrategy[Any]:
+    """Return events of one type."""
+    return built(event_type)
