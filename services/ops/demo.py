@@ -1,5 +1,6 @@
 """The demo: three portfolios over real sample prices, a month of sessions, and what came of it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -50,9 +51,9 @@ def run_demo(client: ApiClient, data_dir: DataDirectory) -> None:
     reports = {name: _Report.load(client, portfolio_id) for name, portfolio_id in ids.items()}
     out.print(_pnl_table(reports))
     out.print(_factor_table(reports))
-    out.print(_unavailable_table(reports))
+    out.print(_unavailable_table(reports, client.get("/factors", first=LAST_SESSION, last=LAST_SESSION)))
     out.print(stage_table(run))
-    out.print(_how_to_look_further(data_dir, ids))
+    out.print(_how_to_look_further(data_dir, ids), highlight=False, soft_wrap=True)
 
 
 def _onboard_all(client: ApiClient) -> dict[str, str]:
@@ -144,30 +145,38 @@ def _exposure(factor: Mapping[str, Any]) -> str:
     return f"{beta['value']:.3f} ({coverage['value']:.0%})" if coverage["value"] is not None else f"{beta['value']:.3f}"
 
 
-def _unavailable_table(reports: Mapping[str, _Report]) -> RenderableType:
-    """One row per reason: what it stands for, and in which portfolios."""
+def _unavailable_table(reports: Mapping[str, _Report], symbols: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One row per reason: whose numbers it stands for, and which."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for name, report in reports.items():
         factors = ((factor["factor"], factor["beta"]) for factor in report.risk["factors"])
         measures = ((entry["measure"], entry["value"]) for entry in report.risk["measures"])
         for quantity, measure in chain(factors, measures):
-            if measure["value"] is None:
-                found.setdefault((quantity, measure["reason"], measure["detail"] or ""), []).append(name)
-    rows = [(*why, ", ".join(names)) for why, names in found.items()]
-    return table("not available, and why", ("quantity", "reason", "detail", "portfolios"), rows)
+            _note(found, f"portfolio {name}", quantity, measure)
+    lacking: dict[tuple[str, str, str], list[str]] = {}
+    for entry in symbols:
+        for factor in entry["factors"]:
+            _note(lacking, factor["factor"], entry["symbol"], factor["beta"])
+    rows = [(who, ", ".join(dict.fromkeys(what)), reason, detail) for (who, reason, detail), what in found.items()]
+    rows += [(f"{len(of)} symbols", factor, reason, detail) for (factor, reason, detail), of in lacking.items()]
+    return table("not available, and why", ("of", "quantities", "reason", "detail"), rows)
+
+
+def _note(found: dict[tuple[str, str, str], list[str]], who: str, what: str, measure: Mapping[str, Any]) -> None:
+    if measure["value"] is None:
+        found.setdefault((who, measure["reason"], measure["detail"] or ""), []).append(what)
 
 
 def _how_to_look_further(data_dir: DataDirectory, ids: Mapping[str, str]) -> str:
-    where = f"--data-dir {data_dir.path}"
-    name = next(iter(ids))
+    where = f"--data-dir {shlex.quote(str(data_dir.path))}"
+    name = shlex.quote(next(iter(ids)))
     return "\n".join(
         (
-            "look further: start the platform again on the same data, and ask it from another terminal",
-            f"  sigmasight up {where}",
-            f"  sigmasight status {where}",
-            f"  sigmasight show portfolio {name!r} --as-of {LAST_SESSION} {where}",
-            f"  sigmasight show symbol AAPL --as-of {LAST_SESSION} {where}",
-            f"  sigmasight export factors --out factors.parquet {where}",
-            "(installed in .venv/bin)",
+            "To look further, start the platform on the same data and ask it from another terminal:",
+            f"  .venv/bin/sigmasight up {where}",
+            f"  .venv/bin/sigmasight status {where}",
+            f"  .venv/bin/sigmasight show portfolio {name} --as-of {LAST_SESSION} {where}",
+            f"  .venv/bin/sigmasight show symbol AAPL --as-of {LAST_SESSION} {where}",
+            f"  .venv/bin/sigmasight export factors --out factors.parquet {where}",
         )
     )

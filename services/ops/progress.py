@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -27,7 +27,7 @@ def follow_run(client: ApiClient, run_id: str) -> RunView:
     Unreachable, Refused
         If the platform stays away for longer than a restart takes, or does not hear of the run.
     """
-    with _bars() as draw:
+    with _drawing() as draw:
         seen = time.monotonic()
         while True:
             try:
@@ -48,7 +48,13 @@ def _passes(error: Unreachable | Refused) -> bool:
     return isinstance(error, Unreachable) or error.status in {404, 503}
 
 
+class _Progress(Protocol):
+    def update(self, run: RunView) -> None: ...
+
+
 class _StageBars:
+    """A bar per stage, for a terminal."""
+
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
@@ -57,12 +63,31 @@ class _StageBars:
         for stage in run["stages"]:
             name = stage["stage"]
             if name not in self._bars:
-                self._bars[name] = self._progress.add_task(name, total=None, start=True)
+                self._bars[name] = self._progress.add_task(name, total=None)
             self._progress.update(self._bars[name], completed=stage["parts_done"], total=stage["parts_total"])
 
 
+class _StageLines:
+    """A line when a stage has every part, for a file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[str] = set()
+
+    def update(self, run: RunView) -> None:
+        for stage in run["stages"]:
+            if stage["parts_done"] == stage["parts_total"] and stage["stage"] not in self._told:
+                self._told.add(stage["stage"])
+                line = f"{stage['stage']}: {stage['parts_done']} parts, {stage['failures']} failures"
+                self._console.print(line, highlight=False)
+
+
 @contextmanager
-def _bars() -> Iterator[_StageBars]:
+def _drawing() -> Iterator[_Progress]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _StageLines(console)
+        return
     columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         yield _StageBars(progress)

@@ -14,6 +14,9 @@ from services.ops.data_directory import DataDirectory
 from services.ops.portfolio_report import load_portfolio, print_portfolio
 from services.ops.rendering import console, measure_row, number, table
 
+# Where the factor set calls it otherwise.
+_PROXY_OF = {"market_beta": "market", "rate_beta": "rate"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShowPortfolioOptions(ClientOptions):
@@ -62,7 +65,7 @@ def _factor_table(found: dict[str, Any]) -> RenderableType:
     rows = [
         (
             *measure_row(factor["factor"], factor["beta"]),
-            proxies.get(factor["factor"]) or "",
+            proxies.get(_PROXY_OF.get(factor["factor"], factor["factor"])) or "",
             number(factor["r_squared"], digits=3),
             factor["n_observations"],
             "capped" if factor["capped"] else "",

@@ -1,0 +1,216 @@
+"""The command line against a platform that it has started itself."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from services.ops.cli import app
+from services.ops.data_directory import DataDirectory
+from tests.support.stack import wanted_broker
+
+_SAMPLES = Path(__file__).parents[2] / "services" / "ops" / "samples"
+_READY_WITHIN_S = 180.0
+
+Process = subprocess.Popen[str]
+
+pytestmark = pytest.mark.skipif(wanted_broker() == "testcontainers", reason="`up` runs its own broker")
+
+
+def _command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "services.ops", *map(str, arguments)]
+
+
+def _sigmasight(data_dir: Path, *arguments: str | Path) -> Result:
+    """Run a client command here: another process would take longer to load than the command to run."""
+    return CliRunner().invoke(app, [*map(str, arguments), "--data-dir", str(data_dir)])
+
+
+def _another_process(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment = environment or dict(os.environ)
+    return subprocess.run(
+        _command(*arguments), capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
+
+
+def _answer(data_dir: Path, *arguments: str | Path) -> Any:
+    done = _sigmasight(data_dir, *arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _start(data_dir: Path) -> Process:
+    DataDirectory(data_dir).remove_endpoint()
+    options = ("--data-dir", data_dir, "--port", "0", "--broker", wanted_broker())
+    process = subprocess.Popen(_command("up", *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while DataDirectory(data_dir).find_url() is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"not started: {process.communicate()[0]}")
+        time.sleep(0.1)
+    return process
+
+
+def _stop(process: Process, stop_signal: signal.Signals = signal.SIGTERM) -> str:
+    process.send_signal(stop_signal)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    return said
+
+
+@contextmanager
+def _up(data_dir: Path) -> Iterator[Process]:
+    process = _start(data_dir)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def _import(data_dir: Path, name: str, *options: str) -> Any:
+    sessions = ("--opened-on", "2022-11-28", "--as-of", "2022-11-28")
+    return _answer(
+        data_dir, "portfolios", "import", _SAMPLES / f"{name}.csv", "--equity", "1300000", *sessions, *options
+    )
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("cli")
+    # PostgreSQL runs under another account than root, which has to get in.
+    for step in (directory, *directory.parents[:2]):
+        step.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def platform(data_dir: Path) -> Iterator[Path]:
+    """The data directory of a platform that has onboarded a portfolio."""
+    with _up(data_dir) as process:
+        _import(data_dir, "long-only")
+        yield data_dir
+        _stop(process, signal.SIGINT)
+
+
+def test_cli_run_of_a_week_completes_and_counts_every_stage(platform: Path) -> None:
+    ended = _answer(platform, "run", "--start", "2022-12-22", "--as-of", "2022-12-28")
+
+    assert ended["status"] == "completed"
+    assert ended["failures"] == []
+    stages = {stage["stage"]: (stage["parts_done"], stage["parts_total"]) for stage in ended["stages"]}
+    assert len(stages) == 6
+    assert all(done == total for done, total in stages.values())
+
+
+def test_cli_status_lists_the_runs_and_the_newest(platform: Path) -> None:
+    found = _answer(platform, "status")
+
+    assert found["state"] == "ready"
+    assert found["newest"]["run"] == found["runs"][0]["run"]
+
+
+def test_cli_shows_portfolio_by_name_with_values_and_risk(platform: Path) -> None:
+    found = _answer(platform, "show", "portfolio", "long-only", "--as-of", "2022-11-28")
+
+    assert found["snapshot"]["as_of"] == "2022-11-28"
+    assert len(found["positions"]) == 12
+    betas = {factor["factor"]: factor["beta"] for factor in found["risk"]["factors"]}
+    assert betas["market_beta"]["value"] == pytest.approx(0.8, abs=0.2)
+    assert betas["growth"]["reason"] == "NOT_APPLICABLE"
+
+
+def test_cli_shows_symbol_with_reason_for_every_number_it_lacks(platform: Path) -> None:
+    done = _sigmasight(platform, "show", "symbol", "aapl", "--as-of", "2022-11-28")
+
+    assert done.exit_code == 0
+    assert "no proxy configured for growth" in done.stdout
+    assert "market_beta" in done.stdout
+
+
+@pytest.mark.parametrize("results", ["factors", "metrics", "snapshots", "positions", "risk"])
+def test_cli_exports_the_same_rows_to_both_formats(platform: Path, tmp_path: Path, results: str) -> None:
+    frames = []
+    for ending in ("csv", "parquet"):
+        out = tmp_path / f"out.{ending}"
+        written = _answer(platform, "export", results, "--from", "2022-11-28", "--to", "2022-11-28", "--out", out)
+        frames.append(pd.read_csv(out) if ending == "csv" else pd.read_parquet(out))
+        assert len(frames[-1]) == written["rows"] > 0
+
+    assert list(frames[0].columns) == list(frames[1].columns)
+    assert len(frames[0]) == len(frames[1])
+    assert set(frames[1]["as_of"].astype(str)) == {"2022-11-28"}
+
+
+def test_cli_import_of_broken_file_names_every_row_and_stores_nothing(platform: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv"
+    rows = ("AAPL,many,1,2022-01-03", ",5,1,2022-01-03", "MSFT,1,1,2022-01-03")
+    broken.write_text("\n".join(("Symbol,Quantity,Entry Price Per Share,Entry Date", *rows)))
+
+    done = _sigmasight(platform, "portfolios", "import", broken, "--equity", "1000")
+
+    assert done.exit_code == 2
+    assert "line 2, Quantity: " in done.stderr
+    assert "line 3, Symbol: " in done.stderr
+    assert done.stdout == ""
+    assert [entry["name"] for entry in _answer(platform, "portfolios", "list")] == ["long-only"]
+
+
+def test_cli_import_of_unknown_symbol_shows_the_reason_and_exits_1(platform: Path, tmp_path: Path) -> None:
+    book = tmp_path / "unknown.csv"
+    book.write_text("Symbol,Quantity,Entry Price Per Share,Entry Date\nNOSUCH,5,1,2022-12-01\n")
+
+    done = _sigmasight(platform, "portfolios", "import", book, "--equity", "1000", "--as-of", "2022-12-28", "--json")
+
+    assert done.exit_code == 1
+    (failure,) = json.loads(done.stdout)["failures"]
+    assert (failure["subject"], failure["reason"]) == ("NOSUCH", "MISSING_DATA")
+
+
+def test_cli_run_of_day_that_is_no_session_is_refused(platform: Path) -> None:
+    done = _sigmasight(platform, "run", "--as-of", "2022-12-25")
+
+    assert done.exit_code == 2
+    assert "last_session: must be a session (the one before is 2022-12-23), was 2022-12-25" in done.stderr
+
+
+def test_cli_second_up_on_the_same_directory_is_refused_and_disturbs_nothing(platform: Path) -> None:
+    done = _another_process("up", "--port", "0", "--data-dir", platform)
+
+    assert done.returncode == 2
+    assert "must not be in use" in done.stderr
+    assert _answer(platform, "status")["state"] == "ready"
+
+
+def test_cli_up_on_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = _another_process("up", "--port", str(taken.getsockname()[1]), "--data-dir", tmp_path)
+
+    assert done.returncode == 2
+    assert "choose another port with --port" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_cli_serve_and_migrate_without_environment_name_what_is_missing() -> None:
+    for command in (("migrate",), ("serve", "risk", "--port", "0")):
+        done = _another_process(*command, PATH=os.environ["PATH"])
+
+        assert done.returncode == 2
+        assert "database_url" in done.stderr
+        assert "bootstrap_servers" in done.stderr
+        assert done.stderr.count("\n") == 1
