@@ -1,0 +1,79 @@
+"""`sigmasight up` as a process of its own, to be killed and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.support.eventually import eventually
+from tests.support.platform import Api
+
+_SIGMASIGHT = Path(sys.executable).with_name("sigmasight")
+
+
+@dataclass(slots=True)
+class Up:
+    """A data directory and the process of `up` on it, when one runs."""
+
+    data_dir: Path
+    options: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start the process and return when it answers."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.process = self._spawn()
+        await eventually(self._answers, within_s=90.0)
+
+    def kill(self) -> None:
+        """Kill the process as a power cut would, and reap it."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop the process as Ctrl-C would."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=60.0)
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Api]:
+        """Connect to the process that runs now."""
+        token = (self.data_dir / "operator.token").read_text()
+        url = json.loads((self.data_dir / "endpoint.json").read_text())["url"]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0) as client:
+            yield Api(client)
+
+    @property
+    def database_url(self) -> str:
+        """The embedded database, for its administrator."""
+        elsewhere = self.data_dir / "postgres.home"
+        home = Path(elsewhere.read_text()) if elsewhere.exists() else self.data_dir / "postgres"
+        password, port = (home / "password").read_text(), (home / "port").read_text().strip()
+        return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = [_SIGMASIGHT, "up", "--data-dir", str(self.data_dir), "--port", "0", *self.options]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
+
+    @property
+    def _log(self) -> Path:
+        return self.data_dir / "up.log"
+
+    async def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"`up` ended: {self._log.read_text()[-3000:]}"
+        endpoint = self.data_dir / "endpoint.json"
+        # A killed process leaves its endpoint behind: this one writes its own when it answers.
+        return endpoint.exists() and json.loads(endpoint.read_text())["pid"] == self.process.pid

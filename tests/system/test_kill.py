@@ -1,0 +1,187 @@
+"""Killing what runs the platform, in the middle of its work: nothing is lost, nothing is computed twice."""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from services.ops.embedded.brokers import choose_broker
+from services.ops.embedded.kafka import EmbeddedKafka
+from services.ops.embedded.postgres import EmbeddedPostgres
+from tests.support.digests import Digest, digest_results
+from tests.support.eventually import eventually
+from tests.support.hosted import Up
+from tests.support.platform import Json
+from tests.support.stack import wanted_broker
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        wanted_broker() == "testcontainers", reason="needs a broker that `up` runs, or that we may kill"
+    ),
+]
+
+SAMPLES = Path("services/ops/samples")
+EQUITY = {"long-only": "1300000", "long-short": "1300000", "funds-and-private": "1500000"}
+OPENED, LAST = "2022-11-28", "2022-12-28"
+MONTH = {"first_session": OPENED, "last_session": LAST, "requested_by": "the kill test"}
+
+
+@contextmanager
+def data_directory() -> Iterator[Path]:
+    """A data directory that the account of PostgreSQL gets into (pytest's own temporary directory is closed to it)."""
+    directory = Path(tempfile.mkdtemp(prefix="sigmasight-kill-"))
+    try:
+        yield directory
+    finally:
+        moved = directory / "postgres.home"
+        if moved.exists():
+            shutil.rmtree(moved.read_text())
+        shutil.rmtree(directory)
+
+
+async def import_portfolios(up: Up) -> list[str]:
+    """Enter the three sample portfolios and return the runs that value them."""
+    async with up.api() as api:
+        entered = [
+            await api.import_portfolio(
+                name, (SAMPLES / f"{name}.csv").read_text(), opening_equity=equity, opened_on=OPENED, as_of=OPENED
+            )
+            for name, equity in EQUITY.items()
+        ]
+    return [entry["run_id"] for entry in entered]
+
+
+async def ended(up: Up, run_id: str) -> Json:
+    async with up.api() as api:
+        return await api.ended(run_id, within_s=90.0)
+
+
+async def open_month(up: Up) -> str:
+    async with up.api() as api:
+        opened = await api.post("/runs", MONTH)
+    run_id: str = opened["run"]["run_id"]
+    return run_id
+
+
+async def parts_done(database_url: str, run_id: str, *, at_least: int) -> int:
+    """Wait until the ledger shows that many parts of a run, and return how many it shows then."""
+    connection = await asyncpg.connect(database_url)
+    try:
+
+        async def look() -> int:
+            found: int = await connection.fetchval(
+                "SELECT count(*) FROM scheduler.run_parts WHERE run_id = $1", UUID(run_id)
+            )
+            return found if found >= at_least else 0
+
+        return await eventually(look, within_s=60.0)
+    finally:
+        await connection.close()
+
+
+async def is_active(database_url: str, run_id: str) -> bool:
+    connection = await asyncpg.connect(database_url)
+    try:
+        status = await connection.fetchval("SELECT status FROM scheduler.runs WHERE run_id = $1", UUID(run_id))
+    finally:
+        await connection.close()
+    return status in {None, "active"}
+
+
+@pytest.fixture(scope="module")
+async def undisturbed() -> dict[str, Digest]:
+    """The results of the month when nothing happens to it."""
+    with data_directory() as directory:
+        up = Up(directory, ["--broker", wanted_broker(), "--providers", "sample"])
+        try:
+            await up.start()
+            for run_id in await import_portfolios(up):
+                assert (await ended(up, run_id))["status"] == "completed"
+            assert (await ended(up, await open_month(up)))["status"] == "completed"
+            digests = await digest_results(up.database_url)
+        finally:
+            up.stop()
+    assert digests["snapshots"].rows == 66, "22 sessions of three portfolios"
+    assert min(digest.rows for digest in digests.values()) > 0
+    return digests
+
+
+async def test_up_killed_at_several_moments_of_a_run_ends_with_the_results_of_an_undisturbed_one(
+    undisturbed: dict[str, Digest],
+) -> None:
+    moments = random.Random(20221228)  # noqa: S311 - the same moments every time
+    hit = []
+    with data_directory() as directory:
+        up = Up(directory, ["--broker", wanted_broker(), "--providers", "sample"])
+        try:
+            await up.start()
+            onboarding = await import_portfolios(up)
+            await asyncio.sleep(moments.uniform(0.0, 0.5))
+            hit.append(await is_active(up.database_url, onboarding[-1]))
+            up.kill()
+
+            await up.start()
+            for run_id in onboarding:
+                assert (await ended(up, run_id))["status"] == "completed"
+            run_id = await open_month(up)
+            for parts in (1, 4):
+                await parts_done(up.database_url, run_id, at_least=parts)
+                await asyncio.sleep(moments.uniform(0.0, 0.1))
+                hit.append(await is_active(up.database_url, run_id))
+                up.kill()
+                await up.start()
+
+            assert (await ended(up, run_id))["status"] == "completed"
+            disturbed = await digest_results(up.database_url)
+        finally:
+            up.stop()
+
+    assert disturbed == undisturbed
+    assert hit.count(True) >= 2, f"the kills must hit runs that are under way, was {hit}"
+
+
+@pytest.mark.skipif(wanted_broker() != "kafka", reason="Tansu keeps its log in memory: `up` is started again instead")
+async def test_broker_killed_in_the_middle_of_a_run_and_started_again_changes_no_result(
+    undisturbed: dict[str, Digest],
+) -> None:
+    jars = choose_broker("kafka").jars
+    assert jars is not None
+    with data_directory() as directory:
+        kafka = EmbeddedKafka(directory, jars)
+        async with EmbeddedPostgres(directory) as postgres:
+            await kafka.start()
+            servers = ["--bootstrap-servers", kafka.bootstrap_servers, "--database-url", postgres.url]
+            secret = {"SERVICE_DATABASE_PASSWORD": "of-the-kill-test"}
+            up = Up(directory / "up", [*servers, "--providers", "sample"], secret)
+            try:
+                await up.start()
+                for run_id in await import_portfolios(up):
+                    await ended(up, run_id)
+                run_id = await open_month(up)
+                await parts_done(postgres.url, run_id, at_least=1)
+                os.kill(_pid_of(directory / "kafka" / "kafka.pid"), signal.SIGKILL)
+                assert await is_active(postgres.url, run_id)
+                await kafka.stop()
+                await kafka.start()
+
+                assert (await ended(up, run_id))["status"] == "completed"
+                disturbed = await digest_results(postgres.url)
+            finally:
+                up.stop()
+                await kafka.stop()
+    assert disturbed == undisturbed
+
+
+def _pid_of(file: Path) -> int:
+    return int(json.loads(file.read_text())["pid"])
