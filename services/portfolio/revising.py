@@ -42,6 +42,7 @@ _POSITION_AMOUNTS = {
     "realised": "realised_pnl",
     "dividends": "dividends",
 }
+_SOURCES = {int(source): source.name for source in MarkSource}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def value_columns(rolled: Rolled, revisions: Revisions, *, sectors: Sequence[str
         "sector": [sectors[index] for index in position],
         "quantity": values.quantity[cells],
         "mark": values.mark[cells],
-        "mark_source": [MarkSource(source).name for source in values.source[cells].tolist()],
+        "mark_source": [_SOURCES[source] for source in values.source[cells].tolist()],
         "mark_age": values.age[cells],
         "oversold": values.oversold[cells],
     }

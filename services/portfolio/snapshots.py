@@ -17,6 +17,7 @@ from shared.db.bulk import Columns, copy_in
 
 Key = tuple[UUID, date]
 BEFORE_ALL: Final = UUID(int=0)
+_SOURCES: Final = {source.name: source for source in MarkSource}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,8 @@ class SnapshotRepository:
             """
         )
         for row in await self._connection.execute(states, parameters):
-            source = MarkSource[row.mark_source]
             opening.positions[row.position_id] = PositionState(
-                row.quantity, row.mark, source, row.mark_age, row.value, row.cost
+                row.quantity, row.mark, _SOURCES[row.mark_source], row.mark_age, row.value, row.cost
             )
         return opening
 

@@ -25,7 +25,7 @@ from services.risk.core.sectors import sector_name
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.conventions import FACTORS
-from shared.db.bulk import Columns, append_revisions, stage, upsert
+from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
 from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable
 
 _STORE_BOOKS = """
@@ -202,12 +202,9 @@ class RiskRepository:
         wanted = {"portfolio_ids": list(held.portfolio_ids), "as_of": held.as_of}
         rows = await self._connection.execute(_NEW_REVISIONS, wanted)
         written = Written.of(assessment, {row.portfolio_id: row.revision for row in rows})
-        for table, columns, name in (
-            ("portfolio_factors", factor_columns(assessment, written), "factor"),
-            ("portfolio_measures", measure_columns(assessment, written), "measure"),
-            ("portfolio_sectors", sector_columns(assessment, written), "sector"),
-        ):
-            await upsert(self._connection, table, columns, key=("portfolio_id", "as_of", "revision", name))
+        await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_measures", measure_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_sectors", sector_columns(assessment, written))
         return count
 
     async def list_assessments(self, wanted: Slice) -> StoredAssessments:

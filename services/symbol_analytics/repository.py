@@ -120,7 +120,7 @@ class SymbolAnalyticsRepository:
             "first_session": _sessions(estimates.first_row, sessions),
             "last_session": _sessions(estimates.last_row, sessions),
         }
-        return await append_revisions(self._connection, "symbol_factors", columns, key=("symbol", "as_of", "factor"))
+        return await append_revisions(self._connection, "symbol_factors", columns, key=("as_of", "symbol", "factor"))
 
     async def store_metrics(self, computed: Computed, metrics: Quantities) -> int:
         """Write one row per symbol, where the inputs have changed; return how many."""
@@ -132,7 +132,7 @@ class SymbolAnalyticsRepository:
             "unavailable": [_why(row) for row in metrics.unavailable],
         }
         columns |= {name: _nullable(metrics.values[:, column]) for column, name in enumerate(METRICS)}
-        return await append_revisions(self._connection, "symbol_metrics", columns, key=("symbol", "as_of"))
+        return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
 
     async def list_factors(self, wanted: Slice) -> Sequence[Any]:
         """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""
@@ -168,7 +168,7 @@ class SymbolAnalyticsRepository:
 
     async def find_last_session(self, symbol: str, *, until: date) -> date | None:
         """Return the newest as_of of a symbol's factors that is not after a date."""
-        query = sa.text("SELECT max(as_of) FROM symbol_factors WHERE symbol = :symbol AND as_of <= :until")
+        query = sa.text("SELECT max(as_of) FROM symbol_metrics WHERE symbol = :symbol AND as_of <= :until")
         session: date | None = await self._connection.scalar(query, {"symbol": symbol, "until": until})
         return session
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from asyncpg import UniqueViolationError
 from numpy.typing import NDArray
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.bus.errors import TransientError
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
@@ -20,8 +24,8 @@ async def _driver(connection: AsyncConnection) -> Any:
     return raw.driver_connection
 
 
-def _lists(columns: Columns) -> list[Sequence[Any]]:
-    return [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
+def _listed(values: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 async def stage(connection: AsyncConnection, table: str, columns: Columns) -> str:
@@ -37,7 +41,7 @@ async def stage(connection: AsyncConnection, table: str, columns: Columns) -> st
 async def copy_in(connection: AsyncConnection, table: str, columns: Columns) -> None:
     """COPY the columns into a table."""
     driver = await _driver(connection)
-    records = zip(*_lists(columns), strict=True)
+    records = zip(*map(_listed, columns.values()), strict=True)
     await driver.copy_records_to_table(table, records=records, columns=list(columns))
 
 
@@ -94,15 +98,40 @@ async def upsert(
 async def append_revisions(connection: AsyncConnection, table: str, columns: Columns, *, key: Sequence[str]) -> int:
     """Insert each row as the next revision of its key, unless the latest revision has the same digest.
 
-    The table has the columns of `key`, then ``revision``, and ``digest``; its primary key is (*key*, revision).
+    The table has the columns of `key`, then ``revision``, and ``digest``; (*key*, revision) is unique.
 
     Returns
     -------
     int
         Rows written.
+
+    Raises
+    ------
+    TransientError
+        If somebody else wrote the same revision meanwhile; tried again, it will be compared with.
     """
-    if not _length(columns):
+    count = _length(columns)
+    if not count:
         return 0
+    try:
+        if not await _any_of(connection, table, columns, key):
+            # A night's rows are first revisions, which need no comparison and no second copy.
+            await copy_in(connection, table, {**columns, "revision": [1] * count})
+            return count
+        return await _append_changed(connection, table, columns, key)
+    except (UniqueViolationError, IntegrityError) as error:
+        raise TransientError(f"{table} was revised by somebody else") from error
+
+
+async def _any_of(connection: AsyncConnection, table: str, columns: Columns, key: Sequence[str]) -> bool:
+    # The first two columns of the key, the session and the subject, are enough to find what there is.
+    wanted = {name: sorted(set(_listed(columns[name]))) for name in key[:2]}
+    conditions = " AND ".join(f"{name} = ANY(:{name})" for name in wanted)
+    found = await connection.scalar(sa.text(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {conditions})"), wanted)
+    return bool(found)
+
+
+async def _append_changed(connection: AsyncConnection, table: str, columns: Columns, key: Sequence[str]) -> int:
     staging = await stage(connection, table, {**columns, "revision": [0] * _length(columns)})
     names = ", ".join(columns)
     staged = ", ".join(f"s.{name}" for name in columns)

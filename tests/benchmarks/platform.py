@@ -31,7 +31,7 @@ from shared.service import Service, build_app
 from shared.settings import CommonSettings
 
 OPERATOR = SecretStr("bench-operator")
-POLL_S = 0.01
+POLL_S = 0.04
 
 
 @dataclass(slots=True)

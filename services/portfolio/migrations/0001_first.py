@@ -116,12 +116,14 @@ TABLES = (
     )
     """,
     "CREATE INDEX snapshots_by_session ON snapshots (as_of, portfolio_id)",
+    # Written in one transaction with its snapshot, from positions locked meanwhile: foreign keys would check every row
+    # of every night for what cannot happen.
     """
     CREATE TABLE position_values (
         portfolio_id uuid NOT NULL,
         as_of date NOT NULL,
         revision integer NOT NULL,
-        position_id uuid NOT NULL REFERENCES positions,
+        position_id uuid NOT NULL,
         symbol text NOT NULL,
         sector text NOT NULL,
         quantity double precision NOT NULL,
@@ -135,8 +137,7 @@ TABLES = (
         realised_pnl numeric(20, 2) NOT NULL,
         dividends numeric(20, 2) NOT NULL,
         oversold boolean NOT NULL,
-        PRIMARY KEY (portfolio_id, as_of, revision, position_id),
-        FOREIGN KEY (portfolio_id, as_of, revision) REFERENCES snapshots
+        PRIMARY KEY (portfolio_id, as_of, revision, position_id)
     )
     """,
 )

@@ -56,13 +56,12 @@ TABLES = (
         n_observations integer NOT NULL,
         first_session date,
         last_session date,
-        PRIMARY KEY (symbol, as_of, factor, revision),
+        PRIMARY KEY (as_of, symbol, factor, revision),
         CHECK ((beta IS NULL) <> (reason IS NULL)),
         CHECK ((reason IS NULL) = (detail IS NULL)),
         CHECK (beta <> 'NaN' AND beta < 'Infinity' AND beta > '-Infinity')
     )
     """,
-    "CREATE INDEX symbol_factors_by_session ON symbol_factors (as_of, symbol)",
     f"""
     CREATE TABLE symbol_metrics (
         symbol text NOT NULL,
@@ -73,10 +72,10 @@ TABLES = (
         run_id uuid NOT NULL,
         unavailable jsonb NOT NULL,
         {METRIC_COLUMNS},
-        PRIMARY KEY (symbol, as_of, revision)
+        PRIMARY KEY (as_of, symbol, revision)
     )
     """,
-    "CREATE INDEX symbol_metrics_by_session ON symbol_metrics (as_of, symbol)",
+    "CREATE INDEX symbol_metrics_of_symbol ON symbol_metrics (symbol, as_of)",
 )
 
 
