@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -113,11 +113,14 @@ async def create_topics(bootstrap_servers: str, *, partitions: int) -> tuple[str
         existing = set(await admin.list_topics())
         missing = tuple(topic for topic in all_topics() if topic not in existing)
         if missing:
-            new = [_topic(name, partitions) for name in missing]
-            response = await admin.create_topics(new)
-            for name, code, *_ in response.topic_errors:
-                if code not in {0, TopicAlreadyExistsError.errno}:
-                    raise for_code(code)(name)
+            response = await admin.create_topics([_topic(name, partitions) for name in missing])
+            _raise_refusals(response.topic_errors)
         return missing
     finally:
         await admin.close()
+
+
+def _raise_refusals(outcomes: Iterable[tuple[Any, ...]]) -> None:
+    for name, code, *_ in outcomes:
+        if code not in {0, TopicAlreadyExistsError.errno}:
+            raise for_code(code)(name)
