@@ -1,0 +1,79 @@
+"""Every service as it is put together: how it consumes, and who may call its routes."""
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from faststream import AckPolicy
+from pydantic import SecretStr
+
+from services.ops.composition import build_services
+from shared.auth import ACCESS
+from shared.contracts.catalogue import SERVICES
+from shared.service import Service, build_app
+from shared.settings import CommonSettings
+
+CONNECTION_OPTIONS = attrgetter("_connection_args")
+COMMON = CommonSettings(
+    database_url=SecretStr("postgresql://nobody@localhost/nothing"),
+    bootstrap_servers="localhost:9092",
+    viewer_token=SecretStr("v"),
+    operator_token=SecretStr("o"),
+)
+
+
+@pytest.fixture(scope="module")
+def services() -> list[Service]:
+    return build_services(SERVICES, COMMON)
+
+
+def _routes(app: Any) -> Iterator[str]:
+    schema = app.openapi()
+    for path, operations in schema["paths"].items():
+        yield from (f"{method.upper()} {path}" for method in operations)
+
+
+def _group(subscriber: object) -> str:
+    group = getattr(subscriber, "group_id", None)
+    assert isinstance(group, str)
+    return group
+
+
+def test_every_subscriber_keeps_what_it_cannot_process_and_has_a_group(services: list[Service]) -> None:
+    """Prevents lost messages: FastStream's default acknowledges before the handler runs."""
+    for service in services:
+        assert service.broker.subscribers
+        for subscriber in service.broker.subscribers:
+            assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
+            assert _group(subscriber).startswith(f"{service.name}.")
+            assert CONNECTION_OPTIONS(subscriber)["auto_offset_reset"] == "earliest"
+
+
+def test_every_consumer_has_a_group_of_its_own(services: list[Service]) -> None:
+    """Prevents two handlers of one group from taking each other's messages."""
+    groups = [_group(subscriber) for service in services for subscriber in service.broker.subscribers]
+    assert len(groups) == len(set(groups))
+
+
+def test_every_route_is_in_the_access_table_and_every_entry_is_a_route(services: list[Service]) -> None:
+    """Prevents a route that anybody may call, or nobody."""
+    app: FastAPI = build_app(services, COMMON, title="all")
+    assert set(_routes(app)) == set(ACCESS)
+
+
+def test_no_route_is_hidden_from_the_table(services: list[Service]) -> None:
+    """Prevents a route that the documents, and so the test above, don't show."""
+    for service in services:
+        for route in service.router.routes:
+            assert isinstance(route, APIRoute)
+            assert route.include_in_schema
+
+
+def test_no_two_services_answer_the_same_route(services: list[Service]) -> None:
+    """Prevents one service from hiding another's route when all run on one port."""
+    routes = [route for service in services for route in _routes(build_app([service], COMMON, title=service.name))]
+    own = [route for route in routes if "/health/" not in route]
+    assert len(own) == len(set(own))
