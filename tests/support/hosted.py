@@ -63,7 +63,7 @@ class Up:
         return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        command = [_SIGMASIGHT, "up", "--data-dir", str(self.data_dir), "--port", "0", *self.options]
+        command = [str(_SIGMASIGHT), "up", "--data-dir", str(self.data_dir), "--port", "0", *self.options]
         with self._log.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
 
