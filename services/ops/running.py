@@ -1,6 +1,11 @@
 """Starting things from the command line: the whole platform, one service, preparation, rebuilding."""
 
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
 import typer
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from services.ops.composition import build_services
@@ -27,10 +32,7 @@ def run_platform(options: HostOptions) -> None:
     def announce(hosted: Hosted) -> None:
         typer.echo("\n".join(_announcement(hosted, options)))
 
-    try:
-        run_until_told_to_stop(host(options, announce))
-    except EmbeddedError as error:
-        raise CommandError(str(error)) from error
+    _run(host(options, announce))
     typer.echo("stopped")
 
 
@@ -57,12 +59,12 @@ def run_service(name: str, host_name: str, port: int) -> None:
             app = build_app(build_services([name], common), common, title=f"SigmaSight {name}")
             await serve(app, listener, lambda: typer.echo(f"{name} listens on {url_of(listener)}"))
 
-    run_until_told_to_stop(main())
+    _run(main())
 
 
 def run_preparation() -> None:
     """Make the servers that the environment names ready."""
-    run_until_told_to_stop(prepare(settings_from_environment()))
+    _run(prepare(settings_from_environment()))
     typer.echo("roles, schemas, tables and topics are there")
 
 
@@ -74,7 +76,20 @@ def run_rebuild() -> None:
         for service, messages in (await requeue_outboxes(common)).items():
             typer.echo(f"{service}: {messages} messages are published again")
 
-    run_until_told_to_stop(main())
+    _run(main())
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        run_until_told_to_stop(main)
+    except EmbeddedError as error:
+        raise CommandError(str(error)) from error
+    except ValidationError as error:
+        raise Misused(f"the environment makes no sense: {reasons(error)}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise CommandError(f"the database or a port cannot be used: {error}") from error
+    except KafkaError as error:
+        raise CommandError(f"the broker cannot be used: {error}") from error
 
 
 def settings_from_environment() -> CommonSettings:
