@@ -55,8 +55,14 @@ def profiled(run: Run, sectors: Mapping[str, str | None], *, funds: Sequence[str
     return ProfilesUpdated(run=run, part=ONLY_PART, profiles=profiles)
 
 
-def factored(run: Run, market_betas: Mapping[str, float | None], *, as_of: date = SESSION) -> SymbolsFactored:
-    """Return market betas, other betas of 0.5; None: too short a history for the market beta."""
+def factored(
+    run: Run,
+    market_betas: Mapping[str, float | None],
+    *,
+    as_of: date = SESSION,
+    reason: Reason = Reason.INSUFFICIENT_HISTORY,
+) -> SymbolsFactored:
+    """Return market betas, other betas of 0.5; None: no market beta for this reason."""
     market = FACTORS.index(MARKET_BETA)
     rows: list[Row] = []
     for beta in market_betas.values():
@@ -64,9 +70,7 @@ def factored(run: Run, market_betas: Mapping[str, float | None], *, as_of: date 
         row[market] = beta
         rows.append(tuple(row))
     without = tuple(symbol for symbol, beta in market_betas.items() if beta is None)
-    cells = UnavailableCells(
-        as_of=as_of, column=MARKET_BETA, reason=Reason.INSUFFICIENT_HISTORY, detail=NO_BETA, symbols=without
-    )
+    cells = UnavailableCells(as_of=as_of, column=MARKET_BETA, reason=reason, detail=NO_BETA, symbols=without)
     return SymbolsFactored(
         run=run,
         part=ONLY_PART,

@@ -126,13 +126,14 @@ async def test_book_without_capital_keeps_its_amounts_and_has_no_ratios(risk: Ri
         priced(run, {}),
         profiled(run, {symbol: None}, funds=[symbol]),
         factored(run, {symbol: 1.0}),
-        valued(run, book(portfolio_id, {symbol: 100.25}, equity="-50.00")),
+        # 8.29 x 100 is 828.9999999999999
+        valued(run, book(portfolio_id, {symbol: 8.29}, equity="-50.00")),
     )
 
     market = await risk.factor(portfolio_id, MARKET_BETA)
     assert (market.reason, market.coverage) == ("DEGENERATE_INPUT", 1.0)
     sector = (await risk.sectors(portfolio_id))["ETFs"]
-    assert (sector.net, sector.net_over_equity, sector.reason) == (Decimal("100.25"), None, "DEGENERATE_INPUT")
+    assert (sector.net, sector.net_over_equity, sector.reason) == (Decimal("8.29"), None, "DEGENERATE_INPUT")
 
 
 async def test_part_without_portfolios_is_announced_empty(risk: Risk) -> None:
@@ -210,7 +211,11 @@ async def test_assessment_with_a_changed_input_writes_the_next_revision(risk: Ri
         await risk.assess(
             priced(run, {symbol: closes(seed=8 if what == "price" else 7)}),
             profiled(run, {symbol: "Utilities" if what == "sector" else "Energy"}),
-            factored(run, {symbol: 1.2 if what == "beta" else 1.1} | ({other: None} if what == "reason" else {})),
+            factored(
+                run,
+                {symbol: 1.2 if what == "beta" else 1.1, other: None},
+                reason=Reason.STALE_INPUT if what == "reason" else Reason.INSUFFICIENT_HISTORY,
+            ),
             valued(
                 run,
                 book(
