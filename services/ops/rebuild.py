@@ -10,12 +10,14 @@ from shared.settings import CommonSettings, service_database_url
 # bars, which are not announced again. Runs that the ledger doesn't know yet are not in this list either.
 _DONE_RUNS = "SELECT run_id FROM scheduler.runs WHERE status IN ('completed', 'completed_with_errors')"
 
-# Dead letters without a run are those of messages that could not be read at all.
+# Listeners of ended runs may not have heard of the last ones; the day is that of the outbox, since the broker may have
+# been away for longer. Dead letters without a run are those of messages that could not be read at all.
 _REQUEUE = """
     UPDATE outbox SET published_at = NULL
     WHERE published_at IS NOT NULL AND (
         run_id <> ALL ($1::uuid[])
-        OR (topic = 'batch.completed' OR run_id IS NULL) AND created_at > now() - interval '1 day'
+        OR (topic = 'batch.completed' OR run_id IS NULL)
+            AND created_at > (SELECT max(created_at) FROM outbox) - interval '1 day'
     )
 """
 

@@ -100,6 +100,16 @@ async def test_rebuild_of_ended_runs_requeues_the_last_days_announcements_only(
     assert (await requeue_outboxes(common))["scheduler"] == 1
 
 
+async def test_rebuild_after_a_long_absence_requeues_the_announcements_of_the_last_day_before_it(
+    common: CommonSettings, admin: asyncpg.Connection
+) -> None:
+    done = await _add_run(admin, "completed")
+    for days in (9, 12):
+        await _add_row(admin, "scheduler", done, topic="batch.completed", age=timedelta(days=days))
+
+    assert (await requeue_outboxes(common))["scheduler"] == 1
+
+
 async def test_rebuild_requeues_dead_letters_without_run(common: CommonSettings, admin: asyncpg.Connection) -> None:
     await _add_run(admin, "completed")
     await _add_row(admin, "symbol_analytics", None, topic="prices.updated.dlq")
