@@ -1,5 +1,8 @@
+from uuid import uuid4
+
 import numpy as np
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from services.risk.repository import RiskRepository
 from services.risk.symbol_betas import NOT_ANNOUNCED, symbol_betas
@@ -8,7 +11,7 @@ from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.unavailable import Quantities, Reason, Unavailable
 from tests.integration.risk.conftest import Risk
-from tests.integration.risk.events import NO_BETA, factored, new_symbols, profiled
+from tests.integration.risk.events import NO_BETA, book, factored, new_symbols, profiled, valued
 from tests.support.runs import SESSION, make_run
 
 MARKET = FACTORS.index(MARKET_BETA)
@@ -78,3 +81,11 @@ async def test_sector_of_a_profile_is_reported_by_its_gics_name(
 
     async with risk.service.unit_of_work.reading() as connection:
         assert await RiskRepository(connection).load_sectors([unknown, symbol]) == ("Unclassified", reported)
+
+
+@pytest.mark.parametrize(("exposure", "equity"), [(1e13, "1.00"), (-1e13, "1.00"), (1.0, "1e13"), (1.0, "-1e13")])
+async def test_book_of_amounts_whose_cents_could_overflow_is_refused(risk: Risk, exposure: float, equity: str) -> None:
+    (symbol,) = new_symbols(1)
+
+    with pytest.raises(IntegrityError):
+        await risk.deliver(valued(make_run(), book(uuid4(), {symbol: exposure}, equity=equity)))
