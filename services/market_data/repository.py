@@ -197,6 +197,17 @@ class MarketDataRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         return {row.symbol: row.source for row in rows}
 
+    async def load_extent(self, symbols: Sequence[str]) -> tuple[date, date]:
+        """Return the first and the last session on which any of the symbols has a bar; one of them must have some."""
+        query = sa.text(
+            """
+            SELECT min(session) AS first, max(session) AS last FROM bars JOIN instruments USING (symbol_id)
+            WHERE symbol = ANY(CAST(:symbols AS text[]))
+            """
+        )
+        row = (await self._connection.execute(query, {"symbols": list(symbols)})).one()
+        return row.first, row.last
+
     async def load_unavailable(self, symbols: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return (reason, detail) of the symbols that no provider had bars of when last asked."""
         query = sa.text(

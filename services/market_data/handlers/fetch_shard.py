@@ -41,7 +41,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
 async def _fetch_bars(
     event: MarketDataDue, repository: MarketDataRepository, chain: ProviderChain, clock: Clock
 ) -> tuple[DateArray, Bars | None]:
-    # Returns the sessions with new bars, and the whole window of the symbols whose history has changed.
+    # Returns the sessions with new bars, and the whole history of the symbols whose adjustment has changed.
     window = planning_window(event.run.first_session, event.run.last_session)
     span = Span(
         first=event.fetch_first or window[0].item(),
@@ -57,7 +57,9 @@ async def _fetch_bars(
 
     parts = [fetched]
     if restated:
-        whole = replace(span, first=window[0].item())
+        # Beyond the window, too: a bar left on the old basis would make a false return where the two meet.
+        first, last = await repository.load_extent(restated)
+        whole = replace(span, first=min(first, window[0].item()), last=max(last, span.last))
         parts.append(await fetch_checked(chain, repository, restated, whole))
     for part in parts:
         await repository.store_bars(part.bars, source=part.source, fetched_at=clock.now())
