@@ -1,6 +1,6 @@
 """Directories for the `files` provider, with prices that a generator makes and lines that a test spoils."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -21,10 +21,12 @@ def walk(seed: int, sessions: int) -> list[float]:
 
 @dataclass(slots=True)
 class PriceDirectory:
-    """Closes per symbol and session, and whatever lines a test adds."""
+    """Closes per symbol and session, splits and dividends, and whatever lines a test adds."""
 
     path: Path
     closes: dict[str, dict[date, float]] = field(default_factory=dict)
+    dividends: dict[tuple[str, date], float] = field(default_factory=dict)
+    splits: dict[tuple[str, date], float] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
 
     def add(self, *symbols: str, first: date = FIRST, last: date) -> None:
@@ -34,9 +36,9 @@ class PriceDirectory:
             seed = sum(map(ord, symbol)) + len(self.closes)
             self.closes[symbol] = dict(zip(days, walk(seed, len(days)), strict=True))
 
-    def write(self, *, header: str = "symbol,date,close", until: date = date.max) -> dict[str, int]:
-        """Write `prices.csv` up to a day; return on which line each added line is."""
-        lines = [header, *_rows(self.closes, until)]
+    def write(self, *, close: str = "close", until: date = date.max) -> dict[str, int]:
+        """Write `prices.csv` up to a day, the closes under that heading; return on which line each added line is."""
+        lines = [f"symbol,date,{close},dividend,split", *self._rows(until)]
         begin = len(lines)
         lines += self.extra
         (self.path / "prices.csv").write_text("\n".join(lines) + "\n")
@@ -46,9 +48,9 @@ class PriceDirectory:
         """Leave the directory without a price file."""
         (self.path / "prices.csv").unlink()
 
-
-def _rows(closes: Mapping[str, Mapping[date, float]], until: date) -> Iterable[str]:
-    for symbol, series in closes.items():
-        for day, close in series.items():
-            if day <= until:
-                yield f"{symbol},{day},{close}"
+    def _rows(self, until: date) -> Iterator[str]:
+        for symbol, series in self.closes.items():
+            for day, close in series.items():
+                if day <= until:
+                    dividend, split = self.dividends.get((symbol, day), ""), self.splits.get((symbol, day), "")
+                    yield f"{symbol},{day},{close},{dividend},{split}"

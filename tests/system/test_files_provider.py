@@ -19,16 +19,16 @@ ONLY_MARKET = FactorSet(
 )
 BAD = {
     "HOLE": [],
-    "ZERO": [f"ZERO,{SPOILT},0"],
-    "NEGATIVE": [f"NEGATIVE,{SPOILT},-5"],
-    "NOTANUM": [f"NOTANUM,{SPOILT},NaN"],
-    "TWICE": [f"TWICE,{SPOILT},100.5", f"TWICE,{SPOILT},100.5"],
-    "TORN": [f"TORN,{SPOILT},100.5", f"TORN,{SPOILT},101.5"],
-    "AHEAD": ["AHEAD,2099-01-05,100"],
-    "SUNDAY": ["SUNDAY,2022-12-25,100"],
-    "WORDS": [f"WORDS,{SPOILT},cheap"],
-    "CELLS": [f"CELLS,{SPOILT},100,7,8"],
-    "NODATE": ["NODATE,22/12/2022,100"],
+    "ZERO": [f"ZERO,{SPOILT},0,,"],
+    "NEGATIVE": [f"NEGATIVE,{SPOILT},-5,,"],
+    "NOTANUM": [f"NOTANUM,{SPOILT},NaN,,"],
+    "TWICE": [f"TWICE,{SPOILT},100.5,,", f"TWICE,{SPOILT},100.5,,"],
+    "TORN": [f"TORN,{SPOILT},100.5,,", f"TORN,{SPOILT},101.5,,"],
+    "AHEAD": ["AHEAD,2099-01-05,100,,"],
+    "SUNDAY": ["SUNDAY,2022-12-25,100,,"],
+    "WORDS": [f"WORDS,{SPOILT},cheap,,"],
+    "CELLS": [f"CELLS,{SPOILT},100,,,7,8"],
+    "NODATE": ["NODATE,22/12/2022,100,,"],
 }
 # symbol -> the rules that its rows break
 RULES = {
@@ -128,7 +128,7 @@ async def test_file_without_a_column_fails_the_cells_that_need_it_and_heals_when
     assert run["status"] == "completed"
     before = await closes_of(platform, "OTHER")
 
-    directory.write(header="symbol,date,price")
+    directory.write(close="price")
     scope = {"symbols": ["OTHER"], "portfolio_ids": [entered["portfolio_id"]], "last_session": str(LAST)}
     broken = await platform.api.run(**scope)
 

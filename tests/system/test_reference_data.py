@@ -20,6 +20,7 @@ from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars
 from services.market_data.providers.files import FilesProvider
 from services.market_data.settings import MarketDataSettings
+from services.market_data.window import sessions_array
 from services.ops.embedded.stack import RunningStack
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.core.ols import fit_lines
@@ -62,9 +63,7 @@ async def bars(directory: Path) -> Bars:
     """Seven years as the provider and the checks hand them on."""
     symbols = sorted({*VOLATILITIES, *BETAS, *BETAS["SPY"], *BETAS["TLT"]})
     fetched = await FilesProvider(directory).fetch_bars(symbols, FIRST, LAST)
-    request = Request(
-        provider="files", sessions=np.array(sessions_between(FIRST, LAST), dtype="datetime64[D]"), target=LAST
-    )
+    request = Request(provider="files", sessions=sessions_array(FIRST, LAST), target=LAST)
     checked = check_rows(fetched.rows, request)
     assert (fetched.unavailable, checked.findings) == ({}, ())
     return checked.bars

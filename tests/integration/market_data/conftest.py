@@ -1,0 +1,143 @@
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+import sqlalchemy as sa
+
+from services.market_data.handlers.fetch_shard import fetch_shard
+from services.market_data.handlers.plan_run import plan_run
+from services.market_data.main import build
+from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.files import FilesProvider
+from services.market_data.providers.provider import FetchedBars
+from services.market_data.settings import MarketDataSettings
+from shared.clock import FixedClock
+from shared.contracts.event import Event
+from shared.contracts.market_data import MarketDataDue, PriceBlock, PricesUpdated, ProfilesUpdated
+from shared.contracts.run import ONLY_PART, Run
+from shared.contracts.scheduler import BatchTriggered
+from shared.factor_set import FactorSet
+from shared.service import Service
+from tests.integration.conftest import MakeServiceDatabase
+from tests.support.price_directories import PriceDirectory
+from tests.support.runs import make_run
+
+E = TypeVar("E", bound=Event)
+
+NOW: Final = datetime(2022, 12, 29, 3, 0, tzinfo=UTC)
+_worlds = count(1)
+
+
+class AskedProvider(FilesProvider):
+    """The `files` provider, which remembers what it was asked for; a second one may have another name."""
+
+    def __init__(self, directory: Path, name: str = "files") -> None:
+        super().__init__(directory)
+        self.name = name  # type: ignore[misc]
+        self.asked: list[tuple[tuple[str, ...], date, date]] = []
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Remember the question and answer it."""
+        self.asked.append((tuple(symbols), first, last))
+        return await super().fetch_bars(symbols, first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a run of market_data has published."""
+
+    due: list[MarketDataDue]
+    prices: list[PricesUpdated]
+    profiles: list[ProfilesUpdated]
+
+    @property
+    def blocks(self) -> list[PriceBlock]:
+        """The blocks of all parts that hold bars."""
+        return [block for event in self.prices for block in event.blocks if block.symbols]
+
+    def sessions_of(self, symbol: str) -> list[date]:
+        """The sessions on which a symbol is announced with a bar."""
+        return [
+            session
+            for block in self.blocks
+            if symbol in block.symbols
+            for session, close in zip(block.sessions, block.close[block.symbols.index(symbol)], strict=True)
+            if close is not None
+        ]
+
+    def failures(self) -> dict[str, str]:
+        """The symbols that should have prices and have none, with the detail."""
+        return {failure.subject: failure.detail for event in self.prices for failure in event.failures}
+
+
+@dataclass(slots=True)
+class World:
+    """A directory of prices with symbols of its own, and the handlers of market_data over it, without a broker."""
+
+    service: Service
+    directory: PriceDirectory
+    prefix: str
+    providers: list[AskedProvider] = field(default_factory=list)
+
+    @property
+    def market(self) -> str:
+        """The proxy that belongs to every run."""
+        return self.name("MKT")
+
+    def name(self, symbol: str) -> str:
+        """Return the symbol under a name that no other world uses."""
+        return f"{self.prefix}{symbol}"
+
+    async def run(self, *symbols: str, last: date, first: date | None = None) -> Announced:
+        """Plan a run over these symbols, fetch its shards, and return what was announced."""
+        run = make_run(first_session=first or last, last_session=last, symbols=symbols)
+        await self.plan(run)
+        for due in await self._published(MarketDataDue, run):
+            async with self.service.unit_of_work() as uow:
+                await fetch_shard(due, uow, chain=ProviderChain(self.providers), clock=FixedClock(NOW))
+        return Announced(
+            due=await self._published(MarketDataDue, run),
+            prices=await self._published(PricesUpdated, run),
+            profiles=await self._published(ProfilesUpdated, run),
+        )
+
+    async def plan(self, run: Run) -> list[MarketDataDue]:
+        """Plan a run and return its shards."""
+        factor_set = FactorSet(**dict.fromkeys(FactorSet.model_fields) | {"market": self.market})
+        async with self.service.unit_of_work() as uow:
+            triggered = BatchTriggered(run=run, part=ONLY_PART)
+            await plan_run(triggered, uow, factor_set=factor_set, chain=ProviderChain(self.providers))
+        return await self._published(MarketDataDue, run)
+
+    async def rows(self, query: str, **parameters: Any) -> list[Any]:
+        """Read."""
+        async with self.service.unit_of_work.reading() as connection:
+            return list((await connection.execute(sa.text(query), parameters)).all())
+
+    async def bars(self, symbol: str) -> list[Any]:
+        """Return the stored bars of a symbol, oldest first."""
+        query = "SELECT b.* FROM bars b JOIN instruments USING (symbol_id) WHERE symbol = :symbol ORDER BY session"
+        return await self.rows(query, symbol=symbol)
+
+    async def _published(self, event_type: type[E], run: Run) -> list[E]:
+        query = "SELECT value FROM outbox WHERE topic = :topic AND run_id = :run_id ORDER BY id"
+        rows = await self.rows(query, topic=event_type.topic, run_id=run.run_id)
+        return [event_type.model_validate_json(row.value) for row in rows]
+
+
+@pytest.fixture(scope="module")
+async def market_data(service_database: MakeServiceDatabase) -> AsyncIterator[Service]:
+    database = await service_database("market_data")
+    service = build(database.common, MarketDataSettings(providers=("sample",)))
+    yield service
+    await service.engine.dispose()
+
+
+@pytest.fixture
+def world(market_data: Service, tmp_path: Path) -> World:
+    prefix = f"W{next(_worlds)}."
+    return World(market_data, PriceDirectory(tmp_path), prefix, [AskedProvider(tmp_path)])

@@ -1,0 +1,225 @@
+"""Runs of market_data from the trigger to the announcement, on real PostgreSQL and real files."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from services.market_data.window import planning_window
+from shared.calendar import sessions_between, shift_session
+from tests.integration.market_data.conftest import AskedProvider, World
+from tests.support.runs import make_run
+
+LAST = date(2022, 12, 28)
+BEFORE = shift_session(LAST, -1)
+WEEK_AGO = shift_session(LAST, -6)
+
+
+def stock(world: World, *symbols: str, last: date = LAST) -> list[str]:
+    """Give these symbols and the market's proxy prices up to a session, and write the file."""
+    names = [world.name(symbol) for symbol in symbols]
+    world.directory.add(world.market, *names, last=last)
+    world.directory.write()
+    return names
+
+
+async def test_symbol_never_seen_is_backfilled_over_the_whole_window(world: World) -> None:
+    (name,) = stock(world, "NEW")
+
+    announced = await world.run(name, last=LAST)
+
+    window = planning_window(LAST, LAST).tolist()
+    assert [(due.fetch_first, due.fetch_last) for due in announced.due] == [(window[0], LAST)]
+    assert announced.sessions_of(name) == window
+    assert announced.sessions_of(world.market) == window
+    assert [bar.session for bar in await world.bars(name)] == window
+
+
+async def test_parts_of_a_run_number_its_shards_and_hold_every_symbol_once(world: World) -> None:
+    known = stock(world, "KNOWN")
+    await world.run(*known, last=BEFORE)
+    names = [*known, *stock(world, "NEW1", "NEW2")]
+
+    due = await world.plan(make_run(first_session=LAST, last_session=LAST, symbols=tuple(names)))
+
+    assert [(shard.part.index, shard.part.total) for shard in due] == [(index, len(due)) for index in range(len(due))]
+    assert sorted(symbol for shard in due for symbol in shard.symbols) == sorted([world.market, *names])
+    assert len(due) == 2, "the increment and the backfill are different work"
+
+
+async def test_second_run_of_a_session_is_announced_from_the_store(world: World) -> None:
+    (name,) = stock(world, "AGAIN")
+    await world.run(name, last=LAST)
+    asked = len(world.providers[0].asked)
+
+    announced = await world.run(name, last=LAST)
+
+    assert len(world.providers[0].asked) == asked
+    assert {due.fetch_first for due in announced.due} == {None}
+    assert announced.sessions_of(name) == [LAST]
+
+
+@pytest.mark.parametrize("since", [BEFORE, WEEK_AGO, shift_session(LAST, -25)])
+async def test_missing_sessions_are_fetched_from_one_session_before_the_first_of_them(
+    world: World, since: date
+) -> None:
+    (name,) = stock(world, "GAP")
+    await world.run(name, last=since)
+
+    announced = await world.run(name, last=LAST)
+
+    assert [(due.fetch_first, due.fetch_last) for due in announced.due] == [(since, LAST)]
+    assert announced.sessions_of(name) == sessions_between(since + timedelta(days=1), LAST)
+    assert len(await world.bars(name)) == len(planning_window(since, LAST))
+
+
+async def test_more_than_thirty_missing_sessions_are_a_backfill(world: World) -> None:
+    (name,) = stock(world, "LONG")
+    await world.run(name, last=shift_session(LAST, -31))
+
+    announced = await world.run(name, last=LAST)
+
+    assert [due.fetch_first for due in announced.due] == [planning_window(LAST, LAST)[0].item()]
+
+
+@pytest.mark.parametrize("action", ["split", "dividend"])
+async def test_new_split_or_dividend_announces_the_whole_history_of_that_symbol_in_a_block_of_its_own(
+    world: World, action: str
+) -> None:
+    name, other = stock(world, "RESTATED", "CALM", last=LAST)
+    await world.run(name, other, last=BEFORE)
+    before = {bar.session: bar for bar in await world.bars(name)}
+    if action == "split":
+        world.directory.splits[name, LAST] = 2.0
+        world.directory.closes[name][LAST] /= 2.0
+    else:
+        world.directory.dividends[name, LAST] = 1.5
+    world.directory.write()
+
+    announced = await world.run(name, other, last=LAST)
+
+    whole = [block for block in announced.blocks if len(block.sessions) > 100]
+    assert [block.symbols for block in whole] == [(name,)]
+    assert list(whole[0].sessions) == planning_window(BEFORE, LAST).tolist(), "older than this run's window, too"
+    assert announced.sessions_of(other) == [LAST]
+    after = {bar.session: bar for bar in await world.bars(name)}
+    factor = after[BEFORE].adjusted / before[BEFORE].adjusted
+    assert factor == pytest.approx(0.5 if action == "split" else 1 - 1.5 / before[BEFORE].close)
+    for session, bar in before.items():
+        assert after[session].close == bar.close
+        assert after[session].adjusted == pytest.approx(bar.adjusted * factor)
+    actions = {symbol: value for event in announced.prices for symbol, _, value in _actions(event, action)}
+    assert actions == {name: 2.0 if action == "split" else 1.5}
+
+
+def _actions(event: object, action: str) -> list[tuple[str, date, float]]:
+    found = getattr(event, f"{action}s")
+    return [(entry.symbol, entry.session, entry.value) for entry in found]
+
+
+async def test_symbol_that_another_provider_answers_for_is_replaced_over_its_whole_history(
+    world: World, tmp_path: Path
+) -> None:
+    (name,) = stock(world, "MOVED")
+    await world.run(name, last=BEFORE)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "prices.csv").write_text((tmp_path / "prices.csv").read_text())
+    world.providers = [AskedProvider(elsewhere, "elsewhere")]
+
+    announced = await world.run(name, last=LAST)
+
+    assert sorted(set(announced.sessions_of(name))) == planning_window(BEFORE, LAST).tolist()
+    assert announced.blocks[-1].symbols == tuple(sorted([name, world.market]))
+
+
+async def test_unknown_symbol_is_announced_with_what_every_provider_said_and_not_asked_for_again(
+    world: World, tmp_path: Path
+) -> None:
+    stock(world)
+    unknown = world.name("NOBODY")
+    second = tmp_path / "second"
+    second.mkdir()
+    (second / "prices.csv").write_text("symbol,date,close\n")
+    world.providers.append(AskedProvider(second, "second"))
+
+    first = await world.run(unknown, last=BEFORE)
+    asked = len(world.providers[1].asked)
+    again = await world.run(unknown, last=BEFORE)
+
+    said = f"no provider knows {unknown} (files: not in prices.csv; second: not in prices.csv)"
+    assert first.failures() == again.failures() == {unknown: said}
+    assert len(world.providers[1].asked) == asked == 1
+    assert await world.bars(unknown) == []
+
+
+async def test_symbol_that_a_completed_file_brings_is_asked_for_again_at_once(world: World) -> None:
+    stock(world)
+    late = world.name("LATE")
+    assert (await world.run(late, last=LAST)).failures().keys() == {late}
+
+    world.directory.add(late, last=LAST)
+    world.directory.write()
+    announced = await world.run(late, last=LAST)
+
+    assert announced.failures() == {}
+    assert announced.sessions_of(late) == planning_window(LAST, LAST).tolist()
+
+
+async def test_unreadable_file_settles_nothing(world: World) -> None:
+    (name,) = stock(world, "WAITS")
+    world.directory.write(close="price")
+
+    failed = await world.run(name, last=LAST)
+
+    assert "must have a column 'close'" in failed.failures()[name]
+    assert await world.rows("SELECT 1 FROM instruments WHERE symbol = :s AND checked_through IS NOT NULL", s=name) == []
+    world.directory.write()
+    assert (await world.run(name, last=LAST)).failures() == {}
+
+
+async def test_profiles_are_announced_when_they_change_and_only_then(world: World, tmp_path: Path) -> None:
+    (name,) = stock(world, "PROFILED")
+    profiles = tmp_path / "profiles.csv"
+    profiles.write_text(f"symbol,sector\n{name},Energy\n")
+
+    announced = [await world.run(name, last=shift_session(LAST, -3))]
+    announced.append(await world.run(name, last=shift_session(LAST, -2)))
+    profiles.write_text(f"symbol,sector\n{name},Utilities\n")
+    announced.append(await world.run(name, last=BEFORE))
+
+    sectors = [[profile.sector for event in run.profiles for profile in event.profiles] for run in announced]
+    assert sectors == [["Energy"], [], ["Utilities"]]
+    assert [len(run.profiles) for run in announced] == [len(run.due) for run in announced]
+
+
+async def test_finding_that_is_seen_in_every_fetch_is_kept_once(world: World) -> None:
+    name = world.name("DIRTY")
+    world.directory.extra = [f"{name},2022-12-21,-1,,"]
+    stock(world, "DIRTY")
+    del world.directory.closes[name][date(2022, 12, 21)]
+    world.directory.write()
+
+    await world.run(name, last=date(2022, 12, 22))
+    world.directory.closes[name][LAST] += 0.01
+    world.directory.write()
+    await world.run(name, last=LAST)
+
+    found = await world.rows("SELECT rule, day, file FROM findings WHERE symbol = :symbol", symbol=name)
+    assert [tuple(row) for row in found] == [("NON_POSITIVE_CLOSE", date(2022, 12, 21), "prices.csv")]
+    assert [first <= date(2022, 12, 21) for _, first, _ in world.providers[0].asked] == [True, True]
+
+
+async def test_young_symbol_is_announced_since_its_first_bar_and_not_backfilled_every_night(world: World) -> None:
+    young, listed = world.name("YOUNG"), shift_session(LAST, -40)
+    stock(world)
+    world.directory.add(young, first=listed, last=LAST)
+    world.directory.write()
+
+    first = await world.run(young, last=BEFORE)
+    second = await world.run(young, last=LAST)
+
+    assert first.sessions_of(young) == sessions_between(listed, BEFORE)
+    assert first.failures() == {}
+    assert [due.fetch_first for due in second.due] == [BEFORE]
+    assert second.sessions_of(young) == [LAST]
