@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 import random
 from typing import Any
@@ -72,6 +73,14 @@ async def test_run_is_completed_once_by_its_last_part_in_any_order_and_with_dupl
     assert [(stage.stage, stage.parts_done, stage.parts_total, stage.subjects) for stage in completed.stages] == [
         (stage, 2, 2, 10) for stage in STAGES
     ]
+
+
+async def test_run_whose_last_parts_arrive_at_once_is_completed_once(scheduler: Service) -> None:
+    for _ in range(5):
+        run = make_run()
+        await asyncio.gather(*(_record(scheduler, event) for event in _whole_run(run)))
+        assert (await _stored(scheduler, run)).status is RunStatus.COMPLETED
+        assert len(await _announced(scheduler, run)) == 1
 
 
 async def test_run_that_a_service_began_becomes_known_by_its_first_event(scheduler: Service) -> None:
