@@ -11,7 +11,7 @@ from services.portfolio.core.positions import Flow
 from services.portfolio.entering import enter_flow, enter_portfolio, enter_positions
 from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
 from services.portfolio.repository import Portfolio, PortfolioRepository
-from services.portfolio.snapshots import Slice, SnapshotRepository
+from services.portfolio.snapshot_repository import Slice, SnapshotRepository
 from services.portfolio.views import PortfolioView, PositionValueView, PositionView, Selection, SnapshotView
 from shared.calendar import is_session, last_closed_session
 from shared.clock import Clock

@@ -10,7 +10,7 @@ import numpy as np
 from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.rolling import Rolled
-from services.portfolio.snapshots import Key, nan_to_none
+from services.portfolio.snapshot_repository import Key, nan_to_none
 from shared.db.bulk import Columns
 from shared.unavailable import BoolArray, IntArray, ReasonArray
 

@@ -13,7 +13,7 @@ from services.portfolio.core.positions import Flow, Position, Split
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from services.portfolio.repository import Portfolio
-from services.portfolio.snapshots import OpeningState
+from services.portfolio.snapshot_repository import OpeningState
 from shared.prices.panel import PriceWindow
 
 

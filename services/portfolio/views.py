@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.repository import Portfolio
-from services.portfolio.snapshots import BEFORE_ALL, Slice
+from services.portfolio.snapshot_repository import BEFORE_ALL, Slice
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.event import Measure

@@ -1,6 +1,5 @@
 """The base of every event: a frozen fact whose topic lives on its class and whose id is a pure function."""
 
-from functools import cached_property
 from typing import ClassVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -48,7 +47,7 @@ class Event(Contract):
     subjects: int = Field(default=0, ge=0)
     failures: tuple[Failure, ...] = ()
 
-    @cached_property
+    @property
     def event_id(self) -> UUID:
         """The same statement has the same id, however often it is made."""
         return uuid5(EVENT_NAMESPACE, f"{self.topic}|{self.run.run_id}|{self.part.index}/{self.part.total}")

@@ -129,6 +129,11 @@ def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray,
     checked : Checked
         In the order of `symbols`.
 
+    Returns
+    -------
+    RunPlan
+        Symbols sorted.
+
     Raises
     ------
     ValueError

@@ -88,6 +88,8 @@ class PositionTerms:
             raise ValueError(f"entry price must be positive, was {self.entry_price}")
         if self.cost > MAX_COST:
             raise ValueError(f"cost of a position must be at most {MAX_COST}, was {self.cost}")
+        if not self.exits:
+            return
         days = [self.entry_date, *(exit_.on for exit_ in self.exits)]
         if days != sorted(days):
             raise ValueError(f"exits must follow the entry in the order of their dates, was {days}")

@@ -8,7 +8,7 @@ from services.portfolio.core.sectors import sector_tags
 from services.portfolio.repository import PortfolioRepository
 from services.portfolio.revising import revisions_of, snapshot_columns, value_columns
 from services.portfolio.rolling import RollInputs, roll
-from services.portfolio.snapshots import SnapshotRepository
+from services.portfolio.snapshot_repository import SnapshotRepository
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.portfolio import PortfolioDue
 from shared.conventions import HISTORY_SESSIONS
@@ -61,5 +61,6 @@ async def _gather(
 
 
 async def _sectors(inputs: RollInputs, repository: PortfolioRepository) -> list[str]:
-    symbols = [position.terms.symbol for position in inputs.positions]
-    return [tag.name for tag in sector_tags(symbols, await repository.load_sectors(sorted(set(symbols))))]
+    symbols = inputs.during.symbols
+    tags = dict(zip(symbols, sector_tags(symbols, await repository.load_sectors(symbols)), strict=True))
+    return [tags[position.terms.symbol].name for position in inputs.positions]

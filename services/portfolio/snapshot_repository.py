@@ -93,10 +93,8 @@ class SnapshotRepository:
                 WHERE s.portfolio_id = v.portfolio_id AND s.as_of = v.as_of)
             """
         )
-        for row in await self._connection.execute(states, parameters):
-            opening.positions[row.position_id] = PositionState(
-                row.quantity, row.mark, _SOURCES[row.mark_source], row.mark_age, row.value, row.cost
-            )
+        for position_id, quantity, mark, source, age, value, cost in await self._connection.execute(states, parameters):
+            opening.positions[position_id] = PositionState(quantity, mark, _SOURCES[source], age, value, cost)
         return opening
 
     async def load_revisions(
