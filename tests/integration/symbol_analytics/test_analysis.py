@@ -1,0 +1,163 @@
+"""symbol_analytics from prices to stored and announced numbers, on real PostgreSQL."""
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from services.symbol_analytics.core.factors import estimate_factors
+from services.symbol_analytics.core.measures import METRICS
+from services.symbol_analytics.core.metrics import realised_volatilities
+from services.symbol_analytics.inputs import SESSIONS_NEEDED
+from shared.calendar import shift_session
+from shared.contracts.run import ONLY_PART, Run
+from shared.contracts.symbol_analytics import SymbolAnalyticsDue
+from shared.conventions import FACTORS
+from shared.unavailable import Quantities, Reason, Unavailable
+from tests.integration.symbol_analytics.conftest import FACTOR_SET, Analytics, new_symbols, priced, proxies, walk
+from tests.support.runs import SESSION, make_run
+
+
+def for_symbols(*symbols: str) -> Run:
+    return make_run(symbols=symbols)
+
+
+async def test_stored_factors_are_the_core_s_output_to_the_bit(analytics: Analytics) -> None:
+    names = new_symbols(3)
+    closes = {name: walk(index) for index, name in enumerate(names)}
+    closes[names[1]][:200] = np.nan
+    series = {name: series[~np.isnan(series)] for name, series in closes.items()}
+    run = for_symbols(*names)
+    await analytics.analyse(priced(run, {name: closes[name] for name in (names[0], names[2])}), {names[0]: 1.25})
+    second = for_symbols(names[1])
+    young = priced(second, {**{ticker: p[-66:] for ticker, p in proxies().items()}, names[1]: series[names[1]]})
+    await analytics.analyse(young)
+
+    no_beta = Unavailable(Reason.MISSING_DATA, "no provider has given a beta")
+    provided = Quantities(np.array([1.25, np.nan, np.nan]), np.array([None, no_beta, no_beta], dtype=object))
+    expected = estimate_factors(
+        np.stack([closes[name][-SESSIONS_NEEDED:] for name in names], axis=1),
+        {ticker: prices[-SESSIONS_NEEDED:] for ticker, prices in proxies().items()},
+        factor_set=FACTOR_SET,
+        provider_betas=provided,
+    )
+    stored = await analytics.rows("SELECT * FROM symbol_factors WHERE symbol = ANY(:names)", names=list(names))
+    cells = {(row.symbol, row.factor): row for row in stored if row.as_of == SESSION}
+    assert len(cells) == len(names) * len(FACTORS)
+    for i, name in enumerate(names):
+        for j, factor in enumerate(FACTORS):
+            row, beta = cells[name, factor], expected.betas.at((i, j))
+            found = row.beta if row.reason is None else Unavailable(Reason(row.reason), row.detail)
+            assert found == beta, (name, factor)
+            assert row.n_observations == expected.n_observations[i, j]
+    assert {row.reason for row in stored if row.symbol == names[1]} > {None, "NOT_APPLICABLE"}
+
+
+async def test_announced_numbers_are_the_stored_ones(analytics: Analytics) -> None:
+    (name,) = new_symbols(1)
+    run = for_symbols(name)
+    await analytics.analyse(priced(run, {name: walk(7)}))
+
+    factored, measured = await analytics.results(run)
+
+    shown = await analytics.shown(name, SESSION)
+    at = factored.symbols.index(name)
+    betas = {entry["factor"]: entry["beta"]["value"] for entry in shown["factors"]["factors"]}
+    assert dict(zip(factored.columns, factored.values[0][at], strict=True)) == betas
+    metrics = {metric: entry["value"] for metric, entry in shown["metrics"]["metrics"].items()}
+    assert dict(zip(measured.columns, measured.values[0][at], strict=True)) == metrics
+    window = realised_volatilities(walk(7)[:, None])
+    assert metrics["volatility_21d"] == window.at((0, 0))
+    assert all((entry["value"] is None) != (entry["reason"] is None) for entry in shown["metrics"]["metrics"].values())
+
+
+async def test_symbol_without_prices_has_a_reason_in_every_cell(analytics: Analytics) -> None:
+    (known, missing) = new_symbols(2)
+    run = for_symbols(known, missing)
+    await analytics.analyse(priced(run, {known: walk(8)}, missing=[missing]))
+
+    shown = await analytics.shown(missing, SESSION)
+
+    assert {entry["beta"]["reason"] for entry in shown["factors"]["factors"]} == {"MISSING_DATA", "NOT_APPLICABLE"}
+    assert {entry["reason"] for entry in shown["metrics"]["metrics"].values()} == {"MISSING_DATA"}
+
+
+async def test_shards_hold_every_symbol_of_the_run_once_and_stay_bounded(analytics: Analytics) -> None:
+    names = new_symbols(40)
+    run = make_run(first_session=shift_session(SESSION, -99), symbols=names)
+    event = priced(run, {name: walk(1, 3) for name in names} | {ticker: walk(2, 3) for ticker in proxies()})
+    async with analytics.service.unit_of_work() as uow:
+        await analytics.inputs.fan_out(run, [], uow)
+    (empty,) = await analytics.announced(SymbolAnalyticsDue, run)
+    assert (empty.symbols, empty.part) == ((), ONLY_PART)
+
+    second = run.model_copy(update={"run_id": make_run().run_id})
+    await analytics.analyse(event.model_copy(update={"run": second}))
+
+    due = await analytics.announced(SymbolAnalyticsDue, second)
+    assert [part.part.index for part in due] == list(range(len(due)))
+    assert {part.part.total for part in due} == {len(due)}
+    assert max(len(part.symbols) for part in due) * 100 <= 2_000
+    assert sorted(symbol for part in due for symbol in part.symbols) == sorted([*names, *proxies()])
+
+
+@pytest.mark.parametrize(
+    ("beta", "reason"), [(None, None), (1.0, "MISSING_DATA"), (float("nan"), None), (float("inf"), None)]
+)
+async def test_factor_without_exactly_one_of_value_and_reason_is_refused_by_the_database(
+    analytics: Analytics, beta: float | None, reason: str | None
+) -> None:
+    (name,) = new_symbols(1)
+    await analytics.analyse(priced(for_symbols(name), {name: walk(9)}))
+    spoil = sa.text(
+        "UPDATE symbol_factors SET beta = :beta, reason = CAST(:reason AS text), detail = CAST(:reason AS text) "
+        "WHERE symbol = :name AND factor = 'market_beta'"
+    )
+    async with analytics.service.unit_of_work.reading() as connection:
+        with pytest.raises(IntegrityError):
+            await connection.execute(spoil, {"name": name, "beta": beta, "reason": reason})
+
+
+@pytest.mark.parametrize("metric", [METRICS[0], METRICS[-1]])
+async def test_metric_without_value_and_reason_is_refused_by_the_database(analytics: Analytics, metric: str) -> None:
+    (name,) = new_symbols(1)
+    await analytics.analyse(priced(for_symbols(name), {name: walk(10)}))
+    async with analytics.service.unit_of_work.reading() as connection:
+        with pytest.raises(IntegrityError):
+            await connection.execute(
+                sa.text(f"UPDATE symbol_metrics SET {metric} = NULL WHERE symbol = :name"), {"name": name}
+            )
+
+
+async def test_unchanged_inputs_write_nothing_and_a_changed_price_a_second_revision_of_its_symbol(
+    analytics: Analytics,
+) -> None:
+    changed, calm = new_symbols(2)
+    closes = {changed: walk(11), calm: walk(12)}
+    await analytics.analyse(priced(for_symbols(changed, calm), closes))
+    await analytics.analyse(priced(for_symbols(changed, calm), closes))
+    for table in ("symbol_factors", "symbol_metrics"):
+        assert await analytics.revisions([changed, calm], table) == {changed: 1, calm: 1}
+
+    corrected = closes[changed].copy()
+    corrected[-3] *= 1.01
+    await analytics.analyse(priced(for_symbols(changed, calm), closes | {changed: corrected}))
+
+    for table in ("symbol_factors", "symbol_metrics"):
+        assert await analytics.revisions([changed, calm], table) == {changed: 2, calm: 1}
+
+
+async def test_known_at_serves_what_was_known_before_a_correction(analytics: Analytics) -> None:
+    (name,) = new_symbols(1)
+    closes = walk(13)
+    await analytics.analyse(priced(for_symbols(name), {name: closes}))
+    first = await analytics.shown(name, SESSION)
+    closes[-1] *= 1.02
+    await analytics.analyse(priced(for_symbols(name), {name: closes}))
+
+    now = await analytics.shown(name, SESSION)
+    then = await analytics.shown(name, SESSION, known_at=first["metrics"]["known_at"])
+
+    assert now["metrics"]["revision"] == 2
+    assert now["factors"] != first["factors"]
+    assert then == first
