@@ -1,0 +1,147 @@
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from services.portfolio.fan_out import fan_out_portfolios
+from services.portfolio.handlers.store_profiles import store_profiles
+from services.portfolio.handlers.value_portfolios import value_portfolios
+from services.portfolio.main import build
+from shared.bus.fan_in import FanIn
+from shared.clock import FixedClock
+from shared.contracts.event import Event
+from shared.contracts.market_data import PriceBlock, PricesUpdated, ProfilesUpdated
+from shared.contracts.portfolio import PortfolioDue, PortfoliosValued, SymbolsOnboarding
+from shared.contracts.run import ONLY_PART, Run
+from shared.prices.panel import PricePanel
+from shared.prices.store_prices import store_prices
+from shared.service import Service, build_app
+from tests.integration.conftest import MakeServiceDatabase
+from tests.support.databases import OPERATOR_TOKEN
+from tests.support.runs import make_run
+
+E = TypeVar("E", bound=Event)
+Closes = Mapping[str, Mapping[date, float]]
+
+# Monday 10 to Friday 14 March 2025, after the close of the last.
+WEEK: Final = tuple(date(2025, 3, day) for day in range(10, 15))
+NOW: Final = datetime(2025, 3, 14, 23, 0, tzinfo=UTC)
+_numbers = count(1)
+
+
+def new_name(kind: str = "S") -> str:
+    """Return a name that no other test uses."""
+    return f"{kind}{next(_numbers):06d}"
+
+
+def priced(run: Run, closes: Closes) -> PricesUpdated:
+    """Return bars of each symbol on whatever sessions it has."""
+    blocks = []
+    for symbol, series in closes.items():
+        row = tuple(series.values())
+        blocks.append(PriceBlock(sessions=tuple(series), symbols=(symbol,), close=(row,), adjusted=(row,)))
+    return PricesUpdated(run=run, part=ONLY_PART, blocks=tuple(blocks))
+
+
+@dataclass(slots=True)
+class Books:
+    """The API and the handlers of portfolio on a database, without a broker."""
+
+    service: Service
+    panel: PricePanel
+    inputs: FanIn
+    client: httpx.AsyncClient
+
+    async def open(self, *positions: tuple[str, str, date, str], **terms: Any) -> dict[str, Any]:
+        """Enter a portfolio of (symbol, quantity, entry date, entry price), opened on Monday with 10,000."""
+        body = {
+            "name": new_name("book "),
+            "opening_equity": "10000.00",
+            "opened_on": str(WEEK[0]),
+            "as_of": str(WEEK[-1]),
+            "positions": [
+                {
+                    "symbol": symbol,
+                    "kind": "SHORT" if quantity.startswith("-") else "LONG",
+                    "quantity": quantity,
+                    "entry_date": str(entered),
+                    "entry_price": price,
+                }
+                for symbol, quantity, entered, price in positions
+            ],
+        }
+        answer = await self.client.post("/portfolios", json=body | terms)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    async def request(self, run_id: str) -> Run:
+        """Return the run that was asked for with an answer."""
+        (event,) = await self.announced(SymbolsOnboarding, UUID(run_id))
+        return event.run
+
+    async def prepare(self, run: Run, closes: Closes) -> list[PortfolioDue]:
+        """Deliver the prices of a run and return the shards that follow."""
+        async with self.service.unit_of_work() as uow:
+            await store_prices(priced(run, closes), uow, inputs=self.inputs)
+        async with self.service.unit_of_work() as uow:
+            await store_profiles(ProfilesUpdated(run=run, part=ONLY_PART), uow, inputs=self.inputs)
+        return await self.announced(PortfolioDue, run.run_id)
+
+    async def value(self, run: Run, closes: Closes) -> list[PortfoliosValued]:
+        """Deliver the prices of a run and value what is due."""
+        for due in await self.prepare(run, closes):
+            await self.deliver(due)
+        return await self.announced(PortfoliosValued, run.run_id)
+
+    async def deliver(self, due: PortfolioDue) -> None:
+        """Value a shard in a transaction of its own."""
+        async with self.service.unit_of_work() as uow:
+            await value_portfolios(due, uow, panel=self.panel)
+
+    async def announced(self, event_type: type[E], run_id: UUID) -> list[E]:
+        """Return the events of a run in the outbox."""
+        query = sa.text("SELECT value FROM outbox WHERE topic = :topic AND run_id = :run_id ORDER BY id")
+        async with self.service.unit_of_work.reading() as connection:
+            rows = await connection.execute(query, {"topic": event_type.topic, "run_id": run_id})
+            return [event_type.model_validate_json(row.value) for row in rows]
+
+    async def count(self, table: str, portfolio_id: str) -> int:
+        """Count all revisions of a portfolio in a table."""
+        query = sa.text(f"SELECT count(*) FROM {table} WHERE portfolio_id = :id")
+        async with self.service.unit_of_work.reading() as connection:
+            return int(await connection.scalar(query, {"id": UUID(portfolio_id)}) or 0)
+
+    async def snapshots(self, portfolio_id: str) -> list[dict[str, Any]]:
+        """Return what the API lists of a portfolio."""
+        answer = await self.client.get(f"/portfolios/{portfolio_id}/snapshots")
+        found: list[dict[str, Any]] = answer.raise_for_status().json()
+        return found
+
+    async def figures(self, portfolio_id: str, name: str) -> list[Decimal]:
+        """Return one amount of every session."""
+        return [Decimal(entry[name]) for entry in await self.snapshots(portfolio_id)]
+
+
+def run_for(portfolio_id: str, *, first: date, last: date) -> Run:
+    """Return a run over one portfolio."""
+    return make_run(first_session=first, last_session=last, portfolio_ids=(UUID(portfolio_id),), symbols=())
+
+
+@pytest.fixture(scope="module")
+async def books(service_database: MakeServiceDatabase) -> AsyncIterator[Books]:
+    database = await service_database("portfolio")
+    service = build(database.common, clock=FixedClock(NOW))
+    transport = httpx.ASGITransport(app=build_app([service], database.common, title="portfolio"))
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://portfolio", headers=headers) as client:
+        streams = (PricesUpdated.topic, ProfilesUpdated.topic)
+        inputs = FanIn(stage="inputs", streams=streams, fan_out=fan_out_portfolios)
+        yield Books(service, PricePanel(service.engine), inputs, client)
+    await service.engine.dispose()

@@ -1,0 +1,128 @@
+"""Entering books over HTTP: everything or nothing, each error with its place."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.portfolio.handlers.close_calculation import close_calculation
+from shared.contracts.portfolio import SymbolsOnboarding
+from shared.contracts.run import ONLY_PART
+from shared.contracts.scheduler import BatchCompleted, RunStatus
+from tests.integration.portfolio.conftest import WEEK, Books, new_name
+
+CSV = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    terms = {"opening_equity": "10000.00", "opened_on": str(WEEK[0]), "as_of": str(WEEK[-1])}
+    return {"name": new_name("book "), **terms, **changes}
+
+
+async def names(books: Books) -> set[str]:
+    return {entry["name"] for entry in (await books.client.get("/portfolios", params={"limit": 5000})).json()}
+
+
+async def test_csv_with_errors_is_refused_with_line_field_and_code_of_each_and_stores_nothing(books: Books) -> None:
+    before = await names(books)
+
+    answer = await books.client.post(
+        "/portfolios", json=body(csv=CSV + "AAPL,ten,100,2025-03-03\nMSFT,5,100,2025-03-03\nXOM,5,100,2031-01-02\n")
+    )
+
+    assert answer.status_code == 422
+    errors = answer.json()["errors"]
+    assert [(error["line"], error["field"]) for error in errors] == [(2, "Quantity"), (4, "Entry Date")]
+    assert all(error["code"].startswith("ERR_POS_") and error["reason"] for error in errors)
+    assert await names(books) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"opening_equity": "ten"}, "opening_equity"),
+        ({"opening_equity": "1.234"}, "opening_equity"),
+        ({"name": ""}, "name"),
+        ({"unknown": 1}, "unknown"),
+        ({"as_of": "2025-03-15"}, "as_of"),
+        ({"as_of": "2025-03-17"}, "as_of"),
+        ({"opened_on": "2023-01-03"}, "opened_on"),
+        ({"opened_on": "2025-03-17"}, "opened_on"),
+    ],
+)
+async def test_body_with_a_wrong_field_is_refused_naming_it(books: Books, changes: dict[str, Any], field: str) -> None:
+    answer = await books.client.post("/portfolios", json=body(**changes))
+
+    assert answer.status_code == 422
+    assert [error["field"].rpartition(".")[2] for error in answer.json()["errors"]] == [field]
+
+
+async def test_position_in_the_future_is_refused_by_its_number(books: Books) -> None:
+    late = {"symbol": "AAPL", "kind": "LONG", "quantity": "1", "entry_date": "2025-03-17", "entry_price": "1"}
+    good = late | {"entry_date": "2025-03-12"}
+
+    answer = await books.client.post("/portfolios", json=body(positions=[good, late]))
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["positions.1"]
+
+
+async def test_name_that_is_taken_is_refused_and_the_first_portfolio_stays_as_it_is(books: Books) -> None:
+    first = body(csv=CSV + "AAPL,10,100,2025-03-03\n")
+    portfolio_id = (await books.client.post("/portfolios", json=first)).json()["portfolio_id"]
+
+    answer = await books.client.post("/portfolios", json=first | {"csv": CSV + "MSFT,10,100,2025-03-03\n"})
+
+    assert answer.status_code == 409
+    positions = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    assert [position["symbol"] for position in positions] == ["AAPL"]
+
+
+async def test_stored_book_asks_for_its_symbols_and_not_for_private_ones(books: Books) -> None:
+    header = CSV.strip() + ",Investment Class\n"
+    rows = "MSFT,1,1,2025-03-03,\nAAPL,1,1,2025-03-03,\nHOUSE,1,9,2025-03-03,PRIVATE\n"
+
+    accepted = (await books.client.post("/portfolios", json=body(csv=header + rows))).json()
+
+    (event,) = await books.announced(SymbolsOnboarding, UUID(accepted["run_id"]))
+    assert accepted["positions"] == 3
+    assert event.run.symbols == ("AAPL", "MSFT")
+    assert event.run.portfolio_ids == (UUID(accepted["portfolio_id"]),)
+    assert (event.run.first_session, event.run.last_session) == (WEEK[-1], WEEK[-1])
+
+
+async def test_opening_on_a_weekend_moves_to_the_next_session(books: Books) -> None:
+    accepted = await books.open(opened_on="2025-03-08")
+
+    shown = (await books.client.get(f"/portfolios/{accepted['portfolio_id']}")).json()
+
+    assert shown["opened_on"] == str(date(2025, 3, 10))
+
+
+async def test_flow_of_zero_and_flow_of_an_unknown_portfolio_are_refused(books: Books) -> None:
+    accepted = await books.open()
+    path = f"/portfolios/{accepted['portfolio_id']}/flows"
+
+    zero = await books.client.post(path, json={"on": str(WEEK[1]), "amount": "0.00"})
+    unknown = await books.client.post(f"/portfolios/{UUID(int=7)}/flows", json={"on": str(WEEK[1]), "amount": "1"})
+
+    assert (zero.status_code, unknown.status_code) == (422, 404)
+
+
+async def test_second_request_joins_the_calculation_under_way_until_it_has_ended(books: Books) -> None:
+    accepted = await books.open(("AAPL", "1", WEEK[0], "100"))
+    path = f"/portfolios/{accepted['portfolio_id']}/calculate"
+
+    first = (await books.client.post(path, json={})).json()["run_id"]
+    second = (await books.client.post(path, json={})).json()["run_id"]
+    wider = (await books.client.post(path, json={"first_session": str(WEEK[0])})).json()["run_id"]
+    async with books.service.unit_of_work() as uow:
+        run = await books.request(first)
+        done = BatchCompleted(run=run, part=ONLY_PART, status=RunStatus.COMPLETED, stages=())
+        await close_calculation(done, uow)
+    third = (await books.client.post(path, json={})).json()["run_id"]
+
+    assert first == second
+    assert len({accepted["run_id"], first, wider, third}) == 4
+    assert len(await books.announced(SymbolsOnboarding, UUID(first))) == 1

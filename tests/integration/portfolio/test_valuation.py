@@ -1,0 +1,145 @@
+"""Books valued on real PostgreSQL: every session once, to the cent, and again when what they rest on has changed."""
+
+import asyncio
+from decimal import Decimal
+from itertools import pairwise
+from uuid import UUID
+
+from services.portfolio.repository import PortfolioRepository
+from shared.contracts.portfolio import PortfoliosValued
+from tests.integration.portfolio.conftest import WEEK, Books, new_name, run_for
+
+FRIDAY_BEFORE = WEEK[0].replace(day=7)
+CLOSES = dict(zip((FRIDAY_BEFORE, *WEEK), (100.0, 101.0, 102.5, 101.5, 103.0, 104.25), strict=True))
+
+
+def cents(*amounts: str) -> list[Decimal]:
+    return [Decimal(amount) for amount in amounts]
+
+
+async def test_sessions_since_the_opening_are_valued_oldest_first_to_the_cent(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
+    run = await books.request(accepted["run_id"])
+
+    (valued,) = await books.value(run, {symbol: CLOSES})
+
+    snapshots = await books.snapshots(accepted["portfolio_id"])
+    assert [entry["as_of"] for entry in snapshots] == [str(day) for day in WEEK]
+    assert [Decimal(entry["pnl"]) for entry in snapshots] == cents("10.00", "15.00", "-10.00", "15.00", "12.50")
+    assert [Decimal(entry["equity"]) for entry in snapshots][-1] == Decimal("10042.50")
+    assert [snapshot.as_of for snapshot in valued.snapshots] == list(WEEK)
+    assert [(book.as_of, book.symbols, book.exposures) for book in valued.books] == [(WEEK[-1], (symbol,), (1042.5,))]
+
+
+async def test_skipped_sessions_are_valued_by_the_next_run(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"), as_of=str(WEEK[0]))
+    await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
+    assert len(await books.snapshots(accepted["portfolio_id"])) == 1
+
+    await books.value(run_for(accepted["portfolio_id"], first=WEEK[-1], last=WEEK[-1]), {})
+
+    snapshots = await books.snapshots(accepted["portfolio_id"])
+    assert [(entry["as_of"], entry["revision"]) for entry in snapshots] == [(str(day), 1) for day in WEEK]
+
+
+async def test_flow_dated_back_through_the_api_recomputes_its_session_and_those_after(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
+    await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
+    before = await books.figures(accepted["portfolio_id"], "equity")
+
+    path = f"/portfolios/{accepted['portfolio_id']}/flows"
+    answer = await books.client.post(path, json={"on": str(WEEK[2]), "amount": "2500.00"})
+    run = await books.request(answer.raise_for_status().json()["run_id"])
+    assert (run.first_session, run.last_session) == (WEEK[2], WEEK[-1])
+    await books.value(run, {})
+
+    snapshots = await books.snapshots(accepted["portfolio_id"])
+    assert [entry["revision"] for entry in snapshots] == [1, 1, 2, 2, 2]
+    assert [Decimal(entry["flow"]) for entry in snapshots] == cents("0", "0", "2500.00", "0", "0")
+    after = [Decimal(entry["equity"]) for entry in snapshots]
+    assert [new - old for old, new in zip(before, after, strict=True)] == cents("0", "0", "2500", "2500", "2500")
+    moves = [Decimal(entry["pnl"]) + Decimal(entry["flow"]) for entry in snapshots[1:]]
+    assert [second - first for first, second in pairwise(after)] == moves
+
+
+async def test_position_entered_back_in_time_recomputes_from_its_entry(books: Books) -> None:
+    held, late = new_name(), new_name()
+    accepted = await books.open((held, "10", FRIDAY_BEFORE, "90.00"))
+    await books.value(await books.request(accepted["run_id"]), {held: CLOSES, late: CLOSES})
+
+    position = {"symbol": late, "kind": "SHORT", "quantity": "-4", "entry_date": str(WEEK[3]), "entry_price": "102.00"}
+    path = f"/portfolios/{accepted['portfolio_id']}/positions"
+    answer = await books.client.post(path, json={"positions": [position]})
+    await books.value(await books.request(answer.raise_for_status().json()["run_id"]), {})
+
+    snapshots = await books.snapshots(accepted["portfolio_id"])
+    assert [entry["revision"] for entry in snapshots] == [1, 1, 1, 2, 2]
+    # -4 x (103.00 - 102.00) on Thursday, -4 x (104.25 - 103.00) on Friday
+    assert [Decimal(entry["pnl"]) for entry in snapshots[3:]] == cents("11.00", "7.50")
+
+
+async def test_missing_close_is_carried_and_healed_as_a_new_revision_when_it_arrives(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
+    holed = {day: close for day, close in CLOSES.items() if day != WEEK[2]}
+    await books.value(await books.request(accepted["run_id"]), {symbol: holed})
+    carried = await books.snapshots(accepted["portfolio_id"])
+    values = await books.client.get(f"/portfolios/{accepted['portfolio_id']}/values", params={"as_of": str(WEEK[2])})
+    assert [(value["mark_source"], value["mark_age"], value["pnl"]) for value in values.json()] == [
+        ("CARRIED", 1, "0.00")
+    ]
+    assert [entry["stale_positions"] for entry in carried] == [0, 0, 1, 0, 0]
+
+    await books.value(run_for(accepted["portfolio_id"], first=WEEK[-1], last=WEEK[-1]), {symbol: CLOSES})
+
+    healed = await books.snapshots(accepted["portfolio_id"])
+    assert [entry["revision"] for entry in healed] == [1, 1, 2, 2, 1]
+    assert [Decimal(entry["pnl"]) for entry in healed] == cents("10.00", "15.00", "-10.00", "15.00", "12.50")
+    assert healed[-1] == carried[-1]
+
+
+async def test_unchanged_books_and_prices_write_nothing(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
+    await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
+    before = [await books.count(table, accepted["portfolio_id"]) for table in ("snapshots", "position_values")]
+
+    again = run_for(accepted["portfolio_id"], first=WEEK[0], last=WEEK[-1])
+    (valued,) = await books.value(again, {symbol: CLOSES})
+
+    after = [await books.count(table, accepted["portfolio_id"]) for table in ("snapshots", "position_values")]
+    assert after == before == [5, 5]
+    assert {snapshot.revision for snapshot in valued.snapshots} == {1}
+
+
+async def test_two_runs_over_one_portfolio_are_valued_one_after_the_other(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
+    first = await books.request(accepted["run_id"])
+    second = run_for(accepted["portfolio_id"], first=WEEK[0], last=WEEK[-1])
+    due = [*await books.prepare(first, {symbol: CLOSES}), *await books.prepare(second, {})]
+    assert len(due) == 2
+
+    async with books.service.unit_of_work() as somebody:
+        portfolios = PortfolioRepository(somebody.connection)
+        await portfolios.load_portfolios([UUID(accepted["portfolio_id"])], lock=True)
+        running = [asyncio.create_task(books.deliver(event)) for event in due]
+        done, _ = await asyncio.wait(running, timeout=0.5)
+        assert done == set(), "nobody values a portfolio that somebody else holds"
+    await asyncio.gather(*running)
+
+    assert await books.count("snapshots", accepted["portfolio_id"]) == 5
+    assert [entry["revision"] for entry in await books.snapshots(accepted["portfolio_id"])] == [1] * 5
+    for run in (first, second):
+        assert len(await books.announced(PortfoliosValued, run.run_id)) == 1
+
+
+async def test_run_without_portfolios_says_so_once(books: Books) -> None:
+    nobody = run_for(str(UUID(int=1)), first=WEEK[-1], last=WEEK[-1])
+
+    (valued,) = await books.value(nobody, {})
+
+    assert (valued.snapshots, valued.books, valued.part.total) == ((), (), 1)
