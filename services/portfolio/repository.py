@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
+from shared.contracts.market_data import Profile
 from shared.contracts.run import RunKind
 from shared.db.bulk import Columns, upsert
+from shared.sectors import UNCLASSIFIED, sector_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +170,21 @@ class PortfolioRepository:
         )
         return [Flow(*row) for row in await self._connection.execute(query, {"ids": list(portfolio_ids)})]
 
-    async def store_sectors(self, sectors: Mapping[str, str | None]) -> None:
-        """Keep the sectors of the profiles."""
-        columns: Columns = {"symbol": list(sectors), "sector": list(sectors.values())}
+    async def store_sectors(self, profiles: Sequence[Profile]) -> None:
+        """Keep what tells the sector of a symbol."""
+        columns: Columns = {
+            "symbol": [profile.symbol for profile in profiles],
+            "sector": [profile.sector for profile in profiles],
+            "is_etf": [profile.is_etf for profile in profiles],
+        }
         await upsert(self._connection, "profiles", columns, key=("symbol",))
 
-    async def load_sectors(self, symbols: Sequence[str]) -> dict[str, str | None]:
-        """Return the sector of each symbol that has a profile."""
-        query = sa.text("SELECT symbol, sector FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
+    async def load_sectors(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Return the sector under which each symbol is reported."""
+        query = sa.text("SELECT symbol, sector, is_etf FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
-        return {row.symbol: row.sector for row in rows}
+        known = {row.symbol: sector_name(row.sector, is_etf=row.is_etf) for row in rows}
+        return dict.fromkeys(symbols, UNCLASSIFIED) | known
 
     async def load_progress(self, portfolio_ids: Sequence[UUID] | None, *, stale_since: date) -> list[Progress]:
         """Return where the portfolios (None: all) stand, by id."""

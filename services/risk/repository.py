@@ -21,11 +21,11 @@ from services.risk.columns import (
     sector_columns,
 )
 from services.risk.core.books import Books
-from services.risk.core.sectors import sector_name
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
+from shared.sectors import sector_name
 from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable
 
 _STORE_BOOKS = """

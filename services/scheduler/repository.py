@@ -81,13 +81,14 @@ class SchedulerRepository:
         }
         return await self._connection.scalar(statement, parameters) is not None
 
-    async def get_active_run(self, run: Run, *, scope: str) -> StoredRun:
-        """Return the active run that a request for `run` joins."""
+    async def find_active_run(self, run: Run, *, scope: str) -> StoredRun | None:
+        """Return the active run that a request for `run` joins, if there is one."""
         query = _run_query(
             "WHERE status = 'active' AND kind = :kind AND last_session = :last AND md5(scope) = md5(:scope)"
         )
         parameters = {"kind": run.kind.value, "last": run.last_session, "scope": scope}
-        return _stored((await self._connection.execute(query, parameters)).one())
+        row = (await self._connection.execute(query, parameters)).one_or_none()
+        return None if row is None else _stored(row)
 
     async def find_run(self, run_id: UUID, *, lock: bool = False) -> StoredRun | None:
         """Return the run if it is known; with `lock`, nobody else folds into it until the transaction ends."""

@@ -8,6 +8,6 @@ from shared.db.unit_of_work import UnitOfWork
 
 async def store_profiles(event: ProfilesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
     """Store the sectors; the last part of the run starts its valuations."""
-    await PortfolioRepository(uow.connection).store_sectors({entry.symbol: entry.sector for entry in event.profiles})
+    await PortfolioRepository(uow.connection).store_sectors(event.profiles)
 
     await inputs.arrive(event, (), uow)

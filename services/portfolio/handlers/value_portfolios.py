@@ -4,7 +4,6 @@ import asyncio
 
 from services.portfolio.announcing import portfolios_valued
 from services.portfolio.core.book import Window
-from services.portfolio.core.sectors import sector_tags
 from services.portfolio.repository import PortfolioRepository
 from services.portfolio.revising import revisions_of, snapshot_columns, value_columns
 from services.portfolio.rolling import RollInputs, roll
@@ -61,6 +60,5 @@ async def _gather(
 
 
 async def _sectors(inputs: RollInputs, repository: PortfolioRepository) -> list[str]:
-    symbols = inputs.during.symbols
-    tags = dict(zip(symbols, sector_tags(symbols, await repository.load_sectors(symbols)), strict=True))
-    return [tags[position.terms.symbol].name for position in inputs.positions]
+    sectors = await repository.load_sectors(inputs.during.symbols)
+    return [sectors[position.terms.symbol] for position in inputs.positions]

@@ -60,7 +60,8 @@ TABLES = (
     """
     CREATE TABLE profiles (
         symbol text PRIMARY KEY,
-        sector text
+        sector text,
+        is_etf boolean
     )
     """,
     # A request for the same book and session joins the one that is under way.

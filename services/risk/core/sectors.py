@@ -1,30 +1,13 @@
 """Sector exposure of portfolios, net and gross."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import over_equity
 from shared.unavailable import IntArray, Quantities
-
-UNCLASSIFIED: Final = "Unclassified"
-ETFS: Final = "ETFs"
-
-# Names of data providers -> names of the GICS sectors, which benchmarks use.
-_GICS: Final[Mapping[str, str]] = {
-    "Financial Services": "Financials",
-    "Financial": "Financials",
-    "Consumer Cyclical": "Consumer Discretionary",
-    "Consumer Defensive": "Consumer Staples",
-    "Basic Materials": "Materials",
-    "Health Care": "Healthcare",
-    "Information Technology": "Technology",
-    "Unknown": UNCLASSIFIED,
-    "": UNCLASSIFIED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +23,6 @@ class SectorExposures:
     gross_cents: IntArray
     net: Quantities
     gross: Quantities
-
-
-def sector_name(sector: str | None, *, is_etf: bool | None) -> str:
-    """Return the sector under which a symbol is reported: a fund as `ETFS`, an unknown one as `UNCLASSIFIED`."""
-    if is_etf:
-        return ETFS
-    name = (sector or "").strip()
-    return _GICS.get(name, name)
 
 
 def sector_exposures(books: Books, sectors: Sequence[str]) -> SectorExposures:

@@ -58,8 +58,10 @@ async def open_run(
     )
     scope = scope_of(run)
 
-    if not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
-        return (await repository.get_active_run(run, scope=scope)).run, False
+    while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
+        active = await repository.find_active_run(run, scope=scope)
+        if active is not None:  # else it has ended meanwhile, and this request opens the next one
+            return active.run, False
 
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
     return run, True

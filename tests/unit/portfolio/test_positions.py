@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from services.portfolio.core.cents import cents_of, decimal_of, round_quantity, round_to_cents
 from services.portfolio.core.positions import Exit, PositionTerms, PositionType, multiplier
-from services.portfolio.core.sectors import UNCATEGORIZED, sector_tags
-from shared.unavailable import Reason
 
 DAY = date(2025, 6, 2)
 
@@ -78,13 +76,3 @@ def test_cents_and_decimals_are_inverse(cents: int) -> None:
 def test_round_quantity_keeps_what_six_decimals_can_store(millionths: int) -> None:
     stored = float(Decimal(millionths).scaleb(-6))
     assert round_quantity(np.array([stored])).tolist() == [stored]
-
-
-def test_sector_tags_are_the_sector_or_uncategorized_with_the_reason() -> None:
-    profiles = {"AAA": " Technology ", "BBB": None, "CCC": ""}
-    tags = sector_tags(["AAA", "BBB", "CCC", "DDD", "AAA"], profiles)
-    assert [tag.name for tag in tags] == ["Technology", UNCATEGORIZED, UNCATEGORIZED, UNCATEGORIZED, "Technology"]
-    assert [tag.unavailable is None for tag in tags] == [True, False, False, False, True]
-    assert tags[3].unavailable is not None
-    assert tags[3].unavailable.reason is Reason.MISSING_DATA
-    assert "DDD" in tags[3].unavailable.detail

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 
 from services.risk.core.concentration import concentration
-from services.risk.core.sectors import ETFS, UNCLASSIFIED, sector_exposures, sector_name
+from services.risk.core.sectors import sector_exposures
+from shared.sectors import UNCLASSIFIED, sector_name
 from shared.unavailable import Reason
 from tests.unit.risk.shards import Shard, book, shards, why
 
@@ -49,23 +50,6 @@ def test_defect_7_short_counts_as_negative_and_unclassified_is_not_dropped() -> 
     assert exposures.names == ("Energy", UNCLASSIFIED)
     assert exposures.net.values.tolist() == [[0.0, 0.1]]
     assert exposures.gross.values.tolist() == [[1.0, 0.1]]
-
-
-@pytest.mark.parametrize(
-    ("sector", "is_etf", "name"),
-    [
-        ("Basic Materials", False, "Materials"),
-        ("Consumer Defensive", None, "Consumer Staples"),
-        ("Energy", False, "Energy"),
-        (" Energy ", False, "Energy"),
-        ("Unknown", False, UNCLASSIFIED),
-        ("", False, UNCLASSIFIED),
-        (None, None, UNCLASSIFIED),
-        ("Technology", True, ETFS),
-    ],
-)
-def test_sector_name_is_that_of_the_benchmark(sector: str | None, is_etf: bool | None, name: str) -> None:
-    assert sector_name(sector, is_etf=is_etf) == name
 
 
 def test_concentration_nets_long_and_short_lots_of_a_symbol() -> None:
