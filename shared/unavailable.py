@@ -32,6 +32,16 @@ class Unavailable:
     detail: str
 
 
+def nullable(values: FloatArray) -> list[Any]:
+    """Return the numbers as lists, nested as the array is, with None for NaN: how tables and events say "no number"."""
+    missing = np.isnan(values)
+    if not missing.any():
+        return list(values.tolist())
+    cells = values.astype(object)
+    cells[missing] = None
+    return list(cells.tolist())
+
+
 @dataclass(frozen=True, slots=True)
 class Quantities:
     """An array of numbers, each of them a value or a reason.

@@ -18,7 +18,7 @@ from shared.contracts.market_data import (
     Profile,
     ProfilesUpdated,
 )
-from shared.unavailable import FloatArray
+from shared.unavailable import FloatArray, nullable
 
 
 def prices_updated(
@@ -51,9 +51,7 @@ def _block(bars: Bars) -> PriceBlock:
 
 
 def _columns(grid: FloatArray) -> tuple[Column, ...]:
-    if np.isfinite(grid).all():
-        return tuple(map(tuple, grid.T.tolist()))
-    return tuple(tuple(None if value != value else value for value in row) for row in grid.T.tolist())  # noqa: PLR0124
+    return tuple(map(tuple, nullable(grid.T)))
 
 
 def _actions(bars: Bars, field: str, *, blank: float) -> list[CorporateAction]:

@@ -15,7 +15,7 @@ from services.market_data.core.findings import Finding
 from services.market_data.core.profile import Profile
 from services.market_data.core.run_plan import SILENT_SESSIONS, Checked
 from shared.db.bulk import copy_out, upsert
-from shared.unavailable import BoolArray, Unavailable
+from shared.unavailable import BoolArray, Unavailable, nullable
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
 _BAR_COLUMNS = tuple((name, ">f8") for name in BAR_FIELDS)
@@ -109,8 +109,8 @@ class MarketDataRepository:
         if not ids or not len(sessions):
             return bars
         listed = ",".join(str(symbol_id) for symbol_id in ids.values())
-        nullable = {"open", "high", "low", "volume"}
-        columns = ", ".join(f"coalesce({name}, 'NaN') AS {name}" if name in nullable else name for name in BAR_FIELDS)
+        optional = {"open", "high", "low", "volume"}
+        columns = ", ".join(f"coalesce({name}, 'NaN') AS {name}" if name in optional else name for name in BAR_FIELDS)
         query = (
             f"SELECT symbol_id, session, {columns} FROM bars "
             f"WHERE symbol_id = ANY('{{{listed}}}') AND session BETWEEN '{sessions[0]}' AND '{sessions[-1]}'"
@@ -136,7 +136,7 @@ class MarketDataRepository:
         id_of = np.array([ids[symbol] for symbol in bars.symbols])
         source_of = np.array([source[symbol] for symbol in bars.symbols], dtype=object)
         days = bars.sessions.astype(object)
-        values = {name: _nullable(getattr(bars, name)[rows, columns]) for name in BAR_FIELDS}
+        values = {name: nullable(getattr(bars, name)[rows, columns]) for name in BAR_FIELDS}
         table: dict[str, Any] = {
             "symbol_id": id_of[columns],
             "session": days[rows],
@@ -302,10 +302,3 @@ class MarketDataRepository:
             """
         )
         return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
-
-
-def _nullable(values: Any) -> list[float | None]:
-    listed: list[float | None] = values.tolist()
-    if np.isnan(values).any():
-        return [None if value != value else value for value in listed]  # noqa: PLR0124 - NaN differs from itself
-    return listed

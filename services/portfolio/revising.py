@@ -10,9 +10,9 @@ import numpy as np
 from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.rolling import Rolled
-from services.portfolio.snapshot_repository import Key, nan_to_none
+from services.portfolio.snapshot_repository import Key
 from shared.db.bulk import Columns
-from shared.unavailable import BoolArray, IntArray, ReasonArray
+from shared.unavailable import BoolArray, IntArray, ReasonArray, nullable
 
 _PORTFOLIO_AMOUNTS = {
     "equity": "equity",
@@ -81,7 +81,7 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, *, run_id: UUID) -> C
     table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in _PORTFOLIO_AMOUNTS.items()}
     table |= {name: getattr(portfolios, field)[cells] for field, name in _PORTFOLIO_COUNTS.items()}
     for name, quantities in (("daily_return", portfolios.daily_return), ("twr_index", portfolios.twr)):
-        table[name] = nan_to_none(quantities.values[cells])
+        table[name] = nullable(quantities.values[cells])
         table |= _reasons(name, quantities.unavailable[cells])
     return table
 

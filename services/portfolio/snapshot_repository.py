@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -136,11 +135,3 @@ class SnapshotRepository:
         query = sa.text("SELECT max(as_of) FROM snapshots WHERE portfolio_id = :portfolio_id AND as_of <= :until")
         session: date | None = await self._connection.scalar(query, {"portfolio_id": portfolio_id, "until": until})
         return session
-
-
-def nan_to_none(values: Any) -> list[Any]:
-    """Return a float array as a list with None for NaN."""
-    listed: list[Any] = values.tolist()
-    for index in np.flatnonzero(np.isnan(values)).tolist():
-        listed[index] = None
-    return listed

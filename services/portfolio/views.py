@@ -5,14 +5,14 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.repository import Portfolio
 from services.portfolio.snapshot_repository import BEFORE_ALL, Slice
-from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.event import Measure
+from shared.selection import SessionSelection
 
 
 class PortfolioView(BaseModel):
@@ -128,16 +128,10 @@ class PositionValueView(BaseModel):
         return cls.model_validate({**row._mapping, "unrealised_pnl": row.market_value - row.cost})
 
 
-class Selection(BaseModel):
+class Selection(SessionSelection):
     """Which snapshots to list, and where the page begins."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    first: date = FIRST_SESSION
-    last: date | None = None
     portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
-    known_at: datetime | None = Field(default=None, description="what was known then; none: now")
-    after_as_of: date = date.min
     after_portfolio_id: UUID = BEFORE_ALL
     limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
 
@@ -146,7 +140,7 @@ class Selection(BaseModel):
         return Slice(
             portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
             first=self.first,
-            last=self.last or clock.now().date(),
+            last=self.until(clock),
             known_at=self.known_at,
             limit=self.limit,
             after_as_of=self.after_as_of,

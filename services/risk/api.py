@@ -8,28 +8,22 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.risk.repository import RiskRepository, Slice, StoredAssessments
-from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.event import Measure
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
+from shared.selection import SessionSelection
 
 View = TypeVar("View")
 
 
-class Selection(BaseModel):
+class Selection(SessionSelection):
     """Which assessments to list, and where the page begins."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    first: date = FIRST_SESSION
-    last: date | None = None
     portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
-    known_at: AwareDatetime | None = Field(default=None, description="what was known then; none: now")
-    after_as_of: date = date.min
     after_portfolio_id: UUID = UUID(int=0)
     limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
 
@@ -38,7 +32,7 @@ class Selection(BaseModel):
         return Slice(
             portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
             first=self.first,
-            last=self.last or clock.now().date(),
+            last=self.until(clock),
             known_at=self.known_at,
             limit=self.limit,
             after_as_of=self.after_as_of,

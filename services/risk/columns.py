@@ -13,7 +13,7 @@ from services.risk.assessment import Assessment
 from services.risk.core.measures import MEASURES
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns
-from shared.unavailable import FloatArray, IntArray, Quantities, ReasonArray
+from shared.unavailable import IntArray, Quantities, ReasonArray, nullable
 
 ObjectArray = NDArray[np.object_]
 
@@ -52,8 +52,8 @@ def factor_columns(assessment: Assessment, written: Written) -> Columns:
     return {
         **_key(assessment, written, np.repeat(np.arange(rows.size), len(FACTORS))),
         "factor": FACTORS * rows.size,
-        "beta": nullable(factors.beta.values[rows]).ravel(),
-        "dollars": nullable(factors.dollars.values[rows]).ravel(),
+        "beta": nullable(factors.beta.values[rows].ravel()),
+        "dollars": nullable(factors.dollars.values[rows].ravel()),
         **_why(factors.beta.unavailable[rows]),
         **_coverage(Quantities(factors.coverage.values[rows], factors.coverage.unavailable[rows])),
     }
@@ -67,7 +67,7 @@ def measure_columns(assessment: Assessment, written: Written) -> Columns:
         **_key(assessment, written, np.repeat(np.arange(written.portfolio.size), len(MEASURES))),
         "measure": [measure.name for measure in MEASURES] * written.portfolio.size,
         "unit": [measure.unit for measure in MEASURES] * written.portfolio.size,
-        "value": nullable(values.values).ravel(),
+        "value": nullable(values.values.ravel()),
         **_why(values.unavailable),
         **_coverage(coverage),
     }
@@ -105,13 +105,6 @@ def _side_by_side(measures: list[Quantities], written: Written) -> Quantities:
     )
 
 
-def nullable(values: FloatArray) -> ObjectArray:
-    """Return the numbers as objects, None where there is none."""
-    cells: ObjectArray = values.astype(object)
-    cells[np.isnan(values)] = None
-    return cells
-
-
 def _why(unavailable: ReasonArray) -> dict[str, list[str | None]]:
     flat = unavailable.ravel().tolist()
     return {
@@ -123,7 +116,7 @@ def _why(unavailable: ReasonArray) -> dict[str, list[str | None]]:
 def _coverage(coverage: Quantities) -> dict[str, Any]:
     why = _why(coverage.unavailable)
     return {
-        "coverage": nullable(coverage.values).ravel(),
+        "coverage": nullable(coverage.values.ravel()),
         "coverage_reason": why["reason"],
         "coverage_detail": why["detail"],
     }

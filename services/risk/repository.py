@@ -17,7 +17,6 @@ from services.risk.columns import (
     assessment_columns,
     factor_columns,
     measure_columns,
-    nullable,
     sector_columns,
 )
 from services.risk.core.books import Books
@@ -26,7 +25,7 @@ from shared.contracts.portfolio import Book
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
 from shared.sectors import sector_name
-from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable, nullable
 
 _STORE_BOOKS = """
     INSERT INTO books AS b (portfolio_id, as_of, revision, equity, symbols, exposures)

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import Row, SymbolAnalyticsDue, SymbolTable, UnavailableCells
-from shared.unavailable import FloatArray, Quantities, Unavailable
+from shared.unavailable import FloatArray, Quantities, Unavailable, nullable
 
 Table = TypeVar("Table", bound=SymbolTable)
 
@@ -42,9 +42,7 @@ def failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure
 
 
 def _rows(values: FloatArray) -> tuple[Row, ...]:
-    if np.isfinite(values).all():
-        return tuple(map(tuple, values.tolist()))
-    return tuple(tuple(None if value != value else value for value in row) for row in values.tolist())  # noqa: PLR0124
+    return tuple(map(tuple, nullable(values)))
 
 
 def _unavailable(

@@ -6,32 +6,26 @@ from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.repository import Slice, SymbolAnalyticsRepository
-from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.event import Measure
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
+from shared.selection import SessionSelection
 from shared.unavailable import Reason
 
 Limit = Annotated[int, Query(ge=1, le=5_000, description="symbols a page")]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
 
 
-class Selection(BaseModel):
+class Selection(SessionSelection):
     """Which results to list, and where the page begins."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    first: date = FIRST_SESSION
-    last: date | None = None
     symbol: list[str] | None = Field(default=None, description="repeat for several; none: all")
-    known_at: datetime | None = Field(default=None, description="what was known then; none: now")
-    after_as_of: date = date.min
     after_symbol: str = ""
     limit: int = Field(default=500, ge=1, le=5_000, description="symbols a page")
 
@@ -40,7 +34,7 @@ class Selection(BaseModel):
         return Slice(
             symbols=None if self.symbol is None else tuple(self.symbol),
             first=self.first,
-            last=self.last or clock.now().date(),
+            last=self.until(clock),
             known_at=self.known_at,
             limit=self.limit,
             after_as_of=self.after_as_of,

@@ -19,7 +19,7 @@ from shared.contracts.market_data import Profile
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, upsert
 from shared.factor_set import FactorSet
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import IntArray, Quantities, Reason, ReasonArray, Unavailable, nullable
 
 NO_PROFILE_BETA = Unavailable(Reason.MISSING_DATA, "no provider has given a beta")
 
@@ -109,13 +109,13 @@ class SymbolAnalyticsRepository:
             "run_id": [computed.run_id] * (symbols * factors),
             "factor_set_id": [factor_set_id] * (symbols * factors),
             "method": [FACTOR_METHODS[factor] for factor in FACTORS] * symbols,
-            "beta": _nullable(estimates.betas.values),
+            "beta": nullable(estimates.betas.values.ravel()),
             "reason": reasons,
             "detail": details,
             "capped": estimates.capped.ravel(),
-            "r_squared": _nullable(estimates.r_squared.values),
-            "std_error": _nullable(estimates.std_errors.values),
-            "p_value": _nullable(estimates.p_values.values),
+            "r_squared": nullable(estimates.r_squared.values.ravel()),
+            "std_error": nullable(estimates.std_errors.values.ravel()),
+            "p_value": nullable(estimates.p_values.values.ravel()),
             "n_observations": estimates.n_observations.ravel(),
             "first_session": _sessions(estimates.first_row, sessions),
             "last_session": _sessions(estimates.last_row, sessions),
@@ -131,7 +131,7 @@ class SymbolAnalyticsRepository:
             "run_id": [computed.run_id] * len(computed.symbols),
             "unavailable": [_why(row) for row in metrics.unavailable],
         }
-        columns |= {name: _nullable(metrics.values[:, column]) for column, name in enumerate(METRICS)}
+        columns |= {name: nullable(metrics.values[:, column]) for column, name in enumerate(METRICS)}
         return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
 
     async def list_factors(self, wanted: Slice) -> Sequence[Any]:
@@ -181,14 +181,6 @@ class SymbolAnalyticsRepository:
             """
         )
         return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
-
-
-def _nullable(values: FloatArray) -> list[float | None]:
-    flat = values.ravel()
-    listed: list[Any] = flat.tolist()
-    for index in np.flatnonzero(np.isnan(flat)).tolist():
-        listed[index] = None
-    return listed
 
 
 def _reasons(unavailable: ReasonArray) -> tuple[list[str | None], list[str | None]]:
