@@ -232,8 +232,11 @@ def _carry_events(accepted: RawBars, with_events: RawBars) -> RawBars:
     inside = target < len(keys)
     inside[inside] = accepted.code[target[inside]] == lost.code[inside]
     split, dividend = accepted.split.copy(), accepted.dividend.copy()
-    np.multiply.at(split, target[inside], lost.split[inside])
-    np.add.at(dividend, target[inside], lost.dividend[inside])
+    eventful = inside & ((lost.split != 1.0) | (lost.dividend != 0.0))
+    # newest first: the split of the target is then the number of its shares that a share of the lost row became
+    for row in np.nonzero(eventful)[0][::-1].tolist():
+        dividend[target[row]] += lost.dividend[row] / split[target[row]]
+        split[target[row]] *= lost.split[row]
     return _with_column(_with_column(accepted, "split", split), "dividend", dividend)
 
 

@@ -202,6 +202,20 @@ def test_check_rows_with_a_split_on_a_rejected_row_carries_it_to_the_next_bar() 
     assert (checked.bars.split[1, 0], checked.bars.dividend[1, 0]) == (1.0, 0.0)
 
 
+def test_check_rows_with_a_carried_dividend_pays_it_on_the_shares_of_the_bar_that_gets_it() -> None:
+    rows = raw(
+        {**GOOD, "day": DAYS[0]},
+        {**GOOD, "close": -1.0, "split": 2.0, "dividend": 6.0, "day": DAYS[1]},
+        {**GOOD, "close": -1.0, "split": 3.0, "dividend": 1.0, "day": DAYS[2]},
+        {"close": 10.0, "split": 2.0, "dividend": 0.5, "day": DAYS[3]},
+    )
+
+    bars = check(rows).bars
+
+    assert bars.split[3, 0] == 12.0
+    assert bars.dividend[3, 0] == pytest.approx(6.0 / (3.0 * 2.0) + 1.0 / 2.0 + 0.5)
+
+
 def test_check_rows_with_rejected_rows_that_disagree_about_a_split_carries_none() -> None:
     rows = raw(
         {"close": 100.0, "day": DAYS[0]},
