@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -14,8 +14,11 @@ from services.market_data.core.bars import BAR_FIELDS, Bars, DateArray
 from services.market_data.core.findings import Finding
 from services.market_data.core.profile import Profile
 from services.market_data.core.run_plan import SILENT_SESSIONS, Checked
+from shared.calendar import sessions_between
 from shared.db.bulk import copy_out, upsert
 from shared.unavailable import BoolArray, Unavailable, nullable
+
+ANCHOR_SESSIONS: Final = 5  # jumps are measured from a close at most so old
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
 _BAR_COLUMNS = tuple((name, ">f8") for name in BAR_FIELDS)
@@ -173,16 +176,20 @@ class MarketDataRepository:
         await self._connection.execute(statement, parameters)
 
     async def load_last_closes(self, symbols: Sequence[str], *, before: date) -> dict[str, float]:
-        """Return the newest close of each symbol before a session, where there is one."""
+        """Return the newest close of each symbol in the `ANCHOR_SESSIONS` before a session, where there is one."""
         query = sa.text(
             """
             SELECT symbol, b.close FROM instruments i, LATERAL (
-                SELECT close FROM bars WHERE bars.symbol_id = i.symbol_id AND session < :before
+                SELECT close FROM bars
+                WHERE bars.symbol_id = i.symbol_id AND session >= :oldest AND session < :before
                 ORDER BY session DESC LIMIT 1) b
             WHERE symbol = ANY(CAST(:symbols AS text[]))
             """
         )
-        rows = await self._connection.execute(query, {"symbols": list(symbols), "before": before})
+        # Over years a price may well move tenfold: an old close says nothing about a jump.
+        recent = sessions_between(before - timedelta(days=3 * ANCHOR_SESSIONS), before - timedelta(days=1))
+        oldest = min(recent[-ANCHOR_SESSIONS:], default=before)
+        rows = await self._connection.execute(query, {"symbols": list(symbols), "oldest": oldest, "before": before})
         return {row.symbol: row.close for row in rows}
 
     async def load_sources(self, symbols: Sequence[str]) -> dict[str, str]:

@@ -223,3 +223,15 @@ async def test_young_symbol_is_announced_since_its_first_bar_and_not_backfilled_
     assert first.failures() == {}
     assert [due.fetch_first for due in second.due] == [BEFORE]
     assert second.sessions_of(young) == [LAST]
+
+
+async def test_close_of_years_ago_does_not_judge_the_bars_of_today(world: World) -> None:
+    (name,) = stock(world, "GREW")
+    long_ago = date(2016, 3, 1)
+    world.directory.closes[name] |= dict.fromkeys(sessions_between(date(2016, 1, 4), long_ago), 2.03)
+    world.directory.write()
+    await world.run(name, last=long_ago)
+
+    announced = await world.run(name, last=LAST)
+
+    assert announced.sessions_of(name) == planning_window(LAST, LAST).tolist()
