@@ -1,5 +1,7 @@
 """Plan a run: what is missing per symbol, cut into shards."""
 
+import numpy as np
+
 from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.repository import MarketDataRepository
@@ -21,6 +23,9 @@ async def plan_run(event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chai
     window = planning_window(run.first_session, run.last_session)
     checked = await repository.load_checked(symbols, edition=await chain.edition())
     stored = await repository.load_stored(symbols, window, checked)
+    # Another edition of the providers may hold corrected bars of the sessions that are run again.
+    unchecked, own = np.isnat(checked.through), window >= np.datetime64(run.first_session, "D")
+    stored &= ~(unchecked[:, None] & own)
 
     plan = plan_symbols(symbols, window, stored, checked)
     shards = pack_shards(plan, run.first_session)

@@ -235,3 +235,17 @@ async def test_close_of_years_ago_does_not_judge_the_bars_of_today(world: World)
     announced = await world.run(name, last=LAST)
 
     assert announced.sessions_of(name) == planning_window(LAST, LAST).tolist()
+
+
+async def test_bar_that_a_corrected_file_changes_is_replaced_when_its_session_is_run_again(world: World) -> None:
+    name, calm = stock(world, "CORRECTED", "CALM")
+    await world.run(name, calm, last=LAST)
+    before = await world.bars(calm)
+    world.directory.closes[name][LAST] += 1.0
+    world.directory.write()
+
+    announced = await world.run(name, calm, last=LAST)
+
+    assert (await world.bars(name))[-1].close == world.directory.closes[name][LAST]
+    assert LAST in announced.sessions_of(name)
+    assert await world.bars(calm) == before, "an unchanged bar keeps when it was fetched"
