@@ -59,6 +59,9 @@ async def running(service: Service) -> AsyncIterator[None]:
     """Run a service: relay and sweepers first, consumers last; stopped the other way round."""
     for prepare in service.warm_up:
         await prepare()
+    async with service.unit_of_work() as uow:
+        for fan_in in service.fan_ins:
+            await fan_in.extend_deadlines(uow)
     jobs = [service.relay.run, *service.background]
     if service.fan_ins:
         jobs.append(lambda: _close_overdue(service))

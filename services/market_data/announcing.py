@@ -1,7 +1,7 @@
 """From stored bars and profiles to events."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import numpy as np
@@ -22,9 +22,14 @@ from shared.unavailable import FloatArray, nullable
 
 
 def prices_updated(
-    event: MarketDataDue, grids: Sequence[Bars], unavailable: Mapping[str, tuple[str, str]]
+    event: MarketDataDue, announced: Bars, restated: Bars | None, unavailable: Mapping[str, tuple[str, str]]
 ) -> PricesUpdated:
-    """Return the announcement of these bars, and of the symbols that should have some and don't."""
+    """Return the announcement of these bars, of histories that were restated, and of symbols that have none.
+
+    Every symbol of the shard is in the first block, also one without a bar on these sessions: it is analysed from what
+    is known of it, or says why not.
+    """
+    grids = [announced] if restated is None else [announced, restated]
     failures = [
         Failure(subject=symbol, reason=reason, detail=detail) for symbol, (reason, detail) in unavailable.items()
     ]
@@ -33,14 +38,21 @@ def prices_updated(
         part=event.part,
         subjects=len(event.symbols),
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
-        blocks=tuple(_block(bars.select(_with_bars(bars))) for bars in grids),
+        blocks=(_block(announced), *_histories(restated)),
         splits=tuple(action for bars in grids for action in _actions(bars, "split", blank=1.0)),
         dividends=tuple(action for bars in grids for action in _actions(bars, "dividend", blank=0.0)),
     )
 
 
-def _with_bars(bars: Bars) -> list[str]:
-    return [bars.symbols[column] for column in np.flatnonzero(bars.present.any(axis=0))]
+def _histories(restated: Bars | None) -> Iterator[PriceBlock]:
+    # One block a symbol, over the sessions that it has: histories of different lengths would mostly be nulls.
+    if restated is None:
+        return
+    for symbol in restated.symbols:
+        bars = restated.select([symbol])
+        days = bars.sessions[bars.present[:, 0]]
+        if len(days):
+            yield _block(bars.between(days[0].item(), days[-1].item()))
 
 
 def _block(bars: Bars) -> PriceBlock:

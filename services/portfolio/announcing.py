@@ -5,17 +5,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.portfolio.core.cents import decimal_of
+from services.portfolio.core.positions import PositionTerms, PositionType
 from services.portfolio.revising import Revisions
 from services.portfolio.rolling import Rolled
 from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
 
 
 def portfolios_valued(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> PortfoliosValued:
-    """Return the announcement: every session's snapshots, and the books of the run's own sessions."""
+    """Return the announcement: every session's snapshots, and the books of the run's own and of revised sessions."""
     return PortfoliosValued(
         run=event.run,
         part=event.part,
         subjects=len(rolled.portfolio_ids),
+        failures=event.failures,
         snapshots=tuple(_snapshots(rolled, revisions)),
         books=tuple(_books(event, rolled, revisions)),
     )
@@ -39,21 +41,26 @@ def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
             )
 
 
+def _exposed_to(terms: PositionTerms) -> str:
+    # No listed symbol has a colon: a private holding gets nobody's betas by its name.
+    return f"PRIVATE:{terms.symbol}" if terms.kind is PositionType.PRIVATE else terms.symbol
+
+
 def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterator[Book]:
     positions = rolled.valuation.positions
     order = np.argsort(rolled.book.lots.portfolio, kind="stable")
     owner = rolled.book.lots.portfolio[order]
-    symbols = np.array([position.terms.symbol for position in rolled.positions], dtype=object)[order]
+    symbols = np.array([_exposed_to(position.terms) for position in rolled.positions], dtype=object)[order]
     bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
     for row, session in enumerate(rolled.sessions):
-        if not event.run.first_session <= session <= event.run.last_session:
-            continue
+        own = event.run.first_session <= session <= event.run.last_session
+        revised = revisions.changed[row] & (revisions.number[row] > 1)
         held = positions.quantity[row, order] != 0
         exposures = positions.value[row, order] / 100.0
-        for column, portfolio_id in enumerate(rolled.portfolio_ids):
+        for column in np.flatnonzero(own | revised).tolist():
             mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]
             yield Book(
-                portfolio_id=portfolio_id,
+                portfolio_id=rolled.portfolio_ids[column],
                 as_of=session,
                 revision=int(revisions.number[row, column]),
                 equity=decimal_of(int(rolled.valuation.portfolios.equity[row, column])),

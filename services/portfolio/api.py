@@ -1,10 +1,11 @@
 """portfolio over HTTP: enter books, read what they are worth."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from services.portfolio.bodies import Accepted, CalculateBody, FlowBody, PortfolioBody, PositionsBody, terms_of
 from services.portfolio.core.positions import Flow
@@ -108,14 +109,14 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 
     @router.get("/portfolios/{portfolio_id}/values")
     async def list_portfolio_values(
-        portfolio_id: UUID, as_of: date | None = None, known_at: datetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
     ) -> list[PositionValueView]:
         """List what each position was worth on the newest valued session on or before `as_of`."""
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
             await _get_portfolio(PortfolioRepository(connection), portfolio_id)
             repository = SnapshotRepository(connection)
-            session = await repository.find_last_session(portfolio_id, until=until)
+            session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
             if session is None:
                 raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
             one = Slice((portfolio_id,), session, session, known_at, limit=1)

@@ -34,10 +34,10 @@ async def enter_portfolio(
     Problem
         409 if the name is taken, 422 if its first session is out of reach.
     """
-    opened_on = as_of if body.opened_on is None else session_on_or_after(body.opened_on)
+    opened_on = as_of if body.opened_on is None else body.opened_on
     if not as_of - timedelta(days=MAX_BACK_DAYS) <= opened_on <= as_of:
-        reason = f"must lie within {MAX_BACK_DAYS} days before {as_of}, was {opened_on}"
-        raise Problem(422, f"opened_on {reason}", errors=[{"field": "opened_on", "reason": reason}])
+        raise _refused("opened_on", f"must lie within {MAX_BACK_DAYS} days before {as_of}, was {opened_on}")
+    opened_on = session_on_or_after(opened_on)
     portfolio = Portfolio(uuid5(PORTFOLIO_NAMESPACE, body.name), body.name, opened_on, body.opening_equity)
     if not await PortfolioRepository(uow.connection).store_portfolio(portfolio):
         raise Problem(409, f"a portfolio named {body.name!r} exists", errors=[{"field": "name", "reason": "taken"}])
@@ -57,9 +57,22 @@ async def enter_positions(
 
 
 async def enter_flow(portfolio: Portfolio, flow: Flow, uow: UnitOfWork, *, as_of: date) -> Accepted:
-    """Store money paid in or taken out and have everything it touches valued again."""
+    """Store money paid in or taken out and have everything it touches valued again.
+
+    Raises
+    ------
+    Problem
+        422 if it is dated before the portfolio's first session, whose opening equity has it in already, or later than
+        the session that is calculated.
+    """
+    if not portfolio.opened_on <= flow.on <= as_of:
+        raise _refused("on", f"must lie between {portfolio.opened_on} and {as_of}, was {flow.on}")
     await PortfolioRepository(uow.connection).append_flow(uuid4(), flow)
     return await _recalculate(portfolio, flow.on, uow, as_of=as_of, positions=0)
+
+
+def _refused(field: str, reason: str) -> Problem:
+    return Problem(422, f"{field} {reason}", errors=[{"field": field, "reason": reason}])
 
 
 async def _recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Accepted:

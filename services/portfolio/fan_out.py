@@ -6,27 +6,26 @@ from datetime import date
 from uuid import UUID
 
 from services.portfolio.repository import PortfolioRepository, Progress
-from shared.bus.fan_in import ArrivedPart
-from shared.calendar import next_session, sessions_between, shift_session
+from shared.bus.fan_in import ArrivedPart, failures_of
+from shared.calendar import next_session, sessions_between
 from shared.contracts.portfolio import PortfolioDue, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part, Run
 from shared.db.unit_of_work import UnitOfWork
 
 SHARD_CELLS = 10_000  # positions x sessions: some seconds of work at most, and well under 1 MB of event
 SHARD_PORTFOLIOS = 250
-HEALING_SESSIONS = 30  # how far back a snapshot with carried prices is valued again
 
 Shard = tuple[tuple[date, date], list[UUID]]
 
 
-async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:  # noqa: ARG001
+async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:
     """Hand out the portfolios of the run; without any, say so, so that the run can end."""
     repository = PortfolioRepository(uow.connection)
-    healing_from = shift_session(run.last_session, 1 - HEALING_SESSIONS)
-    progress = await repository.load_progress(run.portfolio_ids, stale_since=healing_from)
+    seen_below = await repository.load_horizon()
+    progress = await repository.load_progress(run.portfolio_ids)
     shards = pack_portfolios([entry for entry in progress if entry.opened_on <= run.last_session], run)
     if not shards:
-        uow.emit(PortfoliosValued(run=run, part=ONLY_PART))
+        uow.emit(PortfoliosValued(run=run, part=ONLY_PART, failures=failures_of(parts)))
         return
     uow.emit(
         *(
@@ -34,9 +33,11 @@ async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOf
                 run=run,
                 part=Part(index=index, total=len(shards)),
                 subjects=len(portfolio_ids),
+                failures=failures_of(parts) if index == 0 else (),
                 portfolio_ids=tuple(portfolio_ids),
                 first_session=first,
                 last_session=last,
+                prices_seen_below=seen_below,
             )
             for index, ((first, last), portfolio_ids) in enumerate(shards)
         )
@@ -47,16 +48,16 @@ def sessions_due(progress: Progress, run: Run) -> tuple[date, date]:
     """Return the first and last session to value.
 
     From the session after the last snapshot, so that a skipped night heals itself; from the run's own first session
-    where that is earlier, since its prices may have been corrected; and from the first session with carried prices,
-    since they may have arrived. To the last snapshot at least: what follows a corrected session changes with it.
+    where that is earlier; and from the first session whose prices came or changed after the last snapshot was taken.
+    To the last snapshot at least: what follows a corrected session changes with it.
     """
     candidates = [run.first_session]
     if progress.last_snapshot is not None:
         candidates.append(next_session(progress.last_snapshot))
     else:
         candidates.append(progress.opened_on)
-    if progress.first_stale is not None:
-        candidates.append(progress.first_stale)
+    if progress.first_changed is not None:
+        candidates.append(progress.first_changed)
     return max(min(candidates), progress.opened_on), max(run.last_session, progress.last_snapshot or date.min)
 
 

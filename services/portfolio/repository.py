@@ -29,12 +29,12 @@ class Portfolio:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a portfolio stands: its newest snapshot, and the first recent one with carried prices."""
+    """Where a portfolio stands: its newest snapshot, and from when on its prices have changed since."""
 
     portfolio_id: UUID
     opened_on: date
     last_snapshot: date | None
-    first_stale: date | None
+    first_changed: date | None
     positions: int
 
 
@@ -186,22 +186,48 @@ class PortfolioRepository:
         known = {row.symbol: sector_name(row.sector, is_etf=row.is_etf) for row in rows}
         return dict.fromkeys(symbols, UNCLASSIFIED) | known
 
-    async def load_progress(self, portfolio_ids: Sequence[UUID] | None, *, stale_since: date) -> list[Progress]:
+    async def store_price_changes(self) -> None:
+        """Remember which bars of this transaction lie on sessions that snapshots have been taken of.
+
+        A late or corrected close, a split or a dividend that became known afterwards: whoever holds the symbol is
+        valued again from there.
+        """
+        statement = sa.text(
+            """
+            INSERT INTO price_changes (symbol_id, first_session, written_by)
+            SELECT symbol_id, min(session), pg_current_xact_id()::text::bigint FROM price_bars
+            WHERE written_by = pg_current_xact_id() AND session <= (SELECT max(as_of) FROM snapshots)
+            GROUP BY symbol_id
+            """
+        )
+        await self._connection.execute(statement)
+
+    async def load_horizon(self) -> int:
+        """Return the transaction id below which everything is visible from now on."""
+        query = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def load_progress(self, portfolio_ids: Sequence[UUID] | None) -> list[Progress]:
         """Return where the portfolios (None: all) stand, by id."""
         query = sa.text(
             """
-            SELECT portfolio_id, opened_on, s.last_snapshot, s.first_stale, p.positions
+            SELECT f.portfolio_id, opened_on, s.last_snapshot, c.first_changed, p.positions
             FROM portfolios f,
                 LATERAL (SELECT count(*) AS positions FROM positions WHERE portfolio_id = f.portfolio_id) p,
                 LATERAL (
-                    SELECT max(as_of) AS last_snapshot,
-                           min(as_of) FILTER (WHERE stale_positions > 0 AND as_of >= :stale_since) AS first_stale
-                    FROM snapshots WHERE portfolio_id = f.portfolio_id) s
-            WHERE CAST(:ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:ids AS uuid[]))
-            ORDER BY portfolio_id
+                    SELECT max(as_of) AS last_snapshot, max(prices_seen_below) AS seen_below FROM (
+                        SELECT as_of, prices_seen_below FROM snapshots WHERE portfolio_id = f.portfolio_id
+                        ORDER BY as_of DESC, revision DESC LIMIT 1) newest) s,
+                LATERAL (
+                    SELECT min(first_session) AS first_changed
+                    FROM price_changes JOIN price_symbols USING (symbol_id) JOIN positions h USING (symbol)
+                    WHERE h.portfolio_id = f.portfolio_id AND written_by >= s.seen_below
+                      AND first_session <= s.last_snapshot) c
+            WHERE CAST(:ids AS uuid[]) IS NULL OR f.portfolio_id = ANY(CAST(:ids AS uuid[]))
+            ORDER BY f.portfolio_id
             """
         )
-        parameters = {"ids": None if portfolio_ids is None else list(portfolio_ids), "stale_since": stale_since}
+        parameters = {"ids": None if portfolio_ids is None else list(portfolio_ids)}
         return [Progress(*row) for row in await self._connection.execute(query, parameters)]
 
     async def store_calculation(self, calculation: Calculation) -> bool:
@@ -215,15 +241,15 @@ class PortfolioRepository:
         )
         return await self._connection.scalar(statement, _calculation(calculation)) is not None
 
-    async def get_active_calculation(self, calculation: Calculation) -> UUID:
-        """Return the run that a request for the same calculation joins."""
+    async def find_active_calculation(self, calculation: Calculation) -> UUID | None:
+        """Return the run that a request for the same calculation joins, if there is one."""
         query = sa.text(
             """
             SELECT run_id FROM calculations WHERE portfolio_id = :portfolio_id AND kind = :kind
             AND last_session = :last_session AND book_digest = :book_digest AND finished_at IS NULL
             """
         )
-        run_id: UUID = (await self._connection.execute(query, _calculation(calculation))).scalar_one()
+        run_id: UUID | None = (await self._connection.execute(query, _calculation(calculation))).scalar_one_or_none()
         return run_id
 
     async def close_calculation(self, run_id: UUID) -> None:

@@ -1,9 +1,8 @@
 """From a roll to rows: which snapshots are new or have changed, and their columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.rolling import Rolled
 from services.portfolio.snapshot_repository import Key
+from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
 from shared.unavailable import BoolArray, IntArray, ReasonArray, nullable
 
@@ -66,8 +66,8 @@ def revisions_of(rolled: Rolled, stored: Mapping[Key, tuple[int, str]]) -> Revis
     return Revisions(number, changed)
 
 
-def snapshot_columns(rolled: Rolled, revisions: Revisions, *, run_id: UUID) -> Columns:
-    """Return the snapshots that have to be written, as columns of the table."""
+def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) -> Columns:
+    """Return the snapshots that have to be written for a shard, as columns of the table."""
     rows, columns = np.nonzero(revisions.changed)
     cells = (rows, columns)
     portfolios = rolled.valuation.portfolios
@@ -76,7 +76,8 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, *, run_id: UUID) -> C
         "as_of": [rolled.sessions[row] for row in rows.tolist()],
         "revision": revisions.number[cells],
         "digest": [rolled.digests[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)],
-        "run_id": [run_id] * len(rows),
+        "run_id": [event.run.run_id] * len(rows),
+        "prices_seen_below": [event.prices_seen_below] * len(rows),
     }
     table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in _PORTFOLIO_AMOUNTS.items()}
     table |= {name: getattr(portfolios, field)[cells] for field, name in _PORTFOLIO_COUNTS.items()}
@@ -86,8 +87,8 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, *, run_id: UUID) -> C
     return table
 
 
-def value_columns(rolled: Rolled, revisions: Revisions, *, sectors: Sequence[str]) -> Columns:
-    """Return the position values of those snapshots, as columns of the table; `sectors` has an entry per position."""
+def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
+    """Return the position values of those snapshots, as columns of the table."""
     values = rolled.valuation.positions
     lots = rolled.book.lots
     rows, columns = np.nonzero(values.active & revisions.changed[:, lots.portfolio])
@@ -100,7 +101,7 @@ def value_columns(rolled: Rolled, revisions: Revisions, *, sectors: Sequence[str
         "revision": revisions.number[rows, owner],
         "position_id": [rolled.book.position_ids[index] for index in position],
         "symbol": [rolled.positions[index].terms.symbol for index in position],
-        "sector": [sectors[index] for index in position],
+        "sector": [rolled.sectors[index] for index in position],
         "quantity": values.quantity[cells],
         "mark": values.mark[cells],
         "mark_source": [_SOURCES[source] for source in values.source[cells].tolist()],

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
-from services.portfolio.core.book import Book, Known, LastClose, Window, assemble, flows_by_session
+from services.portfolio.core.book import NOT_HELD, Book, Known, LastClose, Window, assemble, flows_by_session
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.digest import snapshot_digests
 from services.portfolio.core.positions import Flow, Position, Split
@@ -21,14 +21,17 @@ from shared.prices.panel import PriceWindow
 class RollInputs:
     """A shard of portfolios and everything that its valuation depends on.
 
-    `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both have one
-    column per entry of their symbols.
+    `closed` are the positions that were valued before and are no longer held at the opening, `sectors` has an entry a
+    position. `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both
+    have one column per entry of their symbols.
     """
 
     portfolios: tuple[Portfolio, ...]
     positions: tuple[Position, ...]
     flows: tuple[Flow, ...]
     opening: OpeningState
+    closed: frozenset[UUID]
+    sectors: tuple[str, ...]
     window: Window
     before: PriceWindow
     during: PriceWindow
@@ -41,6 +44,7 @@ class Rolled:
     portfolio_ids: tuple[UUID, ...]
     sessions: tuple[date, ...]
     positions: tuple[Position, ...]
+    sectors: tuple[str, ...]
     book: Book
     valuation: Valuation
     digests: list[list[str]]
@@ -50,14 +54,15 @@ def roll(inputs: RollInputs) -> Rolled:
     """Value the shard."""
     index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
-    known = Known(inputs.opening.positions, _last_closes(inputs.before), _splits(inputs.before))
+    states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
+    known = Known(states, _last_closes(inputs.before), _splits(inputs.before))
     book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
     market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
     opening = _opening(inputs, book)
     valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
-    digests = snapshot_digests(book, market, opening=opening, valuation=valuation)
-    return Rolled(tuple(index), inputs.window.sessions, inputs.positions, book, valuation, digests)
+    digests = snapshot_digests(book, market, opening=opening, valuation=valuation, labels=inputs.sectors)
+    return Rolled(tuple(index), inputs.window.sessions, inputs.positions, inputs.sectors, book, valuation, digests)
 
 
 def _opening(inputs: RollInputs, book: Book) -> Opening:

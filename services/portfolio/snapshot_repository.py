@@ -96,6 +96,22 @@ class SnapshotRepository:
             opening.positions[position_id] = PositionState(quantity, mark, _SOURCES[source], age, value, cost)
         return opening
 
+    async def load_closed(
+        self, portfolio_ids: Sequence[UUID], position_ids: Sequence[UUID], *, before: date
+    ) -> frozenset[UUID]:
+        """Return which of the positions have been valued before a session: without a state at it, they are closed."""
+        if not position_ids:
+            return frozenset()
+        query = sa.text(
+            """
+            SELECT DISTINCT position_id FROM position_values
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of < :before
+              AND position_id = ANY(CAST(:position_ids AS uuid[]))
+            """
+        )
+        parameters = {"ids": list(portfolio_ids), "position_ids": list(position_ids), "before": before}
+        return frozenset((await self._connection.execute(query, parameters)).scalars())
+
     async def load_revisions(
         self, portfolio_ids: Sequence[UUID], first: date, last: date
     ) -> dict[Key, tuple[int, str]]:
@@ -130,8 +146,14 @@ class SnapshotRepository:
         )
         return (await self._connection.execute(query, wanted.parameters())).all()
 
-    async def find_last_session(self, portfolio_id: UUID, *, until: date) -> date | None:
-        """Return the newest session on or before a date at which the portfolio has a snapshot."""
-        query = sa.text("SELECT max(as_of) FROM snapshots WHERE portfolio_id = :portfolio_id AND as_of <= :until")
-        session: date | None = await self._connection.scalar(query, {"portfolio_id": portfolio_id, "until": until})
+    async def find_last_session(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> date | None:
+        """Return the newest session on or before a date at which the portfolio has a snapshot, as known then."""
+        query = sa.text(
+            """
+            SELECT max(as_of) FROM snapshots WHERE portfolio_id = :portfolio_id AND as_of <= :until
+            AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+            """
+        )
+        parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
+        session: date | None = await self._connection.scalar(query, parameters)
         return session

@@ -2,6 +2,7 @@
 
 from services.portfolio.failures import report_failed_valuation
 from services.portfolio.handlers.close_calculation import close_calculation
+from services.portfolio.handlers.store_prices import store_prices
 from services.portfolio.handlers.store_profiles import store_profiles
 from services.portfolio.handlers.value_portfolios import value_portfolios
 from shared.bus.consume import Consume
@@ -10,7 +11,6 @@ from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfolioDue
 from shared.contracts.scheduler import BatchCompleted
 from shared.prices.panel import PricePanel
-from shared.prices.store_prices import store_prices
 
 
 def register(consume: Consume, *, inputs: FanIn, panel: PricePanel) -> None:

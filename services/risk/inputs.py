@@ -7,7 +7,6 @@ import numpy as np
 
 from services.risk.assessment import RETURN_SESSIONS, AssessmentInputs, HeldBooks
 from services.risk.repository import RiskRepository
-from shared.calendar import sessions_between
 from shared.contracts.run import Run
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
@@ -16,13 +15,12 @@ from shared.returns import simple_returns
 async def load_inputs(
     run: Run, portfolio_ids: Sequence[UUID], *, repository: RiskRepository, panel: PricePanel
 ) -> list[AssessmentInputs]:
-    """Return the inputs of each session of the run on which any of the portfolios has a book, oldest first."""
+    """Return the inputs of each session to assess on which any of the portfolios has a book, oldest first."""
     await panel.refresh()
     loaded = []
-    for as_of in sessions_between(run.first_session, run.last_session):
+    for as_of in await repository.list_sessions(portfolio_ids, run):
         held = await repository.load_books(portfolio_ids, as_of)
-        if held.portfolio_ids:
-            loaded.append(await _of_session(held, repository, panel))
+        loaded.append(await _of_session(held, repository, panel))
     return loaded
 
 

@@ -22,16 +22,17 @@ from services.risk.columns import (
 from services.risk.core.books import Books
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
+from shared.contracts.run import Run
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
 from shared.sectors import sector_name
 from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable, nullable
 
 _STORE_BOOKS = """
-    INSERT INTO books AS b (portfolio_id, as_of, revision, equity, symbols, exposures)
-    SELECT portfolio_id, as_of, revision, equity, symbols, exposures FROM {staging} ORDER BY portfolio_id, as_of
+    INSERT INTO books AS b (portfolio_id, as_of, revision, run_id, equity, symbols, exposures)
+    SELECT portfolio_id, as_of, revision, run_id, equity, symbols, exposures FROM {staging} ORDER BY portfolio_id, as_of
     ON CONFLICT (portfolio_id, as_of) DO UPDATE SET
-        revision = excluded.revision, equity = excluded.equity,
+        revision = excluded.revision, run_id = excluded.run_id, equity = excluded.equity,
         symbols = excluded.symbols, exposures = excluded.exposures
     WHERE b.revision < excluded.revision
 """
@@ -39,6 +40,12 @@ _LOAD_BOOKS = sa.text(
     """
     SELECT portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures FROM books
     WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = :as_of ORDER BY portfolio_id
+    """
+)
+_LIST_SESSIONS = sa.text(
+    """
+    SELECT DISTINCT as_of FROM books WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[]))
+      AND (as_of BETWEEN :first AND :last OR run_id = :run_id) ORDER BY as_of
     """
 )
 _LOAD_BETAS = sa.text(
@@ -139,7 +146,7 @@ class RiskRepository:
         }
         await upsert(self._connection, "betas", columns, key=("symbol", "as_of"))
 
-    async def store_books(self, books: Sequence[Book]) -> None:
+    async def store_books(self, books: Sequence[Book], *, run_id: UUID) -> None:
         """Keep the books; an older revision does not replace a newer one."""
         if not books:
             return
@@ -147,12 +154,23 @@ class RiskRepository:
             "portfolio_id": [book.portfolio_id for book in books],
             "as_of": [book.as_of for book in books],
             "revision": [book.revision for book in books],
+            "run_id": [run_id] * len(books),
             "equity": [book.equity for book in books],
             "symbols": [book.symbols for book in books],
             "exposures": [book.exposures for book in books],
         }
         staging = await stage(self._connection, "books", columns)
         await self._connection.execute(sa.text(_STORE_BOOKS.format(staging=staging)))
+
+    async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
+        """Return the sessions to assess: those of the run, and those whose books the run has revised."""
+        wanted = {
+            "portfolio_ids": list(portfolio_ids),
+            "first": run.first_session,
+            "last": run.last_session,
+            "run_id": run.run_id,
+        }
+        return tuple((await self._connection.execute(_LIST_SESSIONS, wanted)).scalars())
 
     async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> HeldBooks:
         """Return the books as of exactly this session of those portfolios that have one, in cents."""

@@ -2,6 +2,7 @@
 
 from services.scheduler import api, subscribers
 from services.scheduler.handlers.close_overdue_runs import close_overdue_runs
+from services.scheduler.repository import SchedulerRepository
 from services.scheduler.settings import SchedulerSettings
 from shared.clock import Clock, SystemClock
 from shared.service import Service, build_service
@@ -19,5 +20,10 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         async with service.unit_of_work() as uow:
             await close_overdue_runs(uow)
 
+    async def extend_deadlines() -> None:
+        async with service.unit_of_work() as uow:
+            await SchedulerRepository(uow.connection).extend_deadlines(own.run_deadline_s)
+
+    service.warm_up.append(extend_deadlines)
     service.background.append(sweep)
     return service

@@ -163,6 +163,14 @@ class SchedulerRepository:
         statement = sa.text("UPDATE runs SET status = :status, finished_at = clock_timestamp() WHERE run_id = :run_id")
         await self._connection.execute(statement, {"run_id": run_id, "status": status.value})
 
+    async def extend_deadlines(self, deadline_s: float) -> None:
+        """Give active runs their whole time again: nothing could be recorded while the scheduler was down."""
+        statement = sa.text(
+            "UPDATE runs SET deadline_at = "
+            "greatest(deadline_at, clock_timestamp() + make_interval(secs => :deadline_s)) WHERE status = 'active'"
+        )
+        await self._connection.execute(statement, {"deadline_s": deadline_s})
+
     async def list_overdue_runs(self) -> list[StoredRun]:
         """Return active runs whose deadline has passed, locked; those that somebody else holds are left out."""
         query = _run_query("WHERE status = 'active' AND deadline_at < clock_timestamp() FOR UPDATE SKIP LOCKED")

@@ -9,5 +9,4 @@ class SchedulerSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="SCHEDULER_")
 
     run_deadline_s: float = 3600.0
-    settle_delay_min: int = 30
     catch_up_sessions: int = 30

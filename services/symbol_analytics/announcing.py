@@ -25,6 +25,7 @@ def symbol_table(
         run=event.run,
         part=event.part,
         subjects=len(event.symbols),
+        failures=event.failures,
         as_ofs=tuple(as_of for as_of, _ in results),
         symbols=event.symbols,
         columns=columns,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.bus.fan_in import ArrivedPart
+from shared.bus.fan_in import ArrivedPart, failures_of
 from shared.calendar import sessions_between
 from shared.contracts.run import Part, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
@@ -20,7 +20,13 @@ async def fan_out_symbols(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWor
     shards = [tuple(symbols[start : start + size]) for start in range(0, len(symbols), size)] or [()]
     uow.emit(
         *(
-            SymbolAnalyticsDue(run=run, part=Part(index=index, total=len(shards)), subjects=len(shard), symbols=shard)
+            SymbolAnalyticsDue(
+                run=run,
+                part=Part(index=index, total=len(shards)),
+                subjects=len(shard),
+                failures=failures_of(parts) if index == 0 else (),
+                symbols=shard,
+            )
             for index, shard in enumerate(shards)
         )
     )

@@ -65,6 +65,7 @@ BUS_TABLES = (
         part_index integer NOT NULL,
         part_total integer NOT NULL,
         subjects jsonb NOT NULL,
+        failures jsonb NOT NULL,
         PRIMARY KEY (stage, run_id, stream, part_index)
     )
     """,

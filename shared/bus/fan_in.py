@@ -1,7 +1,7 @@
 """Fan-in: when every part of a run has arrived, the last one starts the next stage, once, in its own transaction."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,18 +25,30 @@ _BUMP = sa.text(
 ).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"))
 _INSERT_PART = sa.text(
     """
-    INSERT INTO fan_in_part (stage, run_id, stream, part_index, part_total, subjects)
-    VALUES (:stage, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb))
+    INSERT INTO fan_in_part (stage, run_id, stream, part_index, part_total, subjects, failures)
+    VALUES (:stage, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb), CAST(:failures AS jsonb))
     ON CONFLICT DO NOTHING RETURNING part_index
     """
 )
 _FIRE = sa.text("UPDATE fan_in SET fired_at = clock_timestamp() WHERE stage = :stage AND run_id = :run_id")
 _PARTS = sa.text(
     """
-    SELECT stream, part_index, part_total, subjects FROM fan_in_part
+    SELECT stream, part_index, part_total, subjects, failures FROM fan_in_part
     WHERE stage = :stage AND run_id = :run_id ORDER BY stream, part_index
     """
-).columns(sa.column("stream"), sa.column("part_index"), sa.column("part_total"), sa.column("subjects", JSONB))
+).columns(
+    sa.column("failures", JSONB),
+    sa.column("stream"),
+    sa.column("part_index"),
+    sa.column("part_total"),
+    sa.column("subjects", JSONB),
+)
+_EXTEND = sa.text(
+    """
+    UPDATE fan_in SET deadline_at = greatest(deadline_at, clock_timestamp() + make_interval(secs => :deadline_s))
+    WHERE stage = :stage AND fired_at IS NULL
+    """
+)
 _OVERDUE = sa.text(
     """
     SELECT run_id, run FROM fan_in
@@ -48,15 +60,21 @@ _OVERDUE = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class ArrivedPart:
-    """A part that is in, and the symbols or portfolios it speaks of."""
+    """A part and the symbols or portfolios it speaks of; with failures, if it could not be stored or never came."""
 
     stream: str
     index: int
     total: int
     subjects: tuple[str, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 FanOut = Callable[[Run, Sequence[ArrivedPart], UnitOfWork], Awaitable[None]]
+
+
+def failures_of(parts: Sequence[ArrivedPart]) -> tuple[Failure, ...]:
+    """Return what is to be passed on with the next stage, so that nobody calls the run clean."""
+    return tuple(failure for part in parts for failure in part.failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +98,27 @@ class FanIn:
     fan_out: FanOut
     deadline_s: float = 900.0
 
-    async def arrive(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> None:
+    async def arrive(
+        self, event: Event, subjects: Sequence[str], uow: UnitOfWork, *, failures: Sequence[Failure] = ()
+    ) -> None:
         """Count a part; the one that completes the barrier fans out. Call it last: it locks the barrier's row."""
-        if not await self._record(event, subjects, uow.connection):
+        if not await self._record(event, subjects, uow.connection, failures):
             return
         arrived, totals, fired = await self._bump(event, uow.connection, counted=1)
         complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
         if complete and not fired:
             await self._fire(event.run, uow)
 
-    async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:  # noqa: ARG002
-        """Count a part that could not be stored, so that the barrier closes; what it carried is missing from then on.
+    async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:
+        """Count a part that could not be stored, so that the barrier closes; the failure goes on with the fan-out.
 
         Fits `on_failure` of `shared.bus.consume.Consume`.
         """
-        await self.arrive(event, event.subject_names(), uow)
+        await self.arrive(event, event.subject_names(), uow, failures=(failure,))
 
     async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> bool:
         """Keep a part until the barrier fires; True if it has fired already and the caller may go on at once."""
-        await self._record(event, subjects, uow.connection)
+        await self._record(event, subjects, uow.connection, ())
         _, _, fired = await self._bump(event, uow.connection, counted=0)
         return fired
 
@@ -110,7 +130,13 @@ class FanIn:
             await self._fire(run, uow)
         return runs
 
-    async def _record(self, event: Event, subjects: Sequence[str], connection: AsyncConnection) -> bool:
+    async def extend_deadlines(self, uow: UnitOfWork) -> None:
+        """Give open barriers their whole time again: nothing could arrive while the service was down."""
+        await uow.connection.execute(_EXTEND, {"stage": self.stage, "deadline_s": self.deadline_s})
+
+    async def _record(
+        self, event: Event, subjects: Sequence[str], connection: AsyncConnection, failures: Sequence[Failure]
+    ) -> bool:
         parameters = {
             "stage": self.stage,
             "run_id": event.run.run_id,
@@ -118,6 +144,7 @@ class FanIn:
             "index": event.part.index,
             "total": event.part.total,
             "subjects": json.dumps(list(subjects)),
+            "failures": json.dumps([failure.model_dump(mode="json") for failure in failures]),
         }
         return await connection.scalar(_INSERT_PART, parameters) is not None
 
@@ -139,5 +166,19 @@ class FanIn:
         parameters = {"stage": self.stage, "run_id": run.run_id}
         await uow.connection.execute(_FIRE, parameters)
         rows = (await uow.connection.execute(_PARTS, parameters)).all()
-        parts = [ArrivedPart(row.stream, row.part_index, row.part_total, tuple(row.subjects)) for row in rows]
-        await self.fan_out(run, parts, uow)
+        parts = [_arrived(row) for row in rows]
+        await self.fan_out(run, [*parts, *self._missing(parts)], uow)
+
+    def _missing(self, parts: Sequence[ArrivedPart]) -> Iterator[ArrivedPart]:
+        for stream in self.streams:
+            arrived = {part.index: part.total for part in parts if part.stream == stream}
+            total = max(arrived.values(), default=0)
+            for index in set(range(max(total, 1))) - set(arrived):
+                subject = f"{stream} part {index}" if total else stream
+                failure = Failure(subject=subject, reason="DEADLINE", detail=f"did not reach {self.stage} in time")
+                yield ArrivedPart(stream, index, total, (), (failure,))
+
+
+def _arrived(row: Any) -> ArrivedPart:
+    failures = tuple(Failure.model_validate(failure) for failure in row.failures)
+    return ArrivedPart(row.stream, row.part_index, row.part_total, tuple(row.subjects), failures)

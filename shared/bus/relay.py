@@ -25,6 +25,13 @@ _PUBLISHED = """
     FROM unnest($1::bigint[], $2::timestamptz[]) AS sent (id, created_at)
     WHERE o.id = sent.id AND o.created_at = sent.created_at
 """
+_FORGET = (
+    "DELETE FROM outbox_default WHERE published_at < now() - $1::interval",
+    "DELETE FROM inbox WHERE received_at < now() - $1::interval",
+    "DELETE FROM fan_in_part p USING fan_in f WHERE (p.stage, p.run_id) = (f.stage, f.run_id) "
+    "AND f.fired_at < now() - $1::interval",
+    "DELETE FROM fan_in WHERE fired_at < now() - $1::interval",
+)
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _PARK = "UPDATE outbox SET error = $3 WHERE id = $1 AND created_at = $2"
 
@@ -155,6 +162,8 @@ class OutboxRelay:
         for ahead in range(1, 4):
             await _make_partition(connection, today + timedelta(days=ahead))
         await _drop_partitions(connection, before=today - timedelta(days=self.kept_days))
+        for statement in _FORGET:
+            await connection.execute(statement, timedelta(days=self.kept_days))
         self._partitions_made_for = today
 
 

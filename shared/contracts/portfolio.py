@@ -28,6 +28,7 @@ class PortfolioDue(Event):
     portfolio_ids: tuple[UUID, ...]
     first_session: date
     last_session: date
+    prices_seen_below: int = Field(description="the transaction below which every change of a price was considered")
 
 
 class Snapshot(Contract):

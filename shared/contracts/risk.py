@@ -9,7 +9,7 @@ from shared.contracts.run import Contract
 
 
 class RiskDue(Event):
-    """The books of these portfolios are to be assessed for the run's sessions."""
+    """The books of these portfolios are to be assessed: those of the run's sessions, and those that it has revised."""
 
     topic: ClassVar[str] = "risk.due"
 

@@ -33,7 +33,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     profiles = await repository.load_profiles(changed_profiles)
 
     uow.emit(
-        prices_updated(event, [announced] if restated is None else [announced, restated], unavailable),
+        prices_updated(event, announced, restated, unavailable),
         profiles_updated(event, profiles, fetched_at=clock.now()),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from services.portfolio.core.cents import QUANTITY_DECIMALS, cents_of
 from services.portfolio.core.marking import Holdings, MarkSource
-from services.portfolio.core.positions import Flow, Position, PositionTerms, Split, multiplier
+from services.portfolio.core.positions import Flow, Position, PositionTerms, PositionType, Split, multiplier
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots
 from shared.unavailable import IntArray
 
@@ -105,12 +105,12 @@ def assemble(
     """
     entry = window.index_of([position.terms.entry_date for position in positions])
     inherited = [
-        _opening_state(position, window=window, known=known) if session == NOT_IN_WINDOW else _NOT_HELD
+        _opening_state(position, window=window, known=known) if session == NOT_IN_WINDOW else NOT_HELD
         for position, session in zip(positions, entry, strict=True)
     ]
     lots = Lots(
         portfolio=_integers(portfolios[position.portfolio_id] for position in positions),
-        column=_integers(columns.get(position.terms.symbol, UNPRICED) for position in positions),
+        column=_integers(_column(position.terms, columns) for position in positions),
         multiplier=_integers(multiplier(position.terms.kind) for position in positions),
         entry_session=entry,
         entry_quantity=np.array([float(position.terms.quantity) for position in positions]),
@@ -130,22 +130,28 @@ def flows_by_session(flows: Sequence[Flow], window: Window, *, portfolios: Mappi
     return totals
 
 
-_NOT_HELD = PositionState(0.0, float("nan"), MarkSource.COST, 0, 0, 0)
+NOT_HELD = PositionState(0.0, float("nan"), MarkSource.COST, 0, 0, 0)
 
 
 def _opening_state(position: Position, *, window: Window, known: Known) -> PositionState:
     """Return the state of a position at the opening."""
+    terms = position.terms
     stored = known.states.get(position.position_id)
     if stored is not None:
         return stored
-    if position.terms.entry_date > window.opening:
-        return _NOT_HELD
+    if terms.entry_date > window.opening:
+        return NOT_HELD
     return inherited_state(
-        position.terms,
+        terms,
         until=window.opening,
-        splits=[split for split in known.splits if split.symbol == position.terms.symbol],
-        last_close=known.last_closes.get(position.terms.symbol),
+        splits=[split for split in known.splits if split.symbol == terms.symbol],
+        last_close=None if terms.kind is PositionType.PRIVATE else known.last_closes.get(terms.symbol),
     )
+
+
+def _column(terms: PositionTerms, columns: Mapping[str, int]) -> int:
+    # A private holding is not the listed share of the same name that somebody else's book has brought in.
+    return UNPRICED if terms.kind is PositionType.PRIVATE else columns.get(terms.symbol, UNPRICED)
 
 
 def inherited_state(

@@ -1,5 +1,6 @@
 """A digest of everything a snapshot was computed from: same digest, same snapshot, nothing to write."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
@@ -16,29 +17,36 @@ from shared.unavailable import FloatArray
 _METHOD: Final = b"valuation 1"
 
 
-def snapshot_digests(book: Book, market: Market, *, opening: Opening, valuation: Valuation) -> list[list[str]]:
+def snapshot_digests(
+    book: Book, market: Market, *, opening: Opening, valuation: Valuation, labels: Sequence[str]
+) -> list[list[str]]:
     """Return the digests of a roll's snapshots, one list of n_portfolios hexadecimal strings a session.
 
     A digest covers equity and index at the previous close, the session's flow, and of each position held or entered
-    its id, state at the previous close, entry, close, split and dividend of the session, and what its exits did. It
-    depends neither on the order of the positions nor on the other portfolios of the shard.
+    its id and label, state at the previous close, entry, close, split and dividend of the session, and what its exits
+    did. It depends neither on the order of the positions nor on the other portfolios of the shard.
     """
     n_portfolios = opening.equity.size
     ids = np.frombuffer(b"".join(position_id.bytes for position_id in book.position_ids), dtype=">u8").reshape(-1, 2)
     order = np.lexsort((ids[:, 1], ids[:, 0], book.lots.portfolio))
     portfolio = book.lots.portfolio[order]
+    marks = np.array([sha256(label.encode()).digest()[:8] for label in labels], dtype="S8")[order]
     quotes = market.quotes_of(book.lots.column)
     digests = []
     for session in range(market.n_sessions):
         rows = _rows(book, quotes[session], valuation=valuation, session=session)[order]
         active = valuation.positions.active[session, order]
         bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
-        names, numbers = ids[order][active], rows[active]
+        names, tags, numbers = ids[order][active], marks[active], rows[active]
         heads = _heads(opening, valuation, session=session)
         digests.append(
             [
                 sha256(
-                    _METHOD + heads[index].tobytes() + names[first:last].tobytes() + numbers[first:last].tobytes()
+                    _METHOD
+                    + heads[index].tobytes()
+                    + names[first:last].tobytes()
+                    + tags[first:last].tobytes()
+                    + numbers[first:last].tobytes()
                 ).hexdigest()
                 for index, (first, last) in enumerate(pairwise(bounds))
             ]

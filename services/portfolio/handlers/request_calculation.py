@@ -49,8 +49,10 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> t
         run.run_id, request.portfolio_id, request.kind, request.last_session, _digest(positions, flows, request)
     )
 
-    if not await repository.store_calculation(calculation):
-        return await repository.get_active_calculation(calculation), False
+    while not await repository.store_calculation(calculation):
+        active = await repository.find_active_calculation(calculation)
+        if active is not None:  # else it has ended meanwhile, and this request opens the next one
+            return active, False
 
     uow.emit(SymbolsOnboarding(run=run, part=ONLY_PART, subjects=len(symbols), portfolio_id=request.portfolio_id))
     return run.run_id, True

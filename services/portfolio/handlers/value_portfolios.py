@@ -19,16 +19,12 @@ async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: Price
     """Load books, prices and the state to go on from; roll forward; store what has changed; announce."""
     snapshots = SnapshotRepository(uow.connection)
     inputs = await _gather(event, PortfolioRepository(uow.connection), snapshots, panel)
-    sectors = await _sectors(inputs, PortfolioRepository(uow.connection))
 
     rolled = await asyncio.to_thread(roll, inputs)
 
     stored = await snapshots.load_revisions(event.portfolio_ids, event.first_session, event.last_session)
     revisions = revisions_of(rolled, stored)
-    await snapshots.append_snapshots(
-        snapshot_columns(rolled, revisions, run_id=event.run.run_id),
-        value_columns(rolled, revisions, sectors=sectors),
-    )
+    await snapshots.append_snapshots(snapshot_columns(rolled, revisions, event), value_columns(rolled, revisions))
 
     uow.emit(portfolios_valued(event, rolled, revisions))
 
@@ -44,21 +40,20 @@ async def _gather(
     window = Window(shift_session(event.first_session, -1), sessions)
     symbols = sorted({position.terms.symbol for position in positions})
     opening = await snapshots.load_opening(event.portfolio_ids, window.opening)
-    inherits = any(
-        position.position_id not in opening.positions and position.terms.entry_date <= window.opening
+    sectors = await repository.load_sectors(symbols)
+    unknown = [
+        position.position_id
         for position in positions
-    )
+        if position.position_id not in opening.positions and position.terms.entry_date <= window.opening
+    ]
     return RollInputs(
         portfolios=tuple(portfolios),
         positions=tuple(positions),
         flows=tuple(await repository.load_flows(event.portfolio_ids)),
         opening=opening,
         window=window,
-        before=panel.window(symbols if inherits else (), last=window.opening, sessions=HISTORY_SESSIONS),
+        closed=await snapshots.load_closed(event.portfolio_ids, unknown, before=window.opening),
+        sectors=tuple(sectors[position.terms.symbol] for position in positions),
+        before=panel.window(symbols if unknown else (), last=window.opening, sessions=HISTORY_SESSIONS),
         during=panel.window(symbols, last=sessions[-1], sessions=len(sessions)),
     )
-
-
-async def _sectors(inputs: RollInputs, repository: PortfolioRepository) -> list[str]:
-    sectors = await repository.load_sectors(inputs.during.symbols)
-    return [sectors[position.terms.symbol] for position in inputs.positions]

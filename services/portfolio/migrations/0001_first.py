@@ -80,6 +80,15 @@ TABLES = (
     CREATE UNIQUE INDEX calculations_one_active ON calculations (portfolio_id, kind, last_session, book_digest)
     WHERE finished_at IS NULL
     """,
+    # From which session on the prices of a symbol have changed after a snapshot was taken of them.
+    """
+    CREATE TABLE price_changes (
+        symbol_id integer NOT NULL REFERENCES price_symbols,
+        first_session date NOT NULL,
+        written_by bigint NOT NULL,
+        PRIMARY KEY (symbol_id, written_by)
+    )
+    """,
     """
     CREATE TABLE snapshots (
         portfolio_id uuid NOT NULL REFERENCES portfolios,
@@ -88,6 +97,7 @@ TABLES = (
         known_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         digest text NOT NULL,
         run_id uuid NOT NULL,
+        prices_seen_below bigint NOT NULL,
         equity numeric(20, 2) NOT NULL,
         pnl numeric(20, 2) NOT NULL,
         flow numeric(20, 2) NOT NULL,

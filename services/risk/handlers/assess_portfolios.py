@@ -22,7 +22,15 @@ async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePane
         await repository.store_assessment(assessment, event.run.run_id)
 
     announced = tuple(headline for assessment in assessments for headline in headlines(assessment))
-    uow.emit(PortfoliosAssessed(run=event.run, part=event.part, subjects=len(event.portfolio_ids), headlines=announced))
+    uow.emit(
+        PortfoliosAssessed(
+            run=event.run,
+            part=event.part,
+            subjects=len(event.portfolio_ids),
+            failures=event.failures,
+            headlines=announced,
+        )
+    )
 
 
 def _assess_each(inputs: list[AssessmentInputs]) -> list[Assessment]:

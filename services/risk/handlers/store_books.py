@@ -9,7 +9,7 @@ from shared.db.unit_of_work import UnitOfWork
 
 async def store_books(event: PortfoliosValued, uow: UnitOfWork, *, inputs: FanIn) -> None:
     """Store the books; when the inputs of the run are in already, they are due at once."""
-    await RiskRepository(uow.connection).store_books(event.books)
+    await RiskRepository(uow.connection).store_books(event.books, run_id=event.run.run_id)
 
     portfolio_ids = event.subject_names()
     if await inputs.hold(event, portfolio_ids, uow):

@@ -41,6 +41,7 @@ TABLES = (
         portfolio_id uuid NOT NULL,
         as_of date NOT NULL,
         revision integer NOT NULL,
+        run_id uuid NOT NULL,
         equity numeric NOT NULL,
         symbols text[] NOT NULL,
         exposures double precision[] NOT NULL,

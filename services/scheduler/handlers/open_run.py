@@ -1,7 +1,7 @@
 """Open a run for the target session or a range, or join the one that is under way."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from services.scheduler.repository import SchedulerRepository, scope_of
@@ -43,7 +43,8 @@ async def open_run(
         If a bound is no session, lies in the future, or the bounds are in the wrong order.
     """
     repository = SchedulerRepository(uow.connection)
-    last, newest = _last_session(request, now=now, settings=settings)
+    newest = last_closed_session(now)
+    last = request.last_session or newest
     first = request.first_session or await _first_session(request, last, repository, settings)
     _check_range(first, last, newest)
 
@@ -65,11 +66,6 @@ async def open_run(
 
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
     return run, True
-
-
-def _last_session(request: RunRequest, *, now: datetime, settings: SchedulerSettings) -> tuple[date, date]:
-    newest = last_closed_session(now, settle_delay=timedelta(minutes=settings.settle_delay_min))
-    return request.last_session or newest, newest
 
 
 async def _first_session(

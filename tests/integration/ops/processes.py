@@ -33,6 +33,11 @@ def servers_of(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
+def children_of(pid: int) -> list[int]:
+    """The servers that a process has started, without the processes that those start for each connection."""
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
 def still_running(pids: Sequence[int]) -> list[int]:
     """Those of the processes that have not ended; one that nobody has reaped has ended."""
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]

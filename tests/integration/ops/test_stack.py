@@ -21,7 +21,7 @@ from services.ops.embedded.errors import DataDirectoryInUse, EmbeddedStartFailed
 from services.ops.embedded.kafka_jars import find_kafka, jars_directory
 from services.ops.embedded.stack import EmbeddedStack, RunningStack
 from services.ops.embedded.tansu import EmbeddedTansu
-from tests.integration.ops.processes import environment, owner, servers_of, still_running
+from tests.integration.ops.processes import children_of, environment, owner, servers_of, still_running
 
 _REPOSITORY = Path(__file__).parents[3]
 _TOPIC = "kept"
@@ -170,13 +170,13 @@ async def test_stack_whose_servers_outlive_its_process_stops_them_and_starts(
 ) -> None:
     async with _stack_process(data_dir, broker, "untied") as (process, stack):
         await _store_row(stack["database_url"])
-        servers = servers_of(process.pid)
+        servers, every = children_of(process.pid), servers_of(process.pid)
         process.kill()
         await process.wait()
     assert still_running(servers) == servers
 
     async with EmbeddedStack(data_dir, broker=broker) as second:
-        assert not still_running(servers)
+        assert not still_running(every)
         assert second.bootstrap_servers == stack["bootstrap_servers"]
         assert await _stored_row(second.database_url) == 7
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.portfolio.fan_out import fan_out_portfolios
+from services.portfolio.handlers.store_prices import store_prices
 from services.portfolio.handlers.store_profiles import store_profiles
 from services.portfolio.handlers.value_portfolios import value_portfolios
 from services.portfolio.main import build
@@ -21,7 +22,6 @@ from shared.contracts.market_data import PriceBlock, PricesUpdated, ProfilesUpda
 from shared.contracts.portfolio import PortfolioDue, PortfoliosValued, SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run
 from shared.prices.panel import PricePanel
-from shared.prices.store_prices import store_prices
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN

@@ -143,3 +143,34 @@ async def test_run_without_portfolios_says_so_once(books: Books) -> None:
     (valued,) = await books.value(nobody, {})
 
     assert (valued.snapshots, valued.books, valued.part.total) == ((), (), 1)
+
+
+async def test_position_marked_at_cost_is_valued_again_when_the_close_of_its_entry_comes(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", WEEK[2], "50.00"))
+    holed = {day: close for day, close in CLOSES.items() if day != WEEK[2]}
+    await books.value(await books.request(accepted["run_id"]), {symbol: holed})
+    at_cost = await books.snapshots(accepted["portfolio_id"])
+    assert [entry["at_cost_positions"] for entry in at_cost] == [0, 0, 1, 0, 0]
+
+    await books.value(run_for(accepted["portfolio_id"], first=WEEK[-1], last=WEEK[-1]), {symbol: CLOSES})
+
+    healed = await books.snapshots(accepted["portfolio_id"])
+    assert [entry["revision"] for entry in healed] == [1, 1, 2, 2, 1]
+    assert [entry["at_cost_positions"] for entry in healed] == [0, 0, 0, 0, 0]
+    assert healed[-1]["equity"] == at_cost[-1]["equity"]
+
+
+async def test_close_corrected_under_existing_snapshots_revises_them_and_nothing_twice(books: Books) -> None:
+    symbol = new_name()
+    accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
+    await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
+    corrected = {**CLOSES, WEEK[1]: CLOSES[WEEK[1]] + 1.0}
+
+    for _ in range(2):
+        run = run_for(accepted["portfolio_id"], first=WEEK[-1], last=WEEK[-1])
+        await books.value(run, {symbol: corrected})
+
+    revised = await books.snapshots(accepted["portfolio_id"])
+    # The sessions after it follow, too: their index has other factors, if the same value.
+    assert [entry["revision"] for entry in revised] == [1, 2, 2, 2, 2]

@@ -276,11 +276,22 @@ async def results(risk: Risk, portfolio_id: object) -> list[tuple[object, ...]]:
     return [tuple(row) for query in queries for row in await risk.rows(query, id=portfolio_id)]
 
 
-async def test_portfolio_without_a_book_does_not_appear(risk: Risk) -> None:
-    run, with_book, failed, (symbol,) = make_run(), uuid4(), uuid4(), new_symbols(1)
-    event = valued(run, book(with_book, {symbol: 1.0}), book(failed, {symbol: 1.0}, as_of=date(2025, 3, 3)))
+async def test_book_of_a_session_that_the_run_has_revised_is_assessed_too(risk: Risk) -> None:
+    run, own, revised, (symbol,) = make_run(), uuid4(), uuid4(), new_symbols(1)
+    event = valued(run, book(own, {symbol: 1.0}), book(revised, {symbol: 1.0}, as_of=date(2025, 3, 3)))
 
     (assessed,) = await risk.assess(priced(run, {}), profiled(run, {}), factored(run, {symbol: 1.0}), event)
 
-    assert [headline.portfolio_id for headline in assessed.headlines] == [with_book]
-    assert await risk.rows("SELECT revision FROM assessments WHERE portfolio_id = :id", id=failed) == []
+    appeared = {(headline.portfolio_id, headline.as_of) for headline in assessed.headlines}
+    assert appeared == {(own, run.last_session), (revised, date(2025, 3, 3))}
+
+
+async def test_book_of_another_run_and_session_is_left_alone(risk: Risk) -> None:
+    earlier, run, portfolio_id, (symbol,) = make_run(), make_run(), uuid4(), new_symbols(1)
+    old = valued(earlier, book(portfolio_id, {symbol: 1.0}, as_of=date(2025, 3, 3)))
+    await risk.assess(priced(earlier, {}), profiled(earlier, {}), factored(earlier, {symbol: 1.0}), old)
+    event = valued(run, book(portfolio_id, {symbol: 1.0}))
+
+    (assessed,) = await risk.assess(priced(run, {}), profiled(run, {}), factored(run, {symbol: 1.0}), event)
+
+    assert [headline.as_of for headline in assessed.headlines] == [run.last_session]

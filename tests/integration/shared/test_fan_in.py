@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.fan_in import ArrivedPart, FanIn
+from shared.bus.fan_in import ArrivedPart, FanIn, failures_of
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Part, Run
 from shared.db.engine import build_engine
@@ -201,7 +201,9 @@ async def test_fan_in_past_its_deadline_fires_with_what_has_arrived_and_never_ag
 
     assert closed == ()
     (parts,) = fired.of(run)
-    assert [(part.stream, part.index, part.total) for part in parts] == [(Left.topic, 0, 2), (Left.topic, 1, 2)]
+    arrived = [(part.stream, part.index, part.total) for part in parts if not part.failures]
+    assert arrived == [(Left.topic, 0, 2), (Left.topic, 1, 2)]
+    assert [failure.subject for failure in failures_of(parts)] == [Right.topic]
     assert fired.of(patient) == []
     assert await count(engine, "outbox", run) == 1
 
@@ -249,3 +251,30 @@ async def test_fan_in_that_counts_rows_instead_of_bumping_may_never_fire(
 
     assert seen == [1, 1]
     assert await count(engine, "facts", run) == 2
+
+
+async def test_fan_in_passes_on_the_failure_of_a_part_that_could_not_be_stored(
+    unit_of_work: UnitOfWorkFactory,
+) -> None:
+    fired, run = Fired(), make_run()
+    barrier = _barrier(fired, stage="failed-part")
+    left, right = _events(run, left=1, right=1)
+    failure = Failure(subject="probe.left part 0", reason="TypeError", detail="a bug")
+    async with unit_of_work() as uow:
+        await barrier.arrive_failed(left, failure, uow)
+    await _arrive(barrier, right, unit_of_work)
+
+    (parts,) = fired.of(run)
+    assert failures_of(parts) == (failure,)
+
+
+async def test_fan_in_deadline_starts_anew_with_the_service(unit_of_work: UnitOfWorkFactory) -> None:
+    fired, run = Fired(), make_run()
+    await _arrive(_barrier(fired, stage="downtime", deadline_s=0.0), _events(run, left=1, right=1)[0], unit_of_work)
+    started_again = _barrier(fired, stage="downtime", deadline_s=60.0)
+    async with unit_of_work() as uow:
+        await started_again.extend_deadlines(uow)
+    async with unit_of_work() as uow:
+        assert await started_again.close_overdue(uow) == ()
+    await _arrive(started_again, _events(run, left=1, right=1)[1], unit_of_work)
+    assert len(fired.of(run)) == 1

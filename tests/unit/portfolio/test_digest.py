@@ -15,10 +15,11 @@ from services.portfolio.core.trades import Exits, Market
 from tests.unit.portfolio.worlds import World, lots_of, sessions_of, world_of, worlds
 
 
-def digests(world: World, names: list[int] | None = None) -> list[list[str]]:
+def digests(world: World, names: list[int] | None = None, label: str = "Energy") -> list[list[str]]:
     ids = tuple(UUID(int=name) for name in names or range(world.lots.portfolio.size))
     book = Book(ids, world.lots, world.exits, world.opening.holdings)
-    return snapshot_digests(book, world.market, opening=world.opening, valuation=world.roll())
+    labels = [label] * len(ids)
+    return snapshot_digests(book, world.market, opening=world.opening, valuation=world.roll(), labels=labels)
 
 
 def changed(world: World, *, close: float = 0.0, flow: int = 0, equity: int = 0, price: float = 0.0) -> World:
@@ -49,6 +50,11 @@ def small_world() -> World:
 
 def test_digest_of_the_same_inputs_is_the_same() -> None:
     assert digests(small_world()) == digests(small_world())
+
+
+def test_digest_of_a_position_in_another_sector_differs() -> None:
+    before, after = digests(small_world()), digests(small_world(), label="Utilities")
+    assert all(old != new for old, new in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize(

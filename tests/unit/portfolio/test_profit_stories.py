@@ -219,11 +219,11 @@ def test_pnl_entered_on_a_saturday_is_booked_on_monday() -> None:
     assert valued.positions.active[:, 0].tolist() == [False] * 5 + [True]
 
 
-def test_pnl_private_holding_with_a_known_symbol_is_marked_at_its_price() -> None:
+def test_pnl_private_holding_is_not_marked_by_a_listed_namesake() -> None:
     fund = position("FUND", "10", "100", kind=PositionType.PRIVATE)
     valued = roll([fund], {"FUND": [103]}, before={"FUND": 101})
-    assert dollars(valued.portfolios.pnl) == [20]
-    assert valued.portfolios.at_cost[0, 0] == 0
+    assert dollars(valued.portfolios.pnl) == [0]
+    assert valued.portfolios.at_cost[0, 0] == 1
 
 
 def test_pnl_short_put_loses_a_hundredfold() -> None:

@@ -1,0 +1,15 @@
+"""Keep the replica of prices, remember what has changed under existing snapshots, and count the part."""
+
+from services.portfolio.repository import PortfolioRepository
+from shared.bus.fan_in import FanIn
+from shared.contracts.market_data import PricesUpdated
+from shared.db.unit_of_work import UnitOfWork
+from shared.prices.store import store_bars
+
+
+async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+    """Store the bars; the last part of the run starts its valuations."""
+    if await store_bars(uow.connection, event):
+        await PortfolioRepository(uow.connection).store_price_changes()
+
+    await inputs.arrive(event, event.symbols, uow)
