@@ -67,25 +67,27 @@ class MarketDataRepository:
     async def load_stored(self, symbols: Sequence[str], window: DateArray, checked: Checked) -> BoolArray:
         """Return which sessions of the window are stored, shape (n_symbols, n_sessions).
 
-        A settled session that lies further back than the plan looks at one by one is given as stored when the symbol
-        has bars at all: the plan treats both alike, and a night need not read a year of keys.
+        Where everything is settled that lies further back than the plan looks at one by one, all of it up to the
+        symbol's last bar there is given as stored: the plan treats both alike, and a night need not read a year of
+        keys.
         """
         query = sa.text(
             """
-            SELECT symbol, symbol_id,
-                   EXISTS (SELECT 1 FROM bars b WHERE b.symbol_id = i.symbol_id AND b.session >= :first) AS has_bars
+            SELECT symbol, symbol_id, (
+                SELECT max(session) FROM bars b
+                WHERE b.symbol_id = i.symbol_id AND b.session >= :first AND b.session < :recent) AS last_bar
             FROM instruments i WHERE symbol = ANY(CAST(:symbols AS text[]))
             """
         )
-        parameters = {"symbols": list(symbols), "first": window[0].item()}
+        recent = window[-min(SILENT_SESSIONS, len(window))]
+        parameters = {"symbols": list(symbols), "first": window[0].item(), "recent": recent.item()}
         known = {row.symbol: row for row in await self._connection.execute(query, parameters)}
         ids = np.array([known[symbol].symbol_id for symbol in symbols], dtype=np.int64)
-        has_bars = np.array([known[symbol].has_bars for symbol in symbols], dtype=bool)
+        last_bar = np.array([known[symbol].last_bar for symbol in symbols], dtype="datetime64[D]")
 
-        recent = window[-min(SILENT_SESSIONS, len(window))]
         settled = (window >= checked.first[:, None]) & (window <= checked.through[:, None])
-        stored: BoolArray = settled & has_bars[:, None] & (window < recent)
         complete = (settled | (window >= recent)).all(axis=1)
+        stored: BoolArray = complete[:, None] & (window <= last_bar[:, None])  # NaT compares false
         for group, since in ((ids[complete], recent), (ids[~complete], window[0])):
             await self._mark_stored(stored, window, ids, group, since)
         return stored

@@ -86,8 +86,8 @@ class RunPlan:
         One per symbol.
     fetch_from : ndarray of int64, shape (n_symbols,)
         Position in `sessions` of the first session to fetch, `NOTHING_TO_FETCH` where nothing is missing. Always up to
-        the end of the window, and from one session before the first missing one: the stored sessions in the range show
-        whether the adjustment history has changed.
+        the end of the window, and from the last stored session before the first missing one: the stored sessions in the
+        range show whether the adjustment history has changed.
     """
 
     symbols: tuple[str, ...]
@@ -155,7 +155,7 @@ def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray,
 
     counts = np.sum(missing, axis=1)
     modes = tuple(_mode(int(count)) for count in counts)
-    begin = np.maximum(np.argmax(missing, axis=1) - 1, 0)
+    begin = _last_stored_before(stored, np.argmax(missing, axis=1))
     fetch_from = np.select([counts == 0, counts > GAP_FILL_SESSIONS], [NOTHING_TO_FETCH, 0], begin)
     return RunPlan(tuple(symbols[i] for i in order), sessions, missing, modes, fetch_from.astype(np.int64))
 
@@ -206,6 +206,13 @@ def _shard(plan: RunPlan, rows: list[int], own: BoolArray) -> Shard:
         fetch_last=None if nothing else plan.sessions[-1].item(),
         cells=len(rows) * int(announced.sum()),
     )
+
+
+def _last_stored_before(stored: BoolArray, positions: IntArray) -> IntArray:
+    # 0 where none is stored; the session just before may be a settled hole, which shows no adjustment
+    columns = np.arange(stored.shape[1])
+    earlier = stored & (columns < positions[:, None])
+    return np.max(np.where(earlier, columns, 0), axis=1, initial=0)
 
 
 def _mode(missing: int) -> Mode:

@@ -249,3 +249,28 @@ async def test_bar_that_a_corrected_file_changes_is_replaced_when_its_session_is
     assert (await world.bars(name))[-1].close == world.directory.closes[name][LAST]
     assert LAST in announced.sessions_of(name)
     assert await world.bars(calm) == before, "an unchanged bar keeps when it was fetched"
+
+
+async def a_service_s_edition(_: AskedProvider) -> str:
+    return "only time changes its answers"
+
+
+@pytest.mark.parametrize("sessions", [12, 24])
+async def test_split_during_a_long_halt_restates_the_history_when_trading_resumes(
+    world: World, sessions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AskedProvider, "edition", a_service_s_edition)
+    (name,) = stock(world, "HALTED", last=shift_session(LAST, -sessions))
+    world.directory.add(world.market, last=LAST)
+    world.directory.write()
+    for back in range(sessions, 0, -1):
+        await world.run(name, last=shift_session(LAST, -back))
+    halted_at = (await world.bars(name))[-1]
+    world.directory.closes[name][LAST] = round(halted_at.close / 2.0, 2)
+    world.directory.splits[name, LAST] = 2.0
+    world.directory.write()
+
+    await world.run(name, last=LAST)
+
+    bars = {bar.session: bar for bar in await world.bars(name)}
+    assert bars[halted_at.session].adjusted == pytest.approx(halted_at.adjusted / 2.0)

@@ -61,6 +61,24 @@ def test_plan_symbols_chooses_the_mode_by_the_number_of_missing_sessions(
     assert int(plan.missing.sum()) == missing
 
 
+def test_plan_symbols_after_a_halt_fetches_from_the_last_stored_session() -> None:
+    row = stored_but([*range(COUNT - 11, COUNT)])
+
+    plan = plan_one(row, checked(0, COUNT - 2))
+
+    assert plan.fetch_from.tolist() == [COUNT - 12], "the settled holes before the first missing one show no basis"
+
+
+def test_plan_symbols_with_nothing_stored_before_the_missing_sessions_fetches_the_whole_window() -> None:
+    row = np.zeros(COUNT, dtype=bool)
+    row[-2:] = True
+
+    plan = plan_one(row, checked(0, COUNT - 1))
+
+    assert np.nonzero(plan.missing[0])[0].tolist() == [COUNT - 5, COUNT - 4, COUNT - 3]
+    assert plan.fetch_from.tolist() == [0]
+
+
 def test_plan_symbols_with_a_lagging_symbol_finds_its_own_holes_only() -> None:
     stored = np.stack([stored_but([COUNT - 1]), stored_but([100, 200]), stored_but([])])
 
