@@ -9,7 +9,7 @@ import numpy as np
 from services.portfolio.core.book import NOT_HELD, Book, Known, LastClose, Window, assemble, flows_by_session
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.digest import snapshot_digests
-from services.portfolio.core.positions import Flow, Position, Split
+from services.portfolio.core.positions import Flow, Position
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from services.portfolio.repository import Portfolio
@@ -55,7 +55,7 @@ def roll(inputs: RollInputs) -> Rolled:
     index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
-    known = Known(states, _last_closes(inputs.before), _splits(inputs.before))
+    known = Known(states, _last_closes(inputs.before))
     book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
     market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
@@ -84,11 +84,3 @@ def _last_closes(before: PriceWindow) -> dict[str, LastClose]:
         later_splits = float(np.prod(before.split[row + 1 :, column]))
         closes[before.symbols[column]] = LastClose(float(before.close[row, column]) / later_splits, int(age[column]))
     return closes
-
-
-def _splits(before: PriceWindow) -> list[Split]:
-    rows, columns = np.nonzero(before.split != 1.0)
-    return [
-        Split(before.symbols[column], before.sessions[row].item(), float(before.split[row, column]))
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-    ]

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import numpy as np
 
-from services.portfolio.core.cents import QUANTITY_DECIMALS, cents_of
+from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import Holdings, MarkSource
-from services.portfolio.core.positions import Flow, Position, PositionTerms, PositionType, Split, multiplier
+from services.portfolio.core.positions import Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots
 from shared.unavailable import IntArray
 
@@ -71,11 +71,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known at the opening: states of positions valued before, last closes and past splits for the others."""
+    """What is known at the opening: states of positions valued before, last closes for the others."""
 
     states: Mapping[UUID, PositionState]
     last_closes: Mapping[str, LastClose]
-    splits: Sequence[Split] = ()
 
 
 def assemble(
@@ -89,7 +88,7 @@ def assemble(
     """Return the arrays of a roll.
 
     A position with a state continues from it. One entered within the window starts with nothing held. One entered
-    before without a state is inherited: held as its terms, splits and exits until the opening say, at the last close
+    before without a state is inherited: held as its terms and exits until the opening say, at the last close
     (at cost if there is none), so that its past gain is in the starting equity and never P&L.
 
     Parameters
@@ -144,7 +143,6 @@ def _opening_state(position: Position, *, window: Window, known: Known) -> Posit
     return inherited_state(
         terms,
         until=window.opening,
-        splits=[split for split in known.splits if split.symbol == terms.symbol],
         last_close=None if terms.kind is PositionType.PRIVATE else known.last_closes.get(terms.symbol),
     )
 
@@ -154,29 +152,20 @@ def _column(terms: PositionTerms, columns: Mapping[str, int]) -> int:
     return UNPRICED if terms.kind is PositionType.PRIVATE else columns.get(terms.symbol, UNPRICED)
 
 
-def inherited_state(
-    terms: PositionTerms, *, until: date, splits: Sequence[Split], last_close: LastClose | None
-) -> PositionState:
+def inherited_state(terms: PositionTerms, *, until: date, last_close: LastClose | None) -> PositionState:
     """Return a position as it stands at a close without having been valued before.
 
-    Splits after the entry date change its quantity, exits until that day reduce it; on one day the split comes first.
+    Quantity and entry price are in the shares of that close, as a book is handed over: splits between entry and
+    opening, of which only some may be known, are in them already. Exits until that day reduce the quantity.
     """
-    quantity, price = terms.quantity, terms.entry_price
-    past: list[tuple[date, int, Decimal | None]] = [
-        (split.effective, 0, Decimal(str(split.factor)))
-        for split in splits
-        if terms.entry_date < split.effective <= until
-    ]
-    past += [(exit_.on, 1, exit_.quantity) for exit_ in terms.exits if exit_.on <= until]
-    for _, is_exit, amount in sorted(past, key=lambda event: event[:2]):
-        if is_exit:
-            closed = abs(quantity) if amount is None else min(amount, abs(quantity))
+    quantity = terms.quantity
+    for exit_ in terms.exits:
+        if exit_.on <= until:
+            closed = abs(quantity) if exit_.quantity is None else min(exit_.quantity, abs(quantity))
             quantity -= closed.copy_sign(quantity)
-        elif amount is not None:
-            quantity, price = round(quantity * amount, QUANTITY_DECIMALS), price / amount
-    cost = cents_of(quantity * price * multiplier(terms.kind))
+    cost = cents_of(quantity * terms.entry_price * multiplier(terms.kind))
     if last_close is None or quantity == 0:
-        return PositionState(float(quantity), float(price), MarkSource.COST, 0, cost, cost)
+        return PositionState(float(quantity), float(terms.entry_price), MarkSource.COST, 0, cost, cost)
     value = cents_of(quantity * Decimal(str(last_close.price)) * multiplier(terms.kind))
     source = MarkSource.CARRIED if last_close.age else MarkSource.CLOSE
     return PositionState(float(quantity), last_close.price, source, last_close.age, value, cost)

@@ -116,12 +116,3 @@ class Flow:
     portfolio_id: UUID
     on: date
     amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A split of a symbol: `factor` new shares for an old one, from `effective` on."""
-
-    symbol: str
-    effective: date
-    factor: float

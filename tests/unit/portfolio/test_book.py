@@ -17,7 +17,7 @@ from services.portfolio.core.book import (
     inherited_state,
 )
 from services.portfolio.core.marking import MarkSource
-from services.portfolio.core.positions import Exit, Flow, PositionTerms, PositionType, Split
+from services.portfolio.core.positions import Exit, Flow, PositionTerms, PositionType
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED
 from tests.unit.portfolio.rolls import PORTFOLIO, position
 
@@ -73,29 +73,24 @@ def test_assemble_of_nothing_is_an_empty_book() -> None:
     assert book.lots.portfolio.size == book.exits.lot.size == book.holdings.quantity.size == 0
 
 
-def test_inherited_position_carries_its_past_splits_and_exits() -> None:
-    # 10 at 60, 12 sold after a 3:1 split leave 18 at 20; closes at 25.
-    splits = [
-        Split("AAA", date(2025, 3, 3), 3.0),
-        Split("AAA", date(2025, 1, 2), 7.0),  # effective on the entry date: traded after it
-        Split("AAA", date(2025, 7, 1), 9.0),  # later
-    ]
-    sold = terms((Exit(date(2025, 3, 3), Decimal(22), Decimal(12)), Exit(date(2025, 6, 6), Decimal(26))))
-    state = inherited_state(sold, until=date(2025, 6, 5), splits=splits, last_close=LastClose(25.0))
-    assert state == PositionState(18.0, 25.0, MarkSource.CLOSE, 0, 45_000, 36_000)
+def test_inherited_position_is_handed_over_as_it_stands_less_its_exits() -> None:
+    # 10 at 60 in the shares of the opening, 4 sold before and the rest after it; closes at 25.
+    sold = terms((Exit(date(2025, 3, 3), Decimal(22), Decimal(4)), Exit(date(2025, 6, 6), Decimal(26))))
+    state = inherited_state(sold, until=date(2025, 6, 5), last_close=LastClose(25.0))
+    assert state == PositionState(6.0, 25.0, MarkSource.CLOSE, 0, 15_000, 36_000)
 
 
 def test_inherited_position_closed_before_holds_nothing() -> None:
     sold = terms((Exit(date(2025, 3, 3), Decimal(70)),))
-    state = inherited_state(sold, until=date(2025, 6, 5), splits=[], last_close=LastClose(80.0))
+    state = inherited_state(sold, until=date(2025, 6, 5), last_close=LastClose(80.0))
     assert (state.quantity, state.value, state.cost) == (0.0, 0, 0)
 
 
 def test_inherited_position_with_an_old_close_is_stale_from_the_start() -> None:
-    state = inherited_state(terms(), until=date(2025, 6, 5), splits=[], last_close=LastClose(80.0, age=3))
+    state = inherited_state(terms(), until=date(2025, 6, 5), last_close=LastClose(80.0, age=3))
     assert (state.source, state.age, state.value) == (MarkSource.CARRIED, 3, 80_000)
 
 
 def test_inherited_position_without_any_close_is_held_at_cost() -> None:
-    state = inherited_state(terms(), until=date(2025, 6, 5), splits=[], last_close=None)
+    state = inherited_state(terms(), until=date(2025, 6, 5), last_close=None)
     assert (state.source, state.mark, state.value, state.cost) == (MarkSource.COST, 60.0, 60_000, 60_000)
