@@ -30,8 +30,12 @@ def prices_updated(
     is known of it, or says why not.
     """
     grids = [announced] if restated is None else [announced, restated]
+    # What was once missing is no failure of a run over sessions whose bars are there.
+    present = dict(zip(announced.symbols, announced.present.any(axis=0).tolist(), strict=True))
     failures = [
-        Failure(subject=symbol, reason=reason, detail=detail) for symbol, (reason, detail) in unavailable.items()
+        Failure(subject=symbol, reason=reason, detail=detail)
+        for symbol, (reason, detail) in unavailable.items()
+        if not present[symbol]
     ]
     return PricesUpdated(
         run=event.run,
