@@ -31,11 +31,11 @@ def prices_updated(
     """
     grids = [announced] if restated is None else [announced, restated]
     # What was once missing is no failure of a run over sessions whose bars are there.
-    present = dict(zip(announced.symbols, announced.present.any(axis=0).tolist(), strict=True))
+    present = {announced.symbols[column] for column in np.flatnonzero(announced.present.any(axis=0))}
     failures = [
         Failure(subject=symbol, reason=reason, detail=detail)
         for symbol, (reason, detail) in unavailable.items()
-        if not present[symbol]
+        if symbol not in present
     ]
     return PricesUpdated(
         run=event.run,

@@ -20,7 +20,7 @@ RESULTS: Final[Mapping[str, str]] = MappingProxyType(
         "symbol_factors": f"SELECT to_jsonb(t) {_WITHOUT} || definition FROM symbol_analytics.symbol_factors t "
         "JOIN symbol_analytics.factor_sets USING (factor_set_id)",
         "symbol_metrics": f"SELECT to_jsonb(t) {_WITHOUT} FROM symbol_analytics.symbol_metrics t",
-        "snapshots": f"SELECT to_jsonb(t) {_WITHOUT} - 'digest' FROM portfolio.snapshots t",
+        "snapshots": f"SELECT to_jsonb(t) {_WITHOUT} - 'digest' - 'prices_seen_below' FROM portfolio.snapshots t",
         "position_values": f"SELECT to_jsonb(t) {_WITHOUT} || {_ENTRY} FROM portfolio.position_values t "
         "JOIN portfolio.positions p USING (position_id)",
         "assessments": f"SELECT to_jsonb(t) {_WITHOUT} FROM risk.assessments t",
