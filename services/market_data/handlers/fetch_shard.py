@@ -55,7 +55,8 @@ async def _fetch_bars(
     continued = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
     changed = changed_sessions(continued, stored)
 
-    parts = [fetched]
+    # Of a restated symbol only the whole fetch is kept: it may be another provider's, on another basis.
+    parts = [replace(fetched, bars=continued)]
     if restated:
         # Beyond the window, too: a bar left on the old basis would make a false return where the two meet.
         first, last = await repository.load_extent(restated)
@@ -65,7 +66,8 @@ async def _fetch_bars(
         await repository.store_bars(part.bars, source=part.source, fetched_at=clock.now())
         await repository.store_findings(part.findings, run_id=event.run.run_id)
 
-    settled = np.array([symbol not in fetched.undecided for symbol in event.symbols])
+    undecided = frozenset[str]().union(*(part.undecided for part in parts))
+    settled = np.array([symbol not in undecided for symbol in event.symbols])
     checked = (await repository.load_checked(event.symbols, edition=edition)).after(window, settled)
     await repository.store_checked(event.symbols, checked, fetched.unavailable, edition=edition)
     return changed, parts[1].bars if restated else None

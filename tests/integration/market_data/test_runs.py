@@ -1,13 +1,16 @@
 """Runs of market_data from the trigger to the announcement, on real PostgreSQL and real files."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from services.market_data.providers.provider import FetchedBars, TransientProviderError
 from services.market_data.window import planning_window
 from shared.calendar import sessions_between, shift_session
 from tests.integration.market_data.conftest import AskedProvider, World
+from tests.support.price_directories import PriceDirectory
 from tests.support.runs import make_run
 
 LAST = date(2022, 12, 28)
@@ -130,7 +133,8 @@ async def test_symbol_that_another_provider_answers_for_is_replaced_over_its_who
     announced = await world.run(name, last=LAST)
 
     assert sorted(set(announced.sessions_of(name))) == planning_window(BEFORE, LAST).tolist()
-    assert announced.blocks[-1].symbols == tuple(sorted([name, world.market]))
+    histories = [block.symbols for block in announced.blocks if len(block.sessions) > 100]
+    assert sorted(histories) == sorted([(name,), (world.market,)])
 
 
 async def test_unknown_symbol_is_announced_with_what_every_provider_said_and_not_asked_for_again(
@@ -274,3 +278,30 @@ async def test_split_during_a_long_halt_restates_the_history_when_trading_resume
 
     bars = {bar.session: bar for bar in await world.bars(name)}
     assert bars[halted_at.session].adjusted == pytest.approx(halted_at.adjusted / 2.0)
+
+
+class ShortAnswers(AskedProvider):
+    """A provider that breaks down over a long request."""
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        if (last - first).days > 100:
+            raise TransientProviderError("too long")
+        return await super().fetch_bars(symbols, first, last)
+
+
+async def test_restated_history_holds_no_bar_of_the_provider_that_could_not_give_all_of_it(
+    world: World, tmp_path: Path
+) -> None:
+    (name,) = stock(world, "MIXED", last=BEFORE)
+    await world.run(name, last=BEFORE)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = PriceDirectory(elsewhere, {symbol: dict(closes) for symbol, closes in world.directory.closes.items()})
+    other.closes[name][LAST] = other.closes[name][BEFORE]
+    other.write()
+    world.providers.insert(0, ShortAnswers(elsewhere, "elsewhere"))
+
+    await world.run(name, last=LAST)
+
+    assert {bar.source for bar in await world.bars(name)} == {"files"}
+    assert BEFORE == (await world.bars(name))[-1].session, "only the other one has the new session"
