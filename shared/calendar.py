@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.unavailable import IntArray
 
-FIRST_SESSION = date(1990, 1, 2)
+FIRST_SESSION = date(1988, 1, 4)
 SETTLE_DELAY = timedelta(minutes=30)
 
 DateArray = NDArray[np.datetime64]

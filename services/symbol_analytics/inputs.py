@@ -1,8 +1,10 @@
 """What the estimates of a shard need: how many sessions before each as_of, and the windows cut from the panel."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+
+import numpy as np
 
 from shared.calendar import sessions_between
 from shared.contracts.run import Run
@@ -32,5 +34,23 @@ async def load_window(panel: PricePanel, symbols: Sequence[str], run: Run) -> Sh
     """Return the prices of the symbols that the run's estimates need."""
     await panel.refresh()
     as_ofs = tuple(sessions_between(run.first_session, run.last_session))
-    prices = panel.window(symbols, last=run.last_session, sessions=SESSIONS_NEEDED + len(as_ofs) - 1)
-    return ShardWindow(prices, as_ofs)
+    needed = SESSIONS_NEEDED + len(as_ofs) - 1
+    prices = panel.window(symbols, last=run.last_session, sessions=needed)
+    return ShardWindow(_reaching_back(prices, needed), as_ofs)
+
+
+def _reaching_back(prices: PriceWindow, needed: int) -> PriceWindow:
+    # Before the calendar begins nobody has a price: there the rows are blank, and too short a history says so itself.
+    absent = needed - len(prices.sessions)
+    if absent <= 0:
+        return prices
+    days = prices.sessions[0] - np.arange(absent, 0, -1).astype("timedelta64[D]")
+    above = ((absent, 0), (0, 0))
+    return replace(
+        prices,
+        sessions=np.concatenate([days, prices.sessions]),
+        close=np.pad(prices.close, above, constant_values=np.nan),
+        adjusted=np.pad(prices.adjusted, above, constant_values=np.nan),
+        split=np.pad(prices.split, above, constant_values=1.0),
+        dividend=np.pad(prices.dividend, above, constant_values=0.0),
+    )

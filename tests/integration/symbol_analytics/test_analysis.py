@@ -1,5 +1,7 @@
 """symbol_analytics from prices to stored and announced numbers, on real PostgreSQL."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -161,3 +163,17 @@ async def test_known_at_serves_what_was_known_before_a_correction(analytics: Ana
     assert now["metrics"]["revision"] == 2
     assert now["factors"] != first["factors"]
     assert then == first
+
+
+@pytest.mark.parametrize("as_of", [date(1988, 1, 29), date(1990, 1, 12)])
+async def test_first_sessions_of_the_calendar_have_too_short_a_history(analytics: Analytics, as_of: date) -> None:
+    (name,) = new_symbols(1)
+    run = make_run(first_session=shift_session(as_of, -1), last_session=as_of, symbols=[name])
+    await analytics.analyse(priced(run, {name: walk(14, 9), **{ticker: walk(15, 9) for ticker in proxies()}}))
+
+    shown = await analytics.shown(name, as_of)
+
+    betas = {entry["factor"]: entry["beta"]["reason"] for entry in shown["factors"]["factors"]}
+    assert betas["market_beta"] == "INSUFFICIENT_HISTORY"
+    assert shown["metrics"]["metrics"]["total_return_1d"]["value"] is not None
+    assert shown["metrics"]["metrics"]["total_return_1y"]["reason"] == "INSUFFICIENT_HISTORY"
