@@ -8,6 +8,7 @@ import numpy as np
 
 from services.symbol_analytics.core.factors import CONVENTIONS
 from services.symbol_analytics.core.freshness import sessions_since_last_close
+from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.parameters import FactorParameters
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
@@ -16,6 +17,9 @@ from shared.unavailable import FloatArray, Quantities
 # Raised with every change of the core that changes a number: results of another version are other results.
 CODE_VERSION: Final = 1
 DIGEST_BYTES: Final = 16
+# Another adjustment basis moves returns by 1e-16 and must hardly ever move them over a rounding edge (at 12 decimals the
+# proxies' many returns do in one dividend of ten); a cent on the dearest share is 1e-8.
+DIGEST_DECIMALS: Final = 9
 
 
 def factor_digests(
@@ -40,13 +44,28 @@ def factor_digests(
     return row_digests([simple_returns(closes[-n_sessions:]).T], labels, context=context)
 
 
+def metric_digests(close: FloatArray, adjusted: FloatArray) -> tuple[bytes, ...]:
+    """Return one digest per symbol of everything that its daily metrics are measured from.
+
+    Adjusted closes count relative to the last one: a later dividend rescales all of them and changes no metric.
+
+    Parameters
+    ----------
+    close, adjusted : ndarray of shape (n_sessions, n_symbols)
+        Split-adjusted and total-return adjusted closes.
+    """
+    last = len(adjusted) - 1 - sessions_since_last_close(adjusted)  # beyond the end where there is none
+    base = adjusted[np.minimum(last, len(adjusted) - 1), np.arange(adjusted.shape[1])]
+    return row_digests([close.T, (adjusted / base).T], [""] * close.shape[1], context=str(METRICS).encode())
+
+
 def row_digests(blocks: Sequence[FloatArray], labels: Sequence[str], *, context: bytes) -> tuple[bytes, ...]:
     """Return one digest per row of the blocks side by side, with a label of its own and a context common to all.
 
     Parameters
     ----------
     blocks : sequence of ndarray of shape (n_rows, any)
-        NaN allowed; any NaN is the same as any other, and -0.0 the same as 0.0.
+        NaN allowed; any NaN is the same as any other, and -0.0 the same as 0.0. Seen to DIGEST_DECIMALS.
     labels : sequence of str
         What else belongs to a row, one per row.
     context : bytes
@@ -79,5 +98,6 @@ def _series(ticker: str, proxies: Mapping[str, FloatArray], n_sessions: int) -> 
 
 
 def _canonical(values: FloatArray) -> FloatArray:
-    """Give every NaN and every zero the same bits."""
-    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values + 0.0))
+    """Give every NaN, every zero, and numbers that differ by rounding only the same bits."""
+    rounded = np.round(values, DIGEST_DECIMALS)
+    return np.ascontiguousarray(np.where(np.isnan(rounded), np.nan, rounded + 0.0))

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 
 from services.symbol_analytics.announcing import symbol_table
-from services.symbol_analytics.core.digest import row_digests
+from services.symbol_analytics.core.digest import metric_digests
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities, split_adjusted_closes
 from services.symbol_analytics.inputs import ShardWindow, load_window
@@ -48,6 +48,5 @@ def _measure(window: ShardWindow) -> Measured:
             np.concatenate([part.values for part in parts], axis=1),
             np.concatenate([part.unavailable for part in parts], axis=1),
         )
-        digests = row_digests([close.T, adjusted.T], [""] * close.shape[1], context=str(METRICS).encode())
-        measured.append((as_of, digests, metrics))
+        measured.append((as_of, metric_digests(close, adjusted), metrics))
     return measured

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from services.symbol_analytics.core import digest
-from services.symbol_analytics.core.digest import DIGEST_BYTES, factor_digests, row_digests
+from services.symbol_analytics.core.digest import DIGEST_BYTES, factor_digests, metric_digests, row_digests
 from services.symbol_analytics.core.parameters import FactorParameters
 from shared.factor_set import FactorSet
 from shared.unavailable import Quantities
@@ -112,3 +112,27 @@ def test_row_digest_knows_one_missing_value_and_one_zero() -> None:
 def test_row_digest_tells_apart_how_the_blocks_are_cut() -> None:
     one, two = np.array([[1.0]]), np.array([[2.0]])
     assert row_digests([np.hstack([one, two])], [""], context=b"") != row_digests([one, two], [""], context=b"")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_digests_are_those_of_the_same_series_on_another_adjustment_basis(seed: int) -> None:
+    world = random_world(seed=seed, n_sessions=266)
+    world.closes[-3:, 1] = np.nan
+    world.closes[:, 2] = np.nan
+    scale = np.random.default_rng(seed).uniform(0.9, 1.0, 5 + len(world.proxies))
+    rescaled = World(
+        world.closes * scale[:5],
+        {ticker: prices * scale[5 + i] for i, (ticker, prices) in enumerate(world.proxies.items())},
+    )
+
+    assert digests(rescaled) == digests(world)
+    assert metric_digests(world.closes, rescaled.closes) == metric_digests(world.closes, world.closes)
+
+
+def test_metric_digest_follows_either_kind_of_close_of_its_own_symbol() -> None:
+    world = random_world()
+    changed = world.closes.copy()
+    changed[17, 2] *= 1.0000001
+    before = metric_digests(world.closes, world.closes)
+    for after in (metric_digests(changed, world.closes), metric_digests(world.closes, changed)):
+        assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
