@@ -55,6 +55,8 @@ class FactorView(BaseModel):
     n_observations: int
     first_session: date | None
     last_session: date | None
+    source: str | None = Field(description="the provider that gave the beta; none: estimated here")
+    source_date: date | None = Field(description="of when the provider's beta is, as far as it says")
 
 
 class SymbolFactors(BaseModel):
@@ -167,6 +169,8 @@ def _factor(row: Any) -> FactorView:
         n_observations=row.n_observations,
         first_session=row.first_session,
         last_session=row.last_session,
+        source=row.source,
+        source_date=row.source_date,
     )
 
 

@@ -15,13 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.core.measures import METRICS
+from services.symbol_analytics.core.provider_betas import ProviderBetas
 from shared.contracts.market_data import Profile
-from shared.conventions import FACTORS
+from shared.conventions import FACTORS, PROVIDER_BETA
 from shared.db.bulk import Columns, append_revisions, upsert
 from shared.factor_set import FactorSet
-from shared.unavailable import IntArray, Quantities, Reason, ReasonArray, Unavailable, nullable
-
-NO_PROFILE_BETA = Unavailable(Reason.MISSING_DATA, "no provider has given a beta")
+from shared.unavailable import IntArray, Quantities, ReasonArray, Unavailable, nullable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +69,22 @@ class SymbolAnalyticsRepository:
         }
         await upsert(self._connection, "profiles", columns, key=("symbol",))
 
-    async def load_provider_betas(self, symbols: Sequence[str]) -> Quantities:
-        """Return the providers' betas, shape (n_symbols,)."""
-        query = sa.text("SELECT symbol, beta FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
+    async def load_provider_betas(self, symbols: Sequence[str]) -> ProviderBetas:
+        """Return the providers' betas, of when they are and whose."""
+        query = sa.text(
+            """
+            SELECT symbol, beta, beta_as_of, source FROM profiles
+            WHERE symbol = ANY(CAST(:symbols AS text[])) AND beta IS NOT NULL
+            """
+        )
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
-        known = {row.symbol: row.beta for row in rows if row.beta is not None}
-        values = np.array([known.get(symbol, np.nan) for symbol in symbols])
-        unavailable = np.full(len(symbols), None, dtype=object)
-        unavailable[np.isnan(values)] = NO_PROFILE_BETA
-        return Quantities(values, unavailable)
+        known = {row.symbol: (row.beta, row.beta_as_of, row.source) for row in rows}
+        found = [known.get(symbol, (np.nan, None, None)) for symbol in symbols]
+        return ProviderBetas(
+            np.array([beta for beta, _, _ in found], dtype=np.float64),
+            np.array([day for _, day, _ in found], dtype="datetime64[D]"),
+            tuple(source for _, _, source in found),
+        )
 
     async def store_factor_set(self, factor_set: FactorSet) -> int:
         """Return the number of the factor set, giving it one if it is new."""
@@ -96,11 +102,21 @@ class SymbolAnalyticsRepository:
         return number
 
     async def store_factors(
-        self, computed: Computed, estimates: FactorEstimates, sessions: Sequence[date], *, factor_set_id: int
+        self,
+        computed: Computed,
+        estimates: FactorEstimates,
+        sessions: Sequence[date],
+        *,
+        provided: ProviderBetas,
+        factor_set_id: int,
     ) -> int:
         """Write one row per symbol and factor, where the inputs have changed; return how many."""
         symbols, factors = len(computed.symbols), len(FACTORS)
         reasons, details = _reasons(estimates.betas.unavailable)
+        nowhere = (None, None)
+        origins = [
+            origin if factor == PROVIDER_BETA else nowhere for origin in provided.origins() for factor in FACTORS
+        ]
         columns: Columns = {
             "symbol": [symbol for symbol in computed.symbols for _ in FACTORS],
             "as_of": [computed.as_of] * (symbols * factors),
@@ -119,6 +135,8 @@ class SymbolAnalyticsRepository:
             "n_observations": estimates.n_observations.ravel(),
             "first_session": _sessions(estimates.first_row, sessions),
             "last_session": _sessions(estimates.last_row, sessions),
+            "source": [source for source, _ in origins],
+            "source_date": [day for _, day in origins],
         }
         return await append_revisions(self._connection, "symbol_factors", columns, key=("as_of", "symbol", "factor"))
 
@@ -140,7 +158,7 @@ class SymbolAnalyticsRepository:
             """
             SELECT DISTINCT ON (as_of, symbol, factor)
                 as_of, symbol, factor, revision, known_at, method, beta, reason, detail, capped, r_squared, std_error,
-                p_value, n_observations, first_session, last_session, definition AS factor_set
+                p_value, n_observations, first_session, last_session, source, source_date, definition AS factor_set
             FROM symbol_factors JOIN factor_sets USING (factor_set_id)
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
               AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))

@@ -1,7 +1,8 @@
 """Digests of the inputs of a result, so that unchanged inputs are recognised and write nothing."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -17,8 +18,8 @@ from shared.unavailable import FloatArray, Quantities
 # Raised with every change of the core that changes a number: results of another version are other results.
 CODE_VERSION: Final = 1
 DIGEST_BYTES: Final = 16
-# Another adjustment basis moves returns by 1e-16 and must hardly ever move them over a rounding edge (at 12 decimals the
-# proxies' many returns do in one dividend of ten); a cent on the dearest share is 1e-8.
+# Another adjustment basis moves returns by some 1e-16 and must hardly ever carry one over a rounding edge: at 12
+# decimals one dividend in ten would, over a year of returns. A cent on the dearest share is 1e-8.
 DIGEST_DECIMALS: Final = 9
 
 
@@ -28,19 +29,24 @@ def factor_digests(
     *,
     factor_set: FactorSet,
     provider_betas: Quantities,
+    provider_origins: Iterable[tuple[str | None, date | None]],
     parameters: FactorParameters = CONVENTIONS,
 ) -> tuple[bytes, ...]:
     """Return one digest per symbol of everything that `estimate_factors` computes its estimates from.
 
     Covers the returns of the longest window, the age of the last close, the regressors, the factor set, the
-    parameters, the provider beta or its reason, and `CODE_VERSION`. Parameters as of `estimate_factors`.
+    parameters, the provider beta or its reason, its source and date, and `CODE_VERSION`. Parameters as of
+    `estimate_factors`; `provider_origins` holds the source and the date of each provider beta.
     """
     n_sessions = parameters.required_sessions
     ages = sessions_since_last_close(closes)
-    provided = [why or value for value, why in zip(provider_betas.values, provider_betas.unavailable, strict=True)]
+    provided = zip(provider_betas.values.tolist(), provider_betas.unavailable, provider_origins, strict=True)
     regressors = [_series(ticker, proxies, n_sessions) for ticker in factor_set.tickers()]
     context = b"".join((factor_set.model_dump_json().encode(), repr(parameters).encode(), *regressors))
-    labels = [f"{age} {beta!r}" for age, beta in zip(ages.tolist(), provided, strict=True)]
+    labels = [
+        f"{age} {why or beta!r} {source} {day}"
+        for age, (beta, why, (source, day)) in zip(ages.tolist(), provided, strict=True)
+    ]
     return row_digests([simple_returns(closes[-n_sessions:]).T], labels, context=context)
 
 

@@ -56,6 +56,8 @@ TABLES = (
         n_observations integer NOT NULL,
         first_session date,
         last_session date,
+        source text,
+        source_date date,
         PRIMARY KEY (as_of, symbol, factor, revision),
         CHECK ((beta IS NULL) <> (reason IS NULL)),
         CHECK ((reason IS NULL) = (detail IS NULL)),

@@ -177,3 +177,19 @@ async def test_first_sessions_of_the_calendar_have_too_short_a_history(analytics
     assert betas["market_beta"] == "INSUFFICIENT_HISTORY"
     assert shown["metrics"]["metrics"]["total_return_1d"]["value"] is not None
     assert shown["metrics"]["metrics"]["total_return_1y"]["reason"] == "INSUFFICIENT_HISTORY"
+
+
+async def test_provider_beta_is_not_known_before_its_date_and_is_shown_with_its_origin(analytics: Analytics) -> None:
+    (name,) = new_symbols(1)
+    before = shift_session(SESSION, -1)
+    run = make_run(first_session=before, last_session=SESSION, symbols=[name])
+    await analytics.analyse(priced(run, {name: walk(16)}), {name: 1.25})
+
+    entries = [(await analytics.shown(name, as_of))["factors"]["factors"] for as_of in (before, SESSION)]
+    then, now = ({entry["factor"]: entry for entry in shown} for shown in entries)
+
+    assert then["provider_beta"]["beta"]["value"] is None
+    assert then["provider_beta"]["beta"]["detail"] == f"the provider's beta is of {SESSION}"
+    assert now["provider_beta"]["beta"]["value"] == 1.25
+    assert (now["provider_beta"]["source"], now["provider_beta"]["source_date"]) == ("test", str(SESSION))
+    assert (now["market_beta"]["source"], now["market_beta"]["source_date"]) == (None, None)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ def digests(
     *,
     factor_set: FactorSet = STANDARD,
     provider_betas: Quantities | None = None,
+    beta_as_of: date | None = None,
     parameters: FactorParameters | None = None,
 ) -> tuple[bytes, ...]:
     return factor_digests(
@@ -24,6 +26,7 @@ def digests(
         world.proxies,
         factor_set=factor_set,
         provider_betas=provider_betas or no_provider_betas(world.closes.shape[1]),
+        provider_origins=[("files", beta_as_of)] * world.closes.shape[1],
         parameters=parameters or FactorParameters(),
     )
 
@@ -99,6 +102,11 @@ def test_digest_follows_the_provider_beta_and_its_reason() -> None:
     assert first[0] != second[0]
     assert first[1] == second[1]
     assert digests(world, provider_betas=Quantities(np.array([0.0, np.nan]), unavailable))[0] != first[0]
+
+
+def test_digest_follows_the_date_of_the_provider_beta() -> None:
+    world = random_world(n_symbols=1)
+    assert digests(world, beta_as_of=date(2024, 1, 2)) != digests(world, beta_as_of=date(2024, 1, 3))
 
 
 def test_row_digest_knows_one_missing_value_and_one_zero() -> None:
