@@ -304,4 +304,4 @@ async def test_restated_history_holds_no_bar_of_the_provider_that_could_not_give
     await world.run(name, last=LAST)
 
     assert {bar.source for bar in await world.bars(name)} == {"files"}
-    assert BEFORE == (await world.bars(name))[-1].session, "only the other one has the new session"
+    assert (await world.bars(name))[-1].session == BEFORE, "only the other one has the new session"
