@@ -212,7 +212,8 @@ def _last_stored_before(stored: BoolArray, positions: IntArray) -> IntArray:
     # 0 where none is stored; the session just before may be a settled hole, which shows no adjustment
     columns = np.arange(stored.shape[1])
     earlier = stored & (columns < positions[:, None])
-    return np.max(np.where(earlier, columns, 0), axis=1, initial=0)
+    last: IntArray = np.max(np.where(earlier, columns, 0), axis=1, initial=0)
+    return last
 
 
 def _mode(missing: int) -> Mode:
