@@ -66,10 +66,11 @@ async def _fetch_bars(
         await repository.store_bars(part.bars, source=part.source, fetched_at=clock.now())
         await repository.store_findings(part.findings, run_id=event.run.run_id)
 
+    unavailable = {symbol: why for part in parts for symbol, why in part.unavailable.items()}
     undecided = frozenset[str]().union(*(part.undecided for part in parts))
     settled = np.array([symbol not in undecided for symbol in event.symbols])
     checked = (await repository.load_checked(event.symbols, edition=edition)).after(window, settled)
-    await repository.store_checked(event.symbols, checked, fetched.unavailable, edition=edition)
+    await repository.store_checked(event.symbols, checked, unavailable, edition=edition)
     return changed, parts[1].bars if restated else None
 
 

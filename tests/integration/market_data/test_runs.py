@@ -305,3 +305,23 @@ async def test_restated_history_holds_no_bar_of_the_provider_that_could_not_give
 
     assert {bar.source for bar in await world.bars(name)} == {"files"}
     assert (await world.bars(name))[-1].session == BEFORE, "only the other one has the new session"
+
+
+async def test_restatement_that_no_provider_can_give_is_reported_and_asked_for_again(
+    world: World, tmp_path: Path
+) -> None:
+    (name,) = stock(world, "BROKEN")
+    await world.run(name, last=BEFORE)
+    world.directory.splits[name, LAST] = 2.0
+    world.directory.closes[name][LAST] /= 2.0
+    world.directory.write()
+    working, world.providers = world.providers, [ShortAnswers(tmp_path)]
+
+    failed = await world.run(name, last=LAST)
+    world.providers = working
+    healed = await world.run(name, last=LAST)
+
+    assert "too long" in failed.failures()[name]
+    assert failed.sessions_of(name) == []
+    assert healed.failures() == {}
+    assert LAST in healed.sessions_of(name)
