@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from services.portfolio.bodies import Accepted, CalculateBody, FlowBody, PortfolioBody, PositionsBody, terms_of
+from services.portfolio.bodies import Accepted, CalculateBody, Day, FlowBody, PortfolioBody, PositionsBody, terms_of
 from services.portfolio.core.positions import Flow
 from services.portfolio.entering import enter_flow, enter_portfolio, enter_positions
 from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
@@ -42,7 +42,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             return await enter_portfolio(body, terms, uow, as_of=as_of)
 
     @router.post("/portfolios/{portfolio_id}/positions", status_code=201)
-    async def add_positions(portfolio_id: UUID, body: PositionsBody, as_of: date | None = None) -> Accepted:
+    async def add_positions(portfolio_id: UUID, body: PositionsBody, as_of: Day | None = None) -> Accepted:
         """Store more positions and have everything they touch valued again."""
         target, terms = _target(clock, as_of), terms_of(body, today=clock.now().date())
         async with unit_of_work() as uow:
@@ -50,11 +50,11 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             return await enter_positions(portfolio, terms, uow, as_of=target)
 
     @router.post("/portfolios/{portfolio_id}/flows", status_code=201)
-    async def add_flow(portfolio_id: UUID, body: FlowBody, as_of: date | None = None) -> Accepted:
+    async def add_flow(portfolio_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
         """Store money paid in (positive) or taken out (negative) and have everything it touches valued again."""
         target = _target(clock, as_of)
         if body.amount == 0:
-            raise Problem(422, "amount must not be zero", errors=[{"field": "amount", "reason": "must not be zero"}])
+            raise _refused("amount", "must not be zero")
         async with unit_of_work() as uow:
             portfolio = await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
             return await enter_flow(portfolio, Flow(portfolio_id, body.on, body.amount), uow, as_of=target)
@@ -63,10 +63,12 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
     async def calculate(portfolio_id: UUID, body: CalculateBody) -> Accepted:
         """Calculate a portfolio now, or join the calculation that is under way."""
         last = _target(clock, body.as_of)
-        first = last if body.first_session is None else _target(clock, body.first_session)
+        first = last if body.first_session is None else _target(clock, body.first_session, field="first_session")
+        if first > last:
+            raise _refused("first_session", f"must not be after as_of {last}, was {first}")
         async with unit_of_work() as uow:
             await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
-            request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, min(first, last), last, "api")
+            request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, first, last, "api")
             run_id, _ = await request_calculation(request, uow)
         return Accepted(portfolio_id=portfolio_id, run_id=run_id, positions=0)
 
@@ -109,7 +111,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 
     @router.get("/portfolios/{portfolio_id}/values")
     async def list_portfolio_values(
-        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: AwareDatetime | None = None
     ) -> list[PositionValueView]:
         """List what each position was worth on the newest valued session on or before `as_of`."""
         until = as_of or clock.now().date()
@@ -145,11 +147,14 @@ async def _get_portfolio(repository: PortfolioRepository, portfolio_id: UUID) ->
     return portfolio
 
 
-def _target(clock: Clock, as_of: date | None) -> date:
+def _target(clock: Clock, day: date | None, *, field: str = "as_of") -> date:
     newest = last_closed_session(clock.now())
-    if as_of is None:
+    if day is None:
         return newest
-    if as_of > newest or not is_session(as_of):
-        reason = f"must be a closed session, at most {newest}, was {as_of}"
-        raise Problem(422, f"as_of {reason}", errors=[{"field": "as_of", "reason": reason}])
-    return as_of
+    if day > newest or not is_session(day):
+        raise _refused(field, f"must be a closed session, at most {newest}, was {day}")
+    return day
+
+
+def _refused(field: str, reason: str) -> Problem:
+    return Problem(422, f"{field} {reason}", errors=[{"field": field, "reason": reason}])

@@ -5,14 +5,21 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.portfolio.core.csv_import import parse_positions_csv
 from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.problems import Problem
 
-Money = Annotated[Decimal, Field(max_digits=20, decimal_places=2, allow_inf_nan=False)]
+# Every sum over a book stays within the columns and within int64 cents.
+MAX_MONEY = Decimal(10) ** 12
+# Within what the calendar knows, whatever is added to it or taken from it.
+FIRST_DAY, LAST_DAY = date(1990, 1, 2), date(2099, 12, 31)
+
+Money = Annotated[Decimal, Field(ge=-MAX_MONEY, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False)]
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 Price = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4, allow_inf_nan=False)]
 Quantity = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
 SymbolText = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
@@ -27,7 +34,7 @@ class Body(BaseModel):
 class ExitBody(Body):
     """Part or all of a position closed at a price; without a quantity, what is left."""
 
-    on: date
+    on: Day
     price: Price
     quantity: Annotated[Quantity, Field(gt=0)] | None = None
 
@@ -37,7 +44,7 @@ class OptionBody(Body):
 
     underlying: SymbolText
     strike: Price
-    expiration: date
+    expiration: Day
 
 
 class PositionBody(Body):
@@ -46,7 +53,7 @@ class PositionBody(Body):
     symbol: SymbolText
     kind: PositionType
     quantity: Quantity
-    entry_date: date
+    entry_date: Day
     entry_price: Price
     exits: list[ExitBody] = []
     option: OptionBody | None = None
@@ -56,30 +63,30 @@ class PositionsBody(Body):
     """Positions to add, as a list or as the text of a CSV file."""
 
     positions: list[PositionBody] = Field(default=[], max_length=100_000)
-    csv: str | None = Field(default=None, description="a positions file, see the README")
+    csv: str | None = Field(default=None, description="a positions file, see docs/positions-file.md")
 
 
 class PortfolioBody(PositionsBody):
     """A new portfolio with its positions."""
 
-    name: str = Field(min_length=1, max_length=255)
+    name: Name
     opening_equity: Money = Field(description="equity at the close before `opened_on`, in portfolio currency")
-    opened_on: date | None = Field(default=None, description="first session to value; default: the target session")
-    as_of: date | None = Field(default=None, description="session to calculate now; default: the target session")
+    opened_on: Day | None = Field(default=None, description="first session to value; default: the target session")
+    as_of: Day | None = Field(default=None, description="session to calculate now; default: the target session")
 
 
 class FlowBody(Body):
     """Money paid in (positive) or taken out (negative)."""
 
-    on: date
+    on: Day
     amount: Money
 
 
 class CalculateBody(Body):
     """A calculation on demand; default: the target session."""
 
-    as_of: date | None = None
-    first_session: date | None = None
+    as_of: Day | None = None
+    first_session: Day | None = None
 
 
 class Accepted(BaseModel):

@@ -43,12 +43,18 @@ async def test_csv_with_errors_is_refused_with_line_field_and_code_of_each_and_s
     [
         ({"opening_equity": "ten"}, "opening_equity"),
         ({"opening_equity": "1.234"}, "opening_equity"),
+        ({"opening_equity": "1000000000000.01"}, "opening_equity"),
         ({"name": ""}, "name"),
+        ({"name": " \t"}, "name"),
+        ({"name": "a\x00b"}, "name"),
         ({"unknown": 1}, "unknown"),
         ({"as_of": "2025-03-15"}, "as_of"),
         ({"as_of": "2025-03-17"}, "as_of"),
         ({"opened_on": "2023-01-03"}, "opened_on"),
         ({"opened_on": "2025-03-17"}, "opened_on"),
+        ({"opened_on": "0001-01-01"}, "opened_on"),
+        ({"opened_on": "9999-12-31"}, "opened_on"),
+        ({"as_of": "0001-01-01"}, "as_of"),
     ],
 )
 async def test_body_with_a_wrong_field_is_refused_naming_it(books: Books, changes: dict[str, Any], field: str) -> None:
@@ -126,3 +132,42 @@ async def test_second_request_joins_the_calculation_under_way_until_it_has_ended
     assert first == second
     assert len({accepted["run_id"], first, wider, third}) == 4
     assert len(await books.announced(SymbolsOnboarding, UUID(first))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"amount": "100000000000000000"}, "amount"), ({"on": "0001-01-01"}, "on"), ({"on": "9999-12-31"}, "on")],
+)
+async def test_flow_out_of_bounds_is_refused_naming_the_field(
+    books: Books, changes: dict[str, Any], field: str
+) -> None:
+    portfolio_id = (await books.client.post("/portfolios", json=body())).json()["portfolio_id"]
+
+    answer = await books.client.post(
+        f"/portfolios/{portfolio_id}/flows", json={"on": str(WEEK[1]), "amount": "5.00"} | changes
+    )
+
+    assert answer.status_code == 422
+    assert [error["field"].rpartition(".")[2] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "first_session", ["2025-03-15", "2025-03-14", "0001-01-01"], ids=["no session", "after as_of", "out of reach"]
+)
+async def test_calculation_from_unusable_session_is_refused_naming_it(books: Books, first_session: str) -> None:
+    portfolio_id = (await books.client.post("/portfolios", json=body())).json()["portfolio_id"]
+
+    answer = await books.client.post(
+        f"/portfolios/{portfolio_id}/calculate", json={"as_of": "2025-03-13", "first_session": first_session}
+    )
+
+    assert answer.status_code == 422
+    assert [error["field"].rpartition(".")[2] for error in answer.json()["errors"]] == ["first_session"]
+
+
+async def test_name_is_stored_without_blanks_around_it(books: Books) -> None:
+    name = new_name("book ")
+
+    await books.client.post("/portfolios", json=body(name=f"  {name}\t"))
+
+    assert name in await names(books)
