@@ -3,10 +3,14 @@
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = structlog.get_logger("problems")
 
 
 class Problem(Exception):
@@ -49,8 +53,37 @@ async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
     return _respond(422, "the request is not valid", errors)
 
 
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    return _respond(500, "the request could not be served; the cause is in the log", [])
+
+
+class _RefusingNul:
+    """Refuses NUL in addresses and queries: no text of the database can hold it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 422, or pass the request on."""
+        field = _field_with_nul(Request(scope)) if scope["type"] == "http" else None
+        if field is None:
+            await self._app(scope, receive, send)
+            return
+        errors = [{"field": field, "reason": "must not contain NUL characters"}]
+        await _respond(422, "the request is not valid", errors)(scope, receive, send)
+
+
+def _field_with_nul(request: Request) -> str | None:
+    if "\0" in request.scope["path"]:
+        return "path"
+    return next((f"query.{name}" for name, text in request.query_params.multi_items() if "\0" in name + text), None)
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the app as problem+json."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(Exception, _on_unexpected)
+    app.add_middleware(_RefusingNul)

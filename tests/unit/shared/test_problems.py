@@ -1,0 +1,53 @@
+"""Every answer that is no result is problem+json, whatever went wrong."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from shared.problems import install_problem_handlers
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def client() -> httpx.AsyncClient:
+    app = FastAPI()
+    install_problem_handlers(app)
+
+    @app.get("/things/{name}")
+    async def get_thing(name: str, after: str = "") -> str:
+        if name == "broken":
+            raise ValueError("secret detail")
+        return after
+
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+async def test_unexpected_error_is_a_problem_without_internals(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/things/broken")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
+    assert set(answer.json()) == {"type", "title", "status", "detail"}
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("/things/x?after=%00", "query.after"),
+        ("/things/x?limit=1&after=a%00b", "query.after"),
+        ("/things/a%00", "path"),
+    ],
+)
+async def test_nul_in_an_address_is_refused_naming_the_field(
+    client: httpx.AsyncClient, address: str, field: str
+) -> None:
+    answer = await client.get(address)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_address_without_nul_passes(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/things/x?after=b")).json() == "b"
