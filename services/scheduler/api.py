@@ -20,6 +20,7 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Offset = Annotated[int, Query(ge=0, le=10**9)]
 
 
 class RunBody(BaseModel):
@@ -30,8 +31,10 @@ class RunBody(BaseModel):
     kind: RunKind = RunKind.ON_DEMAND
     first_session: date | None = None
     last_session: date | None = None
-    symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(default=None, max_length=10_000)
-    portfolio_ids: list[UUID] | None = Field(default=None, max_length=10_000)
+    symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(
+        default=None, min_length=1, max_length=10_000
+    )
+    portfolio_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000)
     requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")
 
 
@@ -83,7 +86,10 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
 
     @router.post("/runs", status_code=201)
     async def request_run(body: RunBody, response: Response) -> RunSummary:
-        """Open a run (201), or join the one that is under way for the same kind, session and scope (200)."""
+        """Open a run (201), or join the one that is under way for the same kind, session and scope (200).
+
+        A run under way that begins at another first session than the one asked for is a conflict (409).
+        """
         request = RunRequest(
             kind=body.kind,
             first_session=body.first_session,
@@ -99,6 +105,8 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
         except UnusableSession as error:
             reason = {"field": error.field, "reason": str(error)}
             raise Problem(422, f"{error.field} {error}", errors=[reason]) from error
+        if body.first_session not in {None, run.first_session}:
+            raise _other_range_under_way(run)
         response.status_code = 201 if is_new else 200
         return _summary(stored)
 
@@ -110,13 +118,13 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
         return [_summary(stored) for stored in runs]
 
     @router.get("/runs/{run_id}")
-    async def get_run(run_id: UUID, failures: Limit = 200) -> RunView:
-        """Show how far a run is, stage by stage, and what failed."""
+    async def get_run(run_id: UUID, failures: Limit = 200, after: Offset = 0) -> RunView:
+        """Show how far a run is, stage by stage, and `failures` of what failed, without the first `after`."""
         async with unit_of_work.reading() as connection:
             repository = SchedulerRepository(connection)
             stored = await _get_run(repository, run_id)
             tallies = await repository.load_tallies(run_id)
-            failed = await repository.list_failures(run_id, limit=failures)
+            failed = await repository.list_failures(run_id, limit=failures, skip=after)
         ended = stored.finished_at
         return RunView(
             run=stored.run,
@@ -130,10 +138,12 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
         )
 
     @router.get("/dead-letters")
-    async def list_dead_letters(run_id: UUID | None = None, limit: Limit = 100) -> list[DeadLetterView]:
-        """List messages that could not be processed, the newest first."""
+    async def list_dead_letters(
+        run_id: UUID | None = None, limit: Limit = 100, before: AwareDatetime | None = None
+    ) -> list[DeadLetterView]:
+        """List messages that could not be processed, the newest first; page on with `recorded_at` as `before`."""
         async with unit_of_work.reading() as connection:
-            rows = await SchedulerRepository(connection).list_dead_letters(run_id=run_id, limit=limit)
+            rows = await SchedulerRepository(connection).list_dead_letters(run_id=run_id, limit=limit, before=before)
         return [
             DeadLetterView(
                 topic=row.topic,
@@ -157,6 +167,11 @@ async def _get_run(repository: SchedulerRepository, run_id: UUID) -> StoredRun:
     if stored is None:
         raise Problem(404, f"no run {run_id}")
     return stored
+
+
+def _other_range_under_way(run: Run) -> Problem:
+    reason = f"run {run.run_id} of {run.first_session} to {run.last_session} is under way"
+    return Problem(409, reason, errors=[{"field": "first_session", "reason": reason}])
 
 
 def _summary(stored: StoredRun) -> RunSummary:

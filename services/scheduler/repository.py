@@ -147,15 +147,16 @@ class SchedulerRepository:
         rows = (await self._connection.execute(query, {"run_id": run_id})).all()
         return tally([StageTally(*row) for row in rows])
 
-    async def list_failures(self, run_id: UUID, *, limit: int) -> list[tuple[str, Failure]]:
-        """Return (stage, failure) in the order of stage and part."""
+    async def list_failures(self, run_id: UUID, *, limit: int, skip: int = 0) -> list[tuple[str, Failure]]:
+        """Return (stage, failure) in the order of stage and part, without the first `skip`."""
         query = sa.text(
             """
             SELECT stage, failure FROM run_parts, jsonb_array_elements(failures) AS failure
-            WHERE run_id = :run_id ORDER BY stage, part_index, failure ->> 'subject' LIMIT :limit
+            WHERE run_id = :run_id ORDER BY stage, part_index, failure ->> 'subject', failure::text
+            LIMIT :limit OFFSET :skip
             """
         ).columns(sa.column("stage"), sa.column("failure", JSONB))
-        rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit})
+        rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit, "skip": skip})
         return [(row.stage, Failure.model_validate(row.failure)) for row in rows]
 
     async def finish_run(self, run_id: UUID, status: RunStatus) -> None:
@@ -202,13 +203,14 @@ class SchedulerRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def list_dead_letters(self, *, run_id: UUID | None, limit: int) -> Sequence[Any]:
-        """Return dead letters, the newest first, of one run or of all."""
+    async def list_dead_letters(self, *, run_id: UUID | None, limit: int, before: datetime | None) -> Sequence[Any]:
+        """Return dead letters that were recorded before an instant, the newest first, of one run or of all."""
         query = sa.text(
             """
             SELECT topic, partition_number, position, consumer, run_id, reason, detail, attempts, recorded_at
-            FROM dead_letters WHERE CAST(:run_id AS uuid) IS NULL OR run_id = :run_id
+            FROM dead_letters WHERE (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
+              AND recorded_at < coalesce(CAST(:before AS timestamptz), 'infinity')
             ORDER BY recorded_at DESC LIMIT :limit
             """
         )
-        return (await self._connection.execute(query, {"run_id": run_id, "limit": limit})).all()
+        return (await self._connection.execute(query, {"run_id": run_id, "limit": limit, "before": before})).all()

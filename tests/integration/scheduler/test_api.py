@@ -47,6 +47,8 @@ async def test_request_for_a_run_opens_it_and_repeated_joins_it(client: httpx.As
         ({"first_session": "1980-01-02"}, "first_session", "must be a session"),
         ({"last_session": "0001-01-01"}, "last_session", "must be a session"),
         ({"kind": "weekly"}, "body.kind", "Input should be"),
+        ({"symbols": []}, "body.symbols", "at least 1 item"),
+        ({"portfolio_ids": []}, "body.portfolio_ids", "at least 1 item"),
         ({"symbols": ["aapl; DROP TABLE"]}, "body.symbols.0", "pattern"),
         ({"requested_by": "x" * 201}, "body.requested_by", "at most 200"),
         ({"requested_by": "a\x00b"}, "body.requested_by", "pattern"),
@@ -197,3 +199,46 @@ async def test_dead_letter_with_forged_origin_is_kept(client: httpx.AsyncClient,
     (listed,) = await _dead_letters(client, run_id)
 
     assert (listed["partition"], listed["offset"], listed["attempts"]) == (0, 99, 0)
+
+
+async def test_request_from_another_first_session_than_the_run_under_way_is_a_conflict(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"symbols": ["RANGE"], "first_session": "2025-03-13"}
+    run = (await client.post("/runs", json=body)).json()["run"]
+
+    other = await client.post("/runs", json=body | {"first_session": "2025-03-12"})
+    covered = await client.post("/runs", json={"symbols": ["RANGE"]})
+
+    assert (other.status_code, other.headers["content-type"]) == (409, PROBLEM)
+    assert other.json()["detail"] == f"run {run['run_id']} of 2025-03-13 to 2025-03-14 is under way"
+    assert (covered.status_code, covered.json()["run"]) == (200, run)
+
+
+async def test_failures_of_a_run_are_paged_to_the_last(client: httpx.AsyncClient, scheduler: Service) -> None:
+    run = (await client.post("/runs", json={"symbols": ["PAGED"]})).json()["run"]
+    failures = tuple(Failure(subject=name, reason="MISSING_DATA", detail="") for name in "EDCBA")
+    event = SymbolsFactored(
+        run=run, part=ONLY_PART, subjects=5, failures=failures, as_ofs=(), symbols=(), columns=(), values=()
+    )
+    async with scheduler.unit_of_work() as uow:
+        await record_progress(event, uow, settings=SchedulerSettings())
+
+    read = []
+    for after in (0, 2, 4, 6):
+        view = (await client.get(f"/runs/{run['run_id']}", params={"failures": 2, "after": after})).json()
+        read.append([failure["subject"] for failure in view["failures"]])
+
+    assert read == [["A", "B"], ["C", "D"], ["E"], []]
+
+
+async def test_dead_letters_are_paged_by_when_they_were_recorded(client: httpx.AsyncClient, scheduler: Service) -> None:
+    run_id = make_run().run_id
+    for offset in range(3):
+        await _record(scheduler, _letter(run_id, offset=offset))
+
+    first = (await client.get("/dead-letters", params={"run_id": str(run_id), "limit": 2})).json()
+    query = {"run_id": str(run_id), "before": first[-1]["recorded_at"]}
+    rest = (await client.get("/dead-letters", params=query)).json()
+
+    assert [letter["offset"] for letter in [*first, *rest]] == [2, 1, 0]
