@@ -37,11 +37,14 @@ class ExportedList:
         The fields of the last entry of a page by which the next one is asked for, as ``after_...``.
     export : Export
         Its columns and rows.
+    counted : str, optional
+        The list in whose entries its pages are counted, when not in its own.
     """
 
     path: str
     keys: tuple[str, ...]
     export: Export
+    counted: str | None = None
 
     def cursor(self, last: Entry) -> dict[str, Any]:
         """Return the query of the page after the one that ends with `last`."""
@@ -183,7 +186,9 @@ EXPORTS: Final[Mapping[str, ExportedList]] = MappingProxyType(
         "factors": ExportedList("/factors", ("as_of", "symbol"), Export(FACTORS, _factor_rows)),
         "metrics": ExportedList("/metrics", ("as_of", "symbol"), Export(METRICS, _metric_rows)),
         "snapshots": ExportedList("/snapshots", ("as_of", "portfolio_id"), Export(SNAPSHOTS, _snapshot_rows)),
-        "positions": ExportedList("/position-values", ("as_of", "portfolio_id"), Export(POSITIONS, _position_rows)),
+        "positions": ExportedList(
+            "/position-values", ("as_of", "portfolio_id"), Export(POSITIONS, _position_rows), counted="/snapshots"
+        ),
         "risk": ExportedList("/risk", ("as_of", "portfolio_id"), Export(RISK, _risk_rows)),
     }
 )

@@ -10,13 +10,26 @@ Page = list[Entry]
 
 
 def pages(
-    client: ApiClient, path: str, cursor: Callable[[Entry], dict[str, Any]], *, limit: int, **query: object
+    client: ApiClient,
+    path: str,
+    cursor: Callable[[Entry], dict[str, Any]],
+    *,
+    limit: int,
+    counted: str | None = None,
+    **query: object,
 ) -> Iterator[Page]:
     """Yield the pages of a list; `cursor` makes the query for the next page of the last entry of one.
 
-    How full a page is says nothing: some lists count their limit in something else than entries.
+    How full a page is says nothing: some lists count their limit in entries of another one, `counted`. An empty page of
+    those ends nothing as long as the other one goes on.
     """
     after: dict[str, Any] = {}
-    while page := client.get(path, limit=limit, **{**query, **after}):
-        yield page
+    while True:
+        page = client.get(path, limit=limit, **{**query, **after})
+        if page:
+            yield page
+        elif counted is not None:
+            page = client.get(counted, limit=limit, **{**query, **after})
+        if not page:
+            return
         after = cursor(page[-1])

@@ -48,7 +48,8 @@ def export(options: ExportOptions) -> None:
         connected(DataDirectory(options.data_dir), options.url) as client,
         Console(stderr=True).status(f"writing {options.out}"),
     ):
-        read = pages(client, wanted.path, wanted.cursor, limit=_PAGE, first=options.first, last=options.last)
+        days = {"first": options.first, "last": options.last}
+        read = pages(client, wanted.path, wanted.cursor, limit=_PAGE, counted=wanted.counted, **days)
         rows = write_export(wanted.export, read, options.out)
     if options.json:
         typer.echo(json.dumps({"rows": rows, "out": str(options.out)}))

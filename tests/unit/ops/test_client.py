@@ -128,6 +128,21 @@ def test_pages_reads_to_the_end_by_the_last_entry(data_dir: DataDirectory) -> No
     assert [[entry["id"] for entry in page] for page in read] == [[1, 2, 3], [4, 5, 6], [7]]
 
 
+def test_pages_counted_in_another_list_end_with_that_one(data_dir: DataDirectory) -> None:
+    with_values = {1, 2, 9}
+
+    def answer(path: str, query: Any, _: Any) -> tuple[int, Any]:
+        first = int(query.get("after", ["0"])[0]) + 1
+        counted = range(first, min(first + int(query["limit"][0]), 11 + 1))
+        return 200, [{"id": number} for number in counted if path == "/counted" or number in with_values]
+
+    with _platform(answer) as url, connected(data_dir, url) as client:
+        read = pages(client, "/values", lambda last: {"after": last["id"]}, limit=3, counted="/counted")
+        found = [entry["id"] for page in read for entry in page]
+
+    assert found == [1, 2, 9]
+
+
 @pytest.mark.parametrize(
     "command",
     [["run", "--as-of", "2022-12-28"], ["status"], ["status", "--json"], ["show", "symbol", "AAPL"]],
