@@ -45,6 +45,8 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
         for route in service.router.routes:
             path: str = route.path  # type: ignore[attr-defined]
             assert [name for pattern, name in rules if pattern.match(path)] == [service.name], path
+    for path in ("/health/ready", "/health/live", "/docs", "/openapi.json"):
+        assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
 
 
 def test_environment_example_names_every_setting_without_a_default() -> None:
