@@ -80,9 +80,13 @@ def connected(data_dir: DataDirectory, url: str | None) -> Iterator[ApiClient]:
         raise Misused(
             f"no platform runs on {data_dir.path}; start one with `sigmasight up`, or name one with --url or --data-dir"
         )
+    if not address.startswith(("http://", "https://")):
+        raise Misused(f"the address of the platform must begin with http:// or https://, was {address}")
     token = settings.sigmasight_token or data_dir.find_secret("operator.token")
     if token is None:
         raise Misused(f"a token is needed: set SIGMASIGHT_TOKEN (there is none in {data_dir.path})")
+    if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
+        raise Misused("the token (SIGMASIGHT_TOKEN) must consist of printable ASCII characters")
     client = ApiClient(address, token.get_secret_value())
     try:
         yield client

@@ -24,7 +24,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Report
     Misused, Refused
         If there is no such portfolio, or it was not valued until then.
     """
-    portfolio = client.get(f"/portfolios/{_portfolio_id(client, wanted)}")
+    portfolio = find_portfolio(client, wanted)
     path = f"/portfolios/{portfolio['portfolio_id']}"
     snapshots = load_snapshots(client, portfolio["portfolio_id"], last=as_of)
     if not snapshots:
@@ -62,6 +62,18 @@ def load_portfolios(client: ApiClient) -> list[dict[str, Any]]:
     """Return every portfolio by name."""
     read = pages(client, "/portfolios", lambda last: {"after": last["name"]}, limit=_PAGE)
     return [entry for page in read for entry in page]
+
+
+def find_portfolio(client: ApiClient, wanted: str) -> dict[str, Any]:
+    """Return the portfolio with this id or name.
+
+    Raises
+    ------
+    Misused, Refused
+        If there is none.
+    """
+    found: dict[str, Any] = client.get(f"/portfolios/{_portfolio_id(client, wanted)}")
+    return found
 
 
 def _portfolio_id(client: ApiClient, wanted: str) -> str:

@@ -22,7 +22,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     drawn = Table(header_style="bold")
     for position, column in enumerate(columns):
         numeric = any(_is_number(row[position]) for row in cells)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        # A number that goes on in the next line reads as another number.
+        if numeric:
+            drawn.add_column(column, justify="right", no_wrap=True, overflow="ellipsis")
+        else:
+            drawn.add_column(column, overflow="fold")
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
     # A title of the table itself would be folded to the width of the columns.

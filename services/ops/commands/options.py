@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -18,9 +18,17 @@ DataDirOption = Annotated[
 ]
 
 
+def _parsed_day(text: str) -> date:
+    try:
+        # Without the other spellings of ISO 8601.
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007
+    except ValueError:
+        raise typer.BadParameter(f"must be YYYY-MM-DD, was {text}") from None
+
+
 def day(text: str, *names: str) -> Any:
     """Return an option that is a date."""
-    return typer.Option(*names, parser=date.fromisoformat, metavar="YYYY-MM-DD", help=text)
+    return typer.Option(*names, parser=_parsed_day, metavar="YYYY-MM-DD", help=text)
 
 
 def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:

@@ -10,7 +10,7 @@ import typer
 
 from services.ops.client import ApiClient, connected
 from services.ops.commands.options import ClientOptions, day, taking
-from services.ops.commands.runs import end_with_run
+from services.ops.commands.runs import end_with_runs
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import Misused
 from services.ops.portfolio_report import load_portfolios
@@ -42,7 +42,7 @@ def import_portfolio(options: ImportOptions) -> None:
                 typer.echo(json.dumps(stored, indent=2))
             return
         ended = follow_run(client, stored["run_id"])
-        end_with_run({**stored, **ended} if options.json else ended, as_json=options.json)
+        end_with_runs([{**stored, **ended} if options.json else ended], as_json=options.json)
 
 
 def store_portfolio(client: ApiClient, options: ImportOptions) -> dict[str, Any]:

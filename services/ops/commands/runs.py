@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import date
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +14,14 @@ from rich.live import Live
 from services.ops.client import ApiClient, connected
 from services.ops.commands.options import ClientOptions, day, taking
 from services.ops.data_directory import DataDirectory
-from services.ops.errors import Refused, Unreachable
+from services.ops.errors import Misused, Refused, Unreachable
+from services.ops.portfolio_report import find_portfolio
 from services.ops.progress import RunView, follow_run
 from services.ops.rendering import console, failure_table, print_run, run_succeeded, stage_table, table
 
 _WATCH_EVERY_S = 0.5
 _RUNS_SHOWN = 10
+_RUNS_WATCHED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,31 +30,36 @@ class RunOptions(ClientOptions):
 
     start: Annotated[date | None, day("First session; by default the last one.")] = None
     as_of: Annotated[date | None, day("Last session; by default the last that has closed.")] = None
-    portfolio: Annotated[list[str] | None, typer.Option(help="Only this portfolio; may be repeated.")] = None
+    portfolio: Annotated[list[str] | None, typer.Option(help="Only this one, by name or id; may be repeated.")] = None
 
 
 @taking(RunOptions)
 def run(options: RunOptions) -> None:
     """Compute sessions from prices to risk and follow it; exit 0 only when nothing failed."""
-    body = {
-        "kind": "on_demand",
-        "first_session": options.start.isoformat() if options.start else None,
-        "last_session": options.as_of.isoformat() if options.as_of else None,
-        "portfolio_ids": options.portfolio or None,
-        "requested_by": "cli",
-    }
     with connected(DataDirectory(options.data_dir), options.url) as client:
-        opened = client.post("/runs", body)
-        end_with_run(follow_run(client, opened["run"]["run_id"]), as_json=options.json)
+        end_with_runs([follow_run(client, run_id) for run_id in _open_runs(client, options)], as_json=options.json)
 
 
-def end_with_run(ended: RunView, *, as_json: bool) -> None:
-    """Show a run that has ended, and leave with 1 when it did not serve everything."""
+def _open_runs(client: ApiClient, options: RunOptions) -> list[str]:
+    first = options.start.isoformat() if options.start else None
+    last = options.as_of.isoformat() if options.as_of else None
+    if not options.portfolio:
+        body = {"kind": "on_demand", "first_session": first, "last_session": last, "requested_by": "cli"}
+        return [client.post("/runs", body)["run"]["run_id"]]
+    # Every name before the first run: one that is wrong begins nothing.
+    wanted = dict.fromkeys(find_portfolio(client, given)["portfolio_id"] for given in options.portfolio)
+    body = {"first_session": first, "as_of": last}
+    return [client.post(f"/portfolios/{portfolio_id}/calculate", body)["run_id"] for portfolio_id in wanted]
+
+
+def end_with_runs(ended: list[RunView], *, as_json: bool) -> None:
+    """Show runs that have ended, one as itself, and leave with 1 when they did not serve everything."""
     if as_json:
-        typer.echo(json.dumps(ended, indent=2))
+        typer.echo(json.dumps(ended[0] if len(ended) == 1 else ended, indent=2))
     else:
-        print_run(ended)
-    if not run_succeeded(ended):
+        for run_ended in ended:
+            print_run(run_ended)
+    if not all(map(run_succeeded, ended)):
         raise typer.Exit(1)
 
 
@@ -65,6 +73,8 @@ class StatusOptions(ClientOptions):
 @taking(StatusOptions)
 def status(options: StatusOptions) -> None:
     """Show whether the platform is ready, its latest runs, and how far the newest is."""
+    if options.watch and options.json:
+        raise Misused("--watch and --json exclude each other")
     with connected(DataDirectory(options.data_dir), options.url) as client:
         if options.json:
             typer.echo(json.dumps(_status(client), indent=2))
@@ -78,7 +88,7 @@ def _watch(client: ApiClient) -> None:
     with Live(console=console(), auto_refresh=False) as live:
         while True:
             try:
-                live.update(_drawn(_status(client)), refresh=True)
+                live.update(_watched(_status(client)), refresh=True)
             except Unreachable as away:
                 live.update(str(away), refresh=True)
             time.sleep(_WATCH_EVERY_S)
@@ -88,6 +98,8 @@ def _status(client: ApiClient) -> dict[str, Any]:
     try:
         ready = client.get("/health/ready")["status"]
     except Refused as not_ready:
+        if not_ready.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
         ready = not_ready.detail
     runs = client.get("/runs", limit=_RUNS_SHOWN)
     newest = client.get(f"/runs/{runs[0]['run']['run_id']}") if runs else None
@@ -95,7 +107,20 @@ def _status(client: ApiClient) -> dict[str, Any]:
 
 
 def _drawn(found: dict[str, Any]) -> RenderableType:
-    parts: list[RenderableType] = [f"{found['url']}: {found['state']}"]
+    return Group(_state(found), _run_table(found["runs"]), *_newest_tables(found))
+
+
+def _watched(found: dict[str, Any]) -> RenderableType:
+    # A terminal shows the top of what does not fit.
+    stages, *failures = _newest_tables(found) or [""]
+    return Group(_state(found), stages, _run_table(found["runs"][:_RUNS_WATCHED], id_length=8), *failures)
+
+
+def _state(found: dict[str, Any]) -> str:
+    return f"{found['url']}: {found['state']}"
+
+
+def _run_table(runs: list[dict[str, Any]], *, id_length: int | None = None) -> RenderableType:
     columns = ("requested at", "kind", "sessions", "status", "by", "run")
     rows = [
         (
@@ -104,12 +129,13 @@ def _drawn(found: dict[str, Any]) -> RenderableType:
             f"{listed['run']['first_session']} to {listed['run']['last_session']}",
             listed["status"],
             listed["run"]["requested_by"],
-            listed["run"]["run_id"],
+            listed["run"]["run_id"][:id_length],
         )
-        for listed in found["runs"]
+        for listed in runs
     ]
-    parts.append(table("runs", columns, rows) if rows else "no runs yet; begin with `sigmasight portfolios import`")
-    if found["newest"]:
-        parts.append(stage_table(found["newest"]))
-        parts.append(failure_table(found["newest"]) or "")
-    return Group(*parts)
+    return table("runs", columns, rows) if rows else "no runs yet; begin with `sigmasight portfolios import`"
+
+
+def _newest_tables(found: dict[str, Any]) -> list[RenderableType]:
+    newest = found["newest"]
+    return [stage_table(newest), failure_table(newest) or ""] if newest else []

@@ -158,6 +158,43 @@ def test_command_without_platform_is_one_line_and_exit_2(data_dir: DataDirectory
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "token", "said"),
+    [
+        (["status", "--url", "foo"], _TOKEN, "must begin with http://"),
+        (["status", "--url", "http://127.0.0.1:1"], "geheimnis-ß", "ASCII"),
+        (["status", "--url", "http://127.0.0.1:1", "--watch", "--json"], _TOKEN, "exclude each other"),
+        (["run", "--as-of", "20221228"], _TOKEN, "must be YYYY-MM-DD"),
+    ],
+)
+def test_command_that_makes_no_sense_says_what_and_exits_2(
+    arguments: list[str], token: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGMASIGHT_TOKEN", token)
+
+    result = CliRunner().invoke(app, arguments, env={"TERMINAL_WIDTH": "200"})
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_status_of_a_platform_that_refuses_is_no_state(data_dir: DataDirectory) -> None:
+    with _platform(lambda *_: (401, {"detail": "who are you"})) as url:
+        result = CliRunner().invoke(app, ["status", "--url", url, "--data-dir", str(data_dir.path)])
+
+    assert (result.exit_code, result.stderr) == (2, "sigmasight: refused (401): who are you\n")
+
+
+def test_run_of_unknown_portfolio_begins_nothing_and_exits_2(data_dir: DataDirectory) -> None:
+    with _platform(lambda *_: (200, [])) as url:
+        result = CliRunner().invoke(
+            app, ["run", "--portfolio", "nobody", "--url", url, "--data-dir", str(data_dir.path)]
+        )
+
+    assert (result.exit_code, result.stderr) == (2, "sigmasight: no portfolio has the name or id 'nobody'\n")
+
+
 def test_command_that_is_refused_lists_the_fields_and_exits_2(data_dir: DataDirectory) -> None:
     problem = {"detail": "the request is not valid", "errors": [{"field": "as_of", "reason": "must be a date"}]}
     with _platform(lambda *_: (422, problem)) as url:

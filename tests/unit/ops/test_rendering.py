@@ -79,3 +79,11 @@ def test_measure_row_without_value_shows_the_reason() -> None:
     measure = {"value": None, "reason": "NOT_APPLICABLE", "detail": "no proxy"}
 
     assert measure_row("growth", measure) == ("growth", "", "NOT_APPLICABLE", "no proxy")
+
+
+def test_table_on_a_narrow_terminal_folds_texts_before_numbers() -> None:
+    console = Console(width=40)
+    with console.capture() as captured:
+        console.print(table("t", ("detail", "value"), [("long words " * 8, "1,234,567.89")]))
+
+    assert "1,234,567.89" in captured.get()
