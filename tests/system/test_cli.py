@@ -116,6 +116,15 @@ def test_cli_run_of_a_week_completes_and_counts_every_stage(platform: Path) -> N
     assert all(done == total for done, total in stages.values())
 
 
+def test_cli_run_of_portfolio_by_name_is_about_that_one(platform: Path) -> None:
+    (listed,) = _answer(platform, "portfolios", "list")
+
+    ended = _answer(platform, "run", "--portfolio", "long-only", "--as-of", "2022-12-28")
+
+    assert ended["status"] == "completed"
+    assert ended["run"]["portfolio_ids"] == [listed["portfolio_id"]]
+
+
 def test_cli_status_lists_the_runs_and_the_newest(platform: Path) -> None:
     found = _answer(platform, "status")
 
