@@ -1,6 +1,8 @@
 """The containers are written down by hand: what they say must agree with the code."""
 
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -53,3 +55,9 @@ def test_environment_example_names_every_setting_without_a_default() -> None:
     example = (ROOT / ".env.example").read_text()
     for name, field in CommonSettings.model_fields.items():
         assert not field.is_required() or re.search(rf"^{name.upper()}=", example, re.M), name
+
+
+def test_environment_example_is_read_by_a_shell() -> None:
+    command = ("sh", "-ec", '. ./.env.example; printf %s "$FACTOR_SET"')
+    read = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(read.stdout)["value"] == "VLUE"
