@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.calendar import sessions_between
+from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.contracts.market_data import CorporateAction, PriceBlock, PricesUpdated
 from shared.contracts.run import ONLY_PART
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -144,7 +144,7 @@ async def test_panel_window_beyond_what_is_stored_has_no_bars(
 
     later = panel.window(["EDGE"], last=date(2026, 3, 13), sessions=3)
     overlapping = panel.window(["EDGE"], last=date(2025, 3, 17), sessions=3)
-    earlier = panel.window(["EDGE"], last=date(1990, 1, 3), sessions=300)
+    earlier = panel.window(["EDGE"], last=shift_session(FIRST_SESSION, 1), sessions=300)
 
     assert np.isnan(later.close).all()
     np.testing.assert_array_equal(overlapping.close[:, 0], [4.0, 5.0, np.nan])
