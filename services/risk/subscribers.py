@@ -4,7 +4,6 @@ from services.risk.failures import report_failed_assessment, report_failed_books
 from services.risk.handlers.assess_portfolios import assess_portfolios
 from services.risk.handlers.store_betas import store_betas
 from services.risk.handlers.store_books import store_books
-from services.risk.handlers.store_prices import store_prices
 from services.risk.handlers.store_profiles import store_profiles
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
@@ -13,6 +12,7 @@ from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import RiskDue
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.prices.panel import PricePanel
+from shared.prices.store_prices import store_prices
 
 
 def register(consume: Consume, *, inputs: FanIn, panel: PricePanel) -> None:

@@ -10,7 +10,6 @@ from services.risk.fan_out import fan_out_books
 from services.risk.handlers.assess_portfolios import assess_portfolios
 from services.risk.handlers.store_betas import store_betas
 from services.risk.handlers.store_books import store_books
-from services.risk.handlers.store_prices import store_prices
 from services.risk.handlers.store_profiles import store_profiles
 from services.risk.main import build
 from shared.bus.fan_in import FanIn
@@ -21,6 +20,7 @@ from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.contracts.run import Run
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.prices.panel import PricePanel
+from shared.prices.store_prices import store_prices
 from shared.service import Service
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import ServiceDatabase
