@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,14 +22,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     cells = [[_cell(value) for value in row] for row in rows]
     drawn = Table(header_style="bold")
     for position, column in enumerate(columns):
-        numeric = any(_is_number(row[position]) for row in cells)
+        numeric = any(_is_number(str(row[position])) for row in cells)
         # A number that goes on in the next line reads as another number.
         if numeric:
             drawn.add_column(column, justify="right", no_wrap=True, overflow="ellipsis")
         else:
             drawn.add_column(column, overflow="fold")
     for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*row)
     # A title of the table itself would be folded to the width of the columns.
     return Group(Text(title, style="bold"), drawn)
 
@@ -89,8 +90,9 @@ def print_run(run: Row) -> None:
         out.print(failures)
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
+def _cell(value: object) -> RenderableType:
+    # Text, so that what looks like markup stays what it is.
+    return value if isinstance(value, Bar) else Text("" if value is None else str(value))
 
 
 def _is_number(cell: str) -> bool:
