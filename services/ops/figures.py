@@ -1,0 +1,93 @@
+"""Figures of the report page, drawn by matplotlib as SVG that a page can hold."""
+
+import io
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from shared.unavailable import FloatArray
+
+_WIDTH: Final = 9.0  # inches
+# Text stays text, ids are the same at every drawing: the same numbers make the same page.
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sigmasight",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.titlelocation": "left",
+}
+Values = Sequence[float | None]
+
+
+def lines_figure(panels: Mapping[str, Values], days: Sequence[str]) -> str:
+    """Return one panel per series over the same days, one below the other; missing values are gaps."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 2.2 * len(panels)), layout="constrained")
+        axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        dates = [date.fromisoformat(day) for day in days]
+        for axis, (title, values) in zip(axes, panels.items(), strict=True):
+            drawn = _numbers(values)
+            axis.plot(dates, drawn, color="C0", linewidth=1.2, marker="." if len(days) < 3 else "")
+            axis.set_title(title)
+        return _svg(figure)
+
+
+def bars_figure(labels: Sequence[str], series: Mapping[str, Values], *, axis_label: str) -> str:
+    """Return horizontal bars, a group per label and a bar per series; a missing value leaves its place empty."""
+    with mpl.rc_context(_STYLE):
+        thickness = 0.8 / max(len(series), 1)
+        figure = Figure(figsize=(_WIDTH, 0.8 + 0.24 * len(labels) * max(len(series), 1)), layout="constrained")
+        axis = figure.subplots()
+        places = np.arange(len(labels))
+        for number, (name, values) in enumerate(series.items()):
+            offset = (number - (len(series) - 1) / 2) * thickness
+            axis.barh(places + offset, _numbers(values), height=thickness, label=name)
+        axis.set_yticks(places, labels)
+        axis.invert_yaxis()
+        axis.axvline(0, color="black", linewidth=0.8)
+        axis.set_xlabel(axis_label)
+        if len(series) > 1:
+            axis.legend(loc="best")
+        return _svg(figure)
+
+
+def matrix_figure(labels: Sequence[str], matrix: Sequence[Values]) -> str:
+    """Return a heat map of correlations; a missing pair is grey."""
+    with mpl.rc_context(_STYLE):
+        side = min(_WIDTH, 2.0 + 0.28 * len(labels))
+        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        axis = figure.subplots()
+        image = _draw_matrix(axis, labels, np.array([_numbers(row) for row in matrix]))
+        figure.colorbar(image, ax=axis, shrink=0.7)
+        return _svg(figure)
+
+
+def _draw_matrix(axis: Axes, labels: Sequence[str], numbers: FloatArray) -> AxesImage:
+    axis.grid(visible=False)
+    colours = mpl.colormaps["RdBu_r"].with_extremes(bad="lightgrey")
+    image = axis.imshow(np.ma.masked_invalid(numbers), cmap=colours, vmin=-1, vmax=1)
+    axis.set_xticks(range(len(labels)), labels, rotation=90)
+    axis.set_yticks(range(len(labels)), labels)
+    return image
+
+
+def _numbers(values: Values) -> FloatArray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _svg(figure: Figure) -> str:
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    text = drawn.getvalue()
+    # Without the XML prologue, which has no place inside a page.
+    return text[text.index("<svg") :]
