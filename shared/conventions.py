@@ -28,3 +28,29 @@ MARKET_BETA: Final = "market_beta"
 RATE_BETA: Final = "rate_beta"
 PROVIDER_BETA: Final = "provider_beta"
 FACTORS: Final = (*STYLE_FACTORS, *SPREAD_FACTORS, MARKET_BETA, RATE_BETA, PROVIDER_BETA)
+
+# What portfolios are stressed and decomposed by: the market, the joint style model, and the rate [9].
+RISK_FACTORS: Final = ("market", *STYLE_FACTORS, "rate")
+
+SERIES_WINDOWS: Final = (252, 126, 63)  # sessions of a portfolio's return series, the longest that covers enough
+SERIES_COVERAGE: Final = 0.95  # of gross exposure
+HAR_LAGS: Final = (1, 5, 21)  # sessions, Corsi (2009) [7]
+HAR_HORIZON: Final = 21  # sessions ahead [7]
+HAR_MIN_OBSERVATIONS: Final = 63  # returns [7]
+TREND_SESSIONS: Final = 10  # volatilities in the slope [7]
+PERCENTILE_SESSIONS: Final = 252  # volatilities that today's is compared with [7]
+
+VAR_LEVELS: Final = (95, 99)  # percent [10]
+VAR_HORIZONS: Final = (1, 10)  # sessions [10]
+VAR_MIN_OBSERVATIONS: Final = (63, 100)  # returns, per level: at least one lies in the tail
+BACKTEST_SESSIONS: Final = 126  # estimated on as many before each
+
+CORRELATION_WINDOW: Final = 90  # sessions [8]
+CORRELATION_MIN_OVERLAP: Final = 30  # [8]
+CORRELATION_MIN_WEIGHT: Final = 0.01  # of gross exposure [8]
+CLUSTER_CORRELATION: Final = 0.5  # where the tree is cut [8]
+
+EWMA_DECAY: Final = 0.94  # RiskMetrics (1996) [9]
+EWMA_WINDOW: Final = 252  # sessions [9]
+RATE_DURATION: Final = 16.5  # years: the rate proxy returns minus this times the change of yield [9]
+EXTRAPOLATION_SESSIONS: Final = 21  # a move beyond the largest in so many sessions is extrapolated [9]

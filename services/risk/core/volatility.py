@@ -1,13 +1,16 @@
 """Volatility of portfolios: what today's book would have done."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import coverage_of, quantities, withheld
-from shared.conventions import SESSIONS_PER_YEAR
+from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, SESSIONS_PER_YEAR, TREND_SESSIONS, VOLATILITY_WINDOWS
 from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+
+TREND_WINDOW: Final = VOLATILITY_WINDOWS[0]  # sessions of the volatilities whose trend and percentile are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,10 @@ class ReturnSeries:
     Parameters
     ----------
     values : ndarray of shape (n_portfolios, n_sessions)
-        Oldest first; NaN rows where `unavailable` has a reason.
+        Oldest first, ending at the calculation session; NaN before a portfolio's own `length`, and everywhere where
+        `unavailable` has a reason.
+    length : ndarray of int64, shape (n_portfolios,)
+        Returns in the series, 0 where there is none.
     unavailable : ndarray of object, shape (n_portfolios,)
         Why a portfolio has no series, or None.
     coverage : Quantities of shape (n_portfolios,)
@@ -25,8 +31,19 @@ class ReturnSeries:
     """
 
     values: FloatArray
+    length: IntArray
     unavailable: ReasonArray
     coverage: Quantities
+
+    def of_length(self, length: int) -> "ReturnSeries":
+        """Return the last `length` returns of the portfolios that have as many, a reason for the others."""
+        reasons = self.unavailable.copy()
+        for portfolio in np.flatnonzero(~reasons.astype(np.bool_) & (self.length < length)):
+            detail = f"{self.length[portfolio]} of {length} returns"
+            reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
+        missing = reasons.astype(np.bool_)
+        values = np.where(missing[:, None], np.nan, self.values[:, -length:])
+        return ReturnSeries(values, np.where(missing, 0, length), reasons, self.coverage)
 
 
 def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSeries:
@@ -68,7 +85,92 @@ def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSe
     usable = ~reasons.astype(np.bool_)
     if usable.any():
         series[usable] = _weighted_sums(books, available, covered=covered)[usable]
-    return ReturnSeries(series, reasons, coverage)
+    return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage)
+
+
+def longest_series(books: Books, returns: FloatArray) -> ReturnSeries:
+    """Return the series of each portfolio over the longest window that speaks for its book.
+
+    Parameters
+    ----------
+    books, returns
+        As for `return_series`, with at least ``SERIES_WINDOWS[0]`` sessions.
+
+    Returns
+    -------
+    ReturnSeries
+        Per portfolio the longest of SERIES_WINDOWS in which holdings with SERIES_COVERAGE of the gross exposure have
+        every return; where none has, the one that covers most, the longer of equals. Values are as wide as the longest
+        window.
+
+    Notes
+    -----
+    A young holding would otherwise either shorten the series of the whole book or be silently left out of it.
+    """
+    candidates = [return_series(books, returns, window=window) for window in SERIES_WINDOWS]
+    covered = np.array([np.nan_to_num(series.coverage.values) for series in candidates])
+    enough = covered >= SERIES_COVERAGE
+    chosen = np.where(enough.any(axis=0), enough.argmax(axis=0), covered.argmax(axis=0))
+    picked = chosen, np.arange(books.n_portfolios)
+    widest = SERIES_WINDOWS[0]
+    values = np.stack([_right_aligned(series.values, widest) for series in candidates])[picked]
+    length = np.stack([series.length for series in candidates])[picked]
+    reasons: ReasonArray = np.stack([series.unavailable for series in candidates])[picked]
+    coverage = Quantities(
+        np.stack([series.coverage.values for series in candidates])[picked],
+        np.stack([series.coverage.unavailable for series in candidates])[picked],
+    )
+    return ReturnSeries(values, length, reasons, coverage)
+
+
+def _right_aligned(values: FloatArray, width: int) -> FloatArray:
+    padded: FloatArray = np.pad(values, ((0, 0), (width - values.shape[1], 0)), constant_values=np.nan)
+    return padded
+
+
+def rolling_volatility(series: ReturnSeries) -> FloatArray:
+    """Return the annualised volatility of every stretch of TREND_WINDOW returns, the last one today's.
+
+    Shape (n_portfolios, n_sessions - TREND_WINDOW + 1); NaN where a return of the stretch is missing.
+    """
+    stretches = np.lib.stride_tricks.sliding_window_view(series.values, TREND_WINDOW, axis=1)
+    deviations = stretches - stretches.sum(axis=-1, keepdims=True) / TREND_WINDOW
+    variance = (deviations * deviations).sum(axis=-1) / (TREND_WINDOW - 1)
+    volatilities: FloatArray = np.sqrt(variance * SESSIONS_PER_YEAR)
+    return volatilities
+
+
+def volatility_trend(series: ReturnSeries, *, sessions: int = TREND_SESSIONS) -> tuple[Quantities, Quantities]:
+    """Return slope and strength of the line through the last volatilities over TREND_WINDOW sessions.
+
+    Parameters
+    ----------
+    series : ReturnSeries
+        With ``TREND_WINDOW + sessions - 1`` returns.
+    sessions : int
+        Volatilities in the line, at least 2.
+
+    Returns
+    -------
+    tuple of Quantities of shape (n_portfolios,)
+        The least-squares slope, annualised fraction a session, and the R squared of the line: 0 for volatilities that
+        do not move.
+    """
+    recent = rolling_volatility(series)[:, -sessions:]
+    place = np.arange(sessions) - (sessions - 1) / 2
+    level = recent.sum(axis=-1, keepdims=True) / sessions
+    slope = (recent * place).sum(axis=-1) / (place * place).sum()
+    explained = slope * slope * (place * place).sum()
+    total = ((recent - level) ** 2).sum(axis=-1)
+    strength = np.divide(explained, total, out=np.zeros_like(total), where=total > 0)
+    return quantities(slope, series.unavailable), quantities(np.minimum(strength, 1.0), series.unavailable)
+
+
+def volatility_percentile(series: ReturnSeries) -> Quantities:
+    """Return the share of a series' volatilities over TREND_WINDOW sessions that lie strictly below today's, 0 to 1."""
+    rolling = rolling_volatility(series)
+    below = (rolling < rolling[:, -1:]).sum(axis=-1)
+    return quantities(below / rolling.shape[1], series.unavailable)
 
 
 def realised_volatility(series: ReturnSeries) -> Quantities:

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from services.risk.core.volatility import realised_volatility, return_series
+from services.risk.core.volatility import (
+    longest_series,
+    realised_volatility,
+    return_series,
+    volatility_percentile,
+    volatility_trend,
+)
+from shared.conventions import HISTORY_SESSIONS, PERCENTILE_SESSIONS
 from shared.unavailable import FloatArray, Quantities, Reason
+from tests.unit.risk.series import series_of
 from tests.unit.risk.shards import N_SESSIONS, Shard, book, shards, why
 
 
@@ -132,3 +140,85 @@ def test_volatility_agrees_with_a_plain_loop_over_positions(shard: Shard) -> Non
 
 def test_shards_have_room_for_the_window() -> None:
     assert N_SESSIONS >= 21
+
+
+@pytest.mark.parametrize(
+    ("n", "strength"), [(62, 0.077689), (63, 0.181238), (130, 0.258456), (252, 0.005596), (300, 0.502395)]
+)
+def test_trend_strength_of_the_vector_is_the_predecessors(n: int, strength: float) -> None:
+    _, found = volatility_trend(series_of(vector(n)[0]), sessions=21)
+
+    assert found.at(0) == pytest.approx(strength, abs=5e-7)
+
+
+def test_trend_slope_of_the_vector_is_the_predecessors() -> None:
+    slope, _ = volatility_trend(series_of(vector(300)[0]), sessions=21)
+
+    assert slope.at(0) == pytest.approx(0.000622, abs=5e-7)
+
+
+def test_trend_of_ten_volatilities_matches_polyfit() -> None:
+    returns = np.random.default_rng(3).normal(0, 0.01, 30)
+    rolling = [np.std(returns[end - 21 : end], ddof=1) * np.sqrt(252) for end in range(21, 31)]
+
+    slope, _ = volatility_trend(series_of(returns))
+
+    assert slope.at(0) == pytest.approx(np.polyfit(np.arange(10), rolling, 1)[0], rel=1e-9)
+
+
+def test_trend_of_volatility_that_does_not_move_has_no_strength() -> None:
+    slope, strength = volatility_trend(series_of(np.zeros(30)))
+
+    assert (slope.at(0), strength.at(0)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("n", "percentile"), [(252, 0.133621), (300, 0.864286)])
+def test_percentile_of_the_vector_is_the_predecessors(n: int, percentile: float) -> None:
+    assert volatility_percentile(series_of(vector(n)[0])).at(0) == pytest.approx(percentile, abs=5e-7)
+
+
+def test_defect_43_percentile_is_there_with_the_history_that_is_kept() -> None:
+    # 290 sessions of bars are 289 returns; 252 volatilities over 21 sessions need 272.
+    returns = np.random.default_rng(5).normal(0, 0.01, (1, HISTORY_SESSIONS - 1))
+    books, _ = book([("AAA", 100_000.0)])
+
+    found = volatility_percentile(return_series(books, returns, window=PERCENTILE_SESSIONS + 20)).at(0)
+
+    assert isinstance(found, float)
+    assert 0 <= found < 1
+
+
+def _histories(*lengths: int) -> FloatArray:
+    returns = np.random.default_rng(7).normal(0, 0.01, (len(lengths), 289))
+    for row, length in zip(returns, lengths, strict=True):
+        row[:-length] = np.nan
+    return returns
+
+
+@pytest.mark.parametrize(
+    ("exposures", "lengths", "expected"),
+    [
+        ((96.0, 4.0), (289, 70), 252),  # a small young holding is left out of a long series
+        ((94.0, 6.0), (289, 70), 63),  # a larger one is not
+        ((50.0, 50.0), (289, 130), 126),
+        ((50.0, 50.0), (289, 20), 252),  # too young for any window: the longest of those that cover as much
+        ((100.0, 0.0), (62, 62), 0),
+    ],
+)
+def test_longest_series_speaks_for_the_book(
+    exposures: tuple[float, float], lengths: tuple[int, int], expected: int
+) -> None:
+    books, _ = book([("AAA", exposures[0]), ("BBB", exposures[1])])
+
+    found = longest_series(books, _histories(*lengths))
+
+    assert found.length.tolist() == [expected]
+    assert np.isfinite(found.values[0]).sum() == expected
+
+
+def test_series_of_a_length_declines_where_there_are_fewer_returns() -> None:
+    found = series_of(np.zeros(100), np.zeros(80)).of_length(90)
+
+    assert found.length.tolist() == [90, 0]
+    assert found.unavailable[1].detail == "80 of 90 returns"
+    assert np.isnan(found.values[1]).all()

@@ -1,0 +1,120 @@
+"""Heterogeneous autoregression of absolute returns: a forecast of volatility (methodology, 7; Corsi 2009)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.risk.core.ratios import quantities
+from services.risk.core.volatility import ReturnSeries
+from shared.conventions import HAR_HORIZON, HAR_LAGS, HAR_MIN_OBSERVATIONS, SESSIONS_PER_YEAR
+from shared.unavailable import FloatArray, IntArray, Quantities, Reason, Unavailable
+
+# The mean absolute value of a normal variable is the root of 2/pi of its standard deviation.
+_TO_DEVIATION: Final = np.sqrt(np.pi / 2.0 * SESSIONS_PER_YEAR)
+_LONGEST: Final = max(HAR_LAGS)
+# Below this part of the diagonal a pivot of the standardised moments is rounding.
+_SINGULAR: Final = 1e-10
+
+NO_VARIATION: Final = Unavailable(Reason.DEGENERATE_INPUT, "absolute returns do not vary enough for a regression")
+NOT_POSITIVE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the forecast of the absolute return is not positive")
+
+
+@dataclass(frozen=True, slots=True)
+class HarForecast:
+    """One regression per portfolio, shape (n_portfolios,).
+
+    `volatility` is the annualised forecast over HAR_HORIZON sessions, `r_squared` that of the regression in sample;
+    `coefficients` (n_portfolios, 4): intercept, day, week, month; NaN where there is no forecast. `observations` are
+    the rows of the regression.
+    """
+
+    volatility: Quantities
+    r_squared: Quantities
+    coefficients: FloatArray
+    observations: IntArray
+
+
+def har_forecast(series: ReturnSeries) -> HarForecast:
+    """Regress tomorrow's absolute return on the last one and the means of the last 5 and 21, and iterate forward.
+
+    Parameters
+    ----------
+    series : ReturnSeries
+        At least HAR_MIN_OBSERVATIONS returns per portfolio.
+
+    Returns
+    -------
+    HarForecast
+        `INSUFFICIENT_HISTORY` with the count, `DEGENERATE_INPUT` where the regressors do not vary or the forecast is
+        not positive, else the mean of the forecasts of the next HAR_HORIZON sessions, each from the ones before it,
+        times the root of pi/2 and of 252.
+
+    Notes
+    -----
+    Ordinary least squares on standardised regressors, all portfolios at once; NaN before a series' length is no row.
+    """
+    reasons = series.unavailable.copy()
+    for portfolio in np.flatnonzero(~reasons.astype(np.bool_) & (series.length < HAR_MIN_OBSERVATIONS)):
+        detail = f"{series.length[portfolio]} of {HAR_MIN_OBSERVATIONS} returns"
+        reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
+
+    absolute = np.abs(series.values)
+    lagged = _lagged_means(absolute)  # (n_portfolios, n_rows + 1, 3); the last row is today's
+    coefficients, r_squared, n_rows = _fit(lagged[:, :-1], absolute[:, _LONGEST:])
+    flat = np.isnan(coefficients).any(axis=1) & ~reasons.astype(np.bool_)
+    reasons[flat] = NO_VARIATION
+    mean = _iterate(coefficients, absolute[:, -_LONGEST:])
+    reasons[(mean <= 0) & ~reasons.astype(np.bool_)] = NOT_POSITIVE
+
+    available = ~reasons.astype(np.bool_)
+    return HarForecast(
+        volatility=quantities(mean * _TO_DEVIATION, reasons),
+        r_squared=quantities(r_squared, reasons),
+        coefficients=np.where(available[:, None], coefficients, np.nan),
+        observations=np.where(available, n_rows, 0),
+    )
+
+
+def _lagged_means(absolute: FloatArray) -> FloatArray:
+    """Return the mean absolute return over each lag, from the first session that has the longest one."""
+    stretches = np.lib.stride_tricks.sliding_window_view(absolute, _LONGEST, axis=1)
+    return np.stack([stretches[..., -lag:].sum(axis=-1) / lag for lag in HAR_LAGS], axis=-1)
+
+
+def _fit(regressors: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return least-squares coefficients (n, 4), R squared (n,) and rows (n,); NaN where the regressors do not vary."""
+    present = np.isfinite(regressors).all(axis=-1) & np.isfinite(target)
+    rows = np.maximum(present.sum(axis=1), 1)
+    x = np.where(present[..., None], regressors, 0.0).transpose(0, 2, 1).copy()  # (n, 3, rows): contiguous sums
+    y = np.where(present, target, 0.0)
+    x_mean, y_mean = x.sum(axis=-1) / rows[:, None], y.sum(axis=-1) / rows
+    x = np.where(present[:, None], x - x_mean[..., None], 0.0)
+    y = np.where(present, y - y_mean[:, None], 0.0)
+    scale = np.sqrt((x * x).sum(axis=-1))
+    usable = (scale > 0).all(axis=1)
+    x /= np.where(scale > 0, scale, 1.0)[..., None]
+    moments = (x[:, :, None] * x[:, None]).sum(axis=-1)
+    usable &= np.linalg.eigvalsh(moments)[:, 0] > _SINGULAR
+    moments[~usable] = np.eye(len(HAR_LAGS))
+    solved = np.linalg.solve(moments, (x * y[:, None]).sum(axis=-1)[..., None])[..., 0]
+    residual = y - (x * solved[..., None]).sum(axis=1)
+    total = (y * y).sum(axis=-1)
+    usable &= total > 0
+    r_squared = 1.0 - np.divide((residual * residual).sum(axis=-1), total, out=np.zeros_like(total), where=total > 0)
+    slopes = solved / np.where(scale > 0, scale, 1.0)
+    intercept = y_mean - (slopes * x_mean).sum(axis=-1)
+    coefficients = np.where(usable[:, None], np.column_stack([intercept, slopes]), np.nan)
+    return coefficients, r_squared, present.sum(axis=1)
+
+
+def _iterate(coefficients: FloatArray, recent: FloatArray) -> FloatArray:
+    """Return the mean of the forecasts of the next HAR_HORIZON sessions, (n,)."""
+    path = np.concatenate([recent, np.empty((recent.shape[0], HAR_HORIZON))], axis=1)
+    for session in range(_LONGEST, path.shape[1]):
+        forecast = coefficients[:, 0].copy()
+        for lag, coefficient in zip(HAR_LAGS, coefficients.T[1:], strict=True):
+            forecast += coefficient * (path[:, session - lag : session].sum(axis=-1) / lag)
+        path[:, session] = forecast
+    mean: FloatArray = path[:, _LONGEST:].sum(axis=-1) / HAR_HORIZON
+    return mean

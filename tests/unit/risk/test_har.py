@@ -1,0 +1,98 @@
+"""The HAR forecast against statsmodels, by hand, on simulated truth, and where it must decline."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.risk.core.har import har_forecast
+from shared.unavailable import FloatArray, Reason, Unavailable
+from tests.unit.risk.series import har_path, series_of
+
+
+def _plain_forecast(returns: FloatArray) -> tuple[FloatArray, float, float]:
+    """Return coefficients, R squared and annualised forecast, one step at a time."""
+    a = np.abs(returns)
+    rows = range(20, len(a) - 1)
+    x = np.array([[a[t], a[t - 4 : t + 1].mean(), a[t - 20 : t + 1].mean()] for t in rows])
+    fit = sm.OLS(a[21:], sm.add_constant(x)).fit()
+    path = list(a)
+    for _ in range(21):
+        path.append(fit.params @ [1.0, path[-1], np.mean(path[-5:]), np.mean(path[-21:])])
+    return fit.params, fit.rsquared, np.mean(path[-21:]) * np.sqrt(np.pi / 2 * 252)
+
+
+@pytest.mark.parametrize("n", [63, 126, 252])
+def test_har_matches_statsmodels_iterated_step_by_step(n: int) -> None:
+    rows = [np.random.default_rng(seed).standard_t(4, n) * 0.01 for seed in range(20)]
+
+    forecast = har_forecast(series_of(*rows))
+
+    for index, row in enumerate(rows):
+        coefficients, r_squared, volatility = _plain_forecast(row)
+        np.testing.assert_allclose(forecast.coefficients[index], coefficients, rtol=1e-8, atol=1e-11)
+        assert forecast.r_squared.at(index) == pytest.approx(r_squared, rel=1e-9, abs=1e-12)
+        if volatility > 0:
+            assert forecast.volatility.at(index) == pytest.approx(volatility, rel=1e-9)
+    assert forecast.observations.tolist() == [n - 21] * 20
+
+
+def test_har_recovers_the_coefficients_of_a_simulated_process() -> None:
+    truth = (0.001, 0.3, 0.3, 0.3)
+
+    forecast = har_forecast(series_of(har_path(60_000, seed=3, coefficients=truth)))
+
+    np.testing.assert_allclose(forecast.coefficients[0], truth, atol=0.03)
+
+
+def test_defect_42_forecast_of_constant_volatility_is_that_volatility() -> None:
+    # The predecessor's forecast of the next absolute return is 0.8 of it: the root of 2/pi.
+    sigma = 0.012
+    rows = [np.random.default_rng(seed).normal(0, sigma, 252) for seed in range(400)]
+
+    found = har_forecast(series_of(*rows)).volatility.values
+
+    assert np.nanmean(found) == pytest.approx(sigma * np.sqrt(252), rel=0.01)
+
+
+def test_defect_42_forecast_that_is_not_positive_is_no_number() -> None:
+    # Absolute returns that shrink fast: the line goes on below zero.
+    absolute = np.concatenate([np.linspace(0.10, 0.001, 90)])
+    wobble = 1 + 0.02 * np.sin(np.arange(90) * 2.1)
+
+    forecast = har_forecast(series_of(absolute * wobble)).volatility
+
+    found = forecast.at(0)
+    assert found == Unavailable(Reason.DEGENERATE_INPUT, "the forecast of the absolute return is not positive")
+
+
+@pytest.mark.parametrize(("n", "available"), [(62, False), (63, True)])
+def test_har_needs_63_returns(n: int, available: bool) -> None:
+    found = har_forecast(series_of(np.random.default_rng(1).normal(0, 0.01, n))).volatility.at(0)
+
+    assert isinstance(found, float) is available
+    if not available:
+        assert found == Unavailable(Reason.INSUFFICIENT_HISTORY, "62 of 63 returns")
+
+
+@pytest.mark.parametrize("returns", [np.zeros(100), np.full(100, 0.01), np.tile([0.01, -0.01], 50)])
+def test_har_of_returns_of_one_size_is_degenerate(returns: FloatArray) -> None:
+    found = har_forecast(series_of(returns)).volatility.at(0)
+
+    assert isinstance(found, Unavailable)
+    assert found.reason is Reason.DEGENERATE_INPUT
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-20, 20))
+@settings(max_examples=25)
+def test_har_scales_with_the_returns_and_does_not_see_batch_mates(seed: int, power: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [rng.standard_t(4, n) * 0.01 for n in (80, 252, 130)]
+
+    together = har_forecast(series_of(*rows))
+    scaled = har_forecast(series_of(*(row * 2.0**power for row in rows)))
+
+    np.testing.assert_array_equal(scaled.volatility.values, together.volatility.values * 2.0**power)
+    reversed_order = har_forecast(series_of(*rows[::-1]))
+    np.testing.assert_array_equal(reversed_order.volatility.values[::-1], together.volatility.values)
