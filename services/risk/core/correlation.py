@@ -1,0 +1,126 @@
+"""Correlation of total returns over the last sessions, pair by pair, repaired where no such matrix exists."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from shared.conventions import CORRELATION_MIN_OVERLAP
+from shared.unavailable import BoolArray, FloatArray, IntArray
+
+# An eigenvalue below is no rounding: pairs over different sessions do not make a correlation matrix.
+NOT_PSD: Final = -1e-10
+# Relative to the mean square: below, a variance is rounding.
+_NO_VARIANCE: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationMatrix:
+    """Correlations of k series.
+
+    Parameters
+    ----------
+    values : ndarray of shape (k, k)
+        Symmetric with ones on the diagonal; NaN for a pair with too few common sessions or without variance.
+    complete : ndarray of int64
+        The series that have a correlation with one another: every eigenvalue of their part is >= 0.
+    eigenvalues, eigenvectors : ndarray of shape (c,), (c, c)
+        Of that part, ascending.
+    clip : float
+        Largest absolute change of an entry by the repair, 0 where none was needed.
+    missing_pairs : int
+    """
+
+    values: FloatArray
+    complete: IntArray
+    eigenvalues: FloatArray
+    eigenvectors: FloatArray
+    clip: float
+    missing_pairs: int
+
+
+def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP) -> CorrelationMatrix:
+    """Return Pearson correlations of each pair over the sessions that both have.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (k, n_sessions)
+        NaN where missing.
+    min_overlap : int
+        Fewer common sessions: the pair is missing.
+
+    Returns
+    -------
+    CorrelationMatrix
+        Where the smallest eigenvalue of the complete part is below NOT_PSD, negative ones are set to zero and the
+        diagonal is scaled back to one (Rebonato & Jaeckel 1999).
+
+    Notes
+    -----
+    NaN policy: a missing return costs its session in the pairs of that series, not in the others.
+    """
+    present = np.isfinite(returns)
+    values = _complete_pairs(returns) if present.all() else _overlapping_pairs(returns, present)
+    if returns.shape[1] < min_overlap:
+        values[:] = np.nan
+    elif not present.all():
+        values[present.astype(np.float64) @ present.T.astype(np.float64) < min_overlap] = np.nan
+    np.fill_diagonal(values, 1.0)
+    missing_pairs = int(np.isnan(values).sum()) // 2
+    complete = _complete_set(values)
+    part = values[np.ix_(complete, complete)]
+    eigenvalues, eigenvectors = np.linalg.eigh(part)
+    clip = 0.0
+    if eigenvalues.size and eigenvalues[0] < NOT_PSD:
+        repaired = nearest_psd(eigenvalues, eigenvectors)
+        clip = float(np.abs(repaired - part).max())
+        values[np.ix_(complete, complete)] = repaired
+        eigenvalues, eigenvectors = np.linalg.eigh(repaired)
+    return CorrelationMatrix(values, complete, np.maximum(eigenvalues, 0.0), eigenvectors, clip, missing_pairs)
+
+
+def nearest_psd(eigenvalues: FloatArray, eigenvectors: FloatArray) -> FloatArray:
+    """Return the matrix with negative eigenvalues set to zero, scaled back to ones on the diagonal."""
+    rebuilt = (eigenvectors * np.maximum(eigenvalues, 0.0)) @ eigenvectors.T
+    scale = np.sqrt(np.diag(rebuilt))
+    scale = np.where(scale > 0, scale, 1.0)
+    repaired: FloatArray = np.clip(rebuilt / scale / scale[:, None], -1.0, 1.0)
+    np.fill_diagonal(repaired, 1.0)
+    return (repaired + repaired.T) / 2
+
+
+def _complete_pairs(returns: FloatArray) -> FloatArray:
+    deviations = returns - returns.sum(axis=1, keepdims=True) / max(returns.shape[1], 1)
+    size = np.sqrt((deviations * deviations).sum(axis=1))
+    varies = size * size > _NO_VARIANCE * (returns * returns).sum(axis=1)
+    deviations /= np.where(varies, size, 1.0)[:, None]
+    values: FloatArray = np.clip(deviations @ deviations.T, -1.0, 1.0)
+    values[~varies] = np.nan
+    values[:, ~varies] = np.nan
+    return values
+
+
+def _overlapping_pairs(returns: FloatArray, present: BoolArray) -> FloatArray:
+    mask = present.astype(np.float64)
+    filled = np.where(present, returns, 0.0)
+    # About its own mean each series loses fewer digits in the differences below.
+    filled = np.where(present, filled - (filled.sum(axis=1) / np.maximum(mask.sum(axis=1), 1.0))[:, None], 0.0)
+    common = np.maximum(mask @ mask.T, 1.0)
+    mean = filled @ mask.T / common  # [i, j]: mean of i over the sessions it has in common with j
+    square = (filled * filled) @ mask.T / common
+    variance = square - mean * mean
+    product = filled @ filled.T / common - mean * mean.T
+    varies = (variance > _NO_VARIANCE * square) & (variance.T > _NO_VARIANCE * square.T)
+    scale = np.sqrt(np.where(varies, variance * variance.T, 1.0))
+    values: FloatArray = np.where(varies, np.clip(product / scale, -1.0, 1.0), np.nan)
+    return values
+
+
+def _complete_set(values: FloatArray) -> IntArray:
+    """Return the series left when those with most missing pairs are taken out one by one, the last of equals first."""
+    kept = np.arange(values.shape[0])
+    missing = np.isnan(values)
+    while missing[np.ix_(kept, kept)].any():
+        counts = missing[np.ix_(kept, kept)].sum(axis=1)
+        kept = np.delete(kept, counts.size - 1 - counts[::-1].argmax())
+    return kept

@@ -1,0 +1,201 @@
+"""How the holdings of each portfolio move together: average correlation, effective bets, clusters."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from scipy.cluster.hierarchy import linkage
+
+from services.risk.core.books import Books
+from services.risk.core.correlation import CorrelationMatrix, correlate
+from services.risk.core.ratios import EMPTY_BOOK, coverage_of
+from shared.conventions import CLUSTER_CORRELATION, CORRELATION_MIN_WEIGHT, CORRELATION_WINDOW, SESSIONS_PER_YEAR
+from shared.unavailable import FloatArray, IntArray, Quantities, Reason, Unavailable
+
+NO_CLUSTER: Final = -1
+_CUT: Final = float(np.sqrt((1.0 - CLUSTER_CORRELATION) / 2.0))
+TOO_FEW: Final = Unavailable(Reason.NOT_APPLICABLE, "fewer than two holdings have correlations with one another")
+NO_RISK: Final = Unavailable(Reason.DEGENERATE_INPUT, "the holdings in the matrix have no risk together")
+NO_WEIGHT: Final = Unavailable(Reason.DEGENERATE_INPUT, "the holdings in the matrix net to zero")
+
+
+@dataclass(frozen=True, slots=True)
+class Diversification:
+    """The correlations of one portfolio.
+
+    Parameters
+    ----------
+    holdings : ndarray of int64, shape (k,)
+        Rows of the books: those with CORRELATION_MIN_WEIGHT of gross exposure, by symbol name.
+    matrix : CorrelationMatrix
+    cluster : ndarray of int64, shape (k,)
+        Which cluster each holding is in, NO_CLUSTER if none.
+    cluster_names : tuple of str
+        By the sector with the largest gross exposure in each.
+    average, effective_bets : float or Unavailable
+    """
+
+    holdings: IntArray
+    matrix: CorrelationMatrix
+    cluster: IntArray
+    cluster_names: tuple[str, ...]
+    average: float | Unavailable
+    effective_bets: float | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Diversifications:
+    """All portfolios: one record each, and the part of gross exposure that their complete matrices speak for."""
+
+    portfolios: tuple[Diversification, ...]
+    coverage: Quantities
+
+    def quantity(self, name: str) -> Quantities:
+        """Return `average` or `effective_bets` of all portfolios."""
+        found = [getattr(portfolio, name) for portfolio in self.portfolios]
+        missing = [value if isinstance(value, Unavailable) else None for value in found]
+        numbers = [np.nan if isinstance(value, Unavailable) else value for value in found]
+        reasons = np.empty(len(found), dtype=object)
+        reasons[:] = missing
+        return Quantities(np.array(numbers, dtype=np.float64), reasons)
+
+
+def diversify(books: Books, returns: FloatArray, sectors: Sequence[str]) -> Diversifications:
+    """Return the correlations of every portfolio's larger holdings over the last CORRELATION_WINDOW sessions.
+
+    Parameters
+    ----------
+    books : Books
+        Holdings in cents.
+    returns : ndarray of shape (n_symbols, n_sessions)
+        Total returns, oldest first, at least CORRELATION_WINDOW; NaN where missing.
+    sectors : sequence of str
+        Sector of each symbol.
+
+    Returns
+    -------
+    Diversifications
+        `average`: correlation weighted by the product of absolute exposures, over the pairs that have one.
+        `effective_bets`: exponential of the entropy of the variance shares of the principal portfolios (Meucci 2009),
+        of the holdings' risks, exposure times volatility. Both `NOT_APPLICABLE` for an empty book, the average also
+        with fewer than two holdings; `DEGENERATE_INPUT` where weights or risks vanish.
+
+    Notes
+    -----
+    One matrix a portfolio, in the order of symbol names: its bits depend on no other portfolio.
+    """
+    window = np.ascontiguousarray(returns[:, -CORRELATION_WINDOW:])
+    volatility = _volatilities(window)
+    total = books.totals(books.gross)
+    large = books.gross >= CORRELATION_MIN_WEIGHT * total[books.portfolio]
+    large &= books.gross > 0
+    bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1))
+    covered = np.zeros(books.portfolio.size, dtype=np.bool_)
+    found = []
+    for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        holdings = first + np.flatnonzero(large[first:last])
+        matrix = correlate(window[books.symbol[holdings]])
+        inside = holdings[matrix.complete]
+        covered[inside] = np.isfinite(volatility[books.symbol[inside]])
+        cluster, names = _clusters(books, holdings, matrix, sectors)
+        found.append(
+            Diversification(
+                holdings=holdings,
+                matrix=matrix,
+                cluster=cluster,
+                cluster_names=names,
+                average=_average(np.abs(books.net[holdings]) / 100.0, matrix.values),
+                effective_bets=_effective_bets(books, inside, matrix, volatility),
+            )
+        )
+    return Diversifications(tuple(found), coverage_of(books, covered))
+
+
+def _volatilities(returns: FloatArray) -> FloatArray:
+    """Return the annualised sample standard deviation of each symbol; NaN with fewer than two returns."""
+    present = np.isfinite(returns)
+    n = present.sum(axis=1)
+    mean = np.where(present, returns, 0.0).sum(axis=1) / np.maximum(n, 1)
+    deviations = np.where(present, returns - mean[:, None], 0.0)
+    variance = (deviations * deviations).sum(axis=1) / np.maximum(n - 1, 1)
+    volatilities: FloatArray = np.where(n > 1, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
+    return volatilities
+
+
+def _average(weights: FloatArray, correlations: FloatArray) -> float | Unavailable:
+    if weights.size == 0:
+        return EMPTY_BOOK
+    above = _above(weights.size)
+    pairs = (weights[:, None] * weights)[above]
+    values = correlations[above]
+    known = np.isfinite(values)
+    if not known.any():
+        return TOO_FEW
+    total = float(pairs[known].sum())
+    return float((pairs[known] * values[known]).sum()) / total if total > 0 else NO_WEIGHT
+
+
+def _effective_bets(
+    books: Books, holdings: IntArray, matrix: CorrelationMatrix, volatility: FloatArray
+) -> float | Unavailable:
+    if holdings.size == 0:
+        return EMPTY_BOOK
+    risks = books.net[holdings] / 100.0 * volatility[books.symbol[holdings]]
+    # Relative to the largest: amounts of any size have the same shares.
+    largest = float(np.abs(risks).max()) if np.isfinite(risks).all() else 0.0
+    if largest <= 0:
+        return NO_RISK
+    along = (matrix.eigenvectors * (risks / largest)[:, None]).sum(axis=0)
+    variances = along * along * matrix.eigenvalues
+    total = float(variances.sum())
+    if total <= 0:
+        return NO_RISK
+    shares = variances[variances > 0] / total
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def _clusters(
+    books: Books, holdings: IntArray, matrix: CorrelationMatrix, sectors: Sequence[str]
+) -> tuple[IntArray, tuple[str, ...]]:
+    cluster = np.full(holdings.size, NO_CLUSTER, dtype=np.int64)
+    if matrix.complete.size < 2:
+        return cluster, ()
+    part = matrix.values[np.ix_(matrix.complete, matrix.complete)]
+    distances = np.sqrt(np.maximum(1.0 - part[_above(matrix.complete.size)], 0.0) / 2.0)
+    names: list[str] = []
+    for group in _groups(linkage(distances, "average"), matrix.complete.size):
+        members = matrix.complete[group]
+        cluster[members] = len(names)
+        names.append(_distinct(_largest_sector(books, holdings[members], sectors), names))
+    return cluster, tuple(names)
+
+
+def _groups(tree: FloatArray, size: int) -> list[list[int]]:
+    """Return the groups of two or more that a linkage has joined below the cut, by their first member.
+
+    What scipy's fcluster returns, without its checks of the tree, which take longer than the tree.
+    """
+    groups = {leaf: [leaf] for leaf in range(size)}
+    for step, (left, right) in enumerate(tree[tree[:, 2] <= _CUT, :2].astype(int).tolist()):
+        groups[size + step] = groups.pop(left) + groups.pop(right)
+    return sorted(sorted(group) for group in groups.values() if len(group) > 1)
+
+
+@cache
+def _above(size: int) -> tuple[IntArray, ...]:
+    return tuple(np.triu_indices(size, 1))
+
+
+def _largest_sector(books: Books, holdings: IntArray, sectors: Sequence[str]) -> str:
+    gross: Counter[str] = Counter()
+    for holding in holdings.tolist():
+        gross[sectors[books.symbol[holding]]] += int(books.gross[holding])
+    return min(gross, key=lambda sector: (-gross[sector], sector))
+
+
+def _distinct(name: str, taken: Sequence[str]) -> str:
+    same = sum(other == name or other.startswith(f"{name} ") for other in taken)
+    return f"{name} {same + 1}" if same else name

@@ -1,0 +1,164 @@
+"""How the risk factors move together, and what a scenario's shocks imply for the others (methodology, 9)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.risk.core.correlation import CorrelationMatrix, correlate
+from services.risk.core.scenarios import SCENARIOS, Scenario
+from services.risk.core.tails import compounded
+from shared.conventions import (
+    CORRELATION_WINDOW,
+    EWMA_DECAY,
+    EWMA_WINDOW,
+    EXTRAPOLATION_SESSIONS,
+    RATE_DURATION,
+    RISK_FACTORS,
+)
+from shared.unavailable import BoolArray, FloatArray, Reason, Unavailable
+
+HYPOTHETICAL: Final = "hypothetical"
+REALISED: Final = "realised"
+TABULATED: Final = "tabulated"
+# Beyond, the inverse of a covariance is rounding.
+_MAX_CONDITION: Final = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class FactorMoves:
+    """What the session knows of the factors and makes of the scenarios; the same for every portfolio.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_factors, n_factors)
+        Of one session's returns, exponentially weighted; NaN for factors that are unavailable.
+    unavailable : tuple
+        Per factor `Unavailable` or None.
+    largest : ndarray of shape (n_factors,)
+        Largest absolute return over EXTRAPOLATION_SESSIONS within EWMA_WINDOW.
+    shocks : ndarray of shape (n_scenarios, n_factors)
+        Returns of the proxies; NaN where a factor isn't shocked.
+    basis : tuple of str
+        Per scenario HYPOTHETICAL, REALISED or TABULATED.
+    moves : ndarray of shape (n_scenarios, n_factors)
+        The shocks, and the conditional expectation of the other factors; NaN where there is none.
+    weights : ndarray of shape (n_scenarios, n_factors)
+        ``inverse(S_ss) s``: what the covariance of a portfolio with each shocked factor is worth; 0 where a factor
+        isn't shocked, NaN rows where a shocked factor is unavailable.
+    extrapolated : ndarray of bool, shape (n_scenarios, n_factors)
+        Moves beyond `largest`.
+    correlations : CorrelationMatrix
+        Of the factors that are available, in their order, over CORRELATION_WINDOW sessions.
+    """
+
+    covariance: FloatArray
+    unavailable: tuple[Unavailable | None, ...]
+    largest: FloatArray
+    shocks: FloatArray
+    basis: tuple[str, ...]
+    moves: FloatArray
+    weights: FloatArray
+    extrapolated: BoolArray
+    correlations: CorrelationMatrix
+
+
+def factor_moves(
+    factor_returns: FloatArray,
+    proxies: Sequence[str | None],
+    *,
+    episodes: Mapping[str, FloatArray],
+    scenarios: Sequence[Scenario] = SCENARIOS,
+) -> FactorMoves:
+    """Return covariance, moves and flags of every scenario.
+
+    Parameters
+    ----------
+    factor_returns : ndarray of shape (len(RISK_FACTORS), n_sessions)
+        Total returns of the proxies, the last one that of the calculation session; NaN where missing.
+    proxies : sequence of str or None
+        Ticker per factor.
+    episodes : mapping of scenario id to ndarray of shape (len(RISK_FACTORS),)
+        Realised returns of the proxies over historical replays; NaN where unknown.
+
+    Returns
+    -------
+    FactorMoves
+        A factor that lacks a return within EWMA_WINDOW is unavailable, and with it the scenarios that shock it.
+    """
+    unavailable = tuple(_why_missing(row, proxy) for row, proxy in zip(factor_returns, proxies, strict=True))
+    available = np.array([why is None for why in unavailable])
+    covariance, largest = _covariance(factor_returns, available), _largest(factor_returns, available)
+    resolved = [resolve_shocks(scenario, episodes.get(scenario.scenario_id)) for scenario in scenarios]
+    shocks = np.stack([shock for shock, _ in resolved])
+    conditioned = [_condition(shock, covariance, available) for shock in shocks]
+    moves = np.stack([move for move, _ in conditioned])
+    with np.errstate(invalid="ignore"):
+        extrapolated: BoolArray = np.abs(moves) > largest
+    return FactorMoves(
+        covariance=covariance,
+        unavailable=unavailable,
+        largest=largest,
+        shocks=shocks,
+        basis=tuple(basis for _, basis in resolved),
+        moves=moves,
+        weights=np.stack([weight for _, weight in conditioned]),
+        extrapolated=extrapolated,
+        correlations=correlate(np.ascontiguousarray(factor_returns[available, -CORRELATION_WINDOW:])),
+    )
+
+
+def resolve_shocks(scenario: Scenario, realised: FloatArray | None) -> tuple[FloatArray, str]:
+    """Return the returns of the shocked proxies, NaN for the others, and where they come from.
+
+    A change of yield dy moves the rate proxy by ``-RATE_DURATION * dy``. A replay takes the realised returns of the
+    factors that it shocks where all of them are known.
+    """
+    shocks = np.full(len(RISK_FACTORS), np.nan)
+    for factor, size in scenario.shocks:
+        shocks[RISK_FACTORS.index(factor)] = -RATE_DURATION * size if factor == "rate" else size
+    if scenario.episode is None:
+        return shocks, HYPOTHETICAL
+    shocked = np.isfinite(shocks)
+    if realised is not None and np.isfinite(realised[shocked]).all():
+        return np.where(shocked, realised, np.nan), REALISED
+    return shocks, TABULATED
+
+
+def _why_missing(returns: FloatArray, proxy: str | None) -> Unavailable | None:
+    if proxy is None:
+        return Unavailable(Reason.NOT_APPLICABLE, "no proxy is configured")
+    present = int(np.isfinite(returns[-EWMA_WINDOW:]).sum())
+    if present < EWMA_WINDOW:
+        return Unavailable(Reason.INSUFFICIENT_HISTORY, f"{proxy} has {present} of {EWMA_WINDOW} returns")
+    return None
+
+
+def _covariance(factor_returns: FloatArray, available: BoolArray) -> FloatArray:
+    covariance = np.full((len(RISK_FACTORS), len(RISK_FACTORS)), np.nan)
+    if available.any():
+        age = np.arange(EWMA_WINDOW)[::-1]
+        known = np.cov(factor_returns[available, -EWMA_WINDOW:], aweights=EWMA_DECAY**age, ddof=0)
+        covariance[np.ix_(available, available)] = known
+    return covariance
+
+
+def _largest(factor_returns: FloatArray, available: BoolArray) -> FloatArray:
+    moves = np.abs(compounded(factor_returns[:, -EWMA_WINDOW:], EXTRAPOLATION_SESSIONS))
+    return np.where(available, np.max(moves, axis=1), np.nan)
+
+
+def _condition(shocks: FloatArray, covariance: FloatArray, available: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return the moves of all factors given the shocks, and the weights of the shocked ones."""
+    shocked = np.isfinite(shocks)
+    nothing = np.full(shocks.size, np.nan)
+    if not available[shocked].all():
+        return nothing, nothing
+    inner = covariance[np.ix_(shocked, shocked)]
+    if np.linalg.cond(inner) > _MAX_CONDITION:
+        return nothing, nothing
+    weights = np.zeros(shocks.size)
+    weights[shocked] = np.linalg.solve(inner, shocks[shocked])
+    implied = (covariance[:, shocked] * weights[shocked]).sum(axis=1)
+    return np.where(shocked, shocks, np.where(available, implied, np.nan)), weights
