@@ -46,7 +46,11 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /snapshots": Role.VIEWER,
         "GET /position-values": Role.VIEWER,
         "GET /risk": Role.VIEWER,
+        "GET /risk/scenarios": Role.VIEWER,
         "GET /risk/portfolios/{portfolio_id}": Role.VIEWER,
+        "GET /risk/portfolios/{portfolio_id}/stress": Role.VIEWER,
+        "GET /risk/portfolios/{portfolio_id}/correlations": Role.VIEWER,
+        "GET /risk/portfolios/{portfolio_id}/contributions": Role.VIEWER,
     }
 )
 

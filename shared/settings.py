@@ -56,7 +56,7 @@ def service_database_url(common: CommonSettings, service: str) -> SecretStr:
 
 
 class FactorSettings(BaseSettings):
-    """The factor set, one value for market_data (which keeps its proxies) and symbol_analytics (which uses them)."""
+    """The factor set, one value for market_data, which keeps its proxies, symbol_analytics and risk."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 

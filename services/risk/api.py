@@ -1,23 +1,27 @@
 """risk over HTTP: factor exposures, sectors and measures by as_of, of one portfolio or of many."""
 
 import asyncio
-from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 
-from services.risk.repository import RiskRepository, Slice, StoredAssessments
+from services.risk.repository import RiskRepository, Slice
+from services.risk.views import (
+    PortfolioContributions,
+    PortfolioCorrelations,
+    PortfolioRisk,
+    PortfolioStress,
+    ScenarioView,
+    risk_views,
+    scenario_views,
+)
 from shared.clock import Clock
-from shared.contracts.event import Measure
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 from shared.selection import SessionSelection
-
-View = TypeVar("View")
 
 
 class Selection(SessionSelection):
@@ -40,47 +44,6 @@ class Selection(SessionSelection):
         )
 
 
-class FactorExposureView(BaseModel):
-    """The exposure to a factor: over equity, in currency a unit of factor return, and the part of gross it covers."""
-
-    factor: str
-    beta: Measure
-    dollars: Measure
-    coverage: Measure
-
-
-class SectorExposureView(BaseModel):
-    """The exposure to a sector, in currency and over equity."""
-
-    sector: str
-    net: Decimal
-    gross: Decimal
-    net_over_equity: Measure
-    gross_over_equity: Measure
-
-
-class MeasureView(BaseModel):
-    """A measure, or why there is none, and the part of gross exposure that it speaks for."""
-
-    measure: str
-    value: Measure
-    coverage: Measure
-    unit: str
-
-
-class PortfolioRisk(BaseModel):
-    """The risk of a portfolio as of a session."""
-
-    portfolio_id: UUID
-    as_of: date
-    revision: int
-    known_at: datetime
-    equity: Decimal
-    factors: list[FactorExposureView]
-    sectors: list[SectorExposureView]
-    measures: list[MeasureView]
-
-
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
     """Return the routes of risk."""
     router = APIRouter()
@@ -94,73 +57,75 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         async with unit_of_work.reading() as connection:
             stored = await RiskRepository(connection).find_last_assessment(portfolio_id, until=until, known_at=known_at)
         if stored is None:
-            known = "" if known_at is None else f", as known at {known_at.isoformat()}"
-            raise Problem(404, f"portfolio {portfolio_id} has not been assessed on or before {until}{known}")
-        return _views(stored)[0]
+            raise _not_assessed(portfolio_id, until, known_at)
+        return risk_views(stored)[0]
 
     @router.get("/risk")
     async def list_risk(selection: Annotated[Selection, Query()]) -> list[PortfolioRisk]:
         """List risk by as_of and portfolio; page on with the last entry's as `after_as_of`, `after_portfolio_id`."""
         async with unit_of_work.reading() as connection:
             stored = await RiskRepository(connection).list_assessments(selection.slice(clock))
-        return await asyncio.to_thread(_views, stored)
+        return await asyncio.to_thread(risk_views, stored)
 
+    _add_details(router, unit_of_work, clock)
     return router
 
 
-def _views(stored: StoredAssessments) -> list[PortfolioRisk]:
-    factors = _by_assessment(stored.factors, _factor)
-    sectors = _by_assessment(stored.sectors, _sector)
-    measures = _by_assessment(stored.measures, _measure)
-    return [
-        PortfolioRisk(
-            portfolio_id=head.portfolio_id,
-            as_of=head.as_of,
-            revision=head.revision,
-            known_at=head.known_at,
-            equity=head.equity,
-            factors=factors.get((head.as_of, head.portfolio_id), []),
-            sectors=sectors.get((head.as_of, head.portfolio_id), []),
-            measures=measures.get((head.as_of, head.portfolio_id), []),
-        )
-        for head in stored.heads
-    ]
+def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.get("/risk/scenarios")
+    async def list_scenarios() -> list[ScenarioView]:
+        """List the stress scenarios and their shocks."""
+        return scenario_views()
+
+    @router.get("/risk/portfolios/{portfolio_id}/stress")
+    async def get_portfolio_stress(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioStress:
+        """Show what the scenarios would do to a portfolio, directly and through the factors that move along."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _find_row(repository, head, "portfolio_stress")
+            moves = await repository.find_moves(head.as_of, row.moves_digest)
+        return PortfolioStress.of(head, row, moves)
+
+    @router.get("/risk/portfolios/{portfolio_id}/correlations")
+    async def get_portfolio_correlations(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioCorrelations:
+        """Show how the larger holdings of a portfolio move together, and its clusters."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            return PortfolioCorrelations.of(head, await _find_row(repository, head, "portfolio_correlations"))
+
+    @router.get("/risk/portfolios/{portfolio_id}/contributions")
+    async def get_portfolio_contributions(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioContributions:
+        """Show whose the volatility of a portfolio is: which factors' and which holdings'."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _find_row(repository, head, "portfolio_contributions")
+            (measures,) = await repository.load_rows([head], "portfolio_measures")
+        return PortfolioContributions.of(head, row, measures)
 
 
-def _by_assessment(rows: Sequence[Any], view: Callable[[Any], View]) -> dict[tuple[date, UUID], list[View]]:
-    grouped: dict[tuple[date, UUID], list[View]] = {}
-    for row in rows:
-        grouped.setdefault((row.as_of, row.portfolio_id), []).append(view(row))
-    return grouped
+async def _find_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> Any:
+    head = await repository.find_head(portfolio_id, until=until, known_at=known_at)
+    if head is None:
+        raise _not_assessed(portfolio_id, until, known_at)
+    return head
 
 
-def _factor(row: Any) -> FactorExposureView:
-    return FactorExposureView(
-        factor=row.factor,
-        beta=Measure(value=row.beta, reason=row.reason, detail=row.detail),
-        dollars=Measure(value=row.dollars, reason=row.reason, detail=row.detail),
-        coverage=_coverage(row),
-    )
+async def _find_row(repository: RiskRepository, head: Any, table: str) -> Any:
+    rows = await repository.load_rows([head], table)
+    if not rows:
+        raise Problem(404, f"the assessment of {head.as_of}, revision {head.revision}, was made before there was this")
+    return rows[0]
 
 
-def _sector(row: Any) -> SectorExposureView:
-    return SectorExposureView(
-        sector=row.sector,
-        net=row.net,
-        gross=row.gross,
-        net_over_equity=Measure(value=row.net_over_equity, reason=row.reason, detail=row.detail),
-        gross_over_equity=Measure(value=row.gross_over_equity, reason=row.reason, detail=row.detail),
-    )
-
-
-def _measure(row: Any) -> MeasureView:
-    return MeasureView(
-        measure=row.measure,
-        value=Measure(value=row.value, reason=row.reason, detail=row.detail),
-        coverage=_coverage(row),
-        unit=row.unit,
-    )
-
-
-def _coverage(row: Any) -> Measure:
-    return Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail)
+def _not_assessed(portfolio_id: UUID, until: date, known_at: datetime | None) -> Problem:
+    known = "" if known_at is None else f", as known at {known_at.isoformat()}"
+    return Problem(404, f"portfolio {portfolio_id} has not been assessed on or before {until}{known}")

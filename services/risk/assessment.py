@@ -1,17 +1,21 @@
 """The assessment of the books of a shard at one session: what it takes and what it gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from services.risk.core.books import Books
-from services.risk.core.exposures import FactorExposures, factor_exposures
-from services.risk.core.measures import MEASURES, Measured, RiskInputs
-from services.risk.core.sectors import SectorExposures, sector_exposures
-from services.risk.digests import portfolio_digests, symbol_digests
+from services.risk.core.diversification import Diversifications
+from services.risk.core.exposures import FactorExposures
+from services.risk.core.factor_model import Decomposition
+from services.risk.core.factor_moves import FactorMoves, factor_moves
+from services.risk.core.measures import MEASURES, Measured
+from services.risk.core.risk_inputs import RiskInputs
+from services.risk.core.sectors import SectorExposures
+from services.risk.core.stress import StressResults
+from services.risk.digests import factor_digest, portfolio_digests, symbol_digests
 from shared.unavailable import FloatArray, Quantities
-
-RETURN_SESSIONS = 63  # the longest window of the measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,21 @@ class HeldBooks:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorHistory:
+    """What is known of the risk factors at a session, the same for every portfolio.
+
+    `proxies` has a ticker or None per risk factor, `returns` (n_factors, RETURN_SESSIONS) their total returns,
+    `episodes` those over the historical replays, (n_factors,) by scenario id.
+    """
+
+    proxies: tuple[str | None, ...]
+    returns: FloatArray
+    episodes: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
 class AssessmentInputs:
-    """The books and what is known of their symbols.
+    """The books and what is known of their symbols and of the factors.
 
     `betas` (n_symbols, n_factors), `sectors` one a symbol, `returns` (n_symbols, RETURN_SESSIONS).
     """
@@ -35,28 +52,46 @@ class AssessmentInputs:
     betas: Quantities
     sectors: tuple[str, ...]
     returns: FloatArray
+    factors: FactorHistory
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The results of all portfolios; `measures` by name, `digests` of the inputs one a portfolio."""
+    """The results of all portfolios; `measures` by name, `digests` of the inputs one a portfolio.
+
+    `moves` are those of the session, with the digest of what they were made of.
+    """
 
     held: HeldBooks
     digests: tuple[bytes, ...]
+    proxies: tuple[str | None, ...]
+    moves: FactorMoves
+    moves_digest: bytes
     factors: FactorExposures
     sectors: SectorExposures
     measures: dict[str, Measured]
+    stress: StressResults
+    diversification: Diversifications
+    decomposition: Decomposition
 
 
 def assess(inputs: AssessmentInputs) -> Assessment:
-    """Return factor and sector exposures and every line of the table of measures."""
-    books = inputs.held.books
-    shared = RiskInputs(books, inputs.returns)
+    """Return exposures, every line of the table of measures, stress, correlations and contributions."""
+    books, history = inputs.held.books, inputs.factors
+    moves_digest = factor_digest(history.proxies, history.returns, history.episodes)
+    moves = factor_moves(history.returns, history.proxies, episodes=history.episodes)
+    risk = RiskInputs(books, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves)
     symbols = symbol_digests(inputs.held.symbols, betas=inputs.betas, sectors=inputs.sectors, returns=inputs.returns)
     return Assessment(
         held=inputs.held,
-        digests=portfolio_digests(books, symbols),
-        factors=factor_exposures(books, inputs.betas),
-        sectors=sector_exposures(books, inputs.sectors),
-        measures={measure.name: measure.compute(shared) for measure in MEASURES},
+        digests=portfolio_digests(books, symbols, common=moves_digest),
+        proxies=history.proxies,
+        moves=moves,
+        moves_digest=moves_digest,
+        factors=risk.exposures,
+        sectors=risk.sector_exposures,
+        measures={measure.name: measure.compute(risk) for measure in MEASURES},
+        stress=risk.stress,
+        diversification=risk.diversification,
+        decomposition=risk.decomposition,
     )

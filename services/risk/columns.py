@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.risk.assessment import Assessment
-from services.risk.core.measures import MEASURES
+from services.risk.digests import CODE_VERSION
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns
 from shared.unavailable import IntArray, Quantities, ReasonArray, nullable
@@ -41,6 +41,7 @@ def assessment_columns(assessment: Assessment, run_id: UUID) -> Columns:
         "portfolio_id": held.portfolio_ids,
         "as_of": [held.as_of] * len(held.portfolio_ids),
         "digest": assessment.digests,
+        "code_version": [CODE_VERSION] * len(held.portfolio_ids),
         "run_id": [run_id] * len(held.portfolio_ids),
         "equity": _money(held.books.equity),
     }
@@ -56,20 +57,6 @@ def factor_columns(assessment: Assessment, written: Written) -> Columns:
         "dollars": nullable(factors.dollars.values[rows].ravel()),
         **_why(factors.beta.unavailable[rows]),
         **_coverage(Quantities(factors.coverage.values[rows], factors.coverage.unavailable[rows])),
-    }
-
-
-def measure_columns(assessment: Assessment, written: Written) -> Columns:
-    """Return one row per portfolio and measure."""
-    values = _side_by_side([assessment.measures[measure.name].values for measure in MEASURES], written)
-    coverage = _side_by_side([assessment.measures[measure.name].coverage for measure in MEASURES], written)
-    return {
-        **_key(assessment, written, np.repeat(np.arange(written.portfolio.size), len(MEASURES))),
-        "measure": [measure.name for measure in MEASURES] * written.portfolio.size,
-        "unit": [measure.unit for measure in MEASURES] * written.portfolio.size,
-        "value": nullable(values.values.ravel()),
-        **_why(values.unavailable),
-        **_coverage(coverage),
     }
 
 
@@ -96,13 +83,6 @@ def _key(assessment: Assessment, written: Written, entry: IntArray) -> dict[str,
         "as_of": [assessment.held.as_of] * entry.size,
         "revision": written.revision[entry],
     }
-
-
-def _side_by_side(measures: list[Quantities], written: Written) -> Quantities:
-    return Quantities(
-        np.column_stack([quantities.values[written.portfolio] for quantities in measures]),
-        np.column_stack([quantities.unavailable[written.portfolio] for quantities in measures]),
-    )
 
 
 def _why(unavailable: ReasonArray) -> dict[str, list[str | None]]:

@@ -1,7 +1,7 @@
 """Digests of the inputs of an assessment, so that unchanged inputs are recognised and write nothing."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -14,8 +14,11 @@ from shared.conventions import FACTORS
 from shared.unavailable import FloatArray, Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 1
+CODE_VERSION: Final = 2
 DIGEST_BYTES: Final = 16
+
+# A history that has been restated has the same returns but for rounding.
+_RETURN_DECIMALS: Final = 12
 
 _CONTEXT: Final = repr((CODE_VERSION, FACTORS, [measure.name for measure in MEASURES])).encode()
 _REASON_CODES: Final = {None: 0.0} | {reason: index + 1.0 for index, reason in enumerate(Reason)}
@@ -27,7 +30,8 @@ def symbol_digests(
     """Return a digest of what is known of each symbol, (n_symbols, DIGEST_BYTES)."""
     whys = betas.unavailable.ravel().tolist()
     codes = np.array([_REASON_CODES[None if why is None else why.reason] for why in whys])
-    rows = _canonical(np.concatenate([betas.values, codes.reshape(betas.values.shape), returns], axis=1))
+    known = [betas.values, codes.reshape(betas.values.shape), np.round(returns, _RETURN_DECIMALS)]
+    rows = _canonical(np.concatenate(known, axis=1))
     digests = [
         hashlib.blake2b(repr(label).encode() + row.tobytes(), digest_size=DIGEST_BYTES).digest()
         for label, row in zip(zip(symbols, sectors, strict=True), rows, strict=True)
@@ -35,15 +39,23 @@ def symbol_digests(
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def portfolio_digests(books: Books, symbols: NDArray[np.uint8]) -> tuple[bytes, ...]:
-    """Return one digest per portfolio over its equity, its holdings and what is known of their symbols.
+def factor_digest(proxies: Sequence[str | None], returns: FloatArray, episodes: Mapping[str, FloatArray]) -> bytes:
+    """Return a digest of what is known of the risk factors at a session."""
+    digest = hashlib.blake2b(_CONTEXT + repr((list(proxies), sorted(episodes))).encode(), digest_size=DIGEST_BYTES)
+    for known in (returns, *(episodes[scenario] for scenario in sorted(episodes))):
+        digest.update(_canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
+    return digest.digest()
+
+
+def portfolio_digests(books: Books, symbols: NDArray[np.uint8], *, common: bytes) -> tuple[bytes, ...]:
+    """Return one digest per portfolio over its equity, its holdings, what is known of their symbols and `common`.
 
     Depends neither on the order of the positions nor on the other portfolios of the shard.
     """
     amounts = np.column_stack([books.net, books.gross]).astype(np.int64)
     holdings = np.concatenate([symbols[books.symbol], amounts.view(np.uint8)], axis=1)
     bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1)).tolist()
-    seed = hashlib.blake2b(_CONTEXT, digest_size=DIGEST_BYTES)
+    seed = hashlib.blake2b(_CONTEXT + common, digest_size=DIGEST_BYTES)
     digests = []
     for equity, (first, last) in zip(books.equity, pairwise(bounds), strict=True):
         digest = seed.copy()

@@ -1,34 +1,69 @@
 """What an assessment needs, loaded for each session of a run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 import numpy as np
 
-from services.risk.assessment import RETURN_SESSIONS, AssessmentInputs, HeldBooks
+from services.risk.assessment import AssessmentInputs, FactorHistory, HeldBooks
+from services.risk.core.risk_inputs import RETURN_SESSIONS
+from services.risk.core.scenarios import SCENARIOS
 from services.risk.repository import RiskRepository
 from shared.contracts.run import Run
+from shared.conventions import RISK_FACTORS
+from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
+from shared.unavailable import FloatArray
 
 
-async def load_inputs(
-    run: Run, portfolio_ids: Sequence[UUID], *, repository: RiskRepository, panel: PricePanel
-) -> list[AssessmentInputs]:
-    """Return the inputs of each session to assess on which any of the portfolios has a book, oldest first."""
-    await panel.refresh()
-    loaded = []
-    for as_of in await repository.list_sessions(portfolio_ids, run):
-        held = await repository.load_books(portfolio_ids, as_of)
-        loaded.append(await _of_session(held, repository, panel))
-    return loaded
+@dataclass(frozen=True, slots=True)
+class InputLoader:
+    """Reads what is stored here, the prices from the panel."""
 
+    repository: RiskRepository
+    panel: PricePanel
+    factor_set: FactorSet
 
-async def _of_session(held: HeldBooks, repository: RiskRepository, panel: PricePanel) -> AssessmentInputs:
-    prices = panel.window(held.symbols, last=held.as_of, sessions=RETURN_SESSIONS + 1)
-    return AssessmentInputs(
-        held=held,
-        betas=await repository.load_betas(held.symbols, held.as_of),
-        sectors=await repository.load_sectors(held.symbols),
-        returns=np.ascontiguousarray(simple_returns(prices.adjusted).T),
-    )
+    async def of_run(self, run: Run, portfolio_ids: Sequence[UUID]) -> list[AssessmentInputs]:
+        """Return the inputs of each session to assess on which any of the portfolios has a book, oldest first."""
+        await self.panel.refresh()
+        sessions = await self.repository.list_sessions(portfolio_ids, run)
+        return [await self.of_session(portfolio_ids, as_of) for as_of in sessions]
+
+    async def of_session(self, portfolio_ids: Sequence[UUID], as_of: date) -> AssessmentInputs:
+        """Return the inputs of one session; the panel has to be fresh."""
+        held: HeldBooks = await self.repository.load_books(portfolio_ids, as_of)
+        return AssessmentInputs(
+            held=held,
+            betas=await self.repository.load_betas(held.symbols, as_of),
+            sectors=await self.repository.load_sectors(held.symbols),
+            returns=self._returns(held.symbols, as_of),
+            factors=self._factors(as_of),
+        )
+
+    def _factors(self, as_of: date) -> FactorHistory:
+        proxies = tuple(self.factor_set.proxy(factor) for factor in RISK_FACTORS)
+        tickers = [proxy or "" for proxy in proxies]
+        return FactorHistory(proxies, self._returns(tickers, as_of), self._episodes(tickers, as_of))
+
+    def _returns(self, symbols: Sequence[str], as_of: date) -> FloatArray:
+        prices = self.panel.window(symbols, last=as_of, sessions=RETURN_SESSIONS + 1)
+        returns = simple_returns(prices.adjusted).T
+        # Near the beginning of the calendar there are fewer sessions: nobody has a return before it.
+        short = RETURN_SESSIONS - returns.shape[1]
+        return np.ascontiguousarray(np.pad(returns, ((0, 0), (short, 0)), constant_values=np.nan))
+
+    def _episodes(self, tickers: Sequence[str], as_of: date) -> dict[str, FloatArray]:
+        """Return the realised returns of the replays that had ended by the session and of which anything is known."""
+        found = {}
+        for scenario in SCENARIOS:
+            if scenario.episode is None or scenario.episode[1] > as_of:
+                continue
+            first, last = (self.panel.window(tickers, last=day, sessions=1).adjusted[-1] for day in scenario.episode)
+            realised = last / first - 1.0
+            if np.isfinite(realised).any():
+                found[scenario.scenario_id] = realised
+        return found

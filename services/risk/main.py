@@ -8,11 +8,12 @@ from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.prices.panel import PricePanel
 from shared.service import Service, build_service
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, FactorSettings
 
 
-def build(common: CommonSettings, settings: None = None, *, clock: Clock | None = None) -> Service:  # noqa: ARG001
-    """Return risk, ready to run; it has no settings of its own."""
+def build(common: CommonSettings, settings: FactorSettings | None = None, *, clock: Clock | None = None) -> Service:
+    """Return risk, ready to run."""
+    factor_set = (settings or FactorSettings()).factor_set
     service = build_service("risk", common)
     panel = PricePanel(service.engine)
     inputs = FanIn(
@@ -21,7 +22,7 @@ def build(common: CommonSettings, settings: None = None, *, clock: Clock | None 
         fan_out=fan_out_books,
         deadline_s=common.fan_in_deadline_s,
     )
-    subscribers.register(service.consume, inputs=inputs, panel=panel)
+    subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=factor_set)
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
     service.router = api.build_router(service.unit_of_work, clock or SystemClock())

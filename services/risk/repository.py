@@ -11,14 +11,15 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.risk.assessment import Assessment, HeldBooks
-from services.risk.columns import (
-    Written,
-    assessment_columns,
-    factor_columns,
+from services.risk.array_columns import (
+    contribution_columns,
+    correlation_columns,
     measure_columns,
-    sector_columns,
+    moves_columns,
+    stress_columns,
 )
+from services.risk.assessment import Assessment, HeldBooks
+from services.risk.columns import Written, assessment_columns, factor_columns, sector_columns
 from services.risk.core.books import Books
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
@@ -66,7 +67,8 @@ _NEW_REVISIONS = sa.text(
 )
 _LIST = sa.text(
     """
-    SELECT DISTINCT ON (as_of, portfolio_id) portfolio_id, as_of, revision, known_at, equity FROM assessments
+    SELECT DISTINCT ON (as_of, portfolio_id) portfolio_id, as_of, revision, known_at, equity, digest, code_version
+    FROM assessments
     WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_portfolio_id)
       AND (CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])))
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
@@ -75,7 +77,7 @@ _LIST = sa.text(
 )
 _FIND_LAST = sa.text(
     """
-    SELECT portfolio_id, as_of, revision, known_at, equity FROM assessments
+    SELECT portfolio_id, as_of, revision, known_at, equity, digest, code_version FROM assessments
     WHERE portfolio_id = :portfolio_id AND as_of <= :until
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
     ORDER BY as_of DESC, revision DESC LIMIT 1
@@ -85,8 +87,9 @@ _ROWS_OF = """
     SELECT {table}.* FROM {table} JOIN unnest(
         CAST(:portfolio_ids AS uuid[]), CAST(:as_ofs AS date[]), CAST(:revisions AS integer[])
     ) AS wanted (portfolio_id, as_of, revision) USING (portfolio_id, as_of, revision)
-    ORDER BY as_of, portfolio_id, {name}
+    ORDER BY as_of, portfolio_id{order}
 """
+_FIND_MOVES = sa.text("SELECT * FROM factor_moves WHERE as_of = :as_of AND digest = :digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +223,12 @@ class RiskRepository:
         rows = await self._connection.execute(_NEW_REVISIONS, wanted)
         written = Written.of(assessment, {row.portfolio_id: row.revision for row in rows})
         await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_measures", measure_columns(assessment, written))
         await copy_in(self._connection, "portfolio_sectors", sector_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_measures", measure_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_stress", stress_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_correlations", correlation_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_contributions", contribution_columns(assessment, written))
+        await upsert(self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), compare=())
         return count
 
     async def list_assessments(self, wanted: Slice) -> StoredAssessments:
@@ -233,25 +240,35 @@ class RiskRepository:
         self, portfolio_id: UUID, *, until: date, known_at: datetime | None
     ) -> StoredAssessments | None:
         """Return the assessment of the newest session that is not after a date, as known at that time."""
-        parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
-        heads = (await self._connection.execute(_FIND_LAST, parameters)).all()
-        return await self._with_rows(heads) if heads else None
+        head = await self.find_head(portfolio_id, until=until, known_at=known_at)
+        return None if head is None else await self._with_rows([head])
 
     async def _with_rows(self, heads: Sequence[Any]) -> StoredAssessments:
         return StoredAssessments(
             heads=heads,
-            factors=await self._rows_of(heads, "portfolio_factors", name="factor"),
-            sectors=await self._rows_of(heads, "portfolio_sectors", name="sector"),
-            measures=await self._rows_of(heads, "portfolio_measures", name="measure"),
+            factors=await self.load_rows(heads, "portfolio_factors", order="factor"),
+            sectors=await self.load_rows(heads, "portfolio_sectors", order="sector"),
+            measures=await self.load_rows(heads, "portfolio_measures"),
         )
 
-    async def _rows_of(self, heads: Sequence[Any], table: str, *, name: str) -> Sequence[Any]:
+    async def find_head(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> Any | None:
+        """Return the head of the assessment of the newest session that is not after a date, as known at that time."""
+        parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
+        return (await self._connection.execute(_FIND_LAST, parameters)).one_or_none()
+
+    async def find_moves(self, as_of: date, digest: bytes) -> Any | None:
+        """Return the factor moves of a session."""
+        return (await self._connection.execute(_FIND_MOVES, {"as_of": as_of, "digest": digest})).one_or_none()
+
+    async def load_rows(self, heads: Sequence[Any], table: str, *, order: str | None = None) -> Sequence[Any]:
+        """Return the rows of a table that belong to these assessments, by as_of and portfolio."""
         parameters = {
             "portfolio_ids": [head.portfolio_id for head in heads],
             "as_ofs": [head.as_of for head in heads],
             "revisions": [head.revision for head in heads],
         }
-        return (await self._connection.execute(sa.text(_ROWS_OF.format(table=table, name=name)), parameters)).all()
+        query = _ROWS_OF.format(table=table, order=f", {order}" if order else "")
+        return (await self._connection.execute(sa.text(query), parameters)).all()
 
 
 def _unavailable(rows: Sequence[Any]) -> ReasonArray:

@@ -11,14 +11,15 @@ from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import RiskDue
 from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 
 
-def register(consume: Consume, *, inputs: FanIn, panel: PricePanel) -> None:
+def register(consume: Consume, *, inputs: FanIn, panel: PricePanel, factor_set: FactorSet) -> None:
     """Declare the consumers."""
     consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(SymbolsFactored, store_betas, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(PortfoliosValued, store_books, on_failure=report_failed_books, inputs=inputs)
-    consume(RiskDue, assess_portfolios, on_failure=report_failed_assessment, panel=panel)
+    consume(RiskDue, assess_portfolios, on_failure=report_failed_assessment, panel=panel, factor_set=factor_set)

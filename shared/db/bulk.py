@@ -67,7 +67,7 @@ async def upsert(
     key : sequence of str
         The natural key, a unique constraint of the table.
     compare : sequence of str, optional
-        Columns in which a difference counts; by default all but the key.
+        Columns in which a difference counts; by default all but the key. With none, what is there stays.
     touch : mapping of column to SQL expression, optional
         Set beside the columns when a row is replaced.
 
@@ -80,7 +80,7 @@ async def upsert(
         return 0
     staging = await stage(connection, table, columns)
     names = ", ".join(columns)
-    compared = compare or [name for name in columns if name not in key]
+    compared = [name for name in columns if name not in key] if compare is None else compare
     action = "NOTHING"
     if compared:
         assignments = [f"{name} = excluded.{name}" for name in columns if name not in key]

@@ -10,11 +10,12 @@ from services.portfolio.core.marking import Holdings
 from services.portfolio.core.trades import Exits, Lots, Market
 from services.portfolio.core.valuation import Opening, roll_forward
 from services.risk.core.books import Books
-from services.risk.core.exposures import factor_exposures
-from services.risk.core.measures import MEASURES, RiskInputs
+from services.risk.core.factor_moves import factor_moves
+from services.risk.core.measures import MEASURES
+from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities
-from shared.conventions import FACTORS
+from shared.conventions import FACTORS, RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
 from shared.unavailable import Quantities
@@ -61,8 +62,11 @@ def _numbers(universe: Universe, portfolios: int, size: int) -> dict[str, list[A
     valued = roll_forward(
         lots, market, exits=Exits(none, none, none.astype(float), none.astype(float)), flows=flows, opening=opening
     )
-    exposures = factor_exposures(books, estimates.betas)
-    inputs = RiskInputs(books, np.ascontiguousarray(simple_returns(closes[-64:]).T))
+    returns = np.ascontiguousarray(simple_returns(universe.close[-RETURN_SESSIONS - 1 :]).T)
+    tickers = tuple(factor_set.proxy(factor) for factor in RISK_FACTORS)
+    factor_returns = returns[[column[ticker or ""] for ticker in tickers]]
+    moves = factor_moves(factor_returns, tickers, episodes={})
+    inputs = RiskInputs(books, estimates.betas, ["Technology"] * len(universe.symbols), returns, factor_returns, moves)
     measures = [measure.compute(inputs).values.values for measure in MEASURES]
     return {
         "bound_bars": [list(universe.symbols), closes[-1]],
@@ -82,7 +86,8 @@ def _numbers(universe: Universe, portfolios: int, size: int) -> dict[str, list[A
             valued.positions.pnl[0].astype(float),
         ],
         "bound_snapshots": [valued.portfolios.equity[0].astype(float), valued.portfolios.pnl[0].astype(float)],
-        "bound_risk": [exposures.beta.values.ravel(), exposures.coverage.values.ravel()],
+        "bound_risk": [inputs.exposures.beta.values.ravel(), inputs.exposures.coverage.values.ravel()],
+        "bound_stress": [inputs.stress.direct.values.ravel(), inputs.stress.propagated.values.ravel()],
         "bound_measures": [np.concatenate(measures)],
     }
 

@@ -24,8 +24,6 @@ class CorrelationMatrix:
         Symmetric with ones on the diagonal; NaN for a pair with too few common sessions or without variance.
     complete : ndarray of int64
         The series that have a correlation with one another: every eigenvalue of their part is >= 0.
-    eigenvalues, eigenvectors : ndarray of shape (c,), (c, c)
-        Of that part, ascending.
     clip : float
         Largest absolute change of an entry by the repair, 0 where none was needed.
     missing_pairs : int
@@ -33,8 +31,6 @@ class CorrelationMatrix:
 
     values: FloatArray
     complete: IntArray
-    eigenvalues: FloatArray
-    eigenvectors: FloatArray
     clip: float
     missing_pairs: int
 
@@ -69,18 +65,17 @@ def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP
     missing_pairs = int(np.isnan(values).sum()) // 2
     complete = _complete_set(values)
     part = values[np.ix_(complete, complete)]
-    eigenvalues, eigenvectors = np.linalg.eigh(part)
     clip = 0.0
-    if eigenvalues.size and eigenvalues[0] < NOT_PSD:
-        repaired = nearest_psd(eigenvalues, eigenvectors)
+    if part.size and np.linalg.eigvalsh(part)[0] < NOT_PSD:
+        repaired = nearest_psd(part)
         clip = float(np.abs(repaired - part).max())
         values[np.ix_(complete, complete)] = repaired
-        eigenvalues, eigenvectors = np.linalg.eigh(repaired)
-    return CorrelationMatrix(values, complete, np.maximum(eigenvalues, 0.0), eigenvectors, clip, missing_pairs)
+    return CorrelationMatrix(values, complete, clip, missing_pairs)
 
 
-def nearest_psd(eigenvalues: FloatArray, eigenvectors: FloatArray) -> FloatArray:
+def nearest_psd(matrix: FloatArray) -> FloatArray:
     """Return the matrix with negative eigenvalues set to zero, scaled back to ones on the diagonal."""
+    eigenvalues, eigenvectors = np.linalg.eigh(matrix)
     rebuilt = (eigenvectors * np.maximum(eigenvalues, 0.0)) @ eigenvectors.T
     scale = np.sqrt(np.diag(rebuilt))
     scale = np.where(scale > 0, scale, 1.0)

@@ -79,9 +79,9 @@ def diversify(books: Books, returns: FloatArray, sectors: Sequence[str]) -> Dive
     -------
     Diversifications
         `average`: correlation weighted by the product of absolute exposures, over the pairs that have one.
-        `effective_bets`: exponential of the entropy of the variance shares of the principal portfolios (Meucci 2009),
-        of the holdings' risks, exposure times volatility. Both `NOT_APPLICABLE` for an empty book, the average also
-        with fewer than two holdings; `DEGENERATE_INPUT` where weights or risks vanish.
+        `effective_bets`: exponential of the entropy of the shares that the principal components of the holdings' P&L
+        have in its variance. Both are `NOT_APPLICABLE` for an empty book, the average also with fewer than two
+        holdings, and `DEGENERATE_INPUT` where weights or risks vanish.
 
     Notes
     -----
@@ -148,11 +148,10 @@ def _effective_bets(
     largest = float(np.abs(risks).max()) if np.isfinite(risks).all() else 0.0
     if largest <= 0:
         return NO_RISK
-    along = (matrix.eigenvectors * (risks / largest)[:, None]).sum(axis=0)
-    variances = along * along * matrix.eigenvalues
+    scaled = risks / largest
+    part = matrix.values[np.ix_(matrix.complete, matrix.complete)]
+    variances = np.linalg.eigvalsh(part * scaled * scaled[:, None])
     total = float(variances.sum())
-    if total <= 0:
-        return NO_RISK
     shares = variances[variances > 0] / total
     return float(np.exp(-(shares * np.log(shares)).sum()))
 

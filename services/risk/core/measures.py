@@ -2,50 +2,47 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from functools import partial
+from typing import Final, Self
 
 import numpy as np
 
-from services.risk.core.books import Books
-from services.risk.core.concentration import Concentration, concentration
 from services.risk.core.ratios import over_equity
-from services.risk.core.volatility import ReturnSeries, realised_volatility, return_series
-from shared.unavailable import FloatArray, Quantities
-
-
-@dataclass(frozen=True)
-class RiskInputs:
-    """What measures are computed from; what several share is computed once.
-
-    `returns` are total returns of the symbols that `books` points to, (n_symbols, n_sessions), oldest first.
-    """
-
-    books: Books
-    returns: FloatArray
-
-    @cached_property
-    def concentration(self) -> Concentration:
-        """Return the concentration of the books."""
-        return concentration(self.books)
-
-    @cached_property
-    def series_21(self) -> ReturnSeries:
-        """Return the return series over 21 sessions."""
-        return return_series(self.books, self.returns, window=21)
-
-    @cached_property
-    def series_63(self) -> ReturnSeries:
-        """Return the return series over 63 sessions."""
-        return return_series(self.books, self.returns, window=63)
+from services.risk.core.risk_inputs import RiskInputs
+from services.risk.core.volatility import ReturnSeries, realised_volatility, volatility_percentile, volatility_trend
+from shared.conventions import (
+    BACKTEST_SESSIONS,
+    CORRELATION_WINDOW,
+    FACTOR_WINDOW,
+    VAR_HORIZONS,
+    VAR_LEVELS,
+)
+from shared.unavailable import IntArray, Quantities
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A measure of every portfolio, and the part of the gross exposure it speaks for; both of shape (n_portfolios,)."""
+    """A measure of every portfolio; all of shape (n_portfolios,).
+
+    `coverage` is the part of the gross exposure it speaks for, `window` the sessions it looks back on (0: the state as
+    of the session), `observations` the returns that it used.
+    """
 
     values: Quantities
     coverage: Quantities
+    observations: IntArray
+    window: IntArray
+
+    @classmethod
+    def of_series(cls, values: Quantities, series: ReturnSeries) -> Self:
+        """Return what was measured on a series."""
+        return cls(values, series.coverage, series.length, series.length)
+
+    @classmethod
+    def of_state(cls, values: Quantities) -> Self:
+        """Return what was measured on the whole book as it stands."""
+        nothing = np.zeros(values.values.shape, dtype=np.int64)
+        return cls(values, Quantities.available(np.ones(values.values.shape)), nothing, nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,53 +57,148 @@ class Measure:
 
 def volatility_21d(inputs: RiskInputs) -> Measured:
     """Return the volatility over 21 sessions."""
-    return Measured(realised_volatility(inputs.series_21), inputs.series_21.coverage)
+    return Measured.of_series(realised_volatility(inputs.series_21), inputs.series_21)
 
 
 def volatility_63d(inputs: RiskInputs) -> Measured:
     """Return the volatility over 63 sessions."""
-    return Measured(realised_volatility(inputs.series_63), inputs.series_63.coverage)
+    return Measured.of_series(realised_volatility(inputs.series_63), inputs.series_63)
+
+
+def volatility_har(inputs: RiskInputs) -> Measured:
+    """Return the forecast of volatility."""
+    return Measured.of_series(inputs.har.volatility, inputs.longest_series)
+
+
+def volatility_trend_slope(inputs: RiskInputs) -> Measured:
+    """Return the slope of volatility."""
+    return Measured.of_series(volatility_trend(inputs.series_of_trend)[0], inputs.series_of_trend)
+
+
+def volatility_trend_strength(inputs: RiskInputs) -> Measured:
+    """Return how much of the moves of volatility the slope explains."""
+    return Measured.of_series(volatility_trend(inputs.series_of_trend)[1], inputs.series_of_trend)
+
+
+def volatility_rank(inputs: RiskInputs) -> Measured:
+    """Return where volatility stands in its year."""
+    return Measured.of_series(volatility_percentile(inputs.series_of_percentile), inputs.series_of_percentile)
+
+
+def tail(inputs: RiskInputs, *, kind: str, level: int, horizon: int) -> Measured:
+    """Return a value at risk or an expected shortfall."""
+    table: Quantities = getattr(inputs.tails, kind)
+    cell = slice(None), VAR_LEVELS.index(level), VAR_HORIZONS.index(horizon)
+    return Measured.of_series(Quantities(table.values[cell], table.unavailable[cell]), inputs.longest_series)
+
+
+def backtested(inputs: RiskInputs, *, kind: str, level: int) -> Measured:
+    """Return a figure of the back-test."""
+    table: Quantities = getattr(inputs.backtest, kind)
+    cell = slice(None), VAR_LEVELS.index(level)
+    values = Quantities(table.values[cell], table.unavailable[cell])
+    sessions = np.where(values.unavailable.astype(np.bool_), 0, 2 * BACKTEST_SESSIONS)
+    return Measured(values, inputs.longest_series.coverage, sessions, sessions)
+
+
+def diversified(inputs: RiskInputs, *, kind: str) -> Measured:
+    """Return a figure of the correlations."""
+    values = inputs.diversification.quantity(kind)
+    sessions = np.where(values.unavailable.astype(np.bool_), 0, CORRELATION_WINDOW)
+    return Measured(values, inputs.diversification.coverage, sessions, sessions)
+
+
+def decomposed(inputs: RiskInputs, *, kind: str) -> Measured:
+    """Return a figure of the factor model."""
+    found = inputs.decomposition
+    values: Quantities = getattr(found, kind)
+    sessions = np.where(values.unavailable.astype(np.bool_), 0, FACTOR_WINDOW)
+    return Measured(values, found.coverage, found.observations, sessions)
 
 
 def hhi(inputs: RiskInputs) -> Measured:
     """Return the Herfindahl-Hirschman index."""
-    return _of_the_whole_book(inputs.concentration.hhi)
+    return Measured.of_state(inputs.concentration.hhi)
 
 
 def effective_positions(inputs: RiskInputs) -> Measured:
     """Return the effective number of positions."""
-    return _of_the_whole_book(inputs.concentration.effective_positions)
+    return Measured.of_state(inputs.concentration.effective_positions)
 
 
 def top_3_concentration(inputs: RiskInputs) -> Measured:
     """Return the weight of the three largest names."""
-    return _of_the_whole_book(inputs.concentration.top_3)
+    return Measured.of_state(inputs.concentration.top_3)
 
 
 def top_10_concentration(inputs: RiskInputs) -> Measured:
     """Return the weight of the ten largest names."""
-    return _of_the_whole_book(inputs.concentration.top_10)
+    return Measured.of_state(inputs.concentration.top_10)
 
 
 def gross_leverage(inputs: RiskInputs) -> Measured:
     """Return gross exposure over equity."""
     books = inputs.books
-    return _of_the_whole_book(over_equity(books, books.totals(books.gross).astype(np.float64)))
+    return Measured.of_state(over_equity(books, books.totals(books.gross).astype(np.float64)))
 
 
 def net_leverage(inputs: RiskInputs) -> Measured:
     """Return net exposure over equity."""
     books = inputs.books
-    return _of_the_whole_book(over_equity(books, books.totals(books.net).astype(np.float64)))
+    return Measured.of_state(over_equity(books, books.totals(books.net).astype(np.float64)))
 
 
-def _of_the_whole_book(values: Quantities) -> Measured:
-    return Measured(values, Quantities.available(np.ones(values.values.shape)))
+def _tail_measures() -> list[Measure]:
+    figures = {"var": "loss that is not exceeded with", "es": "mean loss beyond the VaR at"}
+    return [
+        Measure(
+            name=f"{figure}_{level}_{horizon}d_{method}",
+            what=f"{method} {what} {level} % over {horizon} sessions, over equity",
+            unit="1",
+            compute=partial(tail, kind=f"{method}_{figure}", level=level, horizon=horizon),
+        )
+        for method in ("historical", "parametric", "har")
+        for figure, what in figures.items()
+        for level in VAR_LEVELS
+        for horizon in VAR_HORIZONS
+    ]
+
+
+def _backtest_measures() -> list[Measure]:
+    figures = {
+        "var_exceptions": ("exceptions", "sessions whose loss exceeded the historical VaR before them", "sessions"),
+        "kupiec_likelihood_ratio": ("likelihood_ratio", "Kupiec's likelihood ratio of the exceptions", "1"),
+        "kupiec_p": ("p_value", "chance of exceptions as far from their promise as these", "1"),
+    }
+    return [
+        Measure(f"{name}_{level}", f"{what}, {level} %", unit, partial(backtested, kind=kind, level=level))
+        for name, (kind, what, unit) in figures.items()
+        for level in VAR_LEVELS
+    ]
 
 
 MEASURES: Final = (
     Measure("volatility_21d", "annualised volatility of today's book over the last 21 sessions", "1", volatility_21d),
     Measure("volatility_63d", "annualised volatility of today's book over the last 63 sessions", "1", volatility_63d),
+    Measure("volatility_har", "annualised volatility expected over the next 21 sessions", "1", volatility_har),
+    Measure("volatility_trend", "slope of the last ten 21-session volatilities", "1 a session", volatility_trend_slope),
+    Measure("volatility_trend_strength", "R squared of that line", "1", volatility_trend_strength),
+    Measure("volatility_percentile", "share of a year of 21-session volatilities below today's", "1", volatility_rank),
+    *_tail_measures(),
+    *_backtest_measures(),
+    Measure(
+        "average_correlation",
+        "exposure-weighted correlation of the holdings",
+        "1",
+        partial(diversified, kind="average"),
+    ),
+    Measure("effective_bets", "number of equal uncorrelated bets", "bets", partial(diversified, kind="effective_bets")),
+    Measure("model_volatility", "annualised volatility by the factor model", "1", partial(decomposed, kind="total")),
+    Measure("systematic_volatility", "what the style factors explain", "1", partial(decomposed, kind="systematic")),
+    Measure("specific_volatility", "what they leave", "1", partial(decomposed, kind="specific")),
+    Measure(
+        "systematic_share", "part of the variance that they explain", "1", partial(decomposed, kind="systematic_share")
+    ),
     Measure("hhi", "Herfindahl-Hirschman index of absolute exposure by symbol", "0-10000", hhi),
     Measure("effective_positions", "number of equal positions with the same HHI", "positions", effective_positions),
     Measure("top_3_concentration", "three largest names over total absolute exposure", "1", top_3_concentration),

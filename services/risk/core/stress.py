@@ -112,13 +112,19 @@ def _covariances(dollars: FloatArray, moves: FactorMoves) -> FloatArray:
     """Return the covariance of each portfolio's P&L with each factor, (n_portfolios, n_factors)."""
     known = np.nan_to_num(moves.covariance)
     joint = np.where(_STYLES, dollars, 0.0)
-    through_styles = np.column_stack([(joint * column).sum(axis=1) for column in known.T])
+    through_styles = _sums(joint, known)
     return np.where(_STYLES, through_styles, dollars * np.diag(known))
 
 
 def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:
-    """Return the sums over factors of exposure times size, one scenario at a time: (n_portfolios, n_scenarios)."""
-    return np.column_stack([(exposures * size).sum(axis=1) for size in sizes])
+    """Return the sums over factors of exposure times size, (n_portfolios, n_sizes).
+
+    Factor by factor: a matrix product would round differently with the size of the shard.
+    """
+    totals = np.zeros((exposures.shape[0], sizes.shape[0]))
+    for exposure, size in zip(exposures.T, sizes.T, strict=True):
+        totals += exposure[:, None] * size
+    return totals
 
 
 def _coverage(exposures: FactorExposures, needed: BoolArray) -> Quantities:

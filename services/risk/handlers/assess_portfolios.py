@@ -4,17 +4,18 @@ import asyncio
 
 from services.risk.announcing import headlines
 from services.risk.assessment import Assessment, AssessmentInputs, assess
-from services.risk.inputs import load_inputs
+from services.risk.inputs import InputLoader
 from services.risk.repository import RiskRepository
 from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.db.unit_of_work import UnitOfWork
+from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 
 
-async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePanel) -> None:
+async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePanel, factor_set: FactorSet) -> None:
     """Load books, betas, sectors and returns, assess, store, announce."""
     repository = RiskRepository(uow.connection)
-    inputs = await load_inputs(event.run, event.portfolio_ids, repository=repository, panel=panel)
+    inputs = await InputLoader(repository, panel, factor_set).of_run(event.run, event.portfolio_ids)
 
     assessments = await asyncio.to_thread(_assess_each, inputs)
 

@@ -19,6 +19,7 @@ from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.contracts.run import Run
 from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 from shared.service import Service
@@ -50,7 +51,7 @@ class Risk:
                     case PortfoliosValued():
                         await store_books(event, uow, inputs=self.inputs)
                     case RiskDue():
-                        await assess_portfolios(event, uow, panel=self.panel)
+                        await assess_portfolios(event, uow, panel=self.panel, factor_set=FactorSet())
                     case _:
                         raise AssertionError(f"risk does not read {event.topic}")
 
@@ -78,8 +79,14 @@ class Risk:
         return (await self.rows(query, id=portfolio_id, factor=factor))[0]
 
     async def measures(self, portfolio_id: UUID) -> dict[str, Any]:
-        """Return the newest row of each measure."""
-        query = "SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY revision"
+        """Return the newest measures, taken apart."""
+        query = """
+            SELECT m.* FROM (
+                SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY revision DESC LIMIT 1
+            ) newest, unnest(measures, values, values_reasons, values_details, coverages, coverages_reasons,
+                observations, window_sessions) AS m (measure, value, reason, detail, coverage, coverage_reason,
+                observations, window_sessions)
+        """
         return {row.measure: row for row in await self.rows(query, id=portfolio_id)}
 
     async def sectors(self, portfolio_id: UUID) -> dict[str, Any]:

@@ -5,13 +5,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import numpy as np
 import pytest
 
 from services.risk.core.measures import MEASURES
+from services.risk.core.scenarios import SCENARIOS
+from services.risk.digests import CODE_VERSION
 from services.risk.main import build
 from shared.calendar import shift_session
 from shared.clock import FixedClock
 from shared.conventions import FACTORS, MARKET_BETA
+from shared.factor_set import FactorSet
 from shared.service import build_app
 from tests.integration.risk.conftest import Risk
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
@@ -190,3 +194,92 @@ async def test_risk_without_a_token_is_refused(client: httpx.AsyncClient) -> Non
     response = await client.get("/risk", headers={"Authorization": ""})
 
     assert response.status_code == 401
+
+
+async def _assessed_book(risk: Risk, *, sessions: int = 300) -> tuple[UUID, tuple[str, ...]]:
+    run, portfolio_id = make_run(), uuid4()
+    symbols = new_symbols(3)
+    proxies = {ticker: closes(sessions, seed=50 + index) for index, ticker in enumerate(FactorSet().tickers())}
+    prices = {symbol: closes(sessions, seed=index) for index, symbol in enumerate(symbols)}
+    await risk.assess(
+        priced(run, {**prices, **proxies}),
+        profiled(run, dict.fromkeys(symbols, "Energy")),
+        factored(run, dict.fromkeys(symbols, 1.2)),
+        valued(run, book(portfolio_id, dict(zip(symbols, (100_000.0, 60_000.0, -40_000.0), strict=True)))),
+    )
+    return portfolio_id, symbols
+
+
+async def test_stress_of_a_portfolio_shows_every_scenario_and_its_moves(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, _ = await _assessed_book(risk)
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}/stress")).json()
+
+    scenarios = {entry["scenario"]: entry for entry in view["scenarios"]}
+    assert list(scenarios) == [scenario.scenario_id for scenario in SCENARIOS]
+    down = scenarios["market_down_10"]
+    # 120,000 net x 1.2
+    assert down["direct"]["value"] == pytest.approx(-14_400.0)
+    assert down["propagated"]["value"] == pytest.approx(-14_400.0, rel=1e-9)
+    assert (down["basis"], down["beyond_gross"], down["coverage"]["value"]) == ("hypothetical", False, 1.0)
+    moves = {entry["factor"]: entry for entry in down["moves"]}
+    assert (moves["market"]["shock"], moves["market"]["move"]) == (-0.1, -0.1)
+    assert moves["value"]["shock"] is None
+    assert isinstance(moves["value"]["move"], float)
+    assert scenarios["financial_crisis_2008"]["basis"] == "tabulated"
+    assert (view["revision"], view["code_version"], len(view["digest"])) == (1, CODE_VERSION, 32)
+
+
+async def test_correlations_of_a_portfolio_are_a_symmetric_matrix(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, symbols = await _assessed_book(risk)
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}/correlations")).json()
+
+    assert view["symbols"] == list(symbols)
+    matrix = np.array(view["matrix"])
+    np.testing.assert_array_equal(matrix, matrix.T)
+    returns = [np.diff(series) / series[:-1] for series in (closes(300, seed=index) for index in range(3))]
+    np.testing.assert_allclose(matrix, np.corrcoef([row[-90:] for row in returns]), atol=1e-12)
+    assert (view["clip"], view["missing_pairs"], view["clusters"]) == (0.0, 0, [])
+
+
+async def test_contributions_add_up_to_the_stored_volatility(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, symbols = await _assessed_book(risk)
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}/contributions")).json()
+    measures = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()["measures"]
+
+    total = next(entry for entry in measures if entry["measure"] == "model_volatility")
+    assert view["volatility"] == total["value"]
+    assert (total["observations"], total["window"]) == (252, 252)
+    factors = sum(entry["contribution"] for entry in view["factors"]) + view["specific"]
+    assert factors == pytest.approx(total["value"]["value"], rel=1e-9)
+    assert [entry["symbol"] for entry in view["holdings"]] == list(symbols)
+    assert [entry["weight"] for entry in view["holdings"]] == [0.5, 0.3, -0.2]
+    assert sum(entry["contribution"] for entry in view["holdings"]) == pytest.approx(factors, rel=1e-9)
+
+
+@pytest.mark.parametrize("what", ["stress", "correlations", "contributions"])
+async def test_details_of_a_portfolio_that_was_never_assessed_are_not_found(
+    client: httpx.AsyncClient, what: str
+) -> None:
+    response = await client.get(f"/risk/portfolios/{uuid4()}/{what}")
+
+    assert response.status_code == 404
+    assert "has not been assessed" in response.json()["detail"]
+
+
+async def test_scenarios_are_listed_with_their_shocks(client: httpx.AsyncClient) -> None:
+    listed = (await client.get("/risk/scenarios")).json()
+
+    found = {entry["scenario"]: entry for entry in listed}
+    assert found["value_rotation_20"]["shocks"] == {"value": 0.2, "growth": -0.1}
+    assert found["covid_crash_2020"]["episode"] == ["2020-02-19", "2020-03-23"]
+
+
+async def test_measures_of_a_whole_history_are_all_there(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, _ = await _assessed_book(risk)
+
+    measures = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()["measures"]
+
+    assert [entry["measure"] for entry in measures if entry["value"]["value"] is None] == []

@@ -15,6 +15,16 @@ from tests.integration.risk.conftest import Risk
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.runs import SESSION, make_run
 
+ASSESSED = (
+    "assessments",
+    "portfolio_factors",
+    "portfolio_sectors",
+    "portfolio_measures",
+    "portfolio_stress",
+    "portfolio_correlations",
+    "portfolio_contributions",
+)
+
 
 async def test_assessment_of_a_levered_book_is_stored_and_announced(risk: Risk) -> None:
     run, portfolio_id = make_run(), uuid4()
@@ -40,7 +50,7 @@ async def test_assessment_of_a_levered_book_is_stored_and_announced(risk: Risk) 
     }
     assert (sectors["Financials"].net_over_equity, sectors["Financials"].gross_over_equity) == (-1.5, 1.5)
     measures = await risk.measures(portfolio_id)
-    assert {name: row.unit for name, row in measures.items()} == {entry.name: entry.unit for entry in MEASURES}
+    assert list(measures) == [entry.name for entry in MEASURES]
     assert (measures["gross_leverage"].value, measures["net_leverage"].value) == (4.0, 1.0)
     # weights 5/8 and 3/8: HHI 10,000 x 34/64
     assert measures["hhi"].value == pytest.approx(5312.5)
@@ -197,7 +207,7 @@ async def test_assessment_with_unchanged_inputs_writes_nothing(risk: Risk) -> No
         )
         assert len(assessed.headlines) == 2
 
-    for table, rows in (("assessments", 1), ("portfolio_factors", len(FACTORS)), ("portfolio_measures", len(MEASURES))):
+    for table, rows in (("assessments", 1), ("portfolio_factors", len(FACTORS)), ("portfolio_measures", 1)):
         found = await risk.rows(f"SELECT revision FROM {table} WHERE portfolio_id = :id", id=portfolio_id)
         assert [row.revision for row in found] == [1] * rows
 
@@ -251,7 +261,7 @@ async def test_assessment_of_a_portfolio_does_not_depend_on_its_neighbours(risk:
         alone[portfolio_id] = await results(risk, portfolio_id)
     # Without what is stored it writes again, instead of recognising the digests.
     async with risk.service.engine.begin() as connection:
-        for table in ("assessments", "portfolio_factors", "portfolio_measures", "portfolio_sectors"):
+        for table in ASSESSED:
             await connection.exec_driver_sql(f"DELETE FROM {table}")
     run = make_run()
     await risk.assess(
@@ -270,7 +280,10 @@ async def results(risk: Risk, portfolio_id: object) -> list[tuple[object, ...]]:
     queries = (
         "SELECT digest, equity FROM assessments WHERE portfolio_id = :id",
         "SELECT * FROM portfolio_factors WHERE portfolio_id = :id ORDER BY factor",
-        "SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY measure",
+        "SELECT * FROM portfolio_measures WHERE portfolio_id = :id",
+        "SELECT * FROM portfolio_stress WHERE portfolio_id = :id",
+        "SELECT * FROM portfolio_correlations WHERE portfolio_id = :id",
+        "SELECT * FROM portfolio_contributions WHERE portfolio_id = :id",
         "SELECT * FROM portfolio_sectors WHERE portfolio_id = :id ORDER BY sector",
     )
     return [tuple(row) for query in queries for row in await risk.rows(query, id=portfolio_id)]

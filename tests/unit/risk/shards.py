@@ -7,10 +7,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from services.risk.core.books import Books
+from services.risk.core.factor_moves import factor_moves
+from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
+from shared.conventions import FACTORS, RISK_FACTORS
 from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
 
-N_FACTORS = 3
-N_SESSIONS = 30
+N_FACTORS = len(FACTORS)
+N_SESSIONS = RETURN_SESSIONS
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,13 @@ class Shard:
     betas: Quantities
     returns: FloatArray
     sectors: tuple[str, ...]
+    factor_returns: FloatArray
+
+    @property
+    def inputs(self) -> RiskInputs:
+        """Return what the measures take."""
+        moves = factor_moves(self.factor_returns, RISK_FACTORS, episodes={})
+        return RiskInputs(self.books, self.betas, self.sectors, self.returns, self.factor_returns, moves)
 
     @property
     def books(self) -> Books:
@@ -62,6 +72,7 @@ class Shard:
             Quantities(self.betas.values[held], self.betas.unavailable[held]),
             self.returns[held],
             tuple(self.sectors[index] for index in held),
+            self.factor_returns,
         )
 
 
@@ -73,8 +84,10 @@ def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> 
     rng = np.random.default_rng(seed)
     equity = rng.integers(1_000_000, 100_000_000, n_portfolios)
     equity[rng.random(n_portfolios) < 0.1] *= -1
-    returns = rng.normal(0, 0.02, (n_symbols, N_SESSIONS))
+    factor_returns = rng.normal(0, 0.01, (len(RISK_FACTORS), N_SESSIONS))
+    returns = rng.normal(0.5, 0.5, (n_symbols, 1)) * factor_returns[0] + rng.normal(0, 0.02, (n_symbols, N_SESSIONS))
     returns[rng.random(n_symbols) < 0.2, rng.integers(0, N_SESSIONS)] = np.nan
+    returns[rng.random(n_symbols) < 0.1, : rng.integers(0, N_SESSIONS)] = np.nan
     return Shard(
         tuple(f"S{index:02d}" for index in range(n_symbols)),
         rng.integers(0, n_portfolios, n_positions),
@@ -84,6 +97,7 @@ def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> 
         _betas(rng, n_symbols),
         returns,
         tuple(rng.choice(["Technology", "Energy", "Unclassified"], n_symbols).tolist()),
+        factor_returns,
     )
 
 

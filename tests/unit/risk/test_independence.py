@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.risk.core.exposures import factor_exposures
-from services.risk.core.measures import MEASURES, RiskInputs
+from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import sector_exposures
 from shared.unavailable import FloatArray
 from tests.unit.risk.shards import Shard, shards
@@ -16,9 +16,12 @@ def results(shard: Shard) -> list[FloatArray]:
     books = shard.books
     exposures = factor_exposures(books, shard.betas)
     numbers = [exposures.beta.values, exposures.dollars.values, exposures.coverage.values]
+    inputs = shard.inputs
     for measure in MEASURES:
-        measured = measure.compute(RiskInputs(books, shard.returns))
+        measured = measure.compute(inputs)
         numbers += [measured.values.values, measured.coverage.values]
+    numbers += [inputs.stress.direct.values, inputs.stress.propagated.values, inputs.stress.coverage.values]
+    numbers += [inputs.decomposition.by_factor, inputs.decomposition.by_specific]
     return numbers
 
 
@@ -57,8 +60,9 @@ def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject
 
 @given(shards())
 def test_every_missing_measure_has_a_reason_and_no_other(shard: Shard) -> None:
+    inputs = shard.inputs
     for measure in MEASURES:
-        measured = measure.compute(RiskInputs(shard.books, shard.returns))
+        measured = measure.compute(inputs)
         for quantity in (measured.values, measured.coverage):
             np.testing.assert_array_equal(np.isnan(quantity.values), quantity.unavailable.astype(bool))
 

@@ -1,0 +1,148 @@
+"""From an assessment to the columns of the tables with one row a portfolio: a vector or a matrix is one value."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from services.risk.assessment import Assessment
+from services.risk.columns import Written
+from services.risk.core.measures import MEASURES
+from services.risk.core.scenarios import SCENARIOS
+from shared.conventions import RISK_FACTORS, STYLE_FACTORS
+from shared.db.bulk import Columns
+from shared.unavailable import FloatArray, Quantities, ReasonArray, nullable
+
+
+def measure_columns(assessment: Assessment, written: Written) -> Columns:
+    """Return the measures of each portfolio, arrays in the order of their table."""
+    found = [assessment.measures[measure.name] for measure in MEASURES]
+    values = _side_by_side([measured.values for measured in found], written)
+    coverage = _side_by_side([measured.coverage for measured in found], written)
+    return {
+        **_key(assessment, written),
+        "measures": [[measure.name for measure in MEASURES]] * written.portfolio.size,
+        **_values("values", values),
+        **_values("coverages", coverage),
+        "observations": np.column_stack([measured.observations[written.portfolio] for measured in found]).tolist(),
+        "window_sessions": np.column_stack([measured.window[written.portfolio] for measured in found]).tolist(),
+    }
+
+
+def stress_columns(assessment: Assessment, written: Written) -> Columns:
+    """Return the scenarios of each portfolio, arrays in the order of their table."""
+    stress, rows = assessment.stress, written.portfolio
+    return {
+        **_key(assessment, written),
+        "moves_digest": [assessment.moves_digest] * rows.size,
+        "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]] * rows.size,
+        **_values("direct", _rows(stress.direct, written)),
+        **_values("propagated", _rows(stress.propagated, written)),
+        **_values("coverages", _rows(stress.coverage, written)),
+        "beyond_gross": stress.beyond_gross[rows].tolist(),
+    }
+
+
+def correlation_columns(assessment: Assessment, written: Written) -> Columns:
+    """Return the correlation matrix of each portfolio, the part above the diagonal row by row, and its clusters."""
+    held = assessment.held
+    names = np.array(held.symbols, dtype=object)
+    found = [assessment.diversification.portfolios[index] for index in written.portfolio.tolist()]
+    return {
+        **_key(assessment, written),
+        "symbols": [names[held.books.symbol[entry.holdings]].tolist() for entry in found],
+        "correlations": [_above(entry.matrix.values) for entry in found],
+        "clip": [entry.matrix.clip for entry in found],
+        "missing_pairs": [entry.matrix.missing_pairs for entry in found],
+        "clusters": [entry.cluster.tolist() for entry in found],
+        "cluster_names": [list(entry.cluster_names) for entry in found],
+    }
+
+
+def contribution_columns(assessment: Assessment, written: Written) -> Columns:
+    """Return whose the volatility of each portfolio is: factors, what is specific, and holdings."""
+    held, model = assessment.held, assessment.decomposition
+    names = np.array(held.symbols, dtype=object)
+    bounds = np.searchsorted(held.books.portfolio, np.arange(held.books.n_portfolios + 1))
+    spans = [slice(bounds[index], bounds[index + 1]) for index in written.portfolio.tolist()]
+    return {
+        **_key(assessment, written),
+        "factors": [list(STYLE_FACTORS)] * written.portfolio.size,
+        "by_factor": nullable(model.by_factor[written.portfolio]),
+        "by_specific": nullable(model.by_specific[written.portfolio]),
+        "symbols": [names[held.books.symbol[span]].tolist() for span in spans],
+        "weights": [_weights(assessment, span) for span in spans],
+        "by_holding": [nullable(model.by_holding[span]) for span in spans],
+        "marginal": [nullable(model.marginal[span]) for span in spans],
+    }
+
+
+def moves_columns(assessment: Assessment) -> Columns:
+    """Return the one row of the session's factor moves."""
+    moves = assessment.moves
+    whys = moves.unavailable
+    return {
+        "as_of": [assessment.held.as_of],
+        "digest": [assessment.moves_digest],
+        "factors": [list(RISK_FACTORS)],
+        "proxies": [list(assessment.proxies)],
+        "reasons": [[None if why is None else why.reason.value for why in whys]],
+        "details": [[None if why is None else why.detail for why in whys]],
+        "covariance": [nullable(moves.covariance.ravel())],
+        "correlated": [[name for name, why in zip(RISK_FACTORS, whys, strict=True) if why is None]],
+        "correlations": [_above(moves.correlations.values)],
+        "largest": [nullable(moves.largest)],
+        "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]],
+        "basis": [list(moves.basis)],
+        "shocks": [nullable(moves.shocks.ravel())],
+        "moves": [nullable(moves.moves.ravel())],
+        "extrapolated": [moves.extrapolated.ravel().tolist()],
+    }
+
+
+def _key(assessment: Assessment, written: Written) -> dict[str, Any]:
+    return {
+        "portfolio_id": [assessment.held.portfolio_ids[index] for index in written.portfolio.tolist()],
+        "as_of": [assessment.held.as_of] * written.portfolio.size,
+        "revision": written.revision,
+    }
+
+
+def _rows(quantities: Quantities, written: Written) -> Quantities:
+    return Quantities(quantities.values[written.portfolio], quantities.unavailable[written.portfolio])
+
+
+def _side_by_side(measures: Sequence[Quantities], written: Written) -> Quantities:
+    return Quantities(
+        np.column_stack([quantities.values[written.portfolio] for quantities in measures]),
+        np.column_stack([quantities.unavailable[written.portfolio] for quantities in measures]),
+    )
+
+
+def _values(name: str, quantities: Quantities) -> dict[str, Any]:
+    return {
+        name: nullable(quantities.values),
+        f"{name}_reasons": _texts(quantities.unavailable, "reason"),
+        f"{name}_details": _texts(quantities.unavailable, "detail"),
+    }
+
+
+def _texts(unavailable: ReasonArray, part: str) -> list[list[str | None]]:
+    # Most rows have no reason at all.
+    nothing: list[str | None] = [None] * unavailable.shape[1]
+    return [
+        [None if why is None else str(getattr(why, part)) for why in row] if row.any() else nothing
+        for row in unavailable
+    ]
+
+
+def _above(matrix: FloatArray) -> list[Any]:
+    return nullable(matrix[np.triu_indices(len(matrix), 1)])
+
+
+def _weights(assessment: Assessment, span: slice) -> list[Any]:
+    books = assessment.held.books
+    equity = books.equity[books.portfolio[span]].astype(np.float64)
+    weights = np.full(equity.shape, np.nan)
+    np.divide(books.net[span].astype(np.float64), equity, out=weights, where=equity > 0)
+    return nullable(weights)

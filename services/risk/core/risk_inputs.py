@@ -1,0 +1,122 @@
+"""What the risk measures are computed from; what several of them share is computed once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from services.risk.core.books import Books
+from services.risk.core.concentration import Concentration, concentration
+from services.risk.core.diversification import Diversifications, diversify
+from services.risk.core.exposures import FactorExposures, factor_exposures
+from services.risk.core.factor_model import Decomposition, decompose
+from services.risk.core.factor_moves import FactorMoves
+from services.risk.core.har import HarForecast, har_forecast
+from services.risk.core.sectors import SectorExposures, sector_exposures
+from services.risk.core.stress import StressResults, stress
+from services.risk.core.tails import Backtest, TailRisk, kupiec_backtest, tail_risk
+from services.risk.core.volatility import TREND_WINDOW, ReturnSeries, longest_series, return_series
+from shared.conventions import PERCENTILE_SESSIONS, TREND_SESSIONS
+from shared.unavailable import FloatArray, Quantities
+
+TREND_RETURNS: Final = TREND_WINDOW + TREND_SESSIONS - 1
+PERCENTILE_RETURNS: Final = TREND_WINDOW + PERCENTILE_SESSIONS - 1
+# Sessions of returns that an assessment needs.
+RETURN_SESSIONS: Final = PERCENTILE_RETURNS
+
+
+@dataclass(frozen=True)
+class RiskInputs:
+    """The books of a shard as of a session, and what is known of their symbols and of the factors.
+
+    Parameters
+    ----------
+    books : Books
+    betas : Quantities of shape (n_symbols, len(FACTORS))
+        Of the symbols that `books` points to.
+    sectors : sequence of str
+        One a symbol.
+    returns : ndarray of shape (n_symbols, RETURN_SESSIONS)
+        Total returns, oldest first, the last one that of the session; NaN where missing.
+    factor_returns : ndarray of shape (len(RISK_FACTORS), RETURN_SESSIONS)
+        Of the proxies, likewise.
+    moves : FactorMoves
+        Of the session.
+    """
+
+    books: Books
+    betas: Quantities
+    sectors: Sequence[str]
+    returns: FloatArray
+    factor_returns: FloatArray
+    moves: FactorMoves
+
+    @cached_property
+    def exposures(self) -> FactorExposures:
+        """Return the factor exposures."""
+        return factor_exposures(self.books, self.betas)
+
+    @cached_property
+    def sector_exposures(self) -> SectorExposures:
+        """Return the sector exposures."""
+        return sector_exposures(self.books, self.sectors)
+
+    @cached_property
+    def concentration(self) -> Concentration:
+        """Return the concentration of the books."""
+        return concentration(self.books)
+
+    @cached_property
+    def series_21(self) -> ReturnSeries:
+        """Return the return series over 21 sessions."""
+        return return_series(self.books, self.returns, window=21)
+
+    @cached_property
+    def series_63(self) -> ReturnSeries:
+        """Return the return series over 63 sessions."""
+        return return_series(self.books, self.returns, window=63)
+
+    @cached_property
+    def series_of_trend(self) -> ReturnSeries:
+        """Return the return series of the volatilities in the trend."""
+        return return_series(self.books, self.returns, window=TREND_RETURNS)
+
+    @cached_property
+    def series_of_percentile(self) -> ReturnSeries:
+        """Return the return series of the trailing year of volatilities."""
+        return return_series(self.books, self.returns, window=PERCENTILE_RETURNS)
+
+    @cached_property
+    def longest_series(self) -> ReturnSeries:
+        """Return the longest series that speaks for each book."""
+        return longest_series(self.books, self.returns)
+
+    @cached_property
+    def har(self) -> HarForecast:
+        """Return the volatility forecasts."""
+        return har_forecast(self.longest_series)
+
+    @cached_property
+    def tails(self) -> TailRisk:
+        """Return value at risk and expected shortfall."""
+        return tail_risk(self.longest_series, self.har.volatility)
+
+    @cached_property
+    def backtest(self) -> Backtest:
+        """Return the back-test of the former."""
+        return kupiec_backtest(self.longest_series)
+
+    @cached_property
+    def diversification(self) -> Diversifications:
+        """Return the correlations."""
+        return diversify(self.books, self.returns, self.sectors)
+
+    @cached_property
+    def decomposition(self) -> Decomposition:
+        """Return the variance by factors and holdings."""
+        return decompose(self.books, self.betas, self.returns, self.factor_returns)
+
+    @cached_property
+    def stress(self) -> StressResults:
+        """Return the P&L of the scenarios."""
+        return stress(self.books, self.exposures, self.moves)

@@ -1,0 +1,288 @@
+"""Scenarios: the predecessor's direct figures, known truth for the propagated ones, and what is flagged."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.risk.core.exposures import factor_exposures
+from services.risk.core.factor_moves import (
+    HYPOTHETICAL,
+    REALISED,
+    TABULATED,
+    FactorMoves,
+    factor_moves,
+    resolve_shocks,
+)
+from services.risk.core.scenarios import SCENARIOS, Scenario
+from services.risk.core.stress import StressResults, stress
+from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
+from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from tests.unit.risk.shards import betas_of, book, why
+
+N = 252
+VECTOR = {
+    "market_beta": 1.1,
+    "value": 0.3,
+    "growth": 0.4,
+    "momentum": 0.1,
+    "quality": -0.05,
+    "size": 0.2,
+    "low_volatility": 0.15,
+}
+
+
+def _proxies(*, seed: int = 3, n: int = N) -> FloatArray:
+    rng = np.random.default_rng(seed)
+    market = rng.normal(0, 0.01, n)
+    styles = 0.95 * market + rng.normal(0, 0.004, (6, n))
+    rate = -0.2 * market + rng.normal(0, 0.007, n)
+    return np.vstack([market, styles, rate])
+
+
+def _betas(*rows: dict[str, float]) -> Quantities:
+    return betas_of([[row.get(factor, 0.0) for factor in FACTORS] for row in rows])
+
+
+def _index(scenario: str) -> int:
+    return [entry.scenario_id for entry in SCENARIOS].index(scenario)
+
+
+def _stressed(
+    *rows: dict[str, float], amount: float = 200_000.0, equity: float = 200_000.0, moves: FactorMoves | None = None
+) -> StressResults:
+    books, _ = book([(f"S{index}", amount / len(rows)) for index in range(len(rows))], equity=equity)
+    moves = moves or factor_moves(_proxies(), RISK_FACTORS, episodes={})
+    return stress(books, factor_exposures(books, _betas(*rows)), moves)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [
+        ("market_down_10", -22_000.0),
+        ("value_rotation_20", 4_000.0),
+        ("vix_spike_150", -40_500.0),
+        ("liquidity_crisis", -58_500.0),
+    ],
+)
+def test_direct_figures_of_the_vector_are_the_predecessors(scenario: str, expected: float) -> None:
+    assert _stressed(VECTOR).direct.at((0, _index(scenario))) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("scenario", "change"), [("rates_up_100bp", 0.01), ("rate_spike_300bp", 0.03)])
+def test_defect_34_rate_shock_goes_through_the_duration_and_keeps_its_sign(scenario: str, change: float) -> None:
+    # A bond-like holding loses when yields rise: 200,000 x 1 x -16.5 x dy. The predecessor showed a gain of dy.
+    found = _stressed({"rate_beta": 1.0})
+
+    assert found.direct.at((0, _index(scenario))) == pytest.approx(-200_000 * 16.5 * change, rel=1e-12)
+
+
+def test_defect_34_shorts_offset_in_a_rate_shock() -> None:
+    books, _ = book([("A", 100_000.0), ("B", -50_000.0)])
+    exposures = factor_exposures(books, _betas({"rate_beta": -0.3}, {"rate_beta": -0.1}))
+
+    found = stress(books, exposures, factor_moves(_proxies(), RISK_FACTORS, episodes={}))
+
+    dollars = 100_000 * -0.3 + 50_000 * 0.1
+    assert found.direct.at((0, _index("rates_up_100bp"))) == pytest.approx(dollars * -0.165, rel=1e-12)
+
+
+@pytest.mark.parametrize("scenario", [entry for entry in SCENARIOS if len(entry.shocks) == 1], ids=str)
+def test_defect_31_shock_of_market_or_rate_alone_reproduces_the_direct_figure(scenario: Scenario) -> None:
+    found = _stressed({**VECTOR, "rate_beta": -0.2})
+    cell = 0, _index(scenario.scenario_id)
+
+    if scenario.shocks[0][0] in {"market", "rate"}:
+        assert found.propagated.at(cell) == pytest.approx(found.direct.at(cell), rel=1e-9)
+
+
+def test_defect_32_propagated_move_is_the_weighted_regression_of_statsmodels() -> None:
+    proxies = _proxies()
+    found = factor_moves(proxies, RISK_FACTORS, episodes={})
+
+    weights = 0.94 ** np.arange(N)[::-1]
+    value, growth, market = (proxies[RISK_FACTORS.index(name)] for name in ("value", "growth", "market"))
+    fit = sm.WLS(market, sm.add_constant(np.column_stack([value, growth])), weights=weights).fit()
+    expected = fit.params[1] * 0.20 + fit.params[2] * -0.10
+    assert found.moves[_index("value_rotation_20"), 0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_conditional_expectation_of_two_factors_by_hand() -> None:
+    # Value moves with 0.8 of the market's deviation and correlation: b = cov / var.
+    proxies = _proxies()
+    moves = factor_moves(proxies, RISK_FACTORS, episodes={})
+    market, value = 0, RISK_FACTORS.index("value")
+
+    slope = moves.covariance[market, value] / moves.covariance[value, value]
+    only_value = Scenario("v", "", "", "", (("value", 0.1),))
+    found = factor_moves(proxies, RISK_FACTORS, episodes={}, scenarios=(only_value,))
+
+    assert found.moves[0, market] == pytest.approx(0.1 * slope, rel=1e-12)
+    assert found.moves[0, value] == 0.1
+
+
+def test_covariance_is_the_exponentially_weighted_one_written_out() -> None:
+    proxies = _proxies(n=300)
+    weights = 0.94 ** np.arange(N)[::-1]
+    weights /= weights.sum()
+    recent = proxies[:, -N:]
+    deviations = recent - (recent * weights).sum(axis=1, keepdims=True)
+
+    found = factor_moves(proxies, RISK_FACTORS, episodes={}).covariance
+
+    np.testing.assert_allclose(found, (deviations * weights) @ deviations.T, rtol=1e-12)
+
+
+def test_defect_33_propagated_loss_recovers_the_truth_where_the_plain_sum_counts_twice() -> None:
+    # A book of the styles alone: its market beta is what the styles bring. Given the market at -10 %, the book is
+    # expected to fall by beta x 10 %. Adding the styles' own expected moves to that would double it.
+    rng = np.random.default_rng(17)
+    n = 4_000
+    market = rng.normal(0, 0.01, n)
+    styles = 0.95 * market + rng.normal(0, 0.004, (6, n))
+    loadings = np.full(6, 0.2)
+    portfolio = loadings @ styles
+    beta = np.polyfit(market, portfolio, 1)[0]
+    rows = {**dict(zip(STYLE_FACTORS, loadings.tolist(), strict=True)), "market_beta": float(beta)}
+    recent = np.vstack([market, styles, rng.normal(0, 0.007, n)])
+    moves = factor_moves(recent, RISK_FACTORS, episodes={})
+
+    found = _stressed(rows, moves=moves).propagated.at((0, _index("market_down_10")))
+
+    truth = -0.1 * 0.95 * loadings.sum() * 200_000
+    assert found == pytest.approx(truth, rel=0.02)
+    plain = -0.1 * beta * 200_000 + sum(
+        200_000 * loading * moves.moves[_index("market_down_10"), 1 + index] for index, loading in enumerate(loadings)
+    )
+    assert plain == pytest.approx(2 * truth, rel=0.1)
+
+
+@pytest.mark.parametrize("exposure", [-50_000.0, 0.0])
+def test_defect_35_losses_are_not_clipped_for_short_or_neutral_books(exposure: float) -> None:
+    books, _ = book([("A", 100_000.0), ("B", exposure - 100_000.0)])
+    exposures = factor_exposures(books, _betas({"market_beta": 1.0}, {"market_beta": 2.0}))
+
+    found = stress(books, exposures, factor_moves(_proxies(), RISK_FACTORS, episodes={}))
+
+    dollars = 100_000 + 2 * (exposure - 100_000)
+    assert found.direct.at((0, _index("market_up_10"))) == pytest.approx(0.1 * dollars, rel=1e-12)
+
+
+def test_defect_36_loss_above_gross_exposure_is_flagged_and_kept() -> None:
+    found = _stressed({"market_beta": 4.0})
+
+    cell = 0, _index("market_crash_35")
+    assert found.direct.at(cell) == pytest.approx(-280_000.0)
+    assert found.beyond_gross[cell]
+    assert not found.beyond_gross[0, _index("market_rally_25")]
+
+
+def test_defect_37_covariance_sees_nothing_after_the_session() -> None:
+    proxies = _proxies(n=300)
+
+    until = factor_moves(proxies[:, :280], RISK_FACTORS, episodes={})
+    later = factor_moves(proxies, RISK_FACTORS, episodes={})
+
+    assert not np.array_equal(until.covariance, later.covariance)
+    np.testing.assert_array_equal(
+        until.covariance, factor_moves(proxies[:, :280].copy(), RISK_FACTORS, episodes={}).covariance
+    )
+
+
+def test_defect_39_scenario_without_an_exposure_has_a_reason_and_no_zero() -> None:
+    betas = _betas(VECTOR)
+    column = FACTORS.index("size")
+    betas.values[0, column] = np.nan
+    betas.unavailable[0, column] = Unavailable(Reason.INSUFFICIENT_HISTORY, "42 of 60 sessions")
+    books, _ = book([("A", 200_000.0)])
+
+    found = stress(books, factor_exposures(books, betas), factor_moves(_proxies(), RISK_FACTORS, episodes={}))
+
+    reason = why(found.direct, (0, _index("small_cap_outperformance_10")))
+    assert reason.reason is Reason.MISSING_DATA
+    assert reason.detail.startswith("size: ")
+    assert isinstance(found.direct.at((0, _index("market_down_10"))), float)
+    # A style's conditional moves need the whole joint model.
+    assert why(found.propagated, (0, _index("value_rotation_20"))).detail.startswith("size: ")
+
+
+def test_scenario_of_a_factor_without_proxy_is_not_applicable_and_the_others_go_on() -> None:
+    proxies = _proxies()
+    tickers: list[str | None] = list(RISK_FACTORS)
+    tickers[-1] = None
+    proxies[-1] = np.nan
+
+    found = _stressed(VECTOR, moves=factor_moves(proxies, tickers, episodes={}))
+
+    assert found.direct.at((0, _index("rates_up_50bp"))) == Unavailable(
+        Reason.NOT_APPLICABLE, "rate: no proxy is configured"
+    )
+    assert isinstance(found.propagated.at((0, _index("liquidity_crisis"))), float)
+
+
+def test_proxy_with_a_gap_makes_its_scenarios_unavailable() -> None:
+    proxies = _proxies()
+    proxies[0, 100] = np.nan
+
+    found = _stressed(VECTOR, moves=factor_moves(proxies, RISK_FACTORS, episodes={}))
+
+    assert why(found.direct, (0, 0)) == Unavailable(
+        Reason.INSUFFICIENT_HISTORY, "market: market has 251 of 252 returns"
+    )
+    assert isinstance(found.direct.at((0, _index("rates_up_50bp"))), float)
+
+
+def test_collinear_shocks_have_no_conditional_expectation() -> None:
+    proxies = _proxies()
+    proxies[RISK_FACTORS.index("growth")] = proxies[RISK_FACTORS.index("value")]
+
+    found = _stressed(VECTOR, moves=factor_moves(proxies, RISK_FACTORS, episodes={}))
+
+    cell = 0, _index("value_rotation_20")
+    assert found.propagated.at(cell) == Unavailable(Reason.DEGENERATE_INPUT, "the shocked factors are collinear")
+    assert isinstance(found.direct.at(cell), float)
+
+
+def test_move_beyond_the_history_is_flagged() -> None:
+    found = factor_moves(_proxies(), RISK_FACTORS, episodes={})
+
+    assert found.extrapolated[_index("market_crash_35"), 0]
+    quiet = factor_moves(_proxies() * 1e3, RISK_FACTORS, episodes={})
+    assert not quiet.extrapolated[_index("market_down_5"), 0]
+
+
+def test_replay_takes_realised_returns_only_where_it_knows_all_that_it_shocks() -> None:
+    covid = SCENARIOS[_index("covid_crash_2020")]
+    realised = np.full(len(RISK_FACTORS), -0.3)
+    shocked = [factor for factor, _ in covid.shocks]
+
+    shocks, basis = resolve_shocks(covid, realised)
+    assert basis == REALISED
+    assert [shocks[RISK_FACTORS.index(name)] for name in shocked] == [-0.3] * 5
+    assert np.isnan(shocks).sum() == 3
+    realised[RISK_FACTORS.index("quality")] = np.nan
+    assert resolve_shocks(covid, realised)[1] == TABULATED
+    assert resolve_shocks(covid, None)[1] == TABULATED
+    assert resolve_shocks(SCENARIOS[0], realised)[1] == HYPOTHETICAL
+
+
+def test_there_are_22_scenarios_with_distinct_ids() -> None:
+    assert len({scenario.scenario_id for scenario in SCENARIOS}) == 22
+
+
+def test_scenario_of_an_unknown_factor_is_rejected() -> None:
+    with pytest.raises(ValueError, match="distinct risk factors"):
+        Scenario("x", "", "", "", (("credit", 0.1),))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-2.0, 2.0))
+@settings(max_examples=30)
+def test_pnl_is_linear_in_exposure(seed: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    rows = {name: float(rng.normal()) for name in FACTORS}
+
+    once, scaled = _stressed(rows), _stressed({name: beta * factor for name, beta in rows.items()})
+
+    np.testing.assert_allclose(scaled.propagated.values, once.propagated.values * factor, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(scaled.direct.values, once.direct.values * factor, rtol=1e-9, atol=1e-6)
