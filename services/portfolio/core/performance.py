@@ -1,5 +1,7 @@
 """Returns of a portfolio: the daily return on the capital at the open, and the time-weighted index."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
@@ -59,3 +61,59 @@ def twr_index(opening: FloatArray, *, pnl: IntArray, base: IntArray) -> Quantiti
     reasons: ReasonArray = np.full(pnl.shape, None, dtype=object)
     reasons[np.isnan(values)] = CHAIN_BROKEN
     return Quantities(values, reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """The deepest fall of an index below its highest value so far.
+
+    `depth` is a fraction, zero or negative; `peak`, `trough` and `recovery` are places in the index, `recovery` None
+    while the peak has not been reached again. `series` has the fall at every place, `current` the last of it.
+    """
+
+    depth: float
+    peak: int
+    trough: int
+    recovery: int | None
+    current: float
+    series: FloatArray
+
+
+def drawdown(index: FloatArray) -> Drawdown | Unavailable:
+    """Return the maximum drawdown of a time-weighted index, in which flows are no gains and no losses.
+
+    Parameters
+    ----------
+    index : ndarray of shape (n,)
+        The index at consecutive closes, the first one that before the window; NaN where its chain is broken.
+
+    Returns
+    -------
+    Drawdown or Unavailable
+        The earliest of equally deep ones; `DEGENERATE_INPUT` where the chain is broken, `INSUFFICIENT_HISTORY` for
+        fewer than two values.
+    """
+    if index.size < 2:
+        return Unavailable(Reason.INSUFFICIENT_HISTORY, f"{index.size} of 2 closes")
+    if not np.isfinite(index).all():
+        return CHAIN_BROKEN
+    highest = np.maximum.accumulate(index)
+    series = np.divide(index, highest, out=np.ones_like(index), where=highest > 0) - 1.0
+    trough = int(series.argmin())
+    peak = int(index[: trough + 1].argmax())
+    again = np.flatnonzero(index[trough:] >= index[peak])
+    return Drawdown(
+        depth=float(series[trough]),
+        peak=peak,
+        trough=trough,
+        recovery=trough + int(again[0]) if again.size else None,
+        current=float(series[-1]),
+        series=series,
+    )
+
+
+def chained_return(before: float, after: float) -> float | Unavailable:
+    """Return the time-weighted return between two values of an index, NaN where its chain is broken."""
+    if not (np.isfinite(before) and np.isfinite(after)):
+        return CHAIN_BROKEN
+    return after / before - 1.0 if before > 0 else CHAIN_BROKEN

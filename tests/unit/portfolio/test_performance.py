@@ -1,0 +1,144 @@
+"""Drawdown and money-weighted return: by hand, against plain loops, identities, and what cannot be said."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import newton
+
+from services.portfolio.core.money_weighted import NO_TIME, ONE_SIGN, SEVERAL_ROOTS, money_weighted_return
+from services.portfolio.core.performance import CHAIN_BROKEN, Drawdown, chained_return, drawdown
+from shared.unavailable import Reason, Unavailable
+
+START = date(2025, 1, 2)
+
+
+def _days(*offsets: int) -> list[date]:
+    return [START + timedelta(days=offset) for offset in offsets]
+
+
+def test_drawdown_by_hand() -> None:
+    found = drawdown(np.array([1.0, 1.2, 0.9, 1.08, 1.2, 1.3, 1.17]))
+
+    assert isinstance(found, Drawdown)
+    assert found.depth == pytest.approx(-0.25)
+    assert (found.peak, found.trough, found.recovery) == (1, 2, 4)
+    assert found.current == pytest.approx(-0.1)
+
+
+def test_drawdown_that_has_not_recovered_says_so() -> None:
+    found = drawdown(np.array([1.0, 0.5, 0.9]))
+
+    assert isinstance(found, Drawdown)
+    assert (found.depth, found.peak, found.trough, found.recovery) == (-0.5, 0, 1, None)
+
+
+def test_index_that_only_rises_has_no_drawdown() -> None:
+    found = drawdown(np.array([1.0, 1.0, 1.1]))
+
+    assert isinstance(found, Drawdown)
+    assert (found.depth, found.current) == (0.0, 0.0)
+
+
+def test_total_loss_is_a_drawdown_of_everything() -> None:
+    found = drawdown(np.array([1.0, 0.0, 0.0]))
+
+    assert isinstance(found, Drawdown)
+    assert (found.depth, found.trough) == (-1.0, 1)
+
+
+@given(st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=60))
+def test_drawdown_is_the_worst_pair_of_a_plain_loop(returns: list[float]) -> None:
+    index = np.cumprod(np.array([1.0, *(1 + r for r in returns)], dtype=np.float64))
+
+    found = drawdown(index)
+
+    worst = min(
+        index[later] / index[earlier] - 1 for earlier in range(index.size) for later in range(earlier, index.size)
+    )
+    assert isinstance(found, Drawdown)
+    assert found.depth == pytest.approx(worst, abs=1e-12)
+    assert index[found.trough] / index[found.peak] - 1 == pytest.approx(found.depth, abs=1e-12)
+
+
+def test_broken_chain_has_neither_return_nor_drawdown() -> None:
+    assert drawdown(np.array([1.0, np.nan])) == CHAIN_BROKEN
+    assert chained_return(1.0, float("nan")) == CHAIN_BROKEN
+    assert chained_return(0.0, 0.0) == CHAIN_BROKEN
+    assert chained_return(1.1, 1.21) == pytest.approx(0.1)
+    found = drawdown(np.array([1.0]))
+    assert isinstance(found, Unavailable)
+    assert found.reason is Reason.INSUFFICIENT_HISTORY
+
+
+def test_money_weighted_return_without_flows_is_the_plain_return() -> None:
+    found = money_weighted_return(_days(0, 100), np.array([-1_000.0, 1_100.0]))
+
+    assert found.period == pytest.approx(0.1, rel=1e-12)
+    assert found.annual == Unavailable(Reason.NOT_APPLICABLE, "100 days are no year")
+
+
+def test_money_weighted_return_over_two_years_by_hand() -> None:
+    # 1,000 for two years and 1,000 for one at 10 %: 1,210 + 1,100.
+    found = money_weighted_return(_days(0, 365, 730), np.array([-1_000.0, -1_000.0, 2_310.0]))
+
+    assert found.annual == pytest.approx(0.1, rel=1e-12)
+    assert found.period == pytest.approx(0.21, rel=1e-12)
+
+
+def test_money_weighted_return_matches_the_published_example_of_xirr() -> None:
+    # The example in the documentation of a spreadsheet's XIRR: 37.336 %.
+    days = [date(2008, 1, 1), date(2008, 3, 1), date(2008, 10, 30), date(2009, 2, 15), date(2009, 4, 1)]
+
+    found = money_weighted_return(days, np.array([-10_000.0, 2_750.0, 4_250.0, 3_250.0, 2_750.0]))
+
+    assert found.annual == pytest.approx(0.373362535, abs=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50)
+def test_money_weighted_return_solves_the_equation_as_newton_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.sort(rng.integers(1, 700, 5)), [700]])
+    flows = rng.uniform(0, 500, 5)
+    rate = rng.uniform(-0.5, 1.0)
+    worth = 1_000 * (1 + rate) ** (700 / 365) + (flows * (1 + rate) ** ((700 - offsets[1:-1]) / 365)).sum()
+
+    found = money_weighted_return(_days(*offsets.tolist()), np.array([-1_000.0, *(-flows), worth])).annual
+
+    assert found == pytest.approx(rate, abs=1e-9)
+
+    def value(guess: float) -> float:
+        amounts = np.array([-1_000.0, *(-flows), worth])
+        return float((amounts / (1 + guess) ** (offsets / 365)).sum())
+
+    assert found == pytest.approx(float(newton(value, rate + 0.01)), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "amounts", "expected"),
+    [
+        ((0, 0), (-1.0, 2.0), NO_TIME),
+        ((0, 10), (-1.0, -2.0), ONE_SIGN),
+        ((0, 10), (0.0, 0.0), ONE_SIGN),
+        ((0, 365, 730), (-1.0, 2.3, -1.32), SEVERAL_ROOTS),
+    ],
+)
+def test_flows_without_one_rate_have_a_reason(
+    offsets: tuple[int, ...], amounts: tuple[float, ...], expected: Unavailable
+) -> None:
+    assert money_weighted_return(_days(*offsets), np.array(amounts)).period == expected
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-6, 1e9))
+@settings(max_examples=30)
+def test_currency_unit_does_not_change_the_rate(seed: int, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    amounts = np.array([-1_000.0, -rng.uniform(0, 500), rng.uniform(800, 3_000)])
+
+    once = money_weighted_return(_days(0, 50, 400), amounts)
+    scaled = money_weighted_return(_days(0, 50, 400), amounts * unit)
+
+    assert scaled.annual == pytest.approx(once.annual, rel=1e-9)
