@@ -7,18 +7,42 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from services.portfolio.bodies import Accepted, CalculateBody, Day, FlowBody, PortfolioBody, PositionsBody, terms_of
-from services.portfolio.core.positions import Flow
+from services.portfolio.bodies import (
+    Accepted,
+    CalculateBody,
+    Day,
+    ExitBody,
+    FlowBody,
+    PortfolioBody,
+    PositionBody,
+    PositionsBody,
+    position_terms,
+    terms_of,
+)
+from services.portfolio.core.positions import Exit, Flow
+from services.portfolio.edit_repository import EditRepository
+from services.portfolio.editing import add_exit, correct_flow, correct_position
 from services.portfolio.entering import enter_flow, enter_portfolio, enter_positions
 from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
+from services.portfolio.performance_view import Performance
 from services.portfolio.repository import Portfolio, PortfolioRepository
 from services.portfolio.snapshot_repository import Slice, SnapshotRepository
-from services.portfolio.views import PortfolioView, PositionValueView, PositionView, Selection, SnapshotView
-from shared.calendar import is_session, last_closed_session
+from services.portfolio.views import (
+    EditView,
+    FlowView,
+    PortfolioView,
+    PositionValueView,
+    PositionView,
+    Selection,
+    SnapshotView,
+)
+from shared.calendar import is_session, last_closed_session, shift_session
 from shared.clock import Clock
 from shared.contracts.run import RunKind
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
+
+MAX_SESSIONS = 10_000
 
 Limit = Annotated[int, Query(ge=1, le=5_000)]
 
@@ -27,6 +51,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
     """Return the routes of portfolio."""
     router = APIRouter()
     _add_entering(router, unit_of_work, clock)
+    _add_corrections(router, unit_of_work, clock)
     _add_books(router, unit_of_work)
     _add_values(router, unit_of_work, clock)
     return router
@@ -52,12 +77,10 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
     @router.post("/portfolios/{portfolio_id}/flows", status_code=201)
     async def add_flow(portfolio_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
         """Store money paid in (positive) or taken out (negative) and have everything it touches valued again."""
-        target = _target(clock, as_of)
-        if body.amount == 0:
-            raise _refused("amount", "must not be zero")
+        target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
             portfolio = await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
-            return await enter_flow(portfolio, Flow(portfolio_id, body.on, body.amount), uow, as_of=target)
+            return await enter_flow(portfolio, flow, uow, as_of=target)
 
     @router.post("/portfolios/{portfolio_id}/calculate", status_code=202)
     async def calculate(portfolio_id: UUID, body: CalculateBody) -> Accepted:
@@ -71,6 +94,54 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, first, last, "api")
             run_id, _ = await request_calculation(request, uow)
         return Accepted(portfolio_id=portfolio_id, run_id=run_id, positions=0)
+
+
+def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.put("/portfolios/{portfolio_id}/positions/{position_id}")
+    async def correct_one_position(
+        portfolio_id: UUID, position_id: UUID, body: PositionBody, as_of: Day | None = None
+    ) -> Accepted:
+        """Replace the terms of a position and have every session that it touches valued again."""
+        target = _target(clock, as_of)
+        try:
+            terms = position_terms(body, today=clock.now().date())
+        except ValueError as error:
+            raise _refused("position", str(error)) from error
+        async with unit_of_work() as uow:
+            return await correct_position(portfolio_id, position_id, terms, uow, as_of=target)
+
+    @router.delete("/portfolios/{portfolio_id}/positions/{position_id}")
+    async def remove_position(portfolio_id: UUID, position_id: UUID, as_of: Day | None = None) -> Accepted:
+        """Take a position away as if it had never been, and have every session that it touched valued again."""
+        target = _target(clock, as_of)
+        async with unit_of_work() as uow:
+            return await correct_position(portfolio_id, position_id, None, uow, as_of=target)
+
+    @router.post("/portfolios/{portfolio_id}/positions/{position_id}/exits", status_code=201)
+    async def exit_position(
+        portfolio_id: UUID, position_id: UUID, body: ExitBody, as_of: Day | None = None
+    ) -> Accepted:
+        """Close part of a position, or without a quantity what is left of it."""
+        target = _target(clock, as_of)
+        if body.on > target:
+            raise _refused("on", f"must be at most {target}, was {body.on}")
+        async with unit_of_work() as uow:
+            closing = Exit(body.on, body.price, body.quantity)
+            return await add_exit(portfolio_id, position_id, closing, uow, as_of=target)
+
+    @router.put("/portfolios/{portfolio_id}/flows/{flow_id}")
+    async def correct_one_flow(portfolio_id: UUID, flow_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
+        """Replace date and amount of a flow and have every session that it touches valued again."""
+        target, flow = _target(clock, as_of), _flow(portfolio_id, body)
+        async with unit_of_work() as uow:
+            return await correct_flow(portfolio_id, flow_id, flow, uow, as_of=target)
+
+    @router.delete("/portfolios/{portfolio_id}/flows/{flow_id}")
+    async def remove_flow(portfolio_id: UUID, flow_id: UUID, as_of: Day | None = None) -> Accepted:
+        """Take a flow away as if it had never been, and have every session that it touched valued again."""
+        target = _target(clock, as_of)
+        async with unit_of_work() as uow:
+            return await correct_flow(portfolio_id, flow_id, None, uow, as_of=target)
 
 
 def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
@@ -95,6 +166,21 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             await _get_portfolio(repository, portfolio_id)
             positions = await repository.load_positions([portfolio_id])
         return [PositionView.of(position) for position in positions]
+
+    @router.get("/portfolios/{portfolio_id}/flows")
+    async def list_flows(portfolio_id: UUID) -> list[FlowView]:
+        """List what was paid in and taken out, by date."""
+        async with unit_of_work.reading() as connection:
+            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            return [FlowView.of(stored) for stored in await EditRepository(connection).list_flows(portfolio_id)]
+
+    @router.get("/portfolios/{portfolio_id}/edits")
+    async def list_edits(portfolio_id: UUID) -> list[EditView]:
+        """List the corrections of a portfolio, the oldest first."""
+        async with unit_of_work.reading() as connection:
+            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            rows = await EditRepository(connection).list_edits(portfolio_id)
+        return [EditView(**row._mapping) for row in rows]
 
 
 def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
@@ -125,6 +211,24 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
             rows = await repository.list_position_values(one)
         return [PositionValueView.of(row) for row in rows]
 
+    @router.get("/portfolios/{portfolio_id}/performance")
+    async def get_performance(
+        portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: AwareDatetime | None = None
+    ) -> Performance:
+        """Show time- and money-weighted return and drawdown from the close before `first` to that of `last`."""
+        until = last or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            portfolio = await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            since = max(first or portfolio.opened_on, portfolio.opened_on)
+            repository = SnapshotRepository(connection)
+            window = Slice((portfolio_id,), since, until, known_at, limit=MAX_SESSIONS)
+            snapshots = await repository.list_snapshots(window)
+            if not snapshots:
+                raise Problem(404, f"portfolio {portfolio_id} has no snapshot from {since} to {until}")
+            eve = shift_session(snapshots[0].as_of, -1)
+            before = await repository.list_snapshots(Slice((portfolio_id,), eve, eve, known_at, limit=1))
+        return Performance.of(portfolio, snapshots, before[0] if before else None)
+
     @router.get("/snapshots")
     async def list_snapshots(selection: Annotated[Selection, Query()]) -> list[SnapshotView]:
         """List snapshots by as_of and portfolio; page on with the last one's keys as `after_...`."""
@@ -138,6 +242,12 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
         async with unit_of_work.reading() as connection:
             rows = await SnapshotRepository(connection).list_position_values(selection.slice(clock))
         return [PositionValueView.of(row) for row in rows]
+
+
+def _flow(portfolio_id: UUID, body: FlowBody) -> Flow:
+    if body.amount == 0:
+        raise _refused("amount", "must not be zero")
+    return Flow(portfolio_id, body.on, body.amount)
 
 
 async def _get_portfolio(repository: PortfolioRepository, portfolio_id: UUID) -> Portfolio:

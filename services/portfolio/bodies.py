@@ -109,7 +109,7 @@ def terms_of(body: PositionsBody, *, today: date) -> tuple[PositionTerms, ...]:
     errors: list[dict[str, Any]] = []
     for index, position in enumerate(body.positions):
         try:
-            terms.append(_terms(position, today))
+            terms.append(position_terms(position, today=today))
         except ValueError as error:
             errors.append({"field": f"positions.{index}", "reason": str(error)})
     if body.csv is not None:
@@ -124,7 +124,14 @@ def terms_of(body: PositionsBody, *, today: date) -> tuple[PositionTerms, ...]:
     return tuple(terms)
 
 
-def _terms(body: PositionBody, today: date) -> PositionTerms:
+def position_terms(body: PositionBody, *, today: date) -> PositionTerms:
+    """Return the terms of one position.
+
+    Raises
+    ------
+    ValueError
+        If they contradict one another or lie in the future.
+    """
     dates = [body.entry_date, *(entry.on for entry in body.exits)]
     if max(dates) > today:
         raise ValueError(f"dates must not be in the future, was {max(dates)}")

@@ -53,7 +53,7 @@ async def enter_positions(
     """Store more positions and have everything they touch valued again."""
     await _store_positions(portfolio.portfolio_id, terms, uow)
     first = min([as_of, *(entry.entry_date for entry in terms)])
-    return await _recalculate(portfolio, first, uow, as_of=as_of, positions=len(terms))
+    return await recalculate(portfolio, first, uow, as_of=as_of, positions=len(terms))
 
 
 async def enter_flow(portfolio: Portfolio, flow: Flow, uow: UnitOfWork, *, as_of: date) -> Accepted:
@@ -65,17 +65,29 @@ async def enter_flow(portfolio: Portfolio, flow: Flow, uow: UnitOfWork, *, as_of
         422 if it is dated before the portfolio's first session, whose opening equity has it in already, or later than
         the session that is calculated.
     """
-    if not portfolio.opened_on <= flow.on <= as_of:
-        raise _refused("on", f"must lie between {portfolio.opened_on} and {as_of}, was {flow.on}")
+    check_flow(portfolio, flow, as_of=as_of)
     await PortfolioRepository(uow.connection).append_flow(uuid4(), flow)
-    return await _recalculate(portfolio, flow.on, uow, as_of=as_of, positions=0)
+    return await recalculate(portfolio, flow.on, uow, as_of=as_of, positions=0)
 
 
 def _refused(field: str, reason: str) -> Problem:
     return Problem(422, f"{field} {reason}", errors=[{"field": field, "reason": reason}])
 
 
-async def _recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Accepted:
+def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:
+    """Refuse a flow that no session of the portfolio up to `as_of` would book.
+
+    Raises
+    ------
+    Problem
+        422.
+    """
+    if not portfolio.opened_on <= flow.on <= as_of:
+        raise _refused("on", f"must lie between {portfolio.opened_on} and {as_of}, was {flow.on}")
+
+
+async def recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Accepted:
+    """Ask for the run that values a portfolio again from the first session that a change touches."""
     first = min(max(session_on_or_after(since), portfolio.opened_on), as_of)
     request = CalculationRequest(portfolio.portfolio_id, RunKind.ONBOARDING, first, as_of, "book edited")
     run_id, _ = await request_calculation(request, uow)

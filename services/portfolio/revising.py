@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from services.portfolio.core.cents import decimal_of
+from services.portfolio.core.digest import CODE_VERSION
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.rolling import Rolled
 from services.portfolio.snapshot_repository import Key
@@ -77,6 +78,7 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) 
         "revision": revisions.number[cells],
         "digest": [rolled.digests[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)],
         "run_id": [event.run.run_id] * len(rows),
+        "code_version": [CODE_VERSION] * len(rows),
         "prices_seen_below": [event.prices_seen_below] * len(rows),
     }
     table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in _PORTFOLIO_AMOUNTS.items()}

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.portfolio.core.positions import Position, PositionType
+from services.portfolio.edit_repository import StoredFlow
 from services.portfolio.repository import Portfolio
 from services.portfolio.snapshot_repository import BEFORE_ALL, Slice
 from shared.clock import Clock
@@ -67,6 +68,8 @@ class SnapshotView(BaseModel):
     as_of: date
     revision: int
     known_at: datetime
+    digest: str
+    code_version: int
     equity: Decimal
     pnl: Decimal
     flow: Decimal
@@ -126,6 +129,29 @@ class PositionValueView(BaseModel):
     def of(cls, row: Any) -> Self:
         """Return the view of a stored value."""
         return cls.model_validate({**row._mapping, "unrealised_pnl": row.market_value - row.cost})
+
+
+class FlowView(BaseModel):
+    """Money paid in (positive) or taken out (negative)."""
+
+    flow_id: UUID
+    on: date
+    amount: Decimal
+
+    @classmethod
+    def of(cls, stored: StoredFlow) -> Self:
+        """Return the view of a stored flow."""
+        return cls(flow_id=stored.flow_id, on=stored.flow.on, amount=stored.flow.amount)
+
+
+class EditView(BaseModel):
+    """A correction of what was entered: null for what was added or taken away."""
+
+    kind: str
+    subject_id: UUID
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    edited_at: datetime
 
 
 class Selection(SessionSelection):

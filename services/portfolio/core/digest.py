@@ -13,8 +13,10 @@ from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
 from shared.unavailable import FloatArray
 
-# Changes with the meaning of the numbers, so that a new definition writes new revisions.
-_METHOD: Final = b"valuation 1"
+# Raised with every change that changes a number: results of another version are other results.
+CODE_VERSION: Final = 1
+
+_METHOD: Final = f"valuation {CODE_VERSION}".encode()
 
 
 def snapshot_digests(

@@ -10,7 +10,7 @@ from scipy.optimize import newton
 
 from services.portfolio.core.money_weighted import NO_TIME, ONE_SIGN, SEVERAL_ROOTS, money_weighted_return
 from services.portfolio.core.performance import CHAIN_BROKEN, Drawdown, chained_return, drawdown
-from shared.unavailable import Reason, Unavailable
+from shared.unavailable import FloatArray, Reason, Unavailable
 
 START = date(2025, 1, 2)
 
@@ -51,7 +51,7 @@ def test_total_loss_is_a_drawdown_of_everything() -> None:
 
 @given(st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=60))
 def test_drawdown_is_the_worst_pair_of_a_plain_loop(returns: list[float]) -> None:
-    index = np.cumprod(np.array([1.0, *(1 + r for r in returns)], dtype=np.float64))
+    index: FloatArray = np.cumprod([1.0, *(1 + r for r in returns)]).astype(np.float64)
 
     found = drawdown(index)
 

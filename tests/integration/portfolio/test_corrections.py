@@ -1,0 +1,206 @@
+"""Corrected trades and flows: touched sessions get a new revision, others keep theirs, the old is read as it was."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.portfolio.core.digest import CODE_VERSION
+from tests.integration.portfolio.conftest import WEEK, Books, Closes, new_name
+
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = WEEK
+
+
+def _rising(symbol: str) -> Closes:
+    return {symbol: {day: 100.0 + index for index, day in enumerate(WEEK)}}
+
+
+async def _valued(books: Books, symbol: str, *, entered: date = TUESDAY) -> tuple[str, str]:
+    """Return a portfolio of ten shares bought at 101, valued over the week, and its position."""
+    accepted = await books.open((symbol, "10", entered, "101"))
+    await books.value(await books.request(accepted["run_id"]), _rising(symbol))
+    portfolio_id = accepted["portfolio_id"]
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    return portfolio_id, position["position_id"]
+
+
+async def _snapshots(books: Books, portfolio_id: str, **parameters: Any) -> dict[str, Any]:
+    answer = await books.client.get(f"/portfolios/{portfolio_id}/snapshots", params=parameters)
+    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()}
+
+
+async def _revalued(books: Books, answer: Any, symbol: str) -> None:
+    run = await books.request(answer.raise_for_status().json()["run_id"])
+    await books.value(run, _rising(symbol))
+
+
+def _terms(symbol: str, quantity: str, entered: date = TUESDAY, **changes: Any) -> dict[str, Any]:
+    terms = {"symbol": symbol, "kind": "LONG", "quantity": quantity, "entry_date": str(entered), "entry_price": "101"}
+    return {**terms, **changes}
+
+
+async def test_corrected_quantity_revises_the_sessions_from_the_entry_on(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+    before = datetime.now(UTC)
+
+    answer = await books.client.put(f"/portfolios/{portfolio_id}/positions/{position_id}", json=_terms(symbol, "20"))
+    await _revalued(books, answer, symbol)
+
+    found = await _snapshots(books, portfolio_id)
+    assert {day: entry["revision"] for day, entry in found.items()} == {
+        str(MONDAY): 1,
+        **{str(day): 2 for day in WEEK[1:]},
+    }
+    # 20 shares from 101 to 104
+    assert Decimal(found[str(FRIDAY)]["equity"]) == Decimal("10060.00")
+    old = await _snapshots(books, portfolio_id, known_at=before.isoformat())
+    assert Decimal(old[str(FRIDAY)]["equity"]) == Decimal("10030.00")
+    assert found[str(FRIDAY)]["code_version"] == CODE_VERSION
+    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()
+    assert (edit["before"]["quantity"], edit["after"]["quantity"]) == ("10.000000", "20")
+
+
+async def test_trade_corrected_to_what_it_was_writes_nothing(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+
+    answer = await books.client.put(f"/portfolios/{portfolio_id}/positions/{position_id}", json=_terms(symbol, "10"))
+    await _revalued(books, answer, symbol)
+
+    assert await books.count("snapshots", portfolio_id) == len(WEEK)
+
+
+async def test_removed_position_leaves_the_equity_it_never_earned(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+
+    await _revalued(books, await books.client.delete(f"/portfolios/{portfolio_id}/positions/{position_id}"), symbol)
+
+    found = await _snapshots(books, portfolio_id)
+    assert {entry["equity"] for entry in found.values()} == {"10000.00"}
+    assert found[str(FRIDAY)]["cash"] == "10000.00"
+    assert (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json() == []
+    again = await books.client.delete(f"/portfolios/{portfolio_id}/positions/{position_id}")
+    assert again.status_code == 404
+
+
+async def test_exit_entered_later_fixes_the_gain_of_its_session(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+
+    closing = {"on": str(WEDNESDAY), "price": "105", "quantity": "4"}
+    answer = await books.client.post(f"/portfolios/{portfolio_id}/positions/{position_id}/exits", json=closing)
+    await _revalued(books, answer, symbol)
+
+    found = await _snapshots(books, portfolio_id)
+    # 4 sold at 105, entered at 101; the other 6 go on to 104
+    assert Decimal(found[str(FRIDAY)]["equity"]) == Decimal(10_000 + 4 * 4 + 6 * 3)
+    assert Decimal(found[str(WEDNESDAY)]["realised_pnl"]) == Decimal(16)
+    assert {day: entry["revision"] for day, entry in found.items()} == {
+        str(MONDAY): 1,
+        str(TUESDAY): 1,
+        **{str(day): 2 for day in WEEK[2:]},
+    }
+
+
+async def test_exit_before_the_entry_is_refused(books: Books) -> None:
+    portfolio_id, position_id = await _valued(books, new_name())
+
+    answer = await books.client.post(
+        f"/portfolios/{portfolio_id}/positions/{position_id}/exits", json={"on": str(MONDAY), "price": "105"}
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "on"
+
+
+async def test_moved_flow_revises_the_sessions_between_its_dates(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, _ = await _valued(books, symbol)
+    path = f"/portfolios/{portfolio_id}/flows"
+    await _revalued(books, await books.client.post(path, json={"on": str(WEDNESDAY), "amount": "500.00"}), symbol)
+    (flow,) = (await books.client.get(path)).json()
+
+    moved = await books.client.put(f"{path}/{flow['flow_id']}", json={"on": str(THURSDAY), "amount": "500.00"})
+    await _revalued(books, moved, symbol)
+
+    found = await _snapshots(books, portfolio_id)
+    assert [Decimal(found[str(day)]["flow"]) for day in WEEK] == [0, 0, 0, 500, 0]
+    # Friday's equity is what it was, its index is not: Wednesday's gain was made on less capital.
+    assert [found[str(day)]["revision"] for day in WEEK] == [1, 1, 3, 3, 3]
+    await _revalued(books, await books.client.delete(f"{path}/{flow['flow_id']}"), symbol)
+    gone = await _snapshots(books, portfolio_id)
+    assert Decimal(gone[str(FRIDAY)]["equity"]) == Decimal("10030.00")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "positions/{other}"),
+        ("DELETE", "positions/{other}"),
+        ("POST", "positions/{other}/exits"),
+        ("PUT", "flows/{other}"),
+        ("DELETE", "flows/{other}"),
+    ],
+)
+async def test_correction_of_what_is_not_there_is_not_found(books: Books, method: str, path: str) -> None:
+    portfolio_id, _ = await _valued(books, new_name())
+    bodies = {
+        "positions/{other}": _terms("AAPL", "1"),
+        "positions/{other}/exits": {"on": str(WEDNESDAY), "price": "1"},
+        "flows/{other}": {"on": str(WEDNESDAY), "amount": "1.00"},
+    }
+
+    answer = await books.client.request(
+        method,
+        f"/portfolios/{portfolio_id}/{path.format(other=uuid4())}",
+        json=None if method == "DELETE" else bodies[path],
+    )
+
+    assert answer.status_code == 404
+
+
+async def test_correction_that_contradicts_itself_changes_nothing(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+
+    answer = await books.client.put(f"/portfolios/{portfolio_id}/positions/{position_id}", json=_terms(symbol, "-5"))
+
+    assert answer.status_code == 422
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    assert Decimal(position["quantity"]) == 10
+    assert (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json() == []
+
+
+async def test_performance_over_a_window_counts_flows_as_no_gain(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, _ = await _valued(books, symbol)
+    flow = {"on": str(THURSDAY), "amount": "10000.00"}
+    await _revalued(books, await books.client.post(f"/portfolios/{portfolio_id}/flows", json=flow), symbol)
+
+    path = f"/portfolios/{portfolio_id}/performance"
+    whole = (await books.client.get(path)).json()
+    two = (await books.client.get(path, params={"first": str(THURSDAY)})).json()
+
+    # The index: nothing, nothing (bought at the close), +10, +10 on 20,010, +10 on 20,020.
+    chained = (1 + 10 / 10_000) * (1 + 10 / 20_010) * (1 + 10 / 20_020) - 1
+    assert whole["twr"]["value"] == pytest.approx(chained, rel=1e-9)
+    assert (whole["sessions"], whole["flows"], whole["pnl"]) == (5, "10000.00", "30.00")
+    assert (whole["drawdown"]["depth"]["value"], len(whole["points"])) == (0.0, 5)
+    assert two["twr"]["value"] == pytest.approx((1 + 10 / 20_010) * (1 + 10 / 20_020) - 1, rel=1e-9)
+    assert Decimal(two["opening_equity"]) == Decimal("10010.00")
+    assert two["mwr"]["value"] == pytest.approx(20 / 20_010, rel=1e-9)
+    assert two["mwr_annual"]["reason"] == "NOT_APPLICABLE"
+
+
+async def test_performance_without_snapshots_is_not_found(books: Books) -> None:
+    accepted = await books.open()
+
+    answer = await books.client.get(f"/portfolios/{accepted['portfolio_id']}/performance")
+
+    assert answer.status_code == 404
+    unknown = await books.client.get(f"/portfolios/{UUID(int=9)}/performance")
+    assert unknown.status_code == 404
