@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.portfolio.core.cents import decimal_of
-from services.portfolio.core.positions import PositionTerms, PositionType
+from services.portfolio.core.positions import PositionTerms, PositionType, is_option
 from services.portfolio.revising import Revisions
 from services.portfolio.rolling import Rolled
 from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
@@ -41,22 +42,38 @@ def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
             )
 
 
-def _exposed_to(terms: PositionTerms) -> str:
-    # No listed symbol has a colon: a private holding gets nobody's betas by its name.
-    return f"PRIVATE:{terms.symbol}" if terms.kind is PositionType.PRIVATE else terms.symbol
+def _exposed_to(rolled: Rolled) -> NDArray[np.object_]:
+    """Return the name under which each position is in the book of each session, (n_sessions, n_lots).
+
+    No listed symbol has a colon: a private holding, and an option without a delta, get nobody's betas by their names.
+    """
+    names = np.empty((len(rolled.sessions), len(rolled.positions)), dtype=object)
+    names[:] = [_own_name(position.terms) for position in rolled.positions]
+    contracts, delta = rolled.options.contracts, rolled.options.delta
+    for option, lot in enumerate(contracts.lot.tolist()):
+        contract = rolled.positions[lot].terms.option
+        known = ~delta.unavailable[:, option].astype(np.bool_)
+        names[known, lot] = contract.underlying if contract is not None else None
+    return names
+
+
+def _own_name(terms: PositionTerms) -> str:
+    if terms.kind is PositionType.PRIVATE:
+        return f"PRIVATE:{terms.symbol}"
+    return f"OPTION:{terms.symbol}" if is_option(terms.kind) else terms.symbol
 
 
 def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterator[Book]:
     positions = rolled.valuation.positions
     order = np.argsort(rolled.book.lots.portfolio, kind="stable")
     owner = rolled.book.lots.portfolio[order]
-    symbols = np.array([_exposed_to(position.terms) for position in rolled.positions], dtype=object)[order]
+    symbols = _exposed_to(rolled)[:, order]
     bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
     for row, session in enumerate(rolled.sessions):
         own = event.run.first_session <= session <= event.run.last_session
         revised = revisions.changed[row] & (revisions.number[row] > 1)
         held = positions.quantity[row, order] != 0
-        exposures = positions.value[row, order] / 100.0
+        exposures = rolled.exposures[row, order] / 100.0
         for column in np.flatnonzero(own | revised).tolist():
             mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]
             yield Book(
@@ -64,6 +81,6 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
                 as_of=session,
                 revision=int(revisions.number[row, column]),
                 equity=decimal_of(int(rolled.valuation.portfolios.equity[row, column])),
-                symbols=tuple(symbols[mine].tolist()),
+                symbols=tuple(symbols[row, mine].tolist()),
                 exposures=tuple(exposures[mine].tolist()),
             )

@@ -220,7 +220,8 @@ class PortfolioRepository:
                         ORDER BY as_of DESC, revision DESC LIMIT 1) newest) s,
                 LATERAL (
                     SELECT min(first_session) AS first_changed
-                    FROM price_changes JOIN price_symbols USING (symbol_id) JOIN positions h USING (symbol)
+                    FROM price_changes JOIN price_symbols c USING (symbol_id)
+                        JOIN positions h ON c.symbol IN (h.symbol, h.underlying)
                     WHERE h.portfolio_id = f.portfolio_id AND written_by >= s.seen_below
                       AND first_session <= s.last_snapshot) c
             WHERE CAST(:ids AS uuid[]) IS NULL OR f.portfolio_id = ANY(CAST(:ids AS uuid[]))

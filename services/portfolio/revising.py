@@ -109,8 +109,31 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
         "mark_source": [_SOURCES[source] for source in values.source[cells].tolist()],
         "mark_age": values.age[cells],
         "oversold": values.oversold[cells],
+        "exposure": _decimals(rolled.exposures[cells]),
+        **_delta_columns(rolled, rows, columns),
     }
     return table | {name: _decimals(getattr(values, field)[cells]) for field, name in _POSITION_AMOUNTS.items()}
+
+
+def _delta_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
+    """Return what is said of options only: underlying, delta or why there is none, and the volatility it assumes."""
+    options = rolled.options
+    option_of = np.full(len(rolled.positions), -1, dtype=np.int64)
+    option_of[options.contracts.lot] = np.arange(options.contracts.lot.size)
+    table: dict[str, list[Any]] = {
+        name: [None] * rows.size for name in ("underlying", "delta", "delta_reason", "delta_detail", "volatility")
+    }
+    for entry in np.flatnonzero(option_of[columns] >= 0).tolist():
+        row, lot = int(rows[entry]), int(columns[entry])
+        cell = row, int(option_of[lot])
+        contract, why = rolled.positions[lot].terms.option, options.delta.unavailable[cell]
+        table["underlying"][entry] = None if contract is None else contract.underlying
+        if why is None:
+            table["delta"][entry] = float(options.delta.values[cell])
+            table["volatility"][entry] = float(options.volatility[cell])
+        else:
+            table["delta_reason"][entry], table["delta_detail"][entry] = why.reason.value, why.detail
+    return table
 
 
 def _decimals(cents: IntArray) -> list[Any]:

@@ -1,20 +1,32 @@
 """Gathering what a roll needs and laying out what it gives: labels on one side, arrays on the other."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 import numpy as np
 
-from services.portfolio.core.book import NOT_HELD, Book, Known, LastClose, Window, assemble, flows_by_session
+from services.portfolio.core.book import (
+    NOT_HELD,
+    Book,
+    Known,
+    LastClose,
+    Window,
+    assemble,
+    assemble_contracts,
+    flows_by_session,
+)
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.digest import snapshot_digests
+from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements
 from services.portfolio.core.positions import Flow, Position
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from services.portfolio.repository import Portfolio
 from services.portfolio.snapshot_repository import OpeningState
 from shared.prices.panel import PriceWindow
+from shared.unavailable import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,8 @@ class RollInputs:
 
     `closed` are the positions that were valued before and are no longer held at the opening, `sectors` has an entry a
     position. `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both
-    have one column per entry of their symbols.
+    have one column per entry of their symbols; `underlyings` are those of the options, and reach further back.
+    `settles` has the session that settles what expires on a day.
     """
 
     portfolios: tuple[Portfolio, ...]
@@ -35,6 +48,8 @@ class RollInputs:
     window: Window
     before: PriceWindow
     during: PriceWindow
+    underlyings: PriceWindow
+    settles: Mapping[date, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,8 @@ class Rolled:
     sectors: tuple[str, ...]
     book: Book
     valuation: Valuation
+    options: OptionExposures
+    exposures: IntArray  # (n_sessions, n_lots), cents
     digests: list[list[str]]
 
 
@@ -58,11 +75,54 @@ def roll(inputs: RollInputs) -> Rolled:
     known = Known(states, _last_closes(inputs.before))
     book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
-    market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
+    market = Market(inputs.during.close, _splits(inputs, columns), inputs.during.dividend)
     opening = _opening(inputs, book)
+    contracts, underlyings = _contracts(inputs), _underlyings(inputs)
+    settled = settlements(contracts, underlyings)
+    book = replace(book, exits=book.exits.then(settled))
     valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
-    digests = snapshot_digests(book, market, opening=opening, valuation=valuation, labels=inputs.sectors)
-    return Rolled(tuple(index), inputs.window.sessions, inputs.positions, inputs.sectors, book, valuation, digests)
+    options = OptionExposures.of(contracts, underlyings)
+    positions = valuation.positions
+    exposures = options.exposures(positions.value, positions.quantity, underlyings.closes)
+    digests = snapshot_digests(
+        book, market, opening=opening, valuation=valuation, labels=inputs.sectors, exposures=exposures
+    )
+    return Rolled(
+        portfolio_ids=tuple(index),
+        sessions=inputs.window.sessions,
+        positions=inputs.positions,
+        sectors=inputs.sectors,
+        book=book,
+        valuation=valuation,
+        options=options,
+        exposures=exposures,
+        digests=digests,
+    )
+
+
+def _contracts(inputs: RollInputs) -> Contracts:
+    columns = {symbol: number for number, symbol in enumerate(inputs.underlyings.symbols)}
+    opened = {portfolio.portfolio_id: portfolio.opened_on for portfolio in inputs.portfolios}
+    return assemble_contracts(inputs.positions, columns, settles=inputs.settles, opened=opened)
+
+
+def _underlyings(inputs: RollInputs) -> Underlyings:
+    prices = inputs.underlyings
+    return Underlyings(prices.sessions, prices.close, prices.adjusted, prices.split, len(inputs.window.sessions))
+
+
+def _splits(inputs: RollInputs, columns: Mapping[str, int]) -> FloatArray:
+    """Return the splits of the roll; a contract is split as its underlying is."""
+    options = {
+        columns[position.terms.symbol]: columns[position.terms.option.underlying]
+        for position in inputs.positions
+        if position.terms.option is not None
+    }
+    if not options:
+        return inputs.during.split
+    splits = inputs.during.split.copy()
+    splits[:, list(options)] = inputs.during.split[:, list(options.values())]
+    return splits
 
 
 def _opening(inputs: RollInputs, book: Book) -> Opening:

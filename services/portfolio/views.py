@@ -103,7 +103,9 @@ class SnapshotView(BaseModel):
 class PositionValueView(BaseModel):
     """What a position was worth and earned on a session, and where its mark comes from.
 
-    `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), COST (never priced) or EXIT.
+    `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), COST (never priced) or EXIT. `exposure`
+    is the market value, of an option delta x quantity x 100 x the close of its `underlying`; `assumed_volatility` is
+    the realised one that stands in for the implied one. Without a delta an option's exposure is its market value.
     """
 
     portfolio_id: UUID
@@ -124,11 +126,23 @@ class PositionValueView(BaseModel):
     realised_pnl: Decimal
     dividends: Decimal
     oversold: bool
+    exposure: Decimal
+    underlying: str | None
+    delta: Measure | None
+    assumed_volatility: float | None
 
     @classmethod
     def of(cls, row: Any) -> Self:
         """Return the view of a stored value."""
-        return cls.model_validate({**row._mapping, "unrealised_pnl": row.market_value - row.cost})
+        delta = Measure(value=row.delta, reason=row.delta_reason, detail=row.delta_detail)
+        return cls.model_validate(
+            {
+                **row._mapping,
+                "unrealised_pnl": row.market_value - row.cost,
+                "delta": None if row.underlying is None else delta,
+                "assumed_volatility": row.volatility,
+            }
+        )
 
 
 class FlowView(BaseModel):

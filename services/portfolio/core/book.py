@@ -5,15 +5,17 @@ Whatever is dated on a day without session belongs to the next session.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import Holdings, MarkSource
-from services.portfolio.core.positions import Flow, Position, PositionTerms, PositionType, multiplier
+from services.portfolio.core.options import Contracts
+from services.portfolio.core.positions import CALLS, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots
 from shared.unavailable import IntArray
 
@@ -148,8 +150,11 @@ def _opening_state(position: Position, *, window: Window, known: Known) -> Posit
 
 
 def _column(terms: PositionTerms, columns: Mapping[str, int]) -> int:
-    # A private holding is not the listed share of the same name that somebody else's book has brought in.
-    return UNPRICED if terms.kind is PositionType.PRIVATE else columns.get(terms.symbol, UNPRICED)
+    # A private holding is not the listed share of the same name that somebody else's book has brought in, nor is an
+    # option that goes by the name of its underlying.
+    if terms.kind is PositionType.PRIVATE or (terms.option is not None and terms.option.underlying == terms.symbol):
+        return UNPRICED
+    return columns.get(terms.symbol, UNPRICED)
 
 
 def inherited_state(terms: PositionTerms, *, until: date, last_close: LastClose | None) -> PositionState:
@@ -169,6 +174,46 @@ def inherited_state(terms: PositionTerms, *, until: date, last_close: LastClose 
     value = cents_of(quantity * Decimal(str(last_close.price)) * multiplier(terms.kind))
     source = MarkSource.CARRIED if last_close.age else MarkSource.CLOSE
     return PositionState(float(quantity), last_close.price, source, last_close.age, value, cost)
+
+
+def assemble_contracts(
+    positions: Sequence[Position],
+    columns: Mapping[str, int],
+    *,
+    settles: Mapping[date, date],
+    opened: Mapping[UUID, date],
+) -> Contracts:
+    """Return the options among the positions whose contract is known.
+
+    Parameters
+    ----------
+    positions : sequence of Position
+        In the order of the lots.
+    columns : mapping
+        Column of each underlying.
+    settles : mapping
+        The session that settles what expires on a day.
+    opened : mapping
+        The first day of each portfolio: a contract entered before was handed over as it was then.
+    """
+    options = [
+        (lot, position.terms, position.terms.option, opened[position.portfolio_id])
+        for lot, position in enumerate(positions)
+        if position.terms.option is not None
+    ]
+    return Contracts(
+        lot=_integers(lot for lot, _, _, _ in options),
+        underlying=_integers(columns[contract.underlying] for _, _, contract, _ in options),
+        is_call=np.array([terms.kind in CALLS for _, terms, _, _ in options], dtype=np.bool_),
+        strike=np.array([float(contract.strike) for _, _, contract, _ in options], dtype=np.float64),
+        since=_days(max(terms.entry_date, first - timedelta(days=1)) for _, terms, _, first in options),
+        expires=_days(contract.expiration for _, _, contract, _ in options),
+        settles=_days(settles[contract.expiration] for _, _, contract, _ in options),
+    )
+
+
+def _days(days: Iterable[date]) -> NDArray[np.datetime64]:
+    return np.array(list(days), dtype="datetime64[D]")
 
 
 def _exits(positions: Sequence[Position], window: Window) -> Exits:

@@ -85,6 +85,9 @@ class Row:
         if abs(quantity) * price * multiplier(kind) > MAX_COST:
             self._reject(QUANTITY, "ERR_POS_024", message=f"the cost of the position must be at most {MAX_COST}")
             return None
+        if option is not None and option.expiration < entered:
+            self._reject(EXPIRATION, "ERR_POS_025", message=f"an option must expire after its entry, {entered}")
+            return None
         subtype = self.cells[SUBTYPE].upper() or None
         return PositionTerms(symbol, kind, quantity, entered, price, exits, subtype, option)
 

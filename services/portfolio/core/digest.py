@@ -11,22 +11,42 @@ from services.portfolio.core.book import Book
 from services.portfolio.core.marking import Holdings
 from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
-from shared.unavailable import FloatArray
+from shared.unavailable import FloatArray, IntArray
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 1
+CODE_VERSION: Final = 2
 
 _METHOD: Final = f"valuation {CODE_VERSION}".encode()
 
 
 def snapshot_digests(
-    book: Book, market: Market, *, opening: Opening, valuation: Valuation, labels: Sequence[str]
+    book: Book,
+    market: Market,
+    *,
+    opening: Opening,
+    valuation: Valuation,
+    labels: Sequence[str],
+    exposures: IntArray,
 ) -> list[list[str]]:
-    """Return the digests of a roll's snapshots, one list of n_portfolios hexadecimal strings a session.
+    """Return the digests of a roll's snapshots.
 
     A digest covers equity and index at the previous close, the session's flow, and of each position held or entered
-    its id and label, state at the previous close, entry, close, split and dividend of the session, and what its exits
-    did. It depends neither on the order of the positions nor on the other portfolios of the shard.
+    its id and label, state at the previous close, entry, close, split and dividend of the session, what its exits did,
+    and its exposure. It depends neither on the order of the positions nor on the other portfolios of the shard.
+
+    Parameters
+    ----------
+    book, market, opening, valuation
+        The roll.
+    labels : sequence of str
+        What is stored with each lot beside numbers.
+    exposures : ndarray of int64, shape (n_sessions, n_lots)
+        In cents.
+
+    Returns
+    -------
+    list of list of str
+        One list of n_portfolios hexadecimal strings a session.
     """
     n_portfolios = opening.equity.size
     ids = np.frombuffer(b"".join(position_id.bytes for position_id in book.position_ids), dtype=">u8").reshape(-1, 2)
@@ -36,7 +56,8 @@ def snapshot_digests(
     quotes = market.quotes_of(book.lots.column)
     digests = []
     for session in range(market.n_sessions):
-        rows = _rows(book, quotes[session], valuation=valuation, session=session)[order]
+        known = _rows(book, quotes[session], valuation=valuation, session=session)
+        rows = _canonical(np.column_stack([known, exposures[session]]))[order]
         active = valuation.positions.active[session, order]
         bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
         names, tags, numbers = ids[order][active], marks[active], rows[active]
@@ -85,7 +106,7 @@ def _rows(book: Book, quotes: Quotes, *, valuation: Valuation, session: int) -> 
         days.quantity[session],
         days.realised[session],
     ]
-    return _canonical(np.column_stack(columns))
+    return np.column_stack(columns)
 
 
 def _canonical(numbers: FloatArray) -> FloatArray:

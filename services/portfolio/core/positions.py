@@ -26,13 +26,19 @@ class PositionType(StrEnum):
 
 
 _OPTIONS: Final = frozenset({PositionType.LC, PositionType.LP, PositionType.SC, PositionType.SP})
+CALLS: Final = frozenset({PositionType.LC, PositionType.SC})
 _LONG: Final = frozenset({PositionType.LONG, PositionType.LC, PositionType.LP})
 _SHORT: Final = frozenset({PositionType.SHORT, PositionType.SC, PositionType.SP})
 
 
+def is_option(kind: PositionType) -> bool:
+    """Tell whether a type is a call or a put."""
+    return kind in _OPTIONS
+
+
 def multiplier(kind: PositionType) -> int:
     """Return the units of the underlying per unit of quantity: 100 for options, 1 otherwise."""
-    return OPTION_MULTIPLIER if kind in _OPTIONS else 1
+    return OPTION_MULTIPLIER if is_option(kind) else 1
 
 
 def sign_agrees(kind: PositionType, quantity: Decimal) -> bool:
@@ -86,6 +92,8 @@ class PositionTerms:
             raise ValueError(f"quantity of a {self.kind} position must have the sign of its type, was {self.quantity}")
         if self.entry_price <= 0:
             raise ValueError(f"entry price must be positive, was {self.entry_price}")
+        if self.option is not None and self.option.expiration < self.entry_date:
+            raise ValueError(f"an option must expire after its entry {self.entry_date}, was {self.option.expiration}")
         if self.cost > MAX_COST:
             raise ValueError(f"cost of a position must be at most {MAX_COST}, was {self.cost}")
         if not self.exits:

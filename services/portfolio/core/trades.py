@@ -46,6 +46,11 @@ class Exits:
     size: FloatArray
     price: FloatArray
 
+    def then(self, later: "Exits") -> "Exits":
+        """Return these exits and others that come after them on the same session."""
+        columns = ((getattr(self, name), getattr(later, name)) for name in ("lot", "session", "size", "price"))
+        return Exits(*(np.concatenate(pair) for pair in columns))
+
     def rounds(self, session: int) -> Iterator[ExitRound]:
         """Yield the exits of a session in rounds with at most one exit of a lot each, first exits first."""
         pending = np.flatnonzero(self.session == session)

@@ -35,7 +35,8 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> t
     positions = await repository.load_positions([request.portfolio_id])
     flows = await repository.load_flows([request.portfolio_id])
 
-    symbols = sorted({entry.terms.symbol for entry in positions if entry.terms.kind is not PositionType.PRIVATE})
+    listed = {entry.terms.symbol for entry in positions if entry.terms.kind is not PositionType.PRIVATE}
+    symbols = sorted(listed | {entry.terms.option.underlying for entry in positions if entry.terms.option is not None})
     run = Run(
         run_id=uuid4(),
         kind=request.kind,

@@ -15,11 +15,19 @@ from services.portfolio.core.trades import Exits, Market
 from tests.unit.portfolio.worlds import World, lots_of, sessions_of, world_of, worlds
 
 
-def digests(world: World, names: list[int] | None = None, label: str = "Energy") -> list[list[str]]:
+def digests(world: World, names: list[int] | None = None, label: str = "Energy", exposure: int = 0) -> list[list[str]]:
     ids = tuple(UUID(int=name) for name in names or range(world.lots.portfolio.size))
     book = Book(ids, world.lots, world.exits, world.opening.holdings)
     labels = [label] * len(ids)
-    return snapshot_digests(book, world.market, opening=world.opening, valuation=world.roll(), labels=labels)
+    rolled = world.roll()
+    return snapshot_digests(
+        book,
+        world.market,
+        opening=world.opening,
+        valuation=rolled,
+        labels=labels,
+        exposures=rolled.positions.value + exposure * (np.arange(len(ids)) == 0),
+    )
 
 
 def changed(world: World, *, close: float = 0.0, flow: int = 0, equity: int = 0, price: float = 0.0) -> World:
@@ -91,3 +99,9 @@ def test_digest_of_a_continued_roll_is_that_of_the_long_one(world: World) -> Non
     if half < n_sessions:
         parts += digests(sessions_of(world, half, n_sessions, first.roll().closing))
     assert parts == digests(world)
+
+
+def test_digest_follows_the_exposure_of_a_position() -> None:
+    world = small_world()
+
+    assert digests(world, exposure=1) != digests(world)

@@ -1,0 +1,234 @@
+"""Options: Black-Scholes deltas on the underlying, and what they settle at (methodology, 5)."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from services.portfolio.core.cents import round_to_cents
+from services.portfolio.core.trades import Exits
+from shared.conventions import (
+    DAYS_PER_YEAR,
+    OPTION_MULTIPLIER,
+    OPTION_RISK_FREE_RATE,
+    OPTION_VOLATILITY_WINDOW,
+    SESSIONS_PER_YEAR,
+)
+from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+
+NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
+NO_TERMS: Final = Unavailable(Reason.MISSING_DATA, "the contract is not known: underlying, strike and expiration")
+EXPIRED: Final = Unavailable(Reason.NOT_APPLICABLE, "the option has expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The option lots of a shard, arrays of shape (n_options,).
+
+    `lot` is the index among all lots, `underlying` the column of the underlying's prices, `strike` that of the contract
+    as it was entered, `since` the day from whose close on splits of the underlying change it, `expires` a day and
+    `settles` the session that settles it: the same day, or the last session before.
+    """
+
+    lot: IntArray
+    underlying: IntArray
+    is_call: BoolArray
+    strike: FloatArray
+    since: NDArray[np.datetime64]
+    expires: NDArray[np.datetime64]
+    settles: NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class Underlyings:
+    """Prices of the underlyings, (n_days, n_underlyings), on consecutive sessions; the roll are the last `n_sessions`.
+
+    They reach back to the first `since`, where prices are known, and OPTION_VOLATILITY_WINDOW sessions before the roll.
+    """
+
+    sessions: NDArray[np.datetime64]
+    close: FloatArray
+    adjusted: FloatArray
+    split: FloatArray
+    n_sessions: int
+
+    @property
+    def during(self) -> NDArray[np.datetime64]:
+        """Return the sessions of the roll."""
+        return self.sessions[-self.n_sessions :]
+
+    @property
+    def closes(self) -> FloatArray:
+        """Return the closes of the roll."""
+        return self.close[-self.n_sessions :]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionExposures:
+    """What options are worth in shares of their underlyings, (n_sessions, n_options).
+
+    `delta` a unit; `volatility` the realised one that it assumes for want of an implied one, NaN where there is none.
+    """
+
+    contracts: Contracts
+    delta: Quantities
+    volatility: FloatArray
+
+    @classmethod
+    def of(cls, contracts: Contracts, underlyings: Underlyings) -> Self:
+        """Return the deltas over the sessions of a roll."""
+        volatility = trailing_volatility(underlyings.adjusted, n_sessions=underlyings.n_sessions)
+        delta = deltas(
+            contracts,
+            underlyings.during,
+            closes=underlyings.closes,
+            strike=strikes(contracts, underlyings),
+            volatility=volatility,
+        )
+        return cls(contracts, delta, volatility.values[:, contracts.underlying])
+
+    def exposures(self, values: IntArray, quantity: FloatArray, closes: FloatArray) -> IntArray:
+        """Return exposures in cents: of options with a delta that of its shares, else the market value.
+
+        Parameters
+        ----------
+        values, quantity : ndarray of shape (n_sessions, n_lots)
+            Market values in cents, and quantities.
+        closes : ndarray of shape (n_sessions, n_underlyings)
+        """
+        exposures = values.copy()
+        lot, known = self.contracts.lot, ~self.delta.unavailable.astype(np.bool_)
+        shares = self.delta.values * quantity[:, lot] * OPTION_MULTIPLIER * closes[:, self.contracts.underlying]
+        exposures[:, lot] = np.where(known, round_to_cents(np.where(known, shares, 0.0)), values[:, lot])
+        return exposures
+
+
+def strikes(contracts: Contracts, underlyings: Underlyings) -> FloatArray:
+    """Return the strikes in the shares of each session of the roll: divided by the splits since they were agreed on."""
+    growth = np.cumprod(underlyings.split, axis=0)[:, contracts.underlying]
+    entered = np.searchsorted(underlyings.sessions, contracts.since, side="right") - 1
+    at_entry = np.where(entered >= 0, growth[entered, np.arange(entered.size)], 1.0)
+    adjusted: FloatArray = contracts.strike * at_entry / growth[-underlyings.n_sessions :]
+    return adjusted
+
+
+def black_scholes_delta(
+    spot: FloatArray, strike: FloatArray, *, years: FloatArray, volatility: FloatArray, is_call: BoolArray
+) -> FloatArray:
+    """Return the change of an option's value by a unit of its underlying (Black & Scholes 1973), without dividends.
+
+    Parameters
+    ----------
+    spot, strike : ndarray
+        Positive, currency a share.
+    years : ndarray
+        Time to expiration, not negative.
+    volatility : ndarray
+        Annualised fraction, not negative.
+    is_call : ndarray of bool
+
+    Returns
+    -------
+    ndarray
+        0 to 1 for a call, -1 to 0 for a put. Without time or volatility the limit: 1 or 0 as the forward is above the
+        strike or not.
+
+    Notes
+    -----
+    NaN policy: propagated. The rate is OPTION_RISK_FREE_RATE, continuously compounded.
+    """
+    spread = volatility * np.sqrt(years)
+    moneyness = np.log(spot / strike) + OPTION_RISK_FREE_RATE * years
+    certain = np.where(moneyness > 0, np.inf, -np.inf)
+    d1 = np.divide(moneyness, spread, out=certain, where=spread > 0) + spread / 2
+    call = ndtr(d1)
+    delta: FloatArray = np.where(is_call, call, call - 1.0)
+    return np.where(np.isfinite(spot) & np.isfinite(volatility), delta, np.nan)
+
+
+def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
+    """Return the realised volatility of the last OPTION_VOLATILITY_WINDOW total returns up to each session.
+
+    Parameters
+    ----------
+    adjusted : ndarray of shape (n_sessions + OPTION_VOLATILITY_WINDOW, n_symbols)
+        Total-return adjusted closes of consecutive sessions; NaN where missing.
+    n_sessions : int
+        How many of the last sessions to look at.
+
+    Returns
+    -------
+    Quantities of shape (n_sessions, n_symbols)
+        Annualised fractions; `INSUFFICIENT_HISTORY` where a return of the window is missing.
+    """
+    returns = adjusted[1:] / adjusted[:-1] - 1.0
+    stretches = np.lib.stride_tricks.sliding_window_view(returns, OPTION_VOLATILITY_WINDOW, axis=0)[-n_sessions:]
+    mean = stretches.sum(axis=-1, keepdims=True) / OPTION_VOLATILITY_WINDOW
+    variance = ((stretches - mean) ** 2).sum(axis=-1) / (OPTION_VOLATILITY_WINDOW - 1)
+    present = np.isfinite(stretches).sum(axis=-1)
+    reasons: ReasonArray = np.full(present.shape, None, dtype=object)
+    for cell in zip(*np.nonzero(present < OPTION_VOLATILITY_WINDOW), strict=True):
+        detail = f"the underlying has {present[cell]} of {OPTION_VOLATILITY_WINDOW} returns"
+        reasons[cell] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
+    return Quantities(np.sqrt(variance * SESSIONS_PER_YEAR), reasons)
+
+
+def deltas(
+    contracts: Contracts,
+    sessions: NDArray[np.datetime64],
+    *,
+    closes: FloatArray,
+    strike: FloatArray,
+    volatility: Quantities,
+) -> Quantities:
+    """Return the unit delta of each option on each session.
+
+    Parameters
+    ----------
+    contracts : Contracts
+    sessions : ndarray of datetime64[D], shape (n_sessions,)
+    closes : ndarray of shape (n_sessions, n_underlyings)
+        As traded; NaN where missing.
+    strike : ndarray of shape (n_sessions, n_options)
+        In the shares of the session.
+    volatility : Quantities of shape (n_sessions, n_underlyings)
+
+    Returns
+    -------
+    Quantities of shape (n_sessions, n_options)
+        `MISSING_DATA` without a close, the reason of the volatility without one, `NOT_APPLICABLE` from the session on
+        that settles it.
+    """
+    spot = closes[:, contracts.underlying]
+    days = (contracts.expires - sessions[:, None]).astype(np.float64)
+    reasons: ReasonArray = volatility.unavailable[:, contracts.underlying].copy()
+    reasons[~np.isfinite(spot)] = NO_CLOSE
+    reasons[contracts.settles <= sessions[:, None]] = EXPIRED
+    values = black_scholes_delta(
+        np.where(spot > 0, spot, np.nan),
+        strike,
+        years=np.maximum(days, 0.0) / DAYS_PER_YEAR,
+        volatility=volatility.values[:, contracts.underlying],
+        is_call=contracts.is_call,
+    )
+    return Quantities(np.where(reasons.astype(np.bool_), np.nan, values), reasons)
+
+
+def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
+    """Return the exits by which options end: what is left, at intrinsic value, on the session that settles them.
+
+    An option whose underlying has no close there stays as it is until the close arrives.
+    """
+    option, session = np.nonzero(contracts.settles[:, None] == underlyings.during)
+    spot = underlyings.closes[session, contracts.underlying[option]]
+    above = spot - strikes(contracts, underlyings)[session, option]
+    intrinsic = np.maximum(np.where(contracts.is_call[option], above, -above), 0.0)
+    known = np.isfinite(spot)
+    return Exits(
+        lot=contracts.lot[option][known],
+        session=session[known],
+        size=np.full(int(known.sum()), np.nan),
+        price=intrinsic[known],
+    )

@@ -1,0 +1,138 @@
+"""Options from the book to the announced exposure: delta on the underlying, settlement, what waits for a close."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from services.portfolio.core.options import black_scholes_delta
+from shared.calendar import sessions_between, shift_session
+from shared.contracts.portfolio import SymbolsOnboarding
+from tests.integration.portfolio.conftest import WEEK, Books, Closes, new_name
+
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = WEEK
+PRICES = [99.0, 100.0, 103.0, 104.0, 106.0]
+
+
+def _underlying(symbol: str, *, without: date | None = None) -> dict[str, dict[date, float]]:
+    """Return 64 sessions before the week, and the week."""
+    history = sessions_between(shift_session(MONDAY, -64), shift_session(MONDAY, -1))
+    walk = 100 * np.cumprod(1 + np.random.default_rng(3).normal(0, 0.01, len(history)))
+    closes = {**dict(zip(history, walk.tolist(), strict=True)), **dict(zip(WEEK, PRICES, strict=True))}
+    return {symbol: {day: close for day, close in closes.items() if day != without}}
+
+
+def _call(symbol: str, underlying: str, *, expires: date, **changes: Any) -> dict[str, Any]:
+    option = {"underlying": underlying, "strike": "100", "expiration": str(expires)}
+    terms = {"symbol": symbol, "kind": "LC", "quantity": "2", "entry_date": str(MONDAY), "entry_price": "3"}
+    return {**terms, "option": option, **changes}
+
+
+async def _valued(books: Books, position: dict[str, Any], closes: Closes) -> tuple[str, dict[str, Any]]:
+    """Return the portfolio and its position values by session."""
+    accepted = await books.open(positions=[position])
+    await books.value(await books.request(accepted["run_id"]), closes)
+    return accepted["portfolio_id"], await _values(books, accepted["portfolio_id"])
+
+
+async def _values(books: Books, portfolio_id: str) -> dict[str, Any]:
+    answer = await books.client.get("/position-values", params={"portfolio_id": portfolio_id, "last": str(FRIDAY)})
+    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()}
+
+
+async def test_option_is_exposed_to_its_underlying_by_its_delta(books: Books) -> None:
+    name, underlying = new_name(), new_name()
+    accepted = await books.open(positions=[_call(name, underlying, expires=date(2025, 9, 19))])
+    run = await books.request(accepted["run_id"])
+    (asked,) = await books.announced(SymbolsOnboarding, UUID(accepted["run_id"]))
+    assert asked.run.symbols == (name, underlying)
+    closes = _underlying(underlying)
+
+    (valued,) = await books.value(run, closes)
+
+    series = np.array(list(closes[underlying].values()))
+    volatility = np.diff(series[-64:]) / series[-64:-1]
+    delta = black_scholes_delta(
+        np.array([106.0]),
+        np.array([100.0]),
+        years=np.array([(date(2025, 9, 19) - FRIDAY).days / 365]),
+        volatility=np.array([volatility.std(ddof=1) * np.sqrt(252)]),
+        is_call=np.array([True]),
+    )[0]
+    book = valued.books[-1]
+    assert (book.as_of, book.symbols) == (FRIDAY, (underlying,))
+    assert book.exposures[0] == pytest.approx(delta * 2 * 100 * 106, abs=0.005)
+    shown = (await _values(books, accepted["portfolio_id"]))[str(FRIDAY)]
+    assert shown["delta"]["value"] == pytest.approx(delta, rel=1e-12)
+    assert shown["underlying"] == underlying
+    assert shown["assumed_volatility"] == pytest.approx(volatility.std(ddof=1) * np.sqrt(252), rel=1e-9)
+    # Never priced itself: at cost.
+    assert (shown["market_value"], shown["mark_source"]) == ("600.00", "COST")
+
+
+async def test_option_without_history_of_its_underlying_keeps_its_value_and_a_name_of_its_own(books: Books) -> None:
+    name, underlying = new_name(), new_name()
+    accepted = await books.open(positions=[_call(name, underlying, expires=date(2025, 9, 19))])
+
+    (valued,) = await books.value(await books.request(accepted["run_id"]), {underlying: {FRIDAY: 106.0}})
+
+    assert (valued.books[-1].symbols, valued.books[-1].exposures) == ((f"OPTION:{name}",), (600.0,))
+    shown = (await _values(books, accepted["portfolio_id"]))[str(FRIDAY)]
+    assert (shown["delta"]["reason"], shown["exposure"]) == ("INSUFFICIENT_HISTORY", "600.00")
+
+
+async def test_option_settles_at_intrinsic_value_on_its_last_session(books: Books) -> None:
+    underlying = new_name()
+
+    # Saturday's expiration settles on Friday; Thursday's on Thursday: 2 x 100 x (104 - 100) for a cost of 600.
+    portfolio_id, values = await _valued(
+        books, _call(new_name(), underlying, expires=THURSDAY), _underlying(underlying)
+    )
+
+    assert str(FRIDAY) not in values
+    last = values[str(THURSDAY)]
+    assert (last["quantity"], last["mark_source"], last["mark"]) == (0.0, "EXIT", 4.0)
+    assert (last["realised_pnl"], last["pnl"]) == ("200.00", "200.00")
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()
+    assert Decimal(snapshots[-1]["equity"]) == Decimal("10200.00")
+    assert snapshots[-1]["cash"] == "10200.00"
+
+
+async def test_worthless_option_ends_at_nothing(books: Books) -> None:
+    underlying = new_name()
+    put = _call(new_name(), underlying, expires=date(2025, 3, 15), kind="LP")
+
+    portfolio_id, values = await _valued(books, put, _underlying(underlying))
+
+    assert (values[str(FRIDAY)]["mark"], values[str(FRIDAY)]["pnl"]) == (0.0, "-600.00")
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()
+    assert Decimal(snapshots[-1]["equity"]) == Decimal("9400.00")
+
+
+async def test_option_waits_for_the_close_that_settles_it_and_is_revised_when_it_comes(books: Books) -> None:
+    underlying = new_name()
+    option = _call(new_name(), underlying, expires=THURSDAY)
+    portfolio_id, values = await _valued(books, option, _underlying(underlying, without=THURSDAY))
+    assert values[str(FRIDAY)]["market_value"] == "600.00"
+    assert values[str(FRIDAY)]["delta"]["reason"] == "NOT_APPLICABLE"
+
+    answer = await books.client.post(f"/portfolios/{portfolio_id}/calculate", json={"as_of": str(FRIDAY)})
+    await books.value(await books.request(answer.json()["run_id"]), _underlying(underlying))
+
+    found = await _values(books, portfolio_id)
+    assert (found[str(THURSDAY)]["revision"], found[str(THURSDAY)]["quantity"]) == (2, 0.0)
+    assert str(FRIDAY) not in found
+
+
+async def test_option_that_had_expired_before_the_book_was_opened_is_not_held(books: Books) -> None:
+    underlying = new_name()
+    expired = _call(new_name(), underlying, expires=date(2025, 3, 7), entry_date="2025-01-06")
+
+    portfolio_id, values = await _valued(books, expired, _underlying(underlying))
+
+    assert values == {}
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()
+    assert {entry["equity"] for entry in snapshots} == {"10000.00"}
