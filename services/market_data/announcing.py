@@ -1,13 +1,11 @@
 """From stored bars and profiles to events."""
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from services.market_data.core.bars import Bars
-from services.market_data.core.profile import Profile as StoredProfile
+from services.market_data.core.profile_merge import KnownProfile
 from shared.contracts.event import Failure
 from shared.contracts.market_data import (
     Column,
@@ -79,12 +77,15 @@ def _actions(bars: Bars, field: str, *, blank: float) -> list[CorporateAction]:
     ]
 
 
-def profiles_updated(
-    event: MarketDataDue, profiles: Mapping[str, tuple[StoredProfile, str]], *, fetched_at: datetime
-) -> ProfilesUpdated:
+def profiles_updated(event: MarketDataDue, profiles: Iterable[KnownProfile]) -> ProfilesUpdated:
     """Return the announcement of these profiles; a part without any still counts."""
     announced = tuple(
-        Profile(**dataclasses.asdict(profile), source=source, fetched_at=fetched_at)
-        for _, (profile, source) in sorted(profiles.items())
+        Profile(
+            **known.facts.model_dump(),
+            source=known.source,
+            fetched_at=known.fetched_at,
+            counts_from=known.counts_from(),
+        )
+        for known in profiles
     )
     return ProfilesUpdated(run=event.run, part=event.part, subjects=len(announced), profiles=announced)

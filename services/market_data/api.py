@@ -5,16 +5,18 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.market_data.core.findings import Rule
-from services.market_data.core.profile import Profile
+from services.market_data.core.profile_merge import Origin
+from services.market_data.profile_repository import ProfileRepository
 from services.market_data.repository import MarketDataRepository
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
+from shared.profile import ProfileFacts
 
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
@@ -46,8 +48,10 @@ class PricesView(BaseModel):
 class ProfileView(BaseModel):
     """What is known about a symbol, and from whom."""
 
-    profile: Profile
+    profile: ProfileFacts
     source: str
+    fetched_at: datetime
+    origins: dict[str, Origin] = Field(description="fact -> who gave it and when; else as the profile")
 
 
 class CoverageView(BaseModel):
@@ -96,10 +100,12 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
     async def get_profile(symbol: SymbolPath) -> ProfileView:
         """Show what is known about a symbol."""
         async with unit_of_work.reading() as connection:
-            found = (await MarketDataRepository(connection).load_profiles([symbol])).get(symbol)
+            found = (await ProfileRepository(connection).load_profiles([symbol])).get(symbol)
         if found is None:
             raise Problem(404, f"no provider has given a profile of {symbol}")
-        return ProfileView(profile=found[0], source=found[1])
+        return ProfileView(
+            profile=found.facts, source=found.source, fetched_at=found.fetched_at, origins=dict(found.origins)
+        )
 
     @router.get("/coverage")
     async def list_coverage(after: str = "", limit: Limit = 1000) -> list[CoverageView]:

@@ -1,6 +1,5 @@
-"""The SQL of market_data: instruments, bars, profiles, findings."""
+"""The SQL of market_data: instruments, bars, findings."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -12,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.bars import BAR_FIELDS, Bars, DateArray
 from services.market_data.core.findings import Finding
-from services.market_data.core.profile import Profile
 from services.market_data.core.run_plan import SILENT_SESSIONS, Checked
 from shared.calendar import sessions_between
 from shared.db.bulk import copy_out, upsert
@@ -227,27 +225,6 @@ class MarketDataRepository:
         )
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         return {row.symbol: (row.unavailable_reason, row.unavailable_detail) for row in rows}
-
-    async def store_profiles(self, profiles: Mapping[str, tuple[Profile, str]]) -> list[str]:
-        """Write profiles with their source; return the symbols whose profile is new or has changed."""
-        if not profiles:
-            return []
-        known = await self.load_profiles(list(profiles))
-        changed = [symbol for symbol, entry in sorted(profiles.items()) if known.get(symbol) != entry]
-        names = [field.name for field in dataclasses.fields(Profile)]
-        columns: dict[str, list[Any]] = {
-            name: [getattr(profiles[symbol][0], name) for symbol in changed] for name in names
-        }
-        columns["source"] = [profiles[symbol][1] for symbol in changed]
-        await upsert(self._connection, "profiles", columns, key=("symbol",))
-        return changed
-
-    async def load_profiles(self, symbols: Sequence[str]) -> dict[str, tuple[Profile, str]]:
-        """Return the profile and its source of the symbols that have one."""
-        names = [field.name for field in dataclasses.fields(Profile)]
-        query = sa.text(f"SELECT {', '.join(names)}, source FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
-        rows = (await self._connection.execute(query, {"symbols": list(symbols)})).all()
-        return {row.symbol: (Profile(*row[:-1]), row.source) for row in rows}
 
     async def store_findings(self, findings: Sequence[Finding], *, run_id: UUID) -> None:
         """Keep what was wrong; a repetition is kept once."""

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from shared.contracts.event import Event
 from shared.contracts.run import Contract, Symbol
+from shared.profile import ProfileFacts
 
 Column = tuple[float | None, ...]
 
@@ -68,28 +69,14 @@ class PricesUpdated(Event):
         return self.symbols
 
 
-class Profile(Contract):
+class Profile(ProfileFacts, Contract):
     """What is known about a symbol beside its prices."""
 
-    symbol: Symbol
-    name: str | None = None
-    sector: str | None = None
-    industry: str | None = None
-    country: str | None = None
-    exchange: str | None = None
-    currency: str | None = None
-    is_etf: bool | None = None
-    market_cap: float | None = None
-    shares_outstanding: float | None = None
-    beta: float | None = Field(default=None, description="the provider's own market beta")
-    beta_as_of: date | None = None
-    pe_ratio: float | None = None
-    forward_pe: float | None = None
-    dividend_yield: float | None = None
-    week_52_high: float | None = None
-    week_52_low: float | None = None
     source: str
     fetched_at: datetime
+    counts_from: dict[str, date] = Field(
+        default_factory=dict, description="figure -> the first day that may use it, where other numbers need it"
+    )
 
 
 class ProfilesUpdated(Event):

@@ -6,7 +6,9 @@ import numpy as np
 
 from services.market_data.announcing import prices_updated, profiles_updated
 from services.market_data.core.bars import Bars, DateArray
+from services.market_data.core.profile_merge import KnownProfile, merge_profile
 from services.market_data.fetching import Span, changed_sessions, fetch_checked, restated_symbols
+from services.market_data.profile_repository import ProfileRepository
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.repository import MarketDataRepository
 from services.market_data.window import planning_window, sessions_array
@@ -21,20 +23,19 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     repository = MarketDataRepository(uow.connection)
     sessions = sessions_array(event.run.first_session, event.run.last_session)
     restated: Bars | None = None
-    changed_profiles: list[str] = []
+    profiles: list[KnownProfile] = []
 
     if event.fetch_first is not None:
         changed, restated = await _fetch_bars(event, repository, chain, clock)
         sessions = np.union1d(sessions, changed)
-        changed_profiles = await _fetch_profiles(event, repository, chain)
+        profiles = await _fetch_profiles(event, uow, chain, clock)
 
     announced = await repository.load_bars(event.symbols, sessions)
     unavailable = await repository.load_unavailable(event.symbols)
-    profiles = await repository.load_profiles(changed_profiles)
 
     uow.emit(
         prices_updated(event, announced, restated, unavailable),
-        profiles_updated(event, profiles, fetched_at=clock.now()),
+        profiles_updated(event, profiles),
     )
 
 
@@ -74,12 +75,22 @@ async def _fetch_bars(
     return changed, parts[1].bars if restated else None
 
 
-async def _fetch_profiles(event: MarketDataDue, repository: MarketDataRepository, chain: ProviderChain) -> list[str]:
-    # Returns the symbols whose profile is new or has changed.
+async def _fetch_profiles(
+    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock
+) -> list[KnownProfile]:
+    # Returns the profiles that are new or have changed.
     chained = await chain.fetch_profiles(event.symbols)
     for answer in chained.answers:
-        await repository.store_findings(answer.findings, run_id=event.run.run_id)
-    profiles = {
-        symbol: (profile, answer.provider) for answer in chained.answers for symbol, profile in answer.profiles.items()
+        await MarketDataRepository(uow.connection).store_findings(answer.findings, run_id=event.run.run_id)
+    given = {
+        symbol: (facts, answer.provider) for answer in chained.answers for symbol, facts in answer.profiles.items()
     }
-    return await repository.store_profiles(profiles)
+    profiles = ProfileRepository(uow.connection)
+    known = await profiles.load_profiles(list(given))
+    changed = []
+    for symbol, (facts, source) in sorted(given.items()):
+        merged = merge_profile(known.get(symbol), facts, source=source, fetched_at=clock.now())
+        if merged is not known.get(symbol):
+            changed.append(merged)
+    await profiles.store_profiles(changed)
+    return changed

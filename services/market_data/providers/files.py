@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -109,7 +109,8 @@ class FilesProvider:
             return FetchedProfiles(self.name, {}, dict.fromkeys(symbols, nothing))
         with self._parsing:
             table = self._load_profiles(path)
-        found = {s: replace(table.profiles[canonical(s)], symbol=s) for s in symbols if canonical(s) in table.profiles}
+        known = {symbol: table.profiles.get(canonical(symbol)) for symbol in symbols}
+        found = {s: facts.model_copy(update={"symbol": s}) for s, facts in known.items() if facts is not None}
         absent = Unavailable(Reason.MISSING_DATA, f"not in {PROFILE_FILE}")
         asked = {canonical(symbol) for symbol in symbols}
         findings = tuple(f for f in table.findings if f.symbol is None or canonical(f.symbol) in asked)

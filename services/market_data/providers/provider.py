@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from services.market_data.core.findings import Finding
-from services.market_data.core.profile import Profile
 from services.market_data.core.raw_bars import RawBars
+from shared.profile import ProfileFacts
 from shared.unavailable import Unavailable
 
 
@@ -119,7 +119,7 @@ class FetchedProfiles:
     """Profiles of the symbols a provider knows, and why the others have none."""
 
     provider: str
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, ProfileFacts]
     unavailable: Mapping[str, Unavailable]
     findings: tuple[Finding, ...] = field(default=())
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from services.market_data.core.profile import Profile
+from shared.profile import ProfileFacts
 
 _STOCKS: Final = (
     ("AAPL", "Apple Inc.", "Information Technology", "NASDAQ"),
@@ -37,20 +37,19 @@ _ETFS: Final = (
 )
 
 
-def _stock(symbol: str, name: str, sector: str, exchange: str) -> Profile:
-    return Profile(
-        symbol, name=name, sector=sector, country="United States", exchange=exchange, currency="USD", is_etf=False
-    )
+def _stock(symbol: str, name: str, sector: str, exchange: str) -> ProfileFacts:
+    us = ProfileFacts(symbol=symbol, country="United States", currency="USD", is_etf=False)
+    return us.model_copy(update={"name": name, "sector": sector, "exchange": exchange})
 
 
-def _etf(symbol: str, name: str) -> Profile:
-    return Profile(symbol, name=name, country="United States", currency="USD", is_etf=True)
+def _etf(symbol: str, name: str) -> ProfileFacts:
+    return ProfileFacts(symbol=symbol, name=name, country="United States", currency="USD", is_etf=True)
 
 
-SAMPLE_PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
+SAMPLE_PROFILES: Final[Mapping[str, ProfileFacts]] = MappingProxyType(
     {
         **{stock[0]: _stock(*stock) for stock in _STOCKS},
         **{symbol: _etf(symbol, name) for symbol, name in _ETFS},
-        "SPX": Profile("SPX", name="S&P 500", country="United States", currency="USD", is_etf=False),
+        "SPX": ProfileFacts(symbol="SPX", name="S&P 500", country="United States", currency="USD", is_etf=False),
     }
 )

@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -21,8 +22,9 @@ from shared.contracts.market_data import MarketDataDue, PriceBlock, PricesUpdate
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
-from shared.service import Service
+from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
+from tests.support.databases import VIEWER_TOKEN
 from tests.support.price_directories import PriceDirectory
 from tests.support.runs import make_run
 
@@ -79,6 +81,7 @@ class World:
     """A directory of prices with symbols of its own, and the handlers of market_data over it, without a broker."""
 
     service: Service
+    client: httpx.AsyncClient
     directory: PriceDirectory
     prefix: str
     providers: list[AskedProvider] = field(default_factory=list)
@@ -113,6 +116,10 @@ class World:
             await plan_run(triggered, uow, factor_set=factor_set, chain=ProviderChain(self.providers))
         return await self._published(MarketDataDue, run)
 
+    async def get(self, path: str, **query: Any) -> Any:
+        """Read over HTTP."""
+        return (await self.client.get(path, params=query)).raise_for_status().json()
+
     async def rows(self, query: str, **parameters: Any) -> list[Any]:
         """Read."""
         async with self.service.unit_of_work.reading() as connection:
@@ -130,14 +137,17 @@ class World:
 
 
 @pytest.fixture(scope="module")
-async def market_data(service_database: MakeServiceDatabase) -> AsyncIterator[Service]:
+async def market_data(service_database: MakeServiceDatabase) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
     database = await service_database("market_data")
-    service = build(database.common, MarketDataSettings(providers=("sample",)))
-    yield service
+    service = build(database.common, MarketDataSettings(providers=("sample",)), clock=FixedClock(NOW))
+    transport = httpx.ASGITransport(app=build_app([service], database.common, title="market_data"))
+    headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://market-data", headers=headers) as client:
+        yield service, client
     await service.engine.dispose()
 
 
 @pytest.fixture
-def world(market_data: Service, tmp_path: Path) -> World:
+def world(market_data: tuple[Service, httpx.AsyncClient], tmp_path: Path) -> World:
     prefix = f"W{next(_worlds)}."
-    return World(market_data, PriceDirectory(tmp_path), prefix, [AskedProvider(tmp_path)])
+    return World(*market_data, PriceDirectory(tmp_path), prefix, [AskedProvider(tmp_path)])

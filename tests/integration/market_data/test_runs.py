@@ -325,3 +325,24 @@ async def test_restatement_that_no_provider_can_give_is_reported_and_asked_for_a
     assert failed.sessions_of(name) == []
     assert healed.failures() == {}
     assert LAST in healed.sessions_of(name)
+
+
+async def test_defect_orchestration_4_6_shorter_profile_keeps_what_was_known_with_source_and_day(
+    world: World, tmp_path: Path
+) -> None:
+    (name,) = stock(world, "FORGETFUL")
+    profiles = tmp_path / "profiles.csv"
+    profiles.write_text(f"symbol,sector,employees,pe_ratio,last_updated\n{name},Energy,120,12.5,2022-12-23\n")
+    await world.run(name, last=BEFORE)
+    profiles.write_text(f"symbol,sector,employees,pe_ratio,last_updated\n{name},,,13.5,2022-12-28\n")
+
+    announced = await world.run(name, last=LAST)
+
+    (profile,) = [profile for event in announced.profiles for profile in event.profiles]
+    assert (profile.sector, profile.employees, profile.pe_ratio) == ("Energy", 120, 13.5)
+    (row,) = await world.rows("SELECT sector, pe_ratio, origins FROM profiles WHERE symbol = :symbol", symbol=name)
+    assert (row.sector, row.pe_ratio) == ("Energy", 13.5)
+    assert (row.origins["sector"][2], row.origins["pe_ratio"][2]) == ("2022-12-23", "2022-12-28")
+    shown = await world.get(f"/profiles/{name}")
+    assert (shown["profile"]["employees"], shown["source"]) == (120, "files")
+    assert shown["origins"]["employees"]["dated"] == "2022-12-23"

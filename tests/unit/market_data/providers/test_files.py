@@ -351,12 +351,46 @@ async def test_profiles_with_bad_cells_keep_the_rest_of_the_row(tmp_path: Path) 
     assert (coke.name, coke.sector, coke.beta, coke.market_cap, coke.is_etf) == ("Coca-Cola", None, None, None, None)
     assert set(fetched.unavailable) == {"PEP"}
     assert [(f.symbol, f.rule, f.line) for f in fetched.findings] == [
+        ("KO", Rule.UNUSABLE_FIELD, 3),
         ("KO", Rule.UNPARSABLE_NUMBER, 3),
         ("KO", Rule.MISSING_VALUE, 3),
-        ("KO", Rule.UNUSABLE_FIELD, 3),
         ("KO", Rule.DUPLICATE_CONFLICTING, 4),
         (None, Rule.WRONG_CELL_COUNT, 5),
         (None, Rule.MISSING_VALUE, 6),
+    ]
+
+
+async def test_profile_cells_of_every_kind_outside_of_what_they_can_be_are_reported_with_their_line(
+    tmp_path: Path,
+) -> None:
+    text = (
+        "symbol,description,employees,recommendation_mean,fiscal_year_end,shares_outstanding,next_earnings_date,ceo\n"
+        'KO,"two\nlines",81000.0,1.9,12-31,4.3e9,2022-04-25,James Quincey\n'
+        f"PEP,{'x' * 1001},1.5,5.1,31-12,0,25/4/2022,a\x00b\n"
+        "AMZN,,1e300,nan,,-1,,\n"
+    )
+    write(tmp_path, text, "profiles.csv")
+
+    fetched = await FilesProvider(tmp_path).fetch_profiles(["AMZN", "KO", "PEP"])
+
+    coke, pepsi = fetched.profiles["KO"], fetched.profiles["PEP"]
+    assert (coke.description, coke.employees, coke.fiscal_year_end) == ("two\nlines", 81000, "12-31")
+    assert (coke.recommendation_mean, coke.next_earnings_date) == (1.9, date(2022, 4, 25))
+    assert pepsi.model_dump(exclude_none=True) == {"symbol": "PEP", "description": "x" * 1000}
+    assert fetched.profiles["AMZN"].model_dump(exclude_none=True) == {"symbol": "AMZN"}
+    assert [(f.rule, f.line, f.detail.split()[0]) for f in fetched.findings if f.symbol == "PEP"] == [
+        (Rule.UNUSABLE_FIELD, 4, "shares_outstanding"),
+        (Rule.UNUSABLE_FIELD, 4, "description"),
+        (Rule.UNUSABLE_FIELD, 4, "ceo"),
+        (Rule.UNUSABLE_FIELD, 4, "employees"),
+        (Rule.UNUSABLE_FIELD, 4, "recommendation_mean"),
+        (Rule.UNUSABLE_FIELD, 4, "fiscal_year_end"),
+        (Rule.UNPARSABLE_DATE, 4, "next_earnings_date"),
+    ]
+    assert [(f.rule, f.line) for f in fetched.findings if f.symbol == "AMZN"] == [
+        (Rule.UNUSABLE_FIELD, 5),
+        (Rule.UNUSABLE_FIELD, 5),
+        (Rule.UNPARSABLE_NUMBER, 5),
     ]
 
 

@@ -13,9 +13,9 @@ import pytest
 from services.market_data.core.adjustment import total_return_adjusted
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.findings import Rule
-from services.market_data.core.profile import Profile
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.price_columns import NUMBERS
+from shared.profile import ProfileFacts
 from tests.unit.market_data.providers.directories import write
 
 TEXT = (Path(__file__).parents[4] / "docs" / "files-provider.md").read_text()
@@ -45,7 +45,9 @@ async def test_documented_profile_is_accepted(tmp_path: Path) -> None:
     fetched = await FilesProvider(tmp_path).fetch_profiles(["ACME"])
 
     assert fetched.findings == ()
-    assert (fetched.profiles["ACME"].name, fetched.profiles["ACME"].beta) == ("Acme, Inc.", 1.1)
+    acme = fetched.profiles["ACME"]
+    assert (acme.name, acme.beta, acme.market_cap, acme.last_updated) == ("Acme, Inc.", 1.1, 12.5e9, date(2024, 3, 1))
+    assert (acme.next_earnings_date, acme.current_year_end_date) == (date(2024, 4, 25), date(2024, 12, 31))
 
 
 async def test_documented_melt_turns_a_wide_table_into_a_price_file(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ async def test_documented_melt_turns_a_wide_table_into_a_price_file(tmp_path: Pa
 
 
 def test_documentation_names_every_rule_and_every_column() -> None:
-    columns = {"symbol", "date", *NUMBERS, *Profile.__dataclass_fields__}
+    columns = {"symbol", "date", *NUMBERS, *ProfileFacts.model_fields}
     missing = [name for name in [*Rule, *sorted(columns)] if not re.search(rf"\b{name}\b", TEXT)]
 
     assert missing == []

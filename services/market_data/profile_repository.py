@@ -1,0 +1,62 @@
+"""The SQL of profiles."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.market_data.core.profile_merge import KnownProfile, Origin
+from shared.db.bulk import upsert
+from shared.profile import FACTS, ProfileFacts
+
+
+class ProfileRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_profiles(self, profiles: Sequence[KnownProfile]) -> None:
+        """Write these profiles in place of what is stored of their symbols."""
+        columns: dict[str, list[Any]] = {
+            name: [getattr(known.facts, name) for known in profiles] for name in ("symbol", *FACTS)
+        }
+        columns["source"] = [known.source for known in profiles]
+        columns["fetched_at"] = [known.fetched_at for known in profiles]
+        columns["origins"] = [_encoded(known.origins) for known in profiles]
+        await upsert(self._connection, "profiles", columns, key=("symbol",))
+
+    async def load_profiles(self, symbols: Sequence[str]) -> dict[str, KnownProfile]:
+        """Return what is known of the symbols that have a profile."""
+        query = sa.text(
+            f"""
+            SELECT symbol, {", ".join(FACTS)}, source, fetched_at, origins FROM profiles
+            WHERE symbol = ANY(CAST(:symbols AS text[]))
+            """
+        ).columns(origins=JSONB)
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {
+            row.symbol: KnownProfile(
+                ProfileFacts.model_validate(row._mapping), row.source, row.fetched_at, _decoded(row.origins)
+            )
+            for row in rows
+        }
+
+
+def _encoded(origins: Mapping[str, Origin]) -> str:
+    entries = {
+        fact: [origin.source, origin.fetched_at.isoformat(), origin.dated and origin.dated.isoformat()]
+        for fact, origin in origins.items()
+    }
+    return json.dumps(entries)
+
+
+def _decoded(origins: Mapping[str, tuple[str, str, str | None]]) -> dict[str, Origin]:
+    return {
+        fact: Origin(source, datetime.fromisoformat(fetched_at), date.fromisoformat(dated) if dated else None)
+        for fact, (source, fetched_at, dated) in origins.items()
+    }
