@@ -8,8 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
+from services.risk.benchmark_bodies import BenchmarkBody, BenchmarkName, BenchmarkView, benchmark_of
 from services.risk.repository import RiskRepository, Slice
 from services.risk.views import (
+    PortfolioActiveSectors,
     PortfolioContributions,
     PortfolioCorrelations,
     PortfolioRisk,
@@ -68,6 +70,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return await asyncio.to_thread(risk_views, stored)
 
     _add_details(router, unit_of_work, clock)
+    _add_benchmarks(router, unit_of_work, clock)
     return router
 
 
@@ -110,6 +113,36 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
             row = await _find_row(repository, head, "portfolio_contributions")
             (measures,) = await repository.load_rows([head], "portfolio_measures")
         return PortfolioContributions.of(head, row, measures)
+
+
+def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.put("/risk/benchmarks/{name}")
+    async def load_benchmark(name: BenchmarkName, body: BenchmarkBody) -> BenchmarkView:
+        """Load the sector weights of a benchmark as of a day; what is assessed from then on is compared with them."""
+        benchmark = benchmark_of(name, body)
+        async with unit_of_work() as uow:
+            await RiskRepository(uow.connection).store_benchmark(benchmark)
+        return BenchmarkView.of(benchmark)
+
+    @router.get("/risk/benchmarks/{name}")
+    async def get_benchmark(name: BenchmarkName, as_of: date | None = None) -> BenchmarkView:
+        """Show the newest sector weights of a benchmark that are not after a day."""
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            found = await RiskRepository(connection).find_benchmark(name, until)
+        if found is None:
+            raise Problem(404, f"no weights of benchmark {name} on or before {until} are loaded")
+        return BenchmarkView.of(found)
+
+    @router.get("/risk/portfolios/{portfolio_id}/active-sectors")
+    async def get_active_sectors(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioActiveSectors:
+        """Show how far the sectors of a portfolio are from the benchmark's."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            return PortfolioActiveSectors.of(head, await _find_row(repository, head, "portfolio_active_sectors"))
 
 
 async def _find_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> Any:

@@ -77,6 +77,22 @@ def contribution_columns(assessment: Assessment, written: Written) -> Columns:
     }
 
 
+def active_columns(assessment: Assessment, written: Written) -> Columns:
+    """Return the sectors of each portfolio against the benchmark."""
+    rows, benchmark, active = written.portfolio, assessment.benchmark, assessment.active_sectors
+    whys = active.unavailable[rows].tolist()
+    return {
+        **_key(assessment, written),
+        "benchmark": [None if benchmark is None else benchmark.name] * rows.size,
+        "benchmark_as_of": [None if benchmark is None else benchmark.as_of] * rows.size,
+        "sectors": [list(active.names)] * rows.size,
+        "weights": [nullable(active.weights)] * rows.size,
+        "active": nullable(active.active[rows]),
+        "reason": [None if why is None else why.reason.value for why in whys],
+        "detail": [None if why is None else why.detail for why in whys],
+    }
+
+
 def moves_columns(assessment: Assessment) -> Columns:
     """Return the one row of the session's factor moves."""
     moves = assessment.moves

@@ -12,9 +12,9 @@ from services.risk.core.factor_model import Decomposition
 from services.risk.core.factor_moves import FactorMoves, factor_moves
 from services.risk.core.measures import MEASURES, Measured
 from services.risk.core.risk_inputs import RiskInputs
-from services.risk.core.sectors import SectorExposures
+from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
 from services.risk.core.stress import StressResults
-from services.risk.digests import factor_digest, portfolio_digests, symbol_digests
+from services.risk.digests import benchmark_digest, factor_digest, portfolio_digests, symbol_digests
 from shared.unavailable import FloatArray, Quantities
 
 
@@ -53,6 +53,7 @@ class AssessmentInputs:
     sectors: tuple[str, ...]
     returns: FloatArray
     factors: FactorHistory
+    benchmark: Benchmark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Assessment:
     moves_digest: bytes
     factors: FactorExposures
     sectors: SectorExposures
+    benchmark: Benchmark | None
+    active_sectors: ActiveSectors
     measures: dict[str, Measured]
     stress: StressResults
     diversification: Diversifications
@@ -80,16 +83,20 @@ def assess(inputs: AssessmentInputs) -> Assessment:
     books, history = inputs.held.books, inputs.factors
     moves_digest = factor_digest(history.proxies, history.returns, history.episodes)
     moves = factor_moves(history.returns, history.proxies, episodes=history.episodes)
-    risk = RiskInputs(books, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves)
+    risk = RiskInputs(
+        books, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves, benchmark=inputs.benchmark
+    )
     symbols = symbol_digests(inputs.held.symbols, betas=inputs.betas, sectors=inputs.sectors, returns=inputs.returns)
     return Assessment(
         held=inputs.held,
-        digests=portfolio_digests(books, symbols, common=moves_digest),
+        digests=portfolio_digests(books, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),
         proxies=history.proxies,
         moves=moves,
         moves_digest=moves_digest,
         factors=risk.exposures,
         sectors=risk.sector_exposures,
+        benchmark=inputs.benchmark,
+        active_sectors=risk.active_sectors,
         measures={measure.name: measure.compute(risk) for measure in MEASURES},
         stress=risk.stress,
         diversification=risk.diversification,

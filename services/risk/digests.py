@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from services.risk.core.books import Books
 from services.risk.core.measures import MEASURES
+from services.risk.core.sectors import Benchmark
 from shared.conventions import FACTORS
 from shared.unavailable import FloatArray, Quantities, Reason
 
@@ -45,6 +46,12 @@ def factor_digest(proxies: Sequence[str | None], returns: FloatArray, episodes: 
     for known in (returns, *(episodes[scenario] for scenario in sorted(episodes))):
         digest.update(_canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
     return digest.digest()
+
+
+def benchmark_digest(benchmark: Benchmark | None) -> bytes:
+    """Return a digest of what sectors are compared with."""
+    known = None if benchmark is None else (benchmark.name, sorted(benchmark.weights.items()))
+    return hashlib.blake2b(repr(known).encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def portfolio_digests(books: Books, symbols: NDArray[np.uint8], *, common: bytes) -> tuple[bytes, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -17,6 +18,9 @@ from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
 from shared.unavailable import FloatArray
+
+# What sectors are compared with, where it has been loaded.
+BENCHMARK: Final = "SP500"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class InputLoader:
             sectors=await self.repository.load_sectors(held.symbols),
             returns=self._returns(held.symbols, as_of),
             factors=self._factors(as_of),
+            benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
         )
 
     def _factors(self, as_of: date) -> FactorHistory:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.array_columns import (
+    active_columns,
     contribution_columns,
     correlation_columns,
     measure_columns,
@@ -21,6 +22,7 @@ from services.risk.array_columns import (
 from services.risk.assessment import Assessment, HeldBooks
 from services.risk.columns import Written, assessment_columns, factor_columns, sector_columns
 from services.risk.core.books import Books
+from services.risk.core.sectors import Benchmark
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
@@ -89,6 +91,9 @@ _ROWS_OF = """
     ) AS wanted (portfolio_id, as_of, revision) USING (portfolio_id, as_of, revision)
     ORDER BY as_of, portfolio_id{order}
 """
+_FIND_BENCHMARK = sa.text(
+    "SELECT * FROM benchmarks WHERE benchmark = :name AND as_of <= :as_of ORDER BY as_of DESC LIMIT 1"
+)
 _FIND_MOVES = sa.text("SELECT * FROM factor_moves WHERE as_of = :as_of AND digest = :digest")
 
 
@@ -212,6 +217,21 @@ class RiskRepository:
         unknown = sector_name(None, is_etf=None)
         return tuple(sectors.get(symbol, unknown) for symbol in symbols)
 
+    async def store_benchmark(self, benchmark: Benchmark) -> None:
+        """Keep the sector weights of a benchmark as of a day, in the place of those it had."""
+        columns: Columns = {
+            "benchmark": [benchmark.name],
+            "as_of": [benchmark.as_of],
+            "sectors": [list(benchmark.weights)],
+            "weights": [list(benchmark.weights.values())],
+        }
+        await upsert(self._connection, "benchmarks", columns, key=("benchmark", "as_of"))
+
+    async def find_benchmark(self, name: str, as_of: date) -> Benchmark | None:
+        """Return the newest weights of a benchmark that are not after a session."""
+        row = (await self._connection.execute(_FIND_BENCHMARK, {"name": name, "as_of": as_of})).one_or_none()
+        return None if row is None else Benchmark(name, row.as_of, dict(zip(row.sectors, row.weights, strict=True)))
+
     async def store_assessment(self, assessment: Assessment, run_id: UUID) -> int:
         """Write a new revision of each portfolio whose inputs have changed; return how many."""
         head = assessment_columns(assessment, run_id)
@@ -225,6 +245,7 @@ class RiskRepository:
         await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))
         await copy_in(self._connection, "portfolio_sectors", sector_columns(assessment, written))
         await copy_in(self._connection, "portfolio_measures", measure_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_active_sectors", active_columns(assessment, written))
         await copy_in(self._connection, "portfolio_stress", stress_columns(assessment, written))
         await copy_in(self._connection, "portfolio_correlations", correlation_columns(assessment, written))
         await copy_in(self._connection, "portfolio_contributions", contribution_columns(assessment, written))

@@ -13,6 +13,7 @@ from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.repository import StoredAssessments
 from shared.contracts.event import Measure
+from shared.unavailable import Reason
 
 View = TypeVar("View")
 
@@ -200,6 +201,39 @@ class PortfolioContributions(Trail):
                 for symbol, weight, part, marginal in zip(
                     row.symbols, row.weights, row.by_holding, row.marginal, strict=True
                 )
+            ],
+        )
+
+
+class ActiveSector(BaseModel):
+    """A sector against the benchmark: its weight there, and net exposure over equity less that; null for no sector."""
+
+    sector: str
+    benchmark_weight: float | None
+    active: float | None
+
+
+class PortfolioActiveSectors(Trail):
+    """The sectors of a portfolio against a benchmark, or why they cannot be compared."""
+
+    benchmark: str | None
+    benchmark_as_of: date | None
+    reason: Reason | None
+    detail: str | None
+    sectors: list[ActiveSector]
+
+    @classmethod
+    def of(cls, head: Any, row: Any) -> Self:
+        """Return the view of a stored row."""
+        return cls(
+            **Trail.fields_of(head),
+            benchmark=row.benchmark,
+            benchmark_as_of=row.benchmark_as_of,
+            reason=row.reason,
+            detail=row.detail,
+            sectors=[
+                ActiveSector(sector=sector, benchmark_weight=weight, active=active)
+                for sector, weight, active in zip(row.sectors, row.weights, row.active, strict=True)
             ],
         )
 

@@ -12,7 +12,13 @@ from services.risk.core.exposures import FactorExposures, factor_exposures
 from services.risk.core.factor_model import Decomposition, decompose
 from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.har import HarForecast, har_forecast
-from services.risk.core.sectors import SectorExposures, sector_exposures
+from services.risk.core.sectors import (
+    ActiveSectors,
+    Benchmark,
+    SectorExposures,
+    active_sectors,
+    sector_exposures,
+)
 from services.risk.core.stress import StressResults, stress
 from services.risk.core.tails import Backtest, TailRisk, kupiec_backtest, tail_risk
 from services.risk.core.volatility import TREND_WINDOW, ReturnSeries, longest_series, return_series
@@ -42,6 +48,8 @@ class RiskInputs:
         Of the proxies, likewise.
     moves : FactorMoves
         Of the session.
+    benchmark : Benchmark or None
+        What sectors are compared with.
     """
 
     books: Books
@@ -50,6 +58,7 @@ class RiskInputs:
     returns: FloatArray
     factor_returns: FloatArray
     moves: FactorMoves
+    benchmark: Benchmark | None = None
 
     @cached_property
     def exposures(self) -> FactorExposures:
@@ -60,6 +69,11 @@ class RiskInputs:
     def sector_exposures(self) -> SectorExposures:
         """Return the sector exposures."""
         return sector_exposures(self.books, self.sectors)
+
+    @cached_property
+    def active_sectors(self) -> ActiveSectors:
+        """Return the sectors against the benchmark."""
+        return active_sectors(self.books, self.sector_exposures, self.benchmark)
 
     @cached_property
     def concentration(self) -> Concentration:

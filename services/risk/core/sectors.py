@@ -1,13 +1,20 @@
 """Sector exposure of portfolios, net and gross."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Final
 
 import numpy as np
 
 from services.risk.core.books import Books
-from services.risk.core.ratios import over_equity
-from shared.unavailable import IntArray, Quantities
+from services.risk.core.ratios import NO_CAPITAL, over_equity
+from shared.sectors import ETFS, UNCLASSIFIED
+from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+
+# What positions are reported under that no index has a weight of.
+NO_SECTORS: Final = frozenset({ETFS, UNCLASSIFIED})
+NO_BENCHMARK: Final = Unavailable(Reason.NOT_APPLICABLE, "no benchmark is loaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,59 @@ def _over_equity(books: Books, cents: IntArray) -> Quantities:
         np.column_stack([column.values for column in columns]),
         np.column_stack([column.unavailable for column in columns]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The sector weights of an index as of a day; they add up to one."""
+
+    name: str
+    as_of: date
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSectors:
+    """Sector weights against a benchmark, columns in the order of `names`.
+
+    `weights` (n_sectors,) are the benchmark's, NaN for what is no sector of an index; `active` (n_portfolios,
+    n_sectors) is net exposure over equity less the benchmark's weight, NaN in the same places and where
+    `unavailable` (n_portfolios,) has a reason.
+    """
+
+    names: tuple[str, ...]
+    weights: FloatArray
+    active: FloatArray
+    unavailable: ReasonArray
+
+
+def active_sectors(books: Books, exposures: SectorExposures, benchmark: Benchmark | None) -> ActiveSectors:
+    """Return how far each portfolio's sectors are from a benchmark's.
+
+    Parameters
+    ----------
+    books : Books
+        For their number and capital.
+    exposures : SectorExposures
+        Of the same portfolios.
+    benchmark : Benchmark or None
+        None: no benchmark is loaded.
+
+    Returns
+    -------
+    ActiveSectors
+        Sectors of the benchmark and those that any portfolio of the shard holds; funds and what is unclassified have
+        no weight to compare with. `NOT_APPLICABLE` without a benchmark, `DEGENERATE_INPUT` without capital.
+    """
+    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    if benchmark is None:
+        reasons[:] = NO_BENCHMARK
+        return ActiveSectors((), np.empty(0), np.empty((books.n_portfolios, 0)), reasons)
+    reasons[books.equity <= 0] = NO_CAPITAL
+    names = tuple(sorted({*exposures.names, *benchmark.weights}))
+    weights = np.array([np.nan if name in NO_SECTORS else benchmark.weights.get(name, 0.0) for name in names])
+    held = np.zeros((books.n_portfolios, len(names)))
+    for column, name in enumerate(exposures.names):
+        held[:, names.index(name)] = exposures.net.values[:, column]
+    held[reasons.astype(np.bool_)] = np.nan
+    return ActiveSectors(names, weights, held - weights, reasons)

@@ -19,7 +19,7 @@ from shared.factor_set import FactorSet
 from shared.service import build_app
 from tests.integration.risk.conftest import Risk
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
-from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
+from tests.support.databases import OPERATOR_TOKEN, VIEWER_TOKEN, ServiceDatabase
 from tests.support.runs import SESSION, make_run
 
 NOW = datetime(2025, 3, 20, 12, tzinfo=UTC)
@@ -34,6 +34,13 @@ async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncCli
     async with httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers) as connected:
         yield connected
     await service.engine.dispose()
+
+
+@pytest.fixture
+async def operator(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    transport = client._transport
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers)
 
 
 async def assess(risk: Risk, portfolio_id: UUID, exposures: dict[str, float], **fields: Any) -> None:
@@ -283,3 +290,36 @@ async def test_measures_of_a_whole_history_are_all_there(risk: Risk, client: htt
     measures = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()["measures"]
 
     assert [entry["measure"] for entry in measures if entry["value"]["value"] is None] == []
+
+
+async def test_loaded_benchmark_is_what_later_assessments_are_compared_with(
+    risk: Risk, client: httpx.AsyncClient, operator: httpx.AsyncClient
+) -> None:
+    before, _ = await _assessed_book(risk)
+    weights = {"Energy": 0.25, "Technology": 0.75}
+    answer = await operator.put("/risk/benchmarks/SP500", json={"as_of": str(SESSION), "weights": weights})
+    assert answer.status_code == 200
+    # Older weights loaded later are not the newest.
+    older = {"as_of": str(shift_session(SESSION, -20)), "weights": {"Energy": 1.0}}
+    await operator.put("/risk/benchmarks/SP500", json=older)
+    after, _ = await _assessed_book(risk)
+
+    unknown = (await client.get(f"/risk/portfolios/{before}/active-sectors")).json()
+    found = (await client.get(f"/risk/portfolios/{after}/active-sectors")).json()
+
+    assert (unknown["reason"], unknown["sectors"]) == ("NOT_APPLICABLE", [])
+    assert (found["benchmark"], found["benchmark_as_of"], found["reason"]) == ("SP500", str(SESSION), None)
+    # 120,000 of 200,000 in energy
+    assert {entry["sector"]: entry["active"] for entry in found["sectors"]} == pytest.approx(
+        {"Energy": 0.35, "Technology": -0.75}
+    )
+    assert (await client.get("/risk/benchmarks/SP500")).json()["weights"] == weights
+    async with risk.service.engine.begin() as connection:
+        await connection.exec_driver_sql("DELETE FROM benchmarks")
+
+
+async def test_benchmark_is_loaded_by_operators_only_and_missing_ones_are_not_found(client: httpx.AsyncClient) -> None:
+    body = {"as_of": str(SESSION), "weights": {"Energy": 1.0}}
+
+    assert (await client.put("/risk/benchmarks/SP500", json=body)).status_code == 403
+    assert (await client.get("/risk/benchmarks/OTHER")).status_code == 404

@@ -23,6 +23,7 @@ ASSESSED = (
     "portfolio_stress",
     "portfolio_correlations",
     "portfolio_contributions",
+    "portfolio_active_sectors",
 )
 
 

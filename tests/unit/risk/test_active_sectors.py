@@ -1,0 +1,73 @@
+"""Sectors against a benchmark, and which benchmarks are refused."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from services.risk.benchmark_bodies import BenchmarkBody, benchmark_of
+from services.risk.core.ratios import NO_CAPITAL
+from services.risk.core.sectors import NO_BENCHMARK, ActiveSectors, Benchmark, active_sectors, sector_exposures
+from shared.problems import Problem
+from tests.unit.risk.shards import book
+
+DAY = date(2025, 3, 14)
+INDEX = Benchmark("SP500", DAY, {"Technology": 0.6, "Energy": 0.4})
+
+
+def _active(benchmark: Benchmark | None = INDEX, *, equity: float = 100_000.0) -> ActiveSectors:
+    books, _ = book([("AAA", 50_000.0), ("BBB", -20_000.0), ("FUND", 30_000.0), ("CCC", 10_000.0)], equity=equity)
+    exposures = sector_exposures(books, ["Technology", "Energy", "ETFs", "Utilities"])
+    return active_sectors(books, exposures, benchmark)
+
+
+def test_active_weight_is_net_exposure_less_the_benchmarks_by_hand() -> None:
+    found = _active()
+
+    assert found.names == ("ETFs", "Energy", "Technology", "Utilities")
+    np.testing.assert_allclose(found.active[0], [np.nan, -0.6, -0.1, 0.1])
+    np.testing.assert_allclose(found.weights, [np.nan, 0.4, 0.6, 0.0])
+
+
+def test_active_weights_and_what_has_none_add_up_to_leverage_less_one() -> None:
+    found = _active()
+
+    assert np.nansum(found.active[0]) + 0.3 == pytest.approx(0.7 - 1.0)
+
+
+def test_defect_49_portfolio_without_a_benchmark_keeps_its_sectors_and_says_why() -> None:
+    found = _active(None)
+
+    assert (found.names, found.unavailable.tolist()) == ((), [NO_BENCHMARK])
+
+
+@pytest.mark.parametrize("equity", [0.0, -5.0])
+def test_book_without_capital_has_no_active_weights(equity: float) -> None:
+    found = _active(equity=equity)
+
+    assert found.unavailable.tolist() == [NO_CAPITAL]
+    assert np.isnan(found.active).all()
+
+
+def test_body_takes_the_names_of_providers() -> None:
+    found = benchmark_of("SP500", BenchmarkBody(as_of=DAY, weights={"Financial Services": 0.25, "Energy": 0.7501}))
+
+    assert found.weights == {"Financials": 0.25, "Energy": 0.7501}
+
+
+@pytest.mark.parametrize(
+    ("weights", "field"),
+    [
+        ({"Energy": 0.5, "Technology": 0.4}, "weights"),
+        ({"Energy": 1.2}, "weights.Energy"),
+        ({"Energy": -0.2, "Technology": 1.0}, "weights.Energy"),
+        ({"Energy": float("nan")}, "weights.Energy"),
+        ({"ETFs": 1.0}, "weights.ETFs"),
+        ({"Financials": 0.5, "Financial Services": 0.5}, "weights.Financials"),
+    ],
+)
+def test_benchmark_that_is_none_is_refused_by_its_field(weights: dict[str, float], field: str) -> None:
+    with pytest.raises(Problem) as refused:
+        benchmark_of("SP500", BenchmarkBody(as_of=DAY, weights=weights))
+
+    assert refused.value.errors[0]["field"] == field
