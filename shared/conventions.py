@@ -57,3 +57,12 @@ EWMA_DECAY: Final = 0.94  # RiskMetrics (1996) [9]
 EWMA_WINDOW: Final = 252  # sessions [9]
 RATE_DURATION: Final = 16.5  # years: the rate proxy returns minus this times the change of yield [9]
 EXTRAPOLATION_SESSIONS: Final = 21  # a move beyond the largest in so many sessions is extrapolated [9]
+
+EARNINGS_SETTLE_DAYS: Final = 3  # calendar days after an earnings date until the statements are fetched
+# A statement whose day of publication is not known counts from so many calendar days after the end of its period: an
+# annual report of the smallest companies is due after 90 (Form 10-K, General Instruction A).
+REPORTING_LAG_DAYS: Final = 90
+# A newest period that ended longer ago is stale: one more period and its report should have come since.
+QUARTER_STALE_DAYS: Final = 190
+YEAR_STALE_DAYS: Final = 465
+PROFILE_STALE_DAYS: Final = 92  # a provider's market value, number of shares or yield of longer ago is stale
