@@ -59,6 +59,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "PUT /risk/benchmarks/{name}": Role.OPERATOR,
         "GET /risk/benchmarks/{name}": Role.VIEWER,
         "GET /risk/portfolios/{portfolio_id}/active-sectors": Role.VIEWER,
+        "GET /risk/portfolios/{portfolio_id}/explain/{measure}": Role.VIEWER,
         "GET /risk/portfolios/{portfolio_id}/stress": Role.VIEWER,
         "GET /risk/portfolios/{portfolio_id}/correlations": Role.VIEWER,
         "GET /risk/portfolios/{portfolio_id}/contributions": Role.VIEWER,

@@ -1,14 +1,19 @@
 """risk over HTTP: factor exposures, sectors and measures by as_of, of one portfolio or of many."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.risk.assessment import assess
 from services.risk.benchmark_bodies import BenchmarkBody, BenchmarkName, BenchmarkView, benchmark_of
+from services.risk.explaining import EXPLAINED, Explanation, explain, stored_number
+from services.risk.inputs import InputLoader
 from services.risk.repository import RiskRepository, Slice
 from services.risk.views import (
     PortfolioActiveSectors,
@@ -22,6 +27,8 @@ from services.risk.views import (
 )
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.factor_set import FactorSet
+from shared.prices.panel import PricePanel
 from shared.problems import Problem
 from shared.selection import SessionSelection
 
@@ -46,7 +53,9 @@ class Selection(SessionSelection):
         )
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+def build_router(
+    unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PricePanel, factor_set: FactorSet
+) -> APIRouter:
     """Return the routes of risk."""
     router = APIRouter()
 
@@ -71,6 +80,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     _add_details(router, unit_of_work, clock)
     _add_benchmarks(router, unit_of_work, clock)
+    _add_explanations(router, unit_of_work, clock, lambda connection: _loader(connection, panel, factor_set))
     return router
 
 
@@ -143,6 +153,37 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
             repository = RiskRepository(connection)
             head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
             return PortfolioActiveSectors.of(head, await _find_row(repository, head, "portfolio_active_sectors"))
+
+
+def _loader(connection: AsyncConnection, panel: PricePanel, factor_set: FactorSet) -> InputLoader:
+    return InputLoader(RiskRepository(connection), panel, factor_set)
+
+
+def _add_explanations(
+    router: APIRouter,
+    unit_of_work: UnitOfWorkFactory,
+    clock: Clock,
+    loader: Callable[[AsyncConnection], InputLoader],
+) -> None:
+    @router.get("/risk/portfolios/{portfolio_id}/explain/{measure}")
+    async def explain_measure(
+        portfolio_id: UUID, measure: str, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> Explanation:
+        """Show what a number was made from, and compute it again from that: a measure, a factor or a scenario."""
+        if measure not in EXPLAINED:
+            raise Problem(404, f"there is no number {measure!r}; there are {', '.join(EXPLAINED)}")
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            measures = await _find_row(repository, head, "portfolio_measures")
+            stress = await repository.load_rows([head], "portfolio_stress")
+            factors = await repository.load_rows([head], "portfolio_factors")
+            stored = stored_number(measure, measures=measures, factors=factors, stress=stress[0] if stress else None)
+            if stored is None:
+                raise Problem(404, f"revision {head.revision} of {head.as_of} was made before there was {measure}")
+            inputs = await loader(connection).of_one(portfolio_id, head.as_of)
+        assessment = await asyncio.to_thread(assess, inputs)
+        return explain(measure, head, stored, inputs=inputs, assessment=assessment)
 
 
 async def _find_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> Any:

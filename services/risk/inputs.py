@@ -37,6 +37,11 @@ class InputLoader:
         sessions = await self.repository.list_sessions(portfolio_ids, run)
         return [await self.of_session(portfolio_ids, as_of) for as_of in sessions]
 
+    async def of_one(self, portfolio_id: UUID, as_of: date) -> AssessmentInputs:
+        """Return the inputs of one portfolio at one session."""
+        await self.panel.refresh()
+        return await self.of_session([portfolio_id], as_of)
+
     async def of_session(self, portfolio_ids: Sequence[UUID], as_of: date) -> AssessmentInputs:
         """Return the inputs of one session; the panel has to be fresh."""
         held: HeldBooks = await self.repository.load_books(portfolio_ids, as_of)

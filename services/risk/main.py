@@ -25,5 +25,5 @@ def build(common: CommonSettings, settings: FactorSettings | None = None, *, clo
     subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=factor_set)
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
-    service.router = api.build_router(service.unit_of_work, clock or SystemClock())
+    service.router = api.build_router(service.unit_of_work, clock or SystemClock(), panel=panel, factor_set=factor_set)
     return service

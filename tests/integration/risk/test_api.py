@@ -323,3 +323,66 @@ async def test_benchmark_is_loaded_by_operators_only_and_missing_ones_are_not_fo
 
     assert (await client.put("/risk/benchmarks/SP500", json=body)).status_code == 403
     assert (await client.get("/risk/benchmarks/OTHER")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", [*(line.name for line in MEASURES), *FACTORS, *(scenario.scenario_id for scenario in SCENARIOS)]
+)
+async def test_every_stored_number_is_recomputed_to_the_bit(
+    risk: Risk, client: httpx.AsyncClient, explained_book: UUID, name: str
+) -> None:
+    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/{name}")).json()
+
+    assert view["stored"] == view["recomputed"]
+    assert (view["agrees"], view["inputs_unchanged"]) == (True, True)
+
+
+@pytest.fixture(scope="module")
+async def explained_book(risk: Risk) -> UUID:
+    portfolio_id, _ = await _assessed_book(risk)
+    return portfolio_id
+
+
+async def test_explanation_shows_weights_betas_and_what_each_holding_adds(
+    client: httpx.AsyncClient, explained_book: UUID
+) -> None:
+    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/market_beta")).json()
+
+    assert [entry["weight"] for entry in view["holdings"]] == [0.5, 0.3, -0.2]
+    assert {entry["betas"]["market_beta"]["value"] for entry in view["holdings"]} == {1.2}
+    assert sum(entry["contribution"] for entry in view["holdings"]) == pytest.approx(view["stored"]["value"])
+
+
+async def test_explanation_of_a_volatility_lists_its_returns(client: httpx.AsyncClient, explained_book: UUID) -> None:
+    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/volatility_63d")).json()
+
+    values = np.array([entry["value"] for entry in view["series"]])
+    assert (len(values), view["series"][-1]["session"]) == (63, str(SESSION))
+    assert values.std(ddof=1) * np.sqrt(252) == pytest.approx(view["stored"]["value"], rel=1e-12)
+
+
+async def test_explanation_of_a_scenario_multiplies_exposures_and_shocks(
+    client: httpx.AsyncClient, explained_book: UUID
+) -> None:
+    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/value_rotation_20")).json()
+
+    terms = [entry["dollars"]["value"] * entry["shock"] for entry in view["factors"] if entry["shock"] is not None]
+    assert sum(terms) == pytest.approx(view["stored"]["value"])
+
+
+async def test_number_whose_inputs_were_corrected_says_so(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, symbols = await _assessed_book(risk)
+    correction = make_run()
+    await risk.deliver(priced(correction, {symbols[0]: closes(300, seed=99)}))
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}/explain/volatility_63d")).json()
+
+    assert (view["inputs_unchanged"], view["agrees"]) == (False, False)
+    assert view["stored"]["value"] != view["recomputed"]["value"]
+
+
+async def test_number_that_does_not_exist_is_not_found(client: httpx.AsyncClient, explained_book: UUID) -> None:
+    answer = await client.get(f"/risk/portfolios/{explained_book}/explain/luck")
+
+    assert answer.status_code == 404
+    assert "volatility_63d" in answer.json()["detail"]

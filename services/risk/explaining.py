@@ -1,0 +1,213 @@
+"""How a stored number came about: its inputs, and the same number computed from them on the spot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from services.risk.assessment import Assessment, AssessmentInputs
+from services.risk.core.measures import MEASURES
+from services.risk.core.risk_inputs import RETURN_SESSIONS
+from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.volatility import return_series
+from services.risk.views import Trail
+from shared.calendar import sessions_between, shift_session
+from shared.contracts.event import Measure
+from shared.conventions import FACTORS, RISK_FACTORS
+from shared.unavailable import Quantities, Unavailable
+
+EXPLAINED = (*(measure.name for measure in MEASURES), *FACTORS, *(scenario.scenario_id for scenario in SCENARIOS))
+
+
+class HoldingInput(BaseModel):
+    """A holding: signed exposure in currency, over equity, what is known of its symbol, and its part in the number.
+
+    `betas` by factor; `returns` are those known of the last that an assessment looks at; `contribution` is null for
+    numbers that are no sums over holdings.
+    """
+
+    symbol: str
+    exposure: float
+    weight: float | None
+    sector: str
+    betas: dict[str, Measure]
+    returns: int
+    contribution: float | None
+
+
+class DatedReturn(BaseModel):
+    """What today's book would have returned on a session."""
+
+    session: date
+    value: float
+
+
+class FactorInput(BaseModel):
+    """A factor in a scenario: exposure in currency, its shock or the move that the shocks imply."""
+
+    factor: str
+    dollars: Measure
+    shock: float | None
+    move: float | None
+
+
+class Explanation(Trail):
+    """A stored number, what it was made from, and the number that they make now.
+
+    `inputs_unchanged` tells whether the digest of what is stored here now is that of the stored number: then
+    `recomputed` is it to the bit. Otherwise something has been corrected since, and a later revision is due or there.
+    """
+
+    measure: str
+    stored: Measure
+    recomputed: Measure
+    inputs_unchanged: bool
+    agrees: bool
+    coverage: Measure
+    observations: int
+    window: int
+    equity: float
+    holdings: list[HoldingInput]
+    series: list[DatedReturn]
+    factors: list[FactorInput]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A number of one portfolio, with its coverage and what it looked at."""
+
+    value: Measure
+    coverage: Measure
+    observations: int = 0
+    window: int = 0
+
+
+def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: Any) -> Found | None:
+    """Return a number as it is stored: a measure, a factor's beta, or the direct P&L of a scenario."""
+    if name in measures.measures:
+        at = measures.measures.index(name)
+        return Found(
+            _stored(measures, "values", at),
+            _stored(measures, "coverages", at),
+            measures.observations[at],
+            measures.window_sessions[at],
+        )
+    if stress is not None and name in stress.scenarios:
+        at = stress.scenarios.index(name)
+        return Found(_stored(stress, "direct", at), _stored(stress, "coverages", at))
+    row = next((entry for entry in factors if entry.factor == name), None)
+    if row is None:
+        return None
+    coverage = Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail)
+    return Found(Measure(value=row.beta, reason=row.reason, detail=row.detail), coverage)
+
+
+def explain(name: str, head: Any, stored: Found, *, inputs: AssessmentInputs, assessment: Assessment) -> Explanation:
+    """Return the explanation of a number of the one portfolio that was assessed."""
+    recomputed = _recomputed(name, assessment)
+    same = assessment.digests[0] == head.digest
+    return Explanation(
+        **Trail.fields_of(head),
+        measure=name,
+        stored=stored.value,
+        recomputed=recomputed.value,
+        inputs_unchanged=same,
+        agrees=recomputed.value == stored.value,
+        coverage=stored.coverage,
+        observations=stored.observations,
+        window=stored.window,
+        equity=float(head.equity),
+        holdings=_holdings(name, inputs, assessment),
+        series=_series(inputs, stored.window) if name in assessment.measures else [],
+        factors=_factors(name, assessment),
+    )
+
+
+def _recomputed(name: str, assessment: Assessment) -> Found:
+    if name in assessment.measures:
+        found = assessment.measures[name]
+        return Found(_measure(found.values, 0), _measure(found.coverage, 0))
+    if name in FACTORS:
+        cell = 0, FACTORS.index(name)
+        return Found(_measure(assessment.factors.beta, cell), _measure(assessment.factors.coverage, cell))
+    cell = 0, [scenario.scenario_id for scenario in SCENARIOS].index(name)
+    return Found(_measure(assessment.stress.direct, cell), _measure(assessment.stress.coverage, cell))
+
+
+def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[HoldingInput]:
+    books, equity = inputs.held.books, float(inputs.held.books.equity[0])
+    parts = _contributions(name, inputs, assessment)
+    return [
+        HoldingInput(
+            symbol=inputs.held.symbols[symbol],
+            exposure=net / 100.0,
+            weight=net / equity if equity > 0 else None,
+            sector=inputs.sectors[symbol],
+            betas={factor: _measure(inputs.betas, (symbol, column)) for column, factor in enumerate(FACTORS)},
+            returns=int(np.isfinite(inputs.returns[symbol]).sum()),
+            contribution=None if part is None or not np.isfinite(part) else float(part),
+        )
+        for symbol, net, part in zip(books.symbol.tolist(), books.net.tolist(), parts, strict=True)
+    ]
+
+
+def _contributions(name: str, inputs: AssessmentInputs, assessment: Assessment) -> Sequence[float | None]:
+    """Return what each holding adds to the number, None where it is no sum over holdings."""
+    books = inputs.held.books
+    if name in FACTORS and books.equity[0] > 0:
+        betas = inputs.betas.values[books.symbol, FACTORS.index(name)]
+        return list(books.net / books.equity[0] * betas)
+    if name == "model_volatility":
+        return list(assessment.decomposition.by_holding)
+    if name in {"net_leverage", "gross_leverage"} and books.equity[0] > 0:
+        return list((books.net if name == "net_leverage" else books.gross) / books.equity[0])
+    return [None] * books.symbol.size
+
+
+def _series(inputs: AssessmentInputs, window: int) -> list[DatedReturn]:
+    """Return the returns of today's book over the window of the number."""
+    if not 1 < window <= RETURN_SESSIONS:
+        return []
+    found = return_series(inputs.held.books, inputs.returns, window=window).values[0]
+    as_of = inputs.held.as_of
+    sessions = sessions_between(shift_session(as_of, 1 - window), as_of)
+    return [
+        DatedReturn(session=session, value=float(value))
+        for session, value in zip(sessions, found, strict=True)
+        if np.isfinite(value)
+    ]
+
+
+def _factors(name: str, assessment: Assessment) -> list[FactorInput]:
+    scenarios = [scenario.scenario_id for scenario in SCENARIOS]
+    if name not in scenarios:
+        return []
+    row, columns = scenarios.index(name), {"market": "market_beta", "rate": "rate_beta"}
+    return [
+        FactorInput(
+            factor=factor,
+            dollars=_measure(assessment.factors.dollars, (0, FACTORS.index(columns.get(factor, factor)))),
+            shock=_finite(assessment.moves.shocks[row, column]),
+            move=_finite(assessment.moves.moves[row, column]),
+        )
+        for column, factor in enumerate(RISK_FACTORS)
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _stored(row: Any, name: str, at: int) -> Measure:
+    reason, detail = getattr(row, f"{name}_reasons")[at], getattr(row, f"{name}_details")[at]
+    return Measure(value=getattr(row, name)[at], reason=reason, detail=detail)
+
+
+def _measure(quantities: Quantities, at: int | tuple[int, ...]) -> Measure:
+    found = quantities.at(at)
+    if isinstance(found, Unavailable):
+        return Measure(reason=found.reason, detail=found.detail)
+    return Measure(value=found)
