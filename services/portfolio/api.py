@@ -1,5 +1,6 @@
 """portfolio over HTTP: enter books, read what they are worth."""
 
+import asyncio
 from datetime import date
 from typing import Annotated
 from uuid import UUID
@@ -23,9 +24,12 @@ from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.edit_repository import EditRepository
 from services.portfolio.editing import add_exit, correct_flow, correct_position
 from services.portfolio.entering import enter_flow, enter_portfolio, enter_positions
+from services.portfolio.explaining import EXPLAINED, Explanation, explain
+from services.portfolio.gathering import gather
 from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
 from services.portfolio.performance_view import Performance
 from services.portfolio.repository import Portfolio, PortfolioRepository
+from services.portfolio.rolling import roll
 from services.portfolio.snapshot_repository import Slice, SnapshotRepository
 from services.portfolio.views import (
     EditView,
@@ -40,6 +44,7 @@ from shared.calendar import is_session, last_closed_session, shift_session
 from shared.clock import Clock
 from shared.contracts.run import RunKind
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.prices.panel import PricePanel
 from shared.problems import Problem
 
 MAX_SESSIONS = 10_000
@@ -47,13 +52,14 @@ MAX_SESSIONS = 10_000
 Limit = Annotated[int, Query(ge=1, le=5_000)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PricePanel) -> APIRouter:
     """Return the routes of portfolio."""
     router = APIRouter()
     _add_entering(router, unit_of_work, clock)
     _add_corrections(router, unit_of_work, clock)
     _add_books(router, unit_of_work)
     _add_values(router, unit_of_work, clock)
+    _add_analysis(router, unit_of_work, clock, panel)
     return router
 
 
@@ -211,6 +217,43 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
             rows = await repository.list_position_values(one)
         return [PositionValueView.of(row) for row in rows]
 
+    @router.get("/snapshots")
+    async def list_snapshots(selection: Annotated[Selection, Query()]) -> list[SnapshotView]:
+        """List snapshots by as_of and portfolio; page on with the last one's keys as `after_...`."""
+        async with unit_of_work.reading() as connection:
+            rows = await SnapshotRepository(connection).list_snapshots(selection.slice(clock))
+        return [SnapshotView.of(row) for row in rows]
+
+    @router.get("/position-values")
+    async def list_position_values(selection: Annotated[Selection, Query()]) -> list[PositionValueView]:
+        """List position values by as_of and portfolio; `limit` counts snapshots; page on with the last one's keys."""
+        async with unit_of_work.reading() as connection:
+            rows = await SnapshotRepository(connection).list_position_values(selection.slice(clock))
+        return [PositionValueView.of(row) for row in rows]
+
+
+def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, panel: PricePanel) -> None:
+    @router.get("/portfolios/{portfolio_id}/explain/{measure}")
+    async def explain_measure(
+        portfolio_id: UUID, measure: str, as_of: Day | None = None, known_at: AwareDatetime | None = None
+    ) -> Explanation:
+        """Show what an amount of a snapshot was made from, and compute it again from that."""
+        if measure not in EXPLAINED:
+            raise Problem(404, f"there is no amount {measure!r}; there are {', '.join(EXPLAINED)}")
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            repository = SnapshotRepository(connection)
+            session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
+            if session is None:
+                raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
+            one = Slice((portfolio_id,), session, session, known_at, limit=1)
+            (snapshot,) = await repository.list_snapshots(one)
+            values = list(await repository.list_position_values(one))
+            inputs = await gather((portfolio_id,), (session,), connection=connection, panel=panel)
+        rolled = await asyncio.to_thread(roll, inputs)
+        return explain(measure, snapshot, values, rolled)
+
     @router.get("/portfolios/{portfolio_id}/performance")
     async def get_performance(
         portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: AwareDatetime | None = None
@@ -228,20 +271,6 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
             eve = shift_session(snapshots[0].as_of, -1)
             before = await repository.list_snapshots(Slice((portfolio_id,), eve, eve, known_at, limit=1))
         return Performance.of(portfolio, snapshots, before[0] if before else None)
-
-    @router.get("/snapshots")
-    async def list_snapshots(selection: Annotated[Selection, Query()]) -> list[SnapshotView]:
-        """List snapshots by as_of and portfolio; page on with the last one's keys as `after_...`."""
-        async with unit_of_work.reading() as connection:
-            rows = await SnapshotRepository(connection).list_snapshots(selection.slice(clock))
-        return [SnapshotView.of(row) for row in rows]
-
-    @router.get("/position-values")
-    async def list_position_values(selection: Annotated[Selection, Query()]) -> list[PositionValueView]:
-        """List position values by as_of and portfolio; `limit` counts snapshots; page on with the last one's keys."""
-        async with unit_of_work.reading() as connection:
-            rows = await SnapshotRepository(connection).list_position_values(selection.slice(clock))
-        return [PositionValueView.of(row) for row in rows]
 
 
 def _flow(portfolio_id: UUID, body: FlowBody) -> Flow:

@@ -23,5 +23,5 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     subscribers.register(service.consume, inputs=inputs, panel=panel)
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
-    service.router = api.build_router(service.unit_of_work, clock or SystemClock())
+    service.router = api.build_router(service.unit_of_work, clock or SystemClock(), panel=panel)
     return service

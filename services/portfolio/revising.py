@@ -15,7 +15,7 @@ from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
 from shared.unavailable import BoolArray, IntArray, ReasonArray, nullable
 
-_PORTFOLIO_AMOUNTS = {
+PORTFOLIO_AMOUNTS = {
     "equity": "equity",
     "pnl": "pnl",
     "flow": "flow",
@@ -81,7 +81,7 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) 
         "code_version": [CODE_VERSION] * len(rows),
         "prices_seen_below": [event.prices_seen_below] * len(rows),
     }
-    table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in _PORTFOLIO_AMOUNTS.items()}
+    table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in PORTFOLIO_AMOUNTS.items()}
     table |= {name: getattr(portfolios, field)[cells] for field, name in _PORTFOLIO_COUNTS.items()}
     for name, quantities in (("daily_return", portfolios.daily_return), ("twr_index", portfolios.twr)):
         table[name] = nullable(quantities.values[cells])

@@ -61,6 +61,8 @@ class Rolled:
     positions: tuple[Position, ...]
     sectors: tuple[str, ...]
     book: Book
+    market: Market
+    opening: Opening
     valuation: Valuation
     options: OptionExposures
     exposures: IntArray  # (n_sessions, n_lots), cents
@@ -93,6 +95,8 @@ def roll(inputs: RollInputs) -> Rolled:
         positions=inputs.positions,
         sectors=inputs.sectors,
         book=book,
+        market=market,
+        opening=opening,
         valuation=valuation,
         options=options,
         exposures=exposures,

@@ -1,20 +1,14 @@
 """Value a shard of portfolios over the sessions that are due, oldest first."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import date
-from uuid import UUID
 
 from services.portfolio.announcing import portfolios_valued
-from services.portfolio.core.book import Window
-from services.portfolio.core.positions import Position
-from services.portfolio.repository import PortfolioRepository
+from services.portfolio.gathering import gather
 from services.portfolio.revising import revisions_of, snapshot_columns, value_columns
-from services.portfolio.rolling import RollInputs, roll
-from services.portfolio.snapshot_repository import OpeningState, SnapshotRepository
-from shared.calendar import sessions_between, shift_session
+from services.portfolio.rolling import roll
+from services.portfolio.snapshot_repository import SnapshotRepository
+from shared.calendar import sessions_between
 from shared.contracts.portfolio import PortfolioDue
-from shared.conventions import HISTORY_SESSIONS, OPTION_VOLATILITY_WINDOW
 from shared.db.unit_of_work import UnitOfWork
 from shared.prices.panel import PricePanel
 
@@ -22,7 +16,9 @@ from shared.prices.panel import PricePanel
 async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: PricePanel) -> None:
     """Load books, prices and the state to go on from; roll forward; store what has changed; announce."""
     snapshots = SnapshotRepository(uow.connection)
-    inputs = await _gather(event, PortfolioRepository(uow.connection), snapshots, panel)
+    sessions = tuple(sessions_between(event.first_session, event.last_session))
+    # The lock is the claim on the slots of these portfolios: held until the commit, gone with a process that dies.
+    inputs = await gather(event.portfolio_ids, sessions, connection=uow.connection, panel=panel, lock=True)
 
     rolled = await asyncio.to_thread(roll, inputs)
 
@@ -31,59 +27,3 @@ async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: Price
     await snapshots.append_snapshots(snapshot_columns(rolled, revisions, event), value_columns(rolled, revisions))
 
     uow.emit(portfolios_valued(event, rolled, revisions))
-
-
-async def _gather(
-    event: PortfolioDue, repository: PortfolioRepository, snapshots: SnapshotRepository, panel: PricePanel
-) -> RollInputs:
-    # The lock is the claim on the slots of these portfolios: held until the commit, gone with a process that dies.
-    portfolios = await repository.load_portfolios(event.portfolio_ids, lock=True)
-    positions = await repository.load_positions(event.portfolio_ids)
-    await panel.refresh()
-    sessions = tuple(sessions_between(event.first_session, event.last_session))
-    window = Window(shift_session(event.first_session, -1), sessions)
-    contracts = [position.terms.option for position in positions if position.terms.option is not None]
-    underlyings = {contract.underlying for contract in contracts}
-    symbols = sorted(underlyings.union(position.terms.symbol for position in positions))
-    settles = {contract.expiration: shift_session(contract.expiration, 0) for contract in contracts}
-    opening = await snapshots.load_opening(event.portfolio_ids, window.opening)
-    sectors = await repository.load_sectors(symbols)
-    unknown = [
-        position.position_id
-        for position in positions
-        if position.position_id not in opening.positions and position.terms.entry_date <= window.opening
-    ]
-    return RollInputs(
-        portfolios=tuple(portfolios),
-        positions=tuple(positions),
-        flows=tuple(await repository.load_flows(event.portfolio_ids)),
-        opening=opening,
-        window=window,
-        closed=await snapshots.load_closed(event.portfolio_ids, unknown, before=window.opening)
-        | _settled(positions, opening, settles, window.opening),
-        sectors=tuple(sectors[position.terms.symbol] for position in positions),
-        before=panel.window(symbols if unknown else (), last=window.opening, sessions=HISTORY_SESSIONS),
-        during=panel.window(symbols, last=sessions[-1], sessions=len(sessions)),
-        underlyings=panel.window(sorted(underlyings), last=sessions[-1], sessions=_reach(positions, sessions)),
-        settles=settles,
-    )
-
-
-def _reach(positions: Sequence[Position], sessions: Sequence[date]) -> int:
-    """Return how many sessions of the underlyings are needed: their volatility, and their splits since the entries."""
-    entries = [position.terms.entry_date for position in positions if position.terms.option is not None]
-    since = sessions_between(min(entries, default=sessions[-1]), sessions[-1])
-    return max(len(since), len(sessions) + OPTION_VOLATILITY_WINDOW)
-
-
-def _settled(
-    positions: Sequence[Position], opening: OpeningState, settles: Mapping[date, date], day: date
-) -> frozenset[UUID]:
-    """Return the options that had been settled at the opening without ever having been valued here."""
-    return frozenset(
-        position.position_id
-        for position in positions
-        if position.terms.option is not None
-        and position.position_id not in opening.positions
-        and settles[position.terms.option.expiration] <= day
-    )
