@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.ops.commands import demonstration, exports, hosting, portfolios, runs, showing
+from services.ops.commands import analysis, demonstration, exports, hosting, portfolios, runs, showing
 from services.ops.errors import CommandError, Refused
 
 
@@ -38,6 +38,8 @@ app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
 app.command("export")(exports.export)
+app.command("explain")(analysis.explain)
+app.command("report")(analysis.report)
 
 books = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True)
 books.command("import")(portfolios.import_portfolio)

@@ -8,6 +8,10 @@ CommandError                 exit code 2
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+NOT_FOUND: Final = HTTPStatus.NOT_FOUND.value
 
 
 class CommandError(Exception):

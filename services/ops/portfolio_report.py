@@ -6,12 +6,14 @@ from uuid import UUID
 
 from rich.console import RenderableType
 
+from services.ops.charts import bar, largest_of, line_chart
 from services.ops.client import ApiClient
-from services.ops.errors import Misused
+from services.ops.errors import NOT_FOUND, Misused, Refused
 from services.ops.paging import pages
 from services.ops.rendering import console, measure_row, money, number, percent, table
 
 _PAGE = 500
+_DETAILS = ("stress", "correlations", "contributions", "active-sectors")
 
 Report = dict[str, Any]
 
@@ -30,11 +32,17 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Report
     if not snapshots:
         raise Misused(f"portfolio {portfolio['name']!r} has not been valued{f' on or before {as_of}' if as_of else ''}")
     session = snapshots[-1]["as_of"]
+    risk = _find_risk(client, portfolio["portfolio_id"], session)
     return {
         "portfolio": portfolio,
         "snapshot": snapshots[-1],
+        "performance": client.get(f"{path}/performance", last=session),
         "positions": client.get(f"{path}/values", as_of=session),
-        "risk": _find_risk(client, portfolio["portfolio_id"], session),
+        "risk": risk,
+        **{
+            name.replace("-", "_"): risk and _find_detail(client, portfolio["portfolio_id"], name, session)
+            for name in _DETAILS
+        },
     }
 
 
@@ -56,6 +64,16 @@ def load_snapshots(
 def _find_risk(client: ApiClient, portfolio_id: str, session: str) -> dict[str, Any] | None:
     found = client.get("/risk", portfolio_id=portfolio_id, first=session, last=session)
     return found[0] if found else None
+
+
+def _find_detail(client: ApiClient, portfolio_id: str, name: str, session: str) -> Any | None:
+    """Return a detail of an assessment, None if it was made before there was such a detail."""
+    try:
+        return client.get(f"/risk/portfolios/{portfolio_id}/{name}", as_of=session)
+    except Refused as refused:
+        if refused.status == NOT_FOUND:
+            return None
+        raise
 
 
 def load_portfolios(client: ApiClient) -> list[dict[str, Any]]:
@@ -90,6 +108,8 @@ def print_portfolio(report: Report) -> None:
     """Show it on the terminal."""
     out = console()
     out.print(_snapshot_table(report))
+    for chart in _charts(report["performance"]):
+        out.print(chart)
     out.print(_position_table(report["positions"]))
     if report["risk"] is None:
         out.print(f"risk has not been assessed as of {report['snapshot']['as_of']}")
@@ -97,6 +117,18 @@ def print_portfolio(report: Report) -> None:
     out.print(_factor_table(report["risk"]))
     out.print(_sector_table(report["risk"]))
     out.print(_measure_table(report["risk"]))
+    if report["stress"] is not None:
+        out.print(_stress_table(report["stress"]))
+
+
+def _charts(performance: Report) -> list[RenderableType]:
+    points = performance["points"]
+    days = [point["as_of"] for point in points]
+    drawn = [
+        line_chart("equity", days, [float(point["equity"]) for point in points]),
+        line_chart("drawdown of the time-weighted index", days, [point["drawdown"] for point in points]),
+    ]
+    return [chart for chart in drawn if chart is not None]
 
 
 def _snapshot_table(report: Report) -> RenderableType:
@@ -132,11 +164,17 @@ def _origin(value: dict[str, Any]) -> str:
 
 
 def _factor_table(risk: Report) -> RenderableType:
+    largest = largest_of([factor["beta"]["value"] for factor in risk["factors"]])
     rows = [
-        (*measure_row(factor["factor"], factor["beta"]), money(factor["dollars"]["value"]), percent(factor["coverage"]))
+        (
+            *measure_row(factor["factor"], factor["beta"]),
+            money(factor["dollars"]["value"]),
+            percent(factor["coverage"]),
+            bar(factor["beta"]["value"], largest=largest),
+        )
         for factor in risk["factors"]
     ]
-    return table("factor exposures", ("factor", "beta", "reason", "detail", "currency", "coverage"), rows)
+    return table("factor exposures", ("factor", "beta", "reason", "detail", "currency", "coverage", ""), rows)
 
 
 def _sector_table(risk: Report) -> RenderableType:
@@ -151,6 +189,22 @@ def _sector_table(risk: Report) -> RenderableType:
         for sector in risk["sectors"]
     ]
     return table("sectors", ("sector", "net", "gross", "net/equity", "gross/equity"), rows)
+
+
+def _stress_table(stress: Report) -> RenderableType:
+    scenarios = stress["scenarios"]
+    largest = largest_of([entry["propagated"]["value"] for entry in scenarios])
+    rows = [
+        (
+            entry["name"],
+            entry["basis"],
+            money(entry["direct"]["value"]),
+            *measure_row("", entry["propagated"], digits=2)[1:],
+            bar(entry["propagated"]["value"], largest=largest),
+        )
+        for entry in scenarios
+    ]
+    return table("stress", ("scenario", "basis", "direct", "propagated", "reason", "detail", ""), rows)
 
 
 def _measure_table(risk: Report) -> RenderableType:

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from services.ops.charts import bar, largest_of, line_chart
 from services.ops.client import connected
 from services.ops.commands.options import ClientOptions, day, taking
 from services.ops.data_directory import DataDirectory
 from services.ops.portfolio_report import load_portfolio, print_portfolio
 from services.ops.rendering import console, measure_row, number, table
 
+_MAX_BARS = 10_000
 # Where the factor set calls it otherwise.
 _PROXY_OF = {"market_beta": "market", "rate_beta": "rate"}
 
@@ -50,10 +52,16 @@ def show_symbol(options: ShowSymbolOptions) -> None:
     """Show a symbol's factor betas and metrics, each a value or the reason why there is none."""
     with connected(DataDirectory(options.data_dir), options.url) as client:
         found = client.get(f"/symbols/{options.symbol.upper()}", as_of=options.as_of)
+        prices = client.get(f"/prices/{options.symbol.upper()}", last=found["as_of"], limit=_MAX_BARS)["bars"]
     if options.json:
         typer.echo(json.dumps(found, indent=2))
         return
     out = console()
+    chart = line_chart(
+        "total-return adjusted close", [bar["session"] for bar in prices], [bar["adjusted"] for bar in prices]
+    )
+    if chart is not None:
+        out.print(chart)
     out.print(_factor_table(found))
     if found["metrics"]:
         rows = [measure_row(name, measure, digits=6) for name, measure in found["metrics"]["metrics"].items()]
@@ -62,6 +70,7 @@ def show_symbol(options: ShowSymbolOptions) -> None:
 
 def _factor_table(found: dict[str, Any]) -> RenderableType:
     proxies = found["factors"]["factor_set"]
+    largest = largest_of([factor["beta"]["value"] for factor in found["factors"]["factors"]])
     rows = [
         (
             *measure_row(factor["factor"], factor["beta"]),
@@ -69,8 +78,9 @@ def _factor_table(found: dict[str, Any]) -> RenderableType:
             number(factor["r_squared"], digits=3),
             factor["n_observations"],
             "capped" if factor["capped"] else "",
+            bar(factor["beta"]["value"], largest=largest),
         )
         for factor in found["factors"]["factors"]
     ]
     title = f"{found['symbol']} as of {found['as_of']}"
-    return table(title, ("factor", "beta", "reason", "detail", "proxy", "r2", "sessions", "note"), rows)
+    return table(title, ("factor", "beta", "reason", "detail", "proxy", "r2", "sessions", "note", ""), rows)
