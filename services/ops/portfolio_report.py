@@ -10,7 +10,7 @@ from services.ops.charts import bar, largest_of, line_chart
 from services.ops.client import ApiClient
 from services.ops.errors import NOT_FOUND, Misused, Refused
 from services.ops.paging import pages
-from services.ops.rendering import console, measure_row, money, number, percent, table
+from services.ops.rendering import console, measure_row, money, number, percent, scenario_flags, table
 
 _PAGE = 500
 _DETAILS = ("stress", "correlations", "contributions", "active-sectors")
@@ -200,11 +200,12 @@ def _stress_table(stress: Report) -> RenderableType:
             entry["basis"],
             money(entry["direct"]["value"]),
             *measure_row("", entry["propagated"], digits=2)[1:],
+            scenario_flags(entry),
             bar(entry["propagated"]["value"], largest=largest),
         )
         for entry in scenarios
     ]
-    return table("stress", ("scenario", "basis", "direct", "propagated", "reason", "detail", ""), rows)
+    return table("stress", ("scenario", "basis", "direct", "propagated", "reason", "detail", "flags", ""), rows)
 
 
 def _measure_table(risk: Report) -> RenderableType:

@@ -49,6 +49,13 @@ def percent(measure: Row) -> str:
     return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.1%}"
 
 
+def scenario_flags(scenario: Row) -> str:
+    """Return what to keep in mind about a scenario's result: moves beyond the history, losses beyond the book."""
+    beyond = [entry["factor"] for entry in scenario["moves"] if entry["extrapolated"]]
+    flags = [f"extrapolated: {', '.join(beyond)}"] if beyond else []
+    return "; ".join([*flags, *(["loss above gross exposure"] if scenario["beyond_gross"] else [])])
+
+
 def stage_table(run: Row) -> RenderableType:
     """Return what each stage of a run did and how long it took."""
     rows = [

@@ -7,7 +7,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.ops.figures import bars_figure, lines_figure, matrix_figure
-from services.ops.rendering import money, number, percent
+from services.ops.rendering import money, number, percent, scenario_flags
 
 Report = Mapping[str, Any]
 
@@ -238,7 +238,7 @@ def _stress_section(stress: Report) -> Section:
             *_measure_cells("", entry["direct"], digits=2)[1:],
             *_measure_cells("", entry["propagated"], digits=2)[1:],
             Cell(percent(entry["coverage"]), "number"),
-            Cell(_flags(entry)),
+            Cell(scenario_flags(entry)),
         ]
         for entry in scenarios
     ]
@@ -307,12 +307,6 @@ def _delta(value: Report) -> Cell:
     if delta["value"] is None:
         return Cell(f"{delta['reason']}: {delta['detail']}", "reason")
     return Cell(f"{delta['value']:.3f} at an assumed {value['assumed_volatility']:.1%}", "number")
-
-
-def _flags(scenario: Report) -> str:
-    beyond = [entry["factor"] for entry in scenario["moves"] if entry["extrapolated"]]
-    flags = [f"extrapolated: {', '.join(beyond)}"] if beyond else []
-    return "; ".join([*flags, *(["loss above gross exposure"] if scenario["beyond_gross"] else [])])
 
 
 def _by_name(entries: Iterable[Report], key: str) -> dict[str, Report]:

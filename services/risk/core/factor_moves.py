@@ -22,6 +22,8 @@ from shared.unavailable import BoolArray, FloatArray, Reason, Unavailable
 HYPOTHETICAL: Final = "hypothetical"
 REALISED: Final = "realised"
 TABULATED: Final = "tabulated"
+_MARKET: Final = RISK_FACTORS.index("market")
+_RATE: Final = RISK_FACTORS.index("rate")
 # Beyond, the inverse of a covariance is rounding.
 _MAX_CONDITION: Final = 1e12
 
@@ -44,9 +46,10 @@ class FactorMoves:
         Per scenario HYPOTHETICAL, REALISED or TABULATED.
     moves : ndarray of shape (n_scenarios, n_factors)
         The shocks, and the conditional expectation of the other factors; NaN where there is none.
-    weights : ndarray of shape (n_scenarios, n_factors)
-        ``inverse(S_ss) s``: what the covariance of a portfolio with each shocked factor is worth; 0 where a factor
-        isn't shocked, NaN rows where a shocked factor is unavailable.
+    loadings : ndarray of shape (n_scenarios, n_factors)
+        By how much an exposure to each factor counts in the propagated P&L; NaN rows where there is none. The market
+        counts with its move, a style with the part of its move that the market does not explain, the rate with the
+        part of its shock that the other shocks do not.
     extrapolated : ndarray of bool, shape (n_scenarios, n_factors)
         Moves beyond `largest`.
     correlations : CorrelationMatrix
@@ -59,7 +62,7 @@ class FactorMoves:
     shocks: FloatArray
     basis: tuple[str, ...]
     moves: FloatArray
-    weights: FloatArray
+    loadings: FloatArray
     extrapolated: BoolArray
     correlations: CorrelationMatrix
 
@@ -92,8 +95,7 @@ def factor_moves(
     covariance, largest = _covariance(factor_returns, available), _largest(factor_returns, available)
     resolved = [resolve_shocks(scenario, episodes.get(scenario.scenario_id)) for scenario in scenarios]
     shocks = np.stack([shock for shock, _ in resolved])
-    conditioned = [_condition(shock, covariance, available) for shock in shocks]
-    moves = np.stack([move for move, _ in conditioned])
+    moves = np.stack([_condition(shock, covariance) for shock in shocks])
     with np.errstate(invalid="ignore"):
         extrapolated: BoolArray = np.abs(moves) > largest
     return FactorMoves(
@@ -103,7 +105,7 @@ def factor_moves(
         shocks=shocks,
         basis=tuple(basis for _, basis in resolved),
         moves=moves,
-        weights=np.stack([weight for _, weight in conditioned]),
+        loadings=np.stack([loadings_of(shock, covariance) for shock in shocks]),
         extrapolated=extrapolated,
         correlations=correlate(np.ascontiguousarray(factor_returns[available, -CORRELATION_WINDOW:])),
     )
@@ -149,16 +151,43 @@ def _largest(factor_returns: FloatArray, available: BoolArray) -> FloatArray:
     return np.where(available, np.max(moves, axis=1), np.nan)
 
 
-def _condition(shocks: FloatArray, covariance: FloatArray, available: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Return the moves of all factors given the shocks, and the weights of the shocked ones."""
+def _condition(shocks: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return the moves of all factors given the shocks: themselves, and the expectation of the others.
+
+    NaN for a factor without covariance, and everywhere where a shocked factor has none or they are collinear; zero
+    without any shock.
+    """
     shocked = np.isfinite(shocks)
-    nothing = np.full(shocks.size, np.nan)
-    if not available[shocked].all():
-        return nothing, nothing
     inner = covariance[np.ix_(shocked, shocked)]
-    if np.linalg.cond(inner) > _MAX_CONDITION:
-        return nothing, nothing
-    weights = np.zeros(shocks.size)
-    weights[shocked] = np.linalg.solve(inner, shocks[shocked])
-    implied = (covariance[:, shocked] * weights[shocked]).sum(axis=1)
-    return np.where(shocked, shocks, np.where(available, implied, np.nan)), weights
+    if np.isnan(inner).any() or (inner.size and np.linalg.cond(inner) > _MAX_CONDITION):
+        return np.full(shocks.size, np.nan)
+    implied = (covariance[:, shocked] * np.linalg.solve(inner, shocks[shocked])).sum(axis=1)
+    return np.where(shocked, shocks, np.where(np.isnan(np.diag(covariance)), np.nan, implied))
+
+
+def loadings_of(shocks: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return how much a unit of exposure to each factor counts in the propagated P&L of the shocks.
+
+    Parameters
+    ----------
+    shocks : ndarray of shape (n_factors,)
+        Returns of the proxies; NaN where a factor isn't shocked.
+    covariance : ndarray of shape (n_factors, n_factors)
+        NaN for factors that are unavailable.
+
+    Returns
+    -------
+    ndarray of shape (n_factors,)
+        NaN where a shocked factor, or beside a style the market, is unavailable, or the shocked ones are collinear.
+    """
+    on_rate = np.isfinite(shocks[_RATE])
+    others = np.where(np.arange(shocks.size) == _RATE, np.nan, shocks)
+    moves = _condition(others, covariance)
+    if np.isnan(moves[np.isfinite(shocks) | (np.isfinite(others).any() & (np.arange(shocks.size) == _MARKET))]).any():
+        return np.full(shocks.size, np.nan)
+    market = np.nan_to_num(moves[_MARKET])
+    with_market = np.nan_to_num(covariance[_MARKET] / covariance[_MARKET, _MARKET])
+    loadings = np.where(np.isnan(moves), 0.0, moves - with_market * market)
+    loadings[_MARKET] = market
+    loadings[_RATE] = shocks[_RATE] - moves[_RATE] if on_rate else 0.0
+    return loadings

@@ -14,6 +14,7 @@ from shared.unavailable import BoolArray, FloatArray, Quantities, Reason, Reason
 
 # The column of the symbol's betas that carries each risk factor.
 _COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]
+_MARKET: Final = np.array([name == "market" for name in RISK_FACTORS])
 _STYLES: Final = np.array([name in STYLE_FACTORS for name in RISK_FACTORS])
 
 
@@ -46,10 +47,11 @@ def stress(books: Books, exposures: FactorExposures, moves: FactorMoves) -> Stre
     Returns
     -------
     StressResults
-        Direct: the sum of exposure times shock over the shocked factors. Propagated: the expectation of the P&L given
-        the shocks, ``cov(P, s) inverse(S_ss) s``, where the covariance with the market and with the rate comes from
-        their own betas and that with a style from the joint style betas, so that nothing is counted twice. Each cell
-        for which an exposure or a factor is missing has the reason with the name; the others are not touched.
+        Direct: the sum of exposure times shock over the shocked factors. Propagated: what the shocks let expect of the
+        book. The market's move, shocked or implied, counts through the market beta; a style's move counts through its
+        joint beta with what is left of it beside the market, so that nothing is counted twice; a shock of the rate
+        through the rate beta. Each cell for which an exposure or a factor is missing has the reason with the name; the
+        others are not touched.
     """
     dollars = exposures.dollars.values[:, _COLUMNS]
     reasons = _exposure_reasons(exposures, moves)
@@ -60,8 +62,7 @@ def stress(books: Books, exposures: FactorExposures, moves: FactorMoves) -> Stre
     needed = _needed(shocked, moves)
     propagated_reasons = _first_reason(reasons, needed)
     _explain_collinear(propagated_reasons, moves)
-    covariances = _covariances(np.where(np.isnan(dollars), 0.0, dollars), moves)
-    propagated = _sums(covariances, np.where(np.isnan(moves.weights), 0.0, moves.weights))
+    propagated = _sums(np.where(np.isnan(dollars), 0.0, dollars), np.nan_to_num(moves.loadings))
 
     direct_pnl, propagated_pnl = quantities(direct, direct_reasons), quantities(propagated, propagated_reasons)
     gross = books.totals(books.gross)[:, None] / 100.0
@@ -83,10 +84,13 @@ def _exposure_reasons(exposures: FactorExposures, moves: FactorMoves) -> ReasonA
 
 
 def _needed(shocked: BoolArray, moves: FactorMoves) -> BoolArray:
-    """Return the exposures that the propagated P&L of each scenario takes: with one style, those of all that exist."""
-    styles = _STYLES & np.array([why is None for why in moves.unavailable])
+    """Return the exposures that the propagated P&L of each scenario takes.
+
+    With one style, the market's and those of all styles that exist.
+    """
+    moving = (_STYLES & np.array([why is None for why in moves.unavailable])) | _MARKET
     any_style = (shocked & _STYLES).any(axis=1)
-    needed: BoolArray = shocked | (any_style[:, None] & styles)
+    needed: BoolArray = shocked | (any_style[:, None] & moving)
     return needed
 
 
@@ -103,17 +107,9 @@ def _first_reason(reasons: ReasonArray, needed: BoolArray) -> ReasonArray:
 def _explain_collinear(reasons: ReasonArray, moves: FactorMoves) -> None:
     """Fill in, in place, where the shocked factors are all known but too close to one another."""
     why = Unavailable(Reason.DEGENERATE_INPUT, "the shocked factors are collinear")
-    for scenario in np.flatnonzero(np.isnan(moves.weights).any(axis=1)):
+    for scenario in np.flatnonzero(np.isnan(moves.loadings).any(axis=1)):
         open_ = ~reasons[:, scenario].astype(np.bool_)
         reasons[open_, scenario] = why
-
-
-def _covariances(dollars: FloatArray, moves: FactorMoves) -> FloatArray:
-    """Return the covariance of each portfolio's P&L with each factor, (n_portfolios, n_factors)."""
-    known = np.nan_to_num(moves.covariance)
-    joint = np.where(_STYLES, dollars, 0.0)
-    through_styles = _sums(joint, known)
-    return np.where(_STYLES, through_styles, dollars * np.diag(known))
 
 
 def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:

@@ -1,0 +1,100 @@
+"""The report page: self-contained, escaped, complete, and the same for the same numbers."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from services.ops.figures import bars_figure, lines_figure, matrix_figure
+from services.ops.report_page import render_page
+from tests.unit.ops.answers import report
+
+
+class _Page(HTMLParser):
+    """Collects what a page would load, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.text: list[str] = []
+        self.figures = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.figures += tag == "svg"
+        if tag in {"script", "link", "img", "iframe", "object"}:
+            self.loaded.append(tag)
+        self.loaded += [
+            value for name, value in attrs if name in {"src", "href"} and value and not value.startswith("#")
+        ]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data.strip())
+
+
+def test_page_loads_nothing() -> None:
+    assert _Page(render_page(report())).loaded == []
+
+
+def test_page_escapes_what_people_have_named() -> None:
+    page = render_page(report())
+
+    assert "<book>" not in page
+    assert "&lt;book&gt; as of 2022-12-28" in page
+    assert "2 <MISSING>" not in page
+
+
+def test_page_has_every_section_with_its_figures_and_reasons() -> None:
+    page = _Page(render_page(report()))
+    text = " ".join(page.text)
+
+    for title in ("Performance", "Positions", "Factor exposures", "Sectors", "Measures", "Stress", "Correlations"):
+        assert title in text
+    assert "Contributions to volatility" in text
+    assert page.figures == 6
+    assert "MISSING_DATA: none of the holdings has this beta" in text
+    assert "extrapolated: market; loss above gross exposure" in text
+    assert "digest abc123" in text
+    assert "0.450 at an assumed 30.0%" in text
+    assert "against SP500 of 2022-12-01" in text
+
+
+def test_page_of_the_same_numbers_is_the_same() -> None:
+    assert render_page(report()) == render_page(report())
+
+
+def test_page_without_an_assessment_says_so() -> None:
+    unassessed = {**report(), "risk": None, "stress": None, "correlations": None, "contributions": None}
+
+    page = _Page(render_page(unassessed))
+
+    assert "not assessed" in " ".join(page.text)
+    assert page.figures == 1
+
+
+@pytest.mark.parametrize("detail", ["stress", "correlations", "contributions", "active_sectors"])
+def test_page_leaves_out_what_was_not_there_yet(detail: str) -> None:
+    assert render_page({**report(), detail: None})
+
+
+def test_empty_book_has_a_page() -> None:
+    empty: dict[str, Any] = report()
+    empty["positions"] = []
+    empty["risk"] = {**empty["risk"], "sectors": []}
+    empty["correlations"] = {**empty["correlations"], "symbols": [], "matrix": [], "clusters": []}
+    empty["contributions"] = {**empty["contributions"], "holdings": [], "specific": None}
+
+    assert "Positions" in render_page(empty)
+
+
+def test_figures_are_pictures_without_a_prologue() -> None:
+    drawn = [
+        lines_figure({"equity": [1.0, None, 2.0]}, ["2022-12-01", "2022-12-02", "2022-12-05"]),
+        bars_figure(["a", "b"], {"direct": [1.0, None], "propagated": [-1.0, 0.5]}, axis_label="USD"),
+        matrix_figure(["A", "B"], [[1.0, None], [None, 1.0]]),
+    ]
+
+    assert all(figure.startswith("<svg") and figure.rstrip().endswith("</svg>") for figure in drawn)
+    assert all(re.search(r"<(path|use)", figure) for figure in drawn)
+    assert "propagated" in drawn[1]
