@@ -1,6 +1,6 @@
 """From stored bars and profiles to events."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,11 +10,13 @@ from shared.contracts.event import Failure
 from shared.contracts.market_data import (
     Column,
     CorporateAction,
+    FundamentalsUpdated,
     MarketDataDue,
     PriceBlock,
     PricesUpdated,
     Profile,
     ProfilesUpdated,
+    Statement,
 )
 from shared.unavailable import FloatArray, nullable
 
@@ -89,3 +91,8 @@ def profiles_updated(event: MarketDataDue, profiles: Iterable[KnownProfile]) -> 
         for known in profiles
     )
     return ProfilesUpdated(run=event.run, part=event.part, subjects=len(announced), profiles=announced)
+
+
+def fundamentals_updated(event: MarketDataDue, statements: Sequence[Statement]) -> FundamentalsUpdated:
+    """Return the announcement of these statements; a part without any still counts."""
+    return FundamentalsUpdated(run=event.run, part=event.part, subjects=len(statements), statements=tuple(statements))

@@ -1,7 +1,7 @@
 """What is announced in place of a shard that could not be processed, so that its run can end."""
 
 from shared.contracts.event import Event, Failure
-from shared.contracts.market_data import MarketDataDue, PricesUpdated, ProfilesUpdated
+from shared.contracts.market_data import FundamentalsUpdated, MarketDataDue, PricesUpdated, ProfilesUpdated
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWork
 
@@ -21,4 +21,5 @@ def _announce(event: Event, part: Part, failures: tuple[Failure, ...], uow: Unit
     uow.emit(
         PricesUpdated(run=event.run, part=part, failures=failures),
         ProfilesUpdated(run=event.run, part=part),
+        FundamentalsUpdated(run=event.run, part=part),
     )

@@ -5,7 +5,7 @@ from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.settings import SchedulerSettings
 from shared.bus.consume import Consume
 from shared.contracts.catalogue import EVENTS, dead_letter_topic
-from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfoliosValued, SymbolsOnboarding
 from shared.contracts.risk import PortfoliosAssessed
 from shared.contracts.symbol_analytics import SymbolsFactored, SymbolsMeasured
@@ -14,6 +14,7 @@ LEDGER = (
     SymbolsOnboarding,
     ProfilesUpdated,
     PricesUpdated,
+    FundamentalsUpdated,
     SymbolsFactored,
     SymbolsMeasured,
     PortfoliosValued,

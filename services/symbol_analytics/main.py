@@ -4,7 +4,7 @@ from services.symbol_analytics import api, subscribers
 from services.symbol_analytics.fan_out import fan_out_symbols
 from shared.bus.fan_in import FanIn
 from shared.clock import Clock, SystemClock
-from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
 from shared.prices.panel import PricePanel
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, FactorSettings
@@ -17,7 +17,7 @@ def build(common: CommonSettings, settings: FactorSettings | None = None, *, clo
     panel = PricePanel(service.engine)
     inputs = FanIn(
         stage="inputs",
-        streams=(PricesUpdated.topic, ProfilesUpdated.topic),
+        streams=(PricesUpdated.topic, ProfilesUpdated.topic, FundamentalsUpdated.topic),
         fan_out=fan_out_symbols,
         deadline_s=common.fan_in_deadline_s,
     )

@@ -3,10 +3,11 @@
 from services.symbol_analytics.failures import report_failed_factors, report_failed_metrics
 from services.symbol_analytics.handlers.factor_symbols import factor_symbols
 from services.symbol_analytics.handlers.measure_symbols import measure_symbols
+from services.symbol_analytics.handlers.store_fundamentals import store_fundamentals
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
-from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
+from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -17,5 +18,6 @@ def register(consume: Consume, *, inputs: FanIn, panel: PricePanel, factor_set: 
     """Declare the consumers."""
     consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(FundamentalsUpdated, store_fundamentals, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(SymbolAnalyticsDue, factor_symbols, on_failure=report_failed_factors, panel=panel, factor_set=factor_set)
     consume(SymbolAnalyticsDue, measure_symbols, on_failure=report_failed_metrics, panel=panel)

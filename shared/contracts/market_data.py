@@ -30,11 +30,19 @@ class CorporateAction(Contract):
     value: float = Field(gt=0)
 
 
+class Correction(Contract):
+    """A bar that had been announced before is another one now: that session is the first so of the symbol."""
+
+    symbol: Symbol
+    session: date
+
+
 class PriceBlock(Contract):
     """Bars of some symbols on some sessions: columnar, one row a symbol, one entry a session."""
 
     sessions: tuple[date, ...]
     symbols: tuple[Symbol, ...]
+    sources: tuple[str | None, ...] = Field(default=(), description="provider of each symbol's bars, where it has any")
     close: tuple[Column, ...] = Field(description="as traded; null: no bar")
     adjusted: tuple[Column, ...] = Field(description="total-return adjusted close")
 
@@ -57,6 +65,9 @@ class PricesUpdated(Event):
     blocks: tuple[PriceBlock, ...] = ()
     splits: tuple[CorporateAction, ...] = ()
     dividends: tuple[CorporateAction, ...] = ()
+    corrections: tuple[Correction, ...] = Field(
+        default=(), description="from which session the history of a symbol is no longer what it was"
+    )
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -88,19 +99,23 @@ class ProfilesUpdated(Event):
 
 
 class Statement(Contract):
-    """One reported period of one statement of a company."""
+    """One reported period of one statement of a company; `items` are those of `shared.fundamentals` that are known."""
 
     symbol: Symbol
     statement: str = Field(pattern="^(income|balance|cash_flow)$")
     frequency: str = Field(pattern="^(quarterly|annual)$")
     period_end: date
+    revision: int = Field(ge=1, description="1, then one more with every restatement")
+    published_on: date | None = Field(default=None, description="where the provider says")
+    counts_from: date = Field(description="the first day that may use it: nobody knew it before")
     currency: str | None = None
     items: dict[str, float]
     source: str
+    fetched_at: datetime
 
 
 class FundamentalsUpdated(Event):
-    """Statements that are new or have been restated."""
+    """Statements that are new or have been restated; a part may be empty."""
 
     topic: ClassVar[str] = "fundamentals.updated"
 

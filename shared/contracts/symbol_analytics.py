@@ -13,11 +13,13 @@ Row = tuple[float | None, ...]
 
 
 class SymbolAnalyticsDue(Event):
-    """Factors and metrics of these symbols are to be computed for the run's sessions."""
+    """Factors and metrics of these symbols are to be computed for the run's sessions, or for those given."""
 
     topic: ClassVar[str] = "symbol_analytics.due"
 
     symbols: tuple[Symbol, ...]
+    first_session: date | None = None
+    last_session: date | None = None
 
 
 class UnavailableCells(Contract):

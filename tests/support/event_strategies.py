@@ -93,6 +93,7 @@ CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
         Statement,
         statement=st.sampled_from(["income", "balance", "cash_flow"]),
         frequency=st.sampled_from(["quarterly", "annual"]),
+        revision=st.integers(1, 1_000),
     ),
 }
 

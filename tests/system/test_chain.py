@@ -25,7 +25,7 @@ from tests.system import plain
 
 OPENED, ONBOARDED, NIGHT = date(2022, 12, 1), date(2022, 12, 20), date(2022, 12, 28)
 STAGES = (
-    *("profiles.updated", "prices.updated", "symbols.factored"),
+    *("profiles.updated", "prices.updated", "fundamentals.updated", "symbols.factored"),
     *("symbols.measured", "portfolios.valued", "portfolios.assessed"),
 )
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class\n"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.market_data.announcing import prices_updated, profiles_updated
+from services.market_data.announcing import fundamentals_updated, prices_updated, profiles_updated
 from services.market_data.core.bars import Bars, DateArray
 from services.market_data.core.profile_merge import KnownProfile, merge_profile
 from services.market_data.fetching import Span, changed_sessions, fetch_checked, restated_symbols
@@ -36,6 +36,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     uow.emit(
         prices_updated(event, announced, restated, unavailable),
         profiles_updated(event, profiles),
+        fundamentals_updated(event, ()),
     )
 
 

@@ -11,8 +11,9 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "profiles.updated": (),
         "prices.updated": (),
-        "symbols.factored": ("prices.updated", "profiles.updated"),
-        "symbols.measured": ("prices.updated", "profiles.updated"),
+        "fundamentals.updated": (),
+        "symbols.factored": ("prices.updated", "profiles.updated", "fundamentals.updated"),
+        "symbols.measured": ("prices.updated", "profiles.updated", "fundamentals.updated"),
         "portfolios.valued": ("prices.updated", "profiles.updated"),
         "portfolios.assessed": ("symbols.factored", "portfolios.valued"),
     }

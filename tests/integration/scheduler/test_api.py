@@ -108,7 +108,7 @@ async def test_run_view_shows_stages_failures_and_what_is_missing(
     assert (stage["parts_done"], stage["parts_total"], stage["subjects"], stage["failures"]) == (1, 1, 7, 1)
     assert view["failures"] == [{**failure.model_dump(mode="json"), "stage": "symbols.factored"}]
     assert "portfolios.valued: 0 of unknown parts" in view["missing"]
-    assert len(view["missing"]) == 5
+    assert len(view["missing"]) == 6
 
 
 async def test_run_that_nobody_knows_is_not_found(client: httpx.AsyncClient) -> None:

@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from services.symbol_analytics.fan_out import fan_out_symbols
 from services.symbol_analytics.handlers.factor_symbols import factor_symbols
 from services.symbol_analytics.handlers.measure_symbols import measure_symbols
+from services.symbol_analytics.handlers.store_fundamentals import store_fundamentals
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from services.symbol_analytics.main import build
 from shared.bus.fan_in import FanIn
 from shared.calendar import sessions_between, shift_session
 from shared.clock import FixedClock
 from shared.contracts.event import Event, Failure
-from shared.contracts.market_data import PriceBlock, PricesUpdated, Profile, ProfilesUpdated
+from shared.contracts.market_data import FundamentalsUpdated, PriceBlock, PricesUpdated, Profile, ProfilesUpdated
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 from shared.factor_set import FactorSet
@@ -92,6 +93,8 @@ class Analytics:
             await store_prices(prices, uow, inputs=self.inputs)
         async with self.service.unit_of_work() as uow:
             await store_profiles(profiled(prices.run, betas or {}), uow, inputs=self.inputs)
+        async with self.service.unit_of_work() as uow:
+            await store_fundamentals(FundamentalsUpdated(run=prices.run, part=ONLY_PART), uow, inputs=self.inputs)
         for due in await self.announced(SymbolAnalyticsDue, prices.run):
             async with self.service.unit_of_work() as uow:
                 await factor_symbols(due, uow, panel=self.panel, factor_set=FACTOR_SET)
@@ -130,7 +133,7 @@ class Analytics:
 async def analytics(service_database: MakeServiceDatabase) -> AsyncIterator[Analytics]:
     database = await service_database("symbol_analytics")
     service = build(database.common, clock=FixedClock(NOW))
-    streams = (PricesUpdated.topic, ProfilesUpdated.topic)
+    streams = (PricesUpdated.topic, ProfilesUpdated.topic, FundamentalsUpdated.topic)
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="symbol_analytics"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://analytics", headers=headers) as client:

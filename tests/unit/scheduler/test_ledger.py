@@ -40,7 +40,7 @@ def test_run_complete_needs_every_part_of_every_stage() -> None:
 
 
 def test_missing_parts_says_how_many_came_and_whether_the_total_is_known() -> None:
-    tallies = tally([_stage(stage, 2, 2) for stage in list(STAGES)[:4]] + [_stage("portfolios.valued", 1, 3)])
+    tallies = tally([_stage(stage, 2, 2) for stage in list(STAGES)[:5]] + [_stage("portfolios.valued", 1, 3)])
     assert missing_parts(tallies) == ("portfolios.valued: 1 of 3 parts", "portfolios.assessed: 0 of unknown parts")
 
 
@@ -52,6 +52,7 @@ def test_stage_seconds_run_from_the_end_of_what_a_stage_waits_for() -> None:
     ends = {
         "profiles.updated": 4.0,
         "prices.updated": 10.0,
+        "fundamentals.updated": 7.0,
         "symbols.factored": 30.0,
         "symbols.measured": 12.0,
         "portfolios.valued": 25.0,
@@ -61,6 +62,7 @@ def test_stage_seconds_run_from_the_end_of_what_a_stage_waits_for() -> None:
     assert stage_seconds(tallies, requested_at=START) == {
         "profiles.updated": 4.0,
         "prices.updated": 10.0,
+        "fundamentals.updated": 7.0,
         "symbols.factored": 20.0,
         "symbols.measured": 2.0,
         "portfolios.valued": 15.0,

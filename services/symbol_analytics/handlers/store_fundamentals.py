@@ -1,0 +1,10 @@
+"""Keep what the ratios need of the statements, and count the part."""
+
+from shared.bus.fan_in import FanIn
+from shared.contracts.market_data import FundamentalsUpdated
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def store_fundamentals(event: FundamentalsUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+    """Store the statements; the last part of the run starts its estimates."""
+    await inputs.arrive(event, (), uow)
