@@ -112,7 +112,7 @@ def test_cli_run_of_a_week_completes_and_counts_every_stage(platform: Path) -> N
     assert ended["status"] == "completed"
     assert ended["failures"] == []
     stages = {stage["stage"]: (stage["parts_done"], stage["parts_total"]) for stage in ended["stages"]}
-    assert len(stages) == 6
+    assert len(stages) == 7
     assert all(done == total for done, total in stages.values())
 
 

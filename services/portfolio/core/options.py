@@ -142,7 +142,8 @@ def black_scholes_delta(
     spread = volatility * np.sqrt(years)
     moneyness = np.log(spot / strike) + OPTION_RISK_FREE_RATE * years
     certain = np.where(moneyness > 0, np.inf, -np.inf)
-    d1 = np.divide(moneyness, spread, out=certain, where=spread > 0) + spread / 2
+    with np.errstate(over="ignore"):  # a volatility that is next to none is as certain as none
+        d1 = np.divide(moneyness, spread, out=certain, where=spread > 0) + spread / 2
     call = ndtr(d1)
     delta: FloatArray = np.where(is_call, call, call - 1.0)
     return np.where(np.isfinite(spot) & np.isfinite(volatility), delta, np.nan)

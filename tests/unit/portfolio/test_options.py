@@ -88,6 +88,7 @@ def test_delta_without_time_or_volatility_is_its_limit(spot: float, call: float,
     assert delta_of(spot, 100.0, 0.0, 0.3) == call
     assert delta_of(spot, 100.0, 0.0, 0.3, call=PUT) == put
     assert delta_of(spot * 2 if call else spot / 2, 100.0, 0.5, 0.0) == call
+    assert delta_of(spot * 2 if call else spot / 2, 100.0, 0.5, 5e-324) == call
 
 
 def test_volatility_is_that_of_the_last_63_returns() -> None:
