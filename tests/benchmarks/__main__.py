@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from shared.telemetry import configure_logging
-from tests.benchmarks.bound import bound_s
+from tests.benchmarks.bound import measure_bound
 from tests.benchmarks.platform import Platform, enter_portfolios, onboard, peak_rss_mib, platform
 from tests.benchmarks.universe import Universe, make_universe, write_files
 
@@ -49,10 +49,11 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> dict[str, A
             for night in track(range(NIGHTS), "nights", console=console)
         ]
         onboarding = await _onboardings(running, universe, known)
-        bound = await bound_s(_only(universe, symbols), running.admin, portfolios=portfolios, size=POSITIONS)
+        bound = await measure_bound(_only(universe, symbols), running.admin, portfolios=portfolios, size=POSITIONS)
     middle = sorted(nights, key=lambda night: night["night_s"])[NIGHTS // 2]
-    figures = {"symbols": symbols, "portfolios": portfolios, **middle, "bound_s": bound, **onboarding}
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+    figures = {"symbols": symbols, "portfolios": portfolios, **middle, "bound_s": bound.seconds, **onboarding}
+    rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+    return {**rounded, "numerics_cpu_s": {name: round(value, 4) for name, value in bound.numerics.items()}}
 
 
 async def _night(running: Platform, session: str) -> dict[str, Any]:
@@ -116,6 +117,18 @@ def stages_of(results: list[dict[str, Any]]) -> Table:
     return table
 
 
+def numerics_of(results: list[dict[str, Any]]) -> Table:
+    """Return what the numbers alone cost, from arrays to arrays."""
+    table = Table(title="CPU seconds of the numerics")
+    table.add_column("")
+    for result in results:
+        table.add_column(f"{result['symbols']} x {result['portfolios']}", justify="right")
+    for family in results[0]["numerics_cpu_s"]:
+        table.add_row(family, *(f"{result['numerics_cpu_s'][family]:.3f}" for result in results))
+    table.add_row("in all", *(f"{sum(result['numerics_cpu_s'].values()):.3f}" for result in results))
+    return table
+
+
 def main(sizes: list[str]) -> None:
     """Measure every size in a process of its own state and write the results."""
     configure_logging(level="ERROR")
@@ -128,7 +141,7 @@ def main(sizes: list[str]) -> None:
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(results, indent=2))
     shown = Console(width=180)
-    shown.print(table_of(results), stages_of(results))
+    shown.print(table_of(results), stages_of(results), numerics_of(results))
     shown.print(f"Python {machine.python_version()}, {machine.machine()}, {machine.system()}; figures in {output}")
 
 

@@ -1,0 +1,119 @@
+"""The numbers of a night from arrays to arrays, family by family, each timed: no database, no events."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.portfolio.core.marking import Holdings
+from services.portfolio.core.trades import Exits, Lots, Market
+from services.portfolio.core.valuation import Opening, Valuation, roll_forward
+from services.risk.core.books import Books
+from services.risk.core.factor_moves import factor_moves
+from services.risk.core.measures import MEASURES
+from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
+from services.symbol_analytics.core.estimates import FactorEstimates
+from services.symbol_analytics.core.factors import estimate_factors
+from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities
+from shared.conventions import RISK_FACTORS
+from shared.factor_set import FactorSet
+from shared.returns import simple_returns
+from shared.unavailable import FloatArray, Quantities
+from tests.benchmarks.universe import SECTORS, Universe
+
+_SESSIONS = 265
+# family -> what an assessment computes of it; in an order in which nothing is timed twice.
+_RISK_FAMILIES = {
+    "exposures and sectors": ("exposures", "sector_exposures", "active_sectors", "concentration"),
+    "return series": ("series_21", "series_63", "series_of_trend", "series_of_percentile", "longest_series"),
+    "HAR forecast": ("har",),
+    "VaR and ES": ("tails",),
+    "back-test": ("backtest",),
+    "correlations, clusters, bets": ("diversification",),
+    "factor model, contributions": ("decomposition",),
+    "stress, 22 scenarios": ("stress",),
+}
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """CPU seconds by name."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def on(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        started = time.process_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - started
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """The numbers of one session."""
+
+    estimates: FactorEstimates
+    metrics: tuple[Quantities, ...]
+    valuation: Valuation
+    risk: RiskInputs
+    measures: FloatArray
+
+
+def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stopwatch) -> Night:
+    """Return the numbers of the universe's last session for as many portfolios of `size` positions."""
+    closes = universe.close[-_SESSIONS:]
+    factor_set = FactorSet()
+    column = {symbol: index for index, symbol in enumerate(universe.symbols)}
+    proxies = {ticker: closes[:, column[ticker]] for ticker in factor_set.tickers()}
+    provider = Quantities.available(np.ones(closes.shape[1]))
+    with watch.on("13 factors"):
+        estimates = estimate_factors(closes, proxies, factor_set=factor_set, provider_betas=provider)
+    with watch.on("returns and volatilities"):
+        sessions = np.array(universe.sessions[-_SESSIONS:], dtype="datetime64[D]")
+        metrics = (*(horizon_returns(closes, sessions) for _ in range(2)), realised_volatilities(closes))
+
+    lots, books = _books(universe, portfolios, size)
+    with watch.on("valuation"):
+        valuation = _valued(lots, closes[-1:], portfolios)
+    returns = np.ascontiguousarray(simple_returns(universe.close[-RETURN_SESSIONS - 1 :]).T)
+    tickers = tuple(factor_set.proxy(factor) for factor in RISK_FACTORS)
+    factor_returns = returns[[column[ticker or ""] for ticker in tickers]]
+    with watch.on("factor moves"):
+        moves = factor_moves(factor_returns, tickers, episodes={})
+    sectors = [SECTORS[number % len(SECTORS)] for number in range(len(universe.symbols))]
+    risk = RiskInputs(books, estimates.betas, sectors, returns, factor_returns, moves)
+    for family, parts in _RISK_FAMILIES.items():
+        with watch.on(family):
+            for part in parts:
+                getattr(risk, part)
+    with watch.on("trend, percentile, other measures"):
+        measures = np.concatenate([measure.compute(risk).values.values for measure in MEASURES])
+    return Night(estimates, metrics, valuation, risk, measures)
+
+
+def _valued(lots: Lots, closes: FloatArray, portfolios: int) -> Valuation:
+    opening = Opening(np.full(portfolios, 10**8), np.ones(portfolios), Holdings.none(len(lots.portfolio)))
+    blank = np.ones((1, closes.shape[1]))
+    none = np.zeros(0, dtype=np.int64)
+    return roll_forward(
+        lots,
+        Market(closes, blank, blank - 1.0),
+        exits=Exits(none, none, none.astype(float), none.astype(float)),
+        flows=np.zeros((1, portfolios), dtype=np.int64),
+        opening=opening,
+    )
+
+
+def _books(universe: Universe, portfolios: int, size: int) -> tuple[Lots, Books]:
+    generator = np.random.default_rng(11)
+    positions = portfolios * size
+    symbol = generator.integers(len(FactorSet().tickers()), len(universe.symbols), positions)
+    owner = np.repeat(np.arange(portfolios), size)
+    ones = np.ones(positions)
+    lots = Lots(owner, symbol, ones.astype(np.int64), np.zeros(positions, dtype=np.int64), ones * 100.0, ones * 100.0)
+    exposure = np.round(universe.close[-1, symbol] * 10_000).astype(np.int64)
+    books = Books.of(owner, symbol, exposure=exposure, equity=np.full(portfolios, 10**8), names=universe.symbols)
+    return lots, books
