@@ -5,8 +5,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.ops.commands import analysis, demonstration, exports, hosting, portfolios, runs, showing
-from services.ops.errors import CommandError, Refused
+from services.ops.commands import analysis, benchmarks, demonstration, exports, hosting, portfolios, runs, showing
+from services.ops.errors import CommandError
 
 
 class _Commands(TyperGroup):
@@ -18,7 +18,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except CommandError as error:
             typer.echo(f"sigmasight: {error}", err=True)
-            for wrong in error.errors if isinstance(error, Refused) else ():
+            for wrong in error.errors:
                 typer.echo(f"  {wrong}", err=True)
             raise typer.Exit(error.exit_code) from error
 
@@ -45,6 +45,10 @@ books = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True
 books.command("import")(portfolios.import_portfolio)
 books.command("list")(portfolios.list_portfolios)
 app.add_typer(books, name="portfolios")
+
+indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
+indices.command("load")(benchmarks.load_benchmark)
+app.add_typer(indices, name="benchmarks")
 
 show = typer.Typer(help="Show results, each a value or the reason why there is none.", no_args_is_help=True)
 show.command("portfolio")(showing.show_portfolio)

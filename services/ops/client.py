@@ -55,6 +55,16 @@ class ApiClient:
         """
         return self._send("POST", path, json=dict(body))
 
+    def put(self, path: str, body: Mapping[str, Json]) -> Json:
+        """Send a JSON body in place of what is at a path and return the answer.
+
+        Raises
+        ------
+        Unreachable, Refused
+            If nothing answers, or the answer is no.
+        """
+        return self._send("PUT", path, json=dict(body))
+
     def _send(self, method: str, path: str, **content: Any) -> Json:
         try:
             response = self._http.request(method, path, **content)

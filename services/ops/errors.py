@@ -2,6 +2,7 @@
 
 CommandError                 exit code 2
 ├── Misused                  an option or a setting is missing or makes no sense
+├── WrongRows                rows of a file are wrong: line, column and reason of each
 ├── Unreachable              nothing answers where the platform should be
 └── Refused                  the platform said no: status, detail and the fields that are wrong
 """
@@ -9,6 +10,7 @@ CommandError                 exit code 2
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 NOT_FOUND: Final = HTTPStatus.NOT_FOUND.value
@@ -18,6 +20,7 @@ class CommandError(Exception):
     """A command cannot do what it was asked."""
 
     exit_code = 2
+    errors: tuple["FieldError", ...] = ()
 
 
 class Misused(CommandError):
@@ -43,6 +46,14 @@ class FieldError:
     def __str__(self) -> str:
         where = f"line {self.line}, " if self.line is not None else ""
         return f"{where}{self.field}: {self.reason}"
+
+
+class WrongRows(CommandError):
+    """Rows of a file are wrong; nothing was sent."""
+
+    def __init__(self, file: Path, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(f"{len(self.errors)} rows of {file} are wrong, nothing was sent")
 
 
 class Refused(CommandError):
