@@ -1,0 +1,50 @@
+"""The report page in a browser, where there is one: it is whole, and nothing is said in the console."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.ops.report_page import render_page
+from tests.unit.ops.answers import report
+
+BROWSER = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--log-level=0"),
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing outside of this machine is asked
+)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+
+
+def opened(page: str, directory: Path) -> tuple[str, list[str]]:
+    """Return the document as the browser has it, and what its console said."""
+    file = directory / "report.html"
+    file.write_text(page, encoding="utf-8")
+    profile = f"--user-data-dir={directory / 'profile'}"
+    done = subprocess.run(
+        [str(BROWSER), *FLAGS, profile, "--dump-dom", file.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
+
+
+def test_report_opens_in_a_browser_with_all_figures_and_a_silent_console(tmp_path: Path) -> None:
+    document, said = opened(render_page(report()), tmp_path)
+
+    assert said == []
+    assert document.count("<svg") == render_page(report()).count("<svg")
+    assert "&lt;book&gt; as of 2022-12-28" in document
+    assert document.rstrip().endswith("</html>")
+
+
+def test_console_is_heard(tmp_path: Path) -> None:
+    page = "<!doctype html><html><body><script>console.error('broken')</script></body></html>"
+
+    assert any("broken" in line for line in opened(page, tmp_path)[1])
