@@ -1,6 +1,7 @@
 """Charts on a terminal: lines by plotext, bars by rich."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import plotext
 from rich.bar import Bar
@@ -8,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 _BAR_WIDTH = 25
+_WATERFALL_WIDTH = 40
 _WIDTH, _HEIGHT = 100, 12
 
 
@@ -31,6 +33,17 @@ def bar(value: float | None, *, largest: float) -> RenderableType:
         return ""
     start, end = sorted((largest, largest + value))
     return Bar(2 * largest, start, end, width=_BAR_WIDTH, color="red" if value < 0 else "green")
+
+
+def waterfall(steps: Sequence[float]) -> list[Bar]:
+    """Return a bar a step, each from where the one before has ended, all on one scale that holds zero."""
+    edges = list(accumulate(steps, initial=0.0))
+    lowest, highest = min(edges), max(edges)
+    spans = [sorted((start - lowest, end - lowest)) for start, end in pairwise(edges)]
+    return [
+        Bar(highest - lowest, start, end, width=_WATERFALL_WIDTH, color="red" if step < 0 else "green")
+        for step, (start, end) in zip(steps, spans, strict=True)
+    ]
 
 
 def largest_of(values: Sequence[float | None]) -> float:

@@ -61,6 +61,23 @@ def bars_figure(labels: Sequence[str], series: Mapping[str, Values], *, axis_lab
         return _svg(figure)
 
 
+def waterfall_figure(steps: Mapping[str, float], *, axis_label: str) -> str:
+    """Return horizontal bars, each from where the one above has ended, and their sum below."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 0.8 + 0.3 * (len(steps) + 1)), layout="constrained")
+        axis = figure.subplots()
+        values = np.array([*steps.values(), sum(steps.values())])
+        starts = np.append(np.cumsum(values[:-1]) - values[:-1], 0.0)
+        colours = np.where(values < 0, "C3", "C2").tolist()
+        colours[-1] = "C0"
+        axis.barh(np.arange(values.size), values, left=starts, height=0.7, color=colours)
+        axis.set_yticks(np.arange(values.size), [*steps, "in all"])
+        axis.invert_yaxis()
+        axis.axvline(0, color="black", linewidth=0.8)
+        axis.set_xlabel(axis_label)
+        return _svg(figure)
+
+
 def matrix_figure(labels: Sequence[str], matrix: Sequence[Values]) -> str:
     """Return a heat map of correlations; a missing pair is grey."""
     with mpl.rc_context(_STYLE):

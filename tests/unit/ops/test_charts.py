@@ -2,7 +2,7 @@ import pytest
 from rich.bar import Bar
 from rich.console import Console
 
-from services.ops.charts import bar, largest_of, line_chart
+from services.ops.charts import bar, largest_of, line_chart, waterfall
 
 
 def _drawn(renderable: object) -> str:
@@ -44,6 +44,17 @@ def test_bar_starts_in_the_middle_and_goes_the_way_of_its_sign(value: float, spa
 def test_bar_of_nothing_is_empty() -> None:
     assert bar(None, largest=2.0) == ""
     assert bar(0.0, largest=0.0) == ""
+
+
+def test_waterfall_goes_on_where_the_step_before_has_ended() -> None:
+    drawn = waterfall([-3.0, 1.0, 4.0])
+
+    assert [(step.begin, step.end, step.size) for step in drawn] == [(0.0, 3.0, 5.0), (0.0, 1.0, 5.0), (1.0, 5.0, 5.0)]
+    assert [step.style.color.name for step in drawn] == ["red", "green", "green"]
+
+
+def test_waterfall_of_nothing_has_no_steps() -> None:
+    assert waterfall([]) == []
 
 
 def test_largest_of_ignores_what_is_missing() -> None:
