@@ -1,8 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from services.ops.embedded.stack import RunningStack
+from tests.support.bus_log import BusLog
 from tests.support.stack import broker_description, fresh_database, run_stack
 
 
@@ -22,3 +24,14 @@ async def database(stack: RunningStack) -> AsyncIterator[str]:
     """The address of an empty database for this test module."""
     async with fresh_database(stack.database_url) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def bus_log() -> Iterator[BusLog]:
+    """What the kernel logs; a test fails when that has a bug in it which the test did not expect."""
+    before = structlog.get_config()
+    log = BusLog()
+    structlog.configure(processors=[structlog.processors.format_exc_info, log.record])
+    yield log
+    structlog.configure(**before)
+    assert log.unexpected() == []
