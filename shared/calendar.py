@@ -68,6 +68,11 @@ def session_on_or_before(day: date) -> date:
     return shift_session(day, 0)
 
 
+def session_on_or_after(day: date) -> date:
+    """Return the first session that is not before `day`."""
+    return shift_session(day - timedelta(days=1), 1)
+
+
 def shift_session(day: date, sessions: int) -> date:
     """Return the session that lies `sessions` after the last session on or before `day`.
 

@@ -9,16 +9,19 @@ from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.positions import PositionTerms, PositionType, is_option
 from services.portfolio.revising import Revisions
 from services.portfolio.rolling import Rolled
+from shared.contracts.event import Failure
 from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
 
 
-def portfolios_valued(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> PortfoliosValued:
+def portfolios_valued(
+    event: PortfolioDue, rolled: Rolled, revisions: Revisions, *, failures: tuple[Failure, ...]
+) -> PortfoliosValued:
     """Return the announcement: every session's snapshots, and the books of the run's own and of revised sessions."""
     return PortfoliosValued(
         run=event.run,
         part=event.part,
         subjects=len(rolled.portfolio_ids),
-        failures=event.failures,
+        failures=event.failures + failures,
         snapshots=tuple(_snapshots(rolled, revisions)),
         books=tuple(_books(event, rolled, revisions)),
     )

@@ -97,6 +97,12 @@ def position_record(terms: PositionTerms) -> dict[str, Any]:
             {"on": str(entry.on), "price": str(entry.price), "quantity": entry.quantity and str(entry.quantity)}
             for entry in terms.exits
         ],
+        "option": terms.option
+        and {
+            "underlying": terms.option.underlying,
+            "strike": str(terms.option.strike),
+            "expiration": str(terms.option.expiration),
+        },
     }
 
 

@@ -8,7 +8,7 @@ from services.portfolio.bodies import Accepted, PortfolioBody
 from services.portfolio.core.positions import Flow, Position, PositionTerms
 from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
 from services.portfolio.repository import Portfolio, PortfolioRepository
-from shared.calendar import shift_session
+from shared.calendar import session_on_or_after
 from shared.contracts.run import RunKind
 from shared.conventions import HISTORY_DAYS
 from shared.db.unit_of_work import UnitOfWork
@@ -17,11 +17,6 @@ from shared.problems import Problem
 PORTFOLIO_NAMESPACE = uuid5(NAMESPACE_URL, "urn:sigmasight:portfolio")
 # A portfolio's first session must leave some of the stored history before it.
 MAX_BACK_DAYS = HISTORY_DAYS - 20
-
-
-def session_on_or_after(day: date) -> date:
-    """Return the first session that is not before `day`."""
-    return shift_session(day - timedelta(days=1), 1)
 
 
 async def enter_portfolio(

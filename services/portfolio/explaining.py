@@ -75,14 +75,14 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled) -> Expl
 
 def _position(name: str, row: Any, rolled: Rolled) -> PositionInput:
     lot = _lots(rolled).get(row.position_id)
-    quotes = None if lot is None else rolled.market.quotes_of(rolled.book.lots.column[[lot]])[0]
-    close = float("nan") if quotes is None else float(quotes.close[0])
+    quotes = rolled.market.quotes_of(rolled.book.lots)[0]
+    close = float("nan") if lot is None else float(quotes.close[lot])
     summed = _SUMMED.get(name)
     return PositionInput(
         value=PositionValueView.of(row),
         close=close if np.isfinite(close) else None,
-        split=1.0 if quotes is None else float(quotes.split[0]),
-        dividend=0.0 if quotes is None else float(quotes.dividend[0]),
+        split=1.0 if lot is None else float(quotes.split[lot]),
+        dividend=0.0 if lot is None else float(quotes.dividend[lot]),
         contribution=None if summed is None else getattr(row, summed),
     )
 

@@ -11,7 +11,7 @@ from services.portfolio.core.positions import Position
 from services.portfolio.repository import PortfolioRepository
 from services.portfolio.rolling import RollInputs
 from services.portfolio.snapshot_repository import OpeningState, SnapshotRepository
-from shared.calendar import sessions_between, shift_session
+from shared.calendar import session_on_or_after, session_on_or_before, sessions_between, shift_session
 from shared.conventions import HISTORY_SESSIONS, OPTION_VOLATILITY_WINDOW
 from shared.prices.panel import PricePanel
 
@@ -30,10 +30,9 @@ async def gather(
     positions = await repository.load_positions(portfolio_ids)
     await panel.refresh()
     window = Window(shift_session(sessions[0], -1), sessions)
-    contracts = [position.terms.option for position in positions if position.terms.option is not None]
-    underlyings = {contract.underlying for contract in contracts}
+    underlyings = {position.terms.option.underlying for position in positions if position.terms.option is not None}
     symbols = sorted(underlyings.union(position.terms.symbol for position in positions))
-    settles = {contract.expiration: shift_session(contract.expiration, 0) for contract in contracts}
+    settles = _settlements(positions)
     opening = await snapshots.load_opening(portfolio_ids, window.opening)
     sectors = await repository.load_sectors(symbols)
     unknown = [
@@ -64,8 +63,23 @@ def _reach(positions: Sequence[Position], sessions: Sequence[date]) -> int:
     return max(len(since), len(sessions) + OPTION_VOLATILITY_WINDOW)
 
 
+def _settlements(positions: Sequence[Position]) -> dict[UUID, date]:
+    """Return the session that settles each option."""
+    return {
+        position.position_id: _settlement(position.terms.option.expiration, position.terms.entry_date)
+        for position in positions
+        if position.terms.option is not None
+    }
+
+
+def _settlement(expiration: date, entered: date) -> date:
+    """Return the session of the expiration or the last before, never one before the entry is booked."""
+    booked = session_on_or_after(entered)
+    return booked if expiration < booked else session_on_or_before(expiration)
+
+
 def _settled(
-    positions: Sequence[Position], opening: OpeningState, settles: Mapping[date, date], day: date
+    positions: Sequence[Position], opening: OpeningState, settles: Mapping[UUID, date], day: date
 ) -> frozenset[UUID]:
     """Return the options that had been settled at the opening without ever having been valued here."""
     return frozenset(
@@ -73,5 +87,5 @@ def _settled(
         for position in positions
         if position.terms.option is not None
         and position.position_id not in opening.positions
-        and settles[position.terms.option.expiration] <= day
+        and settles[position.position_id] <= day
     )

@@ -91,10 +91,11 @@ class PortfolioRepository:
         await upsert(self._connection, "positions", columns, key=("position_id",))
 
     async def store_exits(self, exits: Sequence[tuple[UUID, UUID, Exit]]) -> None:
-        """Store (exit id, position id, exit)."""
+        """Store (exit id, position id, exit), those of a position in the order in which they happened."""
         columns: Columns = {
             "exit_id": [exit_id for exit_id, _, _ in exits],
             "position_id": [position_id for _, position_id, _ in exits],
+            "place": list(range(len(exits))),
             "exit_date": [entry.on for _, _, entry in exits],
             "price": [entry.price for _, _, entry in exits],
             "quantity": [entry.quantity for _, _, entry in exits],
@@ -154,7 +155,7 @@ class PortfolioRepository:
             """
             SELECT position_id, exit_date, price, e.quantity
             FROM position_exits e JOIN positions USING (position_id)
-            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY position_id, exit_date, exit_id
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY position_id, exit_date, place, exit_id
             """
         )
         exits: dict[UUID, tuple[Exit, ...]] = {}

@@ -1,8 +1,9 @@
 """Gathering what a roll needs and laying out what it gives: labels on one side, arrays on the other."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import compress
 from uuid import UUID
 
 import numpy as np
@@ -17,7 +18,7 @@ from services.portfolio.core.book import (
     assemble_contracts,
     flows_by_session,
 )
-from services.portfolio.core.cents import cents_of
+from services.portfolio.core.cents import AmountOutOfRange, cents_of
 from services.portfolio.core.digest import snapshot_digests
 from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements
 from services.portfolio.core.positions import Flow, Position
@@ -25,8 +26,9 @@ from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from services.portfolio.repository import Portfolio
 from services.portfolio.snapshot_repository import OpeningState
+from shared.contracts.event import Failure
 from shared.prices.panel import PriceWindow
-from shared.unavailable import FloatArray, IntArray
+from shared.unavailable import IntArray, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class RollInputs:
     `closed` are the positions that were valued before and are no longer held at the opening, `sectors` has an entry a
     position. `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both
     have one column per entry of their symbols; `underlyings` are those of the options, and reach further back.
-    `settles` has the session that settles what expires on a day.
+    `settles` has the session that settles each option.
     """
 
     portfolios: tuple[Portfolio, ...]
@@ -49,7 +51,18 @@ class RollInputs:
     before: PriceWindow
     during: PriceWindow
     underlyings: PriceWindow
-    settles: Mapping[date, date]
+    settles: Mapping[UUID, date]
+
+    def only(self, portfolio_ids: Collection[UUID]) -> "RollInputs":
+        """Return the part of the shard that these portfolios are."""
+        kept = [position.portfolio_id in portfolio_ids for position in self.positions]
+        return replace(
+            self,
+            portfolios=tuple(entry for entry in self.portfolios if entry.portfolio_id in portfolio_ids),
+            positions=tuple(compress(self.positions, kept)),
+            sectors=tuple(compress(self.sectors, kept)),
+            flows=tuple(flow for flow in self.flows if flow.portfolio_id in portfolio_ids),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +82,40 @@ class Rolled:
     digests: list[list[str]]
 
 
+def roll_shard(inputs: RollInputs) -> tuple[Rolled, tuple[Failure, ...]]:
+    """Value the shard; a portfolio whose amounts cannot be counted in cents costs only itself."""
+    try:
+        return roll(inputs), ()
+    except AmountOutOfRange:
+        failures = [failure for entry in inputs.portfolios if (failure := _failure(inputs, entry.portfolio_id))]
+        failed = {failure.subject for failure in failures}
+        ids = [entry.portfolio_id for entry in inputs.portfolios if str(entry.portfolio_id) not in failed]
+        return roll(inputs.only(ids)), tuple(failures)
+
+
+def _failure(inputs: RollInputs, portfolio_id: UUID) -> Failure | None:
+    try:
+        roll(inputs.only([portfolio_id]))
+    except AmountOutOfRange as error:
+        return Failure(subject=str(portfolio_id), reason=Reason.DEGENERATE_INPUT, detail=str(error))
+    return None
+
+
 def roll(inputs: RollInputs) -> Rolled:
-    """Value the shard."""
+    """Value the shard.
+
+    Raises
+    ------
+    AmountOutOfRange
+        If an amount of any portfolio cannot be counted in cents.
+    """
     index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
     known = Known(states, _last_closes(inputs.before))
     book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
-    market = Market(inputs.during.close, _splits(inputs, columns), inputs.during.dividend)
+    market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
     opening = _opening(inputs, book)
     contracts, underlyings = _contracts(inputs), _underlyings(inputs)
     settled = settlements(contracts, underlyings)
@@ -113,20 +151,6 @@ def _contracts(inputs: RollInputs) -> Contracts:
 def _underlyings(inputs: RollInputs) -> Underlyings:
     prices = inputs.underlyings
     return Underlyings(prices.sessions, prices.close, prices.adjusted, prices.split, len(inputs.window.sessions))
-
-
-def _splits(inputs: RollInputs, columns: Mapping[str, int]) -> FloatArray:
-    """Return the splits of the roll; a contract is split as its underlying is."""
-    options = {
-        columns[position.terms.symbol]: columns[position.terms.option.underlying]
-        for position in inputs.positions
-        if position.terms.option is not None
-    }
-    if not options:
-        return inputs.during.split
-    splits = inputs.during.split.copy()
-    splits[:, list(options)] = inputs.during.split[:, list(options.values())]
-    return splits
 
 
 def _opening(inputs: RollInputs, book: Book) -> Opening:

@@ -112,6 +112,7 @@ def assemble(
     lots = Lots(
         portfolio=_integers(portfolios[position.portfolio_id] for position in positions),
         column=_integers(_column(position.terms, columns) for position in positions),
+        split_column=_integers(_split_column(position.terms, columns) for position in positions),
         multiplier=_integers(multiplier(position.terms.kind) for position in positions),
         entry_session=entry,
         entry_quantity=np.array([float(position.terms.quantity) for position in positions]),
@@ -157,6 +158,12 @@ def _column(terms: PositionTerms, columns: Mapping[str, int]) -> int:
     return columns.get(terms.symbol, UNPRICED)
 
 
+def _split_column(terms: PositionTerms, columns: Mapping[str, int]) -> int:
+    if terms.option is not None:
+        return columns.get(terms.option.underlying, UNPRICED)
+    return _column(terms, columns)
+
+
 def inherited_state(terms: PositionTerms, *, until: date, last_close: LastClose | None) -> PositionState:
     """Return a position as it stands at a close without having been valued before.
 
@@ -180,7 +187,7 @@ def assemble_contracts(
     positions: Sequence[Position],
     columns: Mapping[str, int],
     *,
-    settles: Mapping[date, date],
+    settles: Mapping[UUID, date],
     opened: Mapping[UUID, date],
 ) -> Contracts:
     """Return the options among the positions whose contract is known.
@@ -192,23 +199,23 @@ def assemble_contracts(
     columns : mapping
         Column of each underlying.
     settles : mapping
-        The session that settles what expires on a day.
+        The session that settles each option.
     opened : mapping
         The first day of each portfolio: a contract entered before was handed over as it was then.
     """
     options = [
-        (lot, position.terms, position.terms.option, opened[position.portfolio_id])
+        (lot, position, position.terms.option, opened[position.portfolio_id])
         for lot, position in enumerate(positions)
         if position.terms.option is not None
     ]
     return Contracts(
         lot=_integers(lot for lot, _, _, _ in options),
         underlying=_integers(columns[contract.underlying] for _, _, contract, _ in options),
-        is_call=np.array([terms.kind in CALLS for _, terms, _, _ in options], dtype=np.bool_),
+        is_call=np.array([position.terms.kind in CALLS for _, position, _, _ in options], dtype=np.bool_),
         strike=np.array([float(contract.strike) for _, _, contract, _ in options], dtype=np.float64),
-        since=_days(max(terms.entry_date, first - timedelta(days=1)) for _, terms, _, first in options),
+        since=_days(max(position.terms.entry_date, first - timedelta(days=1)) for _, position, _, first in options),
         expires=_days(contract.expiration for _, _, contract, _ in options),
-        settles=_days(settles[contract.expiration] for _, _, contract, _ in options),
+        settles=_days(settles[position.position_id] for _, position, _, _ in options),
     )
 
 

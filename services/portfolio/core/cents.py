@@ -15,6 +15,10 @@ _LIMIT: Final = 1e17
 QUANTITY_DECIMALS: Final = 6
 
 
+class AmountOutOfRange(ValueError):
+    """An amount of money that is not finite, or so large that sums of many would not be exact."""
+
+
 def round_to_cents(amounts: FloatArray) -> IntArray:
     """Return amounts of money in integer cents, ties to the even cent.
 
@@ -28,7 +32,7 @@ def round_to_cents(amounts: FloatArray) -> IntArray:
 
     Raises
     ------
-    ValueError
+    AmountOutOfRange
         If an amount is not finite or too large for a sum of many to be exact.
 
     Examples
@@ -41,9 +45,9 @@ def round_to_cents(amounts: FloatArray) -> IntArray:
 
 
 def round_half_even(values: FloatArray) -> IntArray:
-    """Return floats as integers, ties (up to float noise) to the even one; `ValueError` if not finite or too large."""
+    """Return floats as integers, ties (up to float noise) to the even one; `AmountOutOfRange` if they cannot be."""
     if not bool(np.all(np.abs(values) < _LIMIT)):
-        raise ValueError(f"amounts must be finite and below {_LIMIT:.0e} cents, was {np.max(np.abs(values))}")
+        raise AmountOutOfRange(f"amounts must be finite and below {_LIMIT:.0e} cents, was {np.max(np.abs(values))}")
     below = np.floor(values)
     tie = np.abs(values - below - 0.5) <= _TIE_ULPS * np.spacing(np.abs(values))
     rounded = np.where(tie, below + np.mod(below, 2.0), np.rint(values))

@@ -14,7 +14,7 @@ from services.portfolio.core.valuation import Opening, Valuation
 from shared.unavailable import FloatArray, IntArray
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 
 _METHOD: Final = f"valuation {CODE_VERSION}".encode()
 
@@ -53,7 +53,7 @@ def snapshot_digests(
     order = np.lexsort((ids[:, 1], ids[:, 0], book.lots.portfolio))
     portfolio = book.lots.portfolio[order]
     marks = np.array([sha256(label.encode()).digest()[:8] for label in labels], dtype="S8")[order]
-    quotes = market.quotes_of(book.lots.column)
+    quotes = market.quotes_of(book.lots)
     digests = []
     for session in range(market.n_sessions):
         known = _rows(book, quotes[session], valuation=valuation, session=session)

@@ -107,10 +107,10 @@ class OptionExposures:
 
 def strikes(contracts: Contracts, underlyings: Underlyings) -> FloatArray:
     """Return the strikes in the shares of each session of the roll: divided by the splits since they were agreed on."""
-    growth = np.cumprod(underlyings.split, axis=0)[:, contracts.underlying]
-    entered = np.searchsorted(underlyings.sessions, contracts.since, side="right") - 1
-    at_entry = np.where(entered >= 0, growth[entered, np.arange(entered.size)], 1.0)
-    adjusted: FloatArray = contracts.strike * at_entry / growth[-underlyings.n_sessions :]
+    # Splits before the agreement are ones, not divided out again: how far the prices reach back changes no bit.
+    agreed = underlyings.sessions[:, None] > contracts.since
+    growth = np.cumprod(np.where(agreed, underlyings.split[:, contracts.underlying], 1.0), axis=0)
+    adjusted: FloatArray = contracts.strike / growth[-underlyings.n_sessions :]
     return adjusted
 
 
@@ -142,7 +142,7 @@ def black_scholes_delta(
     spread = volatility * np.sqrt(years)
     moneyness = np.log(spot / strike) + OPTION_RISK_FREE_RATE * years
     certain = np.where(moneyness > 0, np.inf, -np.inf)
-    with np.errstate(over="ignore"):  # a volatility that is next to none is as certain as none
+    with np.errstate(over="ignore"):  # next to no volatility is none
         d1 = np.divide(moneyness, spread, out=certain, where=spread > 0) + spread / 2
     call = ndtr(d1)
     delta: FloatArray = np.where(is_call, call, call - 1.0)
@@ -165,7 +165,9 @@ def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
         Annualised fractions; `INSUFFICIENT_HISTORY` where a return of the window is missing.
     """
     returns = adjusted[1:] / adjusted[:-1] - 1.0
-    stretches = np.lib.stride_tricks.sliding_window_view(returns, OPTION_VOLATILITY_WINDOW, axis=0)[-n_sessions:]
+    windows = np.lib.stride_tricks.sliding_window_view(returns, OPTION_VOLATILITY_WINDOW, axis=0)[-n_sessions:]
+    # NumPy sums along a row that lies in one piece in one order, else in one that depends on the neighbours (ADR 5).
+    stretches = np.ascontiguousarray(windows)
     mean = stretches.sum(axis=-1, keepdims=True) / OPTION_VOLATILITY_WINDOW
     variance = ((stretches - mean) ** 2).sum(axis=-1) / (OPTION_VOLATILITY_WINDOW - 1)
     present = np.isfinite(stretches).sum(axis=-1)
@@ -205,10 +207,11 @@ def deltas(
     spot = closes[:, contracts.underlying]
     days = (contracts.expires - sessions[:, None]).astype(np.float64)
     reasons: ReasonArray = volatility.unavailable[:, contracts.underlying].copy()
-    reasons[~np.isfinite(spot)] = NO_CLOSE
+    priced = np.isfinite(spot) & (spot > 0)
+    reasons[~priced] = NO_CLOSE
     reasons[contracts.settles <= sessions[:, None]] = EXPIRED
     values = black_scholes_delta(
-        np.where(spot > 0, spot, np.nan),
+        np.where(priced, spot, np.nan),
         strike,
         years=np.maximum(days, 0.0) / DAYS_PER_YEAR,
         volatility=volatility.values[:, contracts.underlying],
@@ -226,7 +229,7 @@ def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
     spot = underlyings.closes[session, contracts.underlying[option]]
     above = spot - strikes(contracts, underlyings)[session, option]
     intrinsic = np.maximum(np.where(contracts.is_call[option], above, -above), 0.0)
-    known = np.isfinite(spot)
+    known = np.isfinite(spot) & (spot > 0)
     return Exits(
         lot=contracts.lot[option][known],
         session=session[known],

@@ -56,11 +56,15 @@ def twr_index(opening: FloatArray, *, pnl: IntArray, base: IntArray) -> Quantiti
     values = np.empty(pnl.shape)
     index = opening
     for session in range(pnl.shape[0]):
-        index = np.where(broken[session], np.nan, index * (1.0 + returns[session]))
+        grown = index * (1.0 + returns[session])
+        index = np.where(broken[session] | ~np.isfinite(grown), np.nan, grown)
         values[session] = index
     reasons: ReasonArray = np.full(pnl.shape, None, dtype=object)
     reasons[np.isnan(values)] = CHAIN_BROKEN
     return Quantities(values, reasons)
+
+
+NOTHING_LEFT = Unavailable(Reason.DEGENERATE_INPUT, "everything had been lost before: nothing to measure a return on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,16 @@ def drawdown(index: FloatArray) -> Drawdown | Unavailable:
     Returns
     -------
     Drawdown or Unavailable
-        The earliest of equally deep ones; `DEGENERATE_INPUT` where the chain is broken, `INSUFFICIENT_HISTORY` for
-        fewer than two values.
+        The earliest of equally deep ones; `DEGENERATE_INPUT` where the chain is broken or begins at zero,
+        `INSUFFICIENT_HISTORY` for fewer than two values.
     """
     if index.size < 2:
         return Unavailable(Reason.INSUFFICIENT_HISTORY, f"{index.size} of 2 closes")
     if not np.isfinite(index).all():
         return CHAIN_BROKEN
-    highest = np.maximum.accumulate(index)
-    series = np.divide(index, highest, out=np.ones_like(index), where=highest > 0) - 1.0
+    if index[0] <= 0:
+        return NOTHING_LEFT
+    series = index / np.maximum.accumulate(index) - 1.0
     trough = int(series.argmin())
     peak = int(index[: trough + 1].argmax())
     again = np.flatnonzero(index[trough:] >= index[peak])
@@ -113,7 +118,7 @@ def drawdown(index: FloatArray) -> Drawdown | Unavailable:
 
 
 def chained_return(before: float, after: float) -> float | Unavailable:
-    """Return the time-weighted return between two values of an index, NaN where its chain is broken."""
+    """Return the time-weighted return between two values of an index; NaN, a broken chain, and zero have none after."""
     if not (np.isfinite(before) and np.isfinite(after)):
         return CHAIN_BROKEN
-    return after / before - 1.0 if before > 0 else CHAIN_BROKEN
+    return after / before - 1.0 if before > 0 else NOTHING_LEFT

@@ -1,11 +1,15 @@
 """Integer sums per portfolio: exact, so neither order nor neighbours can change them."""
 
 from dataclasses import dataclass
-from typing import Self
+from itertools import pairwise
+from typing import Final, Self
 
 import numpy as np
 
-from shared.unavailable import BoolArray, IntArray
+from services.portfolio.core.cents import AmountOutOfRange
+from shared.unavailable import BoolArray, FloatArray, IntArray
+
+_FITS: Final = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +28,23 @@ class Segments:
     def sums(self, amounts: IntArray | BoolArray) -> IntArray:
         """Return the sums per portfolio, (n_sessions, n_columns) -> (n_sessions, n_portfolios).
 
-        Differences of running sums: unlike `np.add.reduceat` they are right for a portfolio without columns too.
+        Differences of running sums: unlike `np.add.reduceat` they are right for a portfolio without columns too. That
+        a running sum may wrap around does no harm to a difference that fits.
+
+        Raises
+        ------
+        AmountOutOfRange
+            If a sum may not fit.
         """
+        if int(np.abs(amounts).max(initial=0)) * amounts.shape[1] >= _FITS:
+            self._check(np.abs(amounts[:, self.order].astype(np.float64)))
         running = np.zeros((amounts.shape[0], amounts.shape[1] + 1), dtype=np.int64)
         np.cumsum(amounts[:, self.order], axis=1, out=running[:, 1:], dtype=np.int64)
         totals: IntArray = running[:, self.bounds[1:]] - running[:, self.bounds[:-1]]
         return totals
+
+    def _check(self, sizes: FloatArray) -> None:
+        for first, last in pairwise(self.bounds.tolist()):
+            largest = float(sizes[:, first:last].sum(axis=1).max(initial=0.0))
+            if largest >= _FITS:
+                raise AmountOutOfRange(f"sums must be below {_FITS:.0e} cents, was {largest:.3e}")

@@ -16,12 +16,14 @@ UNPRICED: Final = -1  # column of a symbol without prices
 class Lots:
     """Positions as arrays of shape (n_lots,).
 
-    `portfolio` and `column` (of the market, `UNPRICED` if none) are indices, `entry_session` the index of the session
-    that books the entry or `NOT_IN_WINDOW`. `entry_quantity` is signed.
+    `portfolio`, `column` (of the market, for closes and dividends) and `split_column` (for splits: a contract is split
+    as its underlying is) are indices, `UNPRICED` if none. `entry_session` is the index of the session that books the
+    entry or `NOT_IN_WINDOW`. `entry_quantity` is signed.
     """
 
     portfolio: IntArray
     column: IntArray
+    split_column: IntArray
     multiplier: IntArray
     entry_session: IntArray
     entry_quantity: FloatArray
@@ -92,13 +94,13 @@ class Market:
         """Return the number of sessions."""
         return int(self.closes.shape[0])
 
-    def quotes_of(self, column: IntArray) -> list[Quotes]:
-        """Return the sessions as seen by lots of these columns; `UNPRICED` ones see no close, split or dividend."""
+    def quotes_of(self, lots: Lots) -> list[Quotes]:
+        """Return the sessions as seen by lots; `UNPRICED` ones see no close, split or dividend."""
         closes = _cleaned(self.closes, minimum_excluded=0.0, otherwise=np.nan)
         splits = _cleaned(self.splits, minimum_excluded=0.0, otherwise=1.0)
         dividends = _cleaned(self.dividends, minimum_excluded=0.0, otherwise=0.0)
         return [
-            Quotes(closes[session, column], splits[session, column], dividends[session, column])
+            Quotes(closes[session, lots.column], splits[session, lots.split_column], dividends[session, lots.column])
             for session in range(self.n_sessions)
         ]
 

@@ -154,7 +154,7 @@ def roll_forward(lots: Lots, market: Market, *, exits: Exits, flows: IntArray, o
     O(n_sessions x n_lots).
     """
     _check_shapes(lots, market, flows=flows, opening=opening)
-    quotes = market.quotes_of(lots.column)
+    quotes = market.quotes_of(lots)
     days = []
     holdings = opening.holdings
     for session in range(market.n_sessions):

@@ -111,6 +111,15 @@ def test_volatility_with_a_gap_says_how_much_is_there() -> None:
     assert found == Unavailable(Reason.INSUFFICIENT_HISTORY, "the underlying has 61 of 63 returns")
 
 
+def test_volatility_has_the_same_bits_alone_and_among_others() -> None:
+    adjusted: FloatArray = 100 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.02, (80, 7)), axis=0)
+    together = trailing_volatility(adjusted, n_sessions=5).values
+
+    for column in range(7):
+        alone = trailing_volatility(np.ascontiguousarray(adjusted[-68:, [column]]), n_sessions=5).values
+        np.testing.assert_array_equal(alone[:, 0], together[:, column])
+
+
 DAYS = np.arange(np.datetime64("2025-01-01"), np.datetime64("2025-04-15")).astype("datetime64[D]")
 
 
@@ -175,6 +184,31 @@ def test_split_of_the_underlying_divides_the_strike_from_its_session_on() -> Non
     found = strikes(contract(settles="2025-12-19"), underlyings(5, split=split))
 
     assert found[:, 0].tolist() == [100.0, 100.0, 50.0, 50.0, 50.0]
+
+
+@given(st.lists(st.sampled_from([1.0, 2.0, 3.0, 0.1, 1.5, 0.7]), min_size=10, max_size=10), st.integers(5, 9))
+def test_strike_has_the_same_bits_however_far_back_the_prices_reach(factors: list[float], reach: int) -> None:
+    split = np.ones(DAYS.size)
+    split[-10:] = factors
+    option = contract(settles="2025-12-19", since=str(DAYS[-5]), strike=97.3)
+    whole = underlyings(4, split=split)
+    short = Underlyings(
+        whole.sessions[-reach:], whole.close[-reach:], whole.adjusted[-reach:], whole.split[-reach:], n_sessions=4
+    )
+
+    np.testing.assert_array_equal(strikes(option, short), strikes(option, whole))
+
+
+@pytest.mark.parametrize("close", [0.0, -5.0, np.inf])
+def test_option_on_a_close_that_is_none_has_a_reason_and_is_not_settled(close: float) -> None:
+    prices = underlyings(2, close=np.where(np.arange(DAYS.size) == DAYS.size - 1, close, 108.0))
+    later, due = contract(settles="2025-12-19"), contract(settles=str(DAYS[-1]))
+
+    with np.errstate(all="ignore"):
+        found = OptionExposures.of(later, prices)
+
+    assert found.delta.at((1, 0)) == NO_CLOSE
+    assert settlements(due, prices).lot.size == 0
 
 
 @pytest.mark.parametrize(

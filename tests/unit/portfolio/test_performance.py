@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import newton
 
 from services.portfolio.core.money_weighted import NO_TIME, ONE_SIGN, SEVERAL_ROOTS, money_weighted_return
-from services.portfolio.core.performance import CHAIN_BROKEN, Drawdown, chained_return, drawdown
+from services.portfolio.core.performance import CHAIN_BROKEN, NOTHING_LEFT, Drawdown, chained_return, drawdown
 from shared.unavailable import FloatArray, Reason, Unavailable
 
 START = date(2025, 1, 2)
@@ -66,11 +66,15 @@ def test_drawdown_is_the_worst_pair_of_a_plain_loop(returns: list[float]) -> Non
 def test_broken_chain_has_neither_return_nor_drawdown() -> None:
     assert drawdown(np.array([1.0, np.nan])) == CHAIN_BROKEN
     assert chained_return(1.0, float("nan")) == CHAIN_BROKEN
-    assert chained_return(0.0, 0.0) == CHAIN_BROKEN
     assert chained_return(1.1, 1.21) == pytest.approx(0.1)
     found = drawdown(np.array([1.0]))
     assert isinstance(found, Unavailable)
     assert found.reason is Reason.INSUFFICIENT_HISTORY
+
+
+def test_window_that_begins_after_a_total_loss_has_neither_return_nor_drawdown() -> None:
+    assert chained_return(0.0, 0.0) == NOTHING_LEFT
+    assert drawdown(np.zeros(3)) == NOTHING_LEFT
 
 
 def test_money_weighted_return_without_flows_is_the_plain_return() -> None:

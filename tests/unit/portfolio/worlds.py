@@ -46,9 +46,11 @@ def world_of(seed: int, n_lots: int, n_portfolios: int, n_sessions: int) -> Worl
     closes[rng.random(shape) < 0.03] = 0.0
     splits = np.where(rng.random(shape) < 0.12, rng.choice([2.0, 3.0, 0.5, 0.1, 1.5], shape), 1.0)
     dividends = np.where(rng.random(shape) < 0.15, rng.integers(1, 300, shape) / 100, 0.0)
+    column = rng.integers(UNPRICED, n_symbols, n_lots)
     lots = Lots(
         portfolio=rng.integers(0, n_portfolios, n_lots),
-        column=rng.integers(UNPRICED, n_symbols, n_lots),
+        column=column,
+        split_column=column,
         multiplier=rng.choice(np.array([1, 100]), n_lots),
         entry_session=rng.integers(NOT_IN_WINDOW, n_sessions, n_lots),
         entry_quantity=rng.integers(1, 5_000_000, n_lots) / 1000 * rng.choice([-1.0, 1.0], n_lots),
