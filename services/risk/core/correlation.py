@@ -84,10 +84,17 @@ def nearest_psd(matrix: FloatArray) -> FloatArray:
     return (repaired + repaired.T) / 2
 
 
+def varying(returns: FloatArray) -> BoolArray:
+    """Return which rows of complete returns have a variance that is no rounding, (k, n_sessions) -> (k,)."""
+    deviations = returns - returns.sum(axis=1, keepdims=True) / max(returns.shape[1], 1)
+    varies: BoolArray = (deviations * deviations).sum(axis=1) > _NO_VARIANCE * (returns * returns).sum(axis=1)
+    return varies
+
+
 def _complete_pairs(returns: FloatArray) -> FloatArray:
     deviations = returns - returns.sum(axis=1, keepdims=True) / max(returns.shape[1], 1)
     size = np.sqrt((deviations * deviations).sum(axis=1))
-    varies = size * size > _NO_VARIANCE * (returns * returns).sum(axis=1)
+    varies = varying(returns)
     deviations /= np.where(varies, size, 1.0)[:, None]
     values: FloatArray = np.clip(deviations @ deviations.T, -1.0, 1.0)
     values[~varies] = np.nan

@@ -46,7 +46,7 @@ def factor_exposures(books: Books, betas: Quantities) -> FactorExposures:
     A missing beta is left out and lowers the coverage; it is never a zero. O(n_holdings x n_factors).
     """
     shape = books.n_portfolios, betas.values.shape[1]
-    known = ~np.isnan(betas.values)
+    known = np.isfinite(betas.values)
     codes = _reason_codes(betas.unavailable)
     filled = np.where(known, betas.values, 0.0)
     cents, coverage = np.empty(shape), np.empty(shape)

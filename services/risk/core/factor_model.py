@@ -98,7 +98,8 @@ def decompose(books: Books, betas: Quantities, returns: FloatArray, factor_retur
     the holdings in their canonical order.
     """
     covariance, included = factor_covariance(factor_returns)
-    loadings = np.where(included, betas.values[:, _BETA_COLUMNS], 0.0)
+    known_betas = np.where(np.isfinite(betas.values), betas.values, np.nan)[:, _BETA_COLUMNS]
+    loadings = np.where(included, known_betas, 0.0)
     residual, n_residual = _residual_variance(returns, loadings, factor_returns)
     known = np.isfinite(loadings).all(axis=1) & np.isfinite(residual)
     covered = known[books.symbol]

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from services.risk.core.correlation import CorrelationMatrix, correlate
+from services.risk.core.correlation import CorrelationMatrix, correlate, varying
 from services.risk.core.scenarios import SCENARIOS, Scenario
 from services.risk.core.tails import compounded
 from shared.conventions import (
@@ -88,7 +88,8 @@ def factor_moves(
     Returns
     -------
     FactorMoves
-        A factor that lacks a return within EWMA_WINDOW is unavailable, and with it the scenarios that shock it.
+        A factor that lacks a return within EWMA_WINDOW, or whose returns do not vary, is unavailable, and with it the
+        scenarios that shock it.
     """
     unavailable = tuple(_why_missing(row, proxy) for row, proxy in zip(factor_returns, proxies, strict=True))
     available = np.array([why is None for why in unavailable])
@@ -134,7 +135,9 @@ def _why_missing(returns: FloatArray, proxy: str | None) -> Unavailable | None:
     present = int(np.isfinite(returns[-EWMA_WINDOW:]).sum())
     if present < EWMA_WINDOW:
         return Unavailable(Reason.INSUFFICIENT_HISTORY, f"{proxy} has {present} of {EWMA_WINDOW} returns")
-    return None
+    if varying(returns[None, -EWMA_WINDOW:]).all():
+        return None
+    return Unavailable(Reason.DEGENERATE_INPUT, f"the returns of {proxy} do not vary")
 
 
 def _covariance(factor_returns: FloatArray, available: BoolArray) -> FloatArray:

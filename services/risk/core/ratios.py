@@ -8,6 +8,7 @@ from services.risk.core.books import Books
 from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
 
 NO_CAPITAL: Final = Unavailable(Reason.DEGENERATE_INPUT, "equity is not positive")
+TOO_LARGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the inputs are too large or too small for a number")
 EMPTY_BOOK: Final = Unavailable(Reason.NOT_APPLICABLE, "the book is empty")
 
 
@@ -26,8 +27,12 @@ def is_empty(books: Books) -> BoolArray:
 
 
 def quantities(values: FloatArray, reasons: ReasonArray) -> Quantities:
-    """Return numbers where there is no reason against them."""
-    return Quantities(np.where(reasons.astype(np.bool_), np.nan, values), reasons)
+    """Return numbers where there is no reason against them; what is not finite has one."""
+    against = reasons.astype(np.bool_)
+    overflown = ~against & ~np.isfinite(values)
+    if not overflown.any():
+        return Quantities(np.where(against, np.nan, values), reasons)
+    return Quantities(np.where(against | overflown, np.nan, values), np.where(overflown, TOO_LARGE, reasons))
 
 
 def over_equity(books: Books, amounts: FloatArray) -> Quantities:

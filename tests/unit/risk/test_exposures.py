@@ -21,7 +21,7 @@ def test_beta_of_a_long_short_book_by_hand() -> None:
     assert exposures.coverage.at((0, 0)) == 1.0
 
 
-def test_defect_15_rate_beta_over_absolute_values_is_gone() -> None:
+def test_defect_g15_rate_beta_is_not_summed_over_absolute_values() -> None:
     # Net short with rate betas of -0.1: the predecessor sums absolute values and gets -0.1.
     books, _ = book([("AAA", -70_000), ("BBB", 30_000)])
     exposures = factor_exposures(books, betas_of([[-0.3], [-0.1]]))

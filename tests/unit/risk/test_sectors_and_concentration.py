@@ -44,7 +44,7 @@ def test_concentration_of_the_vector_is_the_predecessors() -> None:
     assert result.top_10.at(0) == 1.0
 
 
-def test_defect_7_short_counts_as_negative_and_unclassified_is_not_dropped() -> None:
+def test_defect_50_short_counts_as_negative_and_unclassified_is_not_dropped() -> None:
     books, _ = book([("AAA", 50_000), ("BBB", -50_000), ("NOSEC", 10_000)])
     exposures = sector_exposures(books, ["Energy", "Energy", UNCLASSIFIED])
     assert exposures.names == ("Energy", UNCLASSIFIED)

@@ -62,14 +62,14 @@ def test_volatility_counts_leverage_and_idle_cash() -> None:
     np.testing.assert_allclose(volatility(vector(63), 63, [("AAA", 200_000.0)]).values, whole * 2, rtol=1e-14)
 
 
-def test_defect_14_weights_over_the_signed_sum_are_gone() -> None:
+def test_defect_41_weights_are_over_equity_and_not_the_signed_sum() -> None:
     # +10 000 / -9 500 over equity of 100 000: weights 0.1 and -0.095. The predecessor's are 20 and -19.
     returns = np.vstack([vector(63), vector(64)[:, 1:]])
     series = return_series(book([("AAA", 10_000.0), ("BBB", -9_500.0)])[0], returns, window=63)
     np.testing.assert_allclose(series.values[0], 0.1 * returns[0] - 0.095 * returns[1], rtol=1e-12)
 
 
-def test_defect_14_two_lots_of_one_symbol_count_both() -> None:
+def test_defect_41_two_lots_of_one_symbol_count_both() -> None:
     # Lots of 6 000 and 1 000 AAA and 3 000 BBB, equity 10 000: 0.7 and 0.3. The predecessor's are 0.2 and 0.3.
     returns = np.vstack([vector(63), vector(64)[:, 1:]])
     lots = book([("AAA", 6_000.0), ("BBB", 3_000.0), ("AAA", 1_000.0)], equity=10_000.0)[0]
