@@ -6,10 +6,12 @@ import numpy as np
 
 from services.market_data.core.bars import Bars
 from services.market_data.core.profile_merge import KnownProfile
+from services.market_data.fetching import Fetched
 from shared.contracts.event import Failure
 from shared.contracts.market_data import (
     Column,
     CorporateAction,
+    Correction,
     FundamentalsUpdated,
     MarketDataDue,
     PriceBlock,
@@ -22,14 +24,19 @@ from shared.unavailable import FloatArray, nullable
 
 
 def prices_updated(
-    event: MarketDataDue, announced: Bars, restated: Bars | None, unavailable: Mapping[str, tuple[str, str]]
+    event: MarketDataDue,
+    announced: Bars,
+    fetched: Fetched,
+    *,
+    sources: Mapping[str, str],
+    unavailable: Mapping[str, tuple[str, str]],
 ) -> PricesUpdated:
     """Return the announcement of these bars, of histories that were restated, and of symbols that have none.
 
     Every symbol of the shard is in the first block, also one without a bar on these sessions: it is analysed from what
     is known of it, or says why not.
     """
-    grids = [announced] if restated is None else [announced, restated]
+    grids = [announced] if fetched.restated is None else [announced, fetched.restated]
     # What was once missing is no failure of a run over sessions whose bars are there.
     present = {announced.symbols[column] for column in np.flatnonzero(announced.present.any(axis=0))}
     failures = [
@@ -42,13 +49,16 @@ def prices_updated(
         part=event.part,
         subjects=len(event.symbols),
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
-        blocks=(_block(announced), *_histories(restated)),
+        blocks=(_block(announced, sources), *_histories(fetched.restated, sources)),
         splits=tuple(action for bars in grids for action in _actions(bars, "split", blank=1.0)),
         dividends=tuple(action for bars in grids for action in _actions(bars, "dividend", blank=0.0)),
+        corrections=tuple(
+            Correction(symbol=span.symbol, session=span.first, last_session=span.last) for span in fetched.corrected
+        ),
     )
 
 
-def _histories(restated: Bars | None) -> Iterator[PriceBlock]:
+def _histories(restated: Bars | None, sources: Mapping[str, str]) -> Iterator[PriceBlock]:
     # One block a symbol, over the sessions that it has: histories of different lengths would mostly be nulls.
     if restated is None:
         return
@@ -56,13 +66,16 @@ def _histories(restated: Bars | None) -> Iterator[PriceBlock]:
         bars = restated.select([symbol])
         days = bars.sessions[bars.present[:, 0]]
         if len(days):
-            yield _block(bars.between(days[0].item(), days[-1].item()))
+            yield _block(bars.between(days[0].item(), days[-1].item()), sources)
 
 
-def _block(bars: Bars) -> PriceBlock:
-    sessions = tuple(bars.sessions.tolist())
+def _block(bars: Bars, sources: Mapping[str, str]) -> PriceBlock:
     return PriceBlock(
-        sessions=sessions, symbols=bars.symbols, close=_columns(bars.close), adjusted=_columns(bars.adjusted)
+        sessions=tuple(bars.sessions.tolist()),
+        symbols=bars.symbols,
+        sources=tuple(map(sources.get, bars.symbols)),
+        close=_columns(bars.close),
+        adjusted=_columns(bars.adjusted),
     )
 
 

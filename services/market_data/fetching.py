@@ -10,6 +10,7 @@ import numpy as np
 from services.market_data.core.adjustment import adjustment_changed
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars, DateArray
+from services.market_data.core.corrections import CorrectedSpan
 from services.market_data.core.findings import Finding
 from services.market_data.providers.chain import ChainedBars, ProviderChain
 from services.market_data.repository import MarketDataRepository
@@ -39,6 +40,25 @@ class CheckedFetch:
     findings: tuple[Finding, ...] = ()
     unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
     undecided: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch has changed in the store.
+
+    Attributes
+    ----------
+    sessions : ndarray of datetime64[D]
+        On which a bar of a history that goes on is new or differs.
+    restated : Bars or None
+        The whole histories that were replaced.
+    corrected : tuple of CorrectedSpan
+        Where what was announced before is no longer so.
+    """
+
+    sessions: DateArray
+    restated: Bars | None
+    corrected: tuple[CorrectedSpan, ...]
 
 
 @dataclass(frozen=True, slots=True)

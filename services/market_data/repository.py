@@ -147,8 +147,9 @@ class MarketDataRepository:
             "source": source_of[columns],
         }
         table["fetched_at"] = [fetched_at] * len(rows)
-        # By whom and when it was fetched is rewritten only with the numbers themselves.
-        return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), compare=BAR_FIELDS)
+        # When it was fetched is rewritten only with the numbers, or with who gave them: one provider a history.
+        compare = (*BAR_FIELDS, "source")
+        return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), compare=compare)
 
     async def store_checked(
         self, symbols: Sequence[str], checked: Checked, unavailable: Mapping[str, Unavailable], *, edition: str

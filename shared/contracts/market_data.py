@@ -31,10 +31,16 @@ class CorporateAction(Contract):
 
 
 class Correction(Contract):
-    """A bar that had been announced before is another one now: that session is the first so of the symbol."""
+    """Bars that had been announced before are others now: the first and the last session so of the symbol."""
 
     symbol: Symbol
     session: date
+    last_session: date | None = Field(default=None, description="null: only that one")
+
+    @property
+    def last(self) -> date:
+        """The last corrected session."""
+        return self.last_session or self.session
 
 
 class PriceBlock(Contract):
@@ -66,7 +72,7 @@ class PricesUpdated(Event):
     splits: tuple[CorporateAction, ...] = ()
     dividends: tuple[CorporateAction, ...] = ()
     corrections: tuple[Correction, ...] = Field(
-        default=(), description="from which session the history of a symbol is no longer what it was"
+        default=(), description="where the history of a symbol is no longer what it was"
     )
 
     @property

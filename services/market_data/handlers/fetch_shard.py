@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from services.market_data.announcing import fundamentals_updated, prices_updated, profiles_updated
-from services.market_data.core.bars import Bars, DateArray
+from services.market_data.core.corrections import corrected_spans
 from services.market_data.core.profile_merge import KnownProfile, merge_profile
-from services.market_data.fetching import Span, changed_sessions, fetch_checked, restated_symbols
+from services.market_data.fetching import Fetched, Span, changed_sessions, fetch_checked, restated_symbols
 from services.market_data.profile_repository import ProfileRepository
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.repository import MarketDataRepository
@@ -22,19 +22,19 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     """Fetch, store and announce; symbols that are stored already are announced from the store."""
     repository = MarketDataRepository(uow.connection)
     sessions = sessions_array(event.run.first_session, event.run.last_session)
-    restated: Bars | None = None
+    fetched = Fetched(sessions, None, ())
     profiles: list[KnownProfile] = []
 
     if event.fetch_first is not None:
-        changed, restated = await _fetch_bars(event, repository, chain, clock)
-        sessions = np.union1d(sessions, changed)
+        fetched = await _fetch_bars(event, repository, chain, clock)
         profiles = await _fetch_profiles(event, uow, chain, clock)
 
-    announced = await repository.load_bars(event.symbols, sessions)
+    announced = await repository.load_bars(event.symbols, np.union1d(sessions, fetched.sessions))
+    sources = await repository.load_sources(event.symbols)
     unavailable = await repository.load_unavailable(event.symbols)
 
     uow.emit(
-        prices_updated(event, announced, restated, unavailable),
+        prices_updated(event, announced, fetched, sources=sources, unavailable=unavailable),
         profiles_updated(event, profiles),
         fundamentals_updated(event, ()),
     )
@@ -42,8 +42,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
 
 async def _fetch_bars(
     event: MarketDataDue, repository: MarketDataRepository, chain: ProviderChain, clock: Clock
-) -> tuple[DateArray, Bars | None]:
-    # Returns the sessions with new bars, and the whole history of the symbols whose adjustment has changed.
+) -> Fetched:
     window = planning_window(event.run.first_session, event.run.last_session)
     span = Span(
         first=event.fetch_first or window[0].item(),
@@ -56,6 +55,7 @@ async def _fetch_bars(
     restated = restated_symbols(fetched, stored, await repository.load_sources(event.symbols))
     continued = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
     changed = changed_sessions(continued, stored)
+    corrected = corrected_spans(stored, continued, before=event.run.first_session)
 
     # Of a restated symbol only the whole fetch is kept: it may be another provider's, on another basis.
     parts = [replace(fetched, bars=continued)]
@@ -64,6 +64,8 @@ async def _fetch_bars(
         first, last = await repository.load_extent(restated)
         whole = replace(span, first=min(first, window[0].item()), last=max(last, span.last))
         parts.append(await fetch_checked(chain, repository, restated, whole))
+        before = await repository.load_bars(restated, parts[1].bars.sessions)
+        corrected += corrected_spans(before, parts[1].bars, before=event.run.first_session)
     for part in parts:
         await repository.store_bars(part.bars, source=part.source, fetched_at=clock.now())
         await repository.store_findings(part.findings, run_id=event.run.run_id)
@@ -73,7 +75,7 @@ async def _fetch_bars(
     settled = np.array([symbol not in undecided for symbol in event.symbols])
     checked = (await repository.load_checked(event.symbols, edition=edition)).after(window, settled)
     await repository.store_checked(event.symbols, checked, unavailable, edition=edition)
-    return changed, parts[1].bars if restated else None
+    return Fetched(changed, parts[1].bars if restated else None, corrected)
 
 
 async def _fetch_profiles(
