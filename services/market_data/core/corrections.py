@@ -27,9 +27,10 @@ def corrected_spans(stored: Bars, fetched: Bars, *, before: date) -> tuple[Corre
     """Return from where to where the fetched bars contradict the stored ones, for the symbols of which they do.
 
     A session is corrected if close, split or dividend differ, if the total return since the symbol's bar before differs
-    beyond rounding, or if a bar is there now where there was none: on a session before `before` or before the symbol's
-    newest stored bar. A history whose adjusted closes are merely rescaled, by a split or dividend of a session that was
-    not stored yet, is not corrected: every return in it is what it was.
+    beyond rounding, or if a bar is there now where there was none: after the symbol's oldest stored bar, and before the
+    newest one or before `before`. A history whose adjusted closes are merely rescaled, by a split or dividend of a
+    session that was not stored yet, is not corrected: every return in it is what it was. Nor is one that begins earlier
+    now: nothing was computed with the sessions that came before it.
 
     Parameters
     ----------
@@ -83,5 +84,6 @@ def _step(stored: FloatArray, fetched: FloatArray) -> BoolArray:
 def _arrived_late(stored: Bars, fetched: Bars, before: date) -> BoolArray:
     sessions = np.arange(len(stored.sessions))[:, None]
     newest = np.max(np.where(stored.present, sessions, -1), axis=0, initial=-1)
-    settled = (sessions < newest) | ((stored.sessions < np.datetime64(before, "D"))[:, None] & (newest >= 0))
+    begun = np.maximum.accumulate(stored.present, axis=0)
+    settled = begun & ((sessions < newest) | (stored.sessions < np.datetime64(before, "D"))[:, None])
     return np.asarray(fetched.present & ~stored.present & settled)

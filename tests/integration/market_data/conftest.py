@@ -102,6 +102,10 @@ class World:
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
                 await fetch_shard(due, uow, chain=ProviderChain(self.providers), clock=FixedClock(NOW))
+        return await self.announced(run)
+
+    async def announced(self, run: Run) -> Announced:
+        """Return what a run has published."""
         return Announced(
             due=await self._published(MarketDataDue, run),
             prices=await self._published(PricesUpdated, run),

@@ -74,6 +74,14 @@ def test_action_of_a_new_session_rescales_the_history_and_corrects_nothing(actio
     assert spans(stored, fetched) == []
 
 
+@pytest.mark.parametrize("field", ["split", "dividend"])
+def test_action_that_the_adjusted_closes_hardly_show_is_a_correction(field: str) -> None:
+    fetched = bars(rising())
+    getattr(fetched, field)[6] += 1e-4
+
+    assert spans(bars(rising()), fetched) == [(DAYS[6], DAYS[6])]
+
+
 def test_withdrawn_dividend_corrects_its_session() -> None:
     assert spans(bars(rising(), dividend=cell(1.5, 3, blank=0.0)), bars(rising())) == [(DAYS[3], DAYS[3])]
 
@@ -111,6 +119,13 @@ def test_bars_of_the_run_s_own_sessions_are_new_and_no_correction() -> None:
 
 def test_history_of_a_symbol_that_was_never_stored_is_no_correction() -> None:
     assert spans(bars(rising(known=0)), bars(rising()), before=date(2024, 4, 1)) == []
+
+
+def test_history_that_begins_earlier_now_is_no_correction() -> None:
+    stored = rising()
+    stored[:3] = [np.nan] * 3
+
+    assert spans(bars(stored), bars(rising()), before=date(2024, 4, 1)) == []
 
 
 def test_bar_that_a_provider_no_longer_has_changes_nothing() -> None:
