@@ -1,5 +1,6 @@
 """The one trading calendar (XNYS): sessions, official closes and the target session (methodology, 1.3)."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
@@ -61,6 +62,27 @@ def sessions_between(first: date, last: date) -> list[date]:
     stop = np.searchsorted(known, np.datetime64(last, "D"), side="right")
     days: list[date] = known[start:stop].tolist()
     return days
+
+
+def consecutive_sessions(sessions: Sequence[date]) -> list[tuple[date, date]]:
+    """Return the first and the last of each stretch of sessions that follow one another.
+
+    Parameters
+    ----------
+    sessions : sequence of date
+        Distinct sessions, ascending.
+
+    Examples
+    --------
+    >>> [tuple(map(str, ends)) for ends in consecutive_sessions(sessions_between(date(2025, 3, 13), date(2025, 3, 17)))]
+    [('2025-03-13', '2025-03-17')]
+    """
+    if not sessions:
+        return []
+    ordinals = session_ordinals(list(sessions))
+    breaks = np.flatnonzero(np.diff(ordinals) != 1)
+    starts, ends = [0, *(breaks + 1).tolist()], [*breaks.tolist(), len(sessions) - 1]
+    return [(sessions[start], sessions[end]) for start, end in zip(starts, ends, strict=True)]
 
 
 def session_on_or_before(day: date) -> date:

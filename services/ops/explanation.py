@@ -1,6 +1,6 @@
 """How a number came about, from the service that stored it, with the provider of each price."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,9 +12,6 @@ from services.ops.rendering import measure_row, money, number, percent, table
 
 Explanation = dict[str, Any]
 
-# Calendar days in which the last bar on or before a session is looked for.
-_RECENT = timedelta(days=10)
-
 
 def load_explanation(client: ApiClient, portfolio_id: str, measure: str, as_of: date | None) -> Explanation:
     """Return the explanation of an amount of a snapshot, or of a measure, factor or scenario of its risk.
@@ -25,26 +22,12 @@ def load_explanation(client: ApiClient, portfolio_id: str, measure: str, as_of: 
         If there is no such number, or none until then.
     """
     try:
-        found = client.get(f"/portfolios/{portfolio_id}/explain/{measure}", as_of=as_of)
-        session, symbols = found["snapshot"]["as_of"], [entry["value"]["symbol"] for entry in found["positions"]]
+        found: Explanation = client.get(f"/portfolios/{portfolio_id}/explain/{measure}", as_of=as_of)
     except Refused as refused:
         if refused.status != NOT_FOUND:
             raise
         found = client.get(f"/risk/portfolios/{portfolio_id}/explain/{measure}", as_of=as_of)
-        session, symbols = found["as_of"], [entry["symbol"] for entry in found["holdings"]]
-    return {**found, "prices": [_last_price(client, symbol, date.fromisoformat(session)) for symbol in symbols]}
-
-
-def _last_price(client: ApiClient, symbol: str, session: date) -> dict[str, Any]:
-    """Return the last bar of a symbol on or before a session: its close, and who gave it when."""
-    nothing = {"symbol": symbol, "session": None, "close": None, "source": None, "fetched_at": None}
-    # No listed symbol has a colon: a private holding or an option without a delta.
-    if ":" in symbol:
-        return nothing
-    bars = client.get(f"/prices/{symbol}", first=session - _RECENT, last=session)["bars"]
-    return (
-        {**nothing, **{key: bars[-1][key] for key in ("session", "close", "source", "fetched_at")}} if bars else nothing
-    )
+    return found
 
 
 def explanation_tables(found: Explanation) -> list[RenderableType]:

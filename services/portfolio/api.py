@@ -24,7 +24,7 @@ from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.edit_repository import EditRepository
 from services.portfolio.editing import add_exit, correct_flow, correct_position
 from services.portfolio.entering import enter_flow, enter_portfolio, enter_positions
-from services.portfolio.explaining import EXPLAINED, Explanation, explain
+from services.portfolio.explaining import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.gathering import gather
 from services.portfolio.handlers.request_calculation import CalculationRequest, request_calculation
 from services.portfolio.performance_view import Performance
@@ -44,6 +44,7 @@ from shared.calendar import is_session, last_closed_session, shift_session
 from shared.clock import Clock
 from shared.contracts.run import RunKind
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
 
@@ -250,9 +251,10 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             one = Slice((portfolio_id,), session, session, known_at, limit=1)
             (snapshot,) = await repository.list_snapshots(one)
             values = list(await repository.list_position_values(one))
+            prices = await load_last_prices(connection, priced_symbols(values), session)
             inputs = await gather((portfolio_id,), (session,), connection=connection, panel=panel)
         rolled = await asyncio.to_thread(roll, inputs)
-        return explain(measure, snapshot, values, rolled)
+        return explain(measure, snapshot, values, rolled, prices=prices)
 
     @router.get("/portfolios/{portfolio_id}/performance")
     async def get_performance(

@@ -1,5 +1,6 @@
 """How a stored amount came about: its inputs, and the same amount computed from them on the spot."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +13,7 @@ from services.portfolio.revising import PORTFOLIO_AMOUNTS
 from services.portfolio.rolling import Rolled
 from services.portfolio.views import PositionValueView, SnapshotView
 from shared.contracts.event import Measure
+from shared.prices.last_prices import LastPrice
 from shared.unavailable import Quantities, Unavailable
 
 _FIELDS: Final = {column: field for field, column in PORTFOLIO_AMOUNTS.items()}
@@ -41,6 +43,7 @@ class Explanation(BaseModel):
     """A stored amount, what it was made from, and the amount that they make now.
 
     Equity is that of the close before plus the flow and the P&L of the session; cash is equity less net market value.
+    `prices` are the last bars of the positions' symbols, and of what their options are written on.
     `inputs_unchanged` tells whether the digest of what is stored here now is that of the snapshot.
     """
 
@@ -53,9 +56,15 @@ class Explanation(BaseModel):
     opening_equity: Decimal
     opening_index: float | None
     positions: list[PositionInput]
+    prices: list[LastPrice]
 
 
-def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled) -> Explanation:
+def priced_symbols(values: Sequence[Any]) -> list[str]:
+    """Return whose prices are behind position values: the positions' own, and what their options are written on."""
+    return sorted({symbol for row in values for symbol in (row.symbol, row.underlying) if symbol is not None})
+
+
+def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, prices: list[LastPrice]) -> Explanation:
     """Return the explanation of an amount of the one portfolio and session that was rolled."""
     stored = _stored(name, snapshot)
     recomputed = _recomputed(name, rolled)
@@ -70,6 +79,7 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled) -> Expl
         opening_equity=decimal_of(int(rolled.opening.equity[0])),
         opening_index=float(index) if np.isfinite(index) else None,
         positions=[_position(name, row, rolled) for row in values],
+        prices=prices,
     )
 
 

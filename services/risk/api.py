@@ -28,6 +28,7 @@ from services.risk.views import (
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.factor_set import FactorSet
+from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
 from shared.selection import SessionSelection
@@ -182,8 +183,9 @@ def _add_explanations(
             if stored is None:
                 raise Problem(404, f"revision {head.revision} of {head.as_of} was made before there was {measure}")
             inputs = await loader(connection).of_one(portfolio_id, head.as_of)
+            prices = await load_last_prices(connection, inputs.held.symbols, head.as_of)
         assessment = await asyncio.to_thread(assess, inputs)
-        return explain(measure, head, stored, inputs=inputs, assessment=assessment)
+        return explain(measure, head, stored, inputs=inputs, assessment=assessment, prices=prices)
 
 
 async def _find_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> Any:

@@ -17,6 +17,7 @@ from services.risk.views import Trail
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
 from shared.conventions import FACTORS, RISK_FACTORS
+from shared.prices.last_prices import LastPrice
 from shared.unavailable import Quantities, Unavailable
 
 EXPLAINED = (*(measure.name for measure in MEASURES), *FACTORS, *(scenario.scenario_id for scenario in SCENARIOS))
@@ -57,6 +58,7 @@ class FactorInput(BaseModel):
 class Explanation(Trail):
     """A stored number, what it was made from, and the number that they make now.
 
+    `prices` are the last bars of the holdings' symbols.
     `inputs_unchanged` tells whether the digest of what is stored here now is that of the stored number: then
     `recomputed` is it to the bit. Otherwise something has been corrected since, and a later revision is due or there.
     """
@@ -73,6 +75,7 @@ class Explanation(Trail):
     holdings: list[HoldingInput]
     series: list[DatedReturn]
     factors: list[FactorInput]
+    prices: list[LastPrice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,15 @@ def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: A
     return Found(Measure(value=row.beta, reason=row.reason, detail=row.detail), coverage)
 
 
-def explain(name: str, head: Any, stored: Found, *, inputs: AssessmentInputs, assessment: Assessment) -> Explanation:
+def explain(
+    name: str,
+    head: Any,
+    stored: Found,
+    *,
+    inputs: AssessmentInputs,
+    assessment: Assessment,
+    prices: list[LastPrice],
+) -> Explanation:
     """Return the explanation of a number of the one portfolio that was assessed."""
     recomputed = _recomputed(name, assessment)
     same = assessment.digests[0] == head.digest
@@ -123,6 +134,7 @@ def explain(name: str, head: Any, stored: Found, *, inputs: AssessmentInputs, as
         holdings=_holdings(name, inputs, assessment),
         series=_series(inputs, stored.window) if name in assessment.measures else [],
         factors=_factors(name, assessment),
+        prices=prices,
     )
 
 

@@ -1,23 +1,37 @@
-"""When the inputs of a run are in: its symbols, cut into shards."""
+"""When the inputs of a run are in: its symbols and those that it has corrected, cut into shards."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
+from services.symbol_analytics.inputs import SESSIONS_NEEDED
+from services.symbol_analytics.repository import SymbolAnalyticsRepository
 from shared.bus.fan_in import ArrivedPart, failures_of
-from shared.calendar import sessions_between
-from shared.contracts.run import Part, Run
+from shared.calendar import consecutive_sessions, sessions_between
+from shared.contracts.run import Part, Run, Symbol
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.db.unit_of_work import UnitOfWork
+from shared.factor_set import FactorSet
+from shared.prices.corrections import load_corrections
 
 SHARD_CELLS = 2_000  # symbols x sessions: some 26,000 estimates, well under a second of work and 1 MB of event
 SHARD_SYMBOLS = 500
 
+Sessions = tuple[date, date]
 
-async def fan_out_symbols(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:
-    """Hand out the symbols that arrived; without any, one empty shard, so that the run can end."""
+
+async def fan_out_symbols(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork, *, factor_set: FactorSet) -> None:
+    """Hand out the symbols that arrived, and the stored results that their corrections touch.
+
+    Without any symbol, one empty shard, so that the run can end.
+    """
     symbols = sorted({symbol for part in parts for symbol in part.subjects})
-    sessions = len(sessions_between(run.first_session, run.last_session))
-    size = max(1, min(SHARD_SYMBOLS, SHARD_CELLS // max(sessions, 1)))
-    shards = [tuple(symbols[start : start + size]) for start in range(0, len(symbols), size)] or [()]
+    due: dict[Sessions, set[Symbol]] = defaultdict(set)
+    due[run.first_session, run.last_session].update(symbols)
+    for as_ofs, touched in await _load_touched(run, uow, symbols, factor_set):
+        for sessions in consecutive_sessions(as_ofs):
+            due[sessions].update(touched)
+    shards = list(_shards(due)) or [((run.first_session, run.last_session), ())]
     uow.emit(
         *(
             SymbolAnalyticsDue(
@@ -26,7 +40,39 @@ async def fan_out_symbols(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWor
                 subjects=len(shard),
                 failures=failures_of(parts) if index == 0 else (),
                 symbols=shard,
+                first_session=first,
+                last_session=last,
             )
-            for index, shard in enumerate(shards)
+            for index, ((first, last), shard) in enumerate(shards)
         )
     )
+
+
+async def _load_touched(
+    run: Run, uow: UnitOfWork, symbols: Sequence[Symbol], factor_set: FactorSet
+) -> list[tuple[list[date], list[Symbol]]]:
+    """Return the as_ofs to compute again beside the run's own, with the symbols that have results as of them.
+
+    A symbol's own bars touch its results, a proxy's those of every symbol, as long as a window reaches back to them.
+    """
+    corrections = await load_corrections(uow.connection, run.run_id)
+    if not corrections:
+        return []
+    proxies = factor_set.tickers()
+    return await SymbolAnalyticsRepository(uow.connection).list_touched(
+        [
+            (None if entry.symbol in proxies else entry.symbol, entry.first, entry.seen_until(SESSIONS_NEEDED))
+            for entry in corrections
+        ],
+        run=run,
+        beside=symbols,
+    )
+
+
+def _shards(due: Mapping[Sessions, set[Symbol]]) -> Iterator[tuple[Sessions, tuple[Symbol, ...]]]:
+    for sessions, symbols in sorted(due.items()):
+        length = len(sessions_between(*sessions))
+        size = max(1, min(SHARD_SYMBOLS, SHARD_CELLS // max(length, 1)))
+        ordered = sorted(symbols)
+        for start in range(0, len(ordered), size):
+            yield sessions, tuple(ordered[start : start + size])

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from shared.calendar import sessions_between
-from shared.contracts.run import Run
+from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTOR_WINDOW
 from shared.prices.panel import PricePanel, PriceWindow
 
@@ -17,7 +17,7 @@ SESSIONS_NEEDED = FACTOR_WINDOW + 13
 
 @dataclass(frozen=True, slots=True)
 class ShardWindow:
-    """The prices of a shard up to the last as_of of a run."""
+    """The prices of a shard up to its last as_of."""
 
     prices: PriceWindow
     as_ofs: tuple[date, ...]
@@ -30,12 +30,13 @@ class ShardWindow:
             yield as_of, slice(stop - SESSIONS_NEEDED, stop)
 
 
-async def load_window(panel: PricePanel, symbols: Sequence[str], run: Run) -> ShardWindow:
-    """Return the prices of the symbols that the run's estimates need."""
+async def load_window(panel: PricePanel, symbols: Sequence[str], due: SymbolAnalyticsDue) -> ShardWindow:
+    """Return the prices of the symbols that the estimates of a shard need."""
     await panel.refresh()
-    as_ofs = tuple(sessions_between(run.first_session, run.last_session))
+    first, last = due.first_session or due.run.first_session, due.last_session or due.run.last_session
+    as_ofs = tuple(sessions_between(first, last))
     needed = SESSIONS_NEEDED + len(as_ofs) - 1
-    prices = panel.window(symbols, last=run.last_session, sessions=needed)
+    prices = panel.window(symbols, last=last, sessions=needed)
     return ShardWindow(_reaching_back(prices, needed), as_ofs)
 
 

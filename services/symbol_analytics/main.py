@@ -1,5 +1,7 @@
 """The composition root of symbol_analytics."""
 
+from functools import partial
+
 from services.symbol_analytics import api, subscribers
 from services.symbol_analytics.fan_out import fan_out_symbols
 from shared.bus.fan_in import FanIn
@@ -18,7 +20,7 @@ def build(common: CommonSettings, settings: FactorSettings | None = None, *, clo
     inputs = FanIn(
         stage="inputs",
         streams=(PricesUpdated.topic, ProfilesUpdated.topic, FundamentalsUpdated.topic),
-        fan_out=fan_out_symbols,
+        fan_out=partial(fan_out_symbols, factor_set=factor_set),
         deadline_s=common.fan_in_deadline_s,
     )
     subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=factor_set)

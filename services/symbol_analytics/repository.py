@@ -17,6 +17,7 @@ from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.provider_betas import ProviderBetas
 from shared.contracts.market_data import Profile
+from shared.contracts.run import Run
 from shared.conventions import FACTORS, PROVIDER_BETA
 from shared.db.bulk import Columns, append_revisions, upsert
 from shared.factor_set import FactorSet
@@ -183,6 +184,44 @@ class SymbolAnalyticsRepository:
             """
         ).columns(unavailable=JSONB)
         return (await self._connection.execute(query, wanted.parameters())).all()
+
+    async def list_touched(
+        self, corrected: Sequence[tuple[str | None, date, date]], *, run: Run, beside: Sequence[str]
+    ) -> list[tuple[list[date], list[str]]]:
+        """Return the as_ofs in these (symbol or None for all, first, last) that have results, with their symbols.
+
+        Symbols with the same as_ofs come together. The run's own sessions are left out for the symbols `beside`.
+        """
+        query = sa.text(
+            """
+            WITH corrected AS (
+                SELECT * FROM unnest(CAST(:symbols AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]))
+                    AS c (symbol, first, last)
+            ), touched AS (
+                SELECT m.symbol, m.as_of FROM symbol_metrics m JOIN corrected c ON m.symbol = c.symbol
+                WHERE m.as_of BETWEEN c.first AND c.last
+                UNION
+                SELECT m.symbol, m.as_of FROM symbol_metrics m JOIN corrected c ON m.as_of BETWEEN c.first AND c.last
+                WHERE c.symbol IS NULL
+            ), by_symbol AS (
+                SELECT symbol, array_agg(as_of ORDER BY as_of) AS as_ofs FROM touched
+                WHERE NOT (as_of BETWEEN :first AND :last AND symbol = ANY(CAST(:beside AS text[])))
+                GROUP BY symbol
+            )
+            SELECT as_ofs, array_agg(symbol ORDER BY symbol) AS symbols FROM by_symbol GROUP BY as_ofs ORDER BY as_ofs
+            """
+        )
+        symbols, firsts, lasts = zip(*corrected, strict=True)
+        parameters = {
+            "symbols": list(symbols),
+            "firsts": list(firsts),
+            "lasts": list(lasts),
+            "first": run.first_session,
+            "last": run.last_session,
+            "beside": list(beside),
+        }
+        rows = await self._connection.execute(query, parameters)
+        return [(row.as_ofs, row.symbols) for row in rows]
 
     async def find_last_session(self, symbol: str, *, until: date) -> date | None:
         """Return the newest as_of of a symbol's factors that is not after a date."""

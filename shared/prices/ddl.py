@@ -22,3 +22,17 @@ PRICE_TABLES = (
     """,
     "CREATE INDEX price_bars_written_by ON price_bars (written_by)",
 )
+
+# Who gave the bars of a symbol: a history has one provider, another one's answer replaces all of it.
+SOURCE_COLUMN = "ALTER TABLE price_symbols ADD COLUMN source text"
+
+# From where to where the bars that came with a run are others than those announced before.
+CORRECTIONS_TABLE = """
+    CREATE TABLE corrections (
+        run_id uuid NOT NULL,
+        symbol text NOT NULL,
+        first_session date NOT NULL,
+        last_session date NOT NULL CHECK (last_session >= first_session),
+        PRIMARY KEY (run_id, symbol)
+    )
+    """

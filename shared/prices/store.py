@@ -1,6 +1,6 @@
 """Writing the replica: the bars of `prices.updated`, only where they differ from what is there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -13,20 +13,26 @@ from shared.unavailable import FloatArray
 
 Cells = dict[tuple[str, date], float]
 
-_INSERT_SYMBOLS = sa.text(
+_STORE_SYMBOLS = sa.text(
     """
-    INSERT INTO price_symbols (symbol) SELECT s FROM unnest(CAST(:symbols AS text[])) AS s
-    WHERE NOT EXISTS (SELECT 1 FROM price_symbols k WHERE k.symbol = s) ORDER BY s ON CONFLICT DO NOTHING
+    INSERT INTO price_symbols AS p (symbol, source)
+    SELECT symbol, source FROM unnest(CAST(:symbols AS text[]), CAST(:sources AS text[])) AS s (symbol, source)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM price_symbols k
+        WHERE k.symbol = s.symbol AND k.source IS NOT DISTINCT FROM coalesce(s.source, k.source))
+    ORDER BY symbol
+    ON CONFLICT (symbol) DO UPDATE SET source = excluded.source
+    WHERE excluded.source IS NOT NULL AND p.source IS DISTINCT FROM excluded.source
     """
 )
 _SYMBOL_IDS = sa.text("SELECT symbol, symbol_id FROM price_symbols WHERE symbol = ANY(CAST(:symbols AS text[]))")
 
 
 async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
-    """Write the event's bars into the replica and return how many were new or different."""
+    """Write the event's bars and who gave them into the replica; return how many were new or different."""
     if not event.blocks:
         return 0
-    ids = await symbol_ids(connection, event.symbols)
+    ids = await symbol_ids(connection, event.symbols, sources=_sources(event))
     splits, dividends = (_by_cell(actions) for actions in (event.splits, event.dividends))
     written = 0
     for block in event.blocks:
@@ -49,11 +55,19 @@ def _block_rows(block: PriceBlock, ids: dict[str, int], splits: Cells, dividends
     }
 
 
-async def symbol_ids(connection: AsyncConnection, symbols: Sequence[str]) -> dict[str, int]:
-    """Return the replica's number of each symbol, giving one to the symbols that are new."""
-    await connection.execute(_INSERT_SYMBOLS, {"symbols": list(symbols)})
+async def symbol_ids(
+    connection: AsyncConnection, symbols: Sequence[str], *, sources: Mapping[str, str | None]
+) -> dict[str, int]:
+    """Return the replica's number of each symbol, giving one to the symbols that are new and noting who gives them."""
+    parameters = {"symbols": list(symbols), "sources": [sources.get(symbol) for symbol in symbols]}
+    await connection.execute(_STORE_SYMBOLS, parameters)
     rows = await connection.execute(_SYMBOL_IDS, {"symbols": list(symbols)})
     return {row.symbol: row.symbol_id for row in rows.all()}
+
+
+def _sources(event: PricesUpdated) -> dict[str, str | None]:
+    named = (zip(block.symbols, block.sources, strict=True) for block in event.blocks if block.sources)
+    return {symbol: source for pairs in named for symbol, source in pairs if source is not None}
 
 
 def _matrix(columns: Sequence[Sequence[float | None]], block: PriceBlock) -> FloatArray:

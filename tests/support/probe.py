@@ -21,7 +21,7 @@ from shared.contracts.event import Event, Failure
 from shared.contracts.run import ONLY_PART, Run
 from shared.db.engine import build_engine
 from shared.db.unit_of_work import UnitOfWork
-from shared.prices.ddl import PRICE_TABLES
+from shared.prices.ddl import CORRECTIONS_TABLE, PRICE_TABLES, SOURCE_COLUMN
 from tests.support.databases import ServiceDatabase, provisioned_database
 from tests.support.runs import make_run
 
@@ -114,7 +114,7 @@ async def probe_database(stack: RunningStack) -> AsyncIterator[ServiceDatabase]:
     async with provisioned_database(stack, [SERVICE]) as database:
         engine = build_engine(database.url(SERVICE), service=SERVICE)
         async with engine.begin() as connection:
-            for statement in (*BUS_TABLES, *PRICE_TABLES, *TABLES):
+            for statement in (*BUS_TABLES, *PRICE_TABLES, SOURCE_COLUMN, CORRECTIONS_TABLE, *TABLES):
                 await connection.execute(sa.text(statement))
         await engine.dispose()
         yield database

@@ -24,7 +24,7 @@ async def factor_symbols(
 ) -> None:
     """Load prices and profiles, estimate, store, announce."""
     repository = SymbolAnalyticsRepository(uow.connection)
-    window = await load_window(panel, (*event.symbols, *factor_set.tickers()), event.run)
+    window = await load_window(panel, (*event.symbols, *factor_set.tickers()), event)
     provided = await repository.load_provider_betas(event.symbols)
     factor_set_id = await repository.store_factor_set(factor_set)
 

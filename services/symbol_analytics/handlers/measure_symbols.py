@@ -22,7 +22,7 @@ Measured = list[tuple[date, tuple[bytes, ...], Quantities]]
 async def measure_symbols(event: SymbolAnalyticsDue, uow: UnitOfWork, *, panel: PricePanel) -> None:
     """Load prices, measure, store, announce."""
     repository = SymbolAnalyticsRepository(uow.connection)
-    window = await load_window(panel, event.symbols, event.run)
+    window = await load_window(panel, event.symbols, event)
 
     measured = await asyncio.to_thread(_measure, window)
 

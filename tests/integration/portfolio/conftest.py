@@ -46,7 +46,8 @@ def priced(run: Run, closes: Closes) -> PricesUpdated:
     blocks = []
     for symbol, series in closes.items():
         row = tuple(series.values())
-        blocks.append(PriceBlock(sessions=tuple(series), symbols=(symbol,), close=(row,), adjusted=(row,)))
+        block = PriceBlock(sessions=tuple(series), symbols=(symbol,), sources=("files",), close=(row,), adjusted=(row,))
+        blocks.append(block)
     return PricesUpdated(run=run, part=ONLY_PART, blocks=tuple(blocks))
 
 

@@ -47,6 +47,18 @@ async def test_equity_is_shown_as_what_it_is_made_of(books: Books) -> None:
     assert Decimal(view["opening_equity"]) + Decimal(snapshot["pnl"]) == Decimal(snapshot["equity"])
 
 
+async def test_explanation_names_the_provider_of_each_price_from_the_replica(books: Books) -> None:
+    portfolio_id, symbol = await _valued(books)
+
+    view = await _explained(books, portfolio_id, "net", as_of=str(WEEK[2]))
+
+    day = str(WEEK[2])
+    assert view["prices"] == [
+        {"symbol": symbol, "session": day, "close": 102.0, "source": "files"},
+        {"symbol": "X" + symbol, "session": day, "close": 48.0, "source": "files"},
+    ]
+
+
 async def test_amount_whose_price_was_corrected_says_so(books: Books) -> None:
     portfolio_id, symbol = await _valued(books)
     await books.prepare(make_run(first_session=WEEK[4], last_session=WEEK[4]), {symbol: {WEEK[4]: 150.0}})

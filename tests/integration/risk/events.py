@@ -41,7 +41,8 @@ def priced(run: Run, prices: Mapping[str, FloatArray], *, part: Part = ONLY_PART
     length = len(next(iter(prices.values())))
     sessions = sessions_between(shift_session(run.last_session, 1 - length), run.last_session)
     rows = tuple(tuple(series.tolist()) for series in prices.values())
-    block = PriceBlock(sessions=tuple(sessions), symbols=tuple(prices), close=rows, adjusted=rows)
+    sources = ("files",) * len(prices)
+    block = PriceBlock(sessions=tuple(sessions), symbols=tuple(prices), sources=sources, close=rows, adjusted=rows)
     return PricesUpdated(run=run, part=part, blocks=(block,))
 
 

@@ -353,6 +353,16 @@ async def test_explanation_shows_weights_betas_and_what_each_holding_adds(
     assert sum(entry["contribution"] for entry in view["holdings"]) == pytest.approx(view["stored"]["value"])
 
 
+async def test_explanation_names_the_provider_of_each_price_from_the_replica(
+    client: httpx.AsyncClient, explained_book: UUID
+) -> None:
+    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/market_beta")).json()
+
+    assert [price["symbol"] for price in view["prices"]] == [entry["symbol"] for entry in view["holdings"]]
+    assert {(price["session"], price["source"]) for price in view["prices"]} == {(str(SESSION), "files")}
+    assert all(price["close"] > 0 for price in view["prices"])
+
+
 async def test_explanation_of_a_volatility_lists_its_returns(client: httpx.AsyncClient, explained_book: UUID) -> None:
     view = (await client.get(f"/risk/portfolios/{explained_book}/explain/volatility_63d")).json()
 

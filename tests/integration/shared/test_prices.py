@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.calendar import FIRST_SESSION, sessions_between, shift_session
-from shared.contracts.market_data import CorporateAction, PriceBlock, PricesUpdated
-from shared.contracts.run import ONLY_PART
+from shared.calendar import FIRST_SESSION, all_sessions, sessions_between, shift_session
+from shared.contracts.market_data import CorporateAction, Correction, PriceBlock, PricesUpdated
+from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.prices.corrections import CorrectedBars, load_corrections, store_corrections
+from shared.prices.last_prices import LastPrice, load_last_prices
 from shared.prices.panel import PricePanel
 from shared.prices.store import store_bars
 from tests.support.runs import make_run
@@ -173,3 +175,90 @@ async def test_panel_given_only_bars_off_session_stays_usable(
     await _store(unit_of_work, _prices({"WEEKEND": [1.0, 2.0, 3.0, 4.0, 5.0]}))
 
     assert await _close(panel, "WEEKEND") == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+async def _sources(engine: AsyncEngine, *symbols: str) -> dict[str, str | None]:
+    async with engine.connect() as connection:
+        prices = await load_last_prices(connection, symbols, LAST)
+    return {price.symbol: price.source for price in prices}
+
+
+def _given_by(event: PricesUpdated, *sources: str | None) -> PricesUpdated:
+    (block,) = event.blocks
+    return event.model_copy(update={"blocks": (block.model_copy(update={"sources": sources}),)})
+
+
+async def test_replica_knows_who_gives_a_symbol_until_somebody_else_does(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    event = _prices({"GIVEN": [1.0] * 5, "SILENT": [2.0] * 5})
+    await _store(unit_of_work, _given_by(event, "files", None))
+    assert await _sources(engine, "GIVEN", "SILENT") == {"GIVEN": "files", "SILENT": None}
+
+    await _store(unit_of_work, event)
+    assert await _sources(engine, "GIVEN") == {"GIVEN": "files"}, "an event that does not say leaves what was said"
+
+    await _store(unit_of_work, _given_by(event, "polygon", "files"))
+    assert await _sources(engine, "GIVEN", "SILENT") == {"GIVEN": "polygon", "SILENT": "files"}
+
+
+async def test_replica_rewrites_a_symbol_only_when_its_source_changes(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    event = _given_by(_prices({"KEPT": [1.0] * 5}), "files")
+    version = sa.text("SELECT xmin::text FROM price_symbols WHERE symbol = 'KEPT'")
+    await _store(unit_of_work, event)
+    async with engine.connect() as connection:
+        before = await connection.scalar(version)
+
+    await _store(unit_of_work, event)
+
+    async with engine.connect() as connection:
+        assert await connection.scalar(version) == before
+
+
+async def test_last_price_is_the_newest_bar_until_the_session(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    await _store(unit_of_work, _given_by(_prices({"PRICED": [10.0, 11.0, None, 13.0, 14.0]}), "files"))
+
+    async with engine.connect() as connection:
+        prices = await load_last_prices(connection, ["NEVER", "PRICED"], SESSIONS[2])
+        early = await load_last_prices(connection, ["PRICED"], shift_session(SESSIONS[0], -1))
+
+    assert prices == [
+        LastPrice(symbol="NEVER"),
+        LastPrice(symbol="PRICED", session=SESSIONS[1], close=11.0, source="files"),
+    ]
+    assert early == [LastPrice(symbol="PRICED")]
+
+
+async def test_corrections_of_all_parts_of_a_run_are_loaded_together(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    run = make_run()
+    first, second = (Part(index=index, total=2) for index in range(2))
+    later = Correction(symbol="B", session=SESSIONS[0], last_session=SESSIONS[3])
+    parts = (
+        PricesUpdated(run=run, part=second, corrections=(later,)),
+        PricesUpdated(run=run, part=first, corrections=(Correction(symbol="A", session=SESSIONS[2]),)),
+        PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="C", session=SESSIONS[2]),)),
+    )
+    for part in (*parts, parts[0]):
+        async with unit_of_work() as uow:
+            await store_corrections(uow.connection, part)
+
+    async with engine.connect() as connection:
+        found = await load_corrections(connection, run.run_id)
+
+    assert found == (
+        CorrectedBars("A", SESSIONS[2], SESSIONS[2]),
+        CorrectedBars("B", SESSIONS[0], SESSIONS[3]),
+    )
+
+
+def test_correction_is_seen_by_the_windows_that_hold_its_last_bar_and_by_no_later_one() -> None:
+    corrected = CorrectedBars("A", SESSIONS[0], SESSIONS[1])
+
+    assert corrected.seen_until(3) == SESSIONS[3]
+    assert corrected.seen_until(10**6) == all_sessions()[-1].item(), "as far as there is a calendar"

@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -137,6 +138,6 @@ async def analytics(service_database: MakeServiceDatabase) -> AsyncIterator[Anal
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="symbol_analytics"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://analytics", headers=headers) as client:
-        inputs = FanIn(stage="inputs", streams=streams, fan_out=fan_out_symbols)
+        inputs = FanIn(stage="inputs", streams=streams, fan_out=partial(fan_out_symbols, factor_set=FACTOR_SET))
         yield Analytics(service, PricePanel(service.engine), inputs, client)
     await service.engine.dispose()
