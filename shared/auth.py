@@ -28,6 +28,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /dead-letters": Role.OPERATOR,
         "GET /prices/{symbol}": Role.VIEWER,
         "GET /profiles/{symbol}": Role.VIEWER,
+        "GET /fundamentals/{symbol}": Role.VIEWER,
         "GET /findings": Role.VIEWER,
         "GET /coverage": Role.VIEWER,
         "GET /symbols": Role.VIEWER,

@@ -1,12 +1,15 @@
-"""From stored bars and profiles to events."""
+"""From stored bars, profiles and statements to events."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import numpy as np
 
 from services.market_data.core.bars import Bars
-from services.market_data.core.profile_merge import KnownProfile
+from services.market_data.core.statements import CompletedStatement
 from services.market_data.fetching import Fetched
+from services.market_data.providers.chain import Attempts
+from services.market_data.refreshing import RefreshedProfiles, RefreshedStatements
 from shared.contracts.event import Failure
 from shared.contracts.market_data import (
     Column,
@@ -92,8 +95,8 @@ def _actions(bars: Bars, field: str, *, blank: float) -> list[CorporateAction]:
     ]
 
 
-def profiles_updated(event: MarketDataDue, profiles: Iterable[KnownProfile]) -> ProfilesUpdated:
-    """Return the announcement of these profiles; a part without any still counts."""
+def profiles_updated(event: MarketDataDue, profiles: RefreshedProfiles) -> ProfilesUpdated:
+    """Return the announcement of the profiles that have changed; a part without any still counts."""
     announced = tuple(
         Profile(
             **known.facts.model_dump(),
@@ -101,11 +104,58 @@ def profiles_updated(event: MarketDataDue, profiles: Iterable[KnownProfile]) -> 
             fetched_at=known.fetched_at,
             counts_from=known.counts_from(),
         )
-        for known in profiles
+        for known in profiles.changed
     )
-    return ProfilesUpdated(run=event.run, part=event.part, subjects=len(announced), profiles=announced)
+    return ProfilesUpdated(
+        run=event.run,
+        part=event.part,
+        subjects=len(announced),
+        failures=_undecided(profiles.attempts),
+        profiles=announced,
+    )
 
 
-def fundamentals_updated(event: MarketDataDue, statements: Sequence[Statement]) -> FundamentalsUpdated:
-    """Return the announcement of these statements; a part without any still counts."""
-    return FundamentalsUpdated(run=event.run, part=event.part, subjects=len(statements), statements=tuple(statements))
+def fundamentals_updated(
+    event: MarketDataDue, statements: RefreshedStatements, *, fetched_at: datetime
+) -> FundamentalsUpdated:
+    """Return the announcement of the statements that are new or restated; a part without any still counts."""
+    announced = tuple(
+        _statement(each, statements, fetched_at)
+        for each in statements.changed
+        if each.given.period in statements.revisions
+    )
+    return FundamentalsUpdated(
+        run=event.run,
+        part=event.part,
+        subjects=len({statement.symbol for statement in announced}),
+        failures=_undecided(statements.attempts),
+        statements=announced,
+    )
+
+
+def _statement(completed: CompletedStatement, statements: RefreshedStatements, fetched_at: datetime) -> Statement:
+    given, period = completed.given, completed.given.period
+    return Statement(
+        symbol=period.symbol,
+        statement=period.statement,
+        frequency=period.frequency,
+        period_end=period.end,
+        revision=statements.revisions[period],
+        published_on=given.published_on,
+        counts_from=completed.counts_from,
+        currency=given.currency,
+        fiscal_year=given.fiscal_year,
+        fiscal_quarter=given.fiscal_quarter,
+        items=completed.items,
+        source=statements.source[period.symbol],
+        fetched_at=fetched_at,
+    )
+
+
+def _undecided(attempts: Attempts) -> tuple[Failure, ...]:
+    # That a company is unknown is no failure; that it could not be asked for is.
+    unavailable = attempts.unavailable
+    return tuple(
+        Failure(subject=symbol, reason=unavailable[symbol].reason, detail=unavailable[symbol].detail)
+        for symbol in attempts.undecided
+    )

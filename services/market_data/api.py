@@ -1,20 +1,23 @@
-"""market_data over HTTP: bars, profiles, coverage, and what was wrong with the data."""
+"""market_data over HTTP: bars, profiles, statements, coverage, and what was wrong with the data."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.market_data.core.findings import Rule
 from services.market_data.core.profile_merge import Origin
+from services.market_data.fundamentals_repository import FundamentalsRepository, StatementSlice
 from services.market_data.profile_repository import ProfileRepository
 from services.market_data.repository import MarketDataRepository
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.fundamentals import ITEMS
 from shared.problems import Problem
 from shared.profile import ProfileFacts
 
@@ -52,6 +55,44 @@ class ProfileView(BaseModel):
     source: str
     fetched_at: datetime
     origins: dict[str, Origin] = Field(description="fact -> who gave it and when; else as the profile")
+
+
+class StatementView(BaseModel):
+    """One reported period of a statement, as last revised."""
+
+    period_end: date
+    revision: int
+    known_at: datetime
+    published_on: date | None
+    counts_from: date = Field(description="the first day that may use it")
+    currency: str | None
+    fiscal_year: int | None
+    fiscal_quarter: int | None
+    items: dict[str, float | None] = Field(description="null: not known")
+    derived: list[str] = Field(description="the items that follow from others, the provider did not give them")
+    source: str
+    fetched_at: datetime
+    digest: str
+
+
+class FundamentalsView(BaseModel):
+    """The periods of one statement of a company, oldest first."""
+
+    symbol: str
+    statement: str
+    frequency: str
+    periods: list[StatementView]
+
+
+class FundamentalsSelection(BaseModel):
+    """Which statement, quarterly or annual, which periods by their last day, and as it was known when."""
+
+    statement: Literal["income", "balance", "cash_flow"]
+    frequency: Literal["quarterly", "annual"] = "quarterly"
+    first: date = date.min
+    last: date = date.max
+    known_at: AwareDatetime | None = None
+    limit: int = Field(default=1000, ge=1, le=10_000)
 
 
 class CoverageView(BaseModel):
@@ -107,6 +148,23 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             profile=found.facts, source=found.source, fetched_at=found.fetched_at, origins=dict(found.origins)
         )
 
+    @router.get("/fundamentals/{symbol}")
+    async def get_fundamentals(
+        symbol: SymbolPath, selection: Annotated[FundamentalsSelection, Query()]
+    ) -> FundamentalsView:
+        """Show a statement of a company; page on with the day after the last `period_end` as `first`."""
+        async with unit_of_work.reading() as connection:
+            if not await MarketDataRepository(connection).load_symbol_ids([symbol]):
+                raise Problem(404, f"{symbol} is not watched")
+            wanted = StatementSlice(symbol, **selection.model_dump())
+            rows = await FundamentalsRepository(connection).list_statements(wanted)
+        return FundamentalsView(
+            symbol=symbol,
+            statement=selection.statement,
+            frequency=selection.frequency,
+            periods=_statements(selection.statement, rows),
+        )
+
     @router.get("/coverage")
     async def list_coverage(after: str = "", limit: Limit = 1000) -> list[CoverageView]:
         """List the watched symbols; page on with the last symbol as `after`."""
@@ -125,3 +183,12 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return [FindingView(**row._mapping) for row in rows]
 
     return router
+
+
+def _statements(statement: str, rows: Sequence[Any]) -> list[StatementView]:
+    views = []
+    for row in rows:
+        entry = row._asdict() | {"digest": row.digest.hex()}
+        items = {name: entry.pop(name) for name in ITEMS[statement]}
+        views.append(StatementView(**entry, items=items))
+    return views

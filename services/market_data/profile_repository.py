@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.profile_merge import KnownProfile, Origin
+from services.market_data.core.refresh import Asked
 from shared.db.bulk import upsert
 from shared.profile import FACTS, ProfileFacts
 
@@ -45,6 +46,28 @@ class ProfileRepository:
             )
             for row in rows
         }
+
+    async def load_last_asked(self, symbols: Sequence[str]) -> dict[str, Asked]:
+        """Return when the profile of each symbol was last asked for; symbols whose never was are missing."""
+        query = sa.text(
+            """
+            SELECT symbol, profile_fetched_at, profile_edition FROM instruments
+            WHERE symbol = ANY(CAST(:symbols AS text[])) AND profile_fetched_at IS NOT NULL
+            """
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: Asked(row.profile_fetched_at.date(), row.profile_edition) for row in rows}
+
+    async def store_last_asked(self, symbols: Sequence[str], *, edition: str, at: datetime) -> None:
+        """Remember that the profiles of these symbols were asked for."""
+        statement = sa.text(
+            """
+            UPDATE instruments SET profile_fetched_at = :at, profile_edition = :edition
+            WHERE symbol = ANY(CAST(:symbols AS text[]))
+            """
+        )
+        if symbols:
+            await self._connection.execute(statement, {"symbols": list(symbols), "edition": edition, "at": at})
 
 
 def _encoded(origins: Mapping[str, Origin]) -> str:

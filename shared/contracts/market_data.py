@@ -115,6 +115,8 @@ class Statement(Contract):
     published_on: date | None = Field(default=None, description="where the provider says")
     counts_from: date = Field(description="the first day that may use it: nobody knew it before")
     currency: str | None = None
+    fiscal_year: int | None = None
+    fiscal_quarter: int | None = Field(default=None, ge=1, le=4)
     items: dict[str, float]
     source: str
     fetched_at: datetime

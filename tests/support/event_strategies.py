@@ -94,6 +94,7 @@ CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
         statement=st.sampled_from(["income", "balance", "cash_flow"]),
         frequency=st.sampled_from(["quarterly", "annual"]),
         revision=st.integers(1, 1_000),
+        fiscal_quarter=st.none() | st.integers(1, 4),
     ),
 }
 

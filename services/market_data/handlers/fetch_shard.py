@@ -6,10 +6,10 @@ import numpy as np
 
 from services.market_data.announcing import fundamentals_updated, prices_updated, profiles_updated
 from services.market_data.core.corrections import corrected_spans
-from services.market_data.core.profile_merge import KnownProfile, merge_profile
 from services.market_data.fetching import Fetched, Span, changed_sessions, fetch_checked, restated_symbols
-from services.market_data.profile_repository import ProfileRepository
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.provider import Kind
+from services.market_data.refreshing import refresh_profiles, refresh_statements
 from services.market_data.repository import MarketDataRepository
 from services.market_data.window import planning_window, sessions_array
 from shared.calendar import last_closed_session
@@ -23,11 +23,11 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     repository = MarketDataRepository(uow.connection)
     sessions = sessions_array(event.run.first_session, event.run.last_session)
     fetched = Fetched(sessions, None, ())
-    profiles: list[KnownProfile] = []
 
     if event.fetch_first is not None:
         fetched = await _fetch_bars(event, repository, chain, clock)
-        profiles = await _fetch_profiles(event, uow, chain, clock)
+    profiles = await refresh_profiles(event, uow, chain, clock)
+    statements = await refresh_statements(event, uow, chain, clock)
 
     announced = await repository.load_bars(event.symbols, np.union1d(sessions, fetched.sessions))
     sources = await repository.load_sources(event.symbols)
@@ -36,7 +36,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     uow.emit(
         prices_updated(event, announced, fetched, sources=sources, unavailable=unavailable),
         profiles_updated(event, profiles),
-        fundamentals_updated(event, ()),
+        fundamentals_updated(event, statements, fetched_at=clock.now()),
     )
 
 
@@ -49,7 +49,7 @@ async def _fetch_bars(
         last=event.fetch_last or window[-1].item(),
         newest=last_closed_session(clock.now()),
     )
-    edition = await chain.edition()
+    edition = await chain.edition(Kind.BARS)
     fetched = await fetch_checked(chain, repository, event.symbols, span)
     stored = await repository.load_bars(event.symbols, fetched.bars.sessions)
     restated = restated_symbols(fetched, stored, await repository.load_sources(event.symbols))
@@ -76,24 +76,3 @@ async def _fetch_bars(
     checked = (await repository.load_checked(event.symbols, edition=edition)).after(window, settled)
     await repository.store_checked(event.symbols, checked, unavailable, edition=edition)
     return Fetched(changed, parts[1].bars if restated else None, corrected)
-
-
-async def _fetch_profiles(
-    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock
-) -> list[KnownProfile]:
-    # Returns the profiles that are new or have changed.
-    chained = await chain.fetch_profiles(event.symbols)
-    for answer in chained.answers:
-        await MarketDataRepository(uow.connection).store_findings(answer.findings, run_id=event.run.run_id)
-    given = {
-        symbol: (facts, answer.provider) for answer in chained.answers for symbol, facts in answer.profiles.items()
-    }
-    profiles = ProfileRepository(uow.connection)
-    known = await profiles.load_profiles(list(given))
-    changed = []
-    for symbol, (facts, source) in sorted(given.items()):
-        merged = merge_profile(known.get(symbol), facts, source=source, fetched_at=clock.now())
-        if merged is not known.get(symbol):
-            changed.append(merged)
-    await profiles.store_profiles(changed)
-    return changed

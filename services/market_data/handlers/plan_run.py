@@ -4,6 +4,7 @@ import numpy as np
 
 from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.provider import Kind
 from services.market_data.repository import MarketDataRepository
 from services.market_data.window import planning_window
 from shared.contracts.event import Event
@@ -21,7 +22,7 @@ async def plan_run(event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chai
     scope = await repository.list_symbols() if run.symbols is None else (*run.symbols, *factor_set.tickers())
     symbols = sorted(set(scope))
     window = planning_window(run.first_session, run.last_session)
-    checked = await repository.load_checked(symbols, edition=await chain.edition())
+    checked = await repository.load_checked(symbols, edition=await chain.edition(Kind.BARS))
     stored = await repository.load_stored(symbols, window, checked)
     # Another edition of the providers may hold corrected bars of the sessions that are run again.
     unchecked, own = np.isnat(checked.through), window >= np.datetime64(run.first_session, "D")

@@ -8,13 +8,15 @@ from typing import Final, TypeVar
 from services.market_data.providers.provider import (
     FetchedBars,
     FetchedProfiles,
+    FetchedStatements,
+    Kind,
     Provider,
     ProviderError,
     TransientProviderError,
 )
 from shared.unavailable import Reason, Unavailable
 
-Answer = TypeVar("Answer", FetchedBars, FetchedProfiles)
+Answer = TypeVar("Answer", FetchedBars, FetchedProfiles, FetchedStatements)
 
 NO_PROVIDERS: Final = "none is configured"
 
@@ -82,6 +84,14 @@ class ChainedProfiles:
     attempts: Attempts
 
 
+@dataclass(frozen=True, slots=True)
+class ChainedStatements:
+    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
+
+    answers: tuple[FetchedStatements, ...]
+    attempts: Attempts
+
+
 @dataclass(slots=True)
 class _Progress:
     remaining: list[str]
@@ -114,12 +124,12 @@ class ProviderChain:
     def __init__(self, providers: Sequence[Provider]) -> None:
         self._providers = tuple(providers)
 
-    async def edition(self) -> str:
-        """Return a text that changes when a provider's answers may have changed without time passing."""
+    async def edition(self, kind: Kind) -> str:
+        """Return a text that changes when a provider's answers of a kind may have changed without time passing."""
         editions = []
         for provider in self._providers:
             try:
-                edition = await provider.edition()
+                edition = await provider.edition(kind)
             except ProviderError as error:
                 edition = type(error).__name__
             editions.append(f"{provider.name}={edition}")
@@ -140,6 +150,14 @@ class ProviderChain:
             return await provider.fetch_profiles(remaining)
 
         return ChainedProfiles(*await self._ask_in_turn(symbols, ask))
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> ChainedStatements:
+        """Return the statements of each distinct symbol from the first provider that has any."""
+
+        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedStatements:
+            return await provider.fetch_statements(remaining)
+
+        return ChainedStatements(*await self._ask_in_turn(symbols, ask))
 
     async def _ask_in_turn(
         self, symbols: Sequence[str], ask: Callable[[Provider, Sequence[str]], Awaitable[Answer]]

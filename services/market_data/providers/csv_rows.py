@@ -2,13 +2,24 @@
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.providers.provider import MissingColumn, UnreadableFile, WrongEncoding
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FileTable(Generic[T]):
+    """What a file says by canonical symbol, and what of it could not be read."""
+
+    by_symbol: Mapping[str, T]
+    findings: tuple[Finding, ...]
 
 
 class CellReader:

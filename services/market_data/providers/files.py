@@ -1,28 +1,38 @@
-"""The `files` provider: prices and profiles from a directory that somebody fills (`docs/files-provider.md`)."""
+"""The `files` provider: what a directory holds that somebody fills (`docs/files-provider.md`)."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
 
+from services.market_data.core.findings import Finding
+from services.market_data.providers.csv_rows import FileTable
 from services.market_data.providers.price_files import read_prices
 from services.market_data.providers.price_table import PriceTable, canonical
-from services.market_data.providers.profile_file import ProfileTable, read_profiles
+from services.market_data.providers.profile_file import read_profiles
 from services.market_data.providers.provider import (
     AmbiguousFile,
     FetchedBars,
     FetchedProfiles,
+    FetchedStatements,
+    Kind,
     MissingFile,
     UnreadableFile,
 )
+from services.market_data.providers.statement_file import read_statements
 from shared.conventions import HISTORY_DAYS
 from shared.unavailable import Reason, Unavailable
 
 PRICE_FILES: Final = ("prices.parquet", "prices.csv", "prices.csv.gz")
-PROFILE_FILE: Final = "profiles.csv"
+COMPANY_FILES: Final[Mapping[Kind, str]] = MappingProxyType(
+    {Kind.PROFILES: "profiles.csv", Kind.STATEMENTS: "fundamentals.csv"}
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +55,24 @@ class _Stamp:
     def written(self) -> date:
         return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC).date()
 
+    def __str__(self) -> str:
+        return f"{self.path.name}:{self.size}:{self.mtime_ns}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     stamp: _Stamp
     since: date
     table: PriceTable
+
+
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    """What a file says of the symbols asked for."""
+
+    by_symbol: Mapping[str, T]
+    unavailable: Mapping[str, Unavailable]
+    findings: tuple[Finding, ...] = ()
 
 
 class FilesProvider:
@@ -61,14 +83,13 @@ class FilesProvider:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._prices: _Loaded | None = None
-        self._profiles: tuple[_Stamp, ProfileTable] | None = None
+        self._tables: dict[Kind, tuple[_Stamp, FileTable[Any]]] = {}
         # held while parsing, in a worker thread: whoever comes meanwhile waits and finds the result
         self._parsing = threading.Lock()
 
-    async def edition(self) -> str:
-        """Return size and modification time of the price file."""
-        stamp = await asyncio.to_thread(lambda: _Stamp.of(self._price_path()))
-        return f"{stamp.path.name}:{stamp.size}:{stamp.mtime_ns}"
+    async def edition(self, kind: Kind) -> str:
+        """Return size and modification time of the file that holds them, if there is one."""
+        return await asyncio.to_thread(self._edition, kind)
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Return the rows of the price file, see `Provider`."""
@@ -76,7 +97,24 @@ class FilesProvider:
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
         """Return the rows of the profile file, see `Provider`."""
-        return await asyncio.to_thread(self._fetch_profiles, tuple(symbols))
+        found = await asyncio.to_thread(self._look_up, Kind.PROFILES, read_profiles, symbols)
+        profiles = {symbol: facts.model_copy(update={"symbol": symbol}) for symbol, facts in found.by_symbol.items()}
+        return FetchedProfiles(self.name, profiles, found.unavailable, found.findings)
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
+        """Return the rows of the file of statements, see `Provider`."""
+        found = await asyncio.to_thread(self._look_up, Kind.STATEMENTS, read_statements, symbols)
+        statements = {
+            symbol: [replace(row, period=replace(row.period, symbol=symbol)) for row in rows]
+            for symbol, rows in found.by_symbol.items()
+        }
+        return FetchedStatements(self.name, statements, found.unavailable, found.findings)
+
+    def _edition(self, kind: Kind) -> str:
+        if kind is Kind.BARS:
+            return str(_Stamp.of(self._price_path()))
+        path = self._directory / COMPANY_FILES[kind]
+        return str(_Stamp.of(path)) if path.exists() else f"no {path.name}"
 
     def _fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         with self._parsing:
@@ -102,22 +140,22 @@ class FilesProvider:
             raise AmbiguousFile(self._directory, found)
         return self._directory / found[0]
 
-    def _fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
-        path = self._directory / PROFILE_FILE
+    def _look_up(self, kind: Kind, read: Callable[[Path, str], FileTable[T]], symbols: Sequence[str]) -> _Found[T]:
+        path = self._directory / COMPANY_FILES[kind]
         if not path.exists():
-            nothing = Unavailable(Reason.MISSING_DATA, f"there is no {PROFILE_FILE}")
-            return FetchedProfiles(self.name, {}, dict.fromkeys(symbols, nothing))
+            nothing = Unavailable(Reason.MISSING_DATA, f"there is no {path.name}")
+            return _Found({}, dict.fromkeys(symbols, nothing))
         with self._parsing:
-            table = self._load_profiles(path)
-        known = {symbol: table.profiles.get(canonical(symbol)) for symbol in symbols}
-        found = {s: facts.model_copy(update={"symbol": s}) for s, facts in known.items() if facts is not None}
-        absent = Unavailable(Reason.MISSING_DATA, f"not in {PROFILE_FILE}")
-        asked = {canonical(symbol) for symbol in symbols}
-        findings = tuple(f for f in table.findings if f.symbol is None or canonical(f.symbol) in asked)
-        return FetchedProfiles(self.name, found, {s: absent for s in symbols if s not in found}, findings)
+            table = self._load_table(kind, path, read)
+        asked = {symbol: canonical(symbol) for symbol in symbols}
+        found = {symbol: table.by_symbol[key] for symbol, key in asked.items() if key in table.by_symbol}
+        absent = Unavailable(Reason.MISSING_DATA, f"not in {path.name}")
+        keys = set(asked.values())
+        findings = tuple(f for f in table.findings if f.symbol is None or canonical(f.symbol) in keys)
+        return _Found(found, {symbol: absent for symbol in symbols if symbol not in found}, findings)
 
-    def _load_profiles(self, path: Path) -> ProfileTable:
+    def _load_table(self, kind: Kind, path: Path, read: Callable[[Path, str], FileTable[T]]) -> FileTable[T]:
         stamp = _Stamp.of(path)
-        if self._profiles is None or self._profiles[0] != stamp:
-            self._profiles = (stamp, read_profiles(path, self.name))
-        return self._profiles[1]
+        if kind not in self._tables or self._tables[kind][0] != stamp:
+            self._tables[kind] = (stamp, read(path, self.name))
+        return self._tables[kind][1]

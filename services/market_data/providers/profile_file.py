@@ -3,13 +3,12 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from services.market_data.core.findings import Finding, Rule
-from services.market_data.providers.csv_rows import CellReader
+from services.market_data.core.findings import Rule
+from services.market_data.providers.csv_rows import CellReader, FileTable
 from services.market_data.providers.price_table import canonical
 from shared.profile import DESCRIPTION_LENGTH, FACTS, ProfileFacts
 
@@ -29,15 +28,7 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
 _MONTH_AND_DAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileTable:
-    """Profiles by canonical symbol, and what could not be read."""
-
-    profiles: Mapping[str, ProfileFacts]
-    findings: tuple[Finding, ...]
-
-
-def read_profiles(path: Path, provider: str) -> ProfileTable:
+def read_profiles(path: Path, provider: str) -> FileTable[ProfileFacts]:
     """Read a profile file. A cell that cannot be read is left out and reported, the rest of its row is kept.
 
     Raises
@@ -53,7 +44,7 @@ def read_profiles(path: Path, provider: str) -> ProfileTable:
         if known is not profile:
             same = known.model_copy(update={"symbol": profile.symbol}) == profile
             cells.report(Rule.DUPLICATE_IDENTICAL if same else Rule.DUPLICATE_CONFLICTING, "the first row is kept")
-    return ProfileTable(profiles, tuple(cells.findings))
+    return FileTable(profiles, tuple(cells.findings))
 
 
 def _profile(row: Mapping[str, str], cells: CellReader) -> ProfileFacts:

@@ -16,11 +16,13 @@ A symbol that a provider does not know is no error but an `Unavailable` of that 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from services.market_data.core.findings import Finding
 from services.market_data.core.raw_bars import RawBars
+from services.market_data.core.statements import GivenStatement
 from shared.profile import ProfileFacts
 from shared.unavailable import Unavailable
 
@@ -124,15 +126,33 @@ class FetchedProfiles:
     findings: tuple[Finding, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedStatements:
+    """Statements of the symbols a provider knows, as it gives them, and why the others have none."""
+
+    provider: str
+    statements: Mapping[str, Sequence[GivenStatement]]
+    unavailable: Mapping[str, Unavailable]
+    findings: tuple[Finding, ...] = field(default=())
+
+
+class Kind(StrEnum):
+    """What a provider is asked for."""
+
+    BARS = "bars"
+    PROFILES = "profiles"
+    STATEMENTS = "statements"
+
+
 class Provider(Protocol):
-    """A source of bars and profiles."""
+    """A source of bars, profiles and statements."""
 
     @property
     def name(self) -> str:
         """Stored with every bar as its source."""
 
-    async def edition(self) -> str:
-        """Return a text that changes when the answers may have changed without time passing.
+    async def edition(self, kind: Kind) -> str:
+        """Return a text that changes when the answers of a kind may have changed without time passing.
 
         What was once found missing stays missing only within one edition: a price file that somebody completed is asked
         again for its old holes. Constant for a vendor whose history does not grow backward.
@@ -149,6 +169,15 @@ class Provider(Protocol):
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
         """Return the profiles of these distinct symbols.
+
+        Raises
+        ------
+        ProviderError
+            If no symbol could be answered for.
+        """
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
+        """Return the statements of these distinct symbols, named as they were asked for.
 
         Raises
         ------

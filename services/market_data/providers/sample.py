@@ -21,6 +21,8 @@ from services.market_data.providers.price_table import PriceTable, UnreadRows, c
 from services.market_data.providers.provider import (
     FetchedBars,
     FetchedProfiles,
+    FetchedStatements,
+    Kind,
     SampleNotInstalled,
     UnreadableFile,
 )
@@ -43,9 +45,9 @@ class SampleProvider:
         self._table: PriceTable | None = None
         self._parsing = threading.Lock()
 
-    async def edition(self) -> str:
+    async def edition(self, kind: Kind) -> str:
         """Return the version of the package."""
-        return _distribution(self._package).version
+        return "none" if kind is Kind.STATEMENTS else _distribution(self._package).version
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Return rows of the data files, see `Provider`."""
@@ -57,6 +59,11 @@ class SampleProvider:
         found = {s: SAMPLE_PROFILES[canonical(s)] for s in symbols if canonical(s) in SAMPLE_PROFILES}
         unknown = Unavailable(Reason.MISSING_DATA, "not in the sample")
         return FetchedProfiles(self.name, found, {s: unknown for s in symbols if s not in found})
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
+        """Return nothing: the sample has no statements."""
+        nothing = Unavailable(Reason.MISSING_DATA, "no statements in the sample")
+        return FetchedStatements(self.name, {}, dict.fromkeys(symbols, nothing))
 
     def _load(self) -> PriceTable:
         with self._parsing:

@@ -255,7 +255,7 @@ async def test_bar_that_a_corrected_file_changes_is_replaced_when_its_session_is
     assert await world.bars(calm) == before, "an unchanged bar keeps when it was fetched"
 
 
-async def a_service_s_edition(_: AskedProvider) -> str:
+async def a_service_s_edition(*_: object) -> str:
     return "only time changes its answers"
 
 

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.provider import FetchedBars, FetchedProfiles, TransientProviderError
+from services.market_data.providers.provider import (
+    FetchedBars,
+    FetchedProfiles,
+    FetchedStatements,
+    Kind,
+    TransientProviderError,
+)
 from services.market_data.providers.sample import SampleProvider
 from shared.unavailable import Reason, Unavailable
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
@@ -15,13 +21,16 @@ class Unreachable:
 
     name = "vendor"
 
-    async def edition(self) -> str:
+    async def edition(self, kind: Kind) -> str:
         return ""
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         raise TransientProviderError("vendor did not answer")
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+        raise TransientProviderError("vendor did not answer")
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
         raise TransientProviderError("vendor did not answer")
 
 
@@ -99,9 +108,9 @@ async def test_chain_takes_profiles_from_the_first_provider_that_has_them(tmp_pa
 
 async def test_chain_edition_changes_with_a_price_file_and_survives_a_missing_one(tmp_path: Path) -> None:
     chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
-    without = await chain.edition()
+    without = await chain.edition(Kind.BARS)
     write(tmp_path, GOOD)
-    with_file = await chain.edition()
+    with_file = await chain.edition(Kind.BARS)
     write(tmp_path, GOOD + "KO,2022-03-03,62.5,60.1\n")
 
-    assert len({without, with_file, await chain.edition()}) == 3
+    assert len({without, with_file, await chain.edition(Kind.BARS)}) == 3

@@ -6,7 +6,7 @@ import pytest
 
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.provider import Provider
+from services.market_data.providers.provider import Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from shared.calendar import sessions_between
 from shared.unavailable import Reason
@@ -73,7 +73,8 @@ class ProviderContract:
         assert set(fetched.unavailable) == {"NOSUCH"}
 
     async def test_edition_stays_while_nothing_changes(self, provider: Provider) -> None:
-        assert await provider.edition() == await provider.edition()
+        for kind in Kind:
+            assert await provider.edition(kind) == await provider.edition(kind)
 
 
 class TestFilesProviderContract(ProviderContract):
