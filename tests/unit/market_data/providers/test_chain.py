@@ -106,6 +106,29 @@ async def test_chain_takes_profiles_from_the_first_provider_that_has_them(tmp_pa
     assert fetched.attempts.unanswered == ("XYZ",)
 
 
+async def test_chain_takes_all_statements_of_a_symbol_from_the_first_provider_that_has_any(tmp_path: Path) -> None:
+    header = "symbol,statement,frequency,period_end,ebit\n"
+    first, second = tmp_path / "first", tmp_path / "second"
+    for directory, rows in (
+        (first, "KO,income,annual,2021-12-31,1\n"),
+        (second, "KO,income,annual,2021-12-31,2\nKO,income,annual,2020-12-31,3\nPEP,income,annual,2021-12-25,4\n"),
+    ):
+        directory.mkdir()
+        write(directory, header + rows, "fundamentals.csv")
+    chain = ProviderChain([Unreachable(), FilesProvider(first), SampleProvider(), FilesProvider(second)])
+
+    fetched = await chain.fetch_statements(["KO", "PEP", "XYZ"])
+
+    given = {s: [r.items["ebit"] for r in rows] for answer in fetched.answers for s, rows in answer.statements.items()}
+    assert given == {"KO": [1.0], "PEP": [4.0]}
+    assert fetched.attempts.undecided == ("XYZ",)
+    assert [a.detail for a in fetched.attempts.by_symbol["PEP"]] == [
+        "vendor did not answer",
+        "not in fundamentals.csv",
+        "no statements in the sample",
+    ]
+
+
 async def test_chain_edition_changes_with_a_price_file_and_survives_a_missing_one(tmp_path: Path) -> None:
     chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
     without = await chain.edition(Kind.BARS)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from services.market_data.core.bar_checks import Request, check_rows
+from services.market_data.core.statement_checks import check_statements
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import Kind, Provider
 from services.market_data.providers.sample import SampleProvider
@@ -13,6 +14,7 @@ from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
 
 PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
+STATEMENTS = "symbol,statement,frequency,period_end,net_income\naapl,income,annual,2021-09-25,94680000000\n"
 
 
 class ProviderContract:
@@ -72,6 +74,15 @@ class ProviderContract:
         assert fetched.profiles["AAPL"].sector == "Information Technology"
         assert set(fetched.unavailable) == {"NOSUCH"}
 
+    async def test_statements_are_of_the_symbols_asked_for_or_say_why_not(self, provider: Provider) -> None:
+        fetched = await provider.fetch_statements(["AAPL", "NOSUCH"])
+
+        assert fetched.provider == provider.name
+        assert {*fetched.statements, *fetched.unavailable} == {"AAPL", "NOSUCH"}
+        assert not fetched.statements.keys() & fetched.unavailable.keys()
+        assert all(row.period.symbol == symbol for symbol, rows in fetched.statements.items() for row in rows)
+        assert check_statements(fetched.statements.get("AAPL", ()), provider=provider.name, today=LAST).findings == ()
+
     async def test_edition_stays_while_nothing_changes(self, provider: Provider) -> None:
         for kind in Kind:
             assert await provider.edition(kind) == await provider.edition(kind)
@@ -82,6 +93,7 @@ class TestFilesProviderContract(ProviderContract):
     def provider(self, tmp_path: Path) -> Provider:
         write(tmp_path, GOOD)
         write(tmp_path, PROFILES, "profiles.csv")
+        write(tmp_path, STATEMENTS, "fundamentals.csv")
         return FilesProvider(tmp_path)
 
 
