@@ -14,11 +14,18 @@ from services.market_data.handlers.plan_run import plan_run
 from services.market_data.main import build
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.provider import FetchedBars
+from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements
 from services.market_data.settings import MarketDataSettings
 from shared.clock import FixedClock
 from shared.contracts.event import Event
-from shared.contracts.market_data import MarketDataDue, PriceBlock, PricesUpdated, ProfilesUpdated
+from shared.contracts.market_data import (
+    FundamentalsUpdated,
+    MarketDataDue,
+    PriceBlock,
+    PricesUpdated,
+    ProfilesUpdated,
+    Statement,
+)
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
@@ -41,11 +48,23 @@ class AskedProvider(FilesProvider):
         super().__init__(directory)
         self.name = name  # type: ignore[misc]
         self.asked: list[tuple[tuple[str, ...], date, date]] = []
+        self.asked_profiles: list[str] = []
+        self.asked_statements: list[str] = []
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Remember the question and answer it."""
         self.asked.append((tuple(symbols), first, last))
         return await super().fetch_bars(symbols, first, last)
+
+    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+        """Remember the question and answer it."""
+        self.asked_profiles += symbols
+        return await super().fetch_profiles(symbols)
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
+        """Remember the question and answer it."""
+        self.asked_statements += symbols
+        return await super().fetch_statements(symbols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +74,17 @@ class Announced:
     due: list[MarketDataDue]
     prices: list[PricesUpdated]
     profiles: list[ProfilesUpdated]
+    fundamentals: list[FundamentalsUpdated]
 
     @property
     def blocks(self) -> list[PriceBlock]:
         """The blocks of all parts that hold bars."""
         return [block for event in self.prices for block in event.blocks if block.symbols]
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements of all parts."""
+        return [statement for event in self.fundamentals for statement in event.statements]
 
     def sessions_of(self, symbol: str) -> list[date]:
         """The sessions on which a symbol is announced with a bar."""
@@ -85,6 +110,7 @@ class World:
     directory: PriceDirectory
     prefix: str
     providers: list[AskedProvider] = field(default_factory=list)
+    now: datetime = NOW
 
     @property
     def market(self) -> str:
@@ -101,7 +127,7 @@ class World:
         await self.plan(run)
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
-                await fetch_shard(due, uow, chain=ProviderChain(self.providers), clock=FixedClock(NOW))
+                await fetch_shard(due, uow, chain=ProviderChain(self.providers), clock=FixedClock(self.now))
         return await self.announced(run)
 
     async def announced(self, run: Run) -> Announced:
@@ -110,6 +136,7 @@ class World:
             due=await self._published(MarketDataDue, run),
             prices=await self._published(PricesUpdated, run),
             profiles=await self._published(ProfilesUpdated, run),
+            fundamentals=await self._published(FundamentalsUpdated, run),
         )
 
     async def plan(self, run: Run) -> list[MarketDataDue]:

@@ -97,7 +97,7 @@ def test_period_that_has_not_ended_is_rejected(days: int, accepted: bool) -> Non
 
 
 @pytest.mark.parametrize("items", [{}, {"ebit": math.nan}])
-def test_statement_without_a_usable_item_is_rejected(items: dict[str, float]) -> None:
+def test_statement_without_a_usable_item_is_rejected(items: dict[str, Any]) -> None:
     checked = check(given(**items))
 
     assert checked.statements == ()

@@ -169,10 +169,11 @@ def test_digest_tells_content_apart_and_not_where_it_stands() -> None:
 
 
 def test_digest_changes_when_a_derived_item_is_given() -> None:
-    margin = given(total_revenue=400.0, net_income=40.0)
+    (derived,) = completed(given(total_revenue=400.0, net_income=40.0))
+    (whole,) = completed(given(total_revenue=400.0, net_income=40.0, net_margin=0.1))
 
-    assert completed(margin)[0].items == completed(given(**completed(margin)[0].items))[0].items
-    assert completed(margin)[0].digest != completed(given(**completed(margin)[0].items))[0].digest
+    assert derived.items == whole.items
+    assert derived.digest != whole.digest
 
 
 def test_statement_counts_from_its_publication_else_from_the_reporting_lag_after_its_period() -> None:
