@@ -8,15 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from services.symbol_analytics.core.measures import METRICS
+from services.symbol_analytics.columns import FACTOR_COLUMNS
+from services.symbol_analytics.core.measures import FROM_PRICES, METRICS, RATIOS
 from services.symbol_analytics.repository import Slice, SymbolAnalyticsRepository
 from shared.clock import Clock
 from shared.contracts.event import Measure
 from shared.contracts.run import SYMBOL_PATTERN
+from shared.conventions import FACTORS
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 from shared.selection import SessionSelection
-from shared.unavailable import Reason
 
 Limit = Annotated[int, Query(ge=1, le=5_000, description="symbols a page")]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
@@ -59,25 +60,45 @@ class FactorView(BaseModel):
     source_date: date | None = Field(description="of when the provider's beta is, as far as it says")
 
 
-class SymbolFactors(BaseModel):
-    """The factor betas of a symbol as of a session."""
+class Trail(BaseModel):
+    """Whose numbers they are, and which inputs and version of the code they come from."""
 
     symbol: str
     as_of: date
     revision: int
     known_at: datetime
+    digest: str = Field(description="of everything that the numbers were computed from")
+    code_version: int
+
+
+class SymbolFactors(Trail):
+    """The factor betas of a symbol as of a session."""
+
     factor_set: dict[str, str | None]
     factors: list[FactorView]
 
 
-class SymbolMetrics(BaseModel):
-    """The daily metrics of a symbol as of a session."""
+class MetricView(Measure):
+    """A metric, or why there is none, and what it was measured from."""
 
-    symbol: str
-    as_of: date
-    revision: int
-    known_at: datetime
-    metrics: dict[str, Measure]
+    n_observations: int | None = Field(
+        default=None, description="closes of a return, returns of a volatility, also where they were too few"
+    )
+    first_session: date | None = Field(default=None, description="a return's base, or a volatility's first return")
+    last_session: date | None = None
+    basis: str | None = Field(
+        default=None,
+        description="of a ratio: ttm (sum of four quarters), quarterly, annual, profile (as the provider has it) or "
+        "profile_shares (its number of shares at our close)",
+    )
+    period_end: date | None = Field(default=None, description="of a ratio: of the statement or the profile's figure")
+
+
+class SymbolMetrics(Trail):
+    """The daily metrics of a symbol as of a session, and beside them the betas that its factors have, by factor."""
+
+    metrics: dict[str, MetricView]
+    betas: dict[str, Measure]
 
 
 class SymbolView(BaseModel):
@@ -142,19 +163,17 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
 def _symbol_factors(rows: Sequence[Any]) -> list[SymbolFactors]:
     views = []
-    for (as_of, symbol), group in groupby(rows, key=lambda row: (row.as_of, row.symbol)):
+    for _, group in groupby(rows, key=lambda row: (row.as_of, row.symbol)):
         entries = list(group)
+        newest = max(entries, key=lambda row: row.revision)
         views.append(
-            SymbolFactors(
-                symbol=symbol,
-                as_of=as_of,
-                revision=max(row.revision for row in entries),
-                known_at=max(row.known_at for row in entries),
-                factor_set=entries[0].factor_set,
-                factors=[_factor(row) for row in entries],
-            )
+            SymbolFactors(**_trail(newest), factor_set=newest.factor_set, factors=[_factor(row) for row in entries])
         )
     return views
+
+
+def _trail(row: Any) -> dict[str, Any]:
+    return {**{name: getattr(row, name) for name in Trail.model_fields}, "digest": row.digest.hex()}
 
 
 def _factor(row: Any) -> FactorView:
@@ -177,19 +196,30 @@ def _factor(row: Any) -> FactorView:
 def _symbol_metrics(rows: Sequence[Any]) -> list[SymbolMetrics]:
     return [
         SymbolMetrics(
-            symbol=row.symbol,
-            as_of=row.as_of,
-            revision=row.revision,
-            known_at=row.known_at,
-            metrics={name: _metric(row, name) for name in METRICS},
+            **_trail(row),
+            metrics={name: MetricView(**_cell(row, name), **_measured_from(row, name)) for name in METRICS},
+            betas={
+                factor: Measure(**_cell(row, column)) for factor, column in zip(FACTORS, FACTOR_COLUMNS, strict=True)
+            },
         )
         for row in rows
     ]
 
 
-def _metric(row: Any, name: str) -> Measure:
+def _cell(row: Any, name: str) -> dict[str, Any]:
     value = getattr(row, name)
     if value is not None:
-        return Measure(value=value)
+        return {"value": value}
     reason, detail = row.unavailable[name]
-    return Measure(reason=Reason(reason), detail=detail)
+    return {"reason": reason, "detail": detail}
+
+
+def _measured_from(row: Any, name: str) -> dict[str, Any]:
+    if name in RATIOS:
+        return {part: getattr(row, f"{name}_{part}") for part in ("basis", "period_end")}
+    if row.first_sessions is None:  # stored before they were
+        return {}
+    place = FROM_PRICES.index(name)
+    first = row.first_sessions[place]
+    last = row.as_of if first else None
+    return {"n_observations": row.n_observations[place], "first_session": first, "last_session": last}

@@ -6,11 +6,6 @@ from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactore
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def report_failed_factors(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
-    """Announce that the symbols of this shard have no betas."""
-    uow.emit(failed_table(SymbolsFactored, event, failure))
-
-
-async def report_failed_metrics(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
-    """Announce that the symbols of this shard have no metrics."""
-    uow.emit(failed_table(SymbolsMeasured, event, failure))
+async def report_failed_analysis(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the symbols of this shard have neither betas nor metrics."""
+    uow.emit(failed_table(SymbolsFactored, event, failure), failed_table(SymbolsMeasured, event, failure))

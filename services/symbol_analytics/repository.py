@@ -1,37 +1,23 @@
-"""The SQL of symbol_analytics: profiles, factor estimates, daily metrics."""
+"""The SQL of symbol_analytics: factor estimates and daily metrics."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.symbol_analytics.core.estimates import FactorEstimates
-from services.symbol_analytics.core.factors import FACTOR_METHODS
-from services.symbol_analytics.core.measures import METRICS
-from services.symbol_analytics.core.provider_betas import ProviderBetas
-from shared.contracts.market_data import Profile
+from services.symbol_analytics.columns import VALUE_COLUMNS
+from services.symbol_analytics.core.measures import RATIOS
 from shared.contracts.run import Run
-from shared.conventions import FACTORS, PROVIDER_BETA
-from shared.db.bulk import Columns, append_revisions, upsert
+from shared.conventions import FACTORS
+from shared.db.bulk import Columns, append_revisions
 from shared.factor_set import FactorSet
-from shared.unavailable import IntArray, Quantities, ReasonArray, Unavailable, nullable
 
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """What a result was computed for and from."""
-
-    symbols: tuple[str, ...]
-    as_of: date
-    digests: tuple[bytes, ...]
-    run_id: UUID
+_ORIGINS = [f"{ratio}_{part}" for ratio in RATIOS for part in ("basis", "period_end")]
+_METRIC_COLUMNS = ", ".join((*VALUE_COLUMNS, *_ORIGINS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +46,6 @@ class SymbolAnalyticsRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def store_profiles(self, profiles: Sequence[Profile]) -> None:
-        """Keep what the factors need of the profiles."""
-        columns: Columns = {
-            "symbol": [profile.symbol for profile in profiles],
-            "beta": [profile.beta for profile in profiles],
-            "beta_as_of": [profile.beta_as_of for profile in profiles],
-            "source": [profile.source for profile in profiles],
-        }
-        await upsert(self._connection, "profiles", columns, key=("symbol",))
-
-    async def load_provider_betas(self, symbols: Sequence[str]) -> ProviderBetas:
-        """Return the providers' betas, of when they are and whose."""
-        query = sa.text(
-            """
-            SELECT symbol, beta, beta_as_of, source FROM profiles
-            WHERE symbol = ANY(CAST(:symbols AS text[])) AND beta IS NOT NULL
-            """
-        )
-        rows = await self._connection.execute(query, {"symbols": list(symbols)})
-        known = {row.symbol: (row.beta, row.beta_as_of, row.source) for row in rows}
-        found = [known.get(symbol, (np.nan, None, None)) for symbol in symbols]
-        return ProviderBetas(
-            np.array([beta for beta, _, _ in found], dtype=np.float64),
-            np.array([day for _, day, _ in found], dtype="datetime64[D]"),
-            tuple(source for _, _, source in found),
-        )
-
     async def store_factor_set(self, factor_set: FactorSet) -> int:
         """Return the number of the factor set, giving it one if it is new."""
         definition = factor_set.model_dump_json()
@@ -102,55 +61,12 @@ class SymbolAnalyticsRepository:
             raise LookupError(f"factor set must be stored, was {definition}")
         return number
 
-    async def store_factors(
-        self,
-        computed: Computed,
-        estimates: FactorEstimates,
-        sessions: Sequence[date],
-        *,
-        provided: ProviderBetas,
-        factor_set_id: int,
-    ) -> int:
-        """Write one row per symbol and factor, where the inputs have changed; return how many."""
-        symbols, factors = len(computed.symbols), len(FACTORS)
-        reasons, details = _reasons(estimates.betas.unavailable)
-        nowhere = (None, None)
-        origins = [
-            origin if factor == PROVIDER_BETA else nowhere for origin in provided.origins() for factor in FACTORS
-        ]
-        columns: Columns = {
-            "symbol": [symbol for symbol in computed.symbols for _ in FACTORS],
-            "as_of": [computed.as_of] * (symbols * factors),
-            "factor": list(FACTORS) * symbols,
-            "digest": [digest for digest in computed.digests for _ in FACTORS],
-            "run_id": [computed.run_id] * (symbols * factors),
-            "factor_set_id": [factor_set_id] * (symbols * factors),
-            "method": [FACTOR_METHODS[factor] for factor in FACTORS] * symbols,
-            "beta": nullable(estimates.betas.values.ravel()),
-            "reason": reasons,
-            "detail": details,
-            "capped": estimates.capped.ravel(),
-            "r_squared": nullable(estimates.r_squared.values.ravel()),
-            "std_error": nullable(estimates.std_errors.values.ravel()),
-            "p_value": nullable(estimates.p_values.values.ravel()),
-            "n_observations": estimates.n_observations.ravel(),
-            "first_session": _sessions(estimates.first_row, sessions),
-            "last_session": _sessions(estimates.last_row, sessions),
-            "source": [source for source, _ in origins],
-            "source_date": [day for _, day in origins],
-        }
+    async def store_factors(self, columns: Columns) -> int:
+        """Write one row per session, symbol and factor, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_factors", columns, key=("as_of", "symbol", "factor"))
 
-    async def store_metrics(self, computed: Computed, metrics: Quantities) -> int:
-        """Write one row per symbol, where the inputs have changed; return how many."""
-        columns: dict[str, Any] = {
-            "symbol": list(computed.symbols),
-            "as_of": [computed.as_of] * len(computed.symbols),
-            "digest": list(computed.digests),
-            "run_id": [computed.run_id] * len(computed.symbols),
-            "unavailable": [_why(row) for row in metrics.unavailable],
-        }
-        columns |= {name: nullable(metrics.values[:, column]) for column, name in enumerate(METRICS)}
+    async def store_metrics(self, columns: Columns) -> int:
+        """Write one row per session and symbol, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
 
     async def list_factors(self, wanted: Slice) -> Sequence[Any]:
@@ -158,8 +74,9 @@ class SymbolAnalyticsRepository:
         query = sa.text(
             """
             SELECT DISTINCT ON (as_of, symbol, factor)
-                as_of, symbol, factor, revision, known_at, method, beta, reason, detail, capped, r_squared, std_error,
-                p_value, n_observations, first_session, last_session, source, source_date, definition AS factor_set
+                as_of, symbol, factor, revision, known_at, digest, code_version, method, beta, reason, detail, capped,
+                r_squared, std_error, p_value, n_observations, first_session, last_session, source, source_date,
+                definition AS factor_set
             FROM symbol_factors JOIN factor_sets USING (factor_set_id)
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
               AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))
@@ -175,7 +92,8 @@ class SymbolAnalyticsRepository:
         """Return the newest revision (known at that time) of each row of metrics, by as_of and symbol."""
         query = sa.text(
             f"""
-            SELECT DISTINCT ON (as_of, symbol) as_of, symbol, revision, known_at, unavailable, {", ".join(METRICS)}
+            SELECT DISTINCT ON (as_of, symbol) as_of, symbol, revision, known_at, digest, code_version, unavailable,
+                n_observations, first_sessions, {_METRIC_COLUMNS}
             FROM symbol_metrics
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
               AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))
@@ -238,18 +156,3 @@ class SymbolAnalyticsRepository:
             """
         )
         return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
-
-
-def _reasons(unavailable: ReasonArray) -> tuple[list[str | None], list[str | None]]:
-    flat: list[Unavailable | None] = unavailable.ravel().tolist()
-    reasons = [None if why is None else why.reason.value for why in flat]
-    return reasons, [None if why is None else why.detail for why in flat]
-
-
-def _why(row: ReasonArray) -> str:
-    reasons = {name: [why.reason.value, why.detail] for name, why in zip(METRICS, row, strict=True) if why is not None}
-    return json.dumps(reasons)
-
-
-def _sessions(rows: IntArray, sessions: Sequence[date]) -> list[date | None]:
-    return [sessions[row] if row >= 0 else None for row in rows.ravel().tolist()]

@@ -1,8 +1,7 @@
 """What symbol_analytics listens to."""
 
-from services.symbol_analytics.failures import report_failed_factors, report_failed_metrics
-from services.symbol_analytics.handlers.factor_symbols import factor_symbols
-from services.symbol_analytics.handlers.measure_symbols import measure_symbols
+from services.symbol_analytics.failures import report_failed_analysis
+from services.symbol_analytics.handlers.analyse_symbols import analyse_symbols
 from services.symbol_analytics.handlers.store_fundamentals import store_fundamentals
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from shared.bus.consume import Consume
@@ -19,5 +18,4 @@ def register(consume: Consume, *, inputs: FanIn, panel: PricePanel, factor_set: 
     consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
     consume(FundamentalsUpdated, store_fundamentals, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(SymbolAnalyticsDue, factor_symbols, on_failure=report_failed_factors, panel=panel, factor_set=factor_set)
-    consume(SymbolAnalyticsDue, measure_symbols, on_failure=report_failed_metrics, panel=panel)
+    consume(SymbolAnalyticsDue, analyse_symbols, on_failure=report_failed_analysis, panel=panel, factor_set=factor_set)

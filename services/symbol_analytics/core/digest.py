@@ -50,19 +50,24 @@ def factor_digests(
     return row_digests([simple_returns(closes[-n_sessions:]).T], labels, context=context)
 
 
-def metric_digests(close: FloatArray, adjusted: FloatArray) -> tuple[bytes, ...]:
+def metric_digests(
+    close: FloatArray, adjusted: FloatArray, split_factors: FloatArray, *, labels: Iterable[str]
+) -> tuple[bytes, ...]:
     """Return one digest per symbol of everything that its daily metrics are measured from.
 
     Adjusted closes count relative to the last one: a later dividend rescales all of them and changes no metric.
 
     Parameters
     ----------
-    close, adjusted : ndarray of shape (n_sessions, n_symbols)
-        Split-adjusted and total-return adjusted closes.
+    close, adjusted, split_factors : ndarray of shape (n_sessions, n_symbols)
+        Split-adjusted and total-return adjusted closes, and the factors.
+    labels : iterable of str
+        What else the row of a symbol holds numbers of: its fundamentals, its betas.
     """
     last = len(adjusted) - 1 - sessions_since_last_close(adjusted)  # beyond the end where there is none
     base = adjusted[np.minimum(last, len(adjusted) - 1), np.arange(adjusted.shape[1])]
-    return row_digests([close.T, (adjusted / base).T], [""] * close.shape[1], context=str(METRICS).encode())
+    blocks = [close.T, (adjusted / base).T, split_factors.T]
+    return row_digests(blocks, list(labels), context=str(METRICS).encode())
 
 
 def row_digests(blocks: Sequence[FloatArray], labels: Sequence[str], *, context: bytes) -> tuple[bytes, ...]:

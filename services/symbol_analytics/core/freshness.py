@@ -1,7 +1,11 @@
 """How old a symbol's last price is, and the reason when it is too old to date a result by."""
 
+from datetime import date
+
 import numpy as np
 
+from services.symbol_analytics.core.rows import is_available
+from shared.conventions import STALE_AFTER_SESSIONS
 from shared.unavailable import FloatArray, IntArray, Reason, ReasonArray, Unavailable
 
 
@@ -66,3 +70,23 @@ def why_not_current(closes: FloatArray, *, stale_after: int) -> ReasonArray:
         detail = f"last price is {sessions} sessions old, limit {stale_after}"
         unavailable[age == sessions] = Unavailable(Reason.STALE_INPUT, detail)
     return unavailable
+
+
+def why_no_close(closes: FloatArray, as_of: date) -> ReasonArray:
+    """Return for each symbol why it has no close at the last session, which is `as_of`, None where it has one.
+
+    Parameters
+    ----------
+    closes : ndarray of shape (n_sessions, n_symbols)
+        Oldest first.
+    as_of : date
+
+    Returns
+    -------
+    ndarray of object, shape (n_symbols,)
+        As of `why_not_current` with the limit STALE_AFTER_SESSIONS, and `MISSING_DATA` with a recent close.
+    """
+    reasons = why_not_current(closes, stale_after=STALE_AFTER_SESSIONS)
+    recent = np.isnan(closes[-1]) & is_available(reasons)
+    reasons[recent] = Unavailable(Reason.MISSING_DATA, f"no close at {as_of}")
+    return reasons

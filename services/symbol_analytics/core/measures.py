@@ -8,4 +8,6 @@ from shared.conventions import VOLATILITY_WINDOWS
 PRICE_RETURNS: Final = tuple(f"price_return_{horizon}" for horizon in HORIZONS)
 TOTAL_RETURNS: Final = tuple(f"total_return_{horizon}" for horizon in HORIZONS)
 VOLATILITIES: Final = tuple(f"volatility_{window}d" for window in VOLATILITY_WINDOWS)
-METRICS: Final = (*PRICE_RETURNS, *TOTAL_RETURNS, *VOLATILITIES)
+RATIOS: Final = ("market_cap", "pe_ratio", "pb_ratio", "ps_ratio", "ev_to_ebitda", "dividend_yield")
+FROM_PRICES: Final = (*PRICE_RETURNS, *TOTAL_RETURNS, *VOLATILITIES)
+METRICS: Final = (*FROM_PRICES, *RATIOS)

@@ -1,6 +1,7 @@
 """Returns over the usual horizons and realised volatility, all symbols at once (methodology, 4)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -8,14 +9,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, SESSION_HORIZONS
-from services.symbol_analytics.core.freshness import checked_closes, why_not_current
-from services.symbol_analytics.core.rows import is_available
+from services.symbol_analytics.core.freshness import checked_closes, why_no_close, why_not_current
+from services.symbol_analytics.core.rows import is_available, reason_where
 from shared.conventions import SESSIONS_PER_YEAR, STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
 
 # How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
 BASE_WITHIN_SESSIONS: Final = 5
+OUT_OF_RANGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "beyond the range of a float")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredPrices(Quantities):
+    """Numbers measured from prices, and what they were measured from; every array of shape (n_symbols, n_measures).
+
+    Parameters
+    ----------
+    n_observations : ndarray of int64
+        Closes of a return, returns of a volatility that were there, also where they were too few.
+    first_row : ndarray of int64
+        Row of the closes given, that is session, of a return's base and of a volatility's first return; -1 where there
+        is no number. The last row is always the last session.
+    """
+
+    n_observations: IntArray
+    first_row: IntArray
+
+
+def side_by_side(tables: Sequence[MeasuredPrices]) -> MeasuredPrices:
+    """Return the measures of several tables of the same symbols as one."""
+    return MeasuredPrices(
+        *(
+            np.concatenate([getattr(table, name) for table in tables], axis=1)
+            for name in ("values", "unavailable", "n_observations", "first_row")
+        )
+    )
 
 
 def split_adjusted_closes(closes: FloatArray, split_factors: FloatArray) -> FloatArray:
@@ -54,13 +83,18 @@ def split_adjusted_closes(closes: FloatArray, split_factors: FloatArray) -> Floa
     wrong = ~(np.isfinite(split_factors) & (split_factors > 0.0))
     if wrong.any():
         raise ValueError(f"split_factors must be positive and finite, was {split_factors[wrong][0]}")
-    later = np.ones_like(prices)
-    later[:-1] = np.cumprod(split_factors[:0:-1], axis=0)[::-1]
-    adjusted: FloatArray = prices / later
+    adjusted: FloatArray = prices / later_splits(split_factors)
     return adjusted
 
 
-def horizon_returns(closes: FloatArray, sessions: NDArray[np.datetime64]) -> Quantities:
+def later_splits(split_factors: FloatArray) -> FloatArray:
+    """Return for each session the product of the factors of later sessions, of the shape (n_sessions, n_symbols)."""
+    later = np.ones_like(split_factors)
+    later[:-1] = np.cumprod(split_factors[:0:-1], axis=0)[::-1]
+    return later
+
+
+def horizon_returns(closes: FloatArray, sessions: NDArray[np.datetime64]) -> MeasuredPrices:
     """Return the simple returns to the last session over every horizon of HORIZONS, in that order.
 
     The base is the last close on or before the horizon's anchor: a number of sessions back (1d, 5d), the same day some
@@ -78,9 +112,10 @@ def horizon_returns(closes: FloatArray, sessions: NDArray[np.datetime64]) -> Qua
 
     Returns
     -------
-    Quantities of shape (n_symbols, n_horizons)
+    MeasuredPrices of shape (n_symbols, n_horizons)
         Fractions, not annualised. `MISSING_DATA` without a close at as_of or near the anchor, `STALE_INPUT` if the
-        last close is too old, `INSUFFICIENT_HISTORY` if the first close, or the first session, is after the anchor.
+        last close is too old, `INSUFFICIENT_HISTORY` if the first close, or the first session, is after the anchor,
+        `DEGENERATE_INPUT` beyond the range of a float.
 
     Raises
     ------
@@ -99,12 +134,14 @@ def horizon_returns(closes: FloatArray, sessions: NDArray[np.datetime64]) -> Qua
     bases = {horizon: len(prices) - 1 - back for horizon, back in SESSION_HORIZONS.items()}
     for horizon, anchor in CALENDAR_HORIZONS.items():
         bases[horizon] = int(np.searchsorted(days, np.datetime64(anchor(as_of), "D"), side="right")) - 1
-    no_close_now = _why_no_close(prices, as_of)
+    no_close_now = why_no_close(prices, as_of)
     columns = [_return_from(prices, days, bases[horizon], horizon=horizon) for horizon in HORIZONS]
-    return _stacked([_first_reason(no_close_now, column) for column in columns])
+    return side_by_side([_first_reason(no_close_now, column) for column in columns])
 
 
-def realised_volatilities(adjusted_closes: FloatArray, *, windows: Sequence[int] = VOLATILITY_WINDOWS) -> Quantities:
+def realised_volatilities(
+    adjusted_closes: FloatArray, *, windows: Sequence[int] = VOLATILITY_WINDOWS
+) -> MeasuredPrices:
     """Return the annualised sample standard deviation of the last returns, for each window.
 
     Parameters
@@ -117,9 +154,9 @@ def realised_volatilities(adjusted_closes: FloatArray, *, windows: Sequence[int]
 
     Returns
     -------
-    Quantities of shape (n_symbols, n_windows)
+    MeasuredPrices of shape (n_symbols, n_windows)
         Fractions per year. Every return of the window must be there: otherwise `INSUFFICIENT_HISTORY` with the count,
-        or the reason for which the prices end before as_of.
+        or the reason for which the prices end before as_of; `DEGENERATE_INPUT` beyond the range of a float.
 
     Raises
     ------
@@ -135,22 +172,17 @@ def realised_volatilities(adjusted_closes: FloatArray, *, windows: Sequence[int]
     if min(windows) < 2 or max(windows) >= len(prices):
         raise ValueError(f"windows must lie in [2, {len(prices) - 1}], was {tuple(windows)}")
     not_current = why_not_current(prices, stale_after=STALE_AFTER_SESSIONS)
-    returns = np.ascontiguousarray(simple_returns(prices).T)  # (n_symbols, n_sessions - 1)
-    return _stacked([_first_reason(not_current, _volatility(returns[:, -window:])) for window in windows])
+    with np.errstate(over="ignore"):
+        returns = np.ascontiguousarray(simple_returns(prices).T)  # (n_symbols, n_sessions - 1)
+    return side_by_side([_first_reason(not_current, _volatility(returns, window)) for window in windows])
 
 
-def _why_no_close(closes: FloatArray, as_of: date) -> ReasonArray:
-    reasons = why_not_current(closes, stale_after=STALE_AFTER_SESSIONS)
-    recent = np.isnan(closes[-1]) & is_available(reasons)
-    reasons[recent] = Unavailable(Reason.MISSING_DATA, f"no close at {as_of}")
-    return reasons
-
-
-def _return_from(closes: FloatArray, days: NDArray[np.datetime64], base_row: int, *, horizon: str) -> Quantities:
-    """Return the returns of one horizon, (n_symbols,), from the last close on or before a row."""
+def _return_from(closes: FloatArray, days: NDArray[np.datetime64], base_row: int, *, horizon: str) -> MeasuredPrices:
+    """Return the returns of one horizon, (n_symbols, 1), from the last close on or before a row."""
     if base_row < 0:
         why = Unavailable(Reason.INSUFFICIENT_HISTORY, f"the base of {horizon} lies before {days[0]}")
-        return Quantities.unavailable_everywhere((closes.shape[1],), why)
+        nothing = Quantities.unavailable_everywhere((closes.shape[1],), why)
+        return _column(nothing, (~np.isnan(closes[-1])).astype(np.int64), -1)
     reach = 0 if horizon == "1d" else BASE_WITHIN_SESSIONS
     near = closes[max(base_row - reach, 0) : base_row + 1]
     age = np.argmax(~np.isnan(near[::-1]), axis=0)
@@ -161,31 +193,40 @@ def _return_from(closes: FloatArray, days: NDArray[np.datetime64], base_row: int
         Reason.MISSING_DATA, f"no close at {days[base_row]}" + (f" or {reach} sessions before" if reach else "")
     )
     unavailable[~begun] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"no close on or before {days[base_row]}")
-    return Quantities(closes[-1] / base - 1.0, unavailable)
+    n_closes = (~np.isnan(np.stack([base, closes[-1]]))).sum(axis=0)
+    with np.errstate(over="ignore"):
+        return _column(Quantities(closes[-1] / base - 1.0, unavailable), n_closes, base_row - age)
 
 
-def _volatility(returns: FloatArray) -> Quantities:
-    """Return the volatility over all the columns, (n_symbols,)."""
-    window = returns.shape[1]
-    counts = (~np.isnan(returns)).sum(axis=1)
-    mean = returns.sum(axis=1) / window
-    deviations = returns - mean[:, None]
-    variance = (deviations * deviations).sum(axis=1) / (window - 1)
+def _volatility(returns: FloatArray, window: int) -> MeasuredPrices:
+    """Return the volatility over the last returns, (n_symbols, 1), of (n_symbols, n_returns)."""
+    used = returns[:, -window:]
+    counts = (~np.isnan(used)).sum(axis=1)
     unavailable = np.full(counts.shape, None, dtype=object)
     for n in np.unique(counts[counts < window]).tolist():
         unavailable[counts == n] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {window} sessions")
-    return Quantities(np.sqrt(variance * SESSIONS_PER_YEAR), unavailable)
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviations = used - (used.sum(axis=1) / window)[:, None]
+        variance = (deviations * deviations).sum(axis=1) / (window - 1)
+        volatility = np.sqrt(variance * SESSIONS_PER_YEAR)
+    return _column(Quantities(volatility, unavailable), counts, returns.shape[1] - window + 1)
 
 
-def _first_reason(first: ReasonArray, column: Quantities) -> Quantities:
-    """Let the reasons of `first` precede those of the column, and hold NaN exactly where there is one."""
-    unavailable = np.where(is_available(first), column.unavailable, first)
-    available = is_available(unavailable)
-    return Quantities(np.where(available, column.values, np.nan), unavailable)
+def _column(measured: Quantities, n_observations: IntArray, first_row: IntArray | int) -> MeasuredPrices:
+    """Return one measure, (n_symbols, 1), of (n_symbols,); what overflowed has that reason."""
+    overflowed = is_available(measured.unavailable) & ~np.isfinite(measured.values)
+    unavailable = np.where(overflowed, reason_where(overflowed, OUT_OF_RANGE), measured.unavailable)
+    rows = np.broadcast_to(np.asarray(first_row, dtype=np.int64), measured.values.shape)
+    return MeasuredPrices(measured.values[:, None], unavailable[:, None], n_observations[:, None], rows[:, None])
 
 
-def _stacked(columns: Sequence[Quantities]) -> Quantities:
-    return Quantities(
-        np.stack([column.values for column in columns], axis=1),
-        np.stack([column.unavailable for column in columns], axis=1),
+def _first_reason(first: ReasonArray, column: MeasuredPrices) -> MeasuredPrices:
+    """Let the reasons of `first` precede those of the column, and hold NaN and no row exactly where there is one."""
+    unavailable = np.where(is_available(first), column.unavailable[:, 0], first)[:, None]
+    available = is_available(unavailable[:, 0])[:, None]
+    return MeasuredPrices(
+        np.where(available, column.values, np.nan),
+        unavailable,
+        column.n_observations,
+        np.where(available, column.first_row, -1),
     )

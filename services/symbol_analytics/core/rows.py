@@ -114,6 +114,13 @@ def is_available(unavailable: ReasonArray) -> BoolArray:
     return np.array([why is None for why in unavailable], dtype=np.bool_)
 
 
+def reason_where(where: BoolArray, why: Unavailable) -> ReasonArray:
+    """Return one reason where the condition holds, None elsewhere."""
+    reasons = np.full(where.shape, None, dtype=object)
+    reasons[where] = why
+    return reasons
+
+
 def why_unavailable(
     n_observations: IntArray, *, min_observations: int, symbol_varies: BoolArray, regressors_vary: BoolArray
 ) -> ReasonArray:

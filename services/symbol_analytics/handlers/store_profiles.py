@@ -1,13 +1,13 @@
-"""Keep what the factors need of the profiles, and count the part."""
+"""Keep what the numbers need of the profiles, and count the part."""
 
-from services.symbol_analytics.repository import SymbolAnalyticsRepository
+from services.symbol_analytics.fundamentals_repository import FundamentalsRepository
 from shared.bus.fan_in import FanIn
 from shared.contracts.market_data import ProfilesUpdated
 from shared.db.unit_of_work import UnitOfWork
 
 
 async def store_profiles(event: ProfilesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
-    """Store the providers' betas; the last part of the run starts its estimates."""
-    await SymbolAnalyticsRepository(uow.connection).store_profiles(event.profiles)
+    """Store currencies and figures; the last part of the run starts its estimates."""
+    await FundamentalsRepository(uow.connection).store_profiles(event.profiles)
 
     await inputs.arrive(event, (), uow)

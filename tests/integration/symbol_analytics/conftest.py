@@ -11,8 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.symbol_analytics.fan_out import fan_out_symbols
-from services.symbol_analytics.handlers.factor_symbols import factor_symbols
-from services.symbol_analytics.handlers.measure_symbols import measure_symbols
+from services.symbol_analytics.handlers.analyse_symbols import analyse_symbols
 from services.symbol_analytics.handlers.store_fundamentals import store_fundamentals
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from services.symbol_analytics.main import build
@@ -98,9 +97,7 @@ class Analytics:
             await store_fundamentals(FundamentalsUpdated(run=prices.run, part=ONLY_PART), uow, inputs=self.inputs)
         for due in await self.announced(SymbolAnalyticsDue, prices.run):
             async with self.service.unit_of_work() as uow:
-                await factor_symbols(due, uow, panel=self.panel, factor_set=FACTOR_SET)
-            async with self.service.unit_of_work() as uow:
-                await measure_symbols(due, uow, panel=self.panel)
+                await analyse_symbols(due, uow, panel=self.panel, factor_set=FACTOR_SET)
 
     async def announced(self, event_type: type[E], run: Run) -> list[E]:
         """Return the events of a run in the outbox."""

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from services.symbol_analytics.core.factors import estimate_factors
-from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.inputs import SESSIONS_NEEDED
 from shared.calendar import shift_session
@@ -120,7 +119,7 @@ async def test_factor_without_exactly_one_of_value_and_reason_is_refused_by_the_
             await connection.execute(spoil, {"name": name, "beta": beta, "reason": reason})
 
 
-@pytest.mark.parametrize("metric", [METRICS[0], METRICS[-1]])
+@pytest.mark.parametrize("metric", ["price_return_1d", "volatility_252d", "factor_market_beta"])
 async def test_metric_without_value_and_reason_is_refused_by_the_database(analytics: Analytics, metric: str) -> None:
     (name,) = new_symbols(1)
     await analytics.analyse(priced(for_symbols(name), {name: walk(10)}))

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -9,7 +9,7 @@ from services.symbol_analytics.core import digest
 from services.symbol_analytics.core.digest import DIGEST_BYTES, factor_digests, metric_digests, row_digests
 from services.symbol_analytics.core.parameters import FactorParameters
 from shared.factor_set import FactorSet
-from shared.unavailable import Quantities
+from shared.unavailable import FloatArray, Quantities
 from tests.unit.symbol_analytics.worlds import NO_PROFILE, STANDARD, World, no_provider_betas, random_world
 
 
@@ -29,6 +29,13 @@ def digests(
         provider_origins=[("files", beta_as_of)] * world.closes.shape[1],
         parameters=parameters or FactorParameters(),
     )
+
+
+def of_metrics(
+    close: FloatArray, adjusted: FloatArray, *, splits: FloatArray | None = None, labels: Sequence[str] | None = None
+) -> tuple[bytes, ...]:
+    factors = np.ones_like(close) if splits is None else splits
+    return metric_digests(close, adjusted, factors, labels=labels or [""] * close.shape[1])
 
 
 def test_digest_is_a_function_of_the_inputs_alone() -> None:
@@ -134,13 +141,25 @@ def test_digests_are_those_of_the_same_series_on_another_adjustment_basis(seed: 
     )
 
     assert digests(rescaled) == digests(world)
-    assert metric_digests(world.closes, rescaled.closes) == metric_digests(world.closes, world.closes)
+    assert of_metrics(world.closes, rescaled.closes) == of_metrics(world.closes, world.closes)
 
 
-def test_metric_digest_follows_either_kind_of_close_of_its_own_symbol() -> None:
+def test_metric_digest_follows_either_kind_of_close_and_the_splits_of_its_own_symbol() -> None:
     world = random_world()
-    changed = world.closes.copy()
+    changed, splits = world.closes.copy(), np.ones_like(world.closes)
     changed[17, 2] *= 1.0000001
-    before = metric_digests(world.closes, world.closes)
-    for after in (metric_digests(changed, world.closes), metric_digests(world.closes, changed)):
+    splits[17, 2] = 2.0
+    before = of_metrics(world.closes, world.closes)
+    for after in (
+        of_metrics(changed, world.closes),
+        of_metrics(world.closes, changed),
+        of_metrics(world.closes, world.closes, splits=splits),
+    ):
         assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
+
+
+def test_metric_digest_follows_what_else_the_row_of_its_symbol_is_made_of() -> None:
+    world = random_world(n_symbols=2)
+    before = of_metrics(world.closes, world.closes)
+    after = of_metrics(world.closes, world.closes, labels=["", "another net income"])
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False]

@@ -1,0 +1,116 @@
+"""From the analyses of a shard to the columns of its tables."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+
+from services.symbol_analytics.core.analysis import Analysis
+from services.symbol_analytics.core.digest import CODE_VERSION
+from services.symbol_analytics.core.factors import FACTOR_METHODS
+from services.symbol_analytics.core.measures import METRICS, RATIOS
+from shared.conventions import FACTORS, PROVIDER_BETA
+from shared.db.bulk import Columns
+from shared.unavailable import ReasonArray, nullable
+
+FACTOR_COLUMNS: Final = tuple(f"factor_{factor}" for factor in FACTORS)  # the betas beside the metrics
+VALUE_COLUMNS: Final = (*METRICS, *FACTOR_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Whose results they are, and of which run."""
+
+    symbols: tuple[str, ...]
+    run_id: UUID
+    factor_set_id: int
+
+
+def factor_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
+    """Return one row per session, symbol and factor."""
+    cells = len(shard.symbols) * len(FACTORS)
+    estimates = [analysis.estimates for analysis in analyses]
+    reasons, details = _reasons(np.concatenate([table.betas.unavailable.ravel() for table in estimates]))
+    origins = [origin for analysis in analyses for origin in _origins(analysis)]
+    return {
+        "symbol": [symbol for symbol in shard.symbols for _ in FACTORS] * len(analyses),
+        "as_of": [analysis.as_of for analysis in analyses for _ in range(cells)],
+        "factor": FACTORS * (len(shard.symbols) * len(analyses)),
+        "digest": [digest for analysis in analyses for digest in analysis.factor_digests for _ in FACTORS],
+        "code_version": [CODE_VERSION] * (cells * len(analyses)),
+        "run_id": [shard.run_id] * (cells * len(analyses)),
+        "factor_set_id": [shard.factor_set_id] * (cells * len(analyses)),
+        "method": [FACTOR_METHODS[factor] for factor in FACTORS] * (len(shard.symbols) * len(analyses)),
+        "beta": nullable(np.concatenate([table.betas.values.ravel() for table in estimates])),
+        "reason": reasons,
+        "detail": details,
+        "capped": np.concatenate([table.capped.ravel() for table in estimates]),
+        "r_squared": nullable(np.concatenate([table.r_squared.values.ravel() for table in estimates])),
+        "std_error": nullable(np.concatenate([table.std_errors.values.ravel() for table in estimates])),
+        "p_value": nullable(np.concatenate([table.p_values.values.ravel() for table in estimates])),
+        "n_observations": np.concatenate([table.n_observations.ravel() for table in estimates]),
+        "first_session": [
+            day for analysis in analyses for day in _sessions(analysis, analysis.estimates.first_row.ravel())
+        ],
+        "last_session": [
+            day for analysis in analyses for day in _sessions(analysis, analysis.estimates.last_row.ravel())
+        ],
+        "source": [source for source, _ in origins],
+        "source_date": [day for _, day in origins],
+    }
+
+
+def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
+    """Return one row per session and symbol: its metrics, and the betas that `factor_columns` has of them."""
+    tables = [_row_table(analysis) for analysis in analyses]
+    values = np.concatenate([table for table, _ in tables])
+    columns: dict[str, Any] = {
+        "symbol": list(shard.symbols) * len(analyses),
+        "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
+        "digest": [digest for analysis in analyses for digest in analysis.metric_digests],
+        "code_version": [CODE_VERSION] * len(values),
+        "run_id": [shard.run_id] * len(values),
+        "unavailable": [_why(row) for _, unavailable in tables for row in unavailable],
+        "n_observations": [row for analysis in analyses for row in analysis.measured.n_observations.tolist()],
+        "first_sessions": [_sessions(analysis, row) for analysis in analyses for row in analysis.measured.first_row],
+    }
+    columns |= {name: nullable(values[:, column]) for column, name in enumerate(VALUE_COLUMNS)}
+    for column, name in enumerate(RATIOS):
+        columns[f"{name}_basis"] = [basis for analysis in analyses for basis in analysis.ratios.bases[:, column]]
+        columns[f"{name}_period_end"] = [
+            day for analysis in analyses for day in analysis.ratios.period_ends[:, column].tolist()
+        ]
+    return columns
+
+
+def _row_table(analysis: Analysis) -> tuple[Any, ReasonArray]:
+    parts = (analysis.metrics, analysis.estimates.betas)
+    return (
+        np.concatenate([part.values for part in parts], axis=1),
+        np.concatenate([part.unavailable for part in parts], axis=1),
+    )
+
+
+def _origins(analysis: Analysis) -> list[tuple[str | None, date | None]]:
+    provided = zip(analysis.provided.sources.tolist(), analysis.provided.days.tolist(), strict=True)
+    return [origin if factor == PROVIDER_BETA else (None, None) for origin in provided for factor in FACTORS]
+
+
+def _reasons(unavailable: ReasonArray) -> tuple[list[str | None], list[str | None]]:
+    flat = unavailable.tolist()
+    reasons = [None if why is None else why.reason.value for why in flat]
+    return reasons, [None if why is None else why.detail for why in flat]
+
+
+def _why(row: ReasonArray) -> str:
+    known = zip(VALUE_COLUMNS, row.tolist(), strict=True)
+    return json.dumps({name: [why.reason.value, why.detail] for name, why in known if why is not None})
+
+
+def _sessions(analysis: Analysis, rows: Any) -> list[date | None]:
+    days = analysis.sessions.tolist()
+    return [days[row] if row >= 0 else None for row in rows.tolist()]

@@ -1,0 +1,119 @@
+"""Everything that is computed of a shard as of one session, from one cut of its prices and what was known then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from services.symbol_analytics.core.digest import factor_digests, metric_digests
+from services.symbol_analytics.core.estimates import FactorEstimates
+from services.symbol_analytics.core.factors import estimate_factors
+from services.symbol_analytics.core.fundamentals import Fundamentals
+from services.symbol_analytics.core.histories import DateArray, Figures
+from services.symbol_analytics.core.metrics import (
+    MeasuredPrices,
+    horizon_returns,
+    realised_volatilities,
+    side_by_side,
+    split_adjusted_closes,
+)
+from services.symbol_analytics.core.provider_betas import provider_betas
+from services.symbol_analytics.core.valuation_ratios import ValuationRatios, valuation_ratios
+from shared.factor_set import FactorSet
+from shared.unavailable import FloatArray, Quantities
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardPrices:
+    """What a shard's numbers of one session may see of its prices; the last row is that session.
+
+    Parameters
+    ----------
+    sessions : ndarray of datetime64[D], shape (n_sessions,)
+    close, adjusted, split : ndarray of shape (n_sessions, n_symbols)
+        As-traded closes, total-return adjusted closes and split factors.
+    proxies : mapping of str to ndarray of shape (n_sessions,)
+        Adjusted closes of the factor set's tickers.
+    """
+
+    sessions: DateArray
+    close: FloatArray
+    adjusted: FloatArray
+    split: FloatArray
+    proxies: Mapping[str, FloatArray]
+
+    @property
+    def as_of(self) -> date:
+        """The session of the last row."""
+        day: date = self.sessions[-1].tolist()
+        return day
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """The numbers of a shard as of one session, with the digests of what they were computed from, one per symbol.
+
+    `estimates` are of the shape (n_symbols, n_factors); `sessions` are those that rows of estimates and measures
+    count; `provided` are the providers' betas with their origin.
+    """
+
+    as_of: date
+    sessions: DateArray
+    provided: Figures
+    factor_digests: tuple[bytes, ...]
+    estimates: FactorEstimates
+    metric_digests: tuple[bytes, ...]
+    measured: MeasuredPrices
+    ratios: ValuationRatios
+
+    @property
+    def metrics(self) -> Quantities:
+        """The daily metrics, (n_symbols, n_metrics), in the order of METRICS."""
+        parts = (self.measured, self.ratios.quantities)
+        return Quantities(
+            np.concatenate([part.values for part in parts], axis=1),
+            np.concatenate([part.unavailable for part in parts], axis=1),
+        )
+
+
+def analyse(prices: ShardPrices, fundamentals: Fundamentals, *, factor_set: FactorSet) -> Analysis:
+    """Return the factor betas and the daily metrics of every symbol of a shard.
+
+    Parameters
+    ----------
+    prices : ShardPrices
+    fundamentals : Fundamentals
+        Of the same symbols; what counts from a later day is not seen.
+    factor_set : FactorSet
+        Which ticker stands for which factor.
+
+    Returns
+    -------
+    Analysis
+    """
+    as_of, adjusted = prices.as_of, prices.adjusted
+    known = fundamentals.known_at(as_of)
+    provided, betas = known.figures["beta"], provider_betas(fundamentals.figures["beta"], as_of)
+    origins = zip(provided.sources, provided.days.tolist(), strict=True)
+    of_factors = factor_digests(
+        adjusted, prices.proxies, factor_set=factor_set, provider_betas=betas, provider_origins=origins
+    )
+    close = split_adjusted_closes(prices.close, prices.split)
+    labels = (f"{digest.hex()} {label}" for digest, label in zip(of_factors, known.labels(), strict=True))
+    return Analysis(
+        as_of=as_of,
+        sessions=prices.sessions,
+        provided=provided,
+        factor_digests=of_factors,
+        estimates=estimate_factors(adjusted, prices.proxies, factor_set=factor_set, provider_betas=betas),
+        metric_digests=metric_digests(close, adjusted, prices.split, labels=labels),
+        measured=side_by_side(
+            [
+                horizon_returns(close, prices.sessions),
+                horizon_returns(adjusted, prices.sessions),
+                realised_volatilities(adjusted),
+            ]
+        ),
+        ratios=valuation_ratios(prices.close, prices.split, prices.sessions, known),
+    )
