@@ -19,7 +19,14 @@ from shared.bus.fan_in import FanIn
 from shared.calendar import sessions_between, shift_session
 from shared.clock import FixedClock
 from shared.contracts.event import Event, Failure
-from shared.contracts.market_data import FundamentalsUpdated, PriceBlock, PricesUpdated, Profile, ProfilesUpdated
+from shared.contracts.market_data import (
+    FundamentalsUpdated,
+    PriceBlock,
+    PricesUpdated,
+    Profile,
+    ProfilesUpdated,
+    Statement,
+)
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 from shared.factor_set import FactorSet
@@ -69,13 +76,12 @@ def priced(run: Run, closes: Mapping[str, FloatArray], *, missing: Sequence[str]
     return PricesUpdated(run=run, part=ONLY_PART, blocks=(block,), failures=failures)
 
 
-def profiled(run: Run, betas: Mapping[str, float]) -> ProfilesUpdated:
+def profiled(betas: Mapping[str, float]) -> tuple[Profile, ...]:
     """Return profiles with these betas."""
-    profiles = tuple(
+    return tuple(
         Profile(symbol=symbol, beta=beta, beta_as_of=SESSION, source="test", fetched_at=NOW)
         for symbol, beta in betas.items()
     )
-    return ProfilesUpdated(run=run, part=ONLY_PART, profiles=profiles)
 
 
 @dataclass(slots=True)
@@ -87,15 +93,20 @@ class Analytics:
     inputs: FanIn
     client: httpx.AsyncClient
 
-    async def analyse(self, prices: PricesUpdated, betas: Mapping[str, float] | None = None) -> None:
-        """Deliver the prices and profiles of a run, and the shards that follow from them."""
+    async def analyse(
+        self, prices: PricesUpdated, profiles: Sequence[Profile] = (), statements: Sequence[Statement] = ()
+    ) -> None:
+        """Deliver the prices, profiles and statements of a run, and the shards that follow from them."""
+        run = prices.run
+        profiles_updated = ProfilesUpdated(run=run, part=ONLY_PART, profiles=tuple(profiles))
+        fundamentals_updated = FundamentalsUpdated(run=run, part=ONLY_PART, statements=tuple(statements))
         async with self.service.unit_of_work() as uow:
             await store_prices(prices, uow, inputs=self.inputs)
         async with self.service.unit_of_work() as uow:
-            await store_profiles(profiled(prices.run, betas or {}), uow, inputs=self.inputs)
+            await store_profiles(profiles_updated, uow, inputs=self.inputs)
         async with self.service.unit_of_work() as uow:
-            await store_fundamentals(FundamentalsUpdated(run=prices.run, part=ONLY_PART), uow, inputs=self.inputs)
-        for due in await self.announced(SymbolAnalyticsDue, prices.run):
+            await store_fundamentals(fundamentals_updated, uow, inputs=self.inputs)
+        for due in await self.announced(SymbolAnalyticsDue, run):
             async with self.service.unit_of_work() as uow:
                 await analyse_symbols(due, uow, panel=self.panel, factor_set=FACTOR_SET)
 

@@ -15,7 +15,15 @@ from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable
-from tests.integration.symbol_analytics.conftest import FACTOR_SET, Analytics, new_symbols, priced, proxies, walk
+from tests.integration.symbol_analytics.conftest import (
+    FACTOR_SET,
+    Analytics,
+    new_symbols,
+    priced,
+    profiled,
+    proxies,
+    walk,
+)
 from tests.support.runs import SESSION, make_run
 
 
@@ -29,7 +37,9 @@ async def test_stored_factors_are_the_core_s_output_to_the_bit(analytics: Analyt
     closes[names[1]][:200] = np.nan
     series = {name: series[~np.isnan(series)] for name, series in closes.items()}
     run = for_symbols(*names)
-    await analytics.analyse(priced(run, {name: closes[name] for name in (names[0], names[2])}), {names[0]: 1.25})
+    await analytics.analyse(
+        priced(run, {name: closes[name] for name in (names[0], names[2])}), profiled({names[0]: 1.25})
+    )
     second = for_symbols(names[1])
     young = priced(second, {**{ticker: p[-66:] for ticker, p in proxies().items()}, names[1]: series[names[1]]})
     await analytics.analyse(young)
@@ -182,7 +192,7 @@ async def test_provider_beta_is_not_known_before_its_date_and_is_shown_with_its_
     (name,) = new_symbols(1)
     before = shift_session(SESSION, -1)
     run = make_run(first_session=before, last_session=SESSION, symbols=[name])
-    await analytics.analyse(priced(run, {name: walk(16)}), {name: 1.25})
+    await analytics.analyse(priced(run, {name: walk(16)}), profiled({name: 1.25}))
 
     entries = [(await analytics.shown(name, as_of))["factors"]["factors"] for as_of in (before, SESSION)]
     then, now = ({entry["factor"]: entry for entry in shown} for shown in entries)

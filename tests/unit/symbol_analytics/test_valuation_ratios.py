@@ -295,8 +295,9 @@ def test_split_leaves_every_ratio_as_it_was() -> None:
     assert values(ratios_of(FIFTY_TWO_WEEKS, close=closes, splits=split_at(day, 4.0))) == values(
         ratios_of(FIFTY_TWO_WEEKS)
     )
-    by_profile = Company(figures=[("shares_outstanding", date(2024, 7, 24), 10.0)])
-    assert ratio(ratios_of(by_profile, close=closes, splits=split_at(day, 4.0)), "market_cap") == 200.0
+    for dated, shares in ((date(2024, 7, 24), 10.0), (day, 40.0)):  # of its own day a number is that after the split
+        by_profile = Company(figures=[("shares_outstanding", dated, shares)])
+        assert ratio(ratios_of(by_profile, close=closes, splits=split_at(day, 4.0)), "market_cap") == 200.0
 
 
 def test_report_published_after_a_split_counts_the_new_shares() -> None:
