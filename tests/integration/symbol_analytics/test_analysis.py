@@ -108,7 +108,7 @@ async def test_shards_hold_every_symbol_of_the_run_once_and_stay_bounded(analyti
     due = await analytics.announced(SymbolAnalyticsDue, second)
     assert [part.part.index for part in due] == list(range(len(due)))
     assert {part.part.total for part in due} == {len(due)}
-    assert max(len(part.symbols) for part in due) * 100 <= 2_000
+    assert max(len(part.symbols) for part in due) * 100 <= 1_500
     assert sorted(symbol for part in due for symbol in part.symbols) == sorted([*names, *proxies()])
 
 
