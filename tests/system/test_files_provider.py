@@ -1,5 +1,6 @@
 """Bad input through the `files` provider: a typed reason where a person sees it, everything else goes on."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import date
 
@@ -118,6 +119,50 @@ async def test_bad_rows_are_findings_with_file_and_line_and_the_rest_is_loaded(
 
 def _symbol_on(lines: dict[str, int], number: int) -> str:
     return next(text.split(",")[0] for text, line in lines.items() if line == number)
+
+
+async def test_statements_of_a_file_are_announced_to_whoever_needs_them_and_a_restatement_as_a_revision(
+    platform: Platform, directory: PriceDirectory
+) -> None:
+    header = "symbol,statement,frequency,period_end,published_on,currency,total_revenue,net_income,total_assets"
+    rows = [
+        "GOOD,income,quarterly,2022-09-30,2022-11-01,USD,1000,100,",
+        "GOOD,balance,quarterly,2022-09-30,2022-11-01,USD,,,5000",
+        "GOOD,income,annual,2021-12-31,,USD,3600,much,",
+    ]
+    directory.write()
+    (directory.path / "fundamentals.csv").write_text("\n".join([header, *rows]) + "\n")
+
+    _, first = await onboard(platform, "with statements", "GOOD", as_of=LAST)
+    rows[0] = rows[0].replace(",100,", ",90,")
+    (directory.path / "fundamentals.csv").write_text("\n".join([header, *rows]) + "\n")
+    second = await platform.api.run(symbols=["GOOD"], last_session=str(LAST))
+
+    assert (first["status"], second["status"]) == ("completed", "completed")
+    announced = [await _announced_statements(platform, run["run"]["run_id"]) for run in (first, second)]
+    known = {(s["statement"], s["frequency"]): (s["revision"], s["counts_from"], s["items"]) for s in announced[0]}
+    assert known == {
+        ("income", "quarterly"): (
+            1,
+            "2022-11-01",
+            {"total_revenue": 1000.0, "net_income": 100.0, "net_margin": 0.1},
+        ),
+        ("balance", "quarterly"): (1, "2022-11-01", {"total_assets": 5000.0}),
+        ("income", "annual"): (1, "2022-03-31", {"total_revenue": 3600.0}),
+    }
+    assert [(s["statement"], s["revision"], s["items"]["net_margin"]) for s in announced[1]] == [("income", 2, 0.09)]
+    (period,) = (await platform.api.get("/fundamentals/GOOD", statement="income"))["periods"]
+    assert (period["revision"], period["items"]["net_income"], period["derived"]) == (2, 90.0, ["net_margin"])
+    (finding,) = await platform.api.get("/findings", rule="UNPARSABLE_NUMBER", symbol="GOOD")
+    assert (finding["file"], finding["line"], finding["day"]) == ("fundamentals.csv", 4, "2021-12-31")
+
+
+async def _announced_statements(platform: Platform, run_id: str) -> list[Json]:
+    query = (
+        "SELECT convert_from(value, 'UTF8')::jsonb -> 'statements' AS statements FROM market_data.outbox "
+        "WHERE topic = 'fundamentals.updated' AND run_id::text = $1"
+    )
+    return [statement for row in await platform.fetch(query, run_id) for statement in json.loads(row["statements"])]
 
 
 async def test_file_without_a_column_fails_the_cells_that_need_it_and_heals_when_it_is_repaired(

@@ -165,6 +165,7 @@ def test_digest_tells_content_apart_and_not_where_it_stands() -> None:
 
     (moved,) = completed(replace(filing, file="fundamentals.csv", line=7))
     assert moved.digest == completed(filing)[0].digest
+    assert completed(given(ebit=1.0, ebitda=2.0))[0].digest == completed(given(ebitda=2.0, ebit=1.0))[0].digest
     assert len({completed(each)[0].digest for each in (filing, *others)}) == 1 + len(others)
 
 
