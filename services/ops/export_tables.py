@@ -68,6 +68,7 @@ def _typed(entry: Mapping[str, Any], schema: pa.Schema) -> Row:
 _SUBJECT = [*_columns("as_of", _DAY), *_columns("symbol", pa.string())]
 _EVIDENCE = [*_columns("revision", pa.int64()), *_columns("known_at", _MOMENT)]
 _REASON = _columns("reason detail", pa.string())
+_TRAIL = [*_columns("digest", pa.string()), *_columns("code_version", pa.int64())]
 
 FACTORS: Final = pa.schema(
     [
@@ -81,10 +82,22 @@ FACTORS: Final = pa.schema(
         *_columns("n_observations", pa.int64()),
         *_columns("first_session last_session", _DAY),
         *_EVIDENCE,
+        *_TRAIL,
     ]
 )
 METRICS: Final = pa.schema(
-    [*_SUBJECT, *_columns("metric", pa.string()), *_columns("value", pa.float64()), *_REASON, *_EVIDENCE]
+    [
+        *_SUBJECT,
+        *_columns("metric", pa.string()),
+        *_columns("value", pa.float64()),
+        *_REASON,
+        *_columns("basis", pa.string()),
+        *_columns("period_end", _DAY),
+        *_columns("n_observations", pa.int64()),
+        *_columns("first_session last_session", _DAY),
+        *_EVIDENCE,
+        *_TRAIL,
+    ]
 )
 SNAPSHOTS: Final = pa.schema(
     [

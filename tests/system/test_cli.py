@@ -148,6 +148,8 @@ def test_cli_shows_symbol_with_reason_for_every_number_it_lacks(platform: Path) 
     assert done.exit_code == 0
     assert "no proxy configured for growth" in done.stdout
     assert "market_beta" in done.stdout
+    assert "no statement with net_income is known" in done.stdout
+    assert "2022-11-25" in done.stdout  # the base of the one-day return
 
 
 @pytest.mark.parametrize("results", ["factors", "metrics", "snapshots", "positions", "risk"])

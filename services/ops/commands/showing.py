@@ -64,8 +64,7 @@ def show_symbol(options: ShowSymbolOptions) -> None:
         out.print(chart)
     out.print(_factor_table(found))
     if found["metrics"]:
-        rows = [measure_row(name, measure, digits=6) for name, measure in found["metrics"]["metrics"].items()]
-        out.print(table("metrics", ("metric", "value", "reason", "detail"), rows))
+        out.print(_metric_table(found["metrics"]["metrics"]))
 
 
 def _factor_table(found: dict[str, Any]) -> RenderableType:
@@ -84,3 +83,11 @@ def _factor_table(found: dict[str, Any]) -> RenderableType:
     ]
     title = f"{found['symbol']} as of {found['as_of']}"
     return table(title, ("factor", "beta", "reason", "detail", "proxy", "r2", "sessions", "note", ""), rows)
+
+
+def _metric_table(metrics: dict[str, Any]) -> RenderableType:
+    rows = []
+    for name, measure in metrics.items():
+        since = measure["period_end"] or measure["first_session"]
+        rows.append((*measure_row(name, measure, digits=6), measure["basis"] or "", since or ""))
+    return table("metrics", ("metric", "value", "reason", "detail", "basis", "of / since"), rows)

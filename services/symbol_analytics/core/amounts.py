@@ -118,7 +118,7 @@ def trailing_year(quarters: Periods, years: Periods, item: str, *, as_of: date, 
     apart = (quarters.ends[:, :-1] - quarters.ends[:, 1:]).astype(np.int64)  # of NaT the least integer
     consecutive = ((apart >= QUARTER_DAYS[0]) & (apart <= QUARTER_DAYS[1])).all(axis=1)
     sums = Amounts.of(quarters.items[item].sum(axis=1), basis=TTM, days=quarters.ends[:, 0])
-    sums = _absent(sums, quarters, f"no quarter with {item} is known")
+    sums = _absent(sums, quarters, item)
     sums = _stale(sums, as_of, QUARTER_STALE_DAYS)
     no_sum = Unavailable(Reason.MISSING_DATA, f"{item} is not known of four consecutive quarters")
     sums = sums.lacking(~consecutive | np.isnan(sums.values), no_sum)
@@ -147,15 +147,16 @@ def profile_figure(figures: Figures, name: str, *, as_of: date, basis: str = PRO
 def newest_of(periods: Periods, item: str, basis: str, *, as_of: date, currencies: TextArray) -> Amounts:
     """Return the item of the newest period of one frequency; parameters and reasons as of `trailing_year`."""
     found = Amounts.of(periods.items[item][:, 0], basis=basis, days=periods.ends[:, 0])
-    found = _absent(found, periods, f"no {basis} {item} is known")
+    found = _absent(found, periods, item)
     found = _stale(found, as_of, QUARTER_STALE_DAYS if basis == QUARTERLY else YEAR_STALE_DAYS)
     unknown = Unavailable(Reason.MISSING_DATA, f"the newest {basis} statement has no {item}")
     found = found.lacking(np.isnan(found.values), unknown)
     return _foreign(found, periods, currencies, depth=1)
 
 
-def _absent(amounts: Amounts, periods: Periods, detail: str) -> Amounts:
-    return amounts.lacking(~periods.present[:, 0], Unavailable(Reason.MISSING_DATA, detail))
+def _absent(amounts: Amounts, periods: Periods, item: str) -> Amounts:
+    why = Unavailable(Reason.MISSING_DATA, f"no statement with {item} is known")
+    return amounts.lacking(~periods.present[:, 0], why)
 
 
 def _stale(amounts: Amounts, as_of: date, limit: int) -> Amounts:

@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from services.ops.errors import Misused
+from services.ops.export_tables import EXPORTS
 from services.ops.exporting import Export, write_export
 
 
@@ -86,3 +88,26 @@ def test_export_to_unknown_ending_is_refused(tmp_path: Path) -> None:
 def test_export_to_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misused, match="cannot write"):
         write_export(_EXPORT, [], tmp_path / "nowhere" / "out.csv")
+
+
+def test_export_of_metrics_has_the_basis_and_the_period_of_a_ratio_and_the_trail_of_its_row() -> None:
+    none = dict.fromkeys(("reason", "detail", "n_observations", "first_session", "last_session"))
+    entry = {
+        "symbol": "AAPL",
+        "as_of": "2024-07-31",
+        "revision": 2,
+        "known_at": "2024-08-01T01:00:00Z",
+        "digest": "abc123",
+        "code_version": 1,
+        "metrics": {"pe_ratio": {**none, "value": 20.0, "basis": "ttm", "period_end": "2024-06-30"}},
+    }
+
+    (row,) = EXPORTS["metrics"].export.rows(entry)
+
+    assert (row["metric"], row["value"], row["basis"], row["period_end"]) == (
+        "pe_ratio",
+        20.0,
+        "ttm",
+        date(2024, 6, 30),
+    )
+    assert (row["digest"], row["code_version"], row["revision"]) == ("abc123", 1, 2)
