@@ -1,4 +1,4 @@
-"""What an assessment needs, loaded for each session of a run."""
+"""What an assessment needs, loaded session by session."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from services.risk.assessment import AssessmentInputs, FactorHistory, HeldBooks
-from services.risk.core.risk_inputs import RETURN_SESSIONS
+from services.risk.core.risk_inputs import PRICE_SESSIONS, RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.repository import RiskRepository
 from shared.contracts.run import Run
@@ -31,11 +31,17 @@ class InputLoader:
     panel: PricePanel
     factor_set: FactorSet
 
-    async def of_run(self, run: Run, portfolio_ids: Sequence[UUID]) -> list[AssessmentInputs]:
-        """Return the inputs of each session to assess on which any of the portfolios has a book, oldest first."""
+    async def sessions_of(self, run: Run, portfolio_ids: Sequence[UUID]) -> list[date]:
+        """Return the sessions to assess on which any of the portfolios has a book, oldest first.
+
+        Those of the run, those whose books it has revised, and those that corrections have touched since they were
+        assessed.
+        """
+        own = await self.repository.list_sessions(portfolio_ids, run)
+        touched = await self.repository.take_touched(portfolio_ids)
+        # After the corrections are seen: their prices were stored before them.
         await self.panel.refresh()
-        sessions = await self.repository.list_sessions(portfolio_ids, run)
-        return [await self.of_session(portfolio_ids, as_of) for as_of in sessions]
+        return sorted(touched.union(own))
 
     async def of_one(self, portfolio_id: UUID, as_of: date) -> AssessmentInputs:
         """Return the inputs of one portfolio at one session."""
@@ -60,7 +66,7 @@ class InputLoader:
         return FactorHistory(proxies, self._returns(tickers, as_of), self._episodes(tickers, as_of))
 
     def _returns(self, symbols: Sequence[str], as_of: date) -> FloatArray:
-        prices = self.panel.window(symbols, last=as_of, sessions=RETURN_SESSIONS + 1)
+        prices = self.panel.window(symbols, last=as_of, sessions=PRICE_SESSIONS)
         returns = simple_returns(prices.adjusted).T
         # Near the beginning of the calendar there are fewer sessions: nobody has a return before it.
         short = RETURN_SESSIONS - returns.shape[1]

@@ -1,5 +1,7 @@
 """The composition root of risk."""
 
+from functools import partial
+
 from services.risk import api, subscribers
 from services.risk.fan_out import fan_out_books
 from shared.bus.fan_in import FanIn
@@ -19,7 +21,7 @@ def build(common: CommonSettings, settings: FactorSettings | None = None, *, clo
     inputs = FanIn(
         stage="inputs",
         streams=(PricesUpdated.topic, ProfilesUpdated.topic, SymbolsFactored.topic),
-        fan_out=fan_out_books,
+        fan_out=partial(fan_out_books, factor_set=factor_set),
         deadline_s=common.fan_in_deadline_s,
     )
     subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=factor_set)

@@ -51,6 +51,20 @@ _LIST_SESSIONS = sa.text(
       AND (as_of BETWEEN :first AND :last OR run_id = :run_id) ORDER BY as_of
     """
 )
+# A symbol of null stands for a proxy: whatever looks at the factors sees its prices, and that is every book.
+_TOUCH_BOOKS = sa.text(
+    """
+    INSERT INTO touched_books (portfolio_id, as_of, run_id)
+    SELECT DISTINCT portfolio_id, as_of, CAST(:run_id AS uuid)
+    FROM books b JOIN unnest(CAST(:symbols AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]))
+            AS c (symbol, first, last)
+        ON as_of BETWEEN c.first AND c.last AND (c.symbol IS NULL OR c.symbol = ANY(b.symbols))
+    ON CONFLICT DO NOTHING
+    """
+)
+_TAKE_TOUCHED = sa.text(
+    "DELETE FROM touched_books WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) RETURNING as_of"
+)
 _LOAD_BETAS = sa.text(
     "SELECT symbol, betas, reasons, details FROM betas WHERE symbol = ANY(CAST(:symbols AS text[])) AND as_of = :as_of"
 )
@@ -179,6 +193,21 @@ class RiskRepository:
             "run_id": run.run_id,
         }
         return tuple((await self._connection.execute(_LIST_SESSIONS, wanted)).scalars())
+
+    async def touch_books(self, corrected: Sequence[tuple[str | None, date, date]], run: Run) -> None:
+        """Remember the books in these (symbol or None for all, first, last), to be assessed again."""
+        symbols, firsts, lasts = zip(*corrected, strict=True)
+        parameters = {
+            "run_id": run.run_id,
+            "symbols": list(symbols),
+            "firsts": list(firsts),
+            "lasts": list(lasts),
+        }
+        await self._connection.execute(_TOUCH_BOOKS, parameters)
+
+    async def take_touched(self, portfolio_ids: Sequence[UUID]) -> set[date]:
+        """Return the sessions on which a correction has touched a book of these, and forget them with the commit."""
+        return set((await self._connection.execute(_TAKE_TOUCHED, {"portfolio_ids": list(portfolio_ids)})).scalars())
 
     async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> HeldBooks:
         """Return the books as of exactly this session of those portfolios that have one, in cents."""

@@ -4,12 +4,16 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from shared.contracts.event import Event, Measure
 from shared.contracts.run import Contract
 
+MAX_HEADLINES = 2_000  # some 700 kB; the API pages through all of them
+
 
 class RiskDue(Event):
-    """The books of these portfolios are to be assessed: those of the run's sessions, and those that it has revised."""
+    """The books of these portfolios are to be assessed: those of the run's sessions, and those that it has touched."""
 
     topic: ClassVar[str] = "risk.due"
 
@@ -32,4 +36,4 @@ class PortfoliosAssessed(Event):
 
     topic: ClassVar[str] = "portfolios.assessed"
 
-    headlines: tuple[Headline, ...] = ()
+    headlines: tuple[Headline, ...] = Field(default=(), description="oldest first; the newest where there are many")

@@ -29,6 +29,8 @@ TREND_RETURNS: Final = TREND_WINDOW + TREND_SESSIONS - 1
 PERCENTILE_RETURNS: Final = TREND_WINDOW + PERCENTILE_SESSIONS - 1
 # Sessions of returns that an assessment needs.
 RETURN_SESSIONS: Final = PERCENTILE_RETURNS
+# Sessions of prices behind them; the betas of the same session look less far back.
+PRICE_SESSIONS: Final = RETURN_SESSIONS + 1
 
 
 @dataclass(frozen=True)

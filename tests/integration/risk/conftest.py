@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -104,5 +105,6 @@ async def risk_database(service_database: MakeServiceDatabase) -> ServiceDatabas
 async def risk(risk_database: ServiceDatabase) -> AsyncIterator[Risk]:
     service = build(risk_database.common)
     streams = (PricesUpdated.topic, ProfilesUpdated.topic, SymbolsFactored.topic)
-    yield Risk(service, PricePanel(service.engine), FanIn(stage="inputs", streams=streams, fan_out=fan_out_books))
+    fan_out = partial(fan_out_books, factor_set=FactorSet())
+    yield Risk(service, PricePanel(service.engine), FanIn(stage="inputs", streams=streams, fan_out=fan_out))
     await service.engine.dispose()

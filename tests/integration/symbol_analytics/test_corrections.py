@@ -131,7 +131,7 @@ async def test_result_whose_windows_no_longer_hold_the_corrected_bar_is_left_alo
 
 @pytest.mark.slow
 async def test_correction_under_many_results_is_cut_into_shards_whose_events_stay_small(analytics: Analytics) -> None:
-    names = new_symbols(50)
+    names = new_symbols(60)
     first = shift_session(SESSION, -39)
     closes = {name: walk(index) for index, name in enumerate(names)}
     await analytics.analyse(priced(run_over(first, SESSION, *names), closes))
