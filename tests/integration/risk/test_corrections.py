@@ -155,16 +155,18 @@ async def test_correction_that_changes_no_number_writes_nothing(risk: Risk) -> N
 
 @pytest.mark.parametrize("symbol", ["held", MARKET])
 async def test_book_whose_windows_no_longer_hold_the_corrected_bar_is_not_touched(risk: Risk, symbol: str) -> None:
-    owner, (held,) = uuid4(), new_symbols(1)
+    owner, stranger, (held, other) = uuid4(), uuid4(), new_symbols(2)
     edge = shift_session(SESSION, PRICE_SESSIONS - 1)
     days = (shift_session(SESSION, -1), SESSION, edge, shift_session(edge, 1))
     await risk.deliver(valued(make_run(), *(book(owner, {held: 1.0}, as_of=day) for day in days)))
+    await risk.deliver(valued(make_run(), book(stranger, {other: 1.0})))
     run = make_run()
     await risk.deliver(profiled(run, {}), factored(run, {}))
 
     await risk.deliver(corrected(run, {}, (held if symbol == "held" else symbol, SESSION)))
 
     assert await touched(risk, owner) == [(owner, SESSION), (owner, edge)]
+    assert await touched(risk, stranger) == ([] if symbol == "held" else [(stranger, SESSION)])
 
 
 @pytest.mark.parametrize(
