@@ -106,6 +106,26 @@ async def test_exit_entered_later_fixes_the_gain_of_its_session(books: Books) ->
     }
 
 
+async def test_exits_of_one_day_are_taken_in_the_order_in_which_they_were_entered(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+    prices = ("105", "106", "107", "108", "109", "110")
+
+    # Six parts of a share, then whatever is left: in any other order there would be nothing left for some of them.
+    path = f"/portfolios/{portfolio_id}/positions/{position_id}"
+    exits = [{"on": str(WEDNESDAY), "price": price, "quantity": "1"} for price in prices]
+    body = _terms(symbol, "10", exits=[*exits, {"on": str(WEDNESDAY), "price": "100"}])
+    await _revalued(books, await books.client.put(path, json=body), symbol)
+
+    found = (await _snapshots(books, portfolio_id))[str(WEDNESDAY)]
+    # Over the cost of 101: 4 + 5 + 6 + 7 + 8 + 9, and the other four at 100: -4
+    assert Decimal(found["realised_pnl"]) == 39 - 4
+    values = (await books.client.get(f"/portfolios/{portfolio_id}/values", params={"as_of": str(WEDNESDAY)})).json()
+    assert [(value["quantity"], value["oversold"]) for value in values] == [(0.0, False)]
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    assert [Decimal(entry["price"]) for entry in position["exits"]] == [*map(Decimal, prices), Decimal(100)]
+
+
 async def test_exit_before_the_entry_is_refused(books: Books) -> None:
     portfolio_id, position_id = await _valued(books, new_name())
 

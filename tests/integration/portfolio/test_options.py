@@ -127,6 +127,34 @@ async def test_option_waits_for_the_close_that_settles_it_and_is_revised_when_it
     assert str(FRIDAY) not in found
 
 
+async def test_option_entered_after_the_session_that_settles_its_expiration_ends_with_its_entry(books: Books) -> None:
+    underlying = new_name()
+    saturday = date(2025, 3, 8)
+    put = _call(new_name(), underlying, expires=saturday, entry_date=str(saturday), kind="LP")
+
+    _, values = await _valued(books, put, _underlying(underlying))
+
+    # Booked on Monday, when the underlying closes at 99: 2 x 100 x (100 - 99) for a cost of 600.
+    assert list(values) == [str(MONDAY)]
+    assert (values[str(MONDAY)]["mark"], values[str(MONDAY)]["pnl"]) == (1.0, "-400.00")
+
+
+async def test_corrected_contract_is_on_record(books: Books) -> None:
+    underlying = new_name()
+    option = _call(new_name(), underlying, expires=THURSDAY)
+    portfolio_id, _ = await _valued(books, option, _underlying(underlying))
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+
+    contract = {"underlying": underlying, "strike": "102", "expiration": str(THURSDAY)}
+    path = f"/portfolios/{portfolio_id}/positions/{position['position_id']}"
+    answer = await books.client.put(path, json={**option, "option": contract})
+    await books.value(await books.request(answer.raise_for_status().json()["run_id"]), {})
+
+    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()
+    assert (edit["before"]["option"]["strike"], edit["after"]["option"]) == ("100.0000", contract)
+    assert (await _values(books, portfolio_id))[str(THURSDAY)]["mark"] == 2.0
+
+
 async def test_option_that_had_expired_before_the_book_was_opened_is_not_held(books: Books) -> None:
     underlying = new_name()
     expired = _call(new_name(), underlying, expires=date(2025, 3, 7), entry_date="2025-01-06")
