@@ -1,136 +1,251 @@
-"""The predecessor's snapshots of the golden world: equal where it was right, different by its mistakes where not.
+"""The predecessor's tables of the golden world: equal where it was right, the right figure where it was not.
 
-The literals are `daily_pnl` of its snapshots, 13 to 23 October 2026, on the close of 12 October.
+Tests named `test_defect_g<number>` are about the mistakes that the README of the world lists.
 """
 
-import csv
-from datetime import date
-from decimal import Decimal
-from pathlib import Path
-from uuid import UUID
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from services.portfolio.core.book import Known, LastClose, Window, assemble, flows_by_session
-from services.portfolio.core.cents import cents_of
-from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType
-from services.portfolio.core.trades import Market
-from services.portfolio.core.valuation import Opening, Valuation, roll_forward
+from services.portfolio.core.marking import MarkSource
+from services.portfolio.core.positions import PositionType, is_option
+from tests.unit.portfolio.golden import DAYS, OPENING, Golden, closes, golden_world, stored
+from tests.unit.portfolio.rolls import NAN, dollars, position, roll
 
-INPUTS = Path(__file__).parents[2] / "golden" / "synthetic" / "inputs"
-OPENING = date(2026, 10, 12)
-DAYS = tuple(date(2026, 10, day) for day in (13, 14, 15, 16, 19, 20, 21, 22, 23))
-
-pytestmark = pytest.mark.skipif(not INPUTS.exists(), reason="the golden world is not there")
-
-THEIR_PNL = (
-    (-20312.6, -7138.44, -17611.04, -16963.75, 4192.33, 6533.11, 17352.08, 1000.4, -9572.23),  # P1 long only
-    (-25652.42, -6717.68, -13574.79, -20269.12, 4011.1, -1705.18, 22688.43, -1957.33, -10992.08),  # P2 130/30
-    (17518.75, -3568.49, 10318.48, 174.34, -6288.37, -12147.98, -5349.14, -5268.96, 2035.33),  # P3 net short
-    (-16225.95, -5551.94, -9978.65, -803.26, -283.15, -4387.71, 11116.41, -6610.82, -2175.98),  # P4 options
-    (-16205.13, 1202.14, -12418.82, -3129.56, 4857.56, 10570.89, 14672.52, 388.47, -9874.69),  # P5 privates and etfs
-    (-23290.28, -3117.1, -3889.64, -9425.72, 21092.74, 3321.6, 6804.69, -1765.56, -6130.84),  # P6 trading
-)
-P6_TRADING = 5
-# Each of up to 28 positions is rounded here, only the sum there.
-CENTS_OF_ROUNDING = 10
-
-
-def rows_of(name: str) -> list[dict[str, str]]:
-    with (INPUTS / name).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def positions_of_the_world() -> list[Position]:
-    exits = {
-        row["position_id"]: (Exit(date.fromisoformat(row["date"]), Decimal(row["price"]), Decimal(row["quantity"])),)
-        for row in rows_of("events.csv")
-        if row["kind"] == "close"
-    }
-    return [
-        Position(
-            UUID(row["position_id"]),
-            UUID(row["portfolio_id"]),
-            PositionTerms(
-                row["symbol"],
-                PositionType.PRIVATE if row["investment_class"] == "PRIVATE" else PositionType(row["position_type"]),
-                Decimal(row["quantity"]),
-                date.fromisoformat(row["entry_date"]),
-                Decimal(row["entry_price"]),
-                exits.get(row["position_id"], ()),
-            ),
-        )
-        for row in rows_of("positions.csv")
-    ]
-
-
-def flows_of_the_world() -> list[Flow]:
-    return [
-        Flow(
-            UUID(row["portfolio_id"]),
-            date.fromisoformat(row["date"]),
-            Decimal(row["amount"]) * (-1 if row["kind"] == "withdrawal" else 1),
-        )
-        for row in rows_of("events.csv")
-        if row["kind"] != "close"
-    ]
+UNTRADED = (0, 1, 2, 3, 4)  # long only, 130/30, net short, options, privates and funds
+P3_NET_SHORT, P4_OPTIONS, P6_TRADING = 2, 3, 5
+HALF_A_CENT = 0.005 + 1e-7
+# Each of up to 28 positions is rounded here, only their sum there.
+CENTS_OF_ROUNDING = 0.10
 
 
 @pytest.fixture(scope="module")
-def valued() -> Valuation:
-    books = rows_of("portfolios.csv")
-    portfolios = {UUID(row["portfolio_id"]): index for index, row in enumerate(books)}
-    equity = np.array([cents_of(Decimal(row["equity_balance"])) for row in books])
-    closes = pd.read_parquet(INPUTS / "prices.parquet").pivot_table(index="date", columns="symbol", values="close")
-    columns = {str(symbol): column for column, symbol in enumerate(closes.columns)}
-    table = closes.reindex(pd.Index([OPENING, *DAYS])).to_numpy(dtype=np.float64)
-    last = {symbol: LastClose(float(price)) for symbol, price in zip(columns, table[0], strict=True) if price > 0}
-    prices = table[1:].copy()
-    market = Market(prices, np.ones_like(prices), np.zeros_like(prices))
-    window = Window(OPENING, DAYS)
-    book = assemble(positions_of_the_world(), window, portfolios=portfolios, columns=columns, known=Known({}, last))
-    opening = Opening(equity, np.ones(equity.size), book.holdings)
-    flows = flows_by_session(flows_of_the_world(), window, portfolios=portfolios)
-    return roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
+def golden() -> Golden:
+    return golden_world()
 
 
-def theirs_less_ours(valued: Valuation, portfolio: int) -> list[float]:
-    ours = valued.portfolios.pnl[:, portfolio] / 100
-    return [theirs - mine for theirs, mine in zip(THEIR_PNL[portfolio], ours.tolist(), strict=True)]
+@pytest.mark.parametrize("portfolio", [*UNTRADED, P6_TRADING])
+def test_exposures_of_golden_books_are_theirs_to_the_cent(golden: Golden, portfolio: int) -> None:
+    lots = golden.lots_of(portfolio)
+    values = np.nan_to_num((golden.units() * golden.marks)[1:, lots])
+    unrounded = {
+        "long_value": np.maximum(values, 0).sum(axis=1),
+        "short_value": np.minimum(values, 0).sum(axis=1),
+        "gross_exposure": np.abs(values).sum(axis=1),
+        "net_exposure": values.sum(axis=1),
+    }
+    for column, expected in unrounded.items():
+        np.testing.assert_allclose(golden.theirs(portfolio, column), expected, rtol=0, atol=HALF_A_CENT, err_msg=column)
+        mine = golden.ours(portfolio, column.removesuffix("_value").removesuffix("_exposure"))
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=CENTS_OF_ROUNDING, err_msg=column)
 
 
-@pytest.mark.parametrize("portfolio", [0, 1, 2, 3, 4])
-def test_pnl_of_untraded_golden_books_is_that_of_the_predecessor(valued: Valuation, portfolio: int) -> None:
-    assert theirs_less_ours(valued, portfolio) == pytest.approx([0.0] * 9, abs=CENTS_OF_ROUNDING / 100)
+@pytest.mark.parametrize("portfolio", UNTRADED)
+def test_pnl_of_untraded_golden_books_is_theirs_to_the_cent(golden: Golden, portfolio: int) -> None:
+    lots = golden.lots_of(portfolio)
+    expected = (golden.units()[1:, lots] * np.diff(golden.marks[:, lots], axis=0)).sum(axis=1)
+
+    np.testing.assert_allclose(golden.theirs(portfolio, "daily_pnl"), expected, rtol=0, atol=HALF_A_CENT)
+    np.testing.assert_allclose(golden.ours(portfolio, "pnl"), expected, rtol=0, atol=CENTS_OF_ROUNDING)
 
 
-def test_defect_4_realised_pnl_counted_twice_is_gone(valued: Valuation) -> None:
-    # The three closing days of P6: 15, 19 and 21 October.
-    difference = theirs_less_ours(valued, P6_TRADING)
-    assert [difference[2], difference[4], difference[6]] == pytest.approx([6_722, 13_435, -9_298], abs=1)
-    # What exits gained over cost is still reported, and is theirs.
-    realised = valued.portfolios.realised[[2, 4, 6], P6_TRADING] / 100
-    assert realised.tolist() == pytest.approx([5_903.70, 13_729.18, -11_206.87], abs=0.01)
+@pytest.mark.parametrize("portfolio", UNTRADED)
+def test_equity_cash_and_sums_of_untraded_golden_books_are_theirs(golden: Golden, portfolio: int) -> None:
+    equity, pnl = golden.ours(portfolio, "equity"), golden.ours(portfolio, "pnl")
+    for column, mine in (
+        ("equity_balance", equity),
+        ("total_value", equity),
+        ("cash_value", golden.ours(portfolio, "cash")),
+        ("cumulative_pnl", np.cumsum(pnl)),
+    ):
+        np.testing.assert_allclose(mine, golden.theirs(portfolio, column), rtol=0, atol=CENTS_OF_ROUNDING)
+    returns = golden.valued.portfolios.daily_return.values[:, portfolio]
+    np.testing.assert_allclose(returns, golden.theirs(portfolio, "daily_return"), rtol=0, atol=0.6e-6)
+    for column in ("daily_realized_pnl", "cumulative_realized_pnl", "daily_capital_flow", "cumulative_capital_flow"):
+        assert not golden.theirs(portfolio, column).any()
+    assert not golden.ours(portfolio, "realised").any()
+    assert not golden.ours(portfolio, "flow").any()
 
 
-def test_defect_5_entry_day_from_the_previous_close_is_gone(valued: Valuation) -> None:
-    # The three entry days of P6: 14, 16 and 20 October.
-    difference = theirs_less_ours(valued, P6_TRADING)
-    assert [difference[1], difference[3], difference[5]] == pytest.approx([-879, 304, 359], abs=1)
+@pytest.mark.parametrize("portfolio", [*UNTRADED, P6_TRADING])
+def test_counts_of_golden_books_are_theirs(golden: Golden, portfolio: int) -> None:
+    for column, mine in (
+        ("num_positions", "positions"),
+        ("num_long_positions", "long_positions"),
+        ("num_short_positions", "short_positions"),
+    ):
+        assert golden.ours(portfolio, mine).tolist() == golden.theirs(portfolio, column).tolist()
 
 
-def test_defect_6_option_value_of_entry_is_gone(valued: Valuation) -> None:
-    # Their analytics carry the put at its cost of 76 200 for ever; the close of 23 October makes it 20 604.
-    puts = [row for row in positions_of_the_world() if row.terms.kind is PositionType.LP]
-    lot = [row.position_id for row in positions_of_the_world()].index(puts[0].position_id)
-    assert puts[0].terms.cost == 76_200
-    assert valued.positions.value[-1, lot] == 2_060_400
+def test_values_of_every_golden_position_are_theirs_to_the_cent(golden: Golden) -> None:
+    states = stored("positions_state")
+    theirs = states[states["market_value"].notna() & (states["quantity"] != 0) & (states["date"] > str(OPENING))]
+    values = golden.valued.positions
+    checked = 0
+    for row in theirs.itertuples():
+        session, lot = [str(day) for day in DAYS].index(row.date), golden.lot(row.position_id)
+        terms = golden.positions[lot].terms
+        if is_option(PositionType(row.position_type)) or terms.kind is PositionType.PRIVATE:
+            continue
+        if terms.entry_date > DAYS[session]:
+            # They value what is yet to be bought.
+            assert not values.active[session, lot], row
+            continue
+        assert (values.quantity[session, lot], values.mark[session, lot]) == (row.quantity, row.last_price), row
+        # Ties go to the even cent here, away from zero there.
+        worth = row.quantity * row.last_price
+        assert row.market_value == pytest.approx(worth, abs=HALF_A_CENT), row
+        assert values.value[session, lot] / 100 == pytest.approx(worth, abs=HALF_A_CENT), row
+        gain = row.quantity * (row.last_price - float(terms.entry_price))
+        assert row.unrealized_pnl == pytest.approx(gain, abs=HALF_A_CENT), row
+        assert values.unrealised[session, lot] / 100 == pytest.approx(gain, abs=2 * HALF_A_CENT), row
+        checked += 1
+    assert checked == 1_162
 
 
-def test_golden_trading_book_moves_cash_by_trades_and_flows_only(valued: Valuation) -> None:
-    cash = np.diff(valued.portfolios.cash[:, P6_TRADING]) / 100
+def test_flows_of_the_golden_world_are_booked_on_their_sessions(golden: Golden) -> None:
+    table = stored("equity_changes")
+    signed = table["amount"] * table["change_type"].map({"CONTRIBUTION": 1, "WITHDRAWAL": -1})
+    expected = dict(zip(table["change_date"], signed, strict=True))
+
+    flows = golden.ours(P6_TRADING, "flow")
+
+    assert {str(day): flow for day, flow in zip(DAYS, flows.tolist(), strict=True) if flow} == expected
+    np.testing.assert_array_equal(flows, golden.theirs(P6_TRADING, "daily_capital_flow"))
+    np.testing.assert_array_equal(np.cumsum(flows), golden.theirs(P6_TRADING, "cumulative_capital_flow"))
+
+
+def test_realised_events_of_the_golden_world_are_theirs_to_the_cent(golden: Golden) -> None:
+    events = stored("position_realized_events")
+    realised = np.zeros(len(DAYS))
+    for row in events.itertuples():
+        session, lot = [str(day) for day in DAYS].index(row.trade_date), golden.lot(row.position_id)
+        assert golden.valued.positions.realised[session, lot] / 100 == row.realized_pnl
+        held = np.abs(golden.units()[[session, session + 1], lot])
+        assert held[0] - held[1] == row.quantity_closed
+        realised[session] += row.realized_pnl
+
+    assert len(events) == 3
+    np.testing.assert_array_equal(golden.ours(P6_TRADING, "realised"), realised)
+    np.testing.assert_array_equal(golden.theirs(P6_TRADING, "daily_realized_pnl"), realised)
+
+
+def test_defect_g1_market_values_are_those_of_the_session_in_every_table(golden: Golden) -> None:
+    # Their second pipeline leaves every market value empty and weighs by cost. Ours: one value, in positions and sums.
+    table = closes()
+    values = golden.valued.positions
+    for lot, entry in enumerate(golden.positions):
+        if entry.terms.symbol not in table.columns:
+            continue
+        held = np.flatnonzero(values.quantity[:, lot])
+        np.testing.assert_array_equal(values.mark[held, lot], table[entry.terms.symbol].to_numpy()[1:][held])
+    for portfolio in range(6):
+        total = values.value[:, golden.lots_of(portfolio)].sum(axis=1)
+        np.testing.assert_array_equal(golden.valued.portfolios.net[:, portfolio], total)
+
+
+def _close_before(symbol: str, session: int) -> float:
+    return float(closes()[symbol].iloc[session])
+
+
+def _right_pnl_of_the_trading_book(golden: Golden) -> np.ndarray:
+    """Return their P&L less what they count twice and from the wrong price, each worked out from prices and trades."""
+    right = golden.theirs(P6_TRADING, "daily_pnl").copy()
+    for lot in golden.lots_of(P6_TRADING):
+        terms = golden.positions[lot].terms
+        quantity = float(terms.quantity)
+        if terms.entry_date in DAYS:
+            session = DAYS.index(terms.entry_date)
+            right[session] += quantity * (_close_before(terms.symbol, session) - float(terms.entry_price))
+        for closing in terms.exits:
+            session = DAYS.index(closing.on)
+            price, entered = float(closing.price), float(terms.entry_price)
+            # They add the gain since the entry and leave out the last day; only the last day is new.
+            closed = float(closing.quantity or 0) * np.sign(quantity)
+            right[session] += closed * ((price - _close_before(terms.symbol, session)) - (price - entered))
+    return right
+
+
+def test_defect_g4_realised_pnl_is_not_counted_twice(golden: Golden) -> None:
+    difference = golden.theirs(P6_TRADING, "daily_pnl") - golden.ours(P6_TRADING, "pnl")
+    # The three closing days: 15, 19 and 21 October.
+    assert difference[[2, 4, 6]].tolist() == pytest.approx([6_722, 13_435, -9_298], abs=1)
+    right = _right_pnl_of_the_trading_book(golden)
+    np.testing.assert_allclose(golden.ours(P6_TRADING, "pnl"), right, rtol=0, atol=CENTS_OF_ROUNDING)
+    # And so all that follows: equity from the first evening on, and cash.
+    opening = golden.holdings.equity[P6_TRADING] / 100
+    equity = opening + np.cumsum(right + golden.ours(P6_TRADING, "flow"))
+    np.testing.assert_allclose(golden.ours(P6_TRADING, "equity"), equity, rtol=0, atol=CENTS_OF_ROUNDING)
+
+
+def test_defect_g5_entry_day_is_marked_from_the_entry_price(golden: Golden) -> None:
+    difference = golden.theirs(P6_TRADING, "daily_pnl") - golden.ours(P6_TRADING, "pnl")
+    # The three entry days: 14, 16 and 20 October.
+    assert difference[[1, 3, 5]].tolist() == pytest.approx([-879, 304, 359], abs=1)
+    pnl = golden.valued.positions.pnl
+    entered = [lot for lot in golden.lots_of(P6_TRADING) if golden.positions[lot].terms.entry_date in DAYS]
+    for lot in entered:
+        terms = golden.positions[lot].terms
+        session = DAYS.index(terms.entry_date)
+        marked = float(terms.quantity) * (golden.marks[session + 1, lot] - float(terms.entry_price))
+        assert pnl[session, lot] / 100 == pytest.approx(marked, abs=2 * HALF_A_CENT)
+    assert len(entered) == 3
+
+
+def test_defect_g6_option_is_worth_its_close_every_session(golden: Golden) -> None:
+    # Their analytics carry the put at its cost of 76 200 for ever: no market value is ever stored for an option.
+    (put,) = [lot for lot in golden.lots_of(P4_OPTIONS) if golden.positions[lot].terms.kind is PositionType.LP]
+    states = stored("positions_state")
+    theirs = states[states["position_id"] == str(golden.positions[put].position_id)]
+    assert theirs["market_value"].isna().all()
+    assert golden.positions[put].terms.cost == 76_200
+    prices = closes()[golden.positions[put].terms.symbol].to_numpy()[1:]
+    assert golden.valued.positions.value[:, put].tolist() == np.rint(12 * 100 * prices * 100).tolist()
+    assert golden.valued.positions.value[-1, put] == 2_060_400
+
+
+def _concentration(values: np.ndarray) -> float:
+    weights = np.abs(values) / np.abs(values).sum()
+    return float(10_000 * (weights**2).sum())
+
+
+def test_defect_g7_concentration_is_that_of_the_session_and_not_of_the_evening_before(golden: Golden) -> None:
+    lots = golden.lots_of(P3_NET_SHORT)
+    values = golden.valued.positions.value[:, lots].astype(np.float64)
+    assert len({golden.positions[lot].terms.symbol for lot in lots}) == len(lots)
+    theirs = golden.theirs(P3_NET_SHORT, "hhi")
+
+    mine = [_concentration(row) for row in values]
+
+    assert theirs[1:].tolist() == pytest.approx(mine[:-1], abs=0.6e-4)
+    assert np.abs(theirs - mine).max() > 1
+
+
+def test_defect_g7_stale_price_is_dated_and_the_move_is_booked_when_it_comes() -> None:
+    # Theirs carries the price without a word, for ever, while P&L skips the position.
+    valued = roll([position("AAA", "10", "90")], {"AAA": [101, NAN, NAN, 105]}, before={"AAA": 100})
+    assert dollars(valued.portfolios.pnl) == [10, 0, 0, 40]
+    assert valued.positions.age[:, 0].tolist() == [0, 1, 2, 0]
+    assert valued.positions.source[1, 0] == MarkSource.CARRIED
+    assert valued.portfolios.stale[:, 0].tolist() == [0, 1, 1, 0]
+
+
+def test_defect_g7_split_is_no_loss() -> None:
+    # Theirs: 2 for 1 is a loss of a half.
+    valued = roll([position("AAA", "10", "90")], {"AAA": [51]}, before={"AAA": 100}, splits={"AAA": [2]})
+    assert dollars(valued.portfolios.pnl) == [20]
+    assert valued.positions.quantity[0, 0] == 20
+
+
+def test_defect_g22_debt_is_shown_as_negative_cash(golden: Golden) -> None:
+    # The same books with a million less of their own: theirs would all show a cash of nothing.
+    indebted = golden_world(less_equity="1000000")
+    difference = indebted.valued.portfolios.cash - golden.valued.portfolios.cash
+    assert set(np.unique(difference).tolist()) == {-100_000_000}
+    assert (indebted.valued.portfolios.cash[:, [0, 1, 3, 4]] < 0).all()
+
+
+def test_golden_trading_book_moves_cash_by_trades_and_flows_only(golden: Golden) -> None:
+    cash = np.diff(golden.ours(P6_TRADING, "cash"))
     bought = {1: 107 * 372.7488, 3: 82 * 487.7328, 5: 510 * 65.6336}
     sold = {2: 100 * 359.9798, 4: 204 * 361.0107, 6: -173 * 295.3686}
     flows = {7: -20_000.0}
