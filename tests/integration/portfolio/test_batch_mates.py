@@ -26,7 +26,7 @@ async def _valued_together(books: Books, *accepted: dict[str, Any], closes: dict
     return valued
 
 
-async def test_portfolio_whose_amounts_cannot_be_counted_does_not_stop_its_batch_mates(books: Books) -> None:
+async def test_defect_12_failed_portfolio_leaves_nothing_behind_and_stops_nobody(books: Books) -> None:
     symbol, huge = new_name(), new_name()
     good = await books.open((symbol, "10", WEEK[0], "99"))
     broken = await books.open((huge, "500000000000", WEEK[0], "1"))

@@ -41,7 +41,7 @@ def _terms(symbol: str, quantity: str, entered: date = TUESDAY, **changes: Any) 
     return {**terms, **changes}
 
 
-async def test_corrected_quantity_revises_the_sessions_from_the_entry_on(books: Books) -> None:
+async def test_defect_13_corrected_quantity_moves_cash_as_well_as_pnl(books: Books) -> None:
     symbol = new_name()
     portfolio_id, position_id = await _valued(books, symbol)
     before = datetime.now(UTC)
@@ -56,6 +56,7 @@ async def test_corrected_quantity_revises_the_sessions_from_the_entry_on(books: 
     }
     # 20 shares from 101 to 104
     assert Decimal(found[str(FRIDAY)]["equity"]) == Decimal("10060.00")
+    assert Decimal(found[str(FRIDAY)]["cash"]) == 10_000 - 20 * 101
     old = await _snapshots(books, portfolio_id, known_at=before.isoformat())
     assert Decimal(old[str(FRIDAY)]["equity"]) == Decimal("10030.00")
     assert found[str(FRIDAY)]["code_version"] == CODE_VERSION
@@ -73,7 +74,7 @@ async def test_trade_corrected_to_what_it_was_writes_nothing(books: Books) -> No
     assert await books.count("snapshots", portfolio_id) == len(WEEK)
 
 
-async def test_removed_position_leaves_the_equity_it_never_earned(books: Books) -> None:
+async def test_defect_o36_removed_position_leaves_the_equity_it_never_earned(books: Books) -> None:
     symbol = new_name()
     portfolio_id, position_id = await _valued(books, symbol)
 

@@ -74,7 +74,7 @@ async def test_position_in_the_future_is_refused_by_its_number(books: Books) -> 
     assert [error["field"] for error in answer.json()["errors"]] == ["positions.1"]
 
 
-async def test_name_that_is_taken_is_refused_and_the_first_portfolio_stays_as_it_is(books: Books) -> None:
+async def test_defect_o31_name_that_is_taken_leaves_the_first_portfolio_as_it_is(books: Books) -> None:
     first = body(csv=CSV + "AAPL,10,100,2025-03-03\n")
     portfolio_id = (await books.client.post("/portfolios", json=first)).json()["portfolio_id"]
 
@@ -116,7 +116,7 @@ async def test_flow_of_zero_and_flow_of_an_unknown_portfolio_are_refused(books: 
     assert (zero.status_code, unknown.status_code) == (422, 404)
 
 
-async def test_second_request_joins_the_calculation_under_way_until_it_has_ended(books: Books) -> None:
+async def test_defect_o25_second_request_joins_the_calculation_under_way(books: Books) -> None:
     accepted = await books.open(("AAPL", "1", WEEK[0], "100"))
     path = f"/portfolios/{accepted['portfolio_id']}/calculate"
 

@@ -43,7 +43,7 @@ async def _values(books: Books, portfolio_id: str) -> dict[str, Any]:
     return {entry["as_of"]: entry for entry in answer.raise_for_status().json()}
 
 
-async def test_option_is_exposed_to_its_underlying_by_its_delta(books: Books) -> None:
+async def test_defect_51_option_never_priced_is_exposed_by_its_delta(books: Books) -> None:
     name, underlying = new_name(), new_name()
     accepted = await books.open(positions=[_call(name, underlying, expires=date(2025, 9, 19))])
     run = await books.request(accepted["run_id"])

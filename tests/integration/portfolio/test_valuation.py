@@ -17,7 +17,7 @@ def cents(*amounts: str) -> list[Decimal]:
     return [Decimal(amount) for amount in amounts]
 
 
-async def test_sessions_since_the_opening_are_valued_oldest_first_to_the_cent(books: Books) -> None:
+async def test_defect_3_sessions_since_the_opening_are_valued_oldest_first(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     run = await books.request(accepted["run_id"])
@@ -32,7 +32,7 @@ async def test_sessions_since_the_opening_are_valued_oldest_first_to_the_cent(bo
     assert [(book.as_of, book.symbols, book.exposures) for book in valued.books] == [(WEEK[-1], (symbol,), (1042.5,))]
 
 
-async def test_skipped_sessions_are_valued_by_the_next_run(books: Books) -> None:
+async def test_defect_2_skipped_sessions_are_valued_by_the_next_run(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"), as_of=str(WEEK[0]))
     await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
@@ -44,7 +44,7 @@ async def test_skipped_sessions_are_valued_by_the_next_run(books: Books) -> None
     assert [(entry["as_of"], entry["revision"]) for entry in snapshots] == [(str(day), 1) for day in WEEK]
 
 
-async def test_flow_dated_back_through_the_api_recomputes_its_session_and_those_after(books: Books) -> None:
+async def test_defect_7_flow_dated_back_recomputes_its_session_and_those_after(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
@@ -65,7 +65,7 @@ async def test_flow_dated_back_through_the_api_recomputes_its_session_and_those_
     assert [second - first for first, second in pairwise(after)] == moves
 
 
-async def test_position_entered_back_in_time_recomputes_from_its_entry(books: Books) -> None:
+async def test_defect_p13_position_entered_back_in_time_recomputes_from_its_entry(books: Books) -> None:
     held, late = new_name(), new_name()
     accepted = await books.open((held, "10", FRIDAY_BEFORE, "90.00"))
     await books.value(await books.request(accepted["run_id"]), {held: CLOSES, late: CLOSES})
@@ -81,7 +81,7 @@ async def test_position_entered_back_in_time_recomputes_from_its_entry(books: Bo
     assert [Decimal(entry["pnl"]) for entry in snapshots[3:]] == cents("11.00", "7.50")
 
 
-async def test_missing_close_is_carried_and_healed_as_a_new_revision_when_it_arrives(books: Books) -> None:
+async def test_defect_o16_price_that_arrives_later_is_healed_as_a_new_revision(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     holed = {day: close for day, close in CLOSES.items() if day != WEEK[2]}
@@ -101,7 +101,7 @@ async def test_missing_close_is_carried_and_healed_as_a_new_revision_when_it_arr
     assert healed[-1] == carried[-1]
 
 
-async def test_unchanged_books_and_prices_write_nothing(books: Books) -> None:
+async def test_defect_p1_running_again_changes_no_money_and_writes_nothing(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
@@ -115,7 +115,7 @@ async def test_unchanged_books_and_prices_write_nothing(books: Books) -> None:
     assert {snapshot.revision for snapshot in valued.snapshots} == {1}
 
 
-async def test_two_runs_over_one_portfolio_are_valued_one_after_the_other(books: Books) -> None:
+async def test_defect_23_two_runs_over_one_portfolio_are_valued_one_after_the_other(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     first = await books.request(accepted["run_id"])
@@ -161,7 +161,7 @@ async def test_position_marked_at_cost_is_valued_again_when_the_close_of_its_ent
     assert healed[-1]["equity"] == at_cost[-1]["equity"]
 
 
-async def test_close_corrected_under_existing_snapshots_revises_them_and_nothing_twice(books: Books) -> None:
+async def test_defect_5_corrected_close_revises_existing_snapshots_and_nothing_twice(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})

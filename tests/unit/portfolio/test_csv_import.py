@@ -134,7 +134,7 @@ def test_file_reports_all_errors_of_all_rows_at_once() -> None:
     ]
 
 
-def test_row_that_repeats_symbol_and_entry_date_names_the_first_line() -> None:
+def test_defect_o32_row_that_repeats_another_names_its_line() -> None:
     outcome = parse("AAPL,1,5,2025-01-06", "AAPL,1,5,2025-01-07", "aapl,2,6,2025-01-06")
     assert found(outcome) == [(4, "Symbol", "ERR_POS_023")]
     assert "line 2" in outcome.errors[0].message

@@ -23,7 +23,7 @@ def test_multiplier_is_a_hundred_for_options_only(kind: str, times: int) -> None
     ("kind", "quantity"),
     [("LONG", -1), ("LC", -1), ("LP", -1), ("SHORT", 1), ("SC", 1), ("SP", 1), ("PRIVATE", 0), ("LONG", 0)],
 )
-def test_terms_whose_sign_is_not_that_of_their_type_are_refused(kind: str, quantity: int) -> None:
+def test_defect_15_quantity_whose_sign_is_not_that_of_its_type_is_refused(kind: str, quantity: int) -> None:
     with pytest.raises(ValueError, match="sign"):
         PositionTerms("AAA", PositionType(kind), Decimal(quantity), DAY, Decimal(1))
 

@@ -45,7 +45,7 @@ def test_roll_forward_of_june_pnl_is_marked_from_entry_prices_over_every_session
     assert dollars(the_book_of_june().portfolios.pnl) == [1900, 300, 130, 410, -240, 210, 160, 160]
 
 
-def test_roll_forward_of_june_saturday_withdrawal_belongs_to_monday() -> None:
+def test_defect_7_withdrawal_on_a_saturday_belongs_to_monday() -> None:
     assert dollars(the_book_of_june().portfolios.flow) == [0, 0, 5000, 0, 0, -1000, 0, 0]
 
 
@@ -94,7 +94,7 @@ def test_roll_forward_of_june_stale_position_tells_its_age_and_the_fund_its_sour
     assert set(positions.source[:, 3].tolist()) == {MarkSource.COST}
 
 
-def test_pnl_first_session_of_an_inherited_book_starts_at_the_previous_close() -> None:
+def test_defect_16_first_session_of_a_book_earns_its_move_from_the_close_before() -> None:
     # Bought long ago at 90, worth 100 when the portfolio arrives: 101 - 100, never 101 - 90.
     valued = roll([position("AAA", "100", "90")], {"AAA": [101]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [100]
@@ -102,7 +102,7 @@ def test_pnl_first_session_of_an_inherited_book_starts_at_the_previous_close() -
     assert dollars(valued.positions.unrealised) == [1_100]
 
 
-def test_exit_full_books_exit_price_less_last_mark_once() -> None:
+def test_defect_1_realised_pnl_is_not_added_on_top_of_marks() -> None:
     # Closes 100, 110; all 100 sold at 120 on 4 June. The predecessor adds the 3 000 from entry on top: 104 000.
     sold = position("AAA", "100", "90", exits=(Exit(D4, Decimal(120)),))
     valued = roll([sold], {"AAA": [100, 110, 120]}, before={"AAA": 100})
@@ -129,7 +129,7 @@ def test_exit_partial_marks_the_sold_part_to_the_exit_price_and_the_rest_to_the_
     assert dollars(valued.positions.unrealised)[2] == 1_800  # 60 (120 - 90)
 
 
-def test_exit_in_the_close_case_with_a_zero_close_carries_the_last_close() -> None:
+def test_defect_10_zero_close_is_no_close_and_no_gain_the_day_after() -> None:
     # Closes 100, 0, 102: the predecessor books P&L 0, 0, 10 200.
     valued = roll([position("AAA", "100", "90")], {"AAA": [100, 0, 102]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [0, 0, 200]
@@ -279,7 +279,7 @@ def test_twr_index_ends_with_a_loss_above_the_capital() -> None:
     assert isinstance(valued.portfolios.twr.at((2, 0)), Unavailable)
 
 
-def test_flow_is_capital_from_the_open_and_never_performance() -> None:
+def test_defect_20_flow_is_capital_from_the_open_and_never_performance() -> None:
     valued = roll([position("AAA", "10", "50")], {"AAA": [55]}, before={"AAA": 50}, equity="500", flows=[(D2, "500")])
     assert valued.portfolios.daily_return.values[0, 0] == 0.05
     assert dollars(valued.portfolios.equity) == [1_050]
