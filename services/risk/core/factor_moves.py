@@ -143,10 +143,27 @@ def _why_missing(returns: FloatArray, proxy: str | None) -> Unavailable | None:
 def _covariance(factor_returns: FloatArray, available: BoolArray) -> FloatArray:
     covariance = np.full((len(RISK_FACTORS), len(RISK_FACTORS)), np.nan)
     if available.any():
-        age = np.arange(EWMA_WINDOW)[::-1]
-        known = np.cov(factor_returns[available, -EWMA_WINDOW:], aweights=EWMA_DECAY**age, ddof=0)
-        covariance[np.ix_(available, available)] = known
+        covariance[np.ix_(available, available)] = weighted_covariance(factor_returns[available, -EWMA_WINDOW:])
     return covariance
+
+
+def weighted_covariance(returns: FloatArray, *, decay: float = EWMA_DECAY) -> FloatArray:
+    """Return the covariance with weights that fall by `decay` a session, the newest one's first (RiskMetrics 1996).
+
+    Parameters
+    ----------
+    returns : ndarray of shape (k, n_sessions)
+        Oldest first, none missing.
+    decay : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of shape (k, k)
+        About the weighted means, without a correction for them.
+    """
+    age = np.arange(returns.shape[1])[::-1]
+    return np.atleast_2d(np.cov(returns, aweights=decay**age, ddof=0))
 
 
 def _largest(factor_returns: FloatArray, available: BoolArray) -> FloatArray:

@@ -61,7 +61,7 @@ def har_forecast(series: ReturnSeries) -> HarForecast:
 
     absolute = np.abs(series.values)
     lagged = _lagged_means(absolute)  # (n_portfolios, n_rows + 1, 3); the last row is today's
-    coefficients, r_squared, n_rows = _fit(lagged[:, :-1], absolute[:, _LONGEST:])
+    coefficients, r_squared, n_rows = least_squares(lagged[:, :-1], absolute[:, _LONGEST:])
     flat = np.isnan(coefficients).any(axis=1) & ~reasons.astype(np.bool_)
     reasons[flat] = NO_VARIATION
     mean = _iterate(coefficients, absolute[:, -_LONGEST:])
@@ -82,8 +82,22 @@ def _lagged_means(absolute: FloatArray) -> FloatArray:
     return np.stack([stretches[..., -lag:].sum(axis=-1) / lag for lag in HAR_LAGS], axis=-1)
 
 
-def _fit(regressors: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Return least-squares coefficients (n, 4), R squared (n,) and rows (n,); NaN where the regressors do not vary."""
+def least_squares(regressors: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Regress the target of each portfolio on its own three regressors, with intercept.
+
+    Parameters
+    ----------
+    regressors : ndarray of shape (n_portfolios, n_rows, len(HAR_LAGS))
+    target : ndarray of shape (n_portfolios, n_rows)
+        A row with a NaN on either side is left out.
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_portfolios, 1 + len(HAR_LAGS))
+        The intercept first; NaN where the regressors do not vary independently.
+    r_squared : ndarray of shape (n_portfolios,)
+    n_rows : ndarray of int64, shape (n_portfolios,)
+    """
     present = np.isfinite(regressors).all(axis=-1) & np.isfinite(target)
     rows = np.maximum(present.sum(axis=1), 1)
     x = np.where(present[..., None], regressors, 0.0).transpose(0, 2, 1).copy()  # (n, 3, rows): contiguous sums

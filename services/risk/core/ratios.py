@@ -32,7 +32,9 @@ def quantities(values: FloatArray, reasons: ReasonArray) -> Quantities:
     overflown = ~against & ~np.isfinite(values)
     if not overflown.any():
         return Quantities(np.where(against, np.nan, values), reasons)
-    return Quantities(np.where(against | overflown, np.nan, values), np.where(overflown, TOO_LARGE, reasons))
+    told = reasons.copy()
+    told[overflown] = TOO_LARGE
+    return Quantities(np.where(against | overflown, np.nan, values), told)
 
 
 def over_equity(books: Books, amounts: FloatArray) -> Quantities:

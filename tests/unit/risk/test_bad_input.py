@@ -60,6 +60,13 @@ def _fill(value: float, *, until: int | None = None) -> Callable[[FloatArray], N
     return lambda returns: returns[:, :until].fill(value)
 
 
+def _times(factor: float) -> Callable[[FloatArray], None]:
+    def changed(returns: FloatArray) -> None:
+        returns *= factor
+
+    return changed
+
+
 def _put(value: float) -> Callable[[FloatArray], None]:
     def changed(returns: FloatArray) -> None:
         returns[0, -3] = value
@@ -108,7 +115,7 @@ def _private(shard: Shard) -> Shard:
     return _betas(np.nan, NO_HISTORY)(_returns(_fill(np.nan))(shard))
 
 
-OF_BOOKS = {
+OF_BOOKS: dict[str, Callable[[Shard], Shard]] = {
     "empty": lambda shard: shard.positions(np.array([4, 5])),
     "private": _private,
     "shorts_only": _books(-2_000_000),
@@ -127,8 +134,8 @@ OF_SYMBOLS = {
     "returns_zero": _returns(_fill(0.0)),
     "returns_constant": _returns(_fill(0.01)),
     "one_return_of_1e12": _returns(_put(1e12)),
-    "returns_of_1e12": _returns(lambda returns: np.multiply(returns, 1e14, out=returns)),
-    "returns_tiny": _returns(lambda returns: np.multiply(returns, 1e-200, out=returns)),
+    "returns_of_1e12": _returns(_times(1e14)),
+    "returns_tiny": _returns(_times(1e-200)),
     "bankrupt": _returns(_put(-1.0)),
     "betas_missing": _betas(np.nan, NO_HISTORY),
     "betas_infinite": _betas(np.inf, None),
@@ -142,14 +149,15 @@ OF_FACTORS = {
     "proxies_constant": _factors(_fill(0.01)),
     "market_constant": _factors(lambda proxies: proxies[0].fill(0.001)),
     "proxies_collinear": _factors(_collinear),
-    "proxies_of_1e12": _factors(lambda proxies: np.multiply(proxies, 1e14, out=proxies)),
+    "proxies_of_1e12": _factors(_times(1e14)),
 }
-HARMS = OF_BOOKS | OF_SYMBOLS | OF_FACTORS
+HARMS: dict[str, Callable[[Shard], Shard]] = OF_BOOKS | OF_SYMBOLS | OF_FACTORS
 
 
 @cache
 def inputs_of(harm: str) -> RiskInputs:
-    return HARMS[harm](sound()).inputs
+    inputs: RiskInputs = HARMS[harm](sound()).inputs
+    return inputs
 
 
 def numbers(inputs: RiskInputs) -> Iterator[tuple[str, Quantities]]:
@@ -228,7 +236,7 @@ def test_any_mixture_of_bad_inputs_gives_values_or_reasons(harms: list[str], see
 
 def test_number_that_overflows_is_degenerate_and_not_infinite() -> None:
     shard = HARMS["returns_of_1e12"](HARMS["one_cent_of_equity"](sound()))
-    huge = _returns(lambda returns: np.multiply(returns, 1e150, out=returns))(shard)
+    huge = _returns(_times(1e150))(shard)
 
     with np.errstate(all="ignore"):
         found = {measure.name: measure.compute(huge.inputs).values for measure in MEASURES}

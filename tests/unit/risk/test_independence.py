@@ -1,7 +1,7 @@
 """Same inputs, same bits: no result depends on the order of positions or symbols, or on the other portfolios."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.risk.core.exposures import factor_exposures
@@ -38,18 +38,21 @@ def assert_same(actual: list[FloatArray], expected: list[FloatArray]) -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
+@settings(deadline=None)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_positions_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(shard.portfolio.size)
     assert_same(results(shard.positions(order)), results(shard))
 
 
+@settings(deadline=None)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_symbols_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(shard.names))
     assert_same(results(shard.symbols(order)), results(shard))
 
 
+@settings(deadline=None)
 @given(shards(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, shard.equity.size - 1))
@@ -58,6 +61,7 @@ def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject
     np.testing.assert_equal(by_sector(alone, 0), by_sector(shard, portfolio))
 
 
+@settings(deadline=None)
 @given(shards())
 def test_every_missing_measure_has_a_reason_and_no_other(shard: Shard) -> None:
     inputs = shard.inputs

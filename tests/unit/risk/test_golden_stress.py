@@ -1,0 +1,138 @@
+"""Stress of the synthetic world: the predecessor's figures to the cent, and the right ones where it was wrong."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from services.risk.core.exposures import FactorExposures
+from services.risk.core.factor_moves import FactorMoves, factor_moves, weighted_covariance
+from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.stress import stress
+from shared.conventions import EWMA_WINDOW, FACTORS, RISK_FACTORS, STYLE_FACTORS
+from shared.unavailable import FloatArray, Quantities
+from tests.unit.risk.golden import (
+    DAYS,
+    LONG_ONLY,
+    NET_SHORT,
+    PROXIES,
+    Held,
+    closes,
+    evenings,
+    output,
+    returns_until,
+    snapshot,
+    stored_exposure,
+)
+
+
+def stored_scenarios(portfolio: str, day: str) -> pd.DataFrame:
+    rows = output("stress_test_results")
+    return rows[(rows["portfolio"] == portfolio) & (rows["date"] == day)].set_index("scenario")
+
+
+def stored_dollars(portfolio: str, day: str) -> Quantities:
+    return Quantities.available(
+        np.array([[stored_exposure(portfolio, day, name, "exposure_dollar") for name in FACTORS]])
+    )
+
+
+def proxy_returns() -> pd.DataFrame:
+    return closes()[list(PROXIES)].pct_change(fill_method=None).iloc[1:]
+
+
+@cache
+def moves_of(day: str) -> FactorMoves:
+    return factor_moves(np.ascontiguousarray(proxy_returns().loc[:day].to_numpy().T), PROXIES, episodes={})
+
+
+def stressed(portfolio: str, day: str) -> dict[str, float]:
+    """Return our direct P&L on the predecessor's exposures in dollars."""
+    dollars = stored_dollars(portfolio, day)
+    exposures = FactorExposures(dollars, dollars, Quantities.available(np.ones(dollars.values.shape)))
+    found = stress(Held.at(portfolio, day).books(), exposures, moves_of(day)).direct.values[0]
+    return dict(zip((scenario.scenario_id for scenario in SCENARIOS), found.tolist(), strict=True))
+
+
+def of_equities(scenarios: pd.DataFrame) -> list[str]:
+    return [name for name in scenarios.index if not name.startswith("rate")]
+
+
+def test_direct_stress_of_the_golden_world_is_the_predecessors_to_the_cent() -> None:
+    compared = 0
+    for portfolio, day in evenings():
+        if portfolio == NET_SHORT:
+            continue
+        rows, found = stored_scenarios(portfolio, day), stressed(portfolio, day)
+        for name in of_equities(rows):
+            assert found[name] == pytest.approx(rows["direct_pnl"][name], abs=0.0051)
+            compared += 1
+    assert compared == 50 * 12
+
+
+def test_defect_g17_losses_of_a_net_short_book_are_not_cut_at_a_dollar() -> None:
+    day = DAYS[0]
+    rows, found = stored_scenarios(NET_SHORT, day), stressed(NET_SHORT, day)
+
+    losing = [name for name in of_equities(rows) if found[name] < 0]
+    assert len(losing) > 3
+    assert set(rows["direct_pnl"][losing]) == {-0.99}
+    assert max(found[name] for name in losing) < -1_000
+    winning = [name for name in of_equities(rows) if found[name] >= 0]
+    for name in winning:
+        assert found[name] == pytest.approx(rows["direct_pnl"][name], abs=0.0051)
+
+
+def test_defect_g16_rate_shock_has_the_sign_and_size_of_the_duration() -> None:
+    day = DAYS[0]
+    rows, found = stored_scenarios(LONG_ONLY, day), stressed(LONG_ONLY, day)
+    beta = stored_exposure(LONG_ONLY, day, "rate_beta")
+    equity = Held.at(LONG_ONLY, day).equity
+
+    assert rows["direct_pnl"]["rates_up_100bp"] == pytest.approx(equity * beta * 0.01, abs=1.0)
+    assert found["rates_up_100bp"] == pytest.approx(equity * beta * -16.5 * 0.01, rel=1e-5)
+
+
+def factor_correlations(day: str) -> FloatArray:
+    returns = returns_until(day, calendar_days=282)[list(PROXIES)].to_numpy().T
+    covariance = weighted_covariance(returns)
+    scale = np.sqrt(np.diag(covariance))
+    clipped: FloatArray = np.clip(covariance / scale / scale[:, None], -0.95, 0.95)
+    np.fill_diagonal(clipped, 1.0)
+    return clipped
+
+
+def test_defect_g18_propagated_stress_has_the_market_and_the_ratio_of_volatilities() -> None:
+    styles = [FACTORS.index(name) for name in STYLE_FACTORS]
+    compared = 0
+    for portfolio, day in evenings():
+        if portfolio == NET_SHORT:
+            continue
+        correlation, rows = factor_correlations(day), stored_scenarios(portfolio, day)
+        dollars = stored_dollars(portfolio, day).values[0]
+        net = snapshot(portfolio, day)["net_exposure"]
+        for scenario in SCENARIOS:
+            if scenario.scenario_id not in of_equities(rows):
+                continue
+            # Every shock times every style's exposure times their correlation, and no market beta.
+            theirs = sum(
+                size * float(correlation[1:7, RISK_FACTORS.index(factor)] @ dollars[styles])
+                for factor, size in scenario.shocks
+            )
+            expected = max(theirs, -0.99 * net)
+            assert rows["correlated_pnl"][scenario.scenario_id] == pytest.approx(expected, abs=0.02)
+            compared += 1
+    assert compared == 50 * 12
+    # A fall of the market by itself costs the market beta, whatever the styles do with it.
+    row = [scenario.scenario_id for scenario in SCENARIOS].index("market_down_10")
+    assert moves_of(DAYS[0]).loadings[row].tolist() == pytest.approx([-0.1, *[0.0] * 7], abs=1e-15)
+
+
+def test_defect_g19_covariance_of_an_evening_does_not_know_the_next() -> None:
+    # As of today instead, the predecessor's backfill of the first evening has the last one's covariance.
+    first, last = moves_of(DAYS[0]).covariance, moves_of(DAYS[-1]).covariance
+
+    expected = weighted_covariance(proxy_returns().loc[: DAYS[0]].to_numpy()[-EWMA_WINDOW:].T)
+    np.testing.assert_allclose(first, expected, rtol=1e-12)
+    assert np.abs(last / first - 1.0).max() > 0.1
