@@ -98,7 +98,7 @@ async def test_factor_with_a_missing_beta_states_its_coverage(risk: Risk) -> Non
     assert (market.beta, market.coverage) == (3.0, 0.625)
 
 
-async def test_factors_of_symbols_without_betas_at_this_session_are_missing(risk: Risk) -> None:
+async def test_defect_40_factors_of_symbols_without_betas_at_this_session_are_missing(risk: Risk) -> None:
     run, portfolio_id, (symbol,) = make_run(), uuid4(), new_symbols(1)
 
     (assessed,) = await risk.assess(

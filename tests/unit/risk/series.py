@@ -1,7 +1,9 @@
 """Return series of portfolios, written down or drawn."""
 
 import numpy as np
+import pandas as pd
 
+from services.risk.core.har import least_squares
 from services.risk.core.volatility import ReturnSeries
 from shared.unavailable import FloatArray, Quantities
 
@@ -30,3 +32,20 @@ def har_path(n: int, *, seed: int, coefficients: tuple[float, float, float, floa
         absolute.append(level * rng.uniform(0.5, 1.5))
     returns: FloatArray = np.array(absolute[21:]) * rng.choice([-1.0, 1.0], n)
     return returns
+
+
+def components(values: FloatArray) -> FloatArray:
+    """Return the predecessor's regressors, annualised: |r| and the deviations of 5 and 21, (n, n_sessions, 3)."""
+    day = np.abs(values)
+    month = pd.DataFrame(values.T).rolling(21).std().to_numpy().T
+    week = pd.DataFrame(values.T).rolling(5).std().to_numpy().T
+    annualised: FloatArray = np.stack([day, week, month], axis=-1) * np.sqrt(252)
+    return annualised
+
+
+def next_day_forecast(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the predecessor's forecast, of the absolute return of the next session, and its R squared."""
+    regressors = components(values)
+    coefficients, r_squared, _ = least_squares(regressors[:, 20:-1], regressors[:, 21:, 0])
+    today = np.concatenate([np.ones((len(values), 1)), regressors[:, -1]], axis=1)
+    return (coefficients * today).sum(axis=1), r_squared

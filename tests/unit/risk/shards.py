@@ -44,6 +44,12 @@ class Shard:
         """Return the shard with these positions, in this order."""
         return replace(self, portfolio=self.portfolio[order], symbol=self.symbol[order], exposure=self.exposure[order])
 
+    def portfolios(self, order: IntArray) -> "Shard":
+        """Return the shard with its portfolios in another order."""
+        place = np.empty(self.equity.size, dtype=np.int64)
+        place[order] = np.arange(self.equity.size)
+        return replace(self, portfolio=place[self.portfolio], equity=self.equity[order])
+
     def symbols(self, order: IntArray) -> "Shard":
         """Return the shard with its symbols in another order."""
         place = np.empty(len(self.names), dtype=np.int64)

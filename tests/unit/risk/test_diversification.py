@@ -89,6 +89,14 @@ def test_defect_44_lots_and_names_without_data_add_no_bets() -> None:
     assert found.portfolios[0].matrix.missing_pairs == 12
 
 
+def test_average_of_the_vector_is_signed_and_keeps_its_zeros() -> None:
+    # 0.5, -0.2 and 0.1 of equal weight: 0.4 / 3. The predecessor has the mean of the absolute values, and drops zeros.
+    target = np.array([[1.0, 0.5, -0.2], [0.5, 1.0, 0.1], [-0.2, 0.1, 1.0]])
+    returns = np.linalg.cholesky(target) @ _independent(3)
+
+    assert _one([(name, 100.0) for name in "ABC"], returns).average == pytest.approx(0.4 / 3, rel=1e-9)
+
+
 def test_holding_below_one_percent_of_gross_is_left_out() -> None:
     found = _one([("A", 990.0), ("B", -500.0), ("C", 14.0)], _independent(3))
 

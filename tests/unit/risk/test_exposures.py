@@ -34,7 +34,7 @@ def test_beta_of_the_rate_vector_of_the_predecessor() -> None:
     assert factor_exposures(books, betas_of([[-0.3], [-0.1]])).beta.at((0, 0)) == pytest.approx(-0.125, abs=1e-15)
 
 
-def test_beta_missing_for_a_holding_lowers_the_coverage_and_is_no_zero() -> None:
+def test_defect_51_holding_without_a_beta_lowers_the_coverage_and_is_no_zero() -> None:
     books, _ = book([("AAA", 60_000), ("YOUNG", -20_000)])
     exposures = factor_exposures(books, betas_of([[1.2], [SHORT_HISTORY]]))
     assert exposures.beta.at((0, 0)) == pytest.approx(0.72, abs=1e-15)

@@ -15,7 +15,7 @@ from services.risk.core.concentration import concentration
 from services.risk.core.correlation import correlate
 from services.risk.core.diversification import diversify
 from services.risk.core.exposures import factor_exposures
-from services.risk.core.har import har_forecast, least_squares
+from services.risk.core.har import har_forecast
 from services.risk.core.sectors import sector_exposures
 from services.risk.core.volatility import (
     ReturnSeries,
@@ -53,7 +53,7 @@ from tests.unit.risk.golden import (
     snapshot,
     stored_exposure,
 )
-from tests.unit.risk.series import series_of
+from tests.unit.risk.series import components, next_day_forecast, series_of
 
 # Whose volatility no lot and no option distorts.
 PLAIN: Final = (LONG_ONLY, LONG_SHORT, NET_SHORT, PRIVATES)
@@ -132,23 +132,6 @@ def yearly_series(day: str) -> tuple[list[str], ReturnSeries]:
     returns = returns_until(day, calendar_days=365)
     names = sorted(set(output("position_volatility")["symbol"]))
     return names, series_of(*returns[names].to_numpy().T)
-
-
-def components(values: FloatArray) -> FloatArray:
-    """Return the predecessor's regressors, annualised: |r| and the deviations of 5 and 21, (n, n_sessions, 3)."""
-    day = np.abs(values)
-    month = pd.DataFrame(values.T).rolling(21).std().to_numpy().T
-    week = pd.DataFrame(values.T).rolling(5).std().to_numpy().T
-    annualised: FloatArray = np.stack([day, week, month], axis=-1) * np.sqrt(252)
-    return annualised
-
-
-def next_day_forecast(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the predecessor's forecast, of the absolute return of the next session, and its R squared."""
-    regressors = components(values)
-    coefficients, r_squared, _ = least_squares(regressors[:, 20:-1], regressors[:, 21:, 0])
-    today = np.concatenate([np.ones((len(values), 1)), regressors[:, -1]], axis=1)
-    return (coefficients * today).sum(axis=1), r_squared
 
 
 @pytest.mark.parametrize("day", DAYS)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from services.risk.core.har import har_forecast
 from shared.unavailable import FloatArray, Reason, Unavailable
-from tests.unit.risk.series import har_path, series_of
+from tests.unit.risk.series import components, har_path, next_day_forecast, series_of
+from tests.unit.risk.test_volatility import vector
 
 
 def _plain_forecast(returns: FloatArray) -> tuple[FloatArray, float, float]:
@@ -36,6 +37,24 @@ def test_har_matches_statsmodels_iterated_step_by_step(n: int) -> None:
         if volatility > 0:
             assert forecast.volatility.at(index) == pytest.approx(volatility, rel=1e-9)
     assert forecast.observations.tolist() == [n - 21] * 20
+
+
+@pytest.mark.parametrize(
+    ("n", "day", "week", "forecast", "r_squared"),
+    [
+        (63, 0.028306, 0.192881, 0.177768, 0.357089),
+        (130, 0.088194, 0.138074, 0.126826, 0.232079),
+        (252, 0.076807, 0.172651, 0.167550, 0.233063),
+        (300, 0.132013, 0.173234, 0.115280, 0.211168),
+    ],
+)
+def test_regression_on_the_predecessors_components_gives_its_vector(
+    n: int, day: float, week: float, forecast: float, r_squared: float
+) -> None:
+    found, explained = next_day_forecast(vector(n))
+
+    assert components(vector(n))[0, -1, :2].tolist() == pytest.approx([day, week], abs=5e-7)
+    assert (found[0], explained[0]) == (pytest.approx(forecast, abs=5e-7), pytest.approx(r_squared, abs=5e-7))
 
 
 def test_har_recovers_the_coefficients_of_a_simulated_process() -> None:

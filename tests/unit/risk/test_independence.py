@@ -1,5 +1,7 @@
 """Same inputs, same bits: no result depends on the order of positions or symbols, or on the other portfolios."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,9 @@ from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import sector_exposures
 from shared.unavailable import FloatArray
 from tests.unit.risk.shards import Shard, shards
+
+# Where the amounts are among the results: dollars, direct and propagated P&L.
+AMOUNTS = {1, 3 + 2 * len(MEASURES), 4 + 2 * len(MEASURES)}
 
 
 def results(shard: Shard) -> list[FloatArray]:
@@ -50,6 +55,23 @@ def test_order_of_positions_changes_no_bit(shard: Shard, seed: int) -> None:
 def test_order_of_symbols_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(shard.names))
     assert_same(results(shard.symbols(order)), results(shard))
+
+
+@settings(deadline=None)
+@given(shards(), st.integers(0, 2**32 - 1))
+def test_order_of_portfolios_changes_no_bit(shard: Shard, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(shard.equity.size)
+    assert_same(results(shard.portfolios(order)), [numbers[order] for numbers in results(shard)])
+
+
+@settings(deadline=None)
+@given(shards(), st.integers(1, 12))
+def test_unit_of_currency_changes_no_bit_but_of_amounts(shard: Shard, power: int) -> None:
+    unit = 2**power
+    scaled = results(replace(shard, exposure=shard.exposure * unit, equity=shard.equity * unit))
+
+    for place, (mine, theirs) in enumerate(zip(scaled, results(shard), strict=True)):
+        np.testing.assert_array_equal(mine, theirs * unit if place in AMOUNTS else theirs)
 
 
 @settings(deadline=None)

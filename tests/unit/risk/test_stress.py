@@ -1,5 +1,7 @@
 """Scenarios: the predecessor's direct figures, known truth for the propagated ones, and what is flagged."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -15,10 +17,11 @@ from services.risk.core.factor_moves import (
     factor_moves,
     loadings_of,
     resolve_shocks,
+    weighted_covariance,
 )
 from services.risk.core.scenarios import SCENARIOS, Scenario
 from services.risk.core.stress import StressResults, stress
-from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
+from shared.conventions import EWMA_DECAY, EWMA_WINDOW, FACTORS, RISK_FACTORS, STYLE_FACTORS
 from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
 from tests.unit.risk.shards import betas_of, book, why
 
@@ -135,6 +138,26 @@ def test_covariance_is_the_exponentially_weighted_one_written_out() -> None:
     np.testing.assert_allclose(found, (deviations * weights) @ deviations.T, rtol=1e-12)
 
 
+def test_weighted_correlation_of_the_vector_is_the_predecessors() -> None:
+    k = np.arange(1, 61, dtype=np.float64)
+    x = 0.01 * np.sin(1.3 * k)
+    y = 0.008 * np.sin(1.3 * k + 0.4) + 0.003 * np.cos(2.1 * k)
+
+    for decay, expected in ((0.94, 0.868319), (1.0, 0.865919)):
+        covariance = weighted_covariance(np.stack([x, y]), decay=decay)
+        found = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+        assert found == pytest.approx(expected, abs=5e-7)
+
+
+def test_defect_38_sessions_that_the_decay_amounts_to_are_stated() -> None:
+    # Kish: the square of the sum of the weights over the sum of their squares.
+    weights = EWMA_DECAY ** np.arange(EWMA_WINDOW)
+    effective = weights.sum() ** 2 / (weights**2).sum()
+
+    page = Path(__file__).parents[3] / "docs" / "methodology" / "stress.md"
+    assert f"{effective:.1f} sessions" in page.read_text()
+
+
 LOADINGS = dict(zip(STYLE_FACTORS, (0.3, 0.2, -0.1, 0.4, 0.15, 0.25), strict=True))
 
 
@@ -222,6 +245,14 @@ def test_defect_35_losses_are_not_clipped_for_short_or_neutral_books(exposure: f
 
     dollars = 100_000 + 2 * (exposure - 100_000)
     assert found.direct.at((0, _index("market_up_10"))) == pytest.approx(0.1 * dollars, rel=1e-12)
+
+
+@pytest.mark.parametrize(("scenario", "expected"), [("market_down_5", -11_000.0), ("market_up_5", 11_000.0)])
+def test_defect_35_figures_of_the_vector_do_not_depend_on_net_exposure(scenario: str, expected: float) -> None:
+    # Exposure of -50 000: the predecessor has -0.99 for the loss.
+    found = _stressed({"market_beta": -4.4}, amount=-50_000.0)
+
+    assert found.direct.at((0, _index(scenario))) == pytest.approx(expected, rel=1e-12)
 
 
 def test_defect_36_loss_above_gross_exposure_is_flagged_and_kept() -> None:
