@@ -97,12 +97,13 @@ def _factors(found: Explanation) -> RenderableType:
         (
             entry["factor"],
             *measure_row("", entry["dollars"], digits=2)[1:],
-            number(entry["shock"]),
-            number(entry["move"]),
+            *(number(entry[name]) for name in ("shock", "move", "counted")),
+            money(entry["contribution"]),
         )
         for entry in found["factors"]
     ]
-    return table("factors", ("factor", "exposure", "reason", "detail", "shock", "move"), rows)
+    columns = ("factor", "exposure", "reason", "detail", "shock", "move", "counted", "contribution")
+    return table("factors", columns, rows)
 
 
 def _series(found: Explanation) -> RenderableType:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import BaseModel
@@ -16,11 +16,21 @@ from services.risk.core.volatility import return_series
 from services.risk.views import Trail
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
-from shared.conventions import FACTORS, RISK_FACTORS
+from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
-from shared.unavailable import Quantities, Unavailable
+from shared.unavailable import FloatArray, Quantities, Unavailable
 
-EXPLAINED = (*(measure.name for measure in MEASURES), *FACTORS, *(scenario.scenario_id for scenario in SCENARIOS))
+_PROPAGATED: Final = ".propagated"
+_SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
+_COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]
+
+# A scenario's id is the name of its direct P&L.
+EXPLAINED: Final = (
+    *(measure.name for measure in MEASURES),
+    *FACTORS,
+    *_SCENARIO_IDS,
+    *(scenario + _PROPAGATED for scenario in _SCENARIO_IDS),
+)
 
 
 class HoldingInput(BaseModel):
@@ -47,12 +57,19 @@ class DatedReturn(BaseModel):
 
 
 class FactorInput(BaseModel):
-    """A factor in a scenario: exposure in currency, its shock or the move that the shocks imply."""
+    """A factor in a scenario: exposure in currency, its shock or the move that the shocks imply.
+
+    `counted` is the part of the move that the exposure is multiplied by: the shock in a direct P&L, in a propagated one
+    the market's move, a style's beside what the market explains of it, the rate's beside what the other shocks imply.
+    The contributions, one times the other, add up to the P&L; null where there is none.
+    """
 
     factor: str
     dollars: Measure
     shock: float | None
     move: float | None
+    counted: float | None
+    contribution: float | None
 
 
 class Explanation(Trail):
@@ -89,7 +106,7 @@ class Found:
 
 
 def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: Any) -> Found | None:
-    """Return a number as it is stored: a measure, a factor's beta, or the direct P&L of a scenario."""
+    """Return a number as it is stored: a measure, a factor's beta, or the P&L of a scenario."""
     if name in measures.measures:
         at = measures.measures.index(name)
         return Found(
@@ -98,9 +115,10 @@ def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: A
             measures.observations[at],
             measures.window_sessions[at],
         )
-    if stress is not None and name in stress.scenarios:
-        at = stress.scenarios.index(name)
-        return Found(_stored(stress, "direct", at), _stored(stress, "coverages", at))
+    scenario, kind = _scenario_of(name)
+    if stress is not None and scenario in stress.scenarios:
+        at = stress.scenarios.index(scenario)
+        return Found(_stored(stress, kind, at), _stored(stress, "coverages", at))
     row = next((entry for entry in factors if entry.factor == name), None)
     if row is None:
         return None
@@ -145,8 +163,14 @@ def _recomputed(name: str, assessment: Assessment) -> Found:
     if name in FACTORS:
         cell = 0, FACTORS.index(name)
         return Found(_measure(assessment.factors.beta, cell), _measure(assessment.factors.coverage, cell))
-    cell = 0, [scenario.scenario_id for scenario in SCENARIOS].index(name)
-    return Found(_measure(assessment.stress.direct, cell), _measure(assessment.stress.coverage, cell))
+    scenario, kind = _scenario_of(name)
+    cell = 0, _SCENARIO_IDS.index(scenario)
+    return Found(_measure(getattr(assessment.stress, kind), cell), _measure(assessment.stress.coverage, cell))
+
+
+def _scenario_of(name: str) -> tuple[str, str]:
+    """Return the scenario whose P&L has this name, and its kind."""
+    return name.removesuffix(_PROPAGATED), "propagated" if name.endswith(_PROPAGATED) else "direct"
 
 
 def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[HoldingInput]:
@@ -174,6 +198,12 @@ def _contributions(name: str, inputs: AssessmentInputs, assessment: Assessment) 
         return list(books.net / books.equity[0] * betas)
     if name == "model_volatility":
         return list(assessment.decomposition.by_holding)
+    if _scenario_of(name)[0] in _SCENARIO_IDS:
+        betas = np.nan_to_num(inputs.betas.values[books.symbol][:, _COLUMNS])
+        counted = _counted(name, assessment)
+        if np.isnan(counted).all():
+            return [None] * books.symbol.size
+        return list(books.net / 100.0 * (betas * np.nan_to_num(counted)).sum(axis=1))
     if name in {"net_leverage", "gross_leverage"} and books.equity[0] > 0:
         return list((books.net if name == "net_leverage" else books.gross) / books.equity[0])
     return [None] * books.symbol.size
@@ -194,19 +224,31 @@ def _series(inputs: AssessmentInputs, window: int) -> list[DatedReturn]:
 
 
 def _factors(name: str, assessment: Assessment) -> list[FactorInput]:
-    scenarios = [scenario.scenario_id for scenario in SCENARIOS]
-    if name not in scenarios:
+    if _scenario_of(name)[0] not in _SCENARIO_IDS:
         return []
-    row, columns = scenarios.index(name), {"market": "market_beta", "rate": "rate_beta"}
+    row, counted = _SCENARIO_IDS.index(_scenario_of(name)[0]), _counted(name, assessment)
+    dollars = assessment.factors.dollars
     return [
         FactorInput(
             factor=factor,
-            dollars=_measure(assessment.factors.dollars, (0, FACTORS.index(columns.get(factor, factor)))),
-            shock=_finite(assessment.moves.shocks[row, column]),
-            move=_finite(assessment.moves.moves[row, column]),
+            dollars=_measure(dollars, (0, column)),
+            shock=_finite(assessment.moves.shocks[row, place]),
+            move=_finite(assessment.moves.moves[row, place]),
+            counted=_finite(counted[place]),
+            contribution=_finite(dollars.values[0, column] * counted[place]),
         )
-        for column, factor in enumerate(RISK_FACTORS)
+        for place, (factor, column) in enumerate(zip(RISK_FACTORS, _COLUMNS, strict=True))
     ]
+
+
+def _counted(name: str, assessment: Assessment) -> FloatArray:
+    """Return by how much an exposure to each risk factor counts in the P&L of a scenario, NaN where it does not."""
+    scenario, kind = _scenario_of(name)
+    row = _SCENARIO_IDS.index(scenario)
+    if getattr(assessment.stress, kind).unavailable[0, row] is not None:
+        return np.full(len(RISK_FACTORS), np.nan)
+    sizes = assessment.moves.loadings[row] if kind == "propagated" else assessment.moves.shocks[row]
+    return np.where(sizes == 0, np.nan, sizes)
 
 
 def _finite(value: float) -> float | None:

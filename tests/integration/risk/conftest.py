@@ -1,9 +1,11 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -14,6 +16,7 @@ from services.risk.handlers.store_books import store_books
 from services.risk.handlers.store_profiles import store_profiles
 from services.risk.main import build
 from shared.bus.fan_in import FanIn
+from shared.clock import FixedClock
 from shared.contracts.event import Event
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfoliosValued
@@ -23,9 +26,13 @@ from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
-from shared.service import Service
+from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
-from tests.support.databases import ServiceDatabase
+from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
+from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
+from tests.support.runs import make_run
+
+NOW = datetime(2025, 3, 20, 12, tzinfo=UTC)
 
 E = TypeVar("E", bound=Event)
 
@@ -108,3 +115,29 @@ async def risk(risk_database: ServiceDatabase) -> AsyncIterator[Risk]:
     fan_out = partial(fan_out_books, factor_set=FactorSet())
     yield Risk(service, PricePanel(service.engine), FanIn(stage="inputs", streams=streams, fan_out=fan_out))
     await service.engine.dispose()
+
+
+@pytest.fixture
+async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    service = build(risk_database.common, clock=FixedClock(NOW))
+    app = build_app([service], risk_database.common, title="risk")
+    headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers) as connected:
+        yield connected
+    await service.engine.dispose()
+
+
+async def assessed_book(risk: Risk, *, sessions: int = 300) -> tuple[UUID, tuple[str, ...]]:
+    """Assess a book of three symbols with betas of 1.2 and prices of the factors' proxies."""
+    run, portfolio_id = make_run(), uuid4()
+    symbols = new_symbols(3)
+    proxies = {ticker: closes(sessions, seed=50 + index) for index, ticker in enumerate(FactorSet().tickers())}
+    prices = {symbol: closes(sessions, seed=index) for index, symbol in enumerate(symbols)}
+    await risk.assess(
+        priced(run, {**prices, **proxies}),
+        profiled(run, dict.fromkeys(symbols, "Energy")),
+        factored(run, dict.fromkeys(symbols, 1.2)),
+        valued(run, book(portfolio_id, dict(zip(symbols, (100_000.0, 60_000.0, -40_000.0), strict=True)))),
+    )
+    return portfolio_id, symbols

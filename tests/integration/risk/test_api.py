@@ -1,5 +1,3 @@
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,29 +9,12 @@ import pytest
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.digests import CODE_VERSION
-from services.risk.main import build
 from shared.calendar import shift_session
-from shared.clock import FixedClock
 from shared.conventions import FACTORS, MARKET_BETA
-from shared.factor_set import FactorSet
-from shared.service import build_app
-from tests.integration.risk.conftest import Risk
+from tests.integration.risk.conftest import Risk, assessed_book
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
-from tests.support.databases import OPERATOR_TOKEN, VIEWER_TOKEN, ServiceDatabase
+from tests.support.databases import OPERATOR_TOKEN
 from tests.support.runs import SESSION, make_run
-
-NOW = datetime(2025, 3, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
-    service = build(risk_database.common, clock=FixedClock(NOW))
-    app = build_app([service], risk_database.common, title="risk")
-    headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers) as connected:
-        yield connected
-    await service.engine.dispose()
 
 
 @pytest.fixture
@@ -203,22 +184,8 @@ async def test_risk_without_a_token_is_refused(client: httpx.AsyncClient) -> Non
     assert response.status_code == 401
 
 
-async def _assessed_book(risk: Risk, *, sessions: int = 300) -> tuple[UUID, tuple[str, ...]]:
-    run, portfolio_id = make_run(), uuid4()
-    symbols = new_symbols(3)
-    proxies = {ticker: closes(sessions, seed=50 + index) for index, ticker in enumerate(FactorSet().tickers())}
-    prices = {symbol: closes(sessions, seed=index) for index, symbol in enumerate(symbols)}
-    await risk.assess(
-        priced(run, {**prices, **proxies}),
-        profiled(run, dict.fromkeys(symbols, "Energy")),
-        factored(run, dict.fromkeys(symbols, 1.2)),
-        valued(run, book(portfolio_id, dict(zip(symbols, (100_000.0, 60_000.0, -40_000.0), strict=True)))),
-    )
-    return portfolio_id, symbols
-
-
 async def test_stress_of_a_portfolio_shows_every_scenario_and_its_moves(risk: Risk, client: httpx.AsyncClient) -> None:
-    portfolio_id, _ = await _assessed_book(risk)
+    portfolio_id, _ = await assessed_book(risk)
 
     view = (await client.get(f"/risk/portfolios/{portfolio_id}/stress")).json()
 
@@ -238,7 +205,7 @@ async def test_stress_of_a_portfolio_shows_every_scenario_and_its_moves(risk: Ri
 
 
 async def test_correlations_of_a_portfolio_are_a_symmetric_matrix(risk: Risk, client: httpx.AsyncClient) -> None:
-    portfolio_id, symbols = await _assessed_book(risk)
+    portfolio_id, symbols = await assessed_book(risk)
 
     view = (await client.get(f"/risk/portfolios/{portfolio_id}/correlations")).json()
 
@@ -251,7 +218,7 @@ async def test_correlations_of_a_portfolio_are_a_symmetric_matrix(risk: Risk, cl
 
 
 async def test_contributions_add_up_to_the_stored_volatility(risk: Risk, client: httpx.AsyncClient) -> None:
-    portfolio_id, symbols = await _assessed_book(risk)
+    portfolio_id, symbols = await assessed_book(risk)
 
     view = (await client.get(f"/risk/portfolios/{portfolio_id}/contributions")).json()
     measures = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()["measures"]
@@ -285,7 +252,7 @@ async def test_scenarios_are_listed_with_their_shocks(client: httpx.AsyncClient)
 
 
 async def test_measures_of_a_whole_history_are_all_there(risk: Risk, client: httpx.AsyncClient) -> None:
-    portfolio_id, _ = await _assessed_book(risk)
+    portfolio_id, _ = await assessed_book(risk)
 
     measures = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()["measures"]
 
@@ -295,14 +262,14 @@ async def test_measures_of_a_whole_history_are_all_there(risk: Risk, client: htt
 async def test_loaded_benchmark_is_what_later_assessments_are_compared_with(
     risk: Risk, client: httpx.AsyncClient, operator: httpx.AsyncClient
 ) -> None:
-    before, _ = await _assessed_book(risk)
+    before, _ = await assessed_book(risk)
     weights = {"Energy": 0.25, "Technology": 0.75}
     answer = await operator.put("/risk/benchmarks/SP500", json={"as_of": str(SESSION), "weights": weights})
     assert answer.status_code == 200
     # Older weights loaded later are not the newest.
     older = {"as_of": str(shift_session(SESSION, -20)), "weights": {"Energy": 1.0}}
     await operator.put("/risk/benchmarks/SP500", json=older)
-    after, _ = await _assessed_book(risk)
+    after, _ = await assessed_book(risk)
 
     unknown = (await client.get(f"/risk/portfolios/{before}/active-sectors")).json()
     found = (await client.get(f"/risk/portfolios/{after}/active-sectors")).json()
@@ -323,76 +290,3 @@ async def test_benchmark_is_loaded_by_operators_only_and_missing_ones_are_not_fo
 
     assert (await client.put("/risk/benchmarks/SP500", json=body)).status_code == 403
     assert (await client.get("/risk/benchmarks/OTHER")).status_code == 404
-
-
-@pytest.mark.parametrize(
-    "name", [*(line.name for line in MEASURES), *FACTORS, *(scenario.scenario_id for scenario in SCENARIOS)]
-)
-async def test_every_stored_number_is_recomputed_to_the_bit(
-    risk: Risk, client: httpx.AsyncClient, explained_book: UUID, name: str
-) -> None:
-    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/{name}")).json()
-
-    assert view["stored"] == view["recomputed"]
-    assert (view["agrees"], view["inputs_unchanged"]) == (True, True)
-
-
-@pytest.fixture(scope="module")
-async def explained_book(risk: Risk) -> UUID:
-    portfolio_id, _ = await _assessed_book(risk)
-    return portfolio_id
-
-
-async def test_explanation_shows_weights_betas_and_what_each_holding_adds(
-    client: httpx.AsyncClient, explained_book: UUID
-) -> None:
-    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/market_beta")).json()
-
-    assert [entry["weight"] for entry in view["holdings"]] == [0.5, 0.3, -0.2]
-    assert {entry["betas"]["market_beta"]["value"] for entry in view["holdings"]} == {1.2}
-    assert sum(entry["contribution"] for entry in view["holdings"]) == pytest.approx(view["stored"]["value"])
-
-
-async def test_explanation_names_the_provider_of_each_price_from_the_replica(
-    client: httpx.AsyncClient, explained_book: UUID
-) -> None:
-    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/market_beta")).json()
-
-    assert [price["symbol"] for price in view["prices"]] == [entry["symbol"] for entry in view["holdings"]]
-    assert {(price["session"], price["source"]) for price in view["prices"]} == {(str(SESSION), "files")}
-    assert all(price["close"] > 0 for price in view["prices"])
-
-
-async def test_explanation_of_a_volatility_lists_its_returns(client: httpx.AsyncClient, explained_book: UUID) -> None:
-    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/volatility_63d")).json()
-
-    values = np.array([entry["value"] for entry in view["series"]])
-    assert (len(values), view["series"][-1]["session"]) == (63, str(SESSION))
-    assert values.std(ddof=1) * np.sqrt(252) == pytest.approx(view["stored"]["value"], rel=1e-12)
-
-
-async def test_explanation_of_a_scenario_multiplies_exposures_and_shocks(
-    client: httpx.AsyncClient, explained_book: UUID
-) -> None:
-    view = (await client.get(f"/risk/portfolios/{explained_book}/explain/value_rotation_20")).json()
-
-    terms = [entry["dollars"]["value"] * entry["shock"] for entry in view["factors"] if entry["shock"] is not None]
-    assert sum(terms) == pytest.approx(view["stored"]["value"])
-
-
-async def test_number_whose_inputs_were_corrected_says_so(risk: Risk, client: httpx.AsyncClient) -> None:
-    portfolio_id, symbols = await _assessed_book(risk)
-    correction = make_run()
-    await risk.deliver(priced(correction, {symbols[0]: closes(300, seed=99)}))
-
-    view = (await client.get(f"/risk/portfolios/{portfolio_id}/explain/volatility_63d")).json()
-
-    assert (view["inputs_unchanged"], view["agrees"]) == (False, False)
-    assert view["stored"]["value"] != view["recomputed"]["value"]
-
-
-async def test_number_that_does_not_exist_is_not_found(client: httpx.AsyncClient, explained_book: UUID) -> None:
-    answer = await client.get(f"/risk/portfolios/{explained_book}/explain/luck")
-
-    assert answer.status_code == 404
-    assert "volatility_63d" in answer.json()["detail"]

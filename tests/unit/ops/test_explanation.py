@@ -94,3 +94,22 @@ def test_explanation_shows_the_provider_of_each_price_and_nothing_where_there_is
     assert "files" in lines["A&B"]
     assert "2022-12-28" in lines["A&B"]
     assert "files" not in lines["PRIVATE:HOUSE"]
+
+
+def test_explanation_of_a_scenario_shows_what_each_factor_adds() -> None:
+    value = {"value": -20_000.0, "reason": None, "detail": None}
+    factor = {
+        "factor": "growth",
+        "dollars": value,
+        "shock": None,
+        "move": 0.05,
+        "counted": 0.03,
+        "contribution": -600.0,
+    }
+    console = Console(width=240)
+    with console.capture() as captured:
+        console.print(Group(*explanation_tables({**measure(), "factors": [factor]})))
+
+    (line,) = [line for line in captured.get().splitlines() if "growth" in line]
+    assert "-600.00" in line
+    assert "0.03" in line
