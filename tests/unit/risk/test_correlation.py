@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.correlation_tools import corr_clipped
 
 from services.risk.core.correlation import CorrelationMatrix, correlate, nearest_psd
 from shared.unavailable import FloatArray
@@ -51,6 +52,15 @@ def test_repair_of_the_vector_is_the_predecessors() -> None:
     repaired = nearest_psd(matrix)
 
     np.testing.assert_allclose(repaired[np.triu_indices(3, 1)], [0.5, -0.5, 0.5], atol=1e-12)
+
+
+def test_repair_of_random_matrices_is_that_of_statsmodels() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        drawn = rng.uniform(-1.0, 1.0, (30, 30))
+        matrix = (drawn + drawn.T) / 2
+        np.fill_diagonal(matrix, 1.0)
+        np.testing.assert_allclose(nearest_psd(matrix), corr_clipped(matrix, threshold=0.0), rtol=0, atol=1e-13)
 
 
 def _contradictory() -> FloatArray:
