@@ -78,19 +78,28 @@ def contribution_columns(assessment: Assessment, written: Written) -> Columns:
 
 
 def active_columns(assessment: Assessment, written: Written) -> Columns:
-    """Return the sectors of each portfolio against the benchmark."""
+    """Return the benchmark's sectors and those that each portfolio holds, whatever its neighbours in the shard hold."""
     rows, benchmark, active = written.portfolio, assessment.benchmark, assessment.active_sectors
     whys = active.unavailable[rows].tolist()
+    shown = [_shown(assessment, row) for row in rows.tolist()]
     return {
         **_key(assessment, written),
         "benchmark": [None if benchmark is None else benchmark.name] * rows.size,
         "benchmark_as_of": [None if benchmark is None else benchmark.as_of] * rows.size,
-        "sectors": [list(active.names)] * rows.size,
-        "weights": [nullable(active.weights)] * rows.size,
-        "active": nullable(active.active[rows]),
+        "sectors": [[active.names[sector] for sector in sectors] for sectors in shown],
+        "weights": [nullable(active.weights[sectors]) for sectors in shown],
+        "active": [nullable(active.active[row, sectors]) for row, sectors in zip(rows, shown, strict=True)],
         "reason": [None if why is None else why.reason.value for why in whys],
         "detail": [None if why is None else why.detail for why in whys],
     }
+
+
+def _shown(assessment: Assessment, portfolio: int) -> list[int]:
+    if assessment.benchmark is None:
+        return []
+    amounts = zip(assessment.sectors.names, assessment.sectors.gross_cents[portfolio], strict=True)
+    named = {*assessment.benchmark.weights, *(name for name, gross in amounts if gross)}
+    return [place for place, name in enumerate(assessment.active_sectors.names) if name in named]
 
 
 def moves_columns(assessment: Assessment) -> Columns:

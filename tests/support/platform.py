@@ -113,7 +113,7 @@ def build_platform(common: CommonSettings, sources: MarketDataSettings, factor_s
         market_data.build(common, sources, factors=factors),
         symbol_analytics.build(common, factors),
         portfolio.build(common),
-        risk.build(common),
+        risk.build(common, factors),
     ]
 
 

@@ -1,15 +1,21 @@
 """Sectors against a benchmark, and which benchmarks are refused."""
 
+from dataclasses import replace
 from datetime import date
+from uuid import UUID
 
 import numpy as np
 import pytest
 
+from services.risk.array_columns import active_columns
+from services.risk.assessment import AssessmentInputs, FactorHistory, HeldBooks, assess
 from services.risk.benchmark_bodies import BenchmarkBody, benchmark_of
+from services.risk.columns import Written
 from services.risk.core.ratios import NO_CAPITAL
 from services.risk.core.sectors import NO_BENCHMARK, ActiveSectors, Benchmark, active_sectors, sector_exposures
+from shared.conventions import RISK_FACTORS
 from shared.problems import Problem
-from tests.unit.risk.shards import book
+from tests.unit.risk.shards import Shard, book, shard_of
 
 DAY = date(2025, 3, 14)
 INDEX = Benchmark("SP500", DAY, {"Technology": 0.6, "Energy": 0.4})
@@ -27,6 +33,35 @@ def test_active_weight_is_net_exposure_less_the_benchmarks_by_hand() -> None:
     assert found.names == ("ETFs", "Energy", "Technology", "Utilities")
     np.testing.assert_allclose(found.active[0], [np.nan, -0.6, -0.1, 0.1])
     np.testing.assert_allclose(found.weights, [np.nan, 0.4, 0.6, 0.0])
+
+
+def _stored(shard: Shard) -> list[tuple[list[str], list[float | None]]]:
+    """Return sectors and active weights as they are stored, a pair a portfolio."""
+    ids = tuple(UUID(int=index) for index in range(shard.equity.size))
+    history = FactorHistory(RISK_FACTORS, shard.factor_returns, episodes={})
+    held = HeldBooks(DAY, ids, shard.names, shard.books)
+    found = assess(AssessmentInputs(held, shard.betas, shard.sectors, shard.returns, history, benchmark=INDEX))
+    columns = active_columns(found, Written.of(found, dict.fromkeys(ids, 1)))
+    return list(zip(columns["sectors"], columns["active"], strict=True))
+
+
+def test_sectors_that_only_a_neighbour_holds_are_not_stored_for_a_portfolio() -> None:
+    shard = shard_of(7, 4, 2, 4)
+    shard = replace(
+        shard,
+        portfolio=np.array([0, 0, 1, 1]),
+        symbol=np.array([0, 1, 2, 3]),
+        equity=np.array([10_000_000, 10_000_000]),
+        sectors=("Technology", "Utilities", "ETFs", "Energy"),
+    )
+
+    together = _stored(shard)
+
+    assert [sectors for sectors, _ in together] == [
+        ["Energy", "Technology", "Utilities"],
+        ["ETFs", "Energy", "Technology"],
+    ]
+    assert together == [*_stored(shard.alone(0)), *_stored(shard.alone(1))]
 
 
 def test_active_weights_and_what_has_none_add_up_to_leverage_less_one() -> None:

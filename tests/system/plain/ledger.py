@@ -1,0 +1,246 @@
+"""The books of a portfolio kept in decimals, session after session and position after position (methodology, 5)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import numpy as np
+
+from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number
+from tests.system.plain.options import Option, delta_of, realised_volatility, settlement_session, strike_at
+from tests.system.plain.prices import Prices
+
+NOTHING = Decimal("0.00")
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Part of a position closed at a price; without a quantity, what is left."""
+
+    on: date
+    price: Decimal
+    quantity: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A position as it was entered; a negative quantity is short."""
+
+    symbol: str
+    quantity: Decimal
+    entry_date: date
+    entry_price: Decimal
+    exits: tuple[Exit, ...] = ()
+    kind: str = ""
+    option: Option | None = None
+
+    @property
+    def units(self) -> int:
+        return 100 if self.option else 1
+
+    @property
+    def kind_of_position(self) -> str:
+        return self.kind or ("LONG" if self.quantity > 0 else "SHORT")
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """What a person enters."""
+
+    name: str
+    opened_on: date
+    opening_equity: Decimal
+    positions: tuple[Held, ...]
+    flows: tuple[tuple[date, Decimal], ...] = ()
+
+
+@dataclass
+class PositionDay:
+    """A position on a session; amounts in cents precision."""
+
+    held: Held
+    active: bool
+    quantity: Decimal
+    mark: Decimal
+    source: str
+    age: int
+    value: Decimal
+    cost: Decimal
+    pnl: Decimal = NOTHING
+    exit_pnl: Decimal = NOTHING
+    realised: Decimal = NOTHING
+    dividends: Decimal = NOTHING
+    oversold: bool = False
+    exposure: Decimal = NOTHING
+    delta: Number | None = None
+    volatility: float | None = None
+
+    @property
+    def name_in_book(self) -> str:
+        """Under which name the position is exposed: an option with a delta under that of its underlying."""
+        if self.held.option is not None:
+            return self.held.option.underlying if isinstance(self.delta, float) else f"OPTION:{self.held.symbol}"
+        return f"PRIVATE:{self.held.symbol}" if self.held.kind == "PRIVATE" else self.held.symbol
+
+
+@dataclass
+class Day:
+    """A portfolio at the close of a session."""
+
+    session: date
+    equity: Decimal
+    pnl: Decimal
+    flow: Decimal
+    daily_return: Number
+    index: Number
+    positions: list[PositionDay] = field(default_factory=list)
+
+    def total(self, amount: str, *, sign: int = 0) -> Decimal:
+        """The sum of an amount over the positions, or of its positive or negative ones only."""
+        amounts = [getattr(position, amount) for position in self.positions]
+        return sum((a for a in amounts if not sign or a * sign > 0), NOTHING)
+
+    def count(self, *sources: str, sign: int = 0) -> int:
+        """How many positions are held, of those marked from these sources, of that sign."""
+        held = [p for p in self.positions if p.quantity * (sign or p.quantity) > 0]
+        return sum(not sources or position.source in sources for position in held)
+
+
+def cents(amount: Decimal) -> Decimal:
+    """An amount of money, ties to the even cent."""
+    return amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+
+
+def days_of(portfolio: Portfolio, prices: Prices, last: date) -> list[Day]:
+    """Value a portfolio on each session from its first to the last."""
+    eve = prices.session_before(portfolio.opened_on)
+    before = [_at_opening(held, prices, eve) for held in portfolio.positions]
+    equity, index = portfolio.opening_equity, 1.0
+    broken = False
+    days = []
+    for session in prices.sessions(portfolio.opened_on, last):
+        after = [_next(position, portfolio, prices, eve, session) for position in before]
+        flow = sum((amount for day, amount in portfolio.flows if eve < day <= session), NOTHING)
+        pnl = sum((position.pnl for position in after), NOTHING)
+        base = equity + flow
+        equity = base + pnl
+        daily: Number = float(pnl / base) if base > 0 else DEGENERATE
+        broken = broken or (base <= 0 and pnl != 0) or (isinstance(daily, float) and daily < -1)
+        index = index * (1 + daily) if isinstance(daily, float) else index
+        days.append(Day(session, equity, pnl, flow, daily, DEGENERATE if broken else index, after))
+        before, eve = after, session
+    return days
+
+
+def _at_opening(held: Held, prices: Prices, eve: date) -> PositionDay:
+    """A position before the first session: inherited at the last close, at cost without one, or not there yet."""
+    if held.entry_date > eve:
+        return PositionDay(held, False, Decimal(0), held.entry_price, "COST", 0, NOTHING, NOTHING)
+    quantity = held.quantity
+    for exit_ in held.exits:
+        if exit_.on <= eve:
+            size = abs(quantity) if exit_.quantity is None else min(exit_.quantity, abs(quantity))
+            quantity -= size.copy_sign(quantity)
+    cost = cents(quantity * held.entry_price * held.units)
+    for age, session in enumerate(prices.sessions(date(2021, 6, 1), eve)[::-1]):
+        close = _close(held, prices, session)
+        if close is not None and quantity != 0:
+            value = cents(quantity * close * held.units)
+            return PositionDay(held, False, quantity, close, "CARRIED" if age else "CLOSE", age, value, cost)
+    return PositionDay(held, False, quantity, held.entry_price, "COST", 0, cost, cost)
+
+
+def _close(held: Held, prices: Prices, session: date) -> Decimal | None:
+    return None if held.kind == "PRIVATE" else prices.printed_close(held.symbol, session)
+
+
+def _next(before: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, session: date) -> PositionDay:
+    """Take a position from one close to the next: split, dividend, entry, exits, close."""
+    held = before.held
+    split, dividend = _events(held, prices, session)
+    quantity = before.quantity if split == 1 else round(before.quantity * split, 6)
+    dividends = cents(dividend * quantity * held.units)
+    entered = eve < held.entry_date <= session
+    now = PositionDay(
+        held, entered or quantity != 0, quantity, before.mark / split, before.source, before.age + 1,
+        before.value, before.cost, dividends=dividends,
+    )  # fmt: skip
+    if entered:
+        outlay = cents(held.quantity * held.units * held.entry_price)
+        now.quantity, now.mark, now.source, now.age = held.quantity, held.entry_price, "COST", 0
+        now.value = now.cost = outlay
+    begin = now.value
+    proceeds = sum((_sell(now, exit_) for exit_ in _exits(now, portfolio, prices, eve, session)), NOTHING)
+    _mark(now, _close(held, prices, session))
+    now.pnl = now.value + proceeds - begin + dividends
+    _expose(now, portfolio, prices, session)
+    return now
+
+
+def _events(held: Held, prices: Prices, session: date) -> tuple[Decimal, Decimal]:
+    """The split and the dividend of a session; a contract is split as its underlying is."""
+    if held.kind == "PRIVATE":
+        return Decimal(1), Decimal(0)
+    day, splits_as = np.datetime64(session), held.option.underlying if held.option else held.symbol
+    split = prices.split.loc[day, splits_as] if splits_as in prices.split else 1.0
+    dividend = prices.dividend.loc[day, held.symbol] if held.symbol in prices.dividend else 0.0
+    return Decimal(str(float(split))), Decimal(str(float(dividend)))
+
+
+def _exits(now: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, session: date) -> Iterator[Exit]:
+    yield from (exit_ for exit_ in now.held.exits if eve < exit_.on <= session)
+    option = now.held.option
+    if option is None or settlement_session(option, prices) != session:
+        return
+    spot = prices.printed_close(option.underlying, session)
+    if spot is not None:
+        above = spot - strike_at(option, now.held.entry_date, portfolio.opened_on, prices, session)
+        yield Exit(session, max(above if option.is_call else -above, Decimal(0)))
+
+
+def _sell(now: PositionDay, exit_: Exit) -> Decimal:
+    """Close part of a position, or buy back part of a short one, and return what it brings."""
+    size = abs(now.quantity) if exit_.quantity is None else exit_.quantity
+    now.oversold |= size > abs(now.quantity)
+    if now.quantity == 0:
+        return NOTHING
+    closed = min(size, abs(now.quantity)).copy_sign(now.quantity)
+    left = round(now.quantity - closed, 6)
+    value_left, cost_left = cents(now.value * left / now.quantity), cents(now.cost * left / now.quantity)
+    proceeds = cents(closed * now.held.units * exit_.price)
+    now.exit_pnl += proceeds - (now.value - value_left)
+    now.realised += proceeds - (now.cost - cost_left)
+    now.quantity, now.value, now.cost = left, value_left, cost_left
+    if left == 0:
+        now.mark, now.source, now.age = exit_.price, "EXIT", 0
+    return proceeds
+
+
+def _mark(now: PositionDay, close: Decimal | None) -> None:
+    """At the close; without one the last mark and the last value stay, and the age says so."""
+    if now.quantity == 0:
+        now.value, now.cost, now.age = NOTHING, NOTHING, 0
+    elif close is not None:
+        now.mark, now.source, now.age = close, "CLOSE", 0
+        now.value = cents(now.quantity * now.held.units * close)
+    elif now.source == "CLOSE":
+        now.source = "CARRIED"
+
+
+def _expose(now: PositionDay, portfolio: Portfolio, prices: Prices, session: date) -> None:
+    """The market value, of an option the shares that its delta stands for."""
+    now.exposure = now.value
+    option = now.held.option
+    if option is None:
+        return
+    if settlement_session(option, prices) <= session:
+        now.delta = NOT_APPLICABLE
+        return
+    volatility = realised_volatility(option, prices, session)
+    now.volatility = volatility if isinstance(volatility, float) else None
+    strike = float(strike_at(option, now.held.entry_date, portfolio.opened_on, prices, session))
+    now.delta = delta_of(option, prices, session, strike=strike, volatility=volatility)
+    spot = prices.printed_close(option.underlying, session)
+    if isinstance(now.delta, float) and spot is not None:
+        now.exposure = cents(Decimal(now.delta) * now.quantity * 100 * spot)

@@ -1,0 +1,83 @@
+"""Every measure of risk by its name."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tests.system.plain.book import Book
+from tests.system.plain.correlations import average_correlation, correlated, covered, effective_bets
+from tests.system.plain.exposures import concentration, leverage
+from tests.system.plain.known import Number
+from tests.system.plain.model import model_of
+from tests.system.plain.series import (
+    Series,
+    har_forecast,
+    longest_series,
+    percentile,
+    series_of,
+    trend,
+    volatility,
+)
+from tests.system.plain.tails import backtest_measures, tail_measures
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure, the part of gross exposure it speaks for, and what it looks at."""
+
+    value: Number
+    coverage: Number
+    observations: int
+    window: int
+
+
+def measures_of(book: Book, factor_returns: pd.DataFrame) -> dict[str, Measured]:
+    """Every measure of a book."""
+    return _series_measures(book) | _tail_measures(book) | _joint_measures(book, factor_returns) | _state_measures(book)
+
+
+def _of(series: Series, value: Number) -> Measured:
+    return Measured(value, series.coverage, series.length, series.length)
+
+
+def _series_measures(book: Book) -> dict[str, Measured]:
+    found = {f"volatility_{n}d": _of(series_of(book, n), volatility(series_of(book, n))) for n in (21, 63)}
+    ten, year, longest = series_of(book, 30), series_of(book, 272), longest_series(book)
+    slope, strength = trend(ten)
+    return found | {
+        "volatility_har": _of(longest, har_forecast(longest)),
+        "volatility_trend": _of(ten, slope),
+        "volatility_trend_strength": _of(ten, strength),
+        "volatility_percentile": _of(year, percentile(year)),
+    }
+
+
+def _tail_measures(book: Book) -> dict[str, Measured]:
+    series = longest_series(book)
+    found = {name: _of(series, value) for name, value in tail_measures(series, har_forecast(series)).items()}
+    for name, value in backtest_measures(series).items():
+        found[name] = _if_known(value, series.coverage, 252)
+    return found
+
+
+def _joint_measures(book: Book, factor_returns: pd.DataFrame) -> dict[str, Measured]:
+    matrix = correlated(book)
+    coverage = covered(book, matrix)
+    model = model_of(book, factor_returns)
+    return {
+        "average_correlation": _if_known(average_correlation(book, matrix), coverage, 90),
+        "effective_bets": _if_known(effective_bets(book, matrix), coverage, 90),
+        **{
+            name: Measured(value, model.coverage, model.observations, 0 if model.why else 252)
+            for name, value in model.measures().items()
+        },
+    }
+
+
+def _if_known(value: Number, coverage: Number, sessions: int) -> Measured:
+    looked_at = 0 if isinstance(value, str) else sessions
+    return Measured(value, coverage, looked_at, looked_at)
+
+
+def _state_measures(book: Book) -> dict[str, Measured]:
+    return {name: Measured(value, 1.0, 0, 0) for name, value in (concentration(book) | leverage(book)).items()}

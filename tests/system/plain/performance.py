@@ -1,0 +1,99 @@
+"""Returns over a window of a portfolio's days (methodology, 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from scipy.optimize import brentq
+
+from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number
+from tests.system.plain.ledger import Day
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days of a window, and the close before: its day, equity and index."""
+
+    days: Sequence[Day]
+    eve: date
+    equity: Decimal
+    index: Number
+
+    def sums(self) -> dict[str, Decimal]:
+        flows, pnl = (sum((getattr(day, name) for day in self.days), Decimal(0)) for name in ("flow", "pnl"))
+        return {"flows": flows, "pnl": pnl}
+
+
+def window_of(days: Sequence[Day], opening_equity: Decimal, first: date, eve: date) -> Window:
+    """The window from a session to the last day."""
+    start = next(number for number, day in enumerate(days) if day.session >= first)
+    before = days[start - 1] if start else None
+    equity, index = (before.equity, before.index) if before else (opening_equity, 1.0)
+    return Window(days[start:], eve, equity, index)
+
+
+def time_weighted(window: Window) -> Number:
+    """The daily returns chained."""
+    last = window.days[-1].index
+    if isinstance(last, str) or isinstance(window.index, str):
+        return DEGENERATE
+    return last / window.index - 1
+
+
+def money_weighted(window: Window) -> Number:
+    """The one rate over the window at which what was paid in grows to what is there.
+
+    A session's flow is there from its open on: it is dated at the close before.
+    """
+    closes = [window.eve, *(day.session for day in window.days)]
+    paid = [-float(day.flow) for day in window.days] + [float(window.days[-1].equity)]
+    paid[0] -= float(window.equity)
+    if not min(paid) < 0 < max(paid):
+        return DEGENERATE
+    span = (closes[-1] - closes[0]).days
+
+    def worth(growth: float) -> float:
+        """What everything is worth at the end."""
+        pairs = zip(closes, paid, strict=True)
+        return sum(amount * growth ** ((closes[-1] - day).days / span) for day, amount in pairs)
+
+    return float(brentq(worth, 1e-6, 1e6, xtol=1e-15, rtol=1e-14)) - 1
+
+
+def annual(window: Window) -> Number:
+    """A year's money-weighted return; a window shorter than a year has none."""
+    span = (window.days[-1].session - window.eve).days
+    rate = money_weighted(window)
+    if isinstance(rate, str):
+        return rate
+    return NOT_APPLICABLE if span < 365 else (1 + rate) ** (365 / span) - 1
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The deepest fall of the index below its highest value so far, and when; the falls at every close."""
+
+    depth: Number
+    current: Number
+    peak: date | None = None
+    trough: date | None = None
+    recovery: date | None = None
+    falls: tuple[float, ...] = ()
+
+    def when(self) -> dict[str, date | None]:
+        return {"peak": self.peak, "trough": self.trough, "recovery": self.recovery}
+
+
+def drawdown(window: Window) -> Fall:
+    """The deepest fall of the window; the close before it counts as a peak."""
+    values = [window.index, *(day.index for day in window.days)]
+    days = [window.eve, *(day.session for day in window.days)]
+    index = [value for value in values if not isinstance(value, str)]
+    if len(index) < len(values):
+        return Fall(DEGENERATE, DEGENERATE)
+    falls = [value / max(index[: place + 1]) - 1 for place, value in enumerate(index)]
+    trough = falls.index(min(falls))
+    peak = index.index(max(index[: trough + 1]))
+    again = [days[place] for place in range(trough, len(index)) if index[place] >= index[peak]]
+    return Fall(falls[trough], falls[-1], days[peak], days[trough], again[0] if again else None, tuple(falls[1:]))

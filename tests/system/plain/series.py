@@ -1,0 +1,97 @@
+"""What today's book would have returned, and its volatility: realised, forecast, trend, rank (methodology, 7)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+
+from tests.system.plain.book import Book
+from tests.system.plain.known import DEGENERATE, SHORT, Number
+
+YEAR = 252
+
+
+@dataclass(frozen=True)
+class Series:
+    """Returns of the book over a window, or why there are none, and the part of gross exposure in them."""
+
+    returns: pd.Series
+    why: str | None
+    coverage: Number
+
+    @property
+    def length(self) -> int:
+        return 0 if self.why else len(self.returns)
+
+
+def series_of(book: Book, window: int) -> Series:
+    """Weight times return, of the holdings that have every return of the window."""
+    recent = book.returns.iloc[-window:]
+    complete = {symbol for symbol in book.symbols if recent[symbol].notna().all()}
+    coverage = book.coverage(complete)
+    why = book.why_nothing or (None if complete else SHORT)
+    total = pd.Series(0.0, index=recent.index)
+    for symbol in sorted(complete):
+        total += (book.weight(symbol) if not why else 0.0) * recent[symbol]
+    return Series(total, why, coverage)
+
+
+def longest_series(book: Book) -> Series:
+    """The longest window whose holdings are 95 % of gross; else the one with most of it."""
+    candidates = [series_of(book, window) for window in (252, 126, 63)]
+    covered = [series.coverage if isinstance(series.coverage, float) else 0.0 for series in candidates]
+    enough = [series for series, part in zip(candidates, covered, strict=True) if part >= 0.95]
+    return enough[0] if enough else candidates[covered.index(max(covered))]
+
+
+def volatility(series: Series) -> Number:
+    """The annualised sample deviation."""
+    return series.why or float(series.returns.std(ddof=1) * np.sqrt(YEAR))
+
+
+def rolling(series: Series) -> pd.Series:
+    """The volatility over each stretch of 21 returns."""
+    returns = series.returns.to_numpy()
+    stretches = [returns[end - 21 : end] for end in range(21, len(returns) + 1)]
+    return pd.Series([float(np.std(stretch, ddof=1)) * np.sqrt(YEAR) for stretch in stretches])
+
+
+def trend(series: Series) -> tuple[Number, Number]:
+    """Slope and R squared of the line through the last ten volatilities, of a series of 30 returns."""
+    if series.why:
+        return series.why, series.why
+    recent = rolling(series).to_numpy()
+    fitted = sm.OLS(recent, sm.add_constant(np.arange(float(len(recent))))).fit()
+    return float(fitted.params[1]), float(fitted.rsquared) if np.ptp(recent) > 0 else 0.0
+
+
+def percentile(series: Series) -> Number:
+    """The share of a year's volatilities, today's among them, that lie below today's: a series of 272 returns."""
+    if series.why:
+        return series.why
+    volatilities = rolling(series)
+    return float((volatilities < volatilities.iloc[-1]).mean())
+
+
+def har_forecast(series: Series) -> Number:
+    """Tomorrow's |r| on today's and the means of 5 and 21, iterated over 21 sessions (Corsi 2009)."""
+    if series.why:
+        return series.why
+    absolute = series.returns.abs().to_numpy()
+    if len(absolute) < 63:
+        return SHORT
+    rows = [[1.0, *_lags(absolute[:end])] for end in range(21, len(absolute))]
+    x = np.array(rows)
+    if np.linalg.matrix_rank(x - x.mean(axis=0)) < 3:
+        return DEGENERATE
+    coefficients = sm.OLS(absolute[21:], x).fit().params
+    path = list(absolute)
+    for _ in range(21):
+        path.append(float(coefficients @ np.array([1.0, *_lags(np.array(path))])))
+    mean = float(np.mean(path[-21:]))
+    return mean * float(np.sqrt(np.pi / 2) * np.sqrt(YEAR)) if mean > 0 else DEGENERATE
+
+
+def _lags(absolute: np.ndarray) -> list[float]:
+    return [float(np.mean(absolute[-lag:])) for lag in (1, 5, 21)]

@@ -1,0 +1,126 @@
+"""The 13 factor betas of a symbol, one regression after another (methodology, 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, SHORT, STALE, Number
+from tests.system.plain.prices import Prices
+
+STYLES = ("value", "growth", "momentum", "quality", "size", "low_volatility")
+SPREADS = {
+    "growth_value_spread": ("growth", "value"),
+    "momentum_spread": ("momentum", "market"),
+    "size_spread": ("size", "market"),
+    "quality_spread": ("quality", "market"),
+}
+LINES = {"market_beta": "market", "rate_beta": "rate"}
+FACTORS = (*STYLES, *SPREADS, *LINES, "provider_beta")
+
+Proxies = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A beta or the reason why there is none, and what it rests on."""
+
+    beta: Number
+    n: int = 0
+    r_squared: float | None = None
+    std_error: float | None = None
+    p_value: float | None = None
+    capped: bool = False
+    first: date | None = None
+    last: date | None = None
+
+
+def factors_of(
+    symbol: str, prices: Prices, as_of: date, *, proxies: Proxies, provider_beta: float | None
+) -> dict[str, Estimate]:
+    """Every factor beta of a symbol as of a session."""
+    found = {factor: Estimate(NOT_APPLICABLE) for factor in FACTORS}
+    used = {factor: str(proxies[factor]) for factor in STYLES if proxies[factor] is not None}
+    found |= _styles(symbol, prices, as_of, used)
+    for factor, (plus, minus) in SPREADS.items():
+        if proxies[plus] is not None and proxies[minus] is not None:
+            long, short = (prices.returns(str(proxies[leg]), as_of, 252) for leg in (plus, minus))
+            found[factor] = _line(symbol, prices, as_of, regressor=long - short, minimum=60)
+    for factor, role in LINES.items():
+        if proxies[role] is not None:
+            regressor = prices.returns(str(proxies[role]), as_of, 90)
+            found[factor] = _line(symbol, prices, as_of, regressor=regressor, minimum=30)
+    found["provider_beta"] = Estimate(MISSING if provider_beta is None else provider_beta)
+    return found
+
+
+def not_current(symbol: str, prices: Prices, as_of: date) -> str | None:
+    """Why the last price of a symbol is none of today's: there is none within a year, or it is older than a week."""
+    known = np.isfinite(prices.series(symbol, as_of, 265).to_numpy())
+    if not known.any():
+        return MISSING
+    return STALE if int(known[::-1].argmax()) > 5 else None
+
+
+def _rows(symbol: str, prices: Prices, as_of: date, regressors: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The sessions on which the symbol and every regressor have a return."""
+    table = regressors.assign(_own=prices.returns(symbol, as_of, len(regressors))).dropna()
+    return table.drop(columns="_own"), table["_own"]
+
+
+def _estimate(own: pd.Series, why: str | None, **fitted: Any) -> Estimate:
+    """An estimate with the rows that were counted; beyond five it is capped and says so."""
+    seen = {"n": len(own)}
+    span = {"first": own.index[0].date(), "last": own.index[-1].date()} if len(own) else {}
+    if why is not None:
+        return Estimate(why, **seen, **span)
+    beta = float(fitted.pop("beta"))
+    return Estimate(min(max(beta, -5.0), 5.0), capped=abs(beta) > 5.0, **seen, **span, **fitted)
+
+
+def _why(symbol: str, prices: Prices, as_of: date, *, own: pd.Series, x: pd.DataFrame, minimum: int) -> str | None:
+    stale = not_current(symbol, prices, as_of)
+    if stale is not None:
+        return stale
+    if len(own) < minimum:
+        return SHORT
+    constant = any(np.ptp(column) < 1e-9 for column in (own.to_numpy(), *x.to_numpy().T))
+    return DEGENERATE if constant else None
+
+
+def _styles(symbol: str, prices: Prices, as_of: date, used: Mapping[str, str]) -> dict[str, Estimate]:
+    returns = pd.DataFrame({factor: prices.returns(proxy, as_of, 252) for factor, proxy in used.items()})
+    x, own = _rows(symbol, prices, as_of, returns)
+    why = _why(symbol, prices, as_of, own=own, x=x, minimum=60)
+    if why is not None:
+        return {factor: _estimate(own, why) for factor in used}
+    scaler = StandardScaler().fit(x.to_numpy())
+    z = scaler.transform(x.to_numpy())
+    fitted = Ridge(alpha=1.0).fit(z, own.to_numpy())
+    r_squared = float(fitted.score(z, own.to_numpy()))
+    betas = (fitted.coef_ / scaler.scale_).tolist()
+    return {f: _estimate(own, None, beta=beta, r_squared=r_squared) for f, beta in zip(used, betas, strict=True)}
+
+
+def _line(symbol: str, prices: Prices, as_of: date, *, regressor: pd.Series, minimum: int) -> Estimate:
+    x, own = _rows(symbol, prices, as_of, regressor.to_frame("x"))
+    why = _why(symbol, prices, as_of, own=own, x=x, minimum=minimum)
+    if why is not None:
+        return _estimate(own, why)
+    fitted = sm.OLS(own.to_numpy(), sm.add_constant(x.to_numpy())).fit()
+    if fitted.rsquared > 1 - 1e-14:  # a proxy on itself: what is left is rounding
+        return _estimate(own, None, beta=fitted.params[1], r_squared=1.0, std_error=0.0, p_value=0.0)
+    return _estimate(
+        own,
+        None,
+        beta=fitted.params[1],
+        r_squared=float(fitted.rsquared),
+        std_error=float(fitted.bse[1]),
+        p_value=float(fitted.pvalues[1]),
+    )

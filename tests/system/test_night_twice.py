@@ -1,0 +1,426 @@
+"""A night on real sample prices, every stored number of which a second, plain implementation computes again."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from services.market_data.settings import MarketDataSettings
+from services.ops.embedded.stack import RunningStack
+from services.risk.core.measures import MEASURES
+from tests.support.platform import Json, Platform, running_platform
+from tests.system.agreement import Agreement
+from tests.system.night import (
+    BENCHMARK,
+    FACTOR_SET,
+    NIGHT,
+    PORTFOLIOS,
+    PROVIDER_BETAS,
+    Night,
+    body_of,
+    sectors,
+    write_night,
+)
+from tests.system.plain import performance
+from tests.system.plain.book import RISK_FACTORS, Book, book_of, factor_returns
+from tests.system.plain.correlations import clusters, correlate, correlated
+from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
+from tests.system.plain.ledger import Day, PositionDay, days_of
+from tests.system.plain.measures import measures_of
+from tests.system.plain.metrics import metrics_of
+from tests.system.plain.model import model_of
+from tests.system.plain.scenarios import SCENARIOS, Factors, factors_of, moves_of, shocks_of, stress
+from tests.system.plain.symbols import Estimate
+from tests.system.plain.symbols import factors_of as betas_of
+
+PROXIES = {factor: FACTOR_SET.proxy(factor) for factor in RISK_FACTORS}
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Twice:
+    """A platform after the night, its portfolios, and the second implementation of everything it stored."""
+
+    platform: Platform
+    night: Night
+    run: Json
+    portfolio_ids: dict[str, str]
+
+    @cached_property
+    def estimates(self) -> dict[str, dict[str, Estimate]]:
+        """The factors of every symbol that is held or stands for a factor."""
+        lots = [held for portfolio in PORTFOLIOS.values() for held in portfolio.positions if held.kind != "PRIVATE"]
+        symbols = {held.symbol for held in lots} | {held.option.underlying for held in lots if held.option}
+        symbols |= {proxy for proxy in PROXIES.values() if proxy}
+        return {
+            symbol: betas_of(
+                symbol, self.night.prices, NIGHT, proxies=PROXIES, provider_beta=PROVIDER_BETAS.get(symbol)
+            )
+            for symbol in sorted(symbols)
+        }
+
+    @cached_property
+    def days(self) -> dict[str, list[Day]]:
+        """The sessions of every portfolio."""
+        return {name: days_of(portfolio, self.night.prices, NIGHT) for name, portfolio in PORTFOLIOS.items()}
+
+    @cached_property
+    def books(self) -> dict[str, Book]:
+        """What every portfolio holds at the end of the night."""
+        betas = {symbol: {name: found.beta for name, found in row.items()} for symbol, row in self.estimates.items()}
+        return {
+            name: book_of(days[-1], self.night.prices, betas=betas, sectors=sectors())
+            for name, days in self.days.items()
+        }
+
+    @cached_property
+    def factor_returns(self) -> pd.DataFrame:
+        """The returns of the factors' proxies."""
+        return factor_returns(self.night.prices, PROXIES, NIGHT)
+
+    @cached_property
+    def factors(self) -> Factors:
+        """How the factors move together."""
+        return factors_of(self.factor_returns, configured={name for name, proxy in PROXIES.items() if proxy})
+
+    async def risk(self, name: str, what: str = "") -> Any:
+        """What is served of the risk of a portfolio."""
+        return await self.platform.api.get(f"/risk/portfolios/{self.portfolio_ids[name]}{what}", as_of=str(NIGHT))
+
+
+@pytest.fixture(scope="module")
+async def twice(own_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Twice]:
+    night = write_night(tmp_path_factory.mktemp("prices"))
+    sources = MarketDataSettings(providers=("files", "sample"), files_dir=night.directory.path)
+    async with running_platform(own_stack, sources, FACTOR_SET) as platform:
+        weights = {"as_of": "2022-11-30", "weights": BENCHMARK}
+        (await platform.api.client.put("/risk/benchmarks/SP500", json=weights)).raise_for_status()
+        ids = await entered(platform, night)
+        run = await platform.api.run(kind="nightly", last_session=str(NIGHT))
+        yield Twice(platform, night, run, ids)
+
+
+async def entered(platform: Platform, night: Night) -> dict[str, str]:
+    """Enter the portfolios, valued on their first session, then their flows as of the session that books them."""
+    api = platform.api
+    answers = {name: await api.post("/portfolios", body_of(portfolio)) for name, portfolio in PORTFOLIOS.items()}
+    await asyncio.gather(*(api.ended(answer["run_id"]) for answer in answers.values()))
+    for name, portfolio in PORTFOLIOS.items():
+        for day, amount in portfolio.flows:
+            booked_on = night.prices.sessions(day, NIGHT)[0]
+            path = f"/portfolios/{answers[name]['portfolio_id']}/flows?as_of={booked_on}"
+            edited = await api.post(path, {"on": str(day), "amount": str(amount)})
+            await api.ended(edited["run_id"])
+    return {name: answer["portfolio_id"] for name, answer in answers.items()}
+
+
+@pytest.fixture(scope="module")
+def figures() -> Iterator[Agreement]:
+    agreement = Agreement()
+    yield agreement
+    for line in agreement.figures():
+        log.info("%s", line)
+
+
+@pytest.fixture
+def agreement(figures: Agreement) -> Iterator[Agreement]:
+    """Collects what is compared; the test fails with all of its differences at once."""
+    yield figures
+    figures.check()
+
+
+def named(entries: Sequence[Json], key: str) -> dict[str, Json]:
+    return {entry[key]: entry for entry in entries}
+
+
+async def test_night_ends_with_the_one_symbol_nobody_has(twice: Twice) -> None:
+    assert twice.run["status"] == "completed_with_errors"
+    failed = {failure["subject"] for failure in twice.run["failures"]}
+    assert failed == {"NOBODYHAS", "NOBODYHAS230120C20", "AAPL221216P145", "SPLITS230217P100"}
+
+
+async def test_factors_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
+    served = {row["symbol"]: row for row in await twice.platform.api.get("/factors", first=str(NIGHT), last=str(NIGHT))}
+
+    for symbol in agreement.names("factors", "symbols", served, twice.estimates):
+        rows = named(served[symbol]["factors"], "factor")
+        for name in agreement.names("factors", symbol, rows, twice.estimates[symbol]):
+            compare_estimate(agreement, f"{symbol} {name}", rows[name], twice.estimates[symbol][name])
+
+
+def compare_estimate(agreement: Agreement, what: str, served: Json, plain: Estimate) -> None:
+    agreement.measure("factors", what, served["beta"], plain.beta)
+    agreement.number("factors R2", what, served["r_squared"], plain.r_squared)
+    agreement.number("factors se", what, served["std_error"], plain.std_error)
+    agreement.number("factors p", what, served["p_value"], plain.p_value)
+    span = [None if day is None else str(day) for day in (plain.first, plain.last)]
+    found = [served["n_observations"], served["capped"], served["first_session"], served["last_session"]]
+    agreement.same("factors", f"{what} n, capped, first, last", found, [plain.n, plain.capped, *span])
+
+
+async def test_metrics_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
+    served = {row["symbol"]: row for row in await twice.platform.api.get("/metrics", first=str(NIGHT), last=str(NIGHT))}
+
+    for symbol in agreement.names("metrics", "symbols", served, twice.estimates):
+        rows, plain = served[symbol]["metrics"], metrics_of(symbol, twice.night.prices, NIGHT)
+        for name in agreement.names("metrics", symbol, rows, plain):
+            agreement.measure("metrics", f"{symbol} {name}", rows[name], plain[name])
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_snapshots_of_all_sessions_agree_to_the_cent(twice: Twice, agreement: Agreement, name: str) -> None:
+    served = await twice.platform.api.get(f"/portfolios/{twice.portfolio_ids[name]}/snapshots")
+
+    agreement.same(
+        "snapshots", f"{name} sessions", [s["as_of"] for s in served], [str(d.session) for d in twice.days[name]]
+    )
+    for snapshot, day in zip(served, twice.days[name], strict=True):
+        what = f"{name} {day.session}"
+        amounts = amounts_of(day)
+        agreement.same("snapshots", what, {key: Decimal(snapshot[key]) for key in amounts}, amounts)
+        counts = counts_of(day)
+        agreement.same("snapshots", f"{what} counts", {key: snapshot[key] for key in counts}, counts)
+        agreement.measure("snapshots", f"{what} return", snapshot["daily_return"], day.daily_return)
+        agreement.measure("snapshots", f"{what} index", snapshot["twr_index"], day.index)
+
+
+def amounts_of(day: Day) -> dict[str, Decimal]:
+    long, short = day.total("value", sign=1), day.total("value", sign=-1)
+    return {
+        "equity": day.equity,
+        "pnl": day.pnl,
+        "flow": day.flow,
+        "cash": day.equity - long - short,
+        "long_value": long,
+        "short_value": short,
+        "gross": long - short,
+        "net": long + short,
+        "exit_pnl": day.total("exit_pnl"),
+        "realised_pnl": day.total("realised"),
+        "dividends": day.total("dividends"),
+    }
+
+
+def counts_of(day: Day) -> dict[str, int]:
+    return {
+        "positions": day.count(),
+        "long_positions": day.count(sign=1),
+        "short_positions": day.count(sign=-1),
+        "stale_positions": day.count("CARRIED"),
+        "at_cost_positions": day.count("COST"),
+    }
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_position_values_of_all_sessions_agree(twice: Twice, agreement: Agreement, name: str) -> None:
+    served = await twice.platform.api.get(
+        "/position-values", portfolio_id=twice.portfolio_ids[name], first="2022-12-01", last=str(NIGHT)
+    )
+
+    for day in twice.days[name]:
+        rows = sorted((row for row in served if row["as_of"] == str(day.session)), key=served_order)
+        plain = sorted((position for position in day.positions if position.active), key=plain_order)
+        symbols = [position.held.symbol for position in plain]
+        agreement.same("positions", f"{name} {day.session}", [row["symbol"] for row in rows], symbols)
+        for row, position in zip(rows, plain, strict=False):
+            compare_position(agreement, f"{name} {day.session} {row['symbol']}", row, position)
+
+
+def served_order(row: Json) -> tuple[Any, ...]:
+    return row["symbol"], row["quantity"], Decimal(row["pnl"])
+
+
+def plain_order(position: PositionDay) -> tuple[Any, ...]:
+    return position.held.symbol, float(position.quantity), position.pnl
+
+
+def compare_position(agreement: Agreement, what: str, row: Json, plain: PositionDay) -> None:
+    amounts = {
+        "market_value": plain.value,
+        "cost": plain.cost,
+        "unrealised_pnl": plain.value - plain.cost,
+        "pnl": plain.pnl,
+        "exit_pnl": plain.exit_pnl,
+        "realised_pnl": plain.realised,
+        "dividends": plain.dividends,
+        "exposure": plain.exposure,
+    }
+    agreement.same("positions", what, {key: Decimal(row[key]) for key in amounts}, amounts)
+    option = plain.held.option
+    facts = {
+        "mark_source": plain.source,
+        "mark_age": plain.age,
+        "oversold": plain.oversold,
+        "underlying": option.underlying if option else None,
+        "sector": sectors().get(plain.held.symbol, "Unclassified"),
+    }
+    agreement.same("positions", what, {key: row[key] for key in facts}, facts)
+    agreement.number("positions", f"{what} quantity", row["quantity"], float(plain.quantity))
+    agreement.number("positions", f"{what} mark", row["mark"], float(plain.mark))
+    agreement.number("positions", f"{what} volatility", row["assumed_volatility"], plain.volatility)
+    if plain.delta is None:
+        agreement.same("positions", f"{what} delta", row["delta"], None)
+    else:
+        agreement.measure("positions", f"{what} delta", row["delta"], plain.delta)
+
+
+@pytest.mark.parametrize("first", [None, date(2022, 12, 15)])
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_performance_over_a_window_agrees(
+    twice: Twice, agreement: Agreement, name: str, first: date | None
+) -> None:
+    portfolio, since = PORTFOLIOS[name], first or PORTFOLIOS[name].opened_on
+    query = {"first": str(first)} if first else {}
+    path = f"/portfolios/{twice.portfolio_ids[name]}/performance"
+    served = await twice.platform.api.get(path, last=str(NIGHT), **query)
+
+    eve = twice.night.prices.session_before(since)
+    window = performance.window_of(twice.days[name], portfolio.opening_equity, since, eve)
+    fall, what = performance.drawdown(window), f"{name} from {since}"
+    agreement.measure("performance", f"{what} TWR", served["twr"], performance.time_weighted(window))
+    agreement.measure("performance", f"{what} MWR", served["mwr"], performance.money_weighted(window))
+    agreement.measure("performance", f"{what} MWR a year", served["mwr_annual"], performance.annual(window))
+    agreement.measure("performance", f"{what} depth", served["drawdown"]["depth"], fall.depth)
+    agreement.measure("performance", f"{what} current", served["drawdown"]["current"], fall.current)
+    when = {key: None if day is None else str(day) for key, day in fall.when().items()}
+    agreement.same("performance", what, {key: served["drawdown"][key] for key in when}, when)
+    sums = {"opening_equity": window.equity, "closing_equity": window.days[-1].equity, **window.sums()}
+    agreement.same("performance", f"{what} sums", {key: Decimal(served[key]) for key in sums}, sums)
+    for point, depth in zip(served["points"], fall.falls or [None] * len(window.days), strict=True):
+        agreement.number("performance", f"{what} {point['as_of']}", point["drawdown"], depth)
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_every_measure_of_risk_agrees(twice: Twice, agreement: Agreement, name: str) -> None:
+    served = await twice.risk(name)
+
+    agreement.same("measures", f"{name} equity", Decimal(served["equity"]), twice.days[name][-1].equity)
+    rows = named(served["measures"], "measure")
+    plain = measures_of(twice.books[name], twice.factor_returns)
+    agreement.same("measures", "the table", sorted(rows), sorted(measure.name for measure in MEASURES))
+    for measure in agreement.names("measures", name, rows, plain):
+        row, mine = rows[measure], plain[measure]
+        agreement.measure(family_of(measure), f"{name} {measure}", row["value"], mine.value)
+        agreement.measure("measures coverage", f"{name} {measure}", row["coverage"], mine.coverage)
+        looked_at = row["observations"], row["window"]
+        agreement.same(family_of(measure), f"{name} {measure} n", looked_at, (mine.observations, mine.window))
+
+
+def family_of(measure: str) -> str:
+    families = {
+        "volatility": "volatility_",
+        "VaR and ES": ("var_", "es_"),
+        "back-test": ("kupiec", "var_exceptions"),
+        "correlation": ("average_correlation", "effective_bets"),
+        "factor model": ("model_", "systematic_", "specific_"),
+    }
+    found = [family for family, begins in families.items() if measure.startswith(begins)]
+    return f"measures of {found[-1] if found else 'state'}"
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_factor_and_sector_exposures_agree(twice: Twice, agreement: Agreement, name: str) -> None:
+    served, active, book = await twice.risk(name), await twice.risk(name, "/active-sectors"), twice.books[name]
+
+    rows, plain = named(served["factors"], "factor"), factor_exposures(book)
+    for factor in agreement.names("factor exposures", name, rows, plain):
+        for kind in ("beta", "dollars", "coverage"):
+            what = f"{name} {factor} {kind}"
+            agreement.measure("factor exposures", what, rows[factor][kind], getattr(plain[factor], kind))
+    held, mine = named(served["sectors"], "sector"), sector_exposures(book)
+    for sector in agreement.names("sectors", name, held, mine):
+        for kind in ("net", "gross"):
+            what = f"{name} {sector} {kind}"
+            agreement.same("sectors", what, float(held[sector][kind]), round(getattr(mine[sector], kind), 2))
+            ratio = f"{kind}_over_equity"
+            agreement.measure("sectors", what, held[sector][ratio], getattr(mine[sector], ratio))
+    against, difference = named(active["sectors"], "sector"), active_sectors(book, BENCHMARK)
+    agreement.same("sectors", f"{name} active", active["reason"], None if book.equity > 0 else book.why_nothing)
+    for sector in agreement.names("sectors", f"{name} active", against, difference):
+        weight, active_weight = difference[sector]
+        agreement.number("sectors", f"{name} {sector} weight", against[sector]["benchmark_weight"], weight)
+        agreement.number("sectors", f"{name} {sector} active", against[sector]["active"], active_weight)
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_correlations_and_clusters_agree(twice: Twice, agreement: Agreement, name: str) -> None:
+    served, book = await twice.risk(name, "/correlations"), twice.books[name]
+
+    plain = correlated(book)
+    symbols = list(plain.matrix)
+    agreement.same("correlations", f"{name} symbols", served["symbols"], symbols)
+    for one, row in zip(symbols, served["matrix"], strict=True):
+        for other, value in zip(symbols, row, strict=True):
+            expected = float(plain.matrix.loc[one, other])
+            agreement.number("correlations", f"{name} {one} {other}", value, None if expected != expected else expected)
+    agreement.number("correlations", f"{name} clip", served["clip"], plain.clip)
+    agreement.same("correlations", f"{name} missing pairs", served["missing_pairs"], plain.missing_pairs)
+    found = [(cluster["name"], cluster["symbols"]) for cluster in served["clusters"]]
+    agreement.same("clusters", name, found, clusters(book, plain))
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_scenarios_agree_directly_and_propagated(twice: Twice, agreement: Agreement, name: str) -> None:
+    served, book = await twice.risk(name, "/stress"), twice.books[name]
+
+    exposures = factor_exposures(book)
+    rows = named(served["scenarios"], "scenario")
+    for scenario in agreement.names("stress", name, rows, SCENARIOS):
+        row, plain = rows[scenario], stress(book, exposures, twice.factors, scenario)
+        for kind in ("direct", "propagated", "coverage"):
+            agreement.measure(f"stress {kind}", f"{name} {scenario}", row[kind], getattr(plain, kind))
+        agreement.same("stress", f"{name} {scenario} beyond gross", row["beyond_gross"], plain.beyond_gross)
+
+
+async def test_moves_and_covariance_of_the_factors_agree(twice: Twice, agreement: Agreement) -> None:
+    (stored,) = await twice.platform.fetch("SELECT * FROM risk.factor_moves WHERE as_of = $1", NIGHT)
+    served = await twice.risk("long only", "/stress")
+
+    factors, place = twice.factors, list(RISK_FACTORS).index
+    for row in served["scenarios"]:
+        shocks = shocks_of(row["scenario"])
+        moves = moves_of(shocks, factors)
+        for entry in row["moves"]:
+            name, what = entry["factor"], f"{row['scenario']} {entry['factor']}"
+            agreement.number("factor moves", what, entry["move"], moves.get(name))
+            agreement.number("factor moves", f"{what} shock", entry["shock"], shocks.get(name))
+            beyond = name in moves and abs(moves[name]) > factors.largest[name]
+            agreement.same("factor moves", f"{what} extrapolated", entry["extrapolated"], beyond)
+    there = list(factors.covariance)
+    for one in there:
+        agreement.number("factor moves", f"largest {one}", stored["largest"][place(one)], factors.largest[one])
+        for other in there:
+            covariance = stored["covariance"][place(one) * len(RISK_FACTORS) + place(other)]
+            expected = float(factors.covariance.loc[one, other])
+            agreement.number("factor covariance", f"{one} {other}", covariance, expected)
+    assert stored["correlated"] == there
+    matrix = correlate(twice.factor_returns[there]).matrix
+    pairs = [(one, other) for index, one in enumerate(there) for other in there[index + 1 :]]
+    for (one, other), value in zip(pairs, stored["correlations"], strict=True):
+        agreement.number("factor correlations", f"{one} {other}", value, float(matrix.loc[one, other]))
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_contributions_to_the_volatility_agree(twice: Twice, agreement: Agreement, name: str) -> None:
+    served, book = await twice.risk(name, "/contributions"), twice.books[name]
+
+    plain = model_of(book, twice.factor_returns)
+    agreement.measure("contributions", name, served["volatility"], plain.measures()["model_volatility"])
+    agreement.number("contributions", f"{name} specific", served["specific"], plain.by_specific)
+    for entry in served["factors"]:
+        what, expected = f"{name} {entry['factor']}", plain.by_factor.get(entry["factor"])
+        agreement.number("contributions", what, entry["contribution"], expected)
+    agreement.same("contributions", name, [entry["symbol"] for entry in served["holdings"]], book.symbols)
+    for entry in served["holdings"]:
+        symbol, what = entry["symbol"], f"{name} {entry['symbol']}"
+        weight = book.weight(symbol) if book.equity > 0 else None
+        agreement.number("contributions", f"{what} weight", entry["weight"], weight)
+        agreement.number("contributions", what, entry["contribution"], plain.by_holding.get(symbol))
+        agreement.number("contributions", f"{what} marginal", entry["marginal"], plain.marginal.get(symbol))
