@@ -22,13 +22,18 @@ class Agreement:
     reasons: Counter[str] = field(default_factory=Counter)
     exact: Counter[str] = field(default_factory=Counter)
 
-    def number(self, family: str, what: str, served: float | None, expected: float | None) -> None:
-        """A float, within the tolerance; neither may be missing where the other is not."""
+    def number(
+        self, family: str, what: str, served: float | None, expected: float | None, *, least: float = 0.0
+    ) -> None:
+        """A float, within the tolerance; neither may be missing where the other is not.
+
+        `least`: a difference is not taken relative to less than this.
+        """
         if served is None or expected is None:
             self.same(family, what, served, expected)
             return
         self.numbers[family] += 1
-        gap = _relative(served, expected)
+        gap = _relative(served, expected, least)
         if not gap <= TOLERANCE:
             self.differences.append(f"{family}, {what}: served {served!r}, plain {expected!r}, relative {gap:.1e}")
         elif gap >= self.largest.get(family, (0.0, ""))[0]:
@@ -59,7 +64,8 @@ class Agreement:
     def check(self) -> None:
         """Fail with the differences found since the last check."""
         found, self.differences = self.differences, []
-        assert not found, f"{len(found)} differences:\n" + "\n".join(found[:40])
+        families = Counter(line.partition(",")[0] for line in found)
+        assert not found, f"{len(found)} differences, {dict(families)}:\n" + "\n".join(found[:40])
 
     def figures(self) -> list[str]:
         """A line a family: how much was compared, and the largest relative difference with where it is."""
@@ -71,7 +77,7 @@ class Agreement:
         return lines
 
 
-def _relative(served: float, expected: float) -> float:
+def _relative(served: float, expected: float, least: float) -> float:
     if served == expected:
         return 0.0
-    return abs(served - expected) / max(abs(served), abs(expected)) if math.isfinite(served) else math.inf
+    return abs(served - expected) / max(abs(served), abs(expected), least) if math.isfinite(served) else math.inf

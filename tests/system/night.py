@@ -19,9 +19,9 @@ from tests.system.plain.prices import Prices, prices_with, sample
 OPENED, NIGHT = date(2022, 12, 1), date(2022, 12, 28)
 SPLIT_DAY, DIVIDEND_DAY = date(2022, 12, 12), date(2022, 12, 19)
 
-# The sample has neither bonds nor a growth fund: a staple stands in for the one, the other stays without a proxy.
+# The sample has neither a growth fund nor bonds: two stocks stand in, so that every factor and scenario has numbers.
 FACTOR_SET: Final = FactorSet(
-    value="VLUE", growth=None, momentum="MTUM", quality="QUAL", size="SIZE", low_volatility="USMV", market="SPX",
+    value="VLUE", growth="MSFT", momentum="MTUM", quality="QUAL", size="SIZE", low_volatility="USMV", market="SPX",
     rate="PG",
 )  # fmt: skip
 PROVIDER_BETAS: Final = {"SPLITS": 1.1}
@@ -67,6 +67,7 @@ def write_night(path: Path) -> Night:
     closes["FLAT"] = dict.fromkeys(closes["FLAT"], 50.0)
     closes["SPLITS"] = {day: round(c / 2, 2) if day >= SPLIT_DAY else c for day, c in closes["SPLITS"].items()}
     closes["TURBO"] = _seven_times_the_market(list(closes["TURBO"]))
+    closes |= _three_that_fit_no_matrix(list(closes["FLAT"])[-91:])
     directory.splits[("SPLITS", SPLIT_DAY)] = 2.0
     directory.dividends |= {("SPLITS", SPLIT_DAY): 0.25, ("SPLITS", DIVIDEND_DAY): 0.37, ("GAPPY", DIVIDEND_DAY): 0.5}
     closes["GAPPY"][DIVIDEND_DAY] = 101.5
@@ -79,6 +80,25 @@ def _seven_times_the_market(days: list[date]) -> dict[date, float]:
     index = sample()["SPX"].loc[np.array(days, dtype="datetime64[ns]")].to_numpy()
     growth = np.cumprod(1 + 7 * np.diff(index) / index[:-1])
     return dict(zip(days, [2000.0, *np.round(2000.0 * growth, 4).tolist()], strict=True))
+
+
+def _three_that_fit_no_matrix(days: list[date]) -> dict[str, dict[date, float]]:
+    """Series over different sessions whose correlations pair by pair belong to no three series at all.
+
+    The first moves as the second while the third is not there, and as the third when the second is gone; between, where
+    it hardly moves, those two move against each other.
+    """
+    moves = np.random.default_rng(17).normal(0, 0.02, 90)
+    calm = slice(29, 61)
+    first, second, third = moves.copy(), moves.copy(), moves.copy()
+    first[calm] *= 0.01
+    third[calm] *= -1
+    levels = [100 * np.concatenate([[1.0], np.cumprod(1 + each)]) for each in (first, second, third)]
+    first_days, last_days = (0, 0, 29), (91, 62, 91)
+    return {
+        f"RIFT{number + 1}": dict(zip(days[begin:end], np.round(level[begin:end], 6).tolist(), strict=True))
+        for number, (level, begin, end) in enumerate(zip(levels, first_days, last_days, strict=True))
+    }
 
 
 def sectors() -> dict[str, str]:
@@ -115,16 +135,18 @@ LONG_ONLY: Final = Portfolio(
         _held("TURBO", "3", "2022-12-02", "900.00"),
     ),
 )
+_SOLD_BIT_BY_BIT: Final = (
+    _out("2022-12-13", "131.3333", "200"),
+    _out("2022-12-13", "132.1", "50.5"),
+    _out("2022-12-21", "130.5", "100"),
+)
 LONG_SHORT: Final = Portfolio(
     "long short with exits, flows and options",
     OPENED,
     Decimal("250000.00"),
     (
         _held("AAPL", "400", "2022-11-01", "140.00", _out("2022-11-15", "148.00", "100"), _out("2022-12-20", "131.5")),
-        _held(
-            *("JPM", "600", "2022-12-07", "131.25"),
-            *(_out("2022-12-13", "131.3333", "200"), _out("2022-12-13", "132.1", "50.5"), _out("2022-12-21", "130.5", "100")),
-        ),
+        _held("JPM", "600", "2022-12-07", "131.25", *_SOLD_BIT_BY_BIT),
         _held("XOM", "-500", "2022-12-12", "104.10", _out("2022-12-23", "106.99")),
         _held("BAC", "-1500", "2022-11-01", "35.90", _out("2022-12-14", "31.77", "333.333333")),
         _held("UNH", "-80", "2022-12-01", "540.00"),
@@ -141,9 +163,8 @@ LONG_SHORT: Final = Portfolio(
              option=Option("NOBODYHAS", Decimal(20), date(2023, 1, 20), is_call=True)),
     ),
     (
-        (date(2022, 12, 14), Decimal("25000.00")),
         (date(2022, 12, 17), Decimal("-10000.55")),  # a Saturday
-        (date(2022, 12, 19), Decimal("100.01")),
+        (date(2022, 12, 19), Decimal("25000.00")),
     ),
 )  # fmt: skip
 FUNDS_AND_PRIVATE: Final = Portfolio(
@@ -175,10 +196,21 @@ TROUBLED_ONLY: Final = Portfolio(
     Decimal("30000.00"),
     (_held("FLAT", "100", "2022-11-01", "50.00"), _held("NOBODYHAS", "10", "2022-11-01", "100.00")),
 )
+WILD: Final = Portfolio(
+    "wild",
+    OPENED,
+    Decimal("100000.00"),
+    (
+        _held("TURBO", "200", "2022-11-01", "900.00"),
+        _held("RIFT1", "100", "2022-11-01", "99.00"),
+        _held("RIFT2", "-90", "2022-11-01", "99.00"),
+        _held("RIFT3", "110", "2022-11-01", "99.00"),
+    ),
+)
 
 PORTFOLIOS: Final = {
     portfolio.name: portfolio
-    for portfolio in (LONG_ONLY, LONG_SHORT, FUNDS_AND_PRIVATE, UNDER_WATER, NOTHING_HELD, TROUBLED_ONLY)
+    for portfolio in (LONG_ONLY, LONG_SHORT, FUNDS_AND_PRIVATE, UNDER_WATER, NOTHING_HELD, TROUBLED_ONLY, WILD)
 }
 
 

@@ -1,6 +1,6 @@
 """What a portfolio holds at a close, and what is known of it: all that its risk is computed from."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -47,7 +47,7 @@ class Book:
     def weight(self, symbol: str) -> float:
         return self.net[symbol] / self.equity
 
-    def coverage(self, covered: Set[str]) -> Number:
+    def coverage(self, covered: Iterable[str]) -> Number:
         """The part of gross exposure that these symbols have."""
         if not self.total_gross:
             return NOT_APPLICABLE

@@ -15,32 +15,24 @@ SEEN = 265  # sessions of closes behind a metric
 
 def metrics_of(symbol: str, prices: Prices, as_of: date) -> dict[str, Number]:
     """Every metric of a symbol as of a session."""
+    adjusted = prices.series(symbol, as_of, SEEN)
+    stale = not_current(symbol, prices, as_of)
     found: dict[str, Number] = {}
-    for kind, closes in (
-        ("price", _split_adjusted(symbol, prices, as_of)),
-        ("total", _adjusted(symbol, prices, as_of)),
-    ):
+    for kind, closes in (("price", _split_adjusted(symbol, prices, adjusted)), ("total", adjusted)):
         for horizon in ("1d", "5d", "1m", "3m", "6m", "1y", "mtd", "qtd", "ytd"):
-            stale = not_current(symbol, prices, as_of)
             found[f"{kind}_return_{horizon}"] = stale or _return(closes, horizon)
     for window in (21, 63, 252):
-        found[f"volatility_{window}d"] = not_current(symbol, prices, as_of) or _volatility(
-            symbol, prices, as_of, window
-        )
+        found[f"volatility_{window}d"] = stale or _volatility(symbol, prices, as_of, window)
     return found
 
 
-def _adjusted(symbol: str, prices: Prices, as_of: date) -> pd.Series:
-    return prices.series(symbol, as_of, SEEN)
-
-
-def _split_adjusted(symbol: str, prices: Prices, as_of: date) -> pd.Series:
+def _split_adjusted(symbol: str, prices: Prices, adjusted: pd.Series) -> pd.Series:
     """Each close over the splits that came after it."""
-    adjusted = prices.series(symbol, as_of, SEEN)
     if symbol not in prices.close:
         return adjusted
     closes, splits = prices.close[symbol].loc[adjusted.index], prices.split[symbol].loc[adjusted.index]
-    return pd.Series([closes.iloc[i] / splits.iloc[i + 1 :].prod() for i in range(len(closes))], adjusted.index)
+    later = splits.iloc[::-1].cumprod().iloc[::-1].shift(-1, fill_value=1.0)
+    return closes / later
 
 
 def _anchor(horizon: str, as_of: pd.Timestamp) -> pd.Timestamp:

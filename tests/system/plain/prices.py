@@ -18,10 +18,10 @@ Events = Mapping[tuple[str, date], float]
 
 @cache
 def sample() -> pd.DataFrame:
-    """All series of the sample, a column a symbol; closes and adjusted closes are the same."""
+    """The later years of the sample, a column a symbol; closes and adjusted closes are the same."""
     files = [file for file in metadata.distribution("skfolio").files or () if file.name in SAMPLE]
     frames = [pd.read_csv(str(file.locate()), index_col=0, parse_dates=True) for file in files]
-    return pd.concat(frames, axis=1, sort=True).rename(columns={"SP500": "SPX"})
+    return pd.concat(frames, axis=1, sort=True).rename(columns={"SP500": "SPX"}).loc["2021":]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Prices:
     split: pd.DataFrame
     dividend: pd.DataFrame
     _decimals: dict[tuple[str, date], Decimal | None] = field(default_factory=dict)
+    _returns: dict[tuple[str, date, int], pd.Series] = field(default_factory=dict)
 
     def sessions(self, first: date, last: date) -> list[date]:
         """The sessions of a stretch of time: the days in the sample's files."""
@@ -57,8 +58,11 @@ class Prices:
 
     def returns(self, symbol: str, as_of: date, sessions: int) -> pd.Series:
         """The last simple total returns; one needs the closes of two consecutive sessions."""
-        closes = self.series(symbol, as_of, sessions + 1)
-        return (closes / closes.shift(1) - 1.0).iloc[1:]
+        key = symbol, as_of, sessions
+        if key not in self._returns:
+            closes = self.series(symbol, as_of, sessions + 1)
+            self._returns[key] = (closes / closes.shift(1) - 1.0).iloc[1:]
+        return self._returns[key]
 
 
 def prices_with(closes: Closes, splits: Events, dividends: Events) -> Prices:

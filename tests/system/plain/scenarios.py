@@ -31,8 +31,11 @@ SCENARIOS: dict[str, dict[str, float]] = {
     "vix_spike_150": {"low_volatility": -0.25, "market": -0.15},
     "liquidity_crisis": {"market": -0.20, "low_volatility": -0.30, "quality": 0.15, "size": -0.10},
     "financial_crisis_2008": {
-        **{"market": -0.45, "value": -0.30, "size": -0.25},
-        **{"quality": 0.20, "low_volatility": -0.35},
+        "market": -0.45,
+        "value": -0.30,
+        "size": -0.25,
+        "quality": 0.20,
+        "low_volatility": -0.35,
     },
     "covid_crash_2020": {"market": -0.35, "growth": 0.15, "value": -0.40, "size": -0.30, "quality": 0.10},
     "dotcom_crash_2000": {"market": -0.45, "growth": -0.60, "value": 0.20, "momentum": -0.50, "quality": 0.15},

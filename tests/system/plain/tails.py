@@ -1,6 +1,7 @@
 """Value at risk and expected shortfall of today's book, and how often the former was exceeded (methodology, 10)."""
 
 from fractions import Fraction
+from functools import cache
 from math import ceil
 
 import numpy as np
@@ -46,11 +47,18 @@ def _moments(series: Series) -> tuple[float, float]:
 
 
 def _normal(moments: tuple[float, float], level: int, horizon: int) -> tuple[float, float]:
-    """The quantile of the loss and the mean of the losses beyond, by integration over the quantiles."""
-    loss = stats.norm(-moments[0] * horizon, moments[1] * np.sqrt(horizon))
-    tail = 1 - level / 100
-    beyond, _ = integrate.quad(stats.norm.ppf, level / 100, 1, epsabs=1e-13, epsrel=1e-13)
-    return float(loss.ppf(level / 100)), float(loss.mean() + loss.std() * beyond / tail)
+    """The quantile of the loss and the mean of the losses beyond."""
+    loss, deviation = -moments[0] * horizon, moments[1] * np.sqrt(horizon)
+    quantile, beyond = _standard_tail(level)
+    return float(loss + deviation * quantile), float(loss + deviation * beyond)
+
+
+@cache
+def _standard_tail(level: int) -> tuple[float, float]:
+    """The quantile of a standard normal loss, and the mean of the quantiles beyond, by integration."""
+    quantile = stats.norm.ppf(level / 100)
+    area, _ = integrate.quad(stats.norm.ppf, level / 100, 1, epsabs=1e-13, epsrel=1e-13)
+    return float(quantile), float(area / (1 - level / 100))
 
 
 def backtest_measures(series: Series) -> dict[str, Number]:
