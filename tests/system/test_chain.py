@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-import pandas as pd
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -21,7 +20,6 @@ from tests.support.eventually import eventually
 from tests.support.platform import Json, Platform, running_platform
 from tests.support.probe import Sender, with_headers
 from tests.support.runs import make_run
-from tests.system import plain
 
 OPENED, ONBOARDED, NIGHT = date(2022, 12, 1), date(2022, 12, 20), date(2022, 12, 28)
 STAGES = (
@@ -247,99 +245,16 @@ async def _written(platform: Platform) -> dict[str, tuple[int, Any]]:
     return found
 
 
-BOOK = (
-    plain.Held("AAPL", 100, date(2022, 11, 1), Decimal("140.00")),
-    plain.Held("JPM", 200, date(2022, 12, 7), Decimal("131.25"), exit=(date(2022, 12, 21), Decimal("130.50"))),
-    plain.Held("XOM", -150, date(2022, 12, 12), Decimal("104.10")),
-    plain.Held("QUAL", 80, date(2022, 11, 1), Decimal("110.00")),
-)
-FLOWS = {date(2022, 12, 14): Decimal("25000.00")}
+async def test_flow_entered_later_revises_the_sessions_from_its_day_on(platform: Platform) -> None:
+    entered, _ = await onboard(platform, "paid in later", "CVX,10,170,2022-11-01,")
+    paid = date(2022, 12, 14)
 
+    path = f"/portfolios/{entered['portfolio_id']}/flows?as_of={ONBOARDED}"
+    edited = await platform.api.post(path, {"on": str(paid), "amount": "25000.00"})
+    await platform.api.ended(edited["run_id"])
 
-@pytest.fixture(scope="module")
-async def compared(platform: Platform) -> str:
-    """The portfolio whose figures are computed twice."""
-    positions = [
-        {
-            "symbol": held.symbol,
-            "kind": "LONG" if held.quantity > 0 else "SHORT",
-            "quantity": str(held.quantity),
-            "entry_date": str(held.entry_date),
-            "entry_price": str(held.entry_price),
-            "exits": [] if held.exit is None else [{"on": str(held.exit[0]), "price": str(held.exit[1])}],
-        }
-        for held in BOOK
-    ]
-    terms = {"opening_equity": "100000.00", "opened_on": str(OPENED), "as_of": str(NIGHT)}
-    entered = await platform.api.post("/portfolios", {"name": "computed twice", "positions": positions, **terms})
-    await platform.api.ended(entered["run_id"])
-    for day, amount in FLOWS.items():
-        path = f"/portfolios/{entered['portfolio_id']}/flows?as_of={NIGHT}"
-        edited = await platform.api.post(path, {"on": str(day), "amount": str(amount)})
-        await platform.api.ended(edited["run_id"])
-    portfolio_id: str = entered["portfolio_id"]
-    return portfolio_id
-
-
-@pytest.mark.parametrize("symbol", ["AAPL", "XOM", "JPM"])
-async def test_symbol_figures_agree_with_statsmodels_and_sklearn(
-    platform: Platform, compared: str, symbol: str
-) -> None:
-    shown = await platform.api.get(f"/symbols/{symbol}", as_of=str(NIGHT))
-
-    market = plain.line(symbol, "SPX", NIGHT, sessions=90)
-    ours = factor(shown, "market_beta")
-    assert ours["beta"]["value"] == pytest.approx(market.params[1], rel=1e-9)
-    assert ours["std_error"] == pytest.approx(market.bse[1], rel=1e-9)
-    assert ours["p_value"] == pytest.approx(market.pvalues[1], rel=1e-6)
-    assert ours["r_squared"] == pytest.approx(market.rsquared, rel=1e-9)
-    for name, beta in plain.style_betas(symbol, NIGHT).items():
-        assert factor(shown, name)["beta"]["value"] == pytest.approx(beta, rel=1e-8), name
-    for name, proxy in {"momentum_spread": "MTUM", "size_spread": "SIZE", "quality_spread": "QUAL"}.items():
-        spread = plain.line(symbol, proxy, NIGHT, sessions=252, less="SPX")
-        assert factor(shown, name)["beta"]["value"] == pytest.approx(spread.params[1], rel=1e-9), name
-    metrics = shown["metrics"]["metrics"]
-    returns = plain.returns_until(NIGHT, 252)[symbol]
-    for window in (21, 63, 252):
-        expected = plain.volatility(returns, window)
-        assert metrics[f"volatility_{window}d"]["value"] == pytest.approx(expected, rel=1e-10)
-    series = plain.closes()[symbol]
-    month_ago = series.loc[: pd.Timestamp(2022, 11, 28)].iloc[-1]
-    latest = float(series.loc[pd.Timestamp(NIGHT)])
-    assert metrics["total_return_1m"]["value"] == pytest.approx(latest / month_ago - 1, rel=1e-10)
-
-
-async def test_equity_and_pnl_agree_to_the_cent_with_a_plain_ledger(platform: Platform, compared: str) -> None:
-    expected = plain.equities(BOOK, Decimal("100000.00"), FLOWS, first=OPENED, last=NIGHT)
-
-    snapshots = await snapshots_of(platform, compared)
-
-    ours = {entry["as_of"]: (Decimal(entry["equity"]), Decimal(entry["pnl"])) for entry in snapshots}
-    assert ours == {str(day): figures for day, figures in expected.items()}
-    assert {entry["as_of"] for entry in snapshots if entry["revision"] > 1} == {
-        str(day) for day in sessions_between(min(FLOWS), NIGHT)
+    snapshots = await snapshots_of(platform, entered["portfolio_id"])
+    assert_chained(snapshots, "100000.00")
+    assert {entry["as_of"]: entry["revision"] for entry in snapshots} == {
+        str(day): 2 if day >= paid else 1 for day in sessions_between(OPENED, ONBOARDED)
     }
-
-
-async def test_portfolio_betas_and_volatility_agree_with_plain_sums(platform: Platform, compared: str) -> None:
-    equity = float(plain.equities(BOOK, Decimal("100000.00"), FLOWS, first=OPENED, last=NIGHT)[NIGHT][0])
-    held = plain.exposures(BOOK, NIGHT)
-
-    risk = await platform.api.get(f"/risk/portfolios/{compared}", as_of=str(NIGHT))
-
-    factors = named(risk["factors"], "factor")
-    market = sum(amount * plain.line(name, "SPX", NIGHT, sessions=90).params[1] for name, amount in held.items())
-    assert factors["market_beta"]["beta"]["value"] == pytest.approx(market / equity, rel=1e-9)
-    assert factors["market_beta"]["dollars"]["value"] == pytest.approx(market, rel=1e-9)
-    momentum = sum(amount * plain.style_betas(name, NIGHT)["momentum"] for name, amount in held.items())
-    assert factors["momentum"]["beta"]["value"] == pytest.approx(momentum / equity, rel=1e-8)
-    measures = named(risk["measures"], "measure")
-    returns = plain.returns_until(NIGHT, 63)
-    book = sum((amount / equity * returns[name] for name, amount in held.items()), pd.Series(0.0, returns.index))
-    for window in (21, 63):
-        ours = measures[f"volatility_{window}d"]["value"]["value"]
-        assert ours == pytest.approx(plain.volatility(book, window), rel=1e-10)
-    gross = sum(map(abs, held.values()))
-    hhi = sum((abs(amount) / gross * 100) ** 2 for amount in held.values())
-    assert measures["hhi"]["value"]["value"] == pytest.approx(hhi, rel=1e-10)
-    assert measures["gross_leverage"]["value"]["value"] == pytest.approx(gross / equity, rel=1e-12)

@@ -12,6 +12,7 @@ import pytest
 from services.market_data.settings import MarketDataSettings
 from services.ops.embedded.stack import RunningStack
 from services.risk.core.measures import MEASURES
+from shared.unavailable import Reason
 from tests.support.platform import Json, running_platform
 from tests.system.agreement import Agreement
 from tests.system.night import BENCHMARK, FACTOR_SET, NIGHT, PORTFOLIOS, sectors, write_night
@@ -19,11 +20,12 @@ from tests.system.plain import performance
 from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
 from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
+from tests.system.plain.known import cell
 from tests.system.plain.ledger import Day, PositionDay
 from tests.system.plain.measures import measures_of
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
-from tests.system.plain.scenarios import SCENARIOS, moves_of, shocks_of, stress
+from tests.system.plain.scenarios import REPLAYS, SCENARIOS, moves_of, shocks_of, stress
 from tests.system.plain.symbols import Estimate
 from tests.system.twice import Twice, enter
 
@@ -65,6 +67,21 @@ async def test_night_ends_with_the_one_symbol_nobody_has(twice: Twice) -> None:
     assert twice.run["status"] == "completed_with_errors"
     failed = {failure["subject"] for failure in twice.run["failures"]}
     assert failed == {"NOBODYHAS", "NOBODYHAS230120C20", "AAPL221216P145", "SPLITS230217P100"}
+
+
+async def test_night_holds_every_kind_of_trouble(twice: Twice) -> None:
+    measures = [measures_of(book, twice.factor_returns) for book in twice.books.values()]
+    estimates = [estimate for row in twice.estimates.values() for estimate in row.values()]
+    numbers = [estimate.beta for estimate in estimates] + [m.value for table in measures for m in table.values()]
+    assert {reason for reason in numbers if isinstance(reason, str)} == set(Reason)
+    assert any(estimate.capped for estimate in estimates)
+    positions = [position for days in twice.days.values() for day in days for position in day.positions]
+    assert {position.source for position in positions} == {"CLOSE", "CARRIED", "COST", "EXIT"}
+    assert any(position.oversold for position in positions)
+    wild = twice.books["wild"]
+    assert correlated(wild).clip > 0
+    assert stress(wild, factor_exposures(wild), twice.factors, "rate_spike_300bp").beyond_gross
+    assert correlated(twice.books["funds, private and troubled"]).missing_pairs > 0
 
 
 async def test_factors_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
@@ -235,8 +252,8 @@ async def test_every_measure_of_risk_agrees(twice: Twice, agreement: Agreement, 
 
 
 def family_of(measure: str) -> str:
-    families = {
-        "volatility": "volatility_",
+    families: dict[str, tuple[str, ...]] = {
+        "volatility": ("volatility_",),
         "VaR and ES": ("var_", "es_"),
         "back-test": ("kupiec", "var_exceptions"),
         "correlation": ("average_correlation", "effective_bets"),
@@ -275,14 +292,13 @@ async def test_correlations_and_clusters_agree(twice: Twice, agreement: Agreemen
     served, book = await twice.risk(name, "/correlations"), twice.books[name]
 
     plain = correlated(book)
-    symbols = list(plain.matrix)
+    symbols = [str(name) for name in plain.matrix]
     agreement.same("correlations", f"{name} symbols", served["symbols"], symbols)
     for one, row in zip(symbols, served["matrix"], strict=True):
         for other, value in zip(symbols, row, strict=True):
-            expected = float(plain.matrix.loc[one, other])
-            agreement.number(
-                "correlations", f"{name} {one} {other}", value, expected if math.isfinite(expected) else None
-            )
+            expected = cell(plain.matrix, one, other)
+            known = expected if math.isfinite(expected) else None
+            agreement.number("correlations", f"{name} {one} {other}", value, known)
     agreement.number("correlations", f"{name} clip", served["clip"], plain.clip)
     agreement.same("correlations", f"{name} missing pairs", served["missing_pairs"], plain.missing_pairs)
     found = [(cluster["name"], cluster["symbols"]) for cluster in served["clusters"]]
@@ -308,6 +324,8 @@ async def test_moves_and_covariance_of_the_factors_agree(twice: Twice, agreement
 
     factors, place = twice.factors, list(RISK_FACTORS).index
     for row in served["scenarios"]:
+        basis = "tabulated" if row["scenario"] in REPLAYS else "hypothetical"
+        agreement.same("factor moves", f"{row['scenario']} basis", row["basis"], basis)
         shocks = shocks_of(row["scenario"])
         moves = moves_of(shocks, factors)
         for entry in row["moves"]:
@@ -316,18 +334,18 @@ async def test_moves_and_covariance_of_the_factors_agree(twice: Twice, agreement
             agreement.number("factor moves", f"{what} shock", entry["shock"], shocks.get(name))
             beyond = name in moves and abs(moves[name]) > factors.largest[name]
             agreement.same("factor moves", f"{what} extrapolated", entry["extrapolated"], beyond)
-    there = list(factors.covariance)
+    there = [str(name) for name in factors.covariance]
     for one in there:
         agreement.number("factor moves", f"largest {one}", stored["largest"][place(one)], factors.largest[one])
         for other in there:
             covariance = stored["covariance"][place(one) * len(RISK_FACTORS) + place(other)]
-            expected = float(factors.covariance.loc[one, other])
+            expected = cell(factors.covariance, one, other)
             agreement.number("factor covariance", f"{one} {other}", covariance, expected)
     assert stored["correlated"] == there
     matrix = correlate(twice.factor_returns[there]).matrix
     pairs = [(one, other) for index, one in enumerate(there) for other in there[index + 1 :]]
     for (one, other), value in zip(pairs, stored["correlations"], strict=True):
-        agreement.number("factor correlations", f"{one} {other}", value, float(matrix.loc[one, other]))
+        agreement.number("factor correlations", f"{one} {other}", value, cell(matrix, one, other))
 
 
 @pytest.mark.parametrize("name", PORTFOLIOS)

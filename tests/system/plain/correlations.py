@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from tests.system.plain.book import Book
-from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number
+from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number, cell
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Correlated:
 
 def correlate(returns: pd.DataFrame) -> Correlated:
     """Pearson's correlation over the last 90 sessions that both have, at least 30, made positive semidefinite."""
-    matrix = returns.iloc[-90:].corr(min_periods=30)
+    matrix, names = returns.iloc[-90:].corr(min_periods=30), [str(name) for name in returns]
     # What does not vary has no correlation; what a library makes of rounding is none.
-    constant = [name for name in matrix if _spread(returns[name].iloc[-90:]) < 1e-9]
+    constant = [name for name in names if _spread(returns[name].iloc[-90:]) < 1e-9]
     matrix.loc[constant] = np.nan
     matrix[constant] = np.nan
-    for name in matrix:
+    for name in names:
         matrix.loc[name, name] = 1.0
     missing = int(matrix.isna().sum().sum()) // 2
-    complete = list(matrix)
+    complete = names.copy()
     while matrix.loc[complete, complete].isna().any().any():
         lacking = matrix.loc[complete, complete].isna().sum()
         complete.remove([name for name in complete if lacking[name] == lacking.max()][-1])
@@ -63,18 +63,18 @@ def correlated(book: Book) -> Correlated:
 
 def average_correlation(book: Book, found: Correlated) -> Number:
     """Weighted by the product of the absolute exposures, over the pairs that have one."""
-    names = list(found.matrix)
+    names = [str(name) for name in found.matrix]
     if not names:
         return NOT_APPLICABLE
     total = weights = 0.0
     pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
-    known = [(one, other) for one, other in pairs if np.isfinite(found.matrix.loc[one, other])]
+    known = [(one, other) for one, other in pairs if np.isfinite(cell(found.matrix, one, other))]
     if not known:
         return NOT_APPLICABLE
     for one, other in known:
         weight = abs(book.net[one] * book.net[other])
         weights += weight
-        total += weight * float(found.matrix.loc[one, other])
+        total += weight * cell(found.matrix, one, other)
     return total / weights if weights else DEGENERATE
 
 

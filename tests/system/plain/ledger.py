@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
-import numpy as np
-
 from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number
 from tests.system.plain.options import Option, delta_of, realised_volatility, settlement_session, strike_at
 from tests.system.plain.prices import Prices
@@ -182,10 +180,8 @@ def _events(held: Held, prices: Prices, session: date) -> tuple[Decimal, Decimal
     """The split and the dividend of a session; a contract is split as its underlying is."""
     if held.kind == "PRIVATE":
         return Decimal(1), Decimal(0)
-    day, splits_as = np.datetime64(session), held.option.underlying if held.option else held.symbol
-    split = prices.split.loc[day, splits_as] if splits_as in prices.split else 1.0
-    dividend = prices.dividend.loc[day, held.symbol] if held.symbol in prices.dividend else 0.0
-    return Decimal(str(float(split))), Decimal(str(float(dividend)))
+    splits_as = held.option.underlying if held.option else held.symbol
+    return prices.split_on(session, splits_as), prices.dividend_on(session, held.symbol)
 
 
 def _exits(now: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, session: date) -> Iterator[Exit]:

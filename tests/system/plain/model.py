@@ -77,7 +77,7 @@ def model_of(book: Book, factor_returns: pd.DataFrame) -> Model:
 def _residuals(book: Book, symbol: str, styles: pd.DataFrame) -> pd.Series:
     """What the styles leave of a symbol's returns; nothing without its betas."""
     left = book.returns[symbol].iloc[-252:].copy()
-    for style in styles:
+    for style in map(str, styles):
         beta = book.betas[symbol][style]
         left -= (beta if isinstance(beta, float) else np.nan) * styles[style]
     return left

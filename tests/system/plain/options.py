@@ -34,10 +34,8 @@ def settlement_session(option: Option, prices: Prices) -> date:
 def strike_at(option: Option, entered: date, opened: date, prices: Prices, session: date) -> Decimal:
     """The strike in the shares of a session: over the splits since the contract was entered or handed over."""
     strike, since = option.strike, max(entered, opened - timedelta(days=1))
-    if option.underlying not in prices.split:
-        return strike
     for day in prices.sessions(since + timedelta(days=1), session):
-        strike /= Decimal(str(float(prices.split.loc[np.datetime64(day), option.underlying])))
+        strike /= prices.split_on(day, option.underlying)
     return strike
 
 

@@ -56,7 +56,7 @@ def money_weighted(window: Window) -> Number:
     def worth(growth: float) -> float:
         """What everything is worth at the end."""
         pairs = zip(closes, paid, strict=True)
-        return sum(amount * growth ** ((closes[-1] - day).days / span) for day, amount in pairs)
+        return sum((amount * float(growth ** ((closes[-1] - day).days / span)) for day, amount in pairs), 0.0)
 
     return float(brentq(worth, 1e-6, 1e6, xtol=1e-15, rtol=1e-14)) - 1
 

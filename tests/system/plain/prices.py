@@ -10,6 +10,8 @@ from importlib import metadata
 import numpy as np
 import pandas as pd
 
+from tests.system.plain.known import cell
+
 SAMPLE = ("sp500_dataset.csv.gz", "sp500_index.csv.gz", "factors_dataset.csv.gz")
 
 Closes = Mapping[str, Mapping[date, float]]
@@ -46,10 +48,17 @@ class Prices:
         """The close as it is printed in its file, None where there is none."""
         key = symbol, session
         if key not in self._decimals:
-            known = symbol in self.close and np.isfinite(self.close.loc[pd.Timestamp(session), symbol])
-            value = float(self.close.loc[pd.Timestamp(session), symbol]) if known else 0.0
-            self._decimals[key] = Decimal(str(value)) if known else None
+            close = cell(self.close, pd.Timestamp(session), symbol) if symbol in self.close else np.nan
+            self._decimals[key] = Decimal(str(close)) if np.isfinite(close) else None
         return self._decimals[key]
+
+    def split_on(self, session: date, symbol: str) -> Decimal:
+        """The new shares for an old one."""
+        return Decimal(str(cell(self.split, pd.Timestamp(session), symbol))) if symbol in self.split else Decimal(1)
+
+    def dividend_on(self, session: date, symbol: str) -> Decimal:
+        known = symbol in self.dividend
+        return Decimal(str(cell(self.dividend, pd.Timestamp(session), symbol))) if known else Decimal(0)
 
     def series(self, symbol: str, as_of: date, sessions: int) -> pd.Series:
         """The last adjusted closes up to a session, NaN for a symbol that nobody knows."""

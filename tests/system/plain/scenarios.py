@@ -7,7 +7,7 @@ import pandas as pd
 
 from tests.system.plain.book import RISK_FACTORS, Book
 from tests.system.plain.exposures import FactorExposure
-from tests.system.plain.known import NOT_APPLICABLE, SHORT, Number
+from tests.system.plain.known import NOT_APPLICABLE, SHORT, Number, cell
 from tests.system.plain.symbols import STYLES
 
 SCENARIOS: dict[str, dict[str, float]] = {
@@ -89,10 +89,10 @@ def moves_of(shocks: dict[str, float], factors: Factors) -> dict[str, float]:
     if any(name in factors.why for name in shocks):
         return {}
     shocked = list(shocks)
-    s_ss = factors.covariance.loc[shocked, shocked].to_numpy()
-    weights = np.linalg.inv(s_ss) @ np.array([shocks[name] for name in shocked])
-    others = [name for name in factors.covariance if name not in shocks]
-    return shocks | {name: float(factors.covariance.loc[name, shocked].to_numpy() @ weights) for name in others}
+    covariance = factors.covariance[shocked]
+    weights = np.linalg.inv(covariance.loc[shocked].to_numpy()) @ np.array([shocks[name] for name in shocked])
+    others = [str(name) for name in factors.covariance if name not in shocks]
+    return shocks | {name: float(covariance.loc[name].to_numpy() @ weights) for name in others}
 
 
 def loadings_of(shocks: dict[str, float], factors: Factors) -> dict[str, float]:
@@ -106,8 +106,8 @@ def loadings_of(shocks: dict[str, float], factors: Factors) -> dict[str, float]:
     loadings = {"market": market}
     for style in STYLES:
         if style in moves:
-            with_market = factors.covariance.loc[style, "market"] / factors.covariance.loc["market", "market"]
-            loadings[style] = moves[style] - float(with_market) * market
+            with_market = cell(factors.covariance, style, "market") / cell(factors.covariance, "market", "market")
+            loadings[style] = moves[style] - with_market * market
     if "rate" in shocks:
         loadings["rate"] = shocks["rate"] - moves.get("rate", 0.0)
     return loadings

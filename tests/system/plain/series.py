@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools import add_constant
 
 from tests.system.plain.book import Book
 from tests.system.plain.known import DEGENERATE, SHORT, Number
@@ -62,7 +63,7 @@ def trend(series: Series) -> tuple[Number, Number]:
     if series.why:
         return series.why, series.why
     recent = rolling(series).to_numpy()
-    fitted = sm.OLS(recent, sm.add_constant(np.arange(float(len(recent))))).fit()
+    fitted = OLS(recent, add_constant(np.arange(float(len(recent))))).fit()
     return float(fitted.params[1]), float(fitted.rsquared) if np.ptp(recent) > 0 else 0.0
 
 
@@ -85,7 +86,7 @@ def har_forecast(series: Series) -> Number:
     x = np.array(rows)
     if np.linalg.matrix_rank(x - x.mean(axis=0)) < 3:
         return DEGENERATE
-    coefficients = sm.OLS(absolute[21:], x).fit().params
+    coefficients = OLS(absolute[21:], x).fit().params
     path = list(absolute)
     for _ in range(21):
         path.append(float(coefficients @ np.array([1.0, *_lags(np.array(path))])))

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools import add_constant
 
 from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, SHORT, STALE, Number
 from tests.system.plain.prices import Prices
@@ -76,12 +77,13 @@ def _rows(symbol: str, prices: Prices, as_of: date, regressors: pd.DataFrame) ->
 
 def _estimate(own: pd.Series, why: str | None, **fitted: Any) -> Estimate:
     """An estimate with the rows that were counted; beyond five it is capped and says so."""
-    seen = {"n": len(own)}
-    span = {"first": own.index[0].date(), "last": own.index[-1].date()} if len(own) else {}
+    seen: dict[str, Any] = {"n": len(own)}
+    if len(own):
+        seen |= {"first": own.index[0].date(), "last": own.index[-1].date()}
     if why is not None:
-        return Estimate(why, **seen, **span)
+        return Estimate(why, **seen)
     beta = float(fitted.pop("beta"))
-    return Estimate(min(max(beta, -5.0), 5.0), capped=abs(beta) > 5.0, **seen, **span, **fitted)
+    return Estimate(min(max(beta, -5.0), 5.0), capped=abs(beta) > 5.0, **seen, **fitted)
 
 
 def _why(symbol: str, prices: Prices, as_of: date, *, own: pd.Series, x: pd.DataFrame, minimum: int) -> str | None:
@@ -113,7 +115,7 @@ def _line(symbol: str, prices: Prices, as_of: date, *, regressor: pd.Series, min
     why = _why(symbol, prices, as_of, own=own, x=x, minimum=minimum)
     if why is not None:
         return _estimate(own, why)
-    fitted = sm.OLS(own.to_numpy(), sm.add_constant(x.to_numpy())).fit()
+    fitted = OLS(own.to_numpy(), add_constant(x.to_numpy())).fit()
     if fitted.rsquared > 1 - 1e-14:  # a proxy on itself: what is left is rounding
         return _estimate(own, None, beta=fitted.params[1], r_squared=1.0, std_error=0.0, p_value=0.0)
     return _estimate(
