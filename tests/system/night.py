@@ -1,12 +1,14 @@
 """A night that is computed twice: real sample prices, series with every trouble prices can have, five portfolios."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from services.market_data.providers.sample_profiles import SAMPLE_PROFILES
 from shared.factor_set import FactorSet
@@ -15,6 +17,7 @@ from tests.support.price_directories import PriceDirectory
 from tests.system.plain.ledger import Exit, Held, Portfolio
 from tests.system.plain.options import Option
 from tests.system.plain.prices import Prices, prices_with, sample
+from tests.system.plain.ratios import Company, Profile, company_of, read_statements
 
 OPENED, NIGHT = date(2022, 12, 1), date(2022, 12, 28)
 SPLIT_DAY, DIVIDEND_DAY = date(2022, 12, 12), date(2022, 12, 19)
@@ -26,11 +29,8 @@ FACTOR_SET: Final = FactorSet(
 )  # fmt: skip
 PROVIDER_BETAS: Final = {"SPLITS": 1.1}
 BENCHMARK: Final = {"Technology": 0.26, "Healthcare": 0.16, "Financials": 0.12, "Energy": 0.05, "Utilities": 0.41}
-PROFILES: Final = """symbol,sector,is_etf,beta,beta_as_of
-SPLITS,Industrials,false,1.1,2022-12-01
-TURBO,,true,,
-YOUNG,Consumer Cyclical,false,,
-"""
+_PROFILES: Final = Path(__file__).with_name("night_profiles.csv")
+_STATEMENTS: Final = Path(__file__).with_name("night_fundamentals.csv")
 _OUR_NAMES: Final = {"Information Technology": "Technology", "Health Care": "Healthcare"}
 _SECTORS_OF_FILES: Final = {"SPLITS": "Industrials", "TURBO": "ETFs", "YOUNG": "Consumer Discretionary"}
 # Added symbol -> the first and the last day of its prices: sixty returns up to the night, and one less.
@@ -72,7 +72,8 @@ def write_night(path: Path) -> Night:
     directory.dividends |= {("SPLITS", SPLIT_DAY): 0.25, ("SPLITS", DIVIDEND_DAY): 0.37, ("GAPPY", DIVIDEND_DAY): 0.5}
     closes["GAPPY"][DIVIDEND_DAY] = 101.5
     directory.write()
-    (path / "profiles.csv").write_text(PROFILES)
+    shutil.copy(_PROFILES, path / "profiles.csv")
+    shutil.copy(_STATEMENTS, path / "fundamentals.csv")
     return Night(directory, prices_with(closes, directory.splits, directory.dividends))
 
 
@@ -99,6 +100,29 @@ def _three_that_fit_no_matrix(days: list[date]) -> dict[str, dict[date, float]]:
         f"RIFT{number + 1}": dict(zip(days[begin:end], np.round(level[begin:end], 6).tolist(), strict=True))
         for number, (level, begin, end) in enumerate(zip(levels, first_days, last_days, strict=True))
     }
+
+
+def company(symbol: str, prices: Prices) -> Company:
+    """What is known of a company at the end of the night."""
+    return company_of(symbol, prices, NIGHT, profile=_profile(symbol), statements=read_statements(str(_STATEMENTS)))
+
+
+def _profile(symbol: str) -> Profile:
+    if symbol in SAMPLE_PROFILES:
+        facts = SAMPLE_PROFILES[symbol]
+        return Profile(facts.currency, is_fund=bool(facts.is_etf))
+    rows = pd.read_csv(_PROFILES, index_col="symbol", parse_dates=["last_updated"]).replace({np.nan: None})
+    if symbol not in rows.index:
+        return Profile()
+    row: Any = rows.loc[symbol]
+    return Profile(
+        currency=row["currency"],
+        is_fund=bool(row["is_etf"]),
+        day=row["last_updated"].date(),
+        market_cap=row["market_cap"],
+        shares=row["shares_outstanding"],
+        dividend_yield=row["dividend_yield"],
+    )
 
 
 def sectors() -> dict[str, str]:

@@ -15,7 +15,7 @@ from services.risk.core.measures import MEASURES
 from shared.unavailable import Reason
 from tests.support.platform import Json, running_platform
 from tests.system.agreement import Agreement
-from tests.system.night import BENCHMARK, FACTOR_SET, NIGHT, PORTFOLIOS, sectors, write_night
+from tests.system.night import BENCHMARK, FACTOR_SET, NIGHT, PORTFOLIOS, company, sectors, write_night
 from tests.system.plain import performance
 from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
@@ -25,6 +25,7 @@ from tests.system.plain.ledger import Day, PositionDay
 from tests.system.plain.measures import measures_of
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
+from tests.system.plain.ratios import Ratio, ratios_of
 from tests.system.plain.scenarios import REPLAYS, SCENARIOS, moves_of, shocks_of, stress
 from tests.system.plain.symbols import Estimate
 from tests.system.twice import Twice, enter
@@ -108,8 +109,21 @@ async def test_metrics_of_every_symbol_agree(twice: Twice, agreement: Agreement)
 
     for symbol in agreement.names("metrics", "symbols", served, twice.estimates):
         rows, plain = served[symbol]["metrics"], metrics_of(symbol, twice.night.prices, NIGHT)
-        for name in agreement.names("metrics", symbol, rows, plain):
-            agreement.measure("metrics", f"{symbol} {name}", rows[name], plain[name])
+        ratios = ratios_of(company(symbol, twice.night.prices))
+        for name in agreement.names("metrics", symbol, rows, {**plain, **ratios}):
+            if name in ratios:
+                compare_ratio(agreement, f"{symbol} {name}", rows[name], ratios[name])
+            else:
+                agreement.measure("metrics", f"{symbol} {name}", rows[name], plain[name])
+        betas = served[symbol]["betas"]
+        for name in agreement.names("metrics", f"{symbol} betas", betas, twice.estimates[symbol]):
+            agreement.measure("metrics", f"{symbol} {name}", betas[name], twice.estimates[symbol][name].beta)
+
+
+def compare_ratio(agreement: Agreement, what: str, served: Json, plain: Ratio) -> None:
+    agreement.measure("ratios", what, served, plain.value)
+    rests_on = [plain.basis, None if plain.period_end is None else str(plain.period_end)]
+    agreement.same("ratios", f"{what} basis", [served["basis"], served["period_end"]], rests_on)
 
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
