@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -41,6 +42,11 @@ def closes() -> pd.DataFrame:
 def stored(name: str) -> pd.DataFrame:
     """Return a table of the predecessor."""
     return pd.read_csv(WORLD / "outputs" / f"{name}.csv.gz")
+
+
+def records(table: pd.DataFrame) -> list[Any]:
+    """Return the rows of a table, each with its columns as attributes."""
+    return list(table.itertuples())
 
 
 @dataclass(frozen=True)

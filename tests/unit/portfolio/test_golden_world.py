@@ -8,7 +8,7 @@ import pytest
 
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.positions import PositionType, is_option
-from tests.unit.portfolio.golden import DAYS, OPENING, Golden, closes, golden_world, stored
+from tests.unit.portfolio.golden import DAYS, OPENING, Golden, closes, golden_world, records, stored
 from tests.unit.portfolio.rolls import NAN, dollars, position, roll
 
 UNTRADED = (0, 1, 2, 3, 4)  # long only, 130/30, net short, options, privates and funds
@@ -81,7 +81,7 @@ def test_values_of_every_golden_position_are_theirs_to_the_cent(golden: Golden) 
     theirs = states[states["market_value"].notna() & (states["quantity"] != 0) & (states["date"] > str(OPENING))]
     values = golden.valued.positions
     checked = 0
-    for row in theirs.itertuples():
+    for row in records(theirs):
         session, lot = [str(day) for day in DAYS].index(row.date), golden.lot(row.position_id)
         terms = golden.positions[lot].terms
         if is_option(PositionType(row.position_type)) or terms.kind is PositionType.PRIVATE:
@@ -117,7 +117,7 @@ def test_flows_of_the_golden_world_are_booked_on_their_sessions(golden: Golden) 
 def test_realised_events_of_the_golden_world_are_theirs_to_the_cent(golden: Golden) -> None:
     events = stored("position_realized_events")
     realised = np.zeros(len(DAYS))
-    for row in events.itertuples():
+    for row in records(events):
         session, lot = [str(day) for day in DAYS].index(row.trade_date), golden.lot(row.position_id)
         assert golden.valued.positions.realised[session, lot] / 100 == row.realized_pnl
         held = np.abs(golden.units()[[session, session + 1], lot])

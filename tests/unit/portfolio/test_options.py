@@ -112,7 +112,8 @@ def test_volatility_with_a_gap_says_how_much_is_there() -> None:
 
 
 def test_volatility_has_the_same_bits_alone_and_among_others() -> None:
-    adjusted: FloatArray = 100 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.02, (80, 7)), axis=0)
+    walk = 1 + np.random.default_rng(0).normal(0, 0.02, (80, 7))
+    adjusted: FloatArray = 100 * np.cumprod(walk, axis=0, dtype=np.float64)
     together = trailing_volatility(adjusted, n_sessions=5).values
 
     for column in range(7):
