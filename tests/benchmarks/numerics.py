@@ -113,7 +113,15 @@ def _books(universe: Universe, portfolios: int, size: int) -> tuple[Lots, Books]
     symbol = generator.integers(len(FactorSet().tickers()), len(universe.symbols), positions)
     owner = np.repeat(np.arange(portfolios), size)
     ones = np.ones(positions)
-    lots = Lots(owner, symbol, ones.astype(np.int64), np.zeros(positions, dtype=np.int64), ones * 100.0, ones * 100.0)
+    lots = Lots(
+        portfolio=owner,
+        column=symbol,
+        split_column=symbol,
+        multiplier=ones.astype(np.int64),
+        entry_session=np.zeros(positions, dtype=np.int64),
+        entry_quantity=ones * 100.0,
+        entry_price=ones * 100.0,
+    )
     exposure = np.round(universe.close[-1, symbol] * 10_000).astype(np.int64)
     books = Books.of(owner, symbol, exposure=exposure, equity=np.full(portfolios, 10**8), names=universe.symbols)
     return lots, books

@@ -11,7 +11,7 @@ from services.ops.errors import NOT_FOUND, Refused
 from services.ops.explanation import explanation_tables, load_explanation
 from tests.unit.ops.answers import MEASURED, TRAIL, WHOLE
 
-PRICES = [
+PRICES: list[dict[str, Any]] = [
     {"symbol": "A&B", "session": "2022-12-28", "close": 50.0, "source": "files"},
     {"symbol": "PRIVATE:HOUSE", "session": None, "close": None, "source": None},
 ]
