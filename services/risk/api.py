@@ -111,7 +111,9 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
             head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
-            return PortfolioCorrelations.of(head, await _find_row(repository, head, "portfolio_correlations"))
+            row = await _find_row(repository, head, "portfolio_correlations")
+            measures = await _find_row(repository, head, "portfolio_measures")
+        return PortfolioCorrelations.of(head, row, measures)
 
     @router.get("/risk/portfolios/{portfolio_id}/contributions")
     async def get_portfolio_contributions(
@@ -122,7 +124,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
             repository = RiskRepository(connection)
             head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
             row = await _find_row(repository, head, "portfolio_contributions")
-            (measures,) = await repository.load_rows([head], "portfolio_measures")
+            measures = await _find_row(repository, head, "portfolio_measures")
         return PortfolioContributions.of(head, row, measures)
 
 

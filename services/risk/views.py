@@ -108,16 +108,23 @@ class ScenarioResult(BaseModel):
 
 
 class PortfolioStress(Trail):
-    """The scenarios of a portfolio as of a session."""
+    """The scenarios of a portfolio as of a session, and how the factors that have every return are correlated."""
 
     equity: Decimal
     scenarios: list[ScenarioResult]
+    correlated_factors: list[str]
+    factor_correlations: list[list[float | None]]
 
     @classmethod
     def of(cls, head: Any, row: Any, moves: Any) -> Self:
         """Return the view of a stored row and the factor moves behind it."""
-        results = _scenarios(row, moves)
-        return cls(**Trail.fields_of(head), equity=head.equity, scenarios=list(results))
+        return cls(
+            **Trail.fields_of(head),
+            equity=head.equity,
+            scenarios=list(_scenarios(row, moves)),
+            correlated_factors=moves.correlated,
+            factor_correlations=square(moves.correlated, moves.correlations),
+        )
 
 
 class ClusterView(BaseModel):
@@ -130,9 +137,12 @@ class ClusterView(BaseModel):
 class PortfolioCorrelations(Trail):
     """Correlations of a portfolio's larger holdings; null for a pair with too few common sessions.
 
-    `clip` is the largest change by which the matrix had to be repaired, 0 if none.
+    `clip` is the largest change by which the matrix had to be repaired, 0 if none; `coverage` the part of gross
+    exposure that the complete part speaks for, `window` the sessions that it looks back on, 0 where there is none.
     """
 
+    coverage: Measure
+    window: int
     symbols: list[str]
     matrix: list[list[float | None]]
     clip: float
@@ -140,10 +150,13 @@ class PortfolioCorrelations(Trail):
     clusters: list[ClusterView]
 
     @classmethod
-    def of(cls, head: Any, row: Any) -> Self:
-        """Return the view of a stored row."""
+    def of(cls, head: Any, row: Any, measures: Any) -> Self:
+        """Return the view of a stored row and the measures stored with it."""
+        bets = _named(measures, "effective_bets")
         return cls(
             **Trail.fields_of(head),
+            coverage=bets.coverage,
+            window=bets.window,
             symbols=row.symbols,
             matrix=square(row.symbols, row.correlations),
             clip=row.clip,
@@ -175,10 +188,15 @@ class HoldingContribution(BaseModel):
 
 
 class PortfolioContributions(Trail):
-    """Whose the volatility of a portfolio is: factors and `specific` add up to it, and so do the holdings."""
+    """Whose the volatility of a portfolio is: factors and `specific` add up to it, and so do the holdings.
+
+    `observations` are the fewest returns behind a residual variance, of `window` sessions.
+    """
 
     volatility: Measure
     coverage: Measure
+    observations: int
+    window: int
     factors: list[FactorContribution]
     specific: float | None
     holdings: list[HoldingContribution]
@@ -186,11 +204,13 @@ class PortfolioContributions(Trail):
     @classmethod
     def of(cls, head: Any, row: Any, measures: Any) -> Self:
         """Return the view of a stored row and the measures stored with it."""
-        total = next(view for view in measure_views(measures) if view.measure == "model_volatility")
+        total = _named(measures, "model_volatility")
         return cls(
             **Trail.fields_of(head),
             volatility=total.value,
             coverage=total.coverage,
+            observations=total.observations,
+            window=total.window,
             factors=[
                 FactorContribution(factor=factor, contribution=part)
                 for factor, part in zip(row.factors, row.by_factor, strict=True)
@@ -296,6 +316,10 @@ def measure_views(row: Any) -> list[MeasureView]:
         )
         for name, value, coverage, observations, window in columns
     ]
+
+
+def _named(row: Any, name: str) -> MeasureView:
+    return next(view for view in measure_views(row) if view.measure == name)
 
 
 def square(names: Sequence[str], above: Sequence[float | None]) -> list[list[float | None]]:

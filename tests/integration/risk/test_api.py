@@ -10,7 +10,8 @@ from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.digests import CODE_VERSION
 from shared.calendar import shift_session
-from shared.conventions import FACTORS, MARKET_BETA
+from shared.conventions import FACTORS, MARKET_BETA, RISK_FACTORS
+from shared.factor_set import FactorSet
 from tests.integration.risk.conftest import Risk, assessed_book
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.databases import OPERATOR_TOKEN
@@ -204,6 +205,21 @@ async def test_stress_of_a_portfolio_shows_every_scenario_and_its_moves(risk: Ri
     assert (view["revision"], view["code_version"], len(view["digest"])) == (1, CODE_VERSION, 32)
 
 
+async def test_factors_among_themselves_are_correlated_over_the_same_window(
+    risk: Risk, client: httpx.AsyncClient
+) -> None:
+    portfolio_id, _ = await assessed_book(risk)
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}/stress")).json()
+
+    assert view["correlated_factors"] == list(RISK_FACTORS)
+    tickers = FactorSet().tickers()
+    places = [tickers.index(FactorSet().proxy(factor) or "") for factor in RISK_FACTORS]
+    walks = [closes(300, seed=50 + place) for place in places]
+    expected = np.corrcoef([np.diff(walk[-91:]) / walk[-91:-1] for walk in walks])
+    np.testing.assert_allclose(np.array(view["factor_correlations"]), expected, atol=1e-12)
+
+
 async def test_correlations_of_a_portfolio_are_a_symmetric_matrix(risk: Risk, client: httpx.AsyncClient) -> None:
     portfolio_id, symbols = await assessed_book(risk)
 
@@ -215,6 +231,7 @@ async def test_correlations_of_a_portfolio_are_a_symmetric_matrix(risk: Risk, cl
     returns = [np.diff(series) / series[:-1] for series in (closes(300, seed=index) for index in range(3))]
     np.testing.assert_allclose(matrix, np.corrcoef([row[-90:] for row in returns]), atol=1e-12)
     assert (view["clip"], view["missing_pairs"], view["clusters"]) == (0.0, 0, [])
+    assert (view["window"], view["coverage"]["value"]) == (90, 1.0)
 
 
 async def test_contributions_add_up_to_the_stored_volatility(risk: Risk, client: httpx.AsyncClient) -> None:
@@ -225,7 +242,7 @@ async def test_contributions_add_up_to_the_stored_volatility(risk: Risk, client:
 
     total = next(entry for entry in measures if entry["measure"] == "model_volatility")
     assert view["volatility"] == total["value"]
-    assert (total["observations"], total["window"]) == (252, 252)
+    assert (total["observations"], total["window"]) == (view["observations"], view["window"]) == (252, 252)
     factors = sum(entry["contribution"] for entry in view["factors"]) + view["specific"]
     assert factors == pytest.approx(total["value"]["value"], rel=1e-9)
     assert [entry["symbol"] for entry in view["holdings"]] == list(symbols)

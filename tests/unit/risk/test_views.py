@@ -26,7 +26,17 @@ def test_defect_47_missing_pair_is_shown_as_null_and_not_as_zero() -> None:
         cluster_names=["Energy"],
     )
 
-    view = PortfolioCorrelations.of(HEAD, row)
+    measures = SimpleNamespace(
+        measures=["effective_bets"],
+        **{name: [None] for name in ("values_reasons", "values_details", "coverages_reasons", "coverages_details")},
+        values=[2.0],
+        coverages=[0.75],
+        observations=[90],
+        window_sessions=[90],
+    )
+
+    view = PortfolioCorrelations.of(HEAD, row, measures)
 
     assert view.matrix == [[1.0, 0.0, None], [0.0, 1.0, 0.25], [None, 0.25, 1.0]]
+    assert (view.window, view.coverage.value) == (90, 0.75)
     assert (view.missing_pairs, view.clusters[0].symbols) == (1, ["A", "B"])
