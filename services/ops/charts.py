@@ -35,13 +35,13 @@ def bar(value: float | None, *, largest: float) -> RenderableType:
     return Bar(2 * largest, start, end, width=_BAR_WIDTH, color="red" if value < 0 else "green")
 
 
-def waterfall(steps: Sequence[float]) -> list[Bar]:
+def waterfall(steps: Sequence[float | None]) -> list[RenderableType]:
     """Return a bar a step, each from where the one before has ended, all on one scale that holds zero."""
-    edges = list(accumulate(steps, initial=0.0))
+    edges = list(accumulate((step or 0.0 for step in steps), initial=0.0))
     lowest, highest = min(edges), max(edges)
     spans = [sorted((start - lowest, end - lowest)) for start, end in pairwise(edges)]
     return [
-        Bar(highest - lowest, start, end, width=_WATERFALL_WIDTH, color="red" if step < 0 else "green")
+        Bar(highest - lowest, start, end, width=_WATERFALL_WIDTH, color="red" if step < 0 else "green") if step else ""
         for step, (start, end) in zip(steps, spans, strict=True)
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from services.ops.charts import waterfall
 from services.ops.client import ApiClient
 from services.ops.errors import NOT_FOUND, Refused
 from services.ops.rendering import measure_row, money, number, percent, table
@@ -99,10 +100,13 @@ def _factors(found: Explanation) -> RenderableType:
             *measure_row("", entry["dollars"], digits=2)[1:],
             *(number(entry[name]) for name in ("shock", "move", "counted")),
             money(entry["contribution"]),
+            step,
         )
-        for entry in found["factors"]
+        for entry, step in zip(
+            found["factors"], waterfall([entry["contribution"] for entry in found["factors"]]), strict=True
+        )
     ]
-    columns = ("factor", "exposure", "reason", "detail", "shock", "move", "counted", "contribution")
+    columns = ("factor", "exposure", "reason", "detail", "shock", "move", "counted", "contribution", "")
     return table("factors", columns, rows)
 
 

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from rich.console import RenderableType
 
-from services.ops.charts import bar, largest_of, line_chart
+from services.ops.charts import bar, largest_of, line_chart, waterfall
 from services.ops.client import ApiClient
 from services.ops.errors import NOT_FOUND, Misused, Refused
+from services.ops.explanation import load_explanation
 from services.ops.paging import pages
 from services.ops.rendering import console, measure_row, money, number, percent, scenario_flags, table
 
@@ -33,17 +34,23 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Report
         raise Misused(f"portfolio {portfolio['name']!r} has not been valued{f' on or before {as_of}' if as_of else ''}")
     session = snapshots[-1]["as_of"]
     risk = _find_risk(client, portfolio["portfolio_id"], session)
+    details = {name: risk and _find_detail(client, portfolio["portfolio_id"], name, session) for name in _DETAILS}
+    worst = worst_scenario(details["stress"])
     return {
         "portfolio": portfolio,
         "snapshot": snapshots[-1],
         "performance": client.get(f"{path}/performance", last=session),
         "positions": client.get(f"{path}/values", as_of=session),
         "risk": risk,
-        **{
-            name.replace("-", "_"): risk and _find_detail(client, portfolio["portfolio_id"], name, session)
-            for name in _DETAILS
-        },
+        **{name.replace("-", "_"): detail for name, detail in details.items()},
+        "worst_scenario": worst and load_explanation(client, portfolio["portfolio_id"], f"{worst}.propagated", session),
     }
+
+
+def worst_scenario(stress: Report | None) -> str | None:
+    """Return the scenario with the smallest propagated P&L, None if none has one."""
+    known = [entry for entry in (stress or {"scenarios": []})["scenarios"] if entry["propagated"]["value"] is not None]
+    return min(known, key=lambda entry: float(entry["propagated"]["value"]))["scenario"] if known else None
 
 
 def load_snapshots(
@@ -119,6 +126,8 @@ def print_portfolio(report: Report) -> None:
     out.print(_measure_table(report["risk"]))
     if report["stress"] is not None:
         out.print(_stress_table(report["stress"]))
+    if report["worst_scenario"] is not None:
+        out.print(_waterfall_table(report["worst_scenario"]))
 
 
 def _charts(performance: Report) -> list[RenderableType]:
@@ -206,6 +215,18 @@ def _stress_table(stress: Report) -> RenderableType:
         for entry in scenarios
     ]
     return table("stress", ("scenario", "basis", "direct", "propagated", "reason", "detail", "flags", ""), rows)
+
+
+def _waterfall_table(worst: Report) -> RenderableType:
+    """Show how the factors add up to the P&L of the worst scenario."""
+    parts = [entry for entry in worst["factors"] if entry["contribution"] is not None]
+    steps = waterfall([entry["contribution"] for entry in parts])
+    rows = [
+        (entry["factor"], number(entry["counted"]), money(entry["contribution"]), step)
+        for entry, step in zip(parts, steps, strict=True)
+    ]
+    title = f"{worst['measure']}: {money(worst['stored']['value'])}"
+    return table(title, ("factor", "move", "P&L", ""), rows)
 
 
 def _measure_table(risk: Report) -> RenderableType:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.ops.figures import bars_figure, lines_figure, matrix_figure
+from services.ops.figures import bars_figure, lines_figure, matrix_figure, waterfall_figure
 from services.ops.rendering import money, number, percent, scenario_flags
 
 Report = Mapping[str, Any]
@@ -97,7 +97,7 @@ def _sections(report: Report) -> Iterator[Section]:
     yield _sector_section(report["risk"], report["active_sectors"])
     yield _measure_section(report["risk"])
     if report["stress"] is not None:
-        yield _stress_section(report["stress"])
+        yield _stress_section(report["stress"], report["worst_scenario"])
     if report["contributions"] is not None:
         yield _contribution_section(report["contributions"])
     if report["correlations"] is not None:
@@ -229,7 +229,7 @@ def _measure_section(risk: Report) -> Section:
     )
 
 
-def _stress_section(stress: Report) -> Section:
+def _stress_section(stress: Report, worst: Report | None) -> Section:
     scenarios = stress["scenarios"]
     rows = [
         [
@@ -250,11 +250,17 @@ def _stress_section(stress: Report) -> Section:
                 [entry["name"] for entry in scenarios],
                 {kind: [entry[kind]["value"] for entry in scenarios] for kind in ("direct", "propagated")},
                 axis_label="P&L in portfolio currency",
-            )
+            ),
+            *([] if worst is None else [_waterfall(worst)]),
         ],
         tables=[Table(columns, rows)],
         note="Direct: exposure times shock. Propagated: what the shocks let expect of the whole book.",
     )
+
+
+def _waterfall(worst: Report) -> str:
+    steps = {entry["factor"]: entry["contribution"] for entry in worst["factors"] if entry["contribution"] is not None}
+    return waterfall_figure(steps, axis_label=f"P&L of {worst['measure']}, factor by factor")
 
 
 def _contribution_section(contributions: Report) -> Section:

@@ -82,6 +82,15 @@ def report() -> dict[str, Any]:
             ],
         },
         "stress": {"scenarios": [scenario]},
+        "worst_scenario": {
+            "measure": "market_down_10.propagated",
+            "stored": {"value": -22_000.0, "reason": None, "detail": None},
+            "factors": [
+                {"factor": "market", "counted": -0.1, "contribution": -25_000.0},
+                {"factor": "value", "counted": 0.01, "contribution": 3_000.0},
+                {"factor": "growth", "counted": None, "contribution": None},
+            ],
+        },
         "correlations": {
             "symbols": ["A&B", "C"],
             "matrix": [[1.0, None], [None, 1.0]],

@@ -47,14 +47,17 @@ def test_bar_of_nothing_is_empty() -> None:
 
 
 def test_waterfall_goes_on_where_the_step_before_has_ended() -> None:
-    drawn = waterfall([-3.0, 1.0, 4.0])
+    drawn = waterfall([-3.0, 1.0, None, 4.0])
 
-    assert [(step.begin, step.end, step.size) for step in drawn] == [(0.0, 3.0, 5.0), (0.0, 1.0, 5.0), (1.0, 5.0, 5.0)]
-    assert [str(step.style).split()[0] for step in drawn] == ["red", "green", "green"]
+    bars = [step for step in drawn if isinstance(step, Bar)]
+    assert [(step.begin, step.end, step.size) for step in bars] == [(0.0, 3.0, 5.0), (0.0, 1.0, 5.0), (1.0, 5.0, 5.0)]
+    assert [str(step.style).split()[0] for step in bars] == ["red", "green", "green"]
+    assert drawn[2] == ""
 
 
 def test_waterfall_of_nothing_has_no_steps() -> None:
     assert waterfall([]) == []
+    assert waterfall([0.0, None]) == ["", ""]
 
 
 def test_largest_of_ignores_what_is_missing() -> None:

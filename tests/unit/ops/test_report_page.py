@@ -52,7 +52,8 @@ def test_page_has_every_section_with_its_figures_and_reasons() -> None:
     for title in ("Performance", "Positions", "Factor exposures", "Sectors", "Measures", "Stress", "Correlations"):
         assert title in text
     assert "Contributions to volatility" in text
-    assert page.figures == 6
+    assert page.figures == 7
+    assert "P&L of market_down_10.propagated, factor by factor" in text
     assert "MISSING_DATA: none of the holdings has this beta" in text
     assert "extrapolated: market; loss above gross exposure" in text
     assert "digest abc123" in text
@@ -65,7 +66,14 @@ def test_page_of_the_same_numbers_is_the_same() -> None:
 
 
 def test_page_without_an_assessment_says_so() -> None:
-    unassessed = {**report(), "risk": None, "stress": None, "correlations": None, "contributions": None}
+    unassessed = {
+        **report(),
+        "risk": None,
+        "stress": None,
+        "worst_scenario": None,
+        "correlations": None,
+        "contributions": None,
+    }
 
     page = _Page(render_page(unassessed))
 
@@ -73,7 +81,7 @@ def test_page_without_an_assessment_says_so() -> None:
     assert page.figures == 1
 
 
-@pytest.mark.parametrize("detail", ["stress", "correlations", "contributions", "active_sectors"])
+@pytest.mark.parametrize("detail", ["stress", "worst_scenario", "correlations", "contributions", "active_sectors"])
 def test_page_leaves_out_what_was_not_there_yet(detail: str) -> None:
     assert render_page({**report(), detail: None})
 
