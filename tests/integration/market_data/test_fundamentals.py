@@ -1,5 +1,6 @@
 """Statements and profiles from the files to the announcement, on real PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import pytest
 
 from services.market_data import refreshing
 from services.market_data.fundamentals_repository import TABLES
+from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, TransientProviderError
 from shared.calendar import shift_session
 from shared.fundamentals import FREQUENCIES, ITEMS, STATEMENTS
 from shared.profile import FACTS, ProfileFacts
-from tests.integration.market_data.conftest import NOW, Announced, World
+from tests.integration.market_data.conftest import NOW, Announced, AskedProvider, World
 
 LAST = date(2022, 12, 28)
 TODAY = NOW.date()
@@ -235,6 +237,33 @@ async def test_unreadable_file_of_statements_fails_its_symbols_and_is_asked_for_
     assert [statement.items for statement in healed.statements] == [{"ebit": 5.0}]
 
 
+class Overloaded(AskedProvider):
+    """A provider that cannot answer about companies for a while."""
+
+    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+        raise TransientProviderError("too many requests")
+
+    async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
+        raise TransientProviderError("too many requests")
+
+
+async def test_company_that_a_provider_could_not_answer_about_is_asked_for_again_on_the_same_day(
+    world: World, filings: Filings, tmp_path: Path
+) -> None:
+    filings.profile(sector="Energy")
+    filings.write(filings.statement(ebit=5))
+    working, world.providers = world.providers, [Overloaded(tmp_path)]
+
+    failed = await filings.run()
+    world.providers = working
+    healed = await filings.run()
+
+    for events in (failed.profiles, failed.fundamentals):
+        assert {f.subject for event in events for f in event.failures} == {filings.name, world.market}
+    assert [profile.sector for event in healed.profiles for profile in event.profiles] == ["Energy"]
+    assert [statement.items for statement in healed.statements] == [{"ebit": 5.0}]
+
+
 async def test_bad_rows_are_findings_with_their_lines_and_the_rest_is_stored(world: World, filings: Filings) -> None:
     filings.write(
         filings.statement(ebit=5, capital_expenditures=""),
@@ -282,13 +311,15 @@ async def test_statements_beyond_what_a_part_carries_come_with_the_next_run(
     names = sorted(world.name(f"MANY{index}") for index in range(4))
     world.directory.add(*names, last=LAST)
     world.directory.write()
-    filings.write(
-        *(filings.statement(symbol=name, period_end=end, ebit=5) for name in names for end in (QUARTER, "2022-06-30"))
-    )
+    rows = [filings.statement(symbol=name, period_end=end, ebit=5) for name in names for end in (QUARTER, "2022-06-30")]
+    filings.write(*rows)
 
     runs = [await world.run(*names, last=LAST) for _ in range(5)]
+    filings.write(*rows[:-1], rows[-1] | {"ebit": 6})
+    runs.append(await world.run(*names, last=LAST))
 
-    assert [sorted({s.symbol for s in run.statements}) for run in runs] == [*([name] for name in names), []]
+    announced = [sorted({statement.symbol for statement in run.statements}) for run in runs]
+    assert announced == [*([name] for name in names), [], names[-1:]], "what is unchanged takes no room"
 
 
 async def test_statements_of_an_unknown_symbol_are_a_problem_and_of_a_known_one_without_any_an_empty_list(

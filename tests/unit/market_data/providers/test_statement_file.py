@@ -156,10 +156,11 @@ async def test_edition_of_each_kind_changes_with_its_own_file_only(tmp_path: Pat
     write(tmp_path, "symbol,date,close\n")
 
     for changed, name in files.items():
-        before = {kind: await provider.edition(kind) for kind in Kind}
-        write(tmp_path, "symbol,date,close,statement,frequency,period_end\n", name)
-        after = {kind: await provider.edition(kind) for kind in Kind}
-        assert [kind for kind in Kind if before[kind] != after[kind]] == [changed]
+        for text in ("symbol,date,close,sector\n", "symbol,date,close,statement,frequency,period_end\n"):
+            before = {kind: await provider.edition(kind) for kind in Kind}
+            write(tmp_path, text, name)
+            after = {kind: await provider.edition(kind) for kind in Kind}
+            assert [kind for kind in Kind if before[kind] != after[kind]] == [changed]
 
 
 async def test_changed_file_of_statements_is_read_again(tmp_path: Path) -> None:
