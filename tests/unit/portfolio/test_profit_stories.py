@@ -161,6 +161,39 @@ def test_pnl_across_a_split_without_a_close_carries_the_split_price() -> None:
     assert valued.positions.mark[:, 0].tolist() == [300, 100, 101]
 
 
+def test_pnl_of_shares_sold_before_a_split_is_not_split() -> None:
+    # 4 of 10 sold at 310 on 3 June (close 306), then 3 for 1: 18 at 103 against 102. All of another lot is sold before.
+    part = position("AAA", "10", "240", D2, exits=(Exit(D3, Decimal(310), Decimal(4)),))
+    whole = position("AAA", "5", "240", D2, exits=(Exit(D3, Decimal(310)),))
+    valued = roll([part, whole], {"AAA": [300, 306, 103]}, splits={"AAA": [1, 1, 3]})
+    assert valued.positions.quantity.tolist() == [[10, 5], [6, 0], [18, 0]]
+    assert valued.positions.pnl.tolist() == [[60_000, 30_000], [4 * 1_000 + 6 * 600, 5_000], [18 * 100, 0]]
+    assert valued.positions.realised[1].tolist() == [4 * 7_000, 5 * 7_000]
+    # The cost of what is left stays: 6 x 240.
+    assert valued.positions.cost[:, 0].tolist() == [240_000, 144_000, 144_000]
+
+
+def test_pnl_of_shares_bought_on_the_day_of_a_split_is_in_new_shares() -> None:
+    valued = roll([position("AAA", "10", "99", D3)], {"AAA": [300, 101]}, splits={"AAA": [1, 3]})
+    assert valued.positions.quantity[:, 0].tolist() == [0, 10]
+    assert dollars(valued.portfolios.pnl) == [0, 20]
+
+
+def test_pnl_of_a_short_across_a_reverse_split() -> None:
+    # Short 30 at 10; 1 for 10: short 3 at 105 against 100.
+    valued = roll([position("AAA", "-30", "11", D2)], {"AAA": [10, 105]}, splits={"AAA": [1, 0.1]})
+    assert valued.positions.quantity[:, 0].tolist() == [-30, -3]
+    assert dollars(valued.portfolios.pnl) == [30, -15]
+
+
+def test_roll_forward_of_june_with_a_skipped_session_catches_up_to_the_same_numbers() -> None:
+    # The vector leaves 9 June out and loses its 210 for ever. Here the run of 10 June values the 9th first.
+    portfolios = the_book_of_june().portfolios
+    assert dollars(portfolios.pnl)[5] == 210
+    assert sum(dollars(portfolios.pnl)) == 3_030
+    assert dollars(portfolios.equity)[-1] == 100_000 + 3_030 + 5_000 - 1_000
+
+
 def test_pnl_partial_exit_on_the_day_of_a_split_counts_new_shares() -> None:
     # 10 become 30 on 3 June, 12 of them sold at 102: 12 x 2 + 18 x 1.
     sold = position("AAA", "10", "240", D2, exits=(Exit(D3, Decimal(102), Decimal(12)),))

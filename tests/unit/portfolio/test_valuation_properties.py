@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portfolio.core.trades import UNPRICED
+from services.portfolio.core.cents import AmountOutOfRange
+from services.portfolio.core.trades import UNPRICED, Market
 from services.portfolio.core.valuation import Opening, PortfolioValues, PositionValues
 from tests.unit.portfolio.worlds import (
     World,
@@ -98,6 +99,69 @@ def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject
     whole = world.roll()
     assert_same_portfolios(alone.roll().portfolios, whole.portfolios, only)
     assert_same_positions(alone.roll().positions, whole.positions, mine)
+
+
+@given(worlds(), st.integers(0, 2**32 - 1))
+def test_equity_of_a_fully_priced_close_does_not_depend_on_which_closes_before_it_were_missing(
+    world: World, seed: int
+) -> None:
+    # What a hole carries, the next close books: nothing is lost and nothing is counted twice.
+    closes = np.where(np.isfinite(world.market.closes) & (world.market.closes > 0), world.market.closes, 123.45)
+    holed = np.where(np.random.default_rng(seed).random(closes.shape) < 0.4, np.nan, closes)
+    holed[-1] = closes[-1]
+
+    full, late = (replace(world, market=replace(world.market, closes=each)).roll() for each in (closes, holed))
+
+    for name in ("equity", "cash", "long", "short"):
+        mine, theirs = getattr(late.portfolios, name)[-1], getattr(full.portfolios, name)[-1]
+        np.testing.assert_array_equal(mine, theirs, err_msg=name)
+    np.testing.assert_array_equal(late.portfolios.pnl.sum(axis=0), full.portfolios.pnl.sum(axis=0))
+    np.testing.assert_array_equal(late.positions.realised, full.positions.realised)
+    np.testing.assert_array_equal(late.closing.holdings.quantity, full.closing.holdings.quantity)
+
+
+@given(worlds(), st.integers(1, 7), st.integers(0, 2**32 - 1))
+def test_price_that_arrives_late_gives_the_numbers_it_would_have_given_in_time(
+    world: World, session: int, seed: int
+) -> None:
+    # Valued without it, then again from its session on, from the state of the close before.
+    session = min(session, world.market.n_sessions - 1)
+    holed = world.market.closes.copy()
+    holed[session, np.random.default_rng(seed).random(holed.shape[1]) < 0.5] = np.nan
+    before = replace(world, market=replace(world.market, closes=holed))
+    opening = world.opening
+    if session:
+        opening = sessions_of(before, 0, session, world.opening).roll().closing
+
+    again = sessions_of(world, session, world.market.n_sessions, opening).roll()
+
+    whole = world.roll()
+    assert_same_portfolios(again.portfolios, _sessions(whole.portfolios, session, world.market.n_sessions))
+    np.testing.assert_array_equal(again.closing.holdings.value, whole.closing.holdings.value)
+
+
+@given(worlds(), st.integers(0, 2**32 - 1))
+def test_market_that_makes_no_sense_gives_numbers_or_is_refused_and_never_nan(world: World, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = world.market.closes.shape
+    odd = rng.random(shape) < 0.3
+    market = Market(
+        np.where(odd, rng.choice([np.nan, np.inf, -np.inf, -1.0, 0.0, 1e12, 1e-9], shape), world.market.closes),
+        np.where(odd, rng.choice([np.nan, np.inf, -2.0, 0.0, 1e6, 1e-6], shape), world.market.splits),
+        np.where(odd, rng.choice([np.nan, np.inf, -1.0, 1e12], shape), world.market.dividends),
+    )
+    try:
+        valued = replace(world, market=market).roll()
+    except AmountOutOfRange:
+        return
+
+    held = valued.positions.active
+    for field in fields(PositionValues):
+        assert np.isfinite(getattr(valued.positions, field.name)[held]).all(), field.name
+    assert (valued.positions.mark[held] > 0).all()
+    for quantities in (valued.portfolios.daily_return, valued.portfolios.twr):
+        known = np.equal(quantities.unavailable, None)
+        np.testing.assert_array_equal(np.isfinite(quantities.values), known)
 
 
 @given(worlds())
