@@ -17,7 +17,7 @@ VOLATILITY_WINDOWS: Final = (21, 63, 252)  # sessions [4, 7]
 OPTION_MULTIPLIER: Final = 100  # shares per contract [5]
 OPTION_VOLATILITY_WINDOW: Final = 63  # sessions of the underlying's volatility where none is implied [5]
 OPTION_RISK_FREE_RATE: Final = 0.05  # a year, continuously compounded
-DAYS_PER_YEAR: Final = 365  # of the time to expiration
+DAYS_PER_YEAR: Final = 365  # of the time to expiration, and of annual rates of return
 
 # Calendar days of bars kept complete before the first session of a run. 365 would leave the one-year return without
 # a base (last close on or before the anniversary), the 252-session windows two closes short, and a 21-session

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from scipy.optimize import brentq
 
+from shared.conventions import DAYS_PER_YEAR
 from shared.unavailable import FloatArray, Reason, Unavailable
 
-DAYS_A_YEAR: Final = 365
 # Logarithms of growth over the window that are looked at: from almost everything lost to a factor of a billion.
 _GRID: Final = np.linspace(-20.0, 20.0, 401)
 
@@ -54,10 +54,10 @@ def money_weighted_return(days: Sequence[date], amounts: FloatArray) -> MoneyWei
     growth = _solve(since / span, amounts / np.abs(amounts).max())
     if isinstance(growth, Unavailable):
         return MoneyWeighted(growth, growth)
-    if span < DAYS_A_YEAR:
+    if span < DAYS_PER_YEAR:
         short = Unavailable(Reason.NOT_APPLICABLE, f"{span:.0f} days are no year")
         return MoneyWeighted(float(np.expm1(growth)), short)
-    return MoneyWeighted(float(np.expm1(growth)), float(np.expm1(growth * DAYS_A_YEAR / span)))
+    return MoneyWeighted(float(np.expm1(growth)), float(np.expm1(growth * DAYS_PER_YEAR / span)))
 
 
 def _solve(times: FloatArray, amounts: FloatArray) -> float | Unavailable:

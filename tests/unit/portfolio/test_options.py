@@ -71,6 +71,29 @@ def test_delta_is_the_slope_of_an_independent_price(
     assert delta_of(spot, strike, years, volatility, call=call) == pytest.approx((above - below) / (2 * step), abs=2e-5)
 
 
+@given(st.floats(20.0, 500.0), st.floats(0.5, 2.0), st.floats(0.02, 3.0), st.floats(0.05, 1.5))
+@settings(max_examples=80)
+def test_delta_is_the_normal_probability_of_scipy(
+    spot: float, moneyness: float, years: float, volatility: float
+) -> None:
+    drift = (OPTION_RISK_FREE_RATE + volatility**2 / 2) * years
+    d1 = (drift - math.log(moneyness)) / (volatility * math.sqrt(years))
+
+    assert delta_of(spot, spot * moneyness, years, volatility) == pytest.approx(norm.cdf(d1), abs=1e-13)
+    assert delta_of(spot, spot * moneyness, years, volatility, call=PUT) == pytest.approx(-norm.sf(d1), abs=1e-13)
+
+
+@given(st.floats(20.0, 500.0), st.floats(0.5, 2.0), st.floats(0.02, 3.0), st.floats(0.05, 1.5))
+@settings(max_examples=80)
+def test_price_behind_the_slope_satisfies_put_call_parity(
+    spot: float, moneyness: float, years: float, volatility: float
+) -> None:
+    strike = spot * moneyness
+    call, put = (price_of(spot, strike, years, volatility, call=each) for each in (CALL, PUT))
+
+    assert call - put == pytest.approx(spot - strike * math.exp(-OPTION_RISK_FREE_RATE * years), abs=1e-12 * spot)
+
+
 @given(st.floats(1.0, 1e6), st.floats(0.1, 10.0), st.floats(0.0, 5.0), st.floats(0.0, 3.0))
 @settings(max_examples=80)
 def test_call_less_put_is_one_share_and_both_stay_in_their_bounds(
