@@ -96,7 +96,7 @@ class FundamentalsSelection(BaseModel):
 
 
 class CoverageView(BaseModel):
-    """How much of a symbol is stored, and why it may be nothing."""
+    """How much of a symbol is stored, why it may be nothing, and when its company was last asked about."""
 
     symbol: str
     bars: int
@@ -106,6 +106,8 @@ class CoverageView(BaseModel):
     checked_through: date | None
     unavailable_reason: str | None
     unavailable_detail: str | None
+    profile_fetched_at: datetime | None
+    fundamentals_fetched_at: datetime | None
 
 
 class FindingView(BaseModel):

@@ -281,7 +281,7 @@ class MarketDataRepository:
         query = sa.text(
             """
             SELECT symbol, checked_first, checked_through, unavailable_reason, unavailable_detail,
-                   b.bars, b.first_session, b.last_session
+                   profile_fetched_at, fundamentals_fetched_at, b.bars, b.first_session, b.last_session
             FROM instruments i, LATERAL (
                 SELECT count(*) AS bars, min(session) AS first_session, max(session) AS last_session
                 FROM bars WHERE bars.symbol_id = i.symbol_id) b

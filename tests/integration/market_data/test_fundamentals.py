@@ -1,15 +1,17 @@
 """Statements and profiles from the files to the announcement, on real PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from services.market_data import refreshing
-from services.market_data.fundamentals_repository import TABLES
+from services.market_data.core.statements import GivenStatement, Period, complete_statements
+from services.market_data.fundamentals_repository import TABLES, FundamentalsRepository
 from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, TransientProviderError
 from shared.calendar import shift_session
 from shared.fundamentals import FREQUENCIES, ITEMS, STATEMENTS
@@ -156,6 +158,22 @@ async def test_restatement_replaces_the_whole_row_and_is_not_mixed_with_the_one_
     (restated,) = (await filings.run()).statements
 
     assert restated.items == {"total_revenue": 20.0}
+
+
+async def test_statement_that_another_run_has_written_meanwhile_is_not_written_again(world: World) -> None:
+    period = Period(world.name("TWICE"), "income", "quarterly", QUARTER)
+    statements = complete_statements([GivenStatement(period, {"ebit": 5.0})])
+
+    written = []
+    for _ in range(2):
+        async with world.service.unit_of_work() as uow:
+            repository = FundamentalsRepository(uow.connection)
+            source = {period.symbol: "files"}
+            written.append(
+                await repository.append_statements(statements, source=source, fetched_at=NOW, run_id=uuid4())
+            )
+
+    assert written == [{period: 1}, {}]
 
 
 async def test_statements_known_at_a_time_are_shown_as_they_were(world: World, filings: Filings) -> None:
@@ -386,6 +404,28 @@ async def test_profiles_are_asked_for_once_a_day_and_when_their_file_has_changed
 
     assert [*counts, asked()] == [1, 1, 2, 3]
     assert [profile.sector for event in announced.profiles for profile in event.profiles] == ["Utilities"]
+
+
+async def test_defect_e46_company_that_nobody_knows_is_no_success(world: World, filings: Filings) -> None:
+    private = world.name("PRIVATE")
+    filings.profile(sector="Energy")
+
+    announced = await world.run(filings.name, private, last=LAST)
+
+    assert [p.symbol for event in announced.profiles for p in event.profiles] == [filings.name]
+    assert sum(event.subjects for event in announced.profiles) == 1
+    assert announced.failures().keys() == {private}
+    answer = await world.client.get(f"/profiles/{private}")
+    assert answer.status_code == 404
+
+
+async def test_coverage_says_when_a_company_was_last_asked_about(world: World, filings: Filings) -> None:
+    await filings.run()
+
+    (entry,) = [entry for entry in await world.get("/coverage") if entry["symbol"] == filings.name]
+
+    asked = (datetime.fromisoformat(entry[name]) for name in ("profile_fetched_at", "fundamentals_fetched_at"))
+    assert list(asked) == [NOW, NOW]
 
 
 async def test_unreadable_file_of_profiles_fails_its_symbols_and_keeps_what_was_known(

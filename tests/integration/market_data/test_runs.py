@@ -327,7 +327,7 @@ async def test_restatement_that_no_provider_can_give_is_reported_and_asked_for_a
     assert LAST in healed.sessions_of(name)
 
 
-async def test_defect_orchestration_4_6_shorter_profile_keeps_what_was_known_with_source_and_day(
+async def test_defect_e46_nulls_of_a_shorter_profile_overwrite_nothing_and_source_and_day_stay(
     world: World, tmp_path: Path
 ) -> None:
     (name,) = stock(world, "FORGETFUL")

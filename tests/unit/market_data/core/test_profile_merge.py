@@ -29,7 +29,7 @@ def told(before: KnownProfile, source: str = "two", **facts: Any) -> KnownProfil
     return merge_profile(before, ProfileFacts(symbol="KO", **facts), source=source, fetched_at=TUESDAY)
 
 
-def test_defect_orchestration_4_6_profile_that_knows_less_does_not_overwrite_with_null() -> None:
+def test_defect_e46_nulls_of_a_profile_that_knows_less_overwrite_nothing() -> None:
     before = known(name="Coca-Cola", sector="Consumer Staples", pe_ratio=24.0)
 
     after = told(before, pe_ratio=25.0)

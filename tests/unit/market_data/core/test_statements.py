@@ -111,7 +111,7 @@ def test_debt_over_negative_equity_is_not_known() -> None:
     assert balance.derived == {}
 
 
-def test_defect_e47_margin_overflow_of_a_company_with_next_to_no_revenue_is_a_number() -> None:
+def test_defect_e47_margin_of_a_company_with_next_to_no_revenue_is_a_number() -> None:
     # A million lost on one dollar of revenue: NUMERIC(8, 6) ends at 99.999999.
     (income,) = completed(given(total_revenue=1.0, net_income=-1_000_000.0))
 
