@@ -83,7 +83,8 @@ def estimate_factors(
     Notes
     -----
     NaN policy: a missing close leaves out the returns on both its sides and nothing else; gaps are never bridged. A
-    symbol's numbers are the same bits whatever symbols share its shard, and in whatever order.
+    return beyond the range of a float is missing. A symbol's numbers are the same bits whatever symbols share its
+    shard, and in whatever order.
     """
     prices = checked_closes(closes)
     if len(prices) < parameters.required_sessions:
@@ -105,16 +106,23 @@ def _panel(closes: FloatArray, proxies: Mapping[str, FloatArray], factor_set: Fa
         column = checked_closes(np.asarray(proxies.get(ticker, nothing))[:, None])
         if len(column) != len(closes):
             raise ValueError(f"closes of {ticker} must hold {len(closes)} sessions, was {len(column)}")
-        returns[ticker] = simple_returns(column)[:, 0]
+        returns[ticker] = _finite_returns(column)[:, 0]
         why = why_not_current(column, stale_after=stale_after)[0]
         if why is not None and why.reason == Reason.STALE_INPUT:
             stale[ticker] = f"{ticker}: {why.detail}"
     return _Panel(
-        np.ascontiguousarray(simple_returns(closes).T),
+        np.ascontiguousarray(_finite_returns(closes).T),
         why_not_current(closes, stale_after=stale_after),
         returns,
         stale,
     )
+
+
+def _finite_returns(closes: FloatArray) -> FloatArray:
+    """Return simple returns; one beyond the range of a float is missing."""
+    with np.errstate(over="ignore"):
+        returns = simple_returns(closes)
+    return np.where(np.isinf(returns), np.nan, returns)
 
 
 def _style_columns(panel: _Panel, factor_set: FactorSet, parameters: FactorParameters) -> dict[str, FactorColumn]:

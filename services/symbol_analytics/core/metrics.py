@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, SESSION_HORIZONS
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close, why_not_current
-from services.symbol_analytics.core.rows import is_available, reason_where
+from services.symbol_analytics.core.rows import OUT_OF_RANGE, is_available, reason_where
 from shared.conventions import SESSIONS_PER_YEAR, STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
 from shared.returns import simple_returns
 from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
 
 # How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
 BASE_WITHIN_SESSIONS: Final = 5
-OUT_OF_RANGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "beyond the range of a float")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from services.symbol_analytics.core.rows import (
     checked_returns,
     deviations,
     is_available,
+    refuse_overflow,
     rows_used,
     why_unavailable,
 )
@@ -43,6 +44,7 @@ class LineFits:
     unavailable: ReasonArray
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
 def fit_lines(returns: FloatArray, regressor: FloatArray, *, min_observations: int, cap: float = BETA_CAP) -> LineFits:
     """Return the least-squares line of each symbol's returns on one regressor.
 
@@ -62,7 +64,8 @@ def fit_lines(returns: FloatArray, regressor: FloatArray, *, min_observations: i
     Returns
     -------
     LineFits
-        `DEGENERATE_INPUT` where the symbol or the regressor does not vary over the rows used.
+        `DEGENERATE_INPUT` where the symbol or the regressor does not vary over the rows used, or a number is beyond the
+        range of a float.
 
     Raises
     ------
@@ -96,13 +99,25 @@ def fit_lines(returns: FloatArray, regressor: FloatArray, *, min_observations: i
     sum_residuals = (residuals * residuals).sum(axis=-1)
     freedom = np.where(fitted, rows.n_observations - 2, np.nan)
     std_errors = np.sqrt(sum_residuals / freedom / sum_xx)
+    numbers = np.stack(
+        [
+            slopes,
+            dy.mean - slopes * dx.mean,
+            1.0 - sum_residuals / sum_yy,
+            std_errors,
+            _p_values(slopes, std_errors, freedom),
+        ]
+    )
+    slopes, intercepts, r_squared, std_errors, p_values = np.where(
+        refuse_overflow(unavailable, *numbers), numbers, np.nan
+    )
     return LineFits(
         betas=np.clip(slopes, -cap, cap),
         capped=np.abs(slopes) > cap,
-        intercepts=dy.mean - slopes * dx.mean,
-        r_squared=1.0 - sum_residuals / sum_yy,
+        intercepts=intercepts,
+        r_squared=r_squared,
         std_errors=std_errors,
-        p_values=_p_values(slopes, std_errors, freedom),
+        p_values=p_values,
         rows=rows,
         unavailable=unavailable,
     )

@@ -10,7 +10,7 @@ from services.symbol_analytics.core.rows import (
     RowsUsed,
     checked_returns,
     deviations,
-    is_available,
+    refuse_overflow,
     rows_used,
     why_unavailable,
 )
@@ -56,6 +56,7 @@ class _Design:
     mask_of_symbol: IntArray  # (n_symbols,)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
 def fit_ridges(
     returns: FloatArray,
     regressors: FloatArray,
@@ -86,7 +87,8 @@ def fit_ridges(
     Returns
     -------
     RidgeFits
-        `DEGENERATE_INPUT` where the symbol or a regressor does not vary over the rows used.
+        `DEGENERATE_INPUT` where the symbol or a regressor does not vary over the rows used, or a number is beyond the
+        range of a float.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def fit_ridges(
             regressors_vary=design.varies[design.mask_of_symbol],
         )
         coefficients[block], r_squared[block] = _solve(design, dy, alpha)
-    missing = ~is_available(unavailable)
+    missing = ~refuse_overflow(unavailable, r_squared, *coefficients.T)
     coefficients[missing], r_squared[missing] = np.nan, np.nan
     return RidgeFits(
         betas=np.clip(coefficients, -cap, cap),

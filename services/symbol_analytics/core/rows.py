@@ -13,6 +13,7 @@ from shared.unavailable import BoolArray, FloatArray, IntArray, Reason, ReasonAr
 
 # Returns are prices over prices less one, so a constant return carries rounding noise of about 1e-16.
 CONSTANT_WITHIN: Final = 1e-10
+OUT_OF_RANGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "beyond the range of a float")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,19 @@ def reason_where(where: BoolArray, why: Unavailable) -> ReasonArray:
     reasons = np.full(where.shape, None, dtype=object)
     reasons[where] = why
     return reasons
+
+
+def refuse_overflow(unavailable: ReasonArray, *numbers: FloatArray) -> BoolArray:
+    """Give the symbols of which a number is not finite that reason, in place; return where there is still none.
+
+    Parameters
+    ----------
+    unavailable : ndarray of object, shape (n_symbols,)
+    *numbers : ndarray of shape (n_symbols,)
+    """
+    overflowed = ~np.isfinite(np.stack(numbers)).all(axis=0)
+    unavailable[is_available(unavailable) & overflowed] = OUT_OF_RANGE
+    return is_available(unavailable)
 
 
 def why_unavailable(

@@ -10,7 +10,7 @@ from services.symbol_analytics.core.freshness import checked_closes, why_no_clos
 from services.symbol_analytics.core.fundamentals import KnownFundamentals
 from services.symbol_analytics.core.histories import DateArray, TextArray
 from services.symbol_analytics.core.measures import RATIOS
-from services.symbol_analytics.core.rows import reason_where
+from services.symbol_analytics.core.rows import OUT_OF_RANGE, reason_where
 from services.symbol_analytics.core.share_counts import market_values
 from shared.unavailable import FloatArray, Quantities, Reason, ReasonArray, Unavailable
 
@@ -156,4 +156,4 @@ def _of_fund(known: KnownFundamentals) -> ReasonArray:
 
 
 def _within_range(column: Amounts) -> Amounts:
-    return column.refused(~np.isfinite(column.values), Reason.DEGENERATE_INPUT, lambda _: "beyond the range of a float")
+    return column.lacking(~np.isfinite(column.values), OUT_OF_RANGE)
