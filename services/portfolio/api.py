@@ -20,6 +20,7 @@ from services.portfolio.bodies import (
     position_terms,
     terms_of,
 )
+from services.portfolio.core.cents import AmountOutOfRange
 from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.edit_repository import EditRepository
 from services.portfolio.editing import add_exit, correct_flow, correct_position
@@ -253,7 +254,12 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             values = list(await repository.list_position_values(one))
             prices = await load_last_prices(connection, priced_symbols(values), session)
             inputs = await gather((portfolio_id,), (session,), connection=connection, panel=panel)
-        rolled = await asyncio.to_thread(roll, inputs)
+        try:
+            rolled = await asyncio.to_thread(roll, inputs)
+        except AmountOutOfRange as error:
+            raise Problem(
+                409, f"the snapshot of {session} cannot be computed from the prices of now: {error}"
+            ) from error
         return explain(measure, snapshot, values, rolled, prices=prices)
 
     @router.get("/portfolios/{portfolio_id}/performance")

@@ -69,6 +69,16 @@ async def test_amount_whose_price_was_corrected_says_so(books: Books) -> None:
     assert view["recomputed"]["value"] > view["stored"]["value"]
 
 
+async def test_amount_whose_price_was_corrected_to_nonsense_is_a_conflict_and_no_crash(books: Books) -> None:
+    portfolio_id, symbol = await _valued(books)
+    await books.prepare(make_run(first_session=WEEK[4], last_session=WEEK[4]), {symbol: {WEEK[4]: 1e15}})
+
+    answer = await books.client.get(f"/portfolios/{portfolio_id}/explain/equity", params={"as_of": str(WEEK[4])})
+
+    assert answer.status_code == 409
+    assert str(WEEK[4]) in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("name", ["luck", "volatility_63d"])
 async def test_amount_that_does_not_exist_is_not_found(books: Books, name: str) -> None:
     portfolio_id, _ = await _valued(books)
