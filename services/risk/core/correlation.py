@@ -66,7 +66,8 @@ def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP
     complete = _complete_set(values)
     part = values[np.ix_(complete, complete)]
     clip = 0.0
-    if part.size and np.linalg.eigvalsh(part)[0] < NOT_PSD:
+    # Pairs over the same sessions make a correlation matrix by themselves.
+    if part.size and not present.all() and np.linalg.eigvalsh(part)[0] < NOT_PSD:
         repaired = nearest_psd(part)
         clip = float(np.abs(repaired - part).max())
         values[np.ix_(complete, complete)] = repaired

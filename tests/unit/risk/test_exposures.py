@@ -41,6 +41,13 @@ def test_defect_51_holding_without_a_beta_lowers_the_coverage_and_is_no_zero() -
     assert exposures.coverage.at((0, 0)) == 0.75
 
 
+def test_infinite_beta_is_left_out_like_a_missing_one() -> None:
+    books, _ = book([("AAA", 60_000), ("ODD", -20_000)])
+    exposures = factor_exposures(books, betas_of([[1.2], [float("inf")]]))
+    assert exposures.beta.at((0, 0)) == pytest.approx(0.72, abs=1e-15)
+    assert exposures.coverage.at((0, 0)) == 0.75
+
+
 def test_beta_missing_for_every_holding_tells_why() -> None:
     books, _ = book([("A", 1_000), ("B", 2_000), ("C", -500)])
     lacking = Unavailable(Reason.MISSING_DATA, "no prices")
