@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,14 +105,24 @@ def _three_that_fit_no_matrix(days: list[date]) -> dict[str, dict[date, float]]:
 
 def company(symbol: str, prices: Prices) -> Company:
     """What is known of a company at the end of the night."""
-    return company_of(symbol, prices, NIGHT, profile=_profile(symbol), statements=read_statements(str(_STATEMENTS)))
+    return company_of(symbol, prices, NIGHT, profile=_profile(symbol), statements=_statements())
+
+
+@cache
+def _statements() -> pd.DataFrame:
+    return read_statements(str(_STATEMENTS))
+
+
+@cache
+def _rows_of_profiles() -> pd.DataFrame:
+    return pd.read_csv(_PROFILES, index_col="symbol", parse_dates=["last_updated"]).replace({np.nan: None})
 
 
 def _profile(symbol: str) -> Profile:
     if symbol in SAMPLE_PROFILES:
         facts = SAMPLE_PROFILES[symbol]
         return Profile(facts.currency, is_fund=bool(facts.is_etf))
-    rows = pd.read_csv(_PROFILES, index_col="symbol", parse_dates=["last_updated"]).replace({np.nan: None})
+    rows = _rows_of_profiles()
     if symbol not in rows.index:
         return Profile()
     row: Any = rows.loc[symbol]

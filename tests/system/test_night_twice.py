@@ -22,7 +22,6 @@ from tests.system.plain.correlations import clusters, correlate, correlated
 from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
 from tests.system.plain.known import cell
 from tests.system.plain.ledger import Day, PositionDay
-from tests.system.plain.measures import measures_of
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
 from tests.system.plain.ratios import Ratio, ratios_of
@@ -71,9 +70,10 @@ async def test_night_ends_with_the_one_symbol_nobody_has(twice: Twice) -> None:
 
 
 async def test_night_holds_every_kind_of_trouble(twice: Twice) -> None:
-    measures = [measures_of(book, twice.factor_returns) for book in twice.books.values()]
     estimates = [estimate for row in twice.estimates.values() for estimate in row.values()]
-    numbers = [estimate.beta for estimate in estimates] + [m.value for table in measures for m in table.values()]
+    numbers = [estimate.beta for estimate in estimates] + [
+        m.value for table in twice.measures.values() for m in table.values()
+    ]
     assert {reason for reason in numbers if isinstance(reason, str)} == set(Reason)
     assert any(estimate.capped for estimate in estimates)
     positions = [position for days in twice.days.values() for day in days for position in day.positions]
@@ -255,7 +255,7 @@ async def test_every_measure_of_risk_agrees(twice: Twice, agreement: Agreement, 
 
     agreement.same("measures", f"{name} equity", Decimal(served["equity"]), twice.days[name][-1].equity)
     rows = named(served["measures"], "measure")
-    plain = measures_of(twice.books[name], twice.factor_returns)
+    plain = twice.measures[name]
     agreement.same("measures", "the table", sorted(rows), sorted(measure.name for measure in MEASURES))
     for measure in agreement.names("measures", name, rows, plain):
         row, mine = rows[measure], plain[measure]

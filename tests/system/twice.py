@@ -11,6 +11,7 @@ from tests.support.platform import Json, Platform
 from tests.system.night import FACTOR_SET, NIGHT, PORTFOLIOS, PROVIDER_BETAS, Night, body_of, sectors
 from tests.system.plain.book import RISK_FACTORS, Book, book_of, factor_returns
 from tests.system.plain.ledger import Day, days_of
+from tests.system.plain.measures import Measured, measures_of
 from tests.system.plain.scenarios import Factors, factors_of
 from tests.system.plain.symbols import Estimate
 from tests.system.plain.symbols import factors_of as betas_of
@@ -53,6 +54,11 @@ class Twice:
             name: book_of(days[-1], self.night.prices, betas=betas, sectors=sectors())
             for name, days in self.days.items()
         }
+
+    @cached_property
+    def measures(self) -> dict[str, dict[str, Measured]]:
+        """The risk of every portfolio at the end of the night."""
+        return {name: measures_of(book, self.factor_returns) for name, book in self.books.items()}
 
     @cached_property
     def factor_returns(self) -> pd.DataFrame:
