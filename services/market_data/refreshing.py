@@ -1,14 +1,15 @@
 """Asking again about companies that are due: profiles and statements, fetched, checked, merged and stored."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from services.market_data.core.findings import Finding
 from services.market_data.core.profile_merge import KnownProfile, merge_profile
 from services.market_data.core.refresh import profile_due, statements_due
-from services.market_data.core.statement_checks import CheckedStatements, check_statements
+from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import CompletedStatement, Period, complete_statements, whole_companies
 from services.market_data.fundamentals_repository import FundamentalsRepository
 from services.market_data.profile_repository import ProfileRepository
@@ -82,24 +83,37 @@ async def refresh_statements(
     chained = await chain.fetch_statements(due)
     source = {symbol: answer.provider for answer in chained.answers for symbol in answer.statements}
 
-    checked = [_check(answer, today=now.date()) for answer in chained.answers]
-    complete = [statement for entry in checked for statement in complete_statements(entry.statements)]
     stored = await repository.load_digests(sorted(source))
-    differing = [each for each in complete if stored.get(each.given.period) != each.digest]
-    changed = whole_companies(differing, PART_STATEMENTS)
-    postponed = {each.given.period.symbol for each in differing} - {each.given.period.symbol for each in changed}
+    # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
+    checked = await asyncio.to_thread(_check, chained.answers, stored, now.date())
+    changed = whole_companies(checked.differing, PART_STATEMENTS)
+    postponed = {each.given.period.symbol for each in checked.differing} - {
+        each.given.period.symbol for each in changed
+    }
 
-    await _store_findings(event, uow, [finding for entry in checked for finding in entry.findings])
+    await _store_findings(event, uow, checked.findings)
     revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
     settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
     await repository.store_last_asked(settled, edition=edition, at=now)
     return RefreshedStatements(changed, revisions, source, chained.attempts)
 
 
-def _check(answer: FetchedStatements, *, today: date) -> CheckedStatements:
-    given = [statement for symbol in sorted(answer.statements) for statement in answer.statements[symbol]]
-    checked = check_statements(given, provider=answer.provider, today=today)
-    return replace(checked, findings=(*answer.findings, *checked.findings))
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    differing: list[CompletedStatement]
+    findings: list[Finding]
+
+
+def _check(answers: Sequence[FetchedStatements], stored: Mapping[Period, bytes], today: date) -> _Checked:
+    # Those that can be used and say something else than what is stored, company by company.
+    result = _Checked([], [])
+    for answer in answers:
+        given = [statement for symbol in sorted(answer.statements) for statement in answer.statements[symbol]]
+        checked = check_statements(given, provider=answer.provider, today=today)
+        complete = complete_statements(checked.statements)
+        result.differing.extend(each for each in complete if stored.get(each.given.period) != each.digest)
+        result.findings.extend((*answer.findings, *checked.findings))
+    return result
 
 
 def _decided(due: Sequence[str], attempts: Attempts) -> list[str]:

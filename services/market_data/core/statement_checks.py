@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -23,6 +24,20 @@ _NOT_NEGATIVE: Final = frozenset(
 _NOT_POSITIVE: Final = frozenset(
     {"capital_expenditures", "purchases_of_investments", "dividends_paid", "stock_repurchases"}
 )
+
+
+def _limits(name: str) -> tuple[float, float, str]:
+    # The smallest and the largest number that an item can be, and what is said of another one.
+    if name in _POSITIVE:
+        return math.ulp(0.0), sys.float_info.max, "must be positive"
+    if name in _NOT_NEGATIVE:
+        return 0.0, sys.float_info.max, "must not be negative"
+    if name in _NOT_POSITIVE:
+        return -sys.float_info.max, 0.0, "must not be positive: cash that leaves is negative"
+    return -sys.float_info.max, sys.float_info.max, "must be finite"
+
+
+_LIMITS: Final = {statement: {name: _limits(name) for name in items} for statement, items in ITEMS.items()}
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 
 
@@ -63,6 +78,8 @@ def _check(statement: GivenStatement, today: date) -> tuple[list[tuple[Rule, str
     items = {name: value for name, value in statement.items.items() if name not in unusable}
     if not items:
         problems.append((Rule.MISSING_VALUE, f"{_named(statement)} has no item"))
+    if not problems:
+        return problems, statement
     blanks: dict[str, Any] = dict.fromkeys(labels)
     return problems, replace(statement, items=items, **blanks)
 
@@ -80,15 +97,13 @@ def _unusable_labels(statement: GivenStatement, today: date) -> list[str]:
 
 
 def _problem(statement: GivenStatement, name: str, value: float) -> str | None:
-    if name not in ITEMS[statement.period.statement]:
+    limits = _LIMITS[statement.period.statement].get(name)
+    if limits is None:
         return f"is no item of {statement.period.statement}"
-    limits: Mapping[str, bool] = {
-        "must be finite": math.isfinite(value),
-        "must be positive": value > 0.0 or name not in _POSITIVE,
-        "must not be negative": value >= 0.0 or name not in _NOT_NEGATIVE,
-        "must not be positive: cash that leaves is negative": value <= 0.0 or name not in _NOT_POSITIVE,
-    }
-    return next((limit for limit, kept in limits.items() if not kept), None)
+    low, high, otherwise = limits
+    if low <= value <= high:
+        return None
+    return otherwise if math.isfinite(value) else "must be finite"
 
 
 def _named(statement: GivenStatement) -> str:
