@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from services.symbol_analytics.columns import FACTOR_COLUMNS, VALUE_COLUMNS
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
 from services.symbol_analytics.core.measures import METRICS
+from services.symbol_analytics.core.ols import fit_lines
+from services.symbol_analytics.core.ridge import fit_ridges
 from shared.conventions import FACTORS
-from shared.unavailable import BoolArray, FloatArray, Quantities, ReasonArray
+from shared.unavailable import BoolArray, FloatArray, Quantities, Reason, ReasonArray, Unavailable
 from tests.unit.symbol_analytics.companies import AS_OF, SESSIONS, Company, Report, Year, fundamentals
 from tests.unit.symbol_analytics.worlds import STANDARD, World, random_world
 
@@ -42,7 +44,7 @@ def row(analysis: Analysis) -> Quantities:
 
 
 def missing(unavailable: ReasonArray) -> BoolArray:
-    return np.vectorize(lambda why: why is not None, otypes=[np.bool_])(unavailable)
+    return ~np.equal(unavailable, None).astype(np.bool_)
 
 
 def assert_value_or_reason(analysis: Analysis) -> None:
@@ -157,6 +159,18 @@ def test_statement_gives_a_value_or_a_reason_in_every_cell_and_leaves_its_neighb
         analysis = analysed(world, company)
         assert_value_or_reason(analysis)
         assert_neighbour_is_undisturbed(analysis, world)
+
+
+def test_fit_whose_squares_overflow_is_refused_as_a_whole() -> None:
+    returns = np.random.default_rng(1).normal(0.0, 0.01, (2, 100))
+    returns[1, 50] = 1e200
+    regressors = np.random.default_rng(2).normal(0.0, 0.01, (3, 100))
+    ridges = fit_ridges(returns, regressors, min_observations=60)
+    lines = fit_lines(returns, regressors[0], min_observations=60)
+    for unavailable in (ridges.unavailable, lines.unavailable):
+        assert unavailable.tolist() == [None, Unavailable(Reason.DEGENERATE_INPUT, "beyond the range of a float")]
+    for numbers in (ridges.betas[1], ridges.r_squared[1:], lines.betas[1:], lines.std_errors[1:]):
+        assert np.isnan(numbers).all()
 
 
 prices = st.one_of(st.just(np.nan), st.floats(1e-12, 1e12), st.sampled_from([1e-300, 1e300, 5e-324]))
