@@ -14,6 +14,7 @@ from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analy
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
+from services.symbol_analytics.core.rows import is_available
 from shared.conventions import FACTORS
 from shared.unavailable import BoolArray, FloatArray, Quantities, Reason, ReasonArray, Unavailable
 from tests.unit.symbol_analytics.companies import AS_OF, SESSIONS, Company, Report, Year, fundamentals
@@ -44,7 +45,7 @@ def row(analysis: Analysis) -> Quantities:
 
 
 def missing(unavailable: ReasonArray) -> BoolArray:
-    return ~np.equal(unavailable, None).astype(np.bool_)
+    return ~is_available(unavailable.ravel()).reshape(unavailable.shape)
 
 
 def assert_value_or_reason(analysis: Analysis) -> None:
