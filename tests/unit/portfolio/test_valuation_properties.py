@@ -160,7 +160,7 @@ def test_market_that_makes_no_sense_gives_numbers_or_is_refused_and_never_nan(wo
         assert np.isfinite(getattr(valued.positions, field.name)[held]).all(), field.name
     assert (valued.positions.mark[held] > 0).all()
     for quantities in (valued.portfolios.daily_return, valued.portfolios.twr):
-        known = np.equal(quantities.unavailable, None)
+        known = ~quantities.unavailable.astype(np.bool_)
         np.testing.assert_array_equal(np.isfinite(quantities.values), known)
 
 
