@@ -33,6 +33,8 @@ def test_statement_that_says_what_it_can_is_accepted_as_it_is() -> None:
     [
         ("income", "total_revenue", math.nan, "must be finite"),
         ("income", "net_income", math.inf, "must be finite"),
+        ("income", "cost_of_revenue", math.nan, "must be finite"),
+        ("income", "basic_average_shares", math.inf, "must be finite"),
         ("income", "net_income", -math.inf, "must be finite"),
         ("income", "total_assets", 1.0, "is no item of income"),
         ("balance", "total_revenue", 1.0, "is no item of balance"),
