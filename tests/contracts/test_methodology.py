@@ -105,6 +105,15 @@ def test_every_test_named_after_a_defect_is_listed_with_it() -> None:
     assert unlisted_defects(page("defects.md"), defect_tests()) == []
 
 
+def test_every_defect_has_a_test_or_the_reason_why_there_is_none() -> None:
+    rows = list(page("defects.md").tables("number", "mistake", "test"))
+
+    assert [row[0] for row in rows if not row[1] or not row[2] or "TODO" in row] == []
+    numbers = [row[0] for row in rows]
+    expected = [*map(str, range(1, 54)), *(f"Q{n}" for n in range(1, 22)), *(f"G{n}" for n in range(1, 23))]
+    assert [number for number in expected if number not in numbers] == []
+
+
 def test_page_that_is_not_there_and_page_that_is_not_listed_are_told() -> None:
     readme = Page("README.md", "| page | numbers |\n|---|---|\n| [a](a.md) | x |\n")
 
@@ -135,6 +144,9 @@ _HERE = "`tests/contracts/test_methodology.py::test_constant_with_another_value_
     [
         (f"| a, b | hand | {_HERE} | 1 |\n| a | oracle | {_HERE} | 2 |\n", ["b has one kind of evidence"]),
         (f"| a | hand | {_HERE} | 1 |\n| a | hand | {_HERE} | 2 |\n", ["a has one kind of evidence"]),
+        (f"| a | hand; oracle | {_HERE} | 1 |\n| b | hand | {_HERE} | 2 |\n", ["b has one kind of evidence"]),
+        (f"| a | hand | {_HERE} | 1 |\n| all | oracle | {_HERE} | 2 |\n", []),
+        (f"| a | hand | {_HERE} | 1 |\n| all | hand | {_HERE} | 2 |\n", ["a has one kind of evidence"]),
         (f"| a | hand | {_HERE} | 1 |\n| a | oracle | none | 2 |\n", ["a, oracle: needs a test and a figure"]),
         (f"| a | hand | {_HERE} | 1 |\n| a | oracle | {_HERE} | |\n", ["a, oracle: needs a test and a figure"]),
     ],
