@@ -319,7 +319,7 @@ def test_average_correlations_of_the_golden_world_are_the_predecessors() -> None
             assert len(names) ** 2 / matrix.sum() == pytest.approx(row["effective_positions"], abs=0.005 + 1e-9)
 
 
-def test_defect_g20_bets_are_of_signed_weights_by_symbol_and_every_pair_stands_alone() -> None:
+def test_defect_g20_bets_are_of_net_weights_by_symbol_and_every_pair_stands_alone() -> None:
     day = DAYS[0]
     held = Held.at(TRADING, day).of_class("PUBLIC")
     returns = returns_until(day, calendar_days=365)[held.names].to_numpy().T
