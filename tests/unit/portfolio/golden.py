@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,30 +17,22 @@ from services.portfolio.core.positions import Exit, Flow, Position, PositionTerm
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from shared.unavailable import FloatArray
+from tests.support import golden
 
-WORLD = Path(__file__).parents[2] / "golden" / "synthetic"
 # The predecessor takes the first evening as it comes: its P&L is none, and the equity that of the close.
 OPENING = date(2026, 10, 12)
 DAYS = tuple(date(2026, 10, day) for day in (13, 14, 15, 16, 19, 20, 21, 22, 23))
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
-    with (WORLD / "inputs" / name).open(newline="") as file:
+    with (golden.WORLD / "inputs" / name).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 @cache
 def closes() -> pd.DataFrame:
     """Return the closes of the first evening and of the nine sessions, a column per symbol."""
-    prices = pd.read_parquet(WORLD / "inputs" / "prices.parquet")
-    table = prices.pivot_table(index="date", columns="symbol", values="close")
-    return table.reindex(pd.Index([OPENING, *DAYS]))
-
-
-@cache
-def stored(name: str) -> pd.DataFrame:
-    """Return a table of the predecessor."""
-    return pd.read_csv(WORLD / "outputs" / f"{name}.csv.gz")
+    return golden.closes().reindex(pd.DatetimeIndex([OPENING, *DAYS]))
 
 
 def records(table: pd.DataFrame) -> list[Any]:
@@ -138,4 +129,4 @@ def golden_world(*, less_equity: str = "0") -> Golden:
     flows = flows_by_session(flows_of_the_world(), window, portfolios=portfolios)
     valued = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
     marks = np.vstack([book.holdings.mark, valued.positions.mark])
-    return Golden(positions, valued, opening, marks, stored("portfolio_snapshots"))
+    return Golden(positions, valued, opening, marks, golden.output("portfolio_snapshots"))

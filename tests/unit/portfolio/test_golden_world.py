@@ -8,7 +8,8 @@ import pytest
 
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.positions import PositionType, is_option
-from tests.unit.portfolio.golden import DAYS, OPENING, Golden, closes, golden_world, records, stored
+from tests.support.golden import output
+from tests.unit.portfolio.golden import DAYS, OPENING, Golden, closes, golden_world, records
 from tests.unit.portfolio.rolls import NAN, dollars, position, roll
 
 UNTRADED = (0, 1, 2, 3, 4)  # long only, 130/30, net short, options, privates and funds
@@ -77,7 +78,7 @@ def test_counts_of_golden_books_are_theirs(golden: Golden, portfolio: int) -> No
 
 
 def test_values_of_every_golden_position_are_theirs_to_the_cent(golden: Golden) -> None:
-    states = stored("positions_state")
+    states = output("positions_state")
     theirs = states[states["market_value"].notna() & (states["quantity"] != 0) & (states["date"] > str(OPENING))]
     values = golden.valued.positions
     checked = 0
@@ -103,7 +104,7 @@ def test_values_of_every_golden_position_are_theirs_to_the_cent(golden: Golden) 
 
 
 def test_flows_of_the_golden_world_are_booked_on_their_sessions(golden: Golden) -> None:
-    table = stored("equity_changes")
+    table = output("equity_changes")
     signed = table["amount"] * table["change_type"].map({"CONTRIBUTION": 1, "WITHDRAWAL": -1})
     expected = dict(zip(table["change_date"], signed, strict=True))
 
@@ -115,7 +116,7 @@ def test_flows_of_the_golden_world_are_booked_on_their_sessions(golden: Golden) 
 
 
 def test_realised_events_of_the_golden_world_are_theirs_to_the_cent(golden: Golden) -> None:
-    events = stored("position_realized_events")
+    events = output("position_realized_events")
     realised = np.zeros(len(DAYS))
     for row in records(events):
         session, lot = [str(day) for day in DAYS].index(row.trade_date), golden.lot(row.position_id)
@@ -194,7 +195,7 @@ def test_defect_g5_entry_day_is_marked_from_the_entry_price(golden: Golden) -> N
 def test_defect_g6_option_is_worth_its_close_every_session(golden: Golden) -> None:
     # Their analytics carry the put at its cost of 76 200 for ever: no market value is ever stored for an option.
     (put,) = [lot for lot in golden.lots_of(P4_OPTIONS) if golden.positions[lot].terms.kind is PositionType.LP]
-    states = stored("positions_state")
+    states = output("positions_state")
     theirs = states[states["position_id"] == str(golden.positions[put].position_id)]
     assert theirs["market_value"].isna().all()
     assert golden.positions[put].terms.cost == 76_200

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +13,8 @@ from services.risk.core.exposures import FactorExposures, factor_exposures
 from shared.conventions import FACTORS
 from shared.sectors import sector_name
 from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable
+from tests.support.golden import WORLD, closes, output
 
-WORLD: Final = Path(__file__).parents[2] / "golden" / "synthetic"
 DAYS: Final = tuple(f"2026-10-{day}" for day in (12, 13, 14, 15, 16, 19, 20, 21, 22, 23))
 LONG_ONLY, LONG_SHORT, NET_SHORT, OPTIONS, PRIVATES, TRADING = (
     "P1 long only",
@@ -43,19 +42,6 @@ NAMES: Final = {
 }
 PROXIES: Final = ("SPY", "VTV", "VUG", "MTUM", "QUAL", "IWM", "USMV", "TLT")
 NO_BETA: Final = Unavailable(Reason.MISSING_DATA, "no beta")
-
-
-@cache
-def output(table: str) -> pd.DataFrame:
-    return pd.read_csv(WORLD / "outputs" / f"{table}.csv.gz")
-
-
-@cache
-def closes() -> pd.DataFrame:
-    prices = pd.read_parquet(WORLD / "inputs" / "prices.parquet")
-    panel = prices.pivot_table(index="date", columns="symbol", values="close")
-    panel.index = pd.to_datetime(panel.index)
-    return panel
 
 
 @cache

@@ -12,15 +12,14 @@ from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.stress import stress
 from shared.conventions import EWMA_WINDOW, FACTORS, RISK_FACTORS, STYLE_FACTORS
 from shared.unavailable import FloatArray, Quantities
+from tests.support.golden import closes, output
 from tests.unit.risk.golden import (
     DAYS,
     LONG_ONLY,
     NET_SHORT,
     PROXIES,
     Held,
-    closes,
     evenings,
-    output,
     returns_until,
     snapshot,
     stored_exposure,

@@ -31,6 +31,7 @@ from shared.conventions import (
 )
 from shared.sectors import UNCLASSIFIED
 from shared.unavailable import FloatArray, Reason, Unavailable
+from tests.support.golden import WORLD, closes, output
 from tests.unit.risk.golden import (
     DAYS,
     LONG_ONLY,
@@ -40,12 +41,9 @@ from tests.unit.risk.golden import (
     PORTFOLIOS,
     PRIVATES,
     TRADING,
-    WORLD,
     Held,
     betas_of,
-    closes,
     evenings,
-    output,
     positions,
     returns_until,
     rounding_of,

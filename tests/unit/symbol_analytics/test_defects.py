@@ -17,10 +17,10 @@ from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTORS
 from shared.unavailable import FloatArray
+from tests.support.golden import closes as golden_closes
 from tests.support.runs import make_run
 from tests.support.source import modules
 from tests.unit.symbol_analytics.companies import SESSIONS, Company, fundamentals
-from tests.unit.symbol_analytics.test_golden_world import closes as golden_closes
 from tests.unit.symbol_analytics.worlds import STANDARD, column, random_world
 
 

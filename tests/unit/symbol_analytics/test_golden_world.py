@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,9 +21,8 @@ from shared.conventions import FACTORS
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
 from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from tests.support.golden import WORLD, closes, output
 from tests.unit.symbol_analytics.companies import Company, fundamentals
-
-WORLD = Path(__file__).parents[2] / "golden" / "synthetic"
 
 SIX_DECIMALS = 0.5e-6 + 1e-12
 FOUR_DECIMALS = 0.5e-4 + 1e-12
@@ -74,19 +72,6 @@ class Evening:
 
     def _cell(self, symbol: str, factor: str) -> tuple[int, int]:
         return list(self.closes.columns).index(symbol), FACTORS.index(FACTOR_NAMES[factor])
-
-
-@cache
-def closes() -> pd.DataFrame:
-    prices = pd.read_parquet(WORLD / "inputs" / "prices.parquet")
-    panel = prices.pivot_table(index="date", columns="symbol", values="close")
-    panel.index = pd.to_datetime(panel.index)
-    return panel
-
-
-@cache
-def output(table: str) -> pd.DataFrame:
-    return pd.read_csv(WORLD / "outputs" / f"{table}.csv.gz")
 
 
 def provider_betas(symbols: list[str]) -> Quantities:
