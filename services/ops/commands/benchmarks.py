@@ -16,7 +16,7 @@ from services.ops.client import connected
 from services.ops.commands.options import ClientOptions, day, taking
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, WrongRows
-from services.ops.rendering import console, percent, table
+from services.ops.rendering import console, table
 
 _COLUMNS: Final = ["sector", "weight"]
 
@@ -40,9 +40,7 @@ def load_benchmark(options: LoadOptions) -> None:
     if options.json:
         typer.echo(json.dumps(loaded, indent=2))
         return
-    rows = [
-        (sector, percent({"value": weight, "reason": None})) for sector, weight in sorted(loaded["weights"].items())
-    ]
+    rows = [(sector, f"{weight:.1%}") for sector, weight in sorted(loaded["weights"].items())]
     console().print(table(f"{loaded['benchmark']} as of {loaded['as_of']}", ("sector", "weight"), rows))
 
 
