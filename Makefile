@@ -63,7 +63,7 @@ test-kafka: $(STAMP) ## Integration and system tests on Apache Kafka (Java, or a
 
 .PHONY: kafka
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
-	@$(BIN)/python -m services.ops.embedded.kafka_jars
+	@$(BIN)/python -m services.ops.hosting.embedded.kafka_jars
 
 .PHONY: bench
 bench: $(STAMP) ## Measure nights and onboarding (SIZES="500x50 2000x500 5000x1000")
@@ -93,11 +93,11 @@ format: $(STAMP) ## Format the code and repair what can be repaired
 
 .PHONY: schemas
 schemas: $(STAMP) ## Record the JSON Schemas of the events
-	@$(BIN)/python -m services.ops.schemas
+	@$(BIN)/python -m services.ops.documents.schemas
 
 .PHONY: asyncapi
 asyncapi: $(STAMP) ## Write the AsyncAPI documents
-	@$(BIN)/python -m services.ops.asyncapi
+	@$(BIN)/python -m services.ops.documents.asyncapi
 
 .PHONY: clean
 clean: ## Remove the environment, the caches and what was built; data directories stay

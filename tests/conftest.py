@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from tests.support.bus_log import BusLog
 from tests.support.stack import broker_description, fresh_database, run_stack
 

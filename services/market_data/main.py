@@ -1,11 +1,12 @@
 """The composition root of market_data."""
 
-from services.market_data import api, subscribers
+from services.market_data import subscribers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
+from services.market_data.web import routes
 from shared.clock import Clock, SystemClock
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, FactorSettings
@@ -23,7 +24,7 @@ def build(
     time = clock or SystemClock()
     service = build_service("market_data", common)
     subscribers.register(service.consume, chain=build_chain(own), factor_set=factor_set, clock=time)
-    service.router = api.build_router(service.unit_of_work, time)
+    service.router = routes.build_router(service.unit_of_work, time)
     return service
 
 

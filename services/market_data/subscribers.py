@@ -1,6 +1,6 @@
 """What market_data listens to."""
 
-from services.market_data.failures import report_failed_fetch, report_failed_plan
+from services.market_data.events import report_failed_fetch, report_failed_plan
 from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.handlers.plan_run import plan_run
 from services.market_data.providers.chain import ProviderChain

@@ -5,8 +5,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.ops.commands import analysis, benchmarks, demonstration, exports, hosting, portfolios, runs, showing
+from services.ops import demonstration
+from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, showing
 from services.ops.errors import CommandError
+from services.ops.hosting import commands as hosting
 
 
 class _Commands(TyperGroup):

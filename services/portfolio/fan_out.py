@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from services.portfolio.repository import PortfolioRepository, Progress
+from services.portfolio.storage.repository import PortfolioRepository, Progress
 from shared.bus.fan_in import ArrivedPart, failures_of
 from shared.calendar import next_session, sessions_between
 from shared.contracts.portfolio import PortfolioDue, PortfoliosValued

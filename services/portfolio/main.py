@@ -1,7 +1,8 @@
 """The composition root of portfolio."""
 
-from services.portfolio import api, subscribers
+from services.portfolio import subscribers
 from services.portfolio.fan_out import fan_out_portfolios
+from services.portfolio.web import routes
 from shared.bus.fan_in import FanIn
 from shared.clock import Clock, SystemClock
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
@@ -23,5 +24,5 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     subscribers.register(service.consume, inputs=inputs, panel=panel)
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
-    service.router = api.build_router(service.unit_of_work, clock or SystemClock(), panel=panel)
+    service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), panel=panel)
     return service

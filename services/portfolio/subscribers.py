@@ -1,6 +1,6 @@
 """What portfolio listens to."""
 
-from services.portfolio.failures import report_failed_valuation
+from services.portfolio.events import report_failed_valuation
 from services.portfolio.handlers.close_calculation import close_calculation
 from services.portfolio.handlers.store_prices import store_prices
 from services.portfolio.handlers.store_profiles import store_profiles

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.risk.core.risk_inputs import PRICE_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
-from services.risk.repository import RiskRepository
+from services.risk.storage.repository import RiskRepository
 from shared.bus.fan_in import ArrivedPart, failures_of
 from shared.contracts.event import Failure
 from shared.contracts.portfolio import PortfoliosValued

@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from services.risk import api, subscribers
+from services.risk import subscribers
 from services.risk.fan_out import fan_out_books
+from services.risk.web import routes
 from shared.bus.fan_in import FanIn
 from shared.clock import Clock, SystemClock
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
@@ -27,5 +28,7 @@ def build(common: CommonSettings, settings: FactorSettings | None = None, *, clo
     subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=factor_set)
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
-    service.router = api.build_router(service.unit_of_work, clock or SystemClock(), panel=panel, factor_set=factor_set)
+    service.router = routes.build_router(
+        service.unit_of_work, clock or SystemClock(), panel=panel, factor_set=factor_set
+    )
     return service

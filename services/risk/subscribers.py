@@ -1,6 +1,6 @@
 """What risk listens to."""
 
-from services.risk.failures import report_failed_assessment, report_failed_books
+from services.risk.events import report_failed_assessment, report_failed_books
 from services.risk.handlers.assess_portfolios import assess_portfolios
 from services.risk.handlers.store_betas import store_betas
 from services.risk.handlers.store_books import store_books

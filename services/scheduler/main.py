@@ -1,9 +1,10 @@
 """The scheduler's composition root."""
 
-from services.scheduler import api, subscribers
-from services.scheduler.handlers.close_overdue_runs import close_overdue_runs
-from services.scheduler.repository import SchedulerRepository
+from services.scheduler import subscribers
+from services.scheduler.commands.close_overdue_runs import close_overdue_runs
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.repository import SchedulerRepository
+from services.scheduler.web import routes
 from shared.clock import Clock, SystemClock
 from shared.service import Service, build_service
 from shared.settings import CommonSettings
@@ -14,7 +15,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     own = settings or SchedulerSettings()
     service = build_service("scheduler", common)
     subscribers.register(service.consume, own)
-    service.router = api.build_router(service.unit_of_work, clock or SystemClock(), own)
+    service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), own)
 
     async def sweep() -> None:
         async with service.unit_of_work() as uow:

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from services.symbol_analytics.inputs import SESSIONS_NEEDED
-from services.symbol_analytics.repository import SymbolAnalyticsRepository
+from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
+from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
 from shared.bus.fan_in import ArrivedPart, failures_of
 from shared.calendar import consecutive_sessions, sessions_between
 from shared.contracts.run import Part, Run, Symbol

@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from services.symbol_analytics import api, subscribers
+from services.symbol_analytics import subscribers
 from services.symbol_analytics.fan_out import fan_out_symbols
+from services.symbol_analytics.web import routes
 from shared.bus.fan_in import FanIn
 from shared.clock import Clock, SystemClock
 from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
@@ -26,5 +27,5 @@ def build(common: CommonSettings, settings: FactorSettings | None = None, *, clo
     subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=factor_set)
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
-    service.router = api.build_router(service.unit_of_work, clock or SystemClock())
+    service.router = routes.build_router(service.unit_of_work, clock or SystemClock())
     return service

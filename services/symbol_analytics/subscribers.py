@@ -1,6 +1,6 @@
 """What symbol_analytics listens to."""
 
-from services.symbol_analytics.failures import report_failed_analysis
+from services.symbol_analytics.events import report_failed_analysis
 from services.symbol_analytics.handlers.analyse_symbols import analyse_symbols
 from services.symbol_analytics.handlers.store_fundamentals import store_fundamentals
 from services.symbol_analytics.handlers.store_profiles import store_profiles

@@ -1,6 +1,6 @@
 """The delivery composition: decode, once, retried; what can't be processed goes to the dead letters.
 
-What becomes of a message is decided by the class of the exception (`shared.bus.errors`). A message is acknowledged
+What becomes of a message is decided by the class of the exception (`shared.errors`). A message is acknowledged
 only when its transaction, or that of its dead letter, has committed.
 """
 
@@ -22,10 +22,10 @@ from pydantic import ValidationError
 
 from shared.bus.broker import Capabilities
 from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, storable
-from shared.bus.errors import InvalidEvent, is_poison, is_transient
 from shared.bus.inbox import first_time_seen
 from shared.contracts.event import Event, Failure
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.errors import InvalidEvent, is_poison, is_transient
 
 REPLAY_HEADER = "replay-id"
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.bus.outbox import OutboxRow
 from shared.contracts.catalogue import dead_letter_topic
+from shared.db.outbox import OutboxRow
 
 MAX_DETAIL = 2_000
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.bus.errors import TransientError
+from shared.errors import TransientError
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.bus.outbox import OutboxRow, append_to_outbox, outbox_row
 from shared.contracts.event import Event
+from shared.db.outbox import OutboxRow, append_to_outbox, outbox_row
 
 
 class UnitOfWork:

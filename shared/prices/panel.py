@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.calendar import all_sessions, session_ordinals
 from shared.db.bulk import copy_out
-from shared.unavailable import FloatArray
+from shared.prices.window import PriceWindow
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
 _BAR_FIELDS = (
@@ -27,28 +26,6 @@ _BARS = "SELECT symbol_id, session, close, adjusted, split, dividend FROM price_
 # A row is new when the transaction that wrote it was not visible to the snapshot of the last refresh. Ids alone
 # would miss a transaction that began earlier and committed later.
 _UNSEEN = "{bars} WHERE written_by >= pg_snapshot_xmin('{seen}') AND NOT pg_visible_in_snapshot(written_by, '{seen}')"
-
-
-@dataclass(frozen=True, slots=True)
-class PriceWindow:
-    """Prices of some symbols over consecutive sessions.
-
-    Attributes
-    ----------
-    sessions : ndarray of datetime64[D], shape (n_sessions,)
-        Oldest first.
-    close, adjusted : ndarray of shape (n_sessions, n_symbols)
-        As traded, and adjusted to total return; NaN where there is no bar.
-    split, dividend : ndarray of shape (n_sessions, n_symbols)
-        Split factor effective (1: none) and cash dividend ex (0: none) at that session.
-    """
-
-    sessions: NDArray[np.datetime64]
-    symbols: tuple[str, ...]
-    close: FloatArray
-    adjusted: FloatArray
-    split: FloatArray
-    dividend: FloatArray
 
 
 class PricePanel:

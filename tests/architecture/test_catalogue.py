@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.asyncapi import documents
+from services.ops.documents.asyncapi import documents
 from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, all_topics, dead_letter_topic
 from shared.contracts.event import Event
 from tests.support.source import ROOT, modules

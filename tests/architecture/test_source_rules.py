@@ -70,10 +70,8 @@ def filled_package(module: Module) -> Iterator[str]:
 
 
 def sql_elsewhere(module: Module) -> Iterator[str]:
-    """Prevents queries that nobody finds when a table changes."""
-    if module.parts[0] != "services" or module.parts[1] == "ops" or "migrations" in module.parts:
-        return
-    if module.path.endswith(("repository.py", "tables.py")):
+    """Prevents queries that nobody finds when a table changes, above all in another service's schema."""
+    if module.parts[0] != "services" or "migrations" in module.parts or "storage" in module.parts:
         return
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Import | ast.ImportFrom):
@@ -124,14 +122,14 @@ def _calls(module: Module, names: set[str]) -> Iterator[str]:
 
 # rule -> a module that breaks it
 RULES: dict[Rule, tuple[str, str]] = {
-    commits_elsewhere: ("services/risk/repository.py", "async def f(c):\n    await c.commit()\n"),
-    prints: ("services/risk/api.py", "print('x')\n"),
-    reads_clock_or_environment: ("services/risk/api.py", "import datetime\nx = datetime.datetime.now()\n"),
+    commits_elsewhere: ("services/risk/storage/repository.py", "async def f(c):\n    await c.commit()\n"),
+    prints: ("services/risk/web/routes.py", "print('x')\n"),
+    reads_clock_or_environment: ("services/risk/web/routes.py", "import datetime\nx = datetime.datetime.now()\n"),
     handler_named_otherwise: ("services/risk/handlers/store_books.py", "async def store(): ...\n"),
     vaguely_named: ("services/risk/utils.py", ""),
     filled_package: ("services/risk/__init__.py", "from services.risk.main import build\n"),
     sql_elsewhere: ("services/risk/handlers/store_books.py", "import sqlalchemy as sa\n"),
-    swallows: ("services/risk/api.py", "try:\n    x\nexcept Exception:\n    pass\n"),
+    swallows: ("services/risk/web/routes.py", "try:\n    x\nexcept Exception:\n    pass\n"),
     estimator_undocumented: (
         "services/risk/core/measure.py",
         'def f(x: FloatArray) -> float:\n    """Sum."""\n' + "    x = x\n" * ESTIMATOR_LINES,
@@ -155,9 +153,63 @@ def test_commit_is_called_once_in_the_unit_of_work() -> None:
     assert len(list(_calls(module, {"commit"}))) == 1
 
 
+# Every role of a service, and whether it may be missing because the service has nothing of the kind.
+ROLES = {
+    "__init__.py": "always",
+    "main.py": "always",
+    "subscribers.py": "always",
+    "handlers": "always",
+    "web": "always",
+    "events.py": "always",
+    "storage": "always",
+    "core": "always",
+    "migrations": "always",
+    "settings.py": "sometimes",
+    "fan_out.py": "sometimes",
+    "commands": "sometimes",
+    # Rooms of market_data alone: who is asked, and what is done for a shard.
+    "providers": "market_data",
+    "updating": "market_data",
+}
+WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "performance.py", "explanation.py", "problems.py"}
+
+
 @pytest.mark.parametrize("service", SERVICES)
-def test_service_has_the_shape_of_a_service(service: str) -> None:
+def test_service_has_every_role_under_its_one_name_and_nothing_else(service: str) -> None:
     """Prevents a sixth way to lay out a service: who knows one knows all."""
-    folder = ROOT / "services" / service
-    expected = ("main.py", "subscribers.py", "api.py", "repository.py", "handlers", "core", "migrations/0001_first.py")
-    assert [name for name in expected if not (folder / name).exists()] == []
+    found = {path.name for path in (ROOT / "services" / service).iterdir() if path.name != "__pycache__"}
+    wanted = {role for role, when in ROLES.items() if when == "always"}
+    allowed = wanted | {role for role, when in ROLES.items() if when in {"sometimes", service}}
+    assert (wanted - found, found - allowed) == (set(), set())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_web_of_a_service_has_routes_and_only_the_known_roles(service: str) -> None:
+    """Prevents HTTP that is spread over modules which nobody would open for it."""
+    found = {path.name for path in (ROOT / "services" / service / "web").iterdir() if path.name != "__pycache__"}
+    assert "routes.py" in found
+    assert found - WEB == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_handlers_are_exactly_what_the_subscribers_register(service: str) -> None:
+    """Prevents a handler that nothing triggers, and one that hides in another room."""
+    register = ast.parse((ROOT / "services" / service / "subscribers.py").read_text())
+    consumed = {
+        name.id
+        for call in ast.walk(register)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"consume", "consume.letters"}
+        for name in call.args[1:2]
+        if isinstance(name, ast.Name)
+    }
+    imported = {
+        alias.name: node.module or ""
+        for node in ast.walk(register)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    own = {name for name in consumed if imported[name] == f"services.{service}.handlers.{name}"}
+    shared = {name for name in consumed if imported[name] == f"shared.prices.{name}"}
+    folder = ROOT / "services" / service / "handlers"
+    assert own == {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    assert own | shared == consumed

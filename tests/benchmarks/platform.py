@@ -19,10 +19,11 @@ import numpy as np
 from pydantic import SecretStr
 
 from services.ops.composition import build_services
-from services.ops.embedded.stack import EmbeddedStack
-from services.ops.preparation import prepare
+from services.ops.hosting.embedded.stack import EmbeddedStack
+from services.ops.hosting.preparation import prepare
+from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionTerms, PositionType
-from services.portfolio.repository import Portfolio, PortfolioRepository
+from services.portfolio.storage.repository import PortfolioRepository
 from shared.bus.broker import BrokerKind
 from shared.contracts.catalogue import SERVICES
 from shared.db.engine import StatementCounter

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from services.ops.asyncapi import DOCUMENTS, SYSTEM, Document, documents
-from services.ops.schemas import rendered
+from services.ops.documents.asyncapi import DOCUMENTS, SYSTEM, Document, documents
+from services.ops.documents.schemas import rendered
 from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, dead_letter_topic
 
 NAMES = (*SERVICES, SYSTEM)

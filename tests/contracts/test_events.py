@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from shared.bus.consume import decode
 from shared.bus.dead_letters import Letter
-from shared.bus.outbox import outbox_row
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Event, Measure
 from shared.contracts.market_data import PriceBlock, PricesUpdated
 from shared.contracts.portfolio import Book, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part
 from shared.contracts.scheduler import BatchTriggered
+from shared.db.outbox import outbox_row
 from tests.support.event_strategies import events
 from tests.support.runs import SESSION, make_run
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, create_model
 
-from services.ops.schemas import (
+from services.ops.documents.schemas import (
     SCHEMAS,
     breaking_changes,
     incompatibilities,
@@ -159,8 +159,8 @@ def test_recording_a_breaking_change_is_refused_unless_it_is_to_replace(
         "forgotten: the event is no longer in the catalogue",
         "portfolios.valued: event.gone: removed",
     ]
-    monkeypatch.setattr("services.ops.schemas.breaking_changes", lambda: breaking_changes(tmp_path))
-    monkeypatch.setattr("services.ops.schemas.record", lambda: record(tmp_path))
+    monkeypatch.setattr("services.ops.documents.schemas.breaking_changes", lambda: breaking_changes(tmp_path))
+    monkeypatch.setattr("services.ops.documents.schemas.record", lambda: record(tmp_path))
     with pytest.raises(SystemExit, match=r"event\.gone: removed"):
         main([])
     main(["--replace"])

@@ -3,7 +3,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.broker import create_topics
 from tests.support.databases import ServiceDatabase, migrated_database
 

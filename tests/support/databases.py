@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.broker import BrokerKind
 from shared.db.migrate import migrate, provision
 from shared.settings import CommonSettings

@@ -11,8 +11,8 @@ import httpx
 
 from services.market_data import main as market_data
 from services.market_data.settings import MarketDataSettings
-from services.ops.embedded.stack import RunningStack
-from services.ops.server import listen, serve, url_of
+from services.ops.hosting.embedded.stack import RunningStack
+from services.ops.hosting.server import listen, serve, url_of
 from services.portfolio import main as portfolio
 from services.risk import main as risk
 from services.scheduler import main as scheduler

@@ -13,13 +13,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.ddl import BUS_TABLES
-from shared.bus.outbox import outbox_row
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import ONLY_PART, Run
 from shared.db.engine import build_engine
+from shared.db.outbox import outbox_row
 from shared.db.unit_of_work import UnitOfWork
 from shared.prices.ddl import CORRECTIONS_TABLE, PRICE_TABLES, SOURCE_COLUMN
 from tests.support.databases import ServiceDatabase, provisioned_database

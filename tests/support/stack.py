@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from services.ops.embedded.brokers import choose_broker
-from services.ops.embedded.errors import EmbeddedUnavailable
-from services.ops.embedded.postgres import EmbeddedPostgres
-from services.ops.embedded.stack import EmbeddedStack, RunningStack
+from services.ops.hosting.embedded.brokers import choose_broker
+from services.ops.hosting.embedded.errors import EmbeddedUnavailable
+from services.ops.hosting.embedded.postgres import EmbeddedPostgres
+from services.ops.hosting.embedded.stack import EmbeddedStack, RunningStack
 
 BrokerUnderTest = Literal["tansu", "kafka", "testcontainers"]
 

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.run import ONLY_PART

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.factor_set import FactorSet
 from tests.support.digests import digest_results

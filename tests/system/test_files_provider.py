@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.factor_set import FactorSet
 from tests.support.platform import Json, Platform, running_platform

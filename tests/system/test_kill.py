@@ -15,9 +15,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.ops.embedded.brokers import choose_broker
-from services.ops.embedded.kafka import EmbeddedKafka
-from services.ops.embedded.postgres import EmbeddedPostgres
+from services.ops.hosting.embedded.brokers import choose_broker
+from services.ops.hosting.embedded.kafka import EmbeddedKafka
+from services.ops.hosting.embedded.postgres import EmbeddedPostgres
 from tests.support.digests import Digest, digest_results
 from tests.support.eventually import eventually
 from tests.support.hosted import Up

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from services.risk.core.measures import MEASURES
 from shared.unavailable import Reason
 from tests.support.platform import Json, running_platform

@@ -18,10 +18,10 @@ from sklearn.preprocessing import StandardScaler
 
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars
+from services.market_data.core.window import sessions_array
 from services.market_data.providers.files import FilesProvider
 from services.market_data.settings import MarketDataSettings
-from services.market_data.window import sessions_array
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.core.ols import fit_lines
 from shared.factor_set import FactorSet

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.market_data.announcing import fundamentals_updated, prices_updated, profiles_updated
 from services.market_data.core.corrections import corrected_spans
-from services.market_data.fetching import Fetched, Span, changed_sessions, fetch_checked, restated_symbols
+from services.market_data.core.window import planning_window, sessions_array
+from services.market_data.events import fundamentals_updated, prices_updated, profiles_updated
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
-from services.market_data.refreshing import refresh_profiles, refresh_statements
-from services.market_data.repository import MarketDataRepository
-from services.market_data.window import planning_window, sessions_array
+from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.updating.bars import Fetched, Span, changed_sessions, fetch_checked, restated_symbols
+from services.market_data.updating.companies import refresh_profiles, refresh_statements
 from shared.calendar import last_closed_session
 from shared.clock import Clock
 from shared.contracts.market_data import MarketDataDue

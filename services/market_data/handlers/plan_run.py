@@ -3,10 +3,10 @@
 import numpy as np
 
 from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
+from services.market_data.core.window import planning_window
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
-from services.market_data.repository import MarketDataRepository
-from services.market_data.window import planning_window
+from services.market_data.storage.repository import MarketDataRepository
 from shared.contracts.event import Event
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.run import Part, Run

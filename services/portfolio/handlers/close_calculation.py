@@ -1,6 +1,6 @@
 """Remember that a requested run has ended, so that the next request opens a new one."""
 
-from services.portfolio.repository import PortfolioRepository
+from services.portfolio.storage.repository import PortfolioRepository
 from shared.contracts.scheduler import BatchCompleted
 from shared.db.unit_of_work import UnitOfWork
 

@@ -1,6 +1,6 @@
 """Keep the replica of prices, remember what has changed under existing snapshots, and count the part."""
 
-from services.portfolio.repository import PortfolioRepository
+from services.portfolio.storage.repository import PortfolioRepository
 from shared.bus.fan_in import FanIn
 from shared.contracts.market_data import PricesUpdated
 from shared.db.unit_of_work import UnitOfWork

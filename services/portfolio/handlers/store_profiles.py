@@ -1,6 +1,6 @@
 """Keep the sectors of the profiles, and count the part."""
 
-from services.portfolio.repository import PortfolioRepository
+from services.portfolio.storage.repository import PortfolioRepository
 from shared.bus.fan_in import FanIn
 from shared.contracts.market_data import ProfilesUpdated
 from shared.db.unit_of_work import UnitOfWork

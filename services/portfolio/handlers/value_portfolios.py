@@ -2,11 +2,11 @@
 
 import asyncio
 
-from services.portfolio.announcing import portfolios_valued
-from services.portfolio.gathering import gather
-from services.portfolio.revising import revisions_of, snapshot_columns, value_columns
-from services.portfolio.rolling import roll_shard
-from services.portfolio.snapshot_repository import SnapshotRepository
+from services.portfolio.core.roll import roll_shard
+from services.portfolio.events import portfolios_valued
+from services.portfolio.storage.inputs import gather
+from services.portfolio.storage.rows import revisions_of, snapshot_columns, value_columns
+from services.portfolio.storage.snapshot_repository import SnapshotRepository
 from shared.calendar import sessions_between
 from shared.contracts.portfolio import PortfolioDue
 from shared.db.unit_of_work import UnitOfWork
@@ -20,10 +20,10 @@ async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: Price
     # The lock is the claim on the slots of these portfolios: held until the commit, gone with a process that dies.
     inputs = await gather(event.portfolio_ids, sessions, connection=uow.connection, panel=panel, lock=True)
 
-    rolled, failures = await asyncio.to_thread(roll_shard, inputs)
+    rolled, refused = await asyncio.to_thread(roll_shard, inputs)
 
     stored = await snapshots.load_revisions(event.portfolio_ids, event.first_session, event.last_session)
     revisions = revisions_of(rolled, stored)
     await snapshots.append_snapshots(snapshot_columns(rolled, revisions, event), value_columns(rolled, revisions))
 
-    uow.emit(portfolios_valued(event, rolled, revisions, failures=failures))
+    uow.emit(portfolios_valued(event, rolled, revisions, refused=refused))

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from services.risk.announcing import headlines
-from services.risk.assessment import assess
-from services.risk.inputs import InputLoader
-from services.risk.repository import RiskRepository
+from services.risk.core.assessment import assess
+from services.risk.events import headlines
+from services.risk.storage.inputs import InputLoader
+from services.risk.storage.repository import RiskRepository
 from shared.contracts.risk import MAX_HEADLINES, Headline, PortfoliosAssessed, RiskDue
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet

@@ -1,7 +1,7 @@
 """Keep the replica of betas, and count the part."""
 
-from services.risk.repository import RiskRepository
-from services.risk.symbol_betas import symbol_betas
+from services.risk.storage.repository import RiskRepository
+from services.risk.storage.symbol_betas import symbol_betas
 from shared.bus.fan_in import FanIn
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork

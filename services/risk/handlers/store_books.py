@@ -1,7 +1,7 @@
 """Keep the books, and hold the part until what it is assessed with is in."""
 
 from services.risk.fan_out import books_due
-from services.risk.repository import RiskRepository
+from services.risk.storage.repository import RiskRepository
 from shared.bus.fan_in import FanIn
 from shared.contracts.portfolio import PortfoliosValued
 from shared.db.unit_of_work import UnitOfWork

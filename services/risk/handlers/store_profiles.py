@@ -1,6 +1,6 @@
 """Keep the sectors, and count the part."""
 
-from services.risk.repository import RiskRepository
+from services.risk.storage.repository import RiskRepository
 from shared.bus.fan_in import FanIn
 from shared.contracts.market_data import ProfilesUpdated
 from shared.db.unit_of_work import UnitOfWork

@@ -1,6 +1,6 @@
 """Keep a dead letter where a person will see it."""
 
-from services.scheduler.repository import SchedulerRepository
+from services.scheduler.storage.repository import SchedulerRepository
 from shared.bus.dead_letters import Letter
 from shared.db.unit_of_work import UnitOfWork
 

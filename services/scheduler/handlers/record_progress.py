@@ -1,9 +1,9 @@
 """Fold an event of a run into the ledger, and close the run with its last part."""
 
 from services.scheduler.core.ledger import run_complete
-from services.scheduler.ending import batch_completed
-from services.scheduler.repository import SchedulerRepository, scope_of
+from services.scheduler.events import batch_completed
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.contracts.event import Event
 from shared.contracts.scheduler import RunStatus
 from shared.db.unit_of_work import UnitOfWork

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from services.symbol_analytics.announcing import symbol_table
-from services.symbol_analytics.columns import Shard, factor_columns, metric_columns
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
 from services.symbol_analytics.core.fundamentals import Fundamentals
 from services.symbol_analytics.core.measures import METRICS
-from services.symbol_analytics.fundamentals_repository import FundamentalsRepository
-from services.symbol_analytics.inputs import ShardWindow, load_window
-from services.symbol_analytics.repository import SymbolAnalyticsRepository
+from services.symbol_analytics.events import symbol_table
+from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
+from services.symbol_analytics.storage.inputs import ShardWindow, load_window
+from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
+from services.symbol_analytics.storage.rows import Shard, factor_columns, metric_columns
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 from shared.conventions import FACTORS
 from shared.db.unit_of_work import UnitOfWork

@@ -1,6 +1,6 @@
 """Keep what the ratios need of the statements, and count the part."""
 
-from services.symbol_analytics.fundamentals_repository import FundamentalsRepository
+from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
 from shared.bus.fan_in import FanIn
 from shared.contracts.market_data import FundamentalsUpdated
 from shared.db.unit_of_work import UnitOfWork

@@ -11,8 +11,8 @@ import pytest
 
 from services.market_data import refreshing
 from services.market_data.core.statements import GivenStatement, Period, complete_statements
-from services.market_data.fundamentals_repository import TABLES, FundamentalsRepository
 from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, TransientProviderError
+from services.market_data.storage.fundamentals_repository import TABLES, FundamentalsRepository
 from shared.calendar import shift_session
 from shared.fundamentals import FREQUENCIES, ITEMS, STATEMENTS
 from shared.profile import FACTS, ProfileFacts

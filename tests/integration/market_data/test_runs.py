@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from services.market_data.core.window import planning_window
 from services.market_data.providers.provider import FetchedBars, TransientProviderError
-from services.market_data.window import planning_window
 from shared.calendar import sessions_between, shift_session
 from tests.integration.market_data.conftest import AskedProvider, World
 from tests.support.price_directories import PriceDirectory

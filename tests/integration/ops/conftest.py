@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.embedded.account import postgres_account
+from services.ops.hosting.embedded.account import postgres_account
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import psutil  # type: ignore[import-untyped]
 
-from services.ops.embedded.account import Account
+from services.ops.hosting.embedded.account import Account
 
 
 def running_as(account: Account | None, *command: str) -> subprocess.Popen[bytes]:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from services.ops.embedded import process
-from services.ops.embedded.brokers import BrokerKind
-from services.ops.embedded.stack import EmbeddedStack
+from services.ops.hosting.embedded import process
+from services.ops.hosting.embedded.brokers import BrokerKind
+from services.ops.hosting.embedded.stack import EmbeddedStack
 
 
 async def _run(data_dir: Path, broker: BrokerKind) -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.embedded.brokers import choose_broker
-from services.ops.embedded.errors import EmbeddedUnavailable
-from services.ops.embedded.kafka_jars import fetch_kafka, find_java, find_kafka
+from services.ops.hosting.embedded.brokers import choose_broker
+from services.ops.hosting.embedded.errors import EmbeddedUnavailable
+from services.ops.hosting.embedded.kafka_jars import fetch_kafka, find_java, find_kafka
 
 
 def _java(directory: Path, version: str) -> Path:

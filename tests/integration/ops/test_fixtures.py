@@ -1,7 +1,7 @@
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from tests.support.stack import fresh_database
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.ops.embedded import postgres, postgres_binaries
-from services.ops.embedded.account import postgres_account
-from services.ops.embedded.errors import DataDirectoryInUse, EmbeddedUnavailable
-from services.ops.embedded.postgres import EmbeddedPostgres
+from services.ops.hosting.embedded import postgres, postgres_binaries
+from services.ops.hosting.embedded.account import postgres_account
+from services.ops.hosting.embedded.errors import DataDirectoryInUse, EmbeddedUnavailable
+from services.ops.hosting.embedded.postgres import EmbeddedPostgres
 from tests.integration.ops.processes import executable, owner, running_as, still_running
 
 

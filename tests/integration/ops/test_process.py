@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.embedded.errors import EmbeddedStartFailed
-from services.ops.embedded.process import run_tool
+from services.ops.hosting.embedded.errors import EmbeddedStartFailed
+from services.ops.hosting.embedded.process import run_tool
 from tests.integration.ops.processes import servers_of, still_running
 
 

@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.ops.embedded.stack import RunningStack
-from services.ops.preparation import prepare
-from services.ops.rebuild import requeue_outboxes
+from services.ops.hosting.embedded.stack import RunningStack
+from services.ops.hosting.preparation import prepare
+from services.ops.hosting.rebuild import requeue_outboxes
 from shared.settings import CommonSettings
 from tests.support.databases import common_settings
 

@@ -16,11 +16,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.ops.embedded.brokers import BrokerKind
-from services.ops.embedded.errors import DataDirectoryInUse, EmbeddedStartFailed, EmbeddedUnavailable
-from services.ops.embedded.kafka_jars import find_kafka, jars_directory
-from services.ops.embedded.stack import EmbeddedStack, RunningStack
-from services.ops.embedded.tansu import EmbeddedTansu
+from services.ops.hosting.embedded.brokers import BrokerKind
+from services.ops.hosting.embedded.errors import DataDirectoryInUse, EmbeddedStartFailed, EmbeddedUnavailable
+from services.ops.hosting.embedded.kafka_jars import find_kafka, jars_directory
+from services.ops.hosting.embedded.stack import EmbeddedStack, RunningStack
+from services.ops.hosting.embedded.tansu import EmbeddedTansu
 from tests.integration.ops.processes import children_of, environment, owner, servers_of, still_running
 
 _REPOSITORY = Path(__file__).parents[3]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.portfolio.explaining import EXPLAINED
+from services.portfolio.web.explanation import EXPLAINED
 from tests.integration.portfolio.conftest import WEEK, Books, new_name
 from tests.support.runs import make_run
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
 
-from services.portfolio.repository import PortfolioRepository
+from services.portfolio.storage.repository import PortfolioRepository
 from shared.contracts.portfolio import PortfoliosValued
 from tests.integration.portfolio.conftest import WEEK, Books, new_name, run_for
 

@@ -6,9 +6,9 @@ import httpx
 import numpy as np
 import pytest
 
+from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
-from services.risk.digests import CODE_VERSION
 from shared.calendar import shift_session
 from shared.conventions import FACTORS, MARKET_BETA, RISK_FACTORS
 from shared.factor_set import FactorSet

@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from services.risk.failures import report_failed_assessment, report_failed_books
+from services.risk.events import report_failed_assessment, report_failed_books
 from shared.contracts.event import Event, Failure
 from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.contracts.run import Part, Run

@@ -6,7 +6,7 @@ import httpx
 import numpy as np
 import pytest
 
-from services.risk.explaining import EXPLAINED
+from services.risk.web.explanation import EXPLAINED
 from tests.integration.risk.conftest import Risk, assessed_book
 from tests.integration.risk.events import closes, priced
 from tests.support.runs import SESSION, make_run

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from services.risk.repository import RiskRepository
-from services.risk.symbol_betas import NOT_ANNOUNCED, symbol_betas
+from services.risk.storage.repository import RiskRepository
+from services.risk.storage.symbol_betas import NOT_ANNOUNCED, symbol_betas
 from shared.calendar import shift_session
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.conventions import FACTORS, MARKET_BETA

@@ -4,12 +4,12 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from services.risk.main import build
-from shared.bus.outbox import outbox_row
 from shared.contracts.event import Event
 from shared.contracts.run import Run
 from shared.conventions import MARKET_BETA
+from shared.db.outbox import outbox_row
 from shared.service import Service, running
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.bus_log import BusLog

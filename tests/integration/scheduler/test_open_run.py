@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from services.scheduler.handlers.open_run import RunRequest, open_run
-from services.scheduler.repository import SchedulerRepository
+from services.scheduler.commands.open_run import RunRequest, open_run
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.repository import SchedulerRepository
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
 from shared.service import Service

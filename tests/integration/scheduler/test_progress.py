@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.scheduler.commands.close_overdue_runs import close_overdue_runs
 from services.scheduler.core.ledger import STAGES
-from services.scheduler.handlers.close_overdue_runs import close_overdue_runs
 from services.scheduler.handlers.record_progress import record_progress
-from services.scheduler.repository import SchedulerRepository, StoredRun
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.repository import SchedulerRepository, StoredRun
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Event, Failure
 from shared.contracts.portfolio import SymbolsOnboarding

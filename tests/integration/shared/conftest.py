@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.db.engine import build_engine
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase

@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.errors import TransientError
 from shared.db.bulk import append_revisions, copy_out, upsert
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.errors import TransientError
 
 KEY = ("subject", "as_of")
 

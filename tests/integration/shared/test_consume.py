@@ -12,15 +12,15 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker, start_broker
 from shared.bus.consume import Consume, RetryPolicy
-from shared.bus.errors import PoisonEvent, TransientError
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event
 from shared.db.engine import plain_url
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.errors import PoisonEvent, TransientError
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.contracts.catalogue import SERVICES
 from shared.db.engine import build_engine
 from shared.db.migrate import migrate, provision

@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.embedded.stack import RunningStack
+from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.broker import MAX_MESSAGE_BYTES, BrokerKind
-from shared.bus.outbox import OutboxRow
 from shared.bus.relay import OutboxRelay
 from shared.contracts.run import Part, Run
 from shared.db.engine import plain_url
+from shared.db.outbox import OutboxRow
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.metrics import realised_volatilities
-from services.symbol_analytics.inputs import SESSIONS_NEEDED
+from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
 from shared.calendar import shift_session
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue

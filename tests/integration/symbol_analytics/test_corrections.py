@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from services.symbol_analytics.fan_out import SHARD_CELLS
-from services.symbol_analytics.inputs import SESSIONS_NEEDED
+from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.market_data import Correction, PricesUpdated
 from shared.contracts.run import Run

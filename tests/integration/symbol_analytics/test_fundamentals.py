@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.symbol_analytics.core.digest import CODE_VERSION
 from services.symbol_analytics.core.measures import METRICS, RATIOS
-from services.symbol_analytics.failures import report_failed_analysis
+from services.symbol_analytics.events import report_failed_analysis
 from shared.calendar import shift_session
 from shared.contracts.event import Failure
 from shared.contracts.market_data import Profile, Statement

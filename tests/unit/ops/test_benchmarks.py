@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from services.ops.cli import app
-from services.ops.commands.benchmarks import read_weights
+from services.ops.client.commands.benchmarks import read_weights
 from services.ops.errors import Misused, WrongRows
-from services.risk.benchmark_bodies import BenchmarkBody, benchmark_of
+from services.risk.web.bodies import BenchmarkBody, benchmark_of
 
 DESCRIPTION = (Path(__file__).parents[3] / "docs" / "benchmark-file.md").read_text()
 

@@ -2,7 +2,7 @@ import pytest
 from rich.bar import Bar
 from rich.console import Console
 
-from services.ops.charts import bar, largest_of, line_chart, waterfall
+from services.ops.client.charts import bar, largest_of, line_chart, waterfall
 
 
 def _drawn(renderable: object) -> str:

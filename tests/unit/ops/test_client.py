@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from services.ops.cli import app
-from services.ops.client import ApiClient, connected
+from services.ops.client.client import ApiClient, connected
+from services.ops.client.paging import pages
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, Refused, Unreachable
-from services.ops.paging import pages
 
 _TOKEN = "secret"
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console, Group
 
-from services.ops.client import ApiClient
+from services.ops.client.client import ApiClient
+from services.ops.client.explanation import explanation_tables, load_explanation
 from services.ops.errors import NOT_FOUND, Refused
-from services.ops.explanation import explanation_tables, load_explanation
 from tests.unit.ops.answers import MEASURED, TRAIL, WHOLE
 
 PRICES: list[dict[str, Any]] = [

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from services.ops.client.export_tables import EXPORTS
+from services.ops.client.exporting import Export, write_export
 from services.ops.errors import Misused
-from services.ops.export_tables import EXPORTS
-from services.ops.exporting import Export, write_export
 
 
 def _rows(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:

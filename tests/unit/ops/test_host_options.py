@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from services.ops.errors import Misused
-from services.ops.host_options import resolve_factor_set, resolve_sources
+from services.ops.hosting.host_options import resolve_factor_set, resolve_sources
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 
 

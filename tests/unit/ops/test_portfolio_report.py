@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ops.portfolio_report import worst_scenario
+from services.ops.client.portfolio_report import worst_scenario
 from tests.unit.ops.answers import MISSING
 
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from services.ops import progress
-from services.ops.client import ApiClient
+from services.ops.client import progress
+from services.ops.client.client import ApiClient
+from services.ops.client.progress import follow_run
 from services.ops.errors import Refused, Unreachable
-from services.ops.progress import follow_run
 
 
 class _Platform(ApiClient):

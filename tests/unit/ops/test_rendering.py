@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from services.ops.rendering import failure_table, measure_row, number, run_succeeded, stage_table, table
+from services.ops.client.rendering import failure_table, measure_row, number, run_succeeded, stage_table, table
 
 
 def _run(status: str, **changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.report_page import render_page
+from services.ops.client.report_page import render_page
 from tests.unit.ops.answers import report
 
 BROWSER = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)

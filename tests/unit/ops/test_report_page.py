@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.ops.figures import bars_figure, lines_figure, matrix_figure
-from services.ops.report_page import render_page
+from services.ops.client.figures import bars_figure, lines_figure, matrix_figure
+from services.ops.client.report_page import render_page
 from tests.unit.ops.answers import report
 
 

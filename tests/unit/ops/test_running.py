@@ -5,8 +5,8 @@ import pytest
 
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError
-from services.ops.host_options import HostOptions, resolve_sources
-from services.ops.running import run_platform
+from services.ops.hosting.host_options import HostOptions, resolve_sources
+from services.ops.hosting.running import run_platform
 from shared.factor_set import SAMPLE_FACTOR_SET
 
 

@@ -9,12 +9,11 @@ from uuid import UUID
 import numpy as np
 
 from services.portfolio.core.book import Window
+from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
-from services.portfolio.repository import Portfolio
-from services.portfolio.rolling import RollInputs
-from services.portfolio.snapshot_repository import OpeningState
+from services.portfolio.core.roll import RollInputs
 from shared.calendar import sessions_between, shift_session
-from shared.prices.panel import PriceWindow
+from shared.prices.window import PriceWindow
 from tests.unit.portfolio.rolls import BEFORE_JUNE, JUNE
 
 HISTORY = 70  # sessions of prices before the roll

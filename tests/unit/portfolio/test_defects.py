@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 
+from services.portfolio.core.portfolios import OpeningState
 from services.portfolio.core.positions import Exit, PositionType
-from services.portfolio.rolling import roll as roll_inputs
-from services.portfolio.snapshot_repository import OpeningState
+from services.portfolio.core.roll import roll as roll_inputs
 from tests.unit.portfolio.rolls import NAN, dollars, position, roll
 from tests.unit.portfolio.shards import portfolio, prices_of, shard_of
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from services.portfolio.core.cents import AmountOutOfRange
 from services.portfolio.core.positions import OptionTerms, Position, PositionType
-from services.portfolio.rolling import RollInputs, roll, roll_shard
-from shared.unavailable import Reason
+from services.portfolio.core.roll import RollInputs, roll, roll_shard
 from tests.unit.portfolio.rolls import position
 from tests.unit.portfolio.shards import owned_by, portfolio, prices_of, random_prices, random_shard, shard_of
 
@@ -39,21 +38,21 @@ def broken_by(price: float) -> RollInputs:
 
 
 def test_portfolio_whose_amounts_cannot_be_counted_costs_only_itself() -> None:
-    rolled, (failure,) = roll_shard(broken_by(1e12))
+    rolled, refused = roll_shard(broken_by(1e12))
 
     calm = roll(broken_by(1e12).only([portfolio(1).portfolio_id, portfolio(3).portfolio_id]))
     assert rolled.portfolio_ids == (portfolio(1).portfolio_id, portfolio(3).portfolio_id)
     assert rolled.digests == calm.digests
     assert rolled.valuation.portfolios.pnl.tolist() == calm.valuation.portfolios.pnl.tolist()
-    assert (failure.subject, failure.reason) == (str(portfolio(2).portfolio_id), Reason.DEGENERATE_INPUT)
-    assert "was 1e+20" in failure.detail
+    assert list(refused) == [portfolio(2).portfolio_id]
+    assert "was 1e+20" in str(refused[portfolio(2).portfolio_id])
 
 
 def test_price_of_a_trillion_is_a_value_where_cents_can_hold_it() -> None:
     # A million shares at 10^9: 10^17 cents would be too many, at 9 x 10^8 they are not.
-    rolled, failures = roll_shard(broken_by(9e8))
+    rolled, refused = roll_shard(broken_by(9e8))
 
-    assert failures == ()
+    assert refused == {}
     assert rolled.valuation.portfolios.net[-1, 1] == 9 * 10**16 + 102_000
 
 
@@ -61,9 +60,9 @@ def test_shard_of_broken_portfolios_only_has_failures_only() -> None:
     inputs = broken_by(1e12)
     alone = inputs.only([portfolio(2).portfolio_id])
 
-    rolled, failures = roll_shard(alone)
+    rolled, refused = roll_shard(alone)
 
-    assert (rolled.portfolio_ids, len(failures)) == ((), 1)
+    assert (rolled.portfolio_ids, len(refused)) == ((), 1)
     assert rolled.digests == [[], [], []]
 
 

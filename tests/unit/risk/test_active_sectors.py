@@ -7,12 +7,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.risk.array_columns import active_columns
-from services.risk.assessment import AssessmentInputs, FactorHistory, HeldBooks, assess
-from services.risk.benchmark_bodies import BenchmarkBody, benchmark_of
-from services.risk.columns import Written
+from services.risk.core.assessment import AssessmentInputs, FactorHistory, HeldBooks, assess
 from services.risk.core.ratios import NO_CAPITAL
 from services.risk.core.sectors import NO_BENCHMARK, ActiveSectors, Benchmark, active_sectors, sector_exposures
+from services.risk.storage.rows import Written, active_columns
+from services.risk.web.bodies import BenchmarkBody, benchmark_of
 from shared.conventions import RISK_FACTORS
 from shared.problems import Problem
 from tests.unit.risk.shards import Shard, book, shard_of

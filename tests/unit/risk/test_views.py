@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from uuid import UUID
 
-from services.risk.views import PortfolioCorrelations
+from services.risk.web.views import PortfolioCorrelations
 
 HEAD = SimpleNamespace(
     portfolio_id=UUID(int=1),

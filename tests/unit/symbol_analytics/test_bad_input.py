@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.symbol_analytics.columns import FACTOR_COLUMNS, VALUE_COLUMNS
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
 from services.symbol_analytics.core.rows import is_available
+from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, VALUE_COLUMNS
 from shared.conventions import FACTORS
 from shared.unavailable import BoolArray, FloatArray, Quantities, Reason, ReasonArray, Unavailable
 from tests.unit.symbol_analytics.companies import AS_OF, SESSIONS, Company, Report, Year, fundamentals

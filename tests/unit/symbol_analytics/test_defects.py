@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from services.symbol_analytics import subscribers
-from services.symbol_analytics.columns import FACTOR_COLUMNS, Shard, factor_columns
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
 from services.symbol_analytics.core.factors import FACTOR_METHODS
-from services.symbol_analytics.failures import report_failed_analysis
+from services.symbol_analytics.events import report_failed_analysis
+from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, Shard, factor_columns
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTORS

@@ -1,0 +1,182 @@
+"""From stored bars, profiles and statements to events."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import numpy as np
+
+from services.market_data.core.bars import Bars
+from services.market_data.core.statements import CompletedStatement
+from services.market_data.providers.chain import Attempts
+from services.market_data.updating.bars import Fetched
+from services.market_data.updating.companies import RefreshedProfiles, RefreshedStatements
+from shared.contracts.event import Event, Failure
+from shared.contracts.market_data import (
+    Column,
+    CorporateAction,
+    Correction,
+    FundamentalsUpdated,
+    MarketDataDue,
+    PriceBlock,
+    PricesUpdated,
+    Profile,
+    ProfilesUpdated,
+    Statement,
+)
+from shared.contracts.run import ONLY_PART, Part
+from shared.db.unit_of_work import UnitOfWork
+from shared.unavailable import FloatArray, nullable
+
+
+def prices_updated(
+    event: MarketDataDue,
+    announced: Bars,
+    fetched: Fetched,
+    *,
+    sources: Mapping[str, str],
+    unavailable: Mapping[str, tuple[str, str]],
+) -> PricesUpdated:
+    """Return the announcement of these bars, of histories that were restated, and of symbols that have none.
+
+    Every symbol of the shard is in the first block, also one without a bar on these sessions: it is analysed from what
+    is known of it, or says why not.
+    """
+    grids = [announced] if fetched.restated is None else [announced, fetched.restated]
+    # What was once missing is no failure of a run over sessions whose bars are there.
+    present = {announced.symbols[column] for column in np.flatnonzero(announced.present.any(axis=0))}
+    failures = [
+        Failure(subject=symbol, reason=reason, detail=detail)
+        for symbol, (reason, detail) in unavailable.items()
+        if symbol not in present
+    ]
+    return PricesUpdated(
+        run=event.run,
+        part=event.part,
+        subjects=len(event.symbols),
+        failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
+        blocks=(_block(announced, sources), *_histories(fetched.restated, sources)),
+        splits=tuple(action for bars in grids for action in _actions(bars, "split", blank=1.0)),
+        dividends=tuple(action for bars in grids for action in _actions(bars, "dividend", blank=0.0)),
+        corrections=tuple(
+            Correction(symbol=span.symbol, session=span.first, last_session=span.last) for span in fetched.corrected
+        ),
+    )
+
+
+def _histories(restated: Bars | None, sources: Mapping[str, str]) -> Iterator[PriceBlock]:
+    # One block a symbol, over the sessions that it has: histories of different lengths would mostly be nulls.
+    if restated is None:
+        return
+    for symbol in restated.symbols:
+        bars = restated.select([symbol])
+        days = bars.sessions[bars.present[:, 0]]
+        if len(days):
+            yield _block(bars.between(days[0].item(), days[-1].item()), sources)
+
+
+def _block(bars: Bars, sources: Mapping[str, str]) -> PriceBlock:
+    return PriceBlock(
+        sessions=tuple(bars.sessions.tolist()),
+        symbols=bars.symbols,
+        sources=tuple(map(sources.get, bars.symbols)),
+        close=_columns(bars.close),
+        adjusted=_columns(bars.adjusted),
+    )
+
+
+def _columns(grid: FloatArray) -> tuple[Column, ...]:
+    return tuple(map(tuple, nullable(grid.T)))
+
+
+def _actions(bars: Bars, field: str, *, blank: float) -> list[CorporateAction]:
+    grid: FloatArray = getattr(bars, field)
+    rows, columns = np.nonzero(bars.present & (grid != blank))
+    return [
+        CorporateAction(symbol=bars.symbols[column], session=bars.sessions[row].item(), value=float(grid[row, column]))
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]
+
+
+def profiles_updated(event: MarketDataDue, profiles: RefreshedProfiles) -> ProfilesUpdated:
+    """Return the announcement of the profiles that have changed; a part without any still counts."""
+    announced = tuple(
+        Profile(
+            **known.facts.model_dump(),
+            source=known.source,
+            fetched_at=known.fetched_at,
+            counts_from=known.counts_from(),
+        )
+        for known in profiles.changed
+    )
+    return ProfilesUpdated(
+        run=event.run,
+        part=event.part,
+        subjects=len(announced),
+        failures=_undecided(profiles.attempts),
+        profiles=announced,
+    )
+
+
+def fundamentals_updated(
+    event: MarketDataDue, statements: RefreshedStatements, *, fetched_at: datetime
+) -> FundamentalsUpdated:
+    """Return the announcement of the statements that are new or restated; a part without any still counts."""
+    announced = tuple(
+        _statement(each, statements, fetched_at)
+        for each in statements.changed
+        if each.given.period in statements.revisions
+    )
+    return FundamentalsUpdated(
+        run=event.run,
+        part=event.part,
+        subjects=len({statement.symbol for statement in announced}),
+        failures=_undecided(statements.attempts),
+        statements=announced,
+    )
+
+
+def _statement(completed: CompletedStatement, statements: RefreshedStatements, fetched_at: datetime) -> Statement:
+    given, period = completed.given, completed.given.period
+    return Statement(
+        symbol=period.symbol,
+        statement=period.statement,
+        frequency=period.frequency,
+        period_end=period.end,
+        revision=statements.revisions[period],
+        published_on=given.published_on,
+        counts_from=completed.counts_from,
+        currency=given.currency,
+        fiscal_year=given.fiscal_year,
+        fiscal_quarter=given.fiscal_quarter,
+        items=completed.items,
+        source=statements.source[period.symbol],
+        fetched_at=fetched_at,
+    )
+
+
+def _undecided(attempts: Attempts) -> tuple[Failure, ...]:
+    # That a company is unknown is no failure; that it could not be asked for is.
+    unavailable = attempts.unavailable
+    return tuple(
+        Failure(subject=symbol, reason=unavailable[symbol].reason, detail=unavailable[symbol].detail)
+        for symbol in attempts.undecided
+    )
+
+
+async def report_failed_plan(event: Event, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the run has no prices."""
+    _announce(event, ONLY_PART, (failure,), uow)
+
+
+async def report_failed_fetch(event: MarketDataDue, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the symbols of this shard have no prices."""
+    failures = tuple(failure.model_copy(update={"subject": symbol}) for symbol in event.symbols)
+    _announce(event, event.part, failures, uow)
+
+
+def _announce(event: Event, part: Part, failures: tuple[Failure, ...], uow: UnitOfWork) -> None:
+    uow.emit(
+        PricesUpdated(run=event.run, part=part, failures=failures),
+        ProfilesUpdated(run=event.run, part=part),
+        FundamentalsUpdated(run=event.run, part=part),
+    )

@@ -1,0 +1,125 @@
+"""Asking again about companies that are due: profiles and statements, fetched, checked, merged and stored."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from services.market_data.core.findings import Finding
+from services.market_data.core.profile_merge import KnownProfile, merge_profile
+from services.market_data.core.refresh import profile_due, statements_due
+from services.market_data.core.statement_checks import check_statements
+from services.market_data.core.statements import CompletedStatement, Period, complete_statements, whole_companies
+from services.market_data.providers.chain import Attempts, ProviderChain
+from services.market_data.providers.provider import FetchedStatements, Kind
+from services.market_data.storage.fundamentals_repository import FundamentalsRepository
+from services.market_data.storage.profile_repository import ProfileRepository
+from services.market_data.storage.repository import MarketDataRepository
+from shared.clock import Clock
+from shared.contracts.market_data import MarketDataDue
+from shared.db.unit_of_work import UnitOfWork
+
+# New statements of one part: some 4 MB of event. The companies beyond are due again in the next run.
+PART_STATEMENTS: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshedProfiles:
+    """The profiles that are new or have changed, and what was tried in vain."""
+
+    changed: Sequence[KnownProfile]
+    attempts: Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshedStatements:
+    """The statements that are new or restated, with their revisions and providers, and what was tried in vain."""
+
+    changed: Sequence[CompletedStatement]
+    revisions: Mapping[Period, int]
+    source: Mapping[str, str]
+    attempts: Attempts
+
+
+async def refresh_profiles(
+    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock
+) -> RefreshedProfiles:
+    """Fetch the profiles that are due and store what is new in them."""
+    profiles, now = ProfileRepository(uow.connection), clock.now()
+    edition = await chain.edition(Kind.PROFILES)
+    asked = await profiles.load_last_asked(event.symbols)
+    due = [s for s in event.symbols if profile_due(asked.get(s), edition=edition, today=now.date())]
+    chained = await chain.fetch_profiles(due)
+
+    given = {
+        symbol: (facts, answer.provider) for answer in chained.answers for symbol, facts in answer.profiles.items()
+    }
+    known = await profiles.load_profiles(list(given))
+    changed = []
+    for symbol, (facts, source) in sorted(given.items()):
+        merged = merge_profile(known.get(symbol), facts, source=source, fetched_at=now)
+        if merged is not known.get(symbol):
+            changed.append(merged)
+
+    await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
+    await profiles.store_profiles(changed)
+    await profiles.store_last_asked(_decided(due, chained.attempts), edition=edition, at=now)
+    return RefreshedProfiles(changed, chained.attempts)
+
+
+async def refresh_statements(
+    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock
+) -> RefreshedStatements:
+    """Fetch the statements that are due and store those that are new or restated; profiles come before."""
+    repository, now = FundamentalsRepository(uow.connection), clock.now()
+    edition = await chain.edition(Kind.STATEMENTS)
+    last = await repository.load_last_asked(event.symbols)
+    due = [
+        symbol
+        for symbol, entry in last.items()
+        if statements_due(entry.asked, edition=edition, earnings=entry.earnings, today=now.date())
+    ]
+    chained = await chain.fetch_statements(due)
+    source = {symbol: answer.provider for answer in chained.answers for symbol in answer.statements}
+
+    stored = await repository.load_digests(sorted(source))
+    # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
+    checked = await asyncio.to_thread(_check, chained.answers, stored, now.date())
+    changed = whole_companies(checked.differing, PART_STATEMENTS)
+    postponed = {each.given.period.symbol for each in checked.differing} - {
+        each.given.period.symbol for each in changed
+    }
+
+    await _store_findings(event, uow, checked.findings)
+    revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
+    settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
+    await repository.store_last_asked(settled, edition=edition, at=now)
+    return RefreshedStatements(changed, revisions, source, chained.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    differing: list[CompletedStatement]
+    findings: list[Finding]
+
+
+def _check(answers: Sequence[FetchedStatements], stored: Mapping[Period, bytes], today: date) -> _Checked:
+    # Those that can be used and say something else than what is stored, company by company.
+    result = _Checked([], [])
+    for answer in answers:
+        given = [statement for symbol in sorted(answer.statements) for statement in answer.statements[symbol]]
+        checked = check_statements(given, provider=answer.provider, today=today)
+        complete = complete_statements(checked.statements)
+        result.differing.extend(each for each in complete if stored.get(each.given.period) != each.digest)
+        result.findings.extend((*answer.findings, *checked.findings))
+    return result
+
+
+def _decided(due: Sequence[str], attempts: Attempts) -> list[str]:
+    undecided = set(attempts.undecided)
+    return [symbol for symbol in due if symbol not in undecided]
+
+
+async def _store_findings(event: MarketDataDue, uow: UnitOfWork, findings: Sequence[Finding]) -> None:
+    await MarketDataRepository(uow.connection).store_findings(findings, run_id=event.run.run_id)

@@ -1,0 +1,69 @@
+"""Commands that look into results: `explain` and `report`."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.ops.client.client import connected
+from services.ops.client.explanation import explanation_tables, load_explanation
+from services.ops.client.lookup import find_portfolio
+from services.ops.client.portfolio_report import load_portfolio
+from services.ops.client.rendering import console
+from services.ops.data_directory import DataDirectory
+from services.ops.errors import Misused
+from services.ops.options import ClientOptions, day, taking
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(ClientOptions):
+    """The options of `explain`."""
+
+    portfolio: Annotated[str, typer.Argument(help="Its id or its name.")]
+    measure: Annotated[str, typer.Argument(help="For example equity, volatility_63d, market_beta, market_down_10.")]
+    as_of: Annotated[date | None, day("The newest session on or before this day.")] = None
+
+
+@taking(ExplainOptions)
+def explain(options: ExplainOptions) -> None:
+    """Show what a number was made from, the provider of each price, and the number computed again from that."""
+    with connected(DataDirectory(options.data_dir), options.url) as client:
+        portfolio = find_portfolio(client, options.portfolio)
+        found = load_explanation(client, portfolio["portfolio_id"], options.measure, options.as_of)
+    if options.json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    out = console()
+    for drawn in explanation_tables(found):
+        out.print(drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(ClientOptions):
+    """The options of `report`."""
+
+    portfolio: Annotated[str, typer.Argument(help="Its id or its name.")]
+    out: Annotated[Path, typer.Option(help="FILE.html.")]
+    as_of: Annotated[date | None, day("The newest valued session on or before this day.")] = None
+
+
+@taking(ReportOptions)
+def report(options: ReportOptions) -> None:
+    """Write one self-contained page about a portfolio: charts, tables, coverage, and every reason."""
+    # matplotlib takes longer to load than any other command to run.
+    from services.ops.client.report_page import render_page  # noqa: PLC0415
+
+    with connected(DataDirectory(options.data_dir), options.url) as client:
+        found = load_portfolio(client, options.portfolio, options.as_of)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(render_page(found), encoding="utf-8")
+    except OSError as error:
+        raise Misused(f"{options.out} cannot be written: {error.strerror or error}") from error
+    if options.json:
+        typer.echo(json.dumps({"out": str(options.out)}))
+    else:
+        typer.echo(f"wrote {options.out}")

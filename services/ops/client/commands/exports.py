@@ -1,0 +1,57 @@
+"""The command `export`."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.ops.client.client import connected
+from services.ops.client.paging import pages
+from services.ops.data_directory import DataDirectory
+from services.ops.options import ClientOptions, day, taking
+
+_PAGE = 500
+
+
+class _Results(StrEnum):
+    FACTORS = "factors"
+    METRICS = "metrics"
+    SNAPSHOTS = "snapshots"
+    POSITIONS = "positions"
+    RISK = "risk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(ClientOptions):
+    """The options of `export`."""
+
+    results: Annotated[_Results, typer.Argument(help="What to export.")]
+    out: Annotated[Path, typer.Option(help="FILE.csv or FILE.parquet.")]
+    first: Annotated[date | None, day("First session; by default the first there is.", "--from")] = None
+    last: Annotated[date | None, day("Last session; by default the last there is.", "--to")] = None
+
+
+@taking(ExportOptions)
+def export(options: ExportOptions) -> None:
+    """Write results to a file for a notebook or a spreadsheet, one row a number with its reason if there is none."""
+    # pyarrow and its schemas take longer to load than any other command to run.
+    from services.ops.client.export_tables import EXPORTS  # noqa: PLC0415
+    from services.ops.client.exporting import write_export  # noqa: PLC0415
+
+    wanted = EXPORTS[options.results.value]
+    with (
+        connected(DataDirectory(options.data_dir), options.url) as client,
+        Console(stderr=True).status(f"writing {options.out}"),
+    ):
+        days = {"first": options.first, "last": options.last}
+        read = pages(client, wanted.path, wanted.cursor, limit=_PAGE, counted=wanted.counted, **days)
+        rows = write_export(wanted.export, read, options.out)
+    if options.json:
+        typer.echo(json.dumps({"rows": rows, "out": str(options.out)}))
+    else:
+        typer.echo(f"{rows} rows in {options.out}")

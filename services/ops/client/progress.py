@@ -1,0 +1,93 @@
+"""Following a run to its end, with a bar per stage for whoever is watching."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from services.ops.client.client import ApiClient
+from services.ops.errors import Refused, Unreachable
+
+_LOOK_EVERY_S = 0.15
+# A platform that is started again finishes its runs: whoever follows one need not know that it was away.
+_AWAY_AT_MOST_S = 60.0
+MAX_FAILURES_SHOWN = 1000
+
+RunView = dict[str, Any]
+
+
+def follow_run(client: ApiClient, run_id: str) -> RunView:
+    """Return the run when it has ended; its progress is drawn on standard error meanwhile.
+
+    Raises
+    ------
+    Unreachable, Refused
+        If the platform stays away for longer than a restart takes, or does not hear of the run.
+    """
+    with _drawing() as draw:
+        seen = time.monotonic()
+        while True:
+            try:
+                run: RunView = client.get(f"/runs/{run_id}", failures=MAX_FAILURES_SHOWN)
+            except (Unreachable, Refused) as error:
+                if not _passes(error) or time.monotonic() - seen > _AWAY_AT_MOST_S:
+                    raise
+            else:
+                seen = time.monotonic()
+                draw.update(run)
+                if run["status"] != "active":
+                    return run
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _passes(error: Unreachable | Refused) -> bool:
+    # The ledger learns of a run that another service began by the first event of it.
+    return isinstance(error, Unreachable) or error.status in {404, 503}
+
+
+class _Progress(Protocol):
+    def update(self, run: RunView) -> None: ...
+
+
+class _StageBars:
+    """A bar per stage, for a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def update(self, run: RunView) -> None:
+        for stage in run["stages"]:
+            name = stage["stage"]
+            if name not in self._bars:
+                self._bars[name] = self._progress.add_task(name, total=None)
+            self._progress.update(self._bars[name], completed=stage["parts_done"], total=stage["parts_total"])
+
+
+class _StageLines:
+    """A line when a stage has every part, for a file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[str] = set()
+
+    def update(self, run: RunView) -> None:
+        for stage in run["stages"]:
+            if stage["parts_done"] == stage["parts_total"] and stage["stage"] not in self._told:
+                self._told.add(stage["stage"])
+                line = f"{stage['stage']}: {stage['parts_done']} parts, {stage['failures']} failures"
+                self._console.print(line, highlight=False)
+
+
+@contextmanager
+def _drawing() -> Iterator[_Progress]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _StageLines(console)
+        return
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _StageBars(progress)

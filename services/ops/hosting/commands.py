@@ -1,0 +1,133 @@
+"""Commands that run the platform: `up`, `serve`, `migrate`, `rebuild`.
+
+What they run is imported inside of them: loading the services takes seconds that no client command should wait for.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.ops.data_directory import DEFAULT_DATA_DIR, DataDirectory
+from services.ops.errors import Misused
+from services.ops.hosting.host_options import HostOptions, resolve_factor_set, resolve_sources
+from services.ops.options import DataDirOption, taking
+from shared.contracts.catalogue import SERVICES
+
+
+class _Broker(StrEnum):
+    KAFKA = "kafka"
+    TANSU = "tansu"
+
+
+class _LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+BrokerOption = Annotated[
+    _Broker | None, typer.Option(help="Which broker to run; by default Kafka where its jars and Java are.")
+]
+_Host = Annotated[str, typer.Option(envvar="SIGMASIGHT_HOST", help="Where to listen.")]
+_Port = Annotated[int, typer.Option(envvar="SIGMASIGHT_PORT", min=0, max=65535, help="0 takes a free one.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogOptions:
+    """How much the services say."""
+
+    log_level: Annotated[_LogLevel, typer.Option(envvar="LOG_LEVEL", help="Logs go to standard error.")] = (
+        _LogLevel.WARNING
+    )
+    json_logs: Annotated[bool, typer.Option("--json-logs", envvar="JSON_LOGS", help="One JSON object a line.")] = False
+
+    def configure(self) -> None:
+        """Apply them."""
+        from shared.telemetry import configure_logging  # noqa: PLC0415
+
+        configure_logging(level=self.log_level.value.upper(), json_lines=self.json_logs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpOptions(LogOptions):
+    """The options of `up`."""
+
+    data_dir: DataDirOption = DEFAULT_DATA_DIR
+    host: _Host = "127.0.0.1"
+    port: _Port = 8000
+    broker: BrokerOption = None
+    bootstrap_servers: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None
+    database_url: Annotated[str | None, typer.Option(help="A PostgreSQL that runs already, as administrator.")] = None
+    providers: Annotated[
+        str | None, typer.Option(envvar="MARKET_DATA_PROVIDERS", help="Price sources, asked in order: files,sample.")
+    ] = None
+    files: Annotated[
+        Path | None, typer.Option(envvar="MARKET_DATA_FILES_DIR", help="Directory of the provider `files`.")
+    ] = None
+    factor_set: Annotated[
+        str | None, typer.Option(envvar="FACTOR_SET", help="`default`, `sample` or JSON: which ticker is which factor.")
+    ] = None
+
+
+@taking(UpOptions)
+def up(options: UpOptions) -> None:
+    """Run the whole platform in this process: database, broker, five services, one port."""
+    if (options.bootstrap_servers is None) != (options.database_url is None):
+        raise Misused("--bootstrap-servers and --database-url go together: give both, or neither")
+    sources = resolve_sources(options.providers, options.files)
+    wanted = HostOptions(
+        data_dir=DataDirectory(options.data_dir),
+        host=options.host,
+        port=options.port,
+        broker=options.broker.value if options.broker else None,
+        bootstrap_servers=options.bootstrap_servers,
+        database_url=options.database_url,
+        sources=sources,
+        factor_set=resolve_factor_set(options.factor_set, sources.providers),
+    )
+    from services.ops.hosting.running import run_platform  # noqa: PLC0415
+
+    options.configure()
+    run_platform(wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(LogOptions):
+    """The options of `serve`."""
+
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
+    host: _Host = "127.0.0.1"
+    port: _Port = 8000
+
+
+@taking(ServeOptions)
+def serve(options: ServeOptions) -> None:
+    """Run one service alone, as a container does; its settings come from the environment."""
+    if options.service not in SERVICES:
+        raise Misused(f"SERVICE must be one of {', '.join(SERVICES)}, was {options.service!r}")
+    from services.ops.hosting.running import run_service  # noqa: PLC0415
+
+    options.configure()
+    run_service(options.service, options.host, options.port)
+
+
+@taking(LogOptions)
+def migrate(options: LogOptions) -> None:
+    """Create roles, schemas, tables and topics on the servers that the environment names; safe to repeat."""
+    from services.ops.hosting.running import run_preparation  # noqa: PLC0415
+
+    options.configure()
+    run_preparation()
+
+
+@taking(LogOptions)
+def rebuild(options: LogOptions) -> None:
+    """Publish again what unfinished runs need, after the broker that the environment names has lost its log."""
+    from services.ops.hosting.running import run_rebuild  # noqa: PLC0415
+
+    options.configure()
+    run_rebuild()

@@ -1,0 +1,144 @@
+"""What `up` does: servers, preparation, and all services in this process on one port."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from services.ops.composition import build_services, load_services
+from services.ops.hosting.embedded.lock import DataDirectoryLock
+from services.ops.hosting.embedded.stack import EmbeddedStack
+from services.ops.hosting.host_options import HostOptions
+from services.ops.hosting.preparation import prepare
+from services.ops.hosting.rebuild import requeue_outboxes
+from services.ops.hosting.server import listen, serve, url_of
+from services.ops.settings import OpsSettings
+from shared.bus.broker import BrokerKind
+from shared.contracts.catalogue import SERVICES
+from shared.service import build_app
+from shared.settings import CommonSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """Where a stack listens and what it runs on.
+
+    Attributes
+    ----------
+    url : str
+        The address of the API.
+    broker, database : str
+        What runs and where, for people.
+    requeued : int
+        How many messages are published again, since the broker had lost them.
+    """
+
+    url: str
+    broker: str
+    database: str
+    requeued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Servers:
+    database_url: str
+    bootstrap_servers: str
+    kind: BrokerKind
+    log_is_new: bool
+    broker: str
+    database: str
+
+
+async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None:
+    """Run the platform until cancelled; `announce` is called when it answers.
+
+    Raises
+    ------
+    Misused, EmbeddedError
+        If it cannot be started.
+    """
+    with listen(options.host, options.port) as listener:
+        async with _servers(options) as servers:
+            common = _common_settings(options, servers)
+            await prepare(common)
+            requeued = await requeue_outboxes(common) if servers.log_is_new else {}
+            _set_service_environment(options)
+            app = build_app(build_services(SERVICES, common), common, title="SigmaSight")
+            hosted = Hosted(
+                url=url_of(listener),
+                broker=servers.broker,
+                database=servers.database,
+                requeued=sum(requeued.values()),
+            )
+
+            def on_listening() -> None:
+                options.data_dir.write_endpoint(hosted.url)
+                announce(hosted)
+
+            try:
+                await serve(app, listener, on_listening)
+            finally:
+                options.data_dir.remove_endpoint()
+
+
+@asynccontextmanager
+async def _servers(options: HostOptions) -> AsyncIterator[_Servers]:
+    loading = asyncio.create_task(asyncio.to_thread(load_services))
+    if options.database_url is None or options.bootstrap_servers is None:
+        async with _embedded(options) as servers:
+            await loading
+            yield servers
+        return
+    with DataDirectoryLock(options.data_dir.path):
+        await loading
+        kind = BrokerKind(options.broker or BrokerKind.KAFKA)
+        yield _Servers(
+            database_url=options.database_url,
+            bootstrap_servers=options.bootstrap_servers,
+            kind=kind,
+            log_is_new=False,
+            broker=f"{kind.value} at {options.bootstrap_servers} (given)",
+            database="PostgreSQL (given)",
+        )
+
+
+@asynccontextmanager
+async def _embedded(options: HostOptions) -> AsyncIterator[_Servers]:
+    embedded = EmbeddedStack(options.data_dir.path, broker=options.broker)
+    async with embedded as stack:
+        name = {"kafka": "Apache Kafka", "tansu": "Tansu"}[stack.broker_kind]
+        yield _Servers(
+            database_url=stack.database_url,
+            bootstrap_servers=stack.bootstrap_servers,
+            kind=BrokerKind(stack.broker_kind),
+            log_is_new=stack.log_is_new,
+            broker=f"{name} {stack.broker_version} at {stack.bootstrap_servers} ({embedded.choice.why})",
+            database=f"PostgreSQL {stack.database_version}",
+        )
+
+
+def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:
+    settings = OpsSettings()
+    password = settings.service_database_password
+    if password is None and options.database_url is None:
+        # On somebody else's server, roles get the password that was chosen for them, or are left alone.
+        password = options.data_dir.keep_secret("service.password")
+    return CommonSettings(
+        database_url=SecretStr(servers.database_url),
+        service_database_password=password,
+        bootstrap_servers=servers.bootstrap_servers,
+        broker=servers.kind,
+        viewer_token=settings.viewer_token or options.data_dir.keep_secret("viewer.token"),
+        operator_token=settings.operator_token or options.data_dir.keep_secret("operator.token"),
+    )
+
+
+def _set_service_environment(options: HostOptions) -> None:
+    # The services read their settings from the environment, here as in a container; options of `up` come first.
+    os.environ["MARKET_DATA_PROVIDERS"] = ",".join(options.sources.providers)
+    if options.sources.files_dir is not None:
+        os.environ["MARKET_DATA_FILES_DIR"] = str(options.sources.files_dir)
+    os.environ["FACTOR_SET"] = options.factor_set.model_dump_json()

@@ -1,0 +1,106 @@
+"""Starting things from the command line: the whole platform, one service, preparation, rebuilding."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from services.ops.composition import build_services
+from services.ops.errors import CommandError, Misused
+from services.ops.hosting.embedded.errors import EmbeddedError
+from services.ops.hosting.host import Hosted, host
+from services.ops.hosting.host_options import HostOptions, reasons
+from services.ops.hosting.preparation import prepare
+from services.ops.hosting.rebuild import requeue_outboxes
+from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
+from shared.service import build_app
+from shared.settings import CommonSettings
+
+
+def run_platform(options: HostOptions) -> None:
+    """Run everything until told to stop.
+
+    Raises
+    ------
+    CommandError
+        If a server cannot be run on this machine or in this directory.
+    """
+
+    def announce(hosted: Hosted) -> None:
+        typer.echo("\n".join(_announcement(hosted, options)))
+
+    _run(host(options, announce))
+    typer.echo("stopped")
+
+
+def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
+    lines = [
+        f"SigmaSight listens on {hosted.url} (its API is described at {hosted.url}/docs)",
+        f"  broker      {hosted.broker}",
+        f"  database    {hosted.database}",
+        f"  data        {options.data_dir.path.absolute()} (tokens for the API: viewer.token, operator.token)",
+        f"  prices      {', '.join(options.sources.providers)}",
+        f"  factors     {' '.join(options.factor_set.tickers())}",
+    ]
+    if hosted.requeued:
+        lines.append(f"  rebuilt     the broker's log is new: {hosted.requeued} messages are published again")
+    return [*lines, "  look        sigmasight status --watch", "  stop        Ctrl-C"]
+
+
+def run_service(name: str, host_name: str, port: int) -> None:
+    """Run one service until told to stop."""
+    common = settings_from_environment()
+
+    async def main() -> None:
+        with listen(host_name, port) as listener:
+            app = build_app(build_services([name], common), common, title=f"SigmaSight {name}")
+            await serve(app, listener, lambda: typer.echo(f"{name} listens on {url_of(listener)}"))
+
+    _run(main())
+
+
+def run_preparation() -> None:
+    """Make the servers that the environment names ready."""
+    _run(prepare(settings_from_environment()))
+    typer.echo("roles, schemas, tables and topics are there")
+
+
+def run_rebuild() -> None:
+    """Queue what the broker that the environment names has lost."""
+    common = settings_from_environment()
+
+    async def main() -> None:
+        for service, messages in (await requeue_outboxes(common)).items():
+            typer.echo(f"{service}: {messages} messages are published again")
+
+    _run(main())
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        run_until_told_to_stop(main)
+    except EmbeddedError as error:
+        raise CommandError(str(error)) from error
+    except ValidationError as error:
+        raise Misused(f"the environment makes no sense: {reasons(error)}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise CommandError(f"the database or a port cannot be used: {error}") from error
+    except KafkaError as error:
+        raise CommandError(f"the broker cannot be used: {error}") from error
+
+
+def settings_from_environment() -> CommonSettings:
+    """Return the settings that a service takes from its environment.
+
+    Raises
+    ------
+    Misused
+        If one is missing or makes no sense; it names them all.
+    """
+    try:
+        return CommonSettings()
+    except ValidationError as error:
+        raise Misused(f"the environment is not complete: {reasons(error)}") from error

@@ -1,0 +1,27 @@
+"""A portfolio, and the state of a close that a valuation goes on from."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from services.portfolio.core.book import PositionState
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """A portfolio: its first session, and its equity at the close before."""
+
+    portfolio_id: UUID
+    name: str
+    opened_on: date
+    opening_equity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningState:
+    """Portfolios at a close: equity in cents and index per portfolio, states per position."""
+
+    equity: dict[UUID, int] = field(default_factory=dict)
+    twr: dict[UUID, float] = field(default_factory=dict)
+    positions: dict[UUID, PositionState] = field(default_factory=dict)

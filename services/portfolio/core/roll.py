@@ -1,0 +1,177 @@
+"""The valuation of a shard of portfolios: labels on one side, arrays on the other."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import compress
+from uuid import UUID
+
+import numpy as np
+
+from services.portfolio.core.book import (
+    NOT_HELD,
+    Book,
+    Known,
+    LastClose,
+    Window,
+    assemble,
+    assemble_contracts,
+    flows_by_session,
+)
+from services.portfolio.core.cents import AmountOutOfRange, cents_of
+from services.portfolio.core.digest import snapshot_digests
+from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements
+from services.portfolio.core.portfolios import OpeningState, Portfolio
+from services.portfolio.core.positions import Flow, Position
+from services.portfolio.core.trades import Market
+from services.portfolio.core.valuation import Opening, Valuation, roll_forward
+from shared.prices.window import PriceWindow
+from shared.unavailable import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class RollInputs:
+    """A shard of portfolios and everything that its valuation depends on.
+
+    `closed` are the positions that were valued before and are no longer held at the opening, `sectors` has an entry a
+    position. `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both
+    have one column per entry of their symbols; `underlyings` are those of the options, and reach further back.
+    `settles` has the session that settles each option.
+    """
+
+    portfolios: tuple[Portfolio, ...]
+    positions: tuple[Position, ...]
+    flows: tuple[Flow, ...]
+    opening: OpeningState
+    closed: frozenset[UUID]
+    sectors: tuple[str, ...]
+    window: Window
+    before: PriceWindow
+    during: PriceWindow
+    underlyings: PriceWindow
+    settles: Mapping[UUID, date]
+
+    def only(self, portfolio_ids: Collection[UUID]) -> "RollInputs":
+        """Return the part of the shard that these portfolios are."""
+        kept = [position.portfolio_id in portfolio_ids for position in self.positions]
+        return replace(
+            self,
+            portfolios=tuple(entry for entry in self.portfolios if entry.portfolio_id in portfolio_ids),
+            positions=tuple(compress(self.positions, kept)),
+            sectors=tuple(compress(self.sectors, kept)),
+            flows=tuple(flow for flow in self.flows if flow.portfolio_id in portfolio_ids),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """A valuation with its labels and the digest of each snapshot's inputs: ``digests[session][portfolio]``."""
+
+    portfolio_ids: tuple[UUID, ...]
+    sessions: tuple[date, ...]
+    positions: tuple[Position, ...]
+    sectors: tuple[str, ...]
+    book: Book
+    market: Market
+    opening: Opening
+    valuation: Valuation
+    options: OptionExposures
+    exposures: IntArray  # (n_sessions, n_lots), cents
+    digests: list[list[str]]
+
+
+def roll_shard(inputs: RollInputs) -> tuple[Rolled, Mapping[UUID, AmountOutOfRange]]:
+    """Value the shard; a portfolio whose amounts cannot be counted in cents costs only itself.
+
+    Returns
+    -------
+    tuple of Rolled and mapping of UUID to AmountOutOfRange
+        The portfolios that could be valued, and why the others could not.
+    """
+    try:
+        return roll(inputs), {}
+    except AmountOutOfRange:
+        ids = [entry.portfolio_id for entry in inputs.portfolios]
+        refused = {portfolio_id: why for portfolio_id in ids if (why := _why_not(inputs, portfolio_id))}
+        return roll(inputs.only([portfolio_id for portfolio_id in ids if portfolio_id not in refused])), refused
+
+
+def _why_not(inputs: RollInputs, portfolio_id: UUID) -> AmountOutOfRange | None:
+    try:
+        roll(inputs.only([portfolio_id]))
+    except AmountOutOfRange as error:
+        return error
+    return None
+
+
+def roll(inputs: RollInputs) -> Rolled:
+    """Value the shard.
+
+    Raises
+    ------
+    AmountOutOfRange
+        If an amount of any portfolio cannot be counted in cents.
+    """
+    index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
+    columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
+    states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
+    known = Known(states, _last_closes(inputs.before))
+    book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
+    flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
+    market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
+    opening = _opening(inputs, book)
+    contracts, underlyings = _contracts(inputs), _underlyings(inputs)
+    settled = settlements(contracts, underlyings)
+    book = replace(book, exits=book.exits.then(settled))
+    valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
+    options = OptionExposures.of(contracts, underlyings)
+    positions = valuation.positions
+    exposures = options.exposures(positions.value, positions.quantity, underlyings.closes)
+    digests = snapshot_digests(
+        book, market, opening=opening, valuation=valuation, labels=inputs.sectors, exposures=exposures
+    )
+    return Rolled(
+        portfolio_ids=tuple(index),
+        sessions=inputs.window.sessions,
+        positions=inputs.positions,
+        sectors=inputs.sectors,
+        book=book,
+        market=market,
+        opening=opening,
+        valuation=valuation,
+        options=options,
+        exposures=exposures,
+        digests=digests,
+    )
+
+
+def _contracts(inputs: RollInputs) -> Contracts:
+    columns = {symbol: number for number, symbol in enumerate(inputs.underlyings.symbols)}
+    opened = {portfolio.portfolio_id: portfolio.opened_on for portfolio in inputs.portfolios}
+    return assemble_contracts(inputs.positions, columns, settles=inputs.settles, opened=opened)
+
+
+def _underlyings(inputs: RollInputs) -> Underlyings:
+    prices = inputs.underlyings
+    return Underlyings(prices.sessions, prices.close, prices.adjusted, prices.split, len(inputs.window.sessions))
+
+
+def _opening(inputs: RollInputs, book: Book) -> Opening:
+    # A portfolio without a snapshot before its first session begins with its opening equity and an index of one.
+    known = inputs.opening
+    equity = [
+        known.equity.get(portfolio.portfolio_id, cents_of(portfolio.opening_equity)) for portfolio in inputs.portfolios
+    ]
+    twr = [known.twr.get(portfolio.portfolio_id, 1.0) for portfolio in inputs.portfolios]
+    return Opening(np.array(equity, dtype=np.int64), np.array(twr, dtype=np.float64), book.holdings)
+
+
+def _last_closes(before: PriceWindow) -> dict[str, LastClose]:
+    present = np.isfinite(before.close)
+    age = np.argmax(present[::-1], axis=0) if len(present) else np.zeros(0, dtype=np.int64)
+    closes: dict[str, LastClose] = {}
+    for column in np.flatnonzero(present.any(axis=0)).tolist():
+        row = len(present) - 1 - int(age[column])
+        later_splits = float(np.prod(before.split[row + 1 :, column]))
+        closes[before.symbols[column]] = LastClose(float(before.close[row, column]) / later_splits, int(age[column]))
+    return closes

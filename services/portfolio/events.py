@@ -1,0 +1,102 @@
+"""From a roll to the event."""
+
+from collections.abc import Iterator, Mapping
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.portfolio.core.cents import AmountOutOfRange, decimal_of
+from services.portfolio.core.positions import PositionTerms, PositionType, is_option
+from services.portfolio.core.roll import Rolled
+from services.portfolio.storage.rows import Revisions
+from shared.contracts.event import Failure
+from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
+from shared.db.unit_of_work import UnitOfWork
+from shared.unavailable import Reason
+
+
+def portfolios_valued(
+    event: PortfolioDue, rolled: Rolled, revisions: Revisions, *, refused: Mapping[UUID, AmountOutOfRange]
+) -> PortfoliosValued:
+    """Return the announcement: every session's snapshots, and the books of the run's own and of revised sessions."""
+    return PortfoliosValued(
+        run=event.run,
+        part=event.part,
+        subjects=len(rolled.portfolio_ids),
+        failures=event.failures
+        + tuple(
+            Failure(subject=str(portfolio_id), reason=Reason.DEGENERATE_INPUT, detail=str(why))
+            for portfolio_id, why in refused.items()
+        ),
+        snapshots=tuple(_snapshots(rolled, revisions)),
+        books=tuple(_books(event, rolled, revisions)),
+    )
+
+
+def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
+    values = rolled.valuation.portfolios
+    for row, session in enumerate(rolled.sessions):
+        for column, portfolio_id in enumerate(rolled.portfolio_ids):
+            yield Snapshot(
+                portfolio_id=portfolio_id,
+                as_of=session,
+                revision=int(revisions.number[row, column]),
+                equity=decimal_of(int(values.equity[row, column])),
+                pnl=decimal_of(int(values.pnl[row, column])),
+                flow=decimal_of(int(values.flow[row, column])),
+                cash=decimal_of(int(values.cash[row, column])),
+                gross=decimal_of(int(values.gross[row, column])),
+                net=decimal_of(int(values.net[row, column])),
+                stale_positions=int(values.stale[row, column]),
+            )
+
+
+def _exposed_to(rolled: Rolled) -> NDArray[np.object_]:
+    """Return the name under which each position is in the book of each session, (n_sessions, n_lots).
+
+    No listed symbol has a colon: a private holding, and an option without a delta, get nobody's betas by their names.
+    """
+    names = np.empty((len(rolled.sessions), len(rolled.positions)), dtype=object)
+    names[:] = [_own_name(position.terms) for position in rolled.positions]
+    contracts, delta = rolled.options.contracts, rolled.options.delta
+    for option, lot in enumerate(contracts.lot.tolist()):
+        contract = rolled.positions[lot].terms.option
+        known = ~delta.unavailable[:, option].astype(np.bool_)
+        names[known, lot] = contract.underlying if contract is not None else None
+    return names
+
+
+def _own_name(terms: PositionTerms) -> str:
+    if terms.kind is PositionType.PRIVATE:
+        return f"PRIVATE:{terms.symbol}"
+    return f"OPTION:{terms.symbol}" if is_option(terms.kind) else terms.symbol
+
+
+def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterator[Book]:
+    positions = rolled.valuation.positions
+    order = np.argsort(rolled.book.lots.portfolio, kind="stable")
+    owner = rolled.book.lots.portfolio[order]
+    symbols = _exposed_to(rolled)[:, order]
+    bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
+    for row, session in enumerate(rolled.sessions):
+        own = event.run.first_session <= session <= event.run.last_session
+        revised = revisions.changed[row] & (revisions.number[row] > 1)
+        held = positions.quantity[row, order] != 0
+        exposures = rolled.exposures[row, order] / 100.0
+        for column in np.flatnonzero(own | revised).tolist():
+            mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]
+            yield Book(
+                portfolio_id=rolled.portfolio_ids[column],
+                as_of=session,
+                revision=int(revisions.number[row, column]),
+                equity=decimal_of(int(rolled.valuation.portfolios.equity[row, column])),
+                symbols=tuple(symbols[row, mine].tolist()),
+                exposures=tuple(exposures[mine].tolist()),
+            )
+
+
+async def report_failed_valuation(event: PortfolioDue, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the portfolios of this shard have no new snapshots."""
+    failures = tuple(failure.model_copy(update={"subject": str(entry)}) for entry in event.portfolio_ids)
+    uow.emit(PortfoliosValued(run=event.run, part=event.part, failures=failures))

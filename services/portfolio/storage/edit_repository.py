@@ -1,0 +1,106 @@
+"""The SQL of corrections: positions and flows replaced or taken away, and the record of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.portfolio.core.positions import Flow, Position
+from services.portfolio.storage.repository import PortfolioRepository
+
+Kind = Literal["position", "flow"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFlow:
+    """A flow with the id under which it can be corrected."""
+
+    flow_id: UUID
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A correction: what it is about, before and after; None for what was added or taken away."""
+
+    portfolio_id: UUID
+    subject_id: UUID
+    kind: Kind
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+class EditRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._books = PortfolioRepository(connection)
+
+    async def find_position(self, portfolio_id: UUID, position_id: UUID) -> Position | None:
+        """Return a position of a portfolio."""
+        positions = await self._books.load_positions([portfolio_id])
+        return next((position for position in positions if position.position_id == position_id), None)
+
+    async def replace_position(self, position: Position) -> None:
+        """Store the terms of a position in the place of those it had."""
+        await self._delete_exits(position.position_id)
+        await self._books.store_positions([position])
+        await self._books.store_exits([(uuid4(), position.position_id, entry) for entry in position.terms.exits])
+
+    async def delete_position(self, position_id: UUID) -> None:
+        """Take a position away; what it was worth in past snapshots stays there."""
+        await self._delete_exits(position_id)
+        await self._run("DELETE FROM positions WHERE position_id = :id", id=position_id)
+
+    async def _delete_exits(self, position_id: UUID) -> None:
+        await self._run("DELETE FROM position_exits WHERE position_id = :id", id=position_id)
+
+    async def list_flows(self, portfolio_id: UUID) -> Sequence[StoredFlow]:
+        """Return the flows of a portfolio by date."""
+        query = sa.text(
+            "SELECT flow_id, portfolio_id, flow_date, amount FROM flows WHERE portfolio_id = :id "
+            "ORDER BY flow_date, flow_id"
+        )
+        rows = await self._connection.execute(query, {"id": portfolio_id})
+        return [StoredFlow(flow_id, Flow(*flow)) for flow_id, *flow in rows]
+
+    async def replace_flow(self, stored: StoredFlow) -> None:
+        """Store the date and amount of a flow in the place of those it had."""
+        statement = "UPDATE flows SET flow_date = :on, amount = :amount WHERE flow_id = :id"
+        await self._run(statement, id=stored.flow_id, on=stored.flow.on, amount=stored.flow.amount)
+
+    async def delete_flow(self, flow_id: UUID) -> None:
+        """Take a flow away."""
+        await self._run("DELETE FROM flows WHERE flow_id = :id", id=flow_id)
+
+    async def append_edit(self, edit: Edit) -> None:
+        """Record a correction."""
+        statement = sa.text(
+            "INSERT INTO book_edits (edit_id, portfolio_id, subject_id, kind, before, after) "
+            "VALUES (:edit_id, :portfolio_id, :subject_id, :kind, :before, :after)"
+        ).bindparams(*(sa.bindparam(name, type_=JSONB(none_as_null=True)) for name in ("before", "after")))
+        parameters = {
+            "edit_id": uuid4(),
+            "portfolio_id": edit.portfolio_id,
+            "subject_id": edit.subject_id,
+            "kind": edit.kind,
+            "before": edit.before,
+            "after": edit.after,
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def list_edits(self, portfolio_id: UUID) -> Sequence[Any]:
+        """Return the corrections of a portfolio, the oldest first."""
+        query = sa.text(
+            "SELECT kind, subject_id, before, after, edited_at FROM book_edits WHERE portfolio_id = :id "
+            "ORDER BY edited_at, edit_id"
+        ).columns(before=JSONB, after=JSONB)
+        return (await self._connection.execute(query, {"id": portfolio_id})).all()
+
+    async def _run(self, statement: str, **parameters: Any) -> None:
+        await self._connection.execute(sa.text(statement), parameters)

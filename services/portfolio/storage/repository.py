@@ -1,0 +1,276 @@
+"""The SQL of portfolio: books as people enter them, and where each portfolio stands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.portfolio.core.portfolios import Portfolio
+from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
+from shared.contracts.market_data import Profile
+from shared.contracts.run import RunKind
+from shared.db.bulk import Columns, upsert
+from shared.sectors import UNCLASSIFIED, sector_name
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a portfolio stands: its newest snapshot, and from when on its prices have changed since."""
+
+    portfolio_id: UUID
+    opened_on: date
+    last_snapshot: date | None
+    first_changed: date | None
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """A run that was asked for here: for which book, up to which session."""
+
+    run_id: UUID
+    portfolio_id: UUID
+    kind: RunKind
+    last_session: date
+    book_digest: str
+
+
+class PortfolioRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_portfolio(self, portfolio: Portfolio) -> bool:
+        """Store a new portfolio; tell if the name was free."""
+        statement = sa.text(
+            """
+            INSERT INTO portfolios (portfolio_id, name, opened_on, opening_equity)
+            VALUES (:portfolio_id, :name, :opened_on, :opening_equity)
+            ON CONFLICT (name) DO NOTHING RETURNING portfolio_id
+            """
+        )
+        parameters = {
+            "portfolio_id": portfolio.portfolio_id,
+            "name": portfolio.name,
+            "opened_on": portfolio.opened_on,
+            "opening_equity": portfolio.opening_equity,
+        }
+        return await self._connection.scalar(statement, parameters) is not None
+
+    async def store_positions(self, positions: Sequence[Position]) -> None:
+        """Store positions with their exits; those that are there already stay as they are."""
+        terms = [position.terms for position in positions]
+        columns: Columns = {
+            "position_id": [position.position_id for position in positions],
+            "portfolio_id": [position.portfolio_id for position in positions],
+            "symbol": [entry.symbol for entry in terms],
+            "kind": [entry.kind.value for entry in terms],
+            "quantity": [entry.quantity for entry in terms],
+            "entry_date": [entry.entry_date for entry in terms],
+            "entry_price": [entry.entry_price for entry in terms],
+            "subtype": [entry.subtype for entry in terms],
+            "underlying": [entry.option and entry.option.underlying for entry in terms],
+            "strike": [entry.option and entry.option.strike for entry in terms],
+            "expiration": [entry.option and entry.option.expiration for entry in terms],
+        }
+        await upsert(self._connection, "positions", columns, key=("position_id",))
+
+    async def store_exits(self, exits: Sequence[tuple[UUID, UUID, Exit]]) -> None:
+        """Store (exit id, position id, exit), those of a position in the order in which they happened."""
+        columns: Columns = {
+            "exit_id": [exit_id for exit_id, _, _ in exits],
+            "position_id": [position_id for _, position_id, _ in exits],
+            "place": list(range(len(exits))),
+            "exit_date": [entry.on for _, _, entry in exits],
+            "price": [entry.price for _, _, entry in exits],
+            "quantity": [entry.quantity for _, _, entry in exits],
+        }
+        await upsert(self._connection, "position_exits", columns, key=("exit_id",))
+
+    async def append_flow(self, flow_id: UUID, flow: Flow) -> None:
+        """Store money paid in or taken out."""
+        statement = sa.text(
+            "INSERT INTO flows (flow_id, portfolio_id, flow_date, amount) "
+            "VALUES (:flow_id, :portfolio_id, :on, :amount)"
+        )
+        parameters = {"flow_id": flow_id, "portfolio_id": flow.portfolio_id, "on": flow.on, "amount": flow.amount}
+        await self._connection.execute(statement, parameters)
+
+    async def find_portfolio(self, portfolio_id: UUID) -> Portfolio | None:
+        """Return the portfolio if there is one."""
+        found = await self.load_portfolios([portfolio_id])
+        return found[0] if found else None
+
+    async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
+        """Return the portfolios in the order of their ids; with `lock`, nobody else values them meanwhile."""
+        query = sa.text(
+            "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios "
+            "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id" + (" FOR UPDATE" if lock else "")
+        )
+        rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
+        return [Portfolio(*row) for row in rows]
+
+    async def list_portfolios(self, *, after: str, limit: int) -> list[Portfolio]:
+        """Return portfolios by name."""
+        query = sa.text(
+            "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios WHERE name > :after "
+            "ORDER BY name LIMIT :limit"
+        )
+        rows = await self._connection.execute(query, {"after": after, "limit": limit})
+        return [Portfolio(*row) for row in rows]
+
+    async def load_positions(self, portfolio_ids: Sequence[UUID]) -> list[Position]:
+        """Return the positions of the portfolios with their exits, by portfolio and id."""
+        query = sa.text(
+            """
+            SELECT position_id, portfolio_id, symbol, kind, quantity, entry_date, entry_price, subtype, underlying,
+                   strike, expiration
+            FROM positions WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id, position_id
+            """
+        )
+        parameters = {"ids": list(portfolio_ids)}
+        exits = await self._load_exits(parameters)
+        rows = await self._connection.execute(query, parameters)
+        return [
+            Position(row.position_id, row.portfolio_id, _terms(row, exits.get(row.position_id, ()))) for row in rows
+        ]
+
+    async def _load_exits(self, parameters: Mapping[str, Any]) -> dict[UUID, tuple[Exit, ...]]:
+        query = sa.text(
+            """
+            SELECT position_id, exit_date, price, e.quantity
+            FROM position_exits e JOIN positions USING (position_id)
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY position_id, exit_date, place, exit_id
+            """
+        )
+        exits: dict[UUID, tuple[Exit, ...]] = {}
+        for position_id, on, price, quantity in await self._connection.execute(query, parameters):
+            exits[position_id] = (*exits.get(position_id, ()), Exit(on, price, quantity))
+        return exits
+
+    async def load_flows(self, portfolio_ids: Sequence[UUID]) -> list[Flow]:
+        """Return the flows of the portfolios by date."""
+        query = sa.text(
+            "SELECT portfolio_id, flow_date, amount FROM flows WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) "
+            "ORDER BY flow_date, flow_id"
+        )
+        return [Flow(*row) for row in await self._connection.execute(query, {"ids": list(portfolio_ids)})]
+
+    async def store_sectors(self, profiles: Sequence[Profile]) -> None:
+        """Keep what tells the sector of a symbol."""
+        columns: Columns = {
+            "symbol": [profile.symbol for profile in profiles],
+            "sector": [profile.sector for profile in profiles],
+            "is_etf": [profile.is_etf for profile in profiles],
+        }
+        await upsert(self._connection, "profiles", columns, key=("symbol",))
+
+    async def load_sectors(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Return the sector under which each symbol is reported."""
+        query = sa.text("SELECT symbol, sector, is_etf FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        known = {row.symbol: sector_name(row.sector, is_etf=row.is_etf) for row in rows}
+        return dict.fromkeys(symbols, UNCLASSIFIED) | known
+
+    async def store_price_changes(self) -> None:
+        """Remember which bars of this transaction lie on sessions that snapshots have been taken of.
+
+        A late or corrected close, a split or a dividend that became known afterwards: whoever holds the symbol is
+        valued again from there.
+        """
+        statement = sa.text(
+            """
+            INSERT INTO price_changes (symbol_id, first_session, written_by)
+            SELECT symbol_id, min(session), pg_current_xact_id()::text::bigint FROM price_bars
+            WHERE written_by = pg_current_xact_id() AND session <= (SELECT max(as_of) FROM snapshots)
+            GROUP BY symbol_id
+            """
+        )
+        await self._connection.execute(statement)
+
+    async def load_horizon(self) -> int:
+        """Return the transaction id below which everything is visible from now on."""
+        query = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def load_progress(self, portfolio_ids: Sequence[UUID] | None) -> list[Progress]:
+        """Return where the portfolios (None: all) stand, by id."""
+        query = sa.text(
+            """
+            SELECT f.portfolio_id, opened_on, s.last_snapshot, c.first_changed, p.positions
+            FROM portfolios f,
+                LATERAL (SELECT count(*) AS positions FROM positions WHERE portfolio_id = f.portfolio_id) p,
+                LATERAL (
+                    SELECT max(as_of) AS last_snapshot, max(prices_seen_below) AS seen_below FROM (
+                        SELECT as_of, prices_seen_below FROM snapshots WHERE portfolio_id = f.portfolio_id
+                        ORDER BY as_of DESC, revision DESC LIMIT 1) newest) s,
+                LATERAL (
+                    SELECT min(first_session) AS first_changed
+                    FROM price_changes JOIN price_symbols c USING (symbol_id)
+                        JOIN positions h ON c.symbol IN (h.symbol, h.underlying)
+                    WHERE h.portfolio_id = f.portfolio_id AND written_by >= s.seen_below
+                      AND first_session <= s.last_snapshot) c
+            WHERE CAST(:ids AS uuid[]) IS NULL OR f.portfolio_id = ANY(CAST(:ids AS uuid[]))
+            ORDER BY f.portfolio_id
+            """
+        )
+        parameters = {"ids": None if portfolio_ids is None else list(portfolio_ids)}
+        return [Progress(*row) for row in await self._connection.execute(query, parameters)]
+
+    async def store_calculation(self, calculation: Calculation) -> bool:
+        """Open a calculation unless the same one is under way; tell if it is new."""
+        statement = sa.text(
+            """
+            INSERT INTO calculations (run_id, portfolio_id, kind, last_session, book_digest)
+            VALUES (:run_id, :portfolio_id, :kind, :last_session, :book_digest)
+            ON CONFLICT DO NOTHING RETURNING run_id
+            """
+        )
+        return await self._connection.scalar(statement, _calculation(calculation)) is not None
+
+    async def find_active_calculation(self, calculation: Calculation) -> UUID | None:
+        """Return the run that a request for the same calculation joins, if there is one."""
+        query = sa.text(
+            """
+            SELECT run_id FROM calculations WHERE portfolio_id = :portfolio_id AND kind = :kind
+            AND last_session = :last_session AND book_digest = :book_digest AND finished_at IS NULL
+            """
+        )
+        run_id: UUID | None = (await self._connection.execute(query, _calculation(calculation))).scalar_one_or_none()
+        return run_id
+
+    async def close_calculation(self, run_id: UUID) -> None:
+        """Mark the calculation as ended, if it is one of ours."""
+        statement = sa.text(
+            "UPDATE calculations SET finished_at = clock_timestamp() WHERE run_id = :run_id AND finished_at IS NULL"
+        )
+        await self._connection.execute(statement, {"run_id": run_id})
+
+
+def _calculation(calculation: Calculation) -> dict[str, Any]:
+    return {
+        "run_id": calculation.run_id,
+        "portfolio_id": calculation.portfolio_id,
+        "kind": calculation.kind.value,
+        "last_session": calculation.last_session,
+        "book_digest": calculation.book_digest,
+    }
+
+
+def _terms(row: Any, exits: tuple[Exit, ...]) -> PositionTerms:
+    option = None if row.underlying is None else OptionTerms(row.underlying, row.strike, row.expiration)
+    return PositionTerms(
+        symbol=row.symbol,
+        kind=PositionType(row.kind),
+        quantity=row.quantity,
+        entry_date=row.entry_date,
+        entry_price=row.entry_price,
+        exits=exits,
+        subtype=row.subtype,
+        option=option,
+    )

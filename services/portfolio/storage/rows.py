@@ -1,0 +1,148 @@
+"""From a roll to rows: which snapshots are new or have changed, and their columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from services.portfolio.core.cents import decimal_of
+from services.portfolio.core.digest import CODE_VERSION
+from services.portfolio.core.marking import MarkSource
+from services.portfolio.core.roll import Rolled
+from services.portfolio.storage.snapshot_repository import Key
+from shared.contracts.portfolio import PortfolioDue
+from shared.db.bulk import Columns
+from shared.unavailable import BoolArray, IntArray, ReasonArray, nullable
+
+PORTFOLIO_AMOUNTS = {
+    "equity": "equity",
+    "pnl": "pnl",
+    "flow": "flow",
+    "cash": "cash",
+    "long": "long_value",
+    "short": "short_value",
+    "gross": "gross",
+    "net": "net",
+    "exit_pnl": "exit_pnl",
+    "realised": "realised_pnl",
+    "dividends": "dividends",
+}
+_PORTFOLIO_COUNTS = {
+    "positions": "positions",
+    "long_positions": "long_positions",
+    "short_positions": "short_positions",
+    "stale": "stale_positions",
+    "at_cost": "at_cost_positions",
+}
+_POSITION_AMOUNTS = {
+    "value": "market_value",
+    "cost": "cost",
+    "pnl": "pnl",
+    "exit_pnl": "exit_pnl",
+    "realised": "realised_pnl",
+    "dividends": "dividends",
+}
+_SOURCES = {int(source): source.name for source in MarkSource}
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Per snapshot of a roll, shape (n_sessions, n_portfolios): its revision, and whether it has to be written."""
+
+    number: IntArray
+    changed: BoolArray
+
+
+def revisions_of(rolled: Rolled, stored: Mapping[Key, tuple[int, str]]) -> Revisions:
+    """Compare the digests of a roll with those that are stored."""
+    shape = (len(rolled.sessions), len(rolled.portfolio_ids))
+    number, changed = np.ones(shape, dtype=np.int64), np.ones(shape, dtype=bool)
+    for row, session in enumerate(rolled.sessions):
+        for column, portfolio_id in enumerate(rolled.portfolio_ids):
+            known = stored.get((portfolio_id, session))
+            if known is not None:
+                changed[row, column] = known[1] != rolled.digests[row][column]
+                number[row, column] = known[0] + int(changed[row, column])
+    return Revisions(number, changed)
+
+
+def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) -> Columns:
+    """Return the snapshots that have to be written for a shard, as columns of the table."""
+    rows, columns = np.nonzero(revisions.changed)
+    cells = (rows, columns)
+    portfolios = rolled.valuation.portfolios
+    table: dict[str, Any] = {
+        "portfolio_id": [rolled.portfolio_ids[column] for column in columns.tolist()],
+        "as_of": [rolled.sessions[row] for row in rows.tolist()],
+        "revision": revisions.number[cells],
+        "digest": [rolled.digests[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)],
+        "run_id": [event.run.run_id] * len(rows),
+        "code_version": [CODE_VERSION] * len(rows),
+        "prices_seen_below": [event.prices_seen_below] * len(rows),
+    }
+    table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in PORTFOLIO_AMOUNTS.items()}
+    table |= {name: getattr(portfolios, field)[cells] for field, name in _PORTFOLIO_COUNTS.items()}
+    for name, quantities in (("daily_return", portfolios.daily_return), ("twr_index", portfolios.twr)):
+        table[name] = nullable(quantities.values[cells])
+        table |= _reasons(name, quantities.unavailable[cells])
+    return table
+
+
+def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
+    """Return the position values of those snapshots, as columns of the table."""
+    values = rolled.valuation.positions
+    lots = rolled.book.lots
+    rows, columns = np.nonzero(values.active & revisions.changed[:, lots.portfolio])
+    cells = (rows, columns)
+    owner = lots.portfolio[columns]
+    position = columns.tolist()
+    table: dict[str, Any] = {
+        "portfolio_id": [rolled.portfolio_ids[index] for index in owner.tolist()],
+        "as_of": [rolled.sessions[row] for row in rows.tolist()],
+        "revision": revisions.number[rows, owner],
+        "position_id": [rolled.book.position_ids[index] for index in position],
+        "symbol": [rolled.positions[index].terms.symbol for index in position],
+        "sector": [rolled.sectors[index] for index in position],
+        "quantity": values.quantity[cells],
+        "mark": values.mark[cells],
+        "mark_source": [_SOURCES[source] for source in values.source[cells].tolist()],
+        "mark_age": values.age[cells],
+        "oversold": values.oversold[cells],
+        "exposure": _decimals(rolled.exposures[cells]),
+        **_delta_columns(rolled, rows, columns),
+    }
+    return table | {name: _decimals(getattr(values, field)[cells]) for field, name in _POSITION_AMOUNTS.items()}
+
+
+def _delta_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
+    """Return what is said of options only: underlying, delta or why there is none, and the volatility it assumes."""
+    options = rolled.options
+    option_of = np.full(len(rolled.positions), -1, dtype=np.int64)
+    option_of[options.contracts.lot] = np.arange(options.contracts.lot.size)
+    table: dict[str, list[Any]] = {
+        name: [None] * rows.size for name in ("underlying", "delta", "delta_reason", "delta_detail", "volatility")
+    }
+    for entry in np.flatnonzero(option_of[columns] >= 0).tolist():
+        row, lot = int(rows[entry]), int(columns[entry])
+        cell = row, int(option_of[lot])
+        contract, why = rolled.positions[lot].terms.option, options.delta.unavailable[cell]
+        table["underlying"][entry] = None if contract is None else contract.underlying
+        if why is None:
+            table["delta"][entry] = float(options.delta.values[cell])
+            table["volatility"][entry] = float(options.volatility[cell])
+        else:
+            table["delta_reason"][entry], table["delta_detail"][entry] = why.reason.value, why.detail
+    return table
+
+
+def _decimals(cents: IntArray) -> list[Any]:
+    return [decimal_of(amount) for amount in cents.tolist()]
+
+
+def _reasons(name: str, unavailable: ReasonArray) -> dict[str, list[str | None]]:
+    flat = unavailable.tolist()
+    return {
+        f"{name}_reason": [None if why is None else why.reason.value for why in flat],
+        f"{name}_detail": [None if why is None else why.detail for why in flat],
+    }

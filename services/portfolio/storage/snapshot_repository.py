@@ -1,0 +1,151 @@
+"""The SQL of snapshots and position values: states to go on from, revisions to write, pages to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.portfolio.core.book import PositionState
+from services.portfolio.core.cents import cents_of
+from services.portfolio.core.marking import MarkSource
+from services.portfolio.core.portfolios import OpeningState
+from shared.db.bulk import Columns, copy_in
+
+Key = tuple[UUID, date]
+BEFORE_ALL: Final = UUID(int=0)
+_SOURCES: Final = {source.name: source for source in MarkSource}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which snapshots to read, as they were known at an instant, and where the page begins."""
+
+    portfolio_ids: tuple[UUID, ...] | None
+    first: date
+    last: date
+    known_at: datetime | None
+    limit: int
+    after_as_of: date = date.min
+    after_portfolio_id: UUID = BEFORE_ALL
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the queries."""
+        return {
+            "ids": None if self.portfolio_ids is None else list(self.portfolio_ids),
+            "first": self.first,
+            "last": self.last,
+            "known_at": self.known_at,
+            "limit": self.limit,
+            "after_as_of": self.after_as_of,
+            "after_id": self.after_portfolio_id,
+        }
+
+
+_NEWEST = """
+    SELECT DISTINCT ON (as_of, portfolio_id) * FROM snapshots
+    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_id)
+      AND (CAST(:ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:ids AS uuid[])))
+      AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+    ORDER BY as_of, portfolio_id, revision DESC LIMIT :limit
+"""
+
+
+class SnapshotRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def load_opening(self, portfolio_ids: Sequence[UUID], session: date) -> OpeningState:
+        """Return the newest revision of the portfolios at the close of a session, where they have one."""
+        opening = OpeningState()
+        query = sa.text(
+            """
+            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr, revision
+            FROM snapshots WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session
+            ORDER BY portfolio_id, revision DESC
+            """
+        )
+        parameters = {"ids": list(portfolio_ids), "session": session}
+        for row in await self._connection.execute(query, parameters):
+            opening.equity[row.portfolio_id] = cents_of(row.equity)
+            opening.twr[row.portfolio_id] = row.twr
+        states = sa.text(
+            """
+            SELECT position_id, quantity, mark, mark_source, mark_age,
+                   (market_value * 100)::bigint AS value, (cost * 100)::bigint AS cost
+            FROM position_values v
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
+                SELECT max(revision) FROM snapshots s
+                WHERE s.portfolio_id = v.portfolio_id AND s.as_of = v.as_of)
+            """
+        )
+        for position_id, quantity, mark, source, age, value, cost in await self._connection.execute(states, parameters):
+            opening.positions[position_id] = PositionState(quantity, mark, _SOURCES[source], age, value, cost)
+        return opening
+
+    async def load_closed(
+        self, portfolio_ids: Sequence[UUID], position_ids: Sequence[UUID], *, before: date
+    ) -> frozenset[UUID]:
+        """Return which of the positions have been valued before a session: without a state at it, they are closed."""
+        if not position_ids:
+            return frozenset()
+        query = sa.text(
+            """
+            SELECT DISTINCT position_id FROM position_values
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of < :before
+              AND position_id = ANY(CAST(:position_ids AS uuid[]))
+            """
+        )
+        parameters = {"ids": list(portfolio_ids), "position_ids": list(position_ids), "before": before}
+        return frozenset((await self._connection.execute(query, parameters)).scalars())
+
+    async def load_revisions(
+        self, portfolio_ids: Sequence[UUID], first: date, last: date
+    ) -> dict[Key, tuple[int, str]]:
+        """Return the newest (revision, digest) of each snapshot in [first, last]."""
+        query = sa.text(
+            """
+            SELECT DISTINCT ON (portfolio_id, as_of) portfolio_id, as_of, revision, digest FROM snapshots
+            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of BETWEEN :first AND :last
+            ORDER BY portfolio_id, as_of, revision DESC
+            """
+        )
+        parameters = {"ids": list(portfolio_ids), "first": first, "last": last}
+        rows = await self._connection.execute(query, parameters)
+        return {(row.portfolio_id, row.as_of): (row.revision, row.digest) for row in rows}
+
+    async def append_snapshots(self, snapshots: Columns, values: Columns) -> None:
+        """Write revisions with their position values; the caller holds the portfolios' locks."""
+        await copy_in(self._connection, "snapshots", snapshots)
+        await copy_in(self._connection, "position_values", values)
+
+    async def list_snapshots(self, wanted: Slice) -> Sequence[Any]:
+        """Return the newest revision (known at that time) of each snapshot, by as_of and portfolio."""
+        return (await self._connection.execute(sa.text(_NEWEST), wanted.parameters())).all()
+
+    async def list_position_values(self, wanted: Slice) -> Sequence[Any]:
+        """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts portfolios."""
+        query = sa.text(
+            f"""
+            SELECT v.* FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)
+            ORDER BY as_of, portfolio_id, symbol, position_id
+            """
+        )
+        return (await self._connection.execute(query, wanted.parameters())).all()
+
+    async def find_last_session(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> date | None:
+        """Return the newest session on or before a date at which the portfolio has a snapshot, as known then."""
+        query = sa.text(
+            """
+            SELECT max(as_of) FROM snapshots WHERE portfolio_id = :portfolio_id AND as_of <= :until
+            AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+            """
+        )
+        parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
+        session: date | None = await self._connection.scalar(query, parameters)
+        return session

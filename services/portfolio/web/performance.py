@@ -1,0 +1,141 @@
+"""The performance of a portfolio over a window, from its snapshots."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, Self
+from uuid import UUID
+
+import numpy as np
+from pydantic import BaseModel
+
+from services.portfolio.core.money_weighted import money_weighted_return
+from services.portfolio.core.performance import Drawdown, chained_return, drawdown
+from services.portfolio.core.portfolios import Portfolio
+from shared.calendar import shift_session
+from shared.contracts.event import Measure
+from shared.unavailable import FloatArray, Unavailable
+
+
+class DrawdownView(BaseModel):
+    """The deepest fall of the time-weighted index, and where the index stands now below its highest value.
+
+    `peak`, `trough` and `recovery` are closes; `recovery` is null while the peak has not been reached again.
+    """
+
+    depth: Measure
+    current: Measure
+    peak: date | None = None
+    trough: date | None = None
+    recovery: date | None = None
+
+    @classmethod
+    def of(cls, found: Drawdown | Unavailable, days: Sequence[date]) -> Self:
+        """Return the view of a drawdown over these closes."""
+        if isinstance(found, Unavailable):
+            return cls(depth=_measure(found), current=_measure(found))
+        return cls(
+            depth=_measure(found.depth),
+            current=_measure(found.current),
+            peak=days[found.peak],
+            trough=days[found.trough],
+            recovery=None if found.recovery is None else days[found.recovery],
+        )
+
+
+class PerformancePoint(BaseModel):
+    """A close: equity, and the time-weighted index with its fall below its highest value in the window."""
+
+    as_of: date
+    revision: int | None
+    equity: Decimal
+    flow: Decimal
+    twr_index: float | None
+    drawdown: float | None
+
+
+class Performance(BaseModel):
+    """How a portfolio did from the close before `first` to the close of `last`.
+
+    `twr` is chain-linked, so that flows are no gains; `mwr` is the internal rate of return of what the investor put in
+    and took out, over the window and, from a year on, a year's.
+    """
+
+    portfolio_id: UUID
+    first: date
+    last: date
+    sessions: int
+    opening_equity: Decimal
+    closing_equity: Decimal
+    flows: Decimal
+    pnl: Decimal
+    twr: Measure
+    mwr: Measure
+    mwr_annual: Measure
+    drawdown: DrawdownView
+    points: list[PerformancePoint]
+
+    @classmethod
+    def of(cls, portfolio: Portfolio, snapshots: Sequence[Any], before: Any | None) -> Self:
+        """Return the performance over consecutive snapshots, at least one; `before` is the one before the first."""
+        opening = portfolio.opening_equity if before is None else before.equity
+        days = [shift_session(snapshots[0].as_of, -1), *(row.as_of for row in snapshots)]
+        index = np.array([_opening_index(before), *(_number(row.twr_index) for row in snapshots)])
+        fall = drawdown(index)
+        rates = money_weighted_return(days, _cash_flows(opening, snapshots))
+        return cls(
+            portfolio_id=portfolio.portfolio_id,
+            first=snapshots[0].as_of,
+            last=snapshots[-1].as_of,
+            sessions=len(snapshots),
+            opening_equity=opening,
+            closing_equity=snapshots[-1].equity,
+            flows=sum((row.flow for row in snapshots), Decimal(0)),
+            pnl=sum((row.pnl for row in snapshots), Decimal(0)),
+            twr=_measure(chained_return(float(index[0]), float(index[-1]))),
+            mwr=_measure(rates.period),
+            mwr_annual=_measure(rates.annual),
+            drawdown=DrawdownView.of(fall, days),
+            points=_points(snapshots, fall),
+        )
+
+
+def _points(snapshots: Sequence[Any], fall: Drawdown | Unavailable) -> list[PerformancePoint]:
+    below = [None] * len(snapshots) if isinstance(fall, Unavailable) else fall.series[1:].tolist()
+    return [
+        PerformancePoint(
+            as_of=row.as_of,
+            revision=row.revision,
+            equity=row.equity,
+            flow=row.flow,
+            twr_index=row.twr_index,
+            drawdown=depth,
+        )
+        for row, depth in zip(snapshots, below, strict=True)
+    ]
+
+
+def _cash_flows(opening: Decimal, snapshots: Sequence[Any]) -> FloatArray:
+    """Return what the investor put in (negative) and got out, the closing equity included, one amount a close.
+
+    A session's flow is capital from its open on: it is dated at the close before, as the daily return has it.
+    """
+    amounts = np.zeros(len(snapshots) + 1)
+    amounts[:-1] = [-float(row.flow) for row in snapshots]
+    amounts[0] -= float(opening)
+    amounts[-1] += float(snapshots[-1].equity)
+    return amounts
+
+
+def _opening_index(before: Any | None) -> float:
+    return 1.0 if before is None else _number(before.twr_index)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _measure(found: float | Unavailable) -> Measure:
+    if isinstance(found, Unavailable):
+        return Measure(reason=found.reason, detail=found.detail)
+    return Measure(value=found)

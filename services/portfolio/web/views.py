@@ -1,0 +1,188 @@
+"""What people read: portfolios, positions, snapshots and position values, each number a value or a reason."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.portfolio.core.portfolios import Portfolio
+from services.portfolio.core.positions import Position, PositionType
+from services.portfolio.storage.edit_repository import StoredFlow
+from services.portfolio.storage.snapshot_repository import BEFORE_ALL, Slice
+from shared.clock import Clock
+from shared.contracts.event import Measure
+from shared.selection import SessionSelection
+
+
+class PortfolioView(BaseModel):
+    """A portfolio: its first session, and its equity at the close before."""
+
+    portfolio_id: UUID
+    name: str
+    opened_on: date
+    opening_equity: Decimal
+
+    @classmethod
+    def of(cls, portfolio: Portfolio) -> Self:
+        """Return the view of a stored portfolio."""
+        return cls(
+            portfolio_id=portfolio.portfolio_id,
+            name=portfolio.name,
+            opened_on=portfolio.opened_on,
+            opening_equity=portfolio.opening_equity,
+        )
+
+
+class PositionView(BaseModel):
+    """A position as it was entered."""
+
+    position_id: UUID
+    symbol: str
+    kind: PositionType
+    quantity: Decimal
+    entry_date: date
+    entry_price: Decimal
+    exits: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, position: Position) -> Self:
+        """Return the view of a stored position."""
+        terms = position.terms
+        return cls(
+            position_id=position.position_id,
+            symbol=terms.symbol,
+            kind=terms.kind,
+            quantity=terms.quantity,
+            entry_date=terms.entry_date,
+            entry_price=terms.entry_price,
+            exits=[{"on": entry.on, "price": entry.price, "quantity": entry.quantity} for entry in terms.exits],
+        )
+
+
+class SnapshotView(BaseModel):
+    """A portfolio at the end of a session; `equity = previous equity + pnl + flow`, `cash = equity - net`."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    known_at: datetime
+    digest: str
+    code_version: int
+    equity: Decimal
+    pnl: Decimal
+    flow: Decimal
+    cash: Decimal
+    long_value: Decimal
+    short_value: Decimal
+    gross: Decimal
+    net: Decimal
+    exit_pnl: Decimal
+    realised_pnl: Decimal
+    dividends: Decimal
+    positions: int
+    long_positions: int
+    short_positions: int
+    stale_positions: int
+    at_cost_positions: int
+    daily_return: Measure
+    twr_index: Measure
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the view of a stored snapshot."""
+        columns = dict(row._mapping)
+        for name in ("daily_return", "twr_index"):
+            columns[name] = Measure(
+                value=columns[name], reason=columns[f"{name}_reason"], detail=columns[f"{name}_detail"]
+            )
+        return cls.model_validate({name: columns[name] for name in cls.model_fields})
+
+
+class PositionValueView(BaseModel):
+    """What a position was worth and earned on a session, and where its mark comes from.
+
+    `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), COST (never priced) or EXIT. `exposure`
+    is the market value, of an option delta x quantity x 100 x the close of its `underlying`; `assumed_volatility` is
+    the realised one that stands in for the implied one. Without a delta an option's exposure is its market value.
+    """
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    position_id: UUID
+    symbol: str
+    sector: str
+    quantity: float
+    mark: float
+    mark_source: str
+    mark_age: int
+    market_value: Decimal
+    cost: Decimal
+    unrealised_pnl: Decimal
+    pnl: Decimal
+    exit_pnl: Decimal
+    realised_pnl: Decimal
+    dividends: Decimal
+    oversold: bool
+    exposure: Decimal
+    underlying: str | None
+    delta: Measure | None
+    assumed_volatility: float | None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the view of a stored value."""
+        delta = Measure(value=row.delta, reason=row.delta_reason, detail=row.delta_detail)
+        return cls.model_validate(
+            {
+                **row._mapping,
+                "unrealised_pnl": row.market_value - row.cost,
+                "delta": None if row.underlying is None else delta,
+                "assumed_volatility": row.volatility,
+            }
+        )
+
+
+class FlowView(BaseModel):
+    """Money paid in (positive) or taken out (negative)."""
+
+    flow_id: UUID
+    on: date
+    amount: Decimal
+
+    @classmethod
+    def of(cls, stored: StoredFlow) -> Self:
+        """Return the view of a stored flow."""
+        return cls(flow_id=stored.flow_id, on=stored.flow.on, amount=stored.flow.amount)
+
+
+class EditView(BaseModel):
+    """A correction of what was entered: null for what was added or taken away."""
+
+    kind: str
+    subject_id: UUID
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    edited_at: datetime
+
+
+class Selection(SessionSelection):
+    """Which snapshots to list, and where the page begins."""
+
+    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
+    after_portfolio_id: UUID = BEFORE_ALL
+    limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
+
+    def slice(self, clock: Clock) -> Slice:
+        """Return the selection for the repository."""
+        return Slice(
+            portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
+            first=self.first,
+            last=self.until(clock),
+            known_at=self.known_at,
+            limit=self.limit,
+            after_as_of=self.after_as_of,
+            after_portfolio_id=self.after_portfolio_id,
+        )

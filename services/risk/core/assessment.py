@@ -1,0 +1,104 @@
+"""The assessment of the books of a shard at one session: what it takes and what it gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from services.risk.core.books import Books
+from services.risk.core.digest import benchmark_digest, factor_digest, portfolio_digests, symbol_digests
+from services.risk.core.diversification import Diversifications
+from services.risk.core.exposures import FactorExposures
+from services.risk.core.factor_model import Decomposition
+from services.risk.core.factor_moves import FactorMoves, factor_moves
+from services.risk.core.measures import MEASURES, Measured
+from services.risk.core.risk_inputs import RiskInputs
+from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
+from services.risk.core.stress import StressResults
+from shared.unavailable import FloatArray, Quantities
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBooks:
+    """The books of some portfolios as of a session; `books` points into `portfolio_ids` and `symbols`."""
+
+    as_of: date
+    portfolio_ids: tuple[UUID, ...]
+    symbols: tuple[str, ...]
+    books: Books
+
+
+@dataclass(frozen=True, slots=True)
+class FactorHistory:
+    """What is known of the risk factors at a session, the same for every portfolio.
+
+    `proxies` has a ticker or None per risk factor, `returns` (n_factors, RETURN_SESSIONS) their total returns,
+    `episodes` those over the historical replays, (n_factors,) by scenario id.
+    """
+
+    proxies: tuple[str | None, ...]
+    returns: FloatArray
+    episodes: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentInputs:
+    """The books and what is known of their symbols and of the factors.
+
+    `betas` (n_symbols, n_factors), `sectors` one a symbol, `returns` (n_symbols, RETURN_SESSIONS).
+    """
+
+    held: HeldBooks
+    betas: Quantities
+    sectors: tuple[str, ...]
+    returns: FloatArray
+    factors: FactorHistory
+    benchmark: Benchmark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The results of all portfolios; `measures` by name, `digests` of the inputs one a portfolio.
+
+    `moves` are those of the session, with the digest of what they were made of.
+    """
+
+    held: HeldBooks
+    digests: tuple[bytes, ...]
+    proxies: tuple[str | None, ...]
+    moves: FactorMoves
+    moves_digest: bytes
+    factors: FactorExposures
+    sectors: SectorExposures
+    benchmark: Benchmark | None
+    active_sectors: ActiveSectors
+    measures: dict[str, Measured]
+    stress: StressResults
+    diversification: Diversifications
+    decomposition: Decomposition
+
+
+def assess(inputs: AssessmentInputs) -> Assessment:
+    """Return exposures, every line of the table of measures, stress, correlations and contributions."""
+    books, history = inputs.held.books, inputs.factors
+    moves_digest = factor_digest(history.proxies, history.returns, history.episodes)
+    moves = factor_moves(history.returns, history.proxies, episodes=history.episodes)
+    risk = RiskInputs(
+        books, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves, benchmark=inputs.benchmark
+    )
+    symbols = symbol_digests(inputs.held.symbols, betas=inputs.betas, sectors=inputs.sectors, returns=inputs.returns)
+    return Assessment(
+        held=inputs.held,
+        digests=portfolio_digests(books, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),
+        proxies=history.proxies,
+        moves=moves,
+        moves_digest=moves_digest,
+        factors=risk.exposures,
+        sectors=risk.sector_exposures,
+        benchmark=inputs.benchmark,
+        active_sectors=risk.active_sectors,
+        measures={measure.name: measure.compute(risk) for measure in MEASURES},
+        stress=risk.stress,
+        diversification=risk.diversification,
+        decomposition=risk.decomposition,
+    )

@@ -1,0 +1,52 @@
+"""From an assessment to the headlines that are announced."""
+
+from collections.abc import Sequence
+
+from services.risk.core.assessment import Assessment
+from shared.contracts.event import Event, Failure, Measure
+from shared.contracts.portfolio import PortfoliosValued
+from shared.contracts.risk import Headline, PortfoliosAssessed, RiskDue
+from shared.conventions import FACTORS, MARKET_BETA
+from shared.db.unit_of_work import UnitOfWork
+from shared.unavailable import Quantities, Unavailable
+
+_MARKET = FACTORS.index(MARKET_BETA)
+
+
+def headlines(assessment: Assessment) -> list[Headline]:
+    """Return the risk of each portfolio in a few numbers."""
+    factors, measures = assessment.factors, assessment.measures
+    return [
+        Headline(
+            portfolio_id=portfolio_id,
+            as_of=assessment.held.as_of,
+            market_beta=_measure(factors.beta, (index, _MARKET)),
+            market_beta_coverage=_measure(factors.coverage, (index, _MARKET)).value,
+            volatility_63d=_measure(measures["volatility_63d"].values, (index,)),
+            effective_positions=_measure(measures["effective_positions"].values, (index,)),
+        )
+        for index, portfolio_id in enumerate(assessment.held.portfolio_ids)
+    ]
+
+
+def _measure(quantities: Quantities, at: tuple[int, ...]) -> Measure:
+    found = quantities.at(at)
+    if isinstance(found, Unavailable):
+        return Measure(reason=found.reason, detail=found.detail)
+    return Measure(value=found)
+
+
+async def report_failed_books(event: PortfoliosValued, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the portfolios of this part have no books here and will not be assessed."""
+    _announce(event, event.subject_names(), failure, uow)
+
+
+async def report_failed_assessment(event: RiskDue, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the portfolios of this shard have no risk."""
+    _announce(event, [str(portfolio_id) for portfolio_id in event.portfolio_ids], failure, uow)
+
+
+def _announce(event: Event, portfolio_ids: Sequence[str], failure: Failure, uow: UnitOfWork) -> None:
+    # A part without portfolios can fail too, and must not pass for one that went well.
+    failures = tuple(failure.model_copy(update={"subject": subject}) for subject in portfolio_ids) or (failure,)
+    uow.emit(PortfoliosAssessed(run=event.run, part=event.part, failures=failures))

@@ -1,0 +1,85 @@
+"""What an assessment needs, loaded session by session."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+
+from services.risk.core.assessment import AssessmentInputs, FactorHistory, HeldBooks
+from services.risk.core.risk_inputs import PRICE_SESSIONS, RETURN_SESSIONS
+from services.risk.core.scenarios import SCENARIOS
+from services.risk.storage.repository import RiskRepository
+from shared.contracts.run import Run
+from shared.conventions import RISK_FACTORS
+from shared.factor_set import FactorSet
+from shared.prices.panel import PricePanel
+from shared.returns import simple_returns
+from shared.unavailable import FloatArray
+
+# What sectors are compared with, where it has been loaded.
+BENCHMARK: Final = "SP500"
+
+
+@dataclass(frozen=True, slots=True)
+class InputLoader:
+    """Reads what is stored here, the prices from the panel."""
+
+    repository: RiskRepository
+    panel: PricePanel
+    factor_set: FactorSet
+
+    async def sessions_of(self, run: Run, portfolio_ids: Sequence[UUID]) -> list[date]:
+        """Return the sessions to assess on which any of the portfolios has a book, oldest first.
+
+        Those of the run, those whose books it has revised, and those that corrections have touched since they were
+        assessed.
+        """
+        own = await self.repository.list_sessions(portfolio_ids, run)
+        touched = await self.repository.take_touched(portfolio_ids)
+        # After the corrections are seen: their prices were stored before them.
+        await self.panel.refresh()
+        return sorted(touched.union(own))
+
+    async def of_one(self, portfolio_id: UUID, as_of: date) -> AssessmentInputs:
+        """Return the inputs of one portfolio at one session."""
+        await self.panel.refresh()
+        return await self.of_session([portfolio_id], as_of)
+
+    async def of_session(self, portfolio_ids: Sequence[UUID], as_of: date) -> AssessmentInputs:
+        """Return the inputs of one session; the panel has to be fresh."""
+        held: HeldBooks = await self.repository.load_books(portfolio_ids, as_of)
+        return AssessmentInputs(
+            held=held,
+            betas=await self.repository.load_betas(held.symbols, as_of),
+            sectors=await self.repository.load_sectors(held.symbols),
+            returns=self._returns(held.symbols, as_of),
+            factors=self._factors(as_of),
+            benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
+        )
+
+    def _factors(self, as_of: date) -> FactorHistory:
+        proxies = tuple(self.factor_set.proxy(factor) for factor in RISK_FACTORS)
+        tickers = [proxy or "" for proxy in proxies]
+        return FactorHistory(proxies, self._returns(tickers, as_of), self._episodes(tickers, as_of))
+
+    def _returns(self, symbols: Sequence[str], as_of: date) -> FloatArray:
+        prices = self.panel.window(symbols, last=as_of, sessions=PRICE_SESSIONS)
+        returns = simple_returns(prices.adjusted).T
+        # Near the beginning of the calendar there are fewer sessions: nobody has a return before it.
+        short = RETURN_SESSIONS - returns.shape[1]
+        return np.ascontiguousarray(np.pad(returns, ((0, 0), (short, 0)), constant_values=np.nan))
+
+    def _episodes(self, tickers: Sequence[str], as_of: date) -> dict[str, FloatArray]:
+        """Return the realised returns of the replays that had ended by the session and of which anything is known."""
+        found = {}
+        for scenario in SCENARIOS:
+            if scenario.episode is None or scenario.episode[1] > as_of:
+                continue
+            first, last = (self.panel.window(tickers, last=day, sessions=1).adjusted[-1] for day in scenario.episode)
+            realised = last / first - 1.0
+            if np.isfinite(realised).any():
+                found[scenario.scenario_id] = realised
+        return found

@@ -1,0 +1,335 @@
+"""The SQL of risk: replicas of profiles, betas and books, and the assessments."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.risk.core.assessment import Assessment, HeldBooks
+from services.risk.core.books import Books
+from services.risk.core.sectors import Benchmark
+from services.risk.storage.rows import (
+    Written,
+    active_columns,
+    assessment_columns,
+    contribution_columns,
+    correlation_columns,
+    factor_columns,
+    measure_columns,
+    moves_columns,
+    sector_columns,
+    stress_columns,
+)
+from shared.contracts.market_data import Profile
+from shared.contracts.portfolio import Book
+from shared.contracts.run import Run
+from shared.conventions import FACTORS
+from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
+from shared.sectors import sector_name
+from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable, nullable
+
+_STORE_BOOKS = """
+    INSERT INTO books AS b (portfolio_id, as_of, revision, run_id, equity, symbols, exposures)
+    SELECT portfolio_id, as_of, revision, run_id, equity, symbols, exposures FROM {staging} ORDER BY portfolio_id, as_of
+    ON CONFLICT (portfolio_id, as_of) DO UPDATE SET
+        revision = excluded.revision, run_id = excluded.run_id, equity = excluded.equity,
+        symbols = excluded.symbols, exposures = excluded.exposures
+    WHERE b.revision < excluded.revision
+"""
+_LOAD_BOOKS = sa.text(
+    """
+    SELECT portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures FROM books
+    WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = :as_of ORDER BY portfolio_id
+    """
+)
+_LIST_SESSIONS = sa.text(
+    """
+    SELECT DISTINCT as_of FROM books WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[]))
+      AND (as_of BETWEEN :first AND :last OR run_id = :run_id) ORDER BY as_of
+    """
+)
+# A symbol of null stands for a proxy: whatever looks at the factors sees its prices, and that is every book.
+_TOUCH_BOOKS = sa.text(
+    """
+    INSERT INTO touched_books (portfolio_id, as_of, run_id)
+    SELECT DISTINCT portfolio_id, as_of, CAST(:run_id AS uuid)
+    FROM books b JOIN unnest(CAST(:symbols AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]))
+            AS c (symbol, first, last)
+        ON as_of BETWEEN c.first AND c.last AND (c.symbol IS NULL OR c.symbol = ANY(b.symbols))
+    ON CONFLICT DO NOTHING
+    """
+)
+_TAKE_TOUCHED = sa.text(
+    "DELETE FROM touched_books WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) RETURNING as_of"
+)
+_LOAD_BETAS = sa.text(
+    "SELECT symbol, betas, reasons, details FROM betas WHERE symbol = ANY(CAST(:symbols AS text[])) AND as_of = :as_of"
+)
+_LOAD_SECTORS = sa.text("SELECT symbol, sector, is_etf FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
+# The revisions of which only the head is there yet.
+_NEW_REVISIONS = sa.text(
+    """
+    SELECT portfolio_id, revision FROM assessments
+    WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = :as_of
+      AND NOT EXISTS (
+        SELECT FROM portfolio_factors f
+        WHERE (f.portfolio_id, f.as_of, f.revision)
+            = (assessments.portfolio_id, assessments.as_of, assessments.revision)
+      )
+    """
+)
+_LIST = sa.text(
+    """
+    SELECT DISTINCT ON (as_of, portfolio_id) portfolio_id, as_of, revision, known_at, equity, digest, code_version
+    FROM assessments
+    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_portfolio_id)
+      AND (CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])))
+      AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+    ORDER BY as_of, portfolio_id, revision DESC LIMIT :limit
+    """
+)
+_FIND_LAST = sa.text(
+    """
+    SELECT portfolio_id, as_of, revision, known_at, equity, digest, code_version FROM assessments
+    WHERE portfolio_id = :portfolio_id AND as_of <= :until
+      AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+    ORDER BY as_of DESC, revision DESC LIMIT 1
+    """
+)
+_ROWS_OF = """
+    SELECT {table}.* FROM {table} JOIN unnest(
+        CAST(:portfolio_ids AS uuid[]), CAST(:as_ofs AS date[]), CAST(:revisions AS integer[])
+    ) AS wanted (portfolio_id, as_of, revision) USING (portfolio_id, as_of, revision)
+    ORDER BY as_of, portfolio_id{order}
+"""
+_FIND_BENCHMARK = sa.text(
+    "SELECT * FROM benchmarks WHERE benchmark = :name AND as_of <= :as_of ORDER BY as_of DESC LIMIT 1"
+)
+_FIND_MOVES = sa.text("SELECT * FROM factor_moves WHERE as_of = :as_of AND digest = :digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which assessments to read, as known at an instant, and where the page begins: after a session and portfolio.
+
+    `limit` counts portfolios.
+    """
+
+    portfolio_ids: tuple[UUID, ...] | None
+    first: date
+    last: date
+    known_at: datetime | None
+    limit: int
+    after_as_of: date
+    after_portfolio_id: UUID
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the query."""
+        return {**asdict(self), "portfolio_ids": None if self.portfolio_ids is None else list(self.portfolio_ids)}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAssessments:
+    """Revisions of assessments and the rows that belong to them, by as_of and portfolio."""
+
+    heads: Sequence[Any]
+    factors: Sequence[Any]
+    sectors: Sequence[Any]
+    measures: Sequence[Any]
+
+
+class RiskRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_profiles(self, profiles: Sequence[Profile]) -> None:
+        """Keep what tells the sector of a symbol."""
+        columns: Columns = {
+            "symbol": [profile.symbol for profile in profiles],
+            "sector": [profile.sector for profile in profiles],
+            "is_etf": [profile.is_etf for profile in profiles],
+        }
+        await upsert(self._connection, "profiles", columns, key=("symbol",))
+
+    async def store_betas(self, symbols: Sequence[str], as_of: date, betas: Quantities) -> None:
+        """Keep the betas of the symbols as of a session, (n_symbols, n_factors)."""
+        whys: list[list[Unavailable | None]] = betas.unavailable.tolist()
+        columns: Columns = {
+            "symbol": list(symbols),
+            "as_of": [as_of] * len(symbols),
+            "betas": nullable(betas.values),
+            "reasons": [[None if why is None else why.reason.value for why in row] for row in whys],
+            "details": [[None if why is None else why.detail for why in row] for row in whys],
+        }
+        await upsert(self._connection, "betas", columns, key=("symbol", "as_of"))
+
+    async def store_books(self, books: Sequence[Book], *, run_id: UUID) -> None:
+        """Keep the books; an older revision does not replace a newer one."""
+        if not books:
+            return
+        columns: Columns = {
+            "portfolio_id": [book.portfolio_id for book in books],
+            "as_of": [book.as_of for book in books],
+            "revision": [book.revision for book in books],
+            "run_id": [run_id] * len(books),
+            "equity": [book.equity for book in books],
+            "symbols": [book.symbols for book in books],
+            "exposures": [book.exposures for book in books],
+        }
+        staging = await stage(self._connection, "books", columns)
+        await self._connection.execute(sa.text(_STORE_BOOKS.format(staging=staging)))
+
+    async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
+        """Return the sessions to assess: those of the run, and those whose books the run has revised."""
+        wanted = {
+            "portfolio_ids": list(portfolio_ids),
+            "first": run.first_session,
+            "last": run.last_session,
+            "run_id": run.run_id,
+        }
+        return tuple((await self._connection.execute(_LIST_SESSIONS, wanted)).scalars())
+
+    async def touch_books(self, corrected: Sequence[tuple[str | None, date, date]], run: Run) -> None:
+        """Remember the books in these (symbol or None for all, first, last), to be assessed again."""
+        symbols, firsts, lasts = zip(*corrected, strict=True)
+        parameters = {
+            "run_id": run.run_id,
+            "symbols": list(symbols),
+            "firsts": list(firsts),
+            "lasts": list(lasts),
+        }
+        await self._connection.execute(_TOUCH_BOOKS, parameters)
+
+    async def take_touched(self, portfolio_ids: Sequence[UUID]) -> set[date]:
+        """Return the sessions on which a correction has touched a book of these, and forget them with the commit."""
+        return set((await self._connection.execute(_TAKE_TOUCHED, {"portfolio_ids": list(portfolio_ids)})).scalars())
+
+    async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> HeldBooks:
+        """Return the books as of exactly this session of those portfolios that have one, in cents."""
+        rows = (
+            await self._connection.execute(_LOAD_BOOKS, {"portfolio_ids": list(portfolio_ids), "as_of": as_of})
+        ).all()
+        positions = list(chain.from_iterable(row.symbols for row in rows))
+        symbols = sorted(set(positions))
+        index = {symbol: number for number, symbol in enumerate(symbols)}
+        exposures = np.fromiter(chain.from_iterable(row.exposures for row in rows), dtype=np.float64)
+        books = Books.of(
+            np.repeat(np.arange(len(rows)), [len(row.symbols) for row in rows]),
+            np.fromiter(map(index.__getitem__, positions), dtype=np.int64, count=len(positions)),
+            exposure=np.rint(exposures * 100).astype(np.int64),
+            equity=np.array([row.cents for row in rows], dtype=np.int64),
+            names=symbols,
+        )
+        return HeldBooks(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), books)
+
+    async def load_betas(self, symbols: Sequence[str], as_of: date) -> Quantities:
+        """Return the betas as of exactly this session, (n_symbols, n_factors)."""
+        absent = Unavailable(Reason.MISSING_DATA, f"no betas as of {as_of}")
+        betas = Quantities.unavailable_everywhere((len(symbols), len(FACTORS)), absent)
+        index = {symbol: number for number, symbol in enumerate(symbols)}
+        rows = (await self._connection.execute(_LOAD_BETAS, {"symbols": list(symbols), "as_of": as_of})).all()
+        if rows:
+            at = [index[row.symbol] for row in rows]
+            betas.values[at] = np.array([row.betas for row in rows], dtype=np.float64)
+            betas.unavailable[at] = _unavailable(rows)
+        return betas
+
+    async def load_sectors(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Return the sector under which each symbol is reported."""
+        rows = await self._connection.execute(_LOAD_SECTORS, {"symbols": list(symbols)})
+        sectors = {row.symbol: sector_name(row.sector, is_etf=row.is_etf) for row in rows}
+        unknown = sector_name(None, is_etf=None)
+        return tuple(sectors.get(symbol, unknown) for symbol in symbols)
+
+    async def store_benchmark(self, benchmark: Benchmark) -> None:
+        """Keep the sector weights of a benchmark as of a day, in the place of those it had."""
+        columns: Columns = {
+            "benchmark": [benchmark.name],
+            "as_of": [benchmark.as_of],
+            "sectors": [list(benchmark.weights)],
+            "weights": [list(benchmark.weights.values())],
+        }
+        await upsert(self._connection, "benchmarks", columns, key=("benchmark", "as_of"))
+
+    async def find_benchmark(self, name: str, as_of: date) -> Benchmark | None:
+        """Return the newest weights of a benchmark that are not after a session."""
+        row = (await self._connection.execute(_FIND_BENCHMARK, {"name": name, "as_of": as_of})).one_or_none()
+        return None if row is None else Benchmark(name, row.as_of, dict(zip(row.sectors, row.weights, strict=True)))
+
+    async def store_assessment(self, assessment: Assessment, run_id: UUID) -> int:
+        """Write a new revision of each portfolio whose inputs have changed; return how many."""
+        head = assessment_columns(assessment, run_id)
+        count = await append_revisions(self._connection, "assessments", head, key=("portfolio_id", "as_of"))
+        if not count:
+            return 0
+        held = assessment.held
+        wanted = {"portfolio_ids": list(held.portfolio_ids), "as_of": held.as_of}
+        rows = await self._connection.execute(_NEW_REVISIONS, wanted)
+        written = Written.of(assessment, {row.portfolio_id: row.revision for row in rows})
+        await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_sectors", sector_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_measures", measure_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_active_sectors", active_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_stress", stress_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_correlations", correlation_columns(assessment, written))
+        await copy_in(self._connection, "portfolio_contributions", contribution_columns(assessment, written))
+        await upsert(self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), compare=())
+        return count
+
+    async def list_assessments(self, wanted: Slice) -> StoredAssessments:
+        """Return a page of assessments, the newest revision (known at that time) of each, by as_of and portfolio."""
+        heads = (await self._connection.execute(_LIST, wanted.parameters())).all()
+        return await self._with_rows(heads)
+
+    async def find_last_assessment(
+        self, portfolio_id: UUID, *, until: date, known_at: datetime | None
+    ) -> StoredAssessments | None:
+        """Return the assessment of the newest session that is not after a date, as known at that time."""
+        head = await self.find_head(portfolio_id, until=until, known_at=known_at)
+        return None if head is None else await self._with_rows([head])
+
+    async def _with_rows(self, heads: Sequence[Any]) -> StoredAssessments:
+        return StoredAssessments(
+            heads=heads,
+            factors=await self.load_rows(heads, "portfolio_factors", order="factor"),
+            sectors=await self.load_rows(heads, "portfolio_sectors", order="sector"),
+            measures=await self.load_rows(heads, "portfolio_measures"),
+        )
+
+    async def find_head(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> Any | None:
+        """Return the head of the assessment of the newest session that is not after a date, as known at that time."""
+        parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
+        return (await self._connection.execute(_FIND_LAST, parameters)).one_or_none()
+
+    async def find_moves(self, as_of: date, digest: bytes) -> Any | None:
+        """Return the factor moves of a session."""
+        return (await self._connection.execute(_FIND_MOVES, {"as_of": as_of, "digest": digest})).one_or_none()
+
+    async def load_rows(self, heads: Sequence[Any], table: str, *, order: str | None = None) -> Sequence[Any]:
+        """Return the rows of a table that belong to these assessments, by as_of and portfolio."""
+        parameters = {
+            "portfolio_ids": [head.portfolio_id for head in heads],
+            "as_ofs": [head.as_of for head in heads],
+            "revisions": [head.revision for head in heads],
+        }
+        query = _ROWS_OF.format(table=table, order=f", {order}" if order else "")
+        return (await self._connection.execute(sa.text(query), parameters)).all()
+
+
+def _unavailable(rows: Sequence[Any]) -> ReasonArray:
+    known: dict[tuple[str, str], Unavailable] = {}
+    reasons: ReasonArray = np.full((len(rows), len(FACTORS)), None, dtype=object)
+    for index, row in enumerate(rows):
+        for factor, (reason, detail) in enumerate(zip(row.reasons, row.details, strict=True)):
+            if reason is not None:
+                why = known.setdefault((reason, detail), Unavailable(Reason(reason), detail))
+                reasons[index, factor] = why
+    return reasons

@@ -1,0 +1,267 @@
+"""How a stored number came about: its inputs, and the same number computed from them on the spot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from pydantic import BaseModel
+
+from services.risk.core.assessment import Assessment, AssessmentInputs
+from services.risk.core.measures import MEASURES
+from services.risk.core.risk_inputs import RETURN_SESSIONS
+from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.volatility import return_series
+from services.risk.web.views import Trail
+from shared.calendar import sessions_between, shift_session
+from shared.contracts.event import Measure
+from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
+from shared.prices.last_prices import LastPrice
+from shared.unavailable import FloatArray, Quantities, Unavailable
+
+_PROPAGATED: Final = ".propagated"
+_SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
+_COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]
+
+# A scenario's id is the name of its direct P&L.
+EXPLAINED: Final = (
+    *(measure.name for measure in MEASURES),
+    *FACTORS,
+    *_SCENARIO_IDS,
+    *(scenario + _PROPAGATED for scenario in _SCENARIO_IDS),
+)
+
+
+class HoldingInput(BaseModel):
+    """A holding: signed exposure in currency, over equity, what is known of its symbol, and its part in the number.
+
+    `betas` by factor; `returns` are those known of the last that an assessment looks at; `contribution` is null for
+    numbers that are no sums over holdings.
+    """
+
+    symbol: str
+    exposure: float
+    weight: float | None
+    sector: str
+    betas: dict[str, Measure]
+    returns: int
+    contribution: float | None
+
+
+class DatedReturn(BaseModel):
+    """What today's book would have returned on a session."""
+
+    session: date
+    value: float
+
+
+class FactorInput(BaseModel):
+    """A factor in a scenario: exposure in currency, its shock or the move that the shocks imply.
+
+    `counted` is the part of the move that the exposure is multiplied by: the shock in a direct P&L, in a propagated one
+    the market's move, a style's beside what the market explains of it, the rate's beside what the other shocks imply.
+    The contributions, one times the other, add up to the P&L; null where there is none.
+    """
+
+    factor: str
+    dollars: Measure
+    shock: float | None
+    move: float | None
+    counted: float | None
+    contribution: float | None
+
+
+class Explanation(Trail):
+    """A stored number, what it was made from, and the number that they make now.
+
+    `prices` are the last bars of the holdings' symbols.
+    `inputs_unchanged` tells whether the digest of what is stored here now is that of the stored number: then
+    `recomputed` is it to the bit. Otherwise something has been corrected since, and a later revision is due or there.
+    """
+
+    measure: str
+    stored: Measure
+    recomputed: Measure
+    inputs_unchanged: bool
+    agrees: bool
+    coverage: Measure
+    observations: int
+    window: int
+    equity: float
+    holdings: list[HoldingInput]
+    series: list[DatedReturn]
+    factors: list[FactorInput]
+    prices: list[LastPrice]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A number of one portfolio, with its coverage and what it looked at."""
+
+    value: Measure
+    coverage: Measure
+    observations: int = 0
+    window: int = 0
+
+
+def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: Any) -> Found | None:
+    """Return a number as it is stored: a measure, a factor's beta, or the P&L of a scenario."""
+    if name in measures.measures:
+        at = measures.measures.index(name)
+        return Found(
+            _stored(measures, "values", at),
+            _stored(measures, "coverages", at),
+            measures.observations[at],
+            measures.window_sessions[at],
+        )
+    scenario, kind = _scenario_of(name)
+    if stress is not None and scenario in stress.scenarios:
+        at = stress.scenarios.index(scenario)
+        return Found(_stored(stress, kind, at), _stored(stress, "coverages", at))
+    row = next((entry for entry in factors if entry.factor == name), None)
+    if row is None:
+        return None
+    coverage = Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail)
+    return Found(Measure(value=row.beta, reason=row.reason, detail=row.detail), coverage)
+
+
+def explain(
+    name: str,
+    head: Any,
+    stored: Found,
+    *,
+    inputs: AssessmentInputs,
+    assessment: Assessment,
+    prices: list[LastPrice],
+) -> Explanation:
+    """Return the explanation of a number of the one portfolio that was assessed."""
+    recomputed = _recomputed(name, assessment)
+    same = assessment.digests[0] == head.digest
+    return Explanation(
+        **Trail.fields_of(head),
+        measure=name,
+        stored=stored.value,
+        recomputed=recomputed.value,
+        inputs_unchanged=same,
+        agrees=recomputed.value == stored.value,
+        coverage=stored.coverage,
+        observations=stored.observations,
+        window=stored.window,
+        equity=float(head.equity),
+        holdings=_holdings(name, inputs, assessment),
+        series=_series(inputs, stored.window) if name in assessment.measures else [],
+        factors=_factors(name, assessment),
+        prices=prices,
+    )
+
+
+def _recomputed(name: str, assessment: Assessment) -> Found:
+    if name in assessment.measures:
+        found = assessment.measures[name]
+        return Found(_measure(found.values, 0), _measure(found.coverage, 0))
+    if name in FACTORS:
+        cell = 0, FACTORS.index(name)
+        return Found(_measure(assessment.factors.beta, cell), _measure(assessment.factors.coverage, cell))
+    scenario, kind = _scenario_of(name)
+    cell = 0, _SCENARIO_IDS.index(scenario)
+    return Found(_measure(getattr(assessment.stress, kind), cell), _measure(assessment.stress.coverage, cell))
+
+
+def _scenario_of(name: str) -> tuple[str, str]:
+    """Return the scenario whose P&L has this name, and its kind."""
+    return name.removesuffix(_PROPAGATED), "propagated" if name.endswith(_PROPAGATED) else "direct"
+
+
+def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[HoldingInput]:
+    books, equity = inputs.held.books, float(inputs.held.books.equity[0])
+    parts = _contributions(name, inputs, assessment)
+    return [
+        HoldingInput(
+            symbol=inputs.held.symbols[symbol],
+            exposure=net / 100.0,
+            weight=net / equity if equity > 0 else None,
+            sector=inputs.sectors[symbol],
+            betas={factor: _measure(inputs.betas, (symbol, column)) for column, factor in enumerate(FACTORS)},
+            returns=int(np.isfinite(inputs.returns[symbol]).sum()),
+            contribution=None if part is None or not np.isfinite(part) else float(part),
+        )
+        for symbol, net, part in zip(books.symbol.tolist(), books.net.tolist(), parts, strict=True)
+    ]
+
+
+def _contributions(name: str, inputs: AssessmentInputs, assessment: Assessment) -> Sequence[float | None]:
+    """Return what each holding adds to the number, None where it is no sum over holdings."""
+    books = inputs.held.books
+    if name in FACTORS and books.equity[0] > 0:
+        betas = inputs.betas.values[books.symbol, FACTORS.index(name)]
+        return list(books.net / books.equity[0] * betas)
+    if name == "model_volatility":
+        return list(assessment.decomposition.by_holding)
+    if _scenario_of(name)[0] in _SCENARIO_IDS:
+        betas = np.nan_to_num(inputs.betas.values[books.symbol][:, _COLUMNS])
+        counted = _counted(name, assessment)
+        if np.isnan(counted).all():
+            return [None] * books.symbol.size
+        return list(books.net / 100.0 * (betas * np.nan_to_num(counted)).sum(axis=1))
+    if name in {"net_leverage", "gross_leverage"} and books.equity[0] > 0:
+        return list((books.net if name == "net_leverage" else books.gross) / books.equity[0])
+    return [None] * books.symbol.size
+
+
+def _series(inputs: AssessmentInputs, window: int) -> list[DatedReturn]:
+    """Return the returns of today's book over the window of the number."""
+    if not 1 < window <= RETURN_SESSIONS:
+        return []
+    found = return_series(inputs.held.books, inputs.returns, window=window).values[0]
+    as_of = inputs.held.as_of
+    sessions = sessions_between(shift_session(as_of, 1 - window), as_of)
+    return [
+        DatedReturn(session=session, value=float(value))
+        for session, value in zip(sessions, found, strict=True)
+        if np.isfinite(value)
+    ]
+
+
+def _factors(name: str, assessment: Assessment) -> list[FactorInput]:
+    if _scenario_of(name)[0] not in _SCENARIO_IDS:
+        return []
+    row, counted = _SCENARIO_IDS.index(_scenario_of(name)[0]), _counted(name, assessment)
+    dollars = assessment.factors.dollars
+    return [
+        FactorInput(
+            factor=factor,
+            dollars=_measure(dollars, (0, column)),
+            shock=_finite(assessment.moves.shocks[row, place]),
+            move=_finite(assessment.moves.moves[row, place]),
+            counted=_finite(counted[place]),
+            contribution=_finite(dollars.values[0, column] * counted[place]),
+        )
+        for place, (factor, column) in enumerate(zip(RISK_FACTORS, _COLUMNS, strict=True))
+    ]
+
+
+def _counted(name: str, assessment: Assessment) -> FloatArray:
+    """Return by how much an exposure to each risk factor counts in the P&L of a scenario, NaN where it does not."""
+    scenario, kind = _scenario_of(name)
+    row = _SCENARIO_IDS.index(scenario)
+    if getattr(assessment.stress, kind).unavailable[0, row] is not None:
+        return np.full(len(RISK_FACTORS), np.nan)
+    sizes = assessment.moves.loadings[row] if kind == "propagated" else assessment.moves.shocks[row]
+    return np.where(sizes == 0, np.nan, sizes)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _stored(row: Any, name: str, at: int) -> Measure:
+    reason, detail = getattr(row, f"{name}_reasons")[at], getattr(row, f"{name}_details")[at]
+    return Measure(value=getattr(row, name)[at], reason=reason, detail=detail)
+
+
+def _measure(quantities: Quantities, at: int | tuple[int, ...]) -> Measure:
+    found = quantities.at(at)
+    if isinstance(found, Unavailable):
+        return Measure(reason=found.reason, detail=found.detail)
+    return Measure(value=found)

@@ -1,0 +1,209 @@
+"""risk over HTTP: factor exposures, sectors and measures by as_of, of one portfolio or of many."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.risk.core.assessment import assess
+from services.risk.storage.inputs import InputLoader
+from services.risk.storage.repository import RiskRepository, Slice
+from services.risk.web.bodies import BenchmarkBody, BenchmarkName, BenchmarkView, benchmark_of
+from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
+from services.risk.web.views import (
+    PortfolioActiveSectors,
+    PortfolioContributions,
+    PortfolioCorrelations,
+    PortfolioRisk,
+    PortfolioStress,
+    ScenarioView,
+    risk_views,
+    scenario_views,
+)
+from shared.clock import Clock
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.factor_set import FactorSet
+from shared.prices.last_prices import load_last_prices
+from shared.prices.panel import PricePanel
+from shared.problems import Problem
+from shared.selection import SessionSelection
+
+
+class Selection(SessionSelection):
+    """Which assessments to list, and where the page begins."""
+
+    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
+    after_portfolio_id: UUID = UUID(int=0)
+    limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
+
+    def slice(self, clock: Clock) -> Slice:
+        """Return the selection for the repository."""
+        return Slice(
+            portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
+            first=self.first,
+            last=self.until(clock),
+            known_at=self.known_at,
+            limit=self.limit,
+            after_as_of=self.after_as_of,
+            after_portfolio_id=self.after_portfolio_id,
+        )
+
+
+def build_router(
+    unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PricePanel, factor_set: FactorSet
+) -> APIRouter:
+    """Return the routes of risk."""
+    router = APIRouter()
+
+    @router.get("/risk/portfolios/{portfolio_id}")
+    async def get_portfolio_risk(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioRisk:
+        """Show the risk of a portfolio as of the newest session on or before `as_of`."""
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            stored = await RiskRepository(connection).find_last_assessment(portfolio_id, until=until, known_at=known_at)
+        if stored is None:
+            raise _not_assessed(portfolio_id, until, known_at)
+        return risk_views(stored)[0]
+
+    @router.get("/risk")
+    async def list_risk(selection: Annotated[Selection, Query()]) -> list[PortfolioRisk]:
+        """List risk by as_of and portfolio; page on with the last entry's as `after_as_of`, `after_portfolio_id`."""
+        async with unit_of_work.reading() as connection:
+            stored = await RiskRepository(connection).list_assessments(selection.slice(clock))
+        return await asyncio.to_thread(risk_views, stored)
+
+    _add_details(router, unit_of_work, clock)
+    _add_benchmarks(router, unit_of_work, clock)
+    _add_explanations(router, unit_of_work, clock, lambda connection: _loader(connection, panel, factor_set))
+    return router
+
+
+def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.get("/risk/scenarios")
+    async def list_scenarios() -> list[ScenarioView]:
+        """List the stress scenarios and their shocks."""
+        return scenario_views()
+
+    @router.get("/risk/portfolios/{portfolio_id}/stress")
+    async def get_portfolio_stress(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioStress:
+        """Show what the scenarios would do to a portfolio, directly and through the factors that move along."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _find_row(repository, head, "portfolio_stress")
+            moves = await repository.find_moves(head.as_of, row.moves_digest)
+        return PortfolioStress.of(head, row, moves)
+
+    @router.get("/risk/portfolios/{portfolio_id}/correlations")
+    async def get_portfolio_correlations(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioCorrelations:
+        """Show how the larger holdings of a portfolio move together, and its clusters."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _find_row(repository, head, "portfolio_correlations")
+            measures = await _find_row(repository, head, "portfolio_measures")
+        return PortfolioCorrelations.of(head, row, measures)
+
+    @router.get("/risk/portfolios/{portfolio_id}/contributions")
+    async def get_portfolio_contributions(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioContributions:
+        """Show whose the volatility of a portfolio is: which factors' and which holdings'."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _find_row(repository, head, "portfolio_contributions")
+            measures = await _find_row(repository, head, "portfolio_measures")
+        return PortfolioContributions.of(head, row, measures)
+
+
+def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.put("/risk/benchmarks/{name}")
+    async def load_benchmark(name: BenchmarkName, body: BenchmarkBody) -> BenchmarkView:
+        """Load the sector weights of a benchmark as of a day; what is assessed from then on is compared with them."""
+        benchmark = benchmark_of(name, body)
+        async with unit_of_work() as uow:
+            await RiskRepository(uow.connection).store_benchmark(benchmark)
+        return BenchmarkView.of(benchmark)
+
+    @router.get("/risk/benchmarks/{name}")
+    async def get_benchmark(name: BenchmarkName, as_of: date | None = None) -> BenchmarkView:
+        """Show the newest sector weights of a benchmark that are not after a day."""
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            found = await RiskRepository(connection).find_benchmark(name, until)
+        if found is None:
+            raise Problem(404, f"no weights of benchmark {name} on or before {until} are loaded")
+        return BenchmarkView.of(found)
+
+    @router.get("/risk/portfolios/{portfolio_id}/active-sectors")
+    async def get_active_sectors(
+        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> PortfolioActiveSectors:
+        """Show how far the sectors of a portfolio are from the benchmark's."""
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            return PortfolioActiveSectors.of(head, await _find_row(repository, head, "portfolio_active_sectors"))
+
+
+def _loader(connection: AsyncConnection, panel: PricePanel, factor_set: FactorSet) -> InputLoader:
+    return InputLoader(RiskRepository(connection), panel, factor_set)
+
+
+def _add_explanations(
+    router: APIRouter,
+    unit_of_work: UnitOfWorkFactory,
+    clock: Clock,
+    loader: Callable[[AsyncConnection], InputLoader],
+) -> None:
+    @router.get("/risk/portfolios/{portfolio_id}/explain/{measure}")
+    async def explain_measure(
+        portfolio_id: UUID, measure: str, as_of: date | None = None, known_at: AwareDatetime | None = None
+    ) -> Explanation:
+        """Show what a number was made from, and compute it again from that: a measure, a factor or a scenario."""
+        if measure not in EXPLAINED:
+            raise Problem(404, f"there is no number {measure!r}; there are {', '.join(EXPLAINED)}")
+        async with unit_of_work.reading() as connection:
+            repository = RiskRepository(connection)
+            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            measures = await _find_row(repository, head, "portfolio_measures")
+            stress = await repository.load_rows([head], "portfolio_stress")
+            factors = await repository.load_rows([head], "portfolio_factors")
+            stored = stored_number(measure, measures=measures, factors=factors, stress=stress[0] if stress else None)
+            if stored is None:
+                raise Problem(404, f"revision {head.revision} of {head.as_of} was made before there was {measure}")
+            inputs = await loader(connection).of_one(portfolio_id, head.as_of)
+            prices = await load_last_prices(connection, inputs.held.symbols, head.as_of)
+        assessment = await asyncio.to_thread(assess, inputs)
+        return explain(measure, head, stored, inputs=inputs, assessment=assessment, prices=prices)
+
+
+async def _find_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> Any:
+    head = await repository.find_head(portfolio_id, until=until, known_at=known_at)
+    if head is None:
+        raise _not_assessed(portfolio_id, until, known_at)
+    return head
+
+
+async def _find_row(repository: RiskRepository, head: Any, table: str) -> Any:
+    rows = await repository.load_rows([head], table)
+    if not rows:
+        raise Problem(404, f"the assessment of {head.as_of}, revision {head.revision}, was made before there was this")
+    return rows[0]
+
+
+def _not_assessed(portfolio_id: UUID, until: date, known_at: datetime | None) -> Problem:
+    known = "" if known_at is None else f", as known at {known_at.isoformat()}"
+    return Problem(404, f"portfolio {portfolio_id} has not been assessed on or before {until}{known}")

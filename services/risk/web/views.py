@@ -1,0 +1,390 @@
+"""What the API answers: stored rows as values or reasons."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+import numpy as np
+from pydantic import BaseModel
+
+from services.risk.core.measures import MEASURES
+from services.risk.core.scenarios import SCENARIOS
+from services.risk.storage.repository import StoredAssessments
+from shared.contracts.event import Measure
+from shared.unavailable import Reason
+
+View = TypeVar("View")
+
+_UNITS = {measure.name: measure.unit for measure in MEASURES}
+_NAMES = {scenario.scenario_id: scenario for scenario in SCENARIOS}
+
+
+class Trail(BaseModel):
+    """What an assessment was made of, and by which version of the code."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    known_at: datetime
+    digest: str
+    code_version: int
+
+    @classmethod
+    def fields_of(cls, head: Any) -> dict[str, Any]:
+        """Return the fields of the stored head."""
+        return {**{name: getattr(head, name) for name in Trail.model_fields}, "digest": head.digest.hex()}
+
+
+class FactorExposureView(BaseModel):
+    """The exposure to a factor: over equity, in currency a unit of factor return, and the part of gross it covers."""
+
+    factor: str
+    beta: Measure
+    dollars: Measure
+    coverage: Measure
+
+
+class SectorExposureView(BaseModel):
+    """The exposure to a sector, in currency and over equity."""
+
+    sector: str
+    net: Decimal
+    gross: Decimal
+    net_over_equity: Measure
+    gross_over_equity: Measure
+
+
+class MeasureView(BaseModel):
+    """A measure, or why there is none, and the part of gross exposure that it speaks for.
+
+    `window` are the sessions that it looks back on, 0 for the state as of the session, `observations` the returns used.
+    """
+
+    measure: str
+    value: Measure
+    coverage: Measure
+    unit: str
+    observations: int
+    window: int
+
+
+class PortfolioRisk(Trail):
+    """The risk of a portfolio as of a session."""
+
+    equity: Decimal
+    factors: list[FactorExposureView]
+    sectors: list[SectorExposureView]
+    measures: list[MeasureView]
+
+
+class FactorMoveView(BaseModel):
+    """What a scenario does to a factor: shocked, or moving along; `extrapolated` beyond anything in its history."""
+
+    factor: str
+    shock: float | None
+    move: float | None
+    extrapolated: bool
+
+
+class ScenarioResult(BaseModel):
+    """What a scenario does to a portfolio, in its currency.
+
+    `basis`: hypothetical, or for a historical replay realised (the factors' own returns) or tabulated. `beyond_gross`:
+    the loss exceeds the gross exposure; losses are not clipped.
+    """
+
+    scenario: str
+    name: str
+    category: str
+    severity: str
+    basis: str
+    direct: Measure
+    propagated: Measure
+    coverage: Measure
+    beyond_gross: bool
+    moves: list[FactorMoveView]
+
+
+class PortfolioStress(Trail):
+    """The scenarios of a portfolio as of a session, and how the factors that have every return are correlated."""
+
+    equity: Decimal
+    scenarios: list[ScenarioResult]
+    correlated_factors: list[str]
+    factor_correlations: list[list[float | None]]
+
+    @classmethod
+    def of(cls, head: Any, row: Any, moves: Any) -> Self:
+        """Return the view of a stored row and the factor moves behind it."""
+        return cls(
+            **Trail.fields_of(head),
+            equity=head.equity,
+            scenarios=list(_scenarios(row, moves)),
+            correlated_factors=moves.correlated,
+            factor_correlations=square(moves.correlated, moves.correlations),
+        )
+
+
+class ClusterView(BaseModel):
+    """Holdings that move together, under the sector with the largest exposure among them."""
+
+    name: str
+    symbols: list[str]
+
+
+class PortfolioCorrelations(Trail):
+    """Correlations of a portfolio's larger holdings; null for a pair with too few common sessions.
+
+    `clip` is the largest change by which the matrix had to be repaired, 0 if none; `coverage` the part of gross
+    exposure that the complete part speaks for, `window` the sessions that it looks back on, 0 where there is none.
+    """
+
+    coverage: Measure
+    window: int
+    symbols: list[str]
+    matrix: list[list[float | None]]
+    clip: float
+    missing_pairs: int
+    clusters: list[ClusterView]
+
+    @classmethod
+    def of(cls, head: Any, row: Any, measures: Any) -> Self:
+        """Return the view of a stored row and the measures stored with it."""
+        bets = _named(measures, "effective_bets")
+        return cls(
+            **Trail.fields_of(head),
+            coverage=bets.coverage,
+            window=bets.window,
+            symbols=row.symbols,
+            matrix=square(row.symbols, row.correlations),
+            clip=row.clip,
+            missing_pairs=row.missing_pairs,
+            clusters=[
+                ClusterView(
+                    name=name,
+                    symbols=[s for s, cluster in zip(row.symbols, row.clusters, strict=True) if cluster == number],
+                )
+                for number, name in enumerate(row.cluster_names)
+            ],
+        )
+
+
+class FactorContribution(BaseModel):
+    """What a factor adds to the volatility; null without a proxy."""
+
+    factor: str
+    contribution: float | None
+
+
+class HoldingContribution(BaseModel):
+    """What a holding adds to the volatility, and what a unit more of its weight would; null outside the model."""
+
+    symbol: str
+    weight: float | None
+    contribution: float | None
+    marginal: float | None
+
+
+class PortfolioContributions(Trail):
+    """Whose the volatility of a portfolio is: factors and `specific` add up to it, and so do the holdings.
+
+    `observations` are the fewest returns behind a residual variance, of `window` sessions.
+    """
+
+    volatility: Measure
+    coverage: Measure
+    observations: int
+    window: int
+    factors: list[FactorContribution]
+    specific: float | None
+    holdings: list[HoldingContribution]
+
+    @classmethod
+    def of(cls, head: Any, row: Any, measures: Any) -> Self:
+        """Return the view of a stored row and the measures stored with it."""
+        total = _named(measures, "model_volatility")
+        return cls(
+            **Trail.fields_of(head),
+            volatility=total.value,
+            coverage=total.coverage,
+            observations=total.observations,
+            window=total.window,
+            factors=[
+                FactorContribution(factor=factor, contribution=part)
+                for factor, part in zip(row.factors, row.by_factor, strict=True)
+            ],
+            specific=row.by_specific,
+            holdings=[
+                HoldingContribution(symbol=symbol, weight=weight, contribution=part, marginal=marginal)
+                for symbol, weight, part, marginal in zip(
+                    row.symbols, row.weights, row.by_holding, row.marginal, strict=True
+                )
+            ],
+        )
+
+
+class ActiveSector(BaseModel):
+    """A sector against the benchmark: its weight there, and net exposure over equity less that; null for no sector."""
+
+    sector: str
+    benchmark_weight: float | None
+    active: float | None
+
+
+class PortfolioActiveSectors(Trail):
+    """The sectors of a portfolio against a benchmark, or why they cannot be compared."""
+
+    benchmark: str | None
+    benchmark_as_of: date | None
+    reason: Reason | None
+    detail: str | None
+    sectors: list[ActiveSector]
+
+    @classmethod
+    def of(cls, head: Any, row: Any) -> Self:
+        """Return the view of a stored row."""
+        return cls(
+            **Trail.fields_of(head),
+            benchmark=row.benchmark,
+            benchmark_as_of=row.benchmark_as_of,
+            reason=row.reason,
+            detail=row.detail,
+            sectors=[
+                ActiveSector(sector=sector, benchmark_weight=weight, active=active)
+                for sector, weight, active in zip(row.sectors, row.weights, row.active, strict=True)
+            ],
+        )
+
+
+class ScenarioView(BaseModel):
+    """A scenario: shocks are returns of the factors' proxies, of the rate a change of yield."""
+
+    scenario: str
+    name: str
+    category: str
+    severity: str
+    shocks: dict[str, float]
+    episode: tuple[date, date] | None
+
+
+def scenario_views() -> list[ScenarioView]:
+    """Return every scenario."""
+    return [
+        ScenarioView(
+            scenario=entry.scenario_id,
+            name=entry.name,
+            category=entry.category,
+            severity=entry.severity,
+            shocks=dict(entry.shocks),
+            episode=entry.episode,
+        )
+        for entry in SCENARIOS
+    ]
+
+
+def risk_views(stored: StoredAssessments) -> list[PortfolioRisk]:
+    """Return the risk of each stored assessment."""
+    factors = _by_assessment(stored.factors, _factor)
+    sectors = _by_assessment(stored.sectors, _sector)
+    measures = {(row.as_of, row.portfolio_id): measure_views(row) for row in stored.measures}
+    return [
+        PortfolioRisk(
+            **Trail.fields_of(head),
+            equity=head.equity,
+            factors=factors.get((head.as_of, head.portfolio_id), []),
+            sectors=sectors.get((head.as_of, head.portfolio_id), []),
+            measures=measures.get((head.as_of, head.portfolio_id), []),
+        )
+        for head in stored.heads
+    ]
+
+
+def measure_views(row: Any) -> list[MeasureView]:
+    """Return the measures of a stored row."""
+    values, coverages = _measures(row, "values"), _measures(row, "coverages")
+    columns = zip(row.measures, values, coverages, row.observations, row.window_sessions, strict=True)
+    return [
+        MeasureView(
+            measure=name,
+            value=value,
+            coverage=coverage,
+            unit=_UNITS.get(name, ""),
+            observations=observations,
+            window=window,
+        )
+        for name, value, coverage, observations, window in columns
+    ]
+
+
+def _named(row: Any, name: str) -> MeasureView:
+    return next(view for view in measure_views(row) if view.measure == name)
+
+
+def square(names: Sequence[str], above: Sequence[float | None]) -> list[list[float | None]]:
+    """Return the symmetric matrix with ones on its diagonal of which the part above is given row by row."""
+    matrix: list[list[float | None]] = [[1.0] * len(names) for _ in names]
+    for (row, column), value in zip(np.argwhere(np.triu(np.ones((len(names),) * 2), 1)).tolist(), above, strict=True):
+        matrix[row][column] = matrix[column][row] = value
+    return matrix
+
+
+def _scenarios(row: Any, moves: Any) -> Iterator[ScenarioResult]:
+    direct, propagated, coverage = (_measures(row, name) for name in ("direct", "propagated", "coverages"))
+    for index, scenario_id in enumerate(row.scenarios):
+        known = _NAMES.get(scenario_id)
+        place = moves.scenarios.index(scenario_id)
+        yield ScenarioResult(
+            scenario=scenario_id,
+            name=known.name if known else scenario_id,
+            category=known.category if known else "",
+            severity=known.severity if known else "",
+            basis=moves.basis[place],
+            direct=direct[index],
+            propagated=propagated[index],
+            coverage=coverage[index],
+            beyond_gross=row.beyond_gross[index],
+            moves=_moves(moves, place),
+        )
+
+
+def _moves(moves: Any, scenario: int) -> list[FactorMoveView]:
+    size = len(moves.factors)
+    cells = slice(scenario * size, (scenario + 1) * size)
+    columns = zip(moves.factors, moves.shocks[cells], moves.moves[cells], moves.extrapolated[cells], strict=True)
+    return [
+        FactorMoveView(factor=factor, shock=shock, move=move, extrapolated=extrapolated)
+        for factor, shock, move, extrapolated in columns
+    ]
+
+
+def _measures(row: Any, name: str) -> list[Measure]:
+    columns = (getattr(row, name), getattr(row, f"{name}_reasons"), getattr(row, f"{name}_details"))
+    return [Measure(value=value, reason=reason, detail=detail) for value, reason, detail in zip(*columns, strict=True)]
+
+
+def _by_assessment(rows: Sequence[Any], view: Callable[[Any], View]) -> dict[tuple[date, UUID], list[View]]:
+    grouped: dict[tuple[date, UUID], list[View]] = {}
+    for row in rows:
+        grouped.setdefault((row.as_of, row.portfolio_id), []).append(view(row))
+    return grouped
+
+
+def _factor(row: Any) -> FactorExposureView:
+    return FactorExposureView(
+        factor=row.factor,
+        beta=Measure(value=row.beta, reason=row.reason, detail=row.detail),
+        dollars=Measure(value=row.dollars, reason=row.reason, detail=row.detail),
+        coverage=Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail),
+    )
+
+
+def _sector(row: Any) -> SectorExposureView:
+    return SectorExposureView(
+        sector=row.sector,
+        net=row.net,
+        gross=row.gross,
+        net_over_equity=Measure(value=row.net_over_equity, reason=row.reason, detail=row.detail),
+        gross_over_equity=Measure(value=row.gross_over_equity, reason=row.reason, detail=row.detail),
+    )

@@ -1,0 +1,20 @@
+"""Close the runs whose deadline has passed, naming what never came."""
+
+from services.scheduler.core.ledger import missing_parts
+from services.scheduler.events import batch_completed
+from services.scheduler.storage.repository import SchedulerRepository
+from shared.contracts.event import Failure
+from shared.contracts.scheduler import RunStatus
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def close_overdue_runs(uow: UnitOfWork) -> None:
+    """Fail every active run that is past its deadline."""
+    repository = SchedulerRepository(uow.connection)
+    for stored in await repository.list_overdue_runs():
+        tallies = await repository.load_tallies(stored.run.run_id)
+        overdue = [Failure(subject=line, reason="DEADLINE", detail="did not arrive") for line in missing_parts(tallies)]
+
+        await repository.finish_run(stored.run.run_id, RunStatus.FAILED)
+
+        uow.emit(await batch_completed(stored, RunStatus.FAILED, tallies, repository, overdue=overdue))

@@ -1,0 +1,93 @@
+"""Open a run for the target session or a range, or join the one that is under way."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.repository import SchedulerRepository, scope_of
+from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before, shift_session
+from shared.contracts.run import ONLY_PART, Run, RunKind
+from shared.contracts.scheduler import BatchTriggered
+from shared.db.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What somebody asks for; what is None follows from the calendar and the ledger."""
+
+    kind: RunKind
+    first_session: date | None
+    last_session: date | None
+    symbols: tuple[str, ...] | None
+    portfolio_ids: tuple[UUID, ...] | None
+    requested_by: str
+
+
+class UnusableSession(ValueError):
+    """A date that cannot bound a run."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(reason)
+
+
+async def open_run(
+    request: RunRequest, uow: UnitOfWork, *, now: datetime, settings: SchedulerSettings
+) -> tuple[Run, bool]:
+    """Open a run and trigger it; return it and whether it is new.
+
+    Raises
+    ------
+    UnusableSession
+        If a bound is no session, lies in the future, or the bounds are in the wrong order.
+    """
+    repository = SchedulerRepository(uow.connection)
+    newest = last_closed_session(now)
+    last = request.last_session or newest
+    first = request.first_session or await _first_session(request, last, repository, settings)
+    _check_range(first, last, newest)
+
+    run = Run(
+        run_id=uuid4(),
+        kind=request.kind,
+        first_session=first,
+        last_session=last,
+        symbols=request.symbols,
+        portfolio_ids=request.portfolio_ids,
+        requested_by=request.requested_by,
+    )
+    scope = scope_of(run)
+
+    while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
+        active = await repository.find_active_run(run, scope=scope)
+        if active is not None:  # else it has ended meanwhile, and this request opens the next one
+            return active.run, False
+
+    uow.emit(BatchTriggered(run=run, part=ONLY_PART))
+    return run, True
+
+
+async def _first_session(
+    request: RunRequest, last: date, repository: SchedulerRepository, settings: SchedulerSettings
+) -> date:
+    # A nightly run begins where the last one ended, so a skipped night heals itself.
+    done = await repository.find_last_nightly_session() if request.kind is RunKind.NIGHTLY else None
+    if done is None or done >= last or request.symbols is not None or request.portfolio_ids is not None:
+        return last
+    return max(shift_session(done, 1), shift_session(last, 1 - settings.catch_up_sessions))
+
+
+def _check_range(first: date, last: date, newest: date) -> None:
+    # The last one first: a request that names only that one is told about it.
+    for field, day in (("last_session", last), ("first_session", first)):
+        if day > newest:
+            raise UnusableSession(field, f"must not be after the last closed session {newest}, was {day}")
+        if day < FIRST_SESSION:
+            raise UnusableSession(field, f"must be a session on or after {FIRST_SESSION}, was {day}")
+        if not is_session(day):
+            raise UnusableSession(
+                field, f"must be a session (the one before is {session_on_or_before(day)}), was {day}"
+            )
+    if first > last:
+        raise UnusableSession("first_session", f"must not be after last_session {last}, was {first}")

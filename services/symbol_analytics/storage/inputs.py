@@ -1,0 +1,58 @@
+"""What the estimates of a shard need: how many sessions before each as_of, and the windows cut from the panel."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from shared.calendar import sessions_between
+from shared.contracts.symbol_analytics import SymbolAnalyticsDue
+from shared.conventions import FACTOR_WINDOW
+from shared.prices.panel import PricePanel
+from shared.prices.window import PriceWindow
+
+# The one-year return reaches back 366 days and up to five sessions more: 258 sessions; the regressions need 253.
+SESSIONS_NEEDED = FACTOR_WINDOW + 13
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWindow:
+    """The prices of a shard up to its last as_of."""
+
+    prices: PriceWindow
+    as_ofs: tuple[date, ...]
+
+    def at_each_session(self) -> Iterator[tuple[date, slice]]:
+        """Yield every as_of with the rows of the prices that it may see."""
+        count = len(self.prices.sessions)
+        for index, as_of in enumerate(self.as_ofs):
+            stop = count - (len(self.as_ofs) - 1 - index)
+            yield as_of, slice(stop - SESSIONS_NEEDED, stop)
+
+
+async def load_window(panel: PricePanel, symbols: Sequence[str], due: SymbolAnalyticsDue) -> ShardWindow:
+    """Return the prices of the symbols that the estimates of a shard need."""
+    await panel.refresh()
+    first, last = due.first_session or due.run.first_session, due.last_session or due.run.last_session
+    as_ofs = tuple(sessions_between(first, last))
+    needed = SESSIONS_NEEDED + len(as_ofs) - 1
+    prices = panel.window(symbols, last=last, sessions=needed)
+    return ShardWindow(_reaching_back(prices, needed), as_ofs)
+
+
+def _reaching_back(prices: PriceWindow, needed: int) -> PriceWindow:
+    # Before the calendar begins nobody has a price: there the rows are blank, and too short a history says so itself.
+    absent = needed - len(prices.sessions)
+    if absent <= 0:
+        return prices
+    days = prices.sessions[0] - np.arange(absent, 0, -1).astype("timedelta64[D]")
+    above = ((absent, 0), (0, 0))
+    return replace(
+        prices,
+        sessions=np.concatenate([days, prices.sessions]),
+        close=np.pad(prices.close, above, constant_values=np.nan),
+        adjusted=np.pad(prices.adjusted, above, constant_values=np.nan),
+        split=np.pad(prices.split, above, constant_values=1.0),
+        dividend=np.pad(prices.dividend, above, constant_values=0.0),
+    )

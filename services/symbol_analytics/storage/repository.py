@@ -1,0 +1,158 @@
+"""The SQL of symbol_analytics: factor estimates and daily metrics."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.symbol_analytics.core.measures import RATIOS
+from services.symbol_analytics.storage.rows import VALUE_COLUMNS
+from shared.contracts.run import Run
+from shared.conventions import FACTORS
+from shared.db.bulk import Columns, append_revisions
+from shared.factor_set import FactorSet
+
+_ORIGINS = [f"{ratio}_{part}" for ratio in RATIOS for part in ("basis", "period_end")]
+_METRIC_COLUMNS = ", ".join((*VALUE_COLUMNS, *_ORIGINS))
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which results to read, as they were known at an instant, and where the page begins: after a session and symbol.
+
+    `limit` counts symbols.
+    """
+
+    symbols: tuple[str, ...] | None
+    first: date
+    last: date
+    known_at: datetime | None
+    limit: int
+    after_as_of: date = date.min
+    after_symbol: str = ""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the queries."""
+        return {**asdict(self), "symbols": None if self.symbols is None else list(self.symbols)}
+
+
+class SymbolAnalyticsRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_factor_set(self, factor_set: FactorSet) -> int:
+        """Return the number of the factor set, giving it one if it is new."""
+        definition = factor_set.model_dump_json()
+        insert = sa.text(
+            "INSERT INTO factor_sets (definition) VALUES (CAST(:definition AS jsonb)) ON CONFLICT DO NOTHING"
+        )
+        select = sa.text("SELECT factor_set_id FROM factor_sets WHERE definition = CAST(:definition AS jsonb)")
+        number: int | None = await self._connection.scalar(select, {"definition": definition})
+        if number is None:
+            await self._connection.execute(insert, {"definition": definition})
+            number = await self._connection.scalar(select, {"definition": definition})
+        if number is None:
+            raise LookupError(f"factor set must be stored, was {definition}")
+        return number
+
+    async def store_factors(self, columns: Columns) -> int:
+        """Write one row per session, symbol and factor, where the inputs have changed; return how many."""
+        return await append_revisions(self._connection, "symbol_factors", columns, key=("as_of", "symbol", "factor"))
+
+    async def store_metrics(self, columns: Columns) -> int:
+        """Write one row per session and symbol, where the inputs have changed; return how many."""
+        return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
+
+    async def list_factors(self, wanted: Slice) -> Sequence[Any]:
+        """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""
+        query = sa.text(
+            """
+            SELECT DISTINCT ON (as_of, symbol, factor)
+                as_of, symbol, factor, revision, known_at, digest, code_version, method, beta, reason, detail, capped,
+                r_squared, std_error, p_value, n_observations, first_session, last_session, source, source_date,
+                definition AS factor_set
+            FROM symbol_factors JOIN factor_sets USING (factor_set_id)
+            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
+              AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))
+              AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+            ORDER BY as_of, symbol, factor, revision DESC LIMIT :limit
+            """
+        ).columns(factor_set=JSONB)
+        # Pages end at whole symbols: a symbol has one row per factor.
+        parameters = wanted.parameters() | {"limit": wanted.limit * len(FACTORS)}
+        return (await self._connection.execute(query, parameters)).all()
+
+    async def list_metrics(self, wanted: Slice) -> Sequence[Any]:
+        """Return the newest revision (known at that time) of each row of metrics, by as_of and symbol."""
+        query = sa.text(
+            f"""
+            SELECT DISTINCT ON (as_of, symbol) as_of, symbol, revision, known_at, digest, code_version, unavailable,
+                n_observations, first_sessions, {_METRIC_COLUMNS}
+            FROM symbol_metrics
+            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
+              AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))
+              AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+            ORDER BY as_of, symbol, revision DESC LIMIT :limit
+            """
+        ).columns(unavailable=JSONB)
+        return (await self._connection.execute(query, wanted.parameters())).all()
+
+    async def list_touched(
+        self, corrected: Sequence[tuple[str | None, date, date]], *, run: Run, beside: Sequence[str]
+    ) -> list[tuple[list[date], list[str]]]:
+        """Return the as_ofs in these (symbol or None for all, first, last) that have results, with their symbols.
+
+        Symbols with the same as_ofs come together. The run's own sessions are left out for the symbols `beside`.
+        """
+        query = sa.text(
+            """
+            WITH corrected AS (
+                SELECT * FROM unnest(CAST(:symbols AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]))
+                    AS c (symbol, first, last)
+            ), touched AS (
+                SELECT m.symbol, m.as_of FROM symbol_metrics m JOIN corrected c ON m.symbol = c.symbol
+                WHERE m.as_of BETWEEN c.first AND c.last
+                UNION
+                SELECT m.symbol, m.as_of FROM symbol_metrics m JOIN corrected c ON m.as_of BETWEEN c.first AND c.last
+                WHERE c.symbol IS NULL
+            ), by_symbol AS (
+                SELECT symbol, array_agg(as_of ORDER BY as_of) AS as_ofs FROM touched
+                WHERE NOT (as_of BETWEEN :first AND :last AND symbol = ANY(CAST(:beside AS text[])))
+                GROUP BY symbol
+            )
+            SELECT as_ofs, array_agg(symbol ORDER BY symbol) AS symbols FROM by_symbol GROUP BY as_ofs ORDER BY as_ofs
+            """
+        )
+        symbols, firsts, lasts = zip(*corrected, strict=True)
+        parameters = {
+            "symbols": list(symbols),
+            "firsts": list(firsts),
+            "lasts": list(lasts),
+            "first": run.first_session,
+            "last": run.last_session,
+            "beside": list(beside),
+        }
+        rows = await self._connection.execute(query, parameters)
+        return [(row.as_ofs, row.symbols) for row in rows]
+
+    async def find_last_session(self, symbol: str, *, until: date) -> date | None:
+        """Return the newest as_of of a symbol's factors that is not after a date."""
+        query = sa.text("SELECT max(as_of) FROM symbol_metrics WHERE symbol = :symbol AND as_of <= :until")
+        session: date | None = await self._connection.scalar(query, {"symbol": symbol, "until": until})
+        return session
+
+    async def list_symbols(self, *, after: str, limit: int) -> Sequence[Any]:
+        """Return the analysed symbols with their newest session."""
+        query = sa.text(
+            """
+            SELECT symbol, max(as_of) AS last_as_of FROM symbol_metrics WHERE symbol > :after
+            GROUP BY symbol ORDER BY symbol LIMIT :limit
+            """
+        )
+        return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
