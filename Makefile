@@ -47,8 +47,8 @@ up: $(STAMP) ## Run the platform here until Ctrl-C (options: ARGS="--broker tans
 	@exec $(BIN)/sigmasight up $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## Architecture, contracts, unit, integration and system tests (broker: Tansu)
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(BIN)/pytest $(TESTED)
+test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name")
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(BIN)/pytest $(TESTED) $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## Integration and system tests on Apache Kafka (Java, or a Docker engine)
