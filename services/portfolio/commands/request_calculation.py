@@ -6,6 +6,7 @@ from hashlib import sha256
 from uuid import UUID, uuid4
 
 from services.portfolio.core.positions import Flow, Position, PositionType
+from services.portfolio.events import holdings
 from services.portfolio.storage.repository import Calculation, PortfolioRepository
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run, RunKind
@@ -55,7 +56,18 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> t
         if active is not None:  # else it has ended meanwhile, and this request opens the next one
             return active, False
 
-    uow.emit(SymbolsOnboarding(run=run, part=ONLY_PART, subjects=len(symbols), portfolio_id=request.portfolio_id))
+    portfolio = await repository.find_portfolio(request.portfolio_id)
+    uow.emit(
+        SymbolsOnboarding(
+            run=run,
+            part=ONLY_PART,
+            subjects=len(symbols),
+            portfolio_id=request.portfolio_id,
+            portfolio_name=portfolio and portfolio.name,
+            opened_on=portfolio and portfolio.opened_on,
+            holdings=holdings(positions),
+        )
+    )
     return run.run_id, True
 
 
