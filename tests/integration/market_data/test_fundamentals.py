@@ -9,10 +9,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.market_data.updating import companies
 from services.market_data.core.statements import GivenStatement, Period, complete_statements
 from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, TransientProviderError
 from services.market_data.storage.fundamentals_repository import TABLES, FundamentalsRepository
+from services.market_data.updating import companies
 from shared.calendar import shift_session
 from shared.fundamentals import FREQUENCIES, ITEMS, STATEMENTS
 from shared.profile import FACTS, ProfileFacts
