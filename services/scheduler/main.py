@@ -5,6 +5,7 @@ from services.scheduler.commands.close_overdue_runs import close_overdue_runs
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import routes
+from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SystemClock
 from shared.service import Service, build_service
 from shared.settings import CommonSettings
@@ -16,6 +17,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     service = build_service("scheduler", common)
     subscribers.register(service.consume, own)
     service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), own)
+    service.problems = PROBLEMS
 
     async def sweep() -> None:
         async with service.unit_of_work() as uow:
