@@ -27,6 +27,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /runs/{run_id}": Role.VIEWER,
         "GET /dead-letters": Role.OPERATOR,
         "GET /cells": Role.VIEWER,
+        "GET /readiness": Role.VIEWER,
+        "GET /readiness/{portfolio_id}": Role.VIEWER,
         "GET /prices/{symbol}": Role.VIEWER,
         "GET /profiles/{symbol}": Role.VIEWER,
         "GET /fundamentals/{symbol}": Role.VIEWER,
