@@ -8,14 +8,11 @@ import exchange_calendars
 import numpy as np
 import pandas as pd
 from exchange_calendars import ExchangeCalendar
-from numpy.typing import NDArray
 
-from shared.unavailable import IntArray
+from shared.arrays import DateArray, IntArray
 
 FIRST_SESSION = date(1988, 1, 4)
 SETTLE_DELAY = timedelta(minutes=30)
-
-DateArray = NDArray[np.datetime64]
 
 
 @cache

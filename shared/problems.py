@@ -1,7 +1,9 @@
 """Errors over HTTP: problem+json (RFC 9457) with the field and the reason, never a stack."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from fastapi import FastAPI, Request
@@ -21,6 +23,15 @@ class Problem(Exception):
         self.errors = errors or []
         super().__init__(detail)
 
+    @classmethod
+    def of_field(cls, field: str, reason: str) -> Self:
+        """Return the refusal of one field."""
+        return cls(422, f"{field} {reason}", errors=[{"field": field, "reason": reason}])
+
+
+# What each error of a service's use cases is over HTTP.
+Problems = Mapping[type[Exception], Callable[[Any], Problem]]
+
 
 def _respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any = None) -> JSONResponse:
     body: dict[str, Any] = {
@@ -38,6 +49,10 @@ async def _on_problem(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Problem):
         raise error
     return _respond(error.status, str(error), error.errors)
+
+
+async def _on_refusal(problem_of: Callable[[Any], Problem], request: Request, error: Exception) -> JSONResponse:
+    return await _on_problem(request, problem_of(error))
 
 
 async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
@@ -87,3 +102,9 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(Exception, _on_unexpected)
     app.add_middleware(_RefusingNul)
+
+
+def answer_with_problems(app: FastAPI, problems: Problems) -> None:
+    """Answer the errors of use cases with the problems that they are."""
+    for error_type, problem_of in problems.items():
+        app.add_exception_handler(error_type, partial(_on_refusal, problem_of))

@@ -1,6 +1,6 @@
 """Returns of price series: one definition for every service."""
 
-from shared.unavailable import FloatArray
+from shared.arrays import FloatArray
 
 
 def simple_returns(prices: FloatArray) -> FloatArray:

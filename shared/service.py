@@ -19,7 +19,7 @@ from shared.bus.fan_in import FanIn
 from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
-from shared.problems import Problem, install_problem_handlers
+from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
 
 log = structlog.get_logger("service")
@@ -38,6 +38,7 @@ class Service:
     relay: OutboxRelay
     consume: Consume
     router: APIRouter = field(default_factory=APIRouter)
+    problems: Problems = field(default_factory=dict)
     fan_ins: list[FanIn] = field(default_factory=list)
     background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -110,6 +111,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     install_problem_handlers(app)
     guarded = [Depends(authenticate)]
     for service in services:
+        answer_with_problems(app, service.problems)
         app.include_router(service.router, dependencies=guarded, tags=[service.name])
     app.include_router(_health(services), dependencies=guarded, tags=["health"])
     return app

@@ -5,13 +5,8 @@ from enum import StrEnum
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
-# Entries are `Unavailable` or None.
-ReasonArray = NDArray[np.object_]
+from shared.arrays import FloatArray, ReasonArray
 
 
 class Reason(StrEnum):

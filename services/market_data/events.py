@@ -10,6 +10,7 @@ from services.market_data.core.statements import CompletedStatement
 from services.market_data.providers.chain import Attempts
 from services.market_data.updating.bars import Fetched
 from services.market_data.updating.companies import RefreshedProfiles, RefreshedStatements
+from shared.arrays import FloatArray
 from shared.contracts.event import Event, Failure
 from shared.contracts.market_data import (
     Column,
@@ -25,7 +26,7 @@ from shared.contracts.market_data import (
 )
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWork
-from shared.unavailable import FloatArray, nullable
+from shared.unavailable import nullable
 
 
 def prices_updated(

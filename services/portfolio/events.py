@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.portfolio.core.cents import AmountOutOfRange, decimal_of
 from services.portfolio.core.positions import PositionTerms, PositionType, is_option
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.rows import Revisions
+from shared.arrays import ObjectArray
 from shared.contracts.event import Failure
 from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
 from shared.db.unit_of_work import UnitOfWork
@@ -52,7 +52,7 @@ def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
             )
 
 
-def _exposed_to(rolled: Rolled) -> NDArray[np.object_]:
+def _exposed_to(rolled: Rolled) -> ObjectArray:
     """Return the name under which each position is in the book of each session, (n_sessions, n_lots).
 
     No listed symbol has a colon: a private holding, and an option without a delta, get nobody's betas by their names.

@@ -3,6 +3,7 @@
 from services.portfolio import subscribers
 from services.portfolio.fan_out import fan_out_portfolios
 from services.portfolio.web import routes
+from services.portfolio.web.problems import PROBLEMS
 from shared.bus.fan_in import FanIn
 from shared.clock import Clock, SystemClock
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
@@ -25,4 +26,5 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     service.fan_ins.append(inputs)
     service.warm_up.append(panel.refresh)
     service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), panel=panel)
+    service.problems = PROBLEMS
     return service

@@ -18,6 +18,7 @@ from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import routes, schedule
+from services.scheduler.web.problems import PROBLEMS
 from shared.calendar import SETTLE_DELAY
 from shared.clock import Clock, SystemClock
 from shared.service import Service, build_service
@@ -57,6 +58,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         schedule.build_router(service.unit_of_work, firing),
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])
+    service.problems = PROBLEMS
     service.warm_up.append(extend_deadlines)
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]

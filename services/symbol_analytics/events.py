@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from shared.arrays import FloatArray
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import (
     Row,
@@ -16,7 +17,7 @@ from shared.contracts.symbol_analytics import (
     UnavailableCells,
 )
 from shared.db.unit_of_work import UnitOfWork
-from shared.unavailable import FloatArray, Quantities, Unavailable, nullable
+from shared.unavailable import Quantities, Unavailable, nullable
 
 Table = TypeVar("Table", bound=SymbolTable)
 

@@ -7,9 +7,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.arrays import FloatArray
 from shared.contracts.market_data import CorporateAction, PriceBlock, PricesUpdated
 from shared.db.bulk import Columns, upsert
-from shared.unavailable import FloatArray
 
 Cells = dict[tuple[str, date], float]
 

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared.unavailable import FloatArray
+from shared.arrays import DateArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,7 @@ class PriceWindow:
         Split factor effective (1: none) and cash dividend ex (0: none) at that session.
     """
 
-    sessions: NDArray[np.datetime64]
+    sessions: DateArray
     symbols: tuple[str, ...]
     close: FloatArray
     adjusted: FloatArray

@@ -1,5 +1,6 @@
-"""Every service as it is put together: how it consumes, and who may call its routes."""
+"""Every service as it is put together: how it consumes, who may call its routes, and what its refusals are."""
 
+import importlib
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
@@ -15,6 +16,7 @@ from shared.auth import ACCESS
 from shared.contracts.catalogue import SERVICES
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
+from tests.support.source import ROOT
 
 CONNECTION_OPTIONS = attrgetter("_connection_args")
 COMMON = CommonSettings(
@@ -77,3 +79,17 @@ def test_no_two_services_answer_the_same_route(services: list[Service]) -> None:
     routes = [route for service in services for route in _routes(build_app([service], COMMON, title=service.name))]
     own = [route for route in routes if "/health/" not in route]
     assert len(own) == len(set(own))
+
+
+WITH_USE_CASES = [name for name in SERVICES if (ROOT / "services" / name / "commands").is_dir()]
+
+
+@pytest.mark.parametrize("name", WITH_USE_CASES)
+def test_every_error_of_a_use_case_has_its_problem(services: list[Service], name: str) -> None:
+    """Prevents a refusal that the caller gets to see as a failure of the server."""
+    (service,) = [service for service in services if service.name == name]
+    errors = importlib.import_module(f"services.{name}.commands.errors")
+    own = [entry for entry in vars(errors).values() if isinstance(entry, type) and entry.__module__ == errors.__name__]
+    assert own
+    assert set(service.problems) == {entry for entry in own if not entry.__subclasses__()}
+    assert [entry.__name__ for entry in own if entry.__name__ not in str(errors.__doc__)] == []

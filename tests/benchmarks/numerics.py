@@ -17,10 +17,11 @@ from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities
+from shared.arrays import FloatArray
 from shared.conventions import RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray, Quantities
+from shared.unavailable import Quantities
 from tests.benchmarks.universe import SECTORS, Universe
 
 _SESSIONS = 265

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from shared.arrays import FloatArray
 from shared.calendar import sessions_between
 from shared.factor_set import FactorSet
-from shared.unavailable import FloatArray
 
 SECTORS = ("Technology", "Healthcare", "Financials", "Energy", "Industrials", "Utilities", "Materials", "Real Estate")
 LAST_SESSION = date(2026, 6, 30)

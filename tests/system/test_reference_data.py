@@ -24,9 +24,9 @@ from services.market_data.settings import MarketDataSettings
 from services.ops.hosting.embedded.stack import RunningStack
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.core.ols import fit_lines
+from shared.arrays import FloatArray
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray
 from tests.support.platform import Json, Platform, running_platform
 
 FOLDER = os.environ.get("SIGMASIGHT_REFERENCE_DATA")

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.unavailable import BoolArray, FloatArray
+from shared.arrays import BoolArray, FloatArray
 
 # Vendors repeat the same adjusted close within a few parts in a million; a one-cent dividend on a 500 dollar share
 # moves the history by 2e-5.

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from services.market_data.core.adjustment import total_return_adjusted
-from services.market_data.core.bars import BAR_FIELDS, Bars, DateArray
+from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.jumps import jump_mask, previous_in_series
 from services.market_data.core.raw_bars import RawBars
-from shared.unavailable import BoolArray, FloatArray, IntArray
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
 
 RANGE_TOLERANCE: Final = 0.01  # official closes come from the auction, highs and lows from the tape
 

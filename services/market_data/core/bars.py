@@ -6,11 +6,8 @@ from datetime import date
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.unavailable import BoolArray, FloatArray, IntArray
-
-DateArray = NDArray[np.datetime64]
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
 
 # What a field holds where nothing was said about it.
 BLANKS: Final = {

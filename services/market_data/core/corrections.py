@@ -8,7 +8,7 @@ import numpy as np
 
 from services.market_data.core.adjustment import ADJUSTMENT_TOLERANCE
 from services.market_data.core.bars import Bars
-from shared.unavailable import BoolArray, FloatArray
+from shared.arrays import BoolArray, FloatArray
 
 # Either end of a return may be off by the rounding of the source.
 RETURN_TOLERANCE: Final = 2.0 * ADJUSTMENT_TOLERANCE

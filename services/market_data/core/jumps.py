@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.unavailable import BoolArray, FloatArray, IntArray
+from shared.arrays import BoolArray, FloatArray, IntArray
 
 JUMP_FACTOR: Final = 10.0
 

@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from services.market_data.core.bars import BAR_FIELDS, BLANKS, DateArray
-from shared.unavailable import BoolArray, FloatArray, IntArray
+from services.market_data.core.bars import BAR_FIELDS, BLANKS
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

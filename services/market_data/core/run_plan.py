@@ -8,8 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from services.market_data.core.bars import DateArray
-from shared.unavailable import BoolArray, IntArray
+from shared.arrays import BoolArray, DateArray, IntArray
 
 GAP_FILL_SESSIONS: Final = 30  # more missing than this: the whole window
 RECENT_SESSIONS: Final = 5  # holes this recent are asked for again

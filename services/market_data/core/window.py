@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from services.market_data.core.bars import DateArray
+from shared.arrays import DateArray
 from shared.calendar import sessions_between
 from shared.conventions import HISTORY_DAYS
 

@@ -21,7 +21,7 @@ from services.market_data.providers.price_table import (
     canonical,
 )
 from services.market_data.providers.provider import MissingColumn, UnreadableFile
-from shared.unavailable import BoolArray, FloatArray, IntArray
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray, ObjectArray
 
 SYMBOL: Final = "symbol"
 DATE: Final = "date"
@@ -121,7 +121,7 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
 class _Complaints:
     """Rows that cannot be read: each is reported once, under the first rule it breaks."""
 
-    def __init__(self, source: PriceColumns, keys: NDArray[np.object_], day: NDArray[np.datetime64]) -> None:
+    def __init__(self, source: PriceColumns, keys: ObjectArray, day: DateArray) -> None:
         self.settled = np.zeros(len(day), dtype=bool)
         self._source, self._keys, self._day = source, keys, day
         self._rows = list(source.broken)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.providers.provider import FetchedBars
-from shared.unavailable import FloatArray, IntArray, Reason, Unavailable
+from shared.arrays import DateArray, FloatArray, IntArray
+from shared.unavailable import Reason, Unavailable
 
 MAX_UNREAD_ROWS: Final = 1_000  # kept one by one; of the others only the number
 
@@ -64,7 +65,7 @@ class PriceTable:
     file: str
     position: Mapping[str, int]
     bounds: IntArray
-    day: NDArray[np.datetime64]
+    day: DateArray
     columns: Mapping[str, FloatArray]
     line: NDArray[np.int32]
     unread: UnreadRows

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from services.market_data.core.bars import DateArray
 from services.market_data.providers.price_table import PriceTable, UnreadRows, canonical
 from services.market_data.providers.provider import (
     FetchedBars,
@@ -27,7 +26,8 @@ from services.market_data.providers.provider import (
     UnreadableFile,
 )
 from services.market_data.providers.sample_profiles import SAMPLE_PROFILES
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import DateArray, FloatArray
+from shared.unavailable import Reason, Unavailable
 
 PACKAGE: Final = "skfolio"
 DATA_FILES: Final = ("sp500_dataset.csv.gz", "sp500_index.csv.gz", "factors_dataset.csv.gz")

@@ -9,12 +9,13 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.market_data.core.bars import BAR_FIELDS, Bars, DateArray
+from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import Finding
 from services.market_data.core.run_plan import SILENT_SESSIONS, Checked
+from shared.arrays import BoolArray, DateArray
 from shared.calendar import sessions_between
 from shared.db.bulk import copy_out, upsert
-from shared.unavailable import BoolArray, Unavailable, nullable
+from shared.unavailable import Unavailable, nullable
 
 ANCHOR_SESSIONS: Final = 5  # jumps are measured from a close at most so old
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from services.market_data.core.adjustment import adjustment_changed
 from services.market_data.core.bar_checks import Request, check_rows
-from services.market_data.core.bars import Bars, DateArray
+from services.market_data.core.bars import Bars
 from services.market_data.core.corrections import CorrectedSpan
 from services.market_data.core.findings import Finding
 from services.market_data.core.window import sessions_array
 from services.market_data.providers.chain import ChainedBars, ProviderChain
 from services.market_data.storage.repository import MarketDataRepository
+from shared.arrays import DateArray
 from shared.unavailable import Unavailable
 
 

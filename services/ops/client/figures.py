@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from shared.unavailable import FloatArray
+from shared.arrays import FloatArray
 
 _WIDTH: Final = 9.0  # inches
 # Text stays text, ids are the same at every drawing: the same numbers make the same page.

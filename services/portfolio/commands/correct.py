@@ -8,82 +8,97 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.portfolio.commands.enter import check_flow, recalculate
-from services.portfolio.core.portfolios import Portfolio
+from services.portfolio.commands.enter import check_flow
+from services.portfolio.commands.errors import ExitOutOfReach, ImpossibleExit, UnknownFlow, UnknownPosition
+from services.portfolio.commands.lookup import get_portfolio
+from services.portfolio.commands.request_calculation import Requested, recalculate
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms
 from services.portfolio.storage.edit_repository import Edit, EditRepository, StoredFlow
-from services.portfolio.storage.repository import PortfolioRepository
-from services.portfolio.web.bodies import Accepted
 from shared.db.unit_of_work import UnitOfWork
-from shared.problems import Problem
 
 
 async def correct_position(
-    portfolio_id: UUID, position_id: UUID, terms: PositionTerms | None, uow: UnitOfWork, *, as_of: date
-) -> Accepted:
-    """Replace the terms of a position, or take it away with None.
+    portfolio_id: UUID, position_id: UUID, terms: PositionTerms, uow: UnitOfWork, *, as_of: date
+) -> Requested:
+    """Replace the terms of a position.
 
     Raises
     ------
-    Problem
-        404 if there is no such portfolio or position.
+    UnknownPortfolio, UnknownPosition
     """
-    portfolio, repository = await _locked(portfolio_id, uow), EditRepository(uow.connection)
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    repository = EditRepository(uow.connection)
     stored = await _get_position(repository, portfolio_id, position_id)
-    if terms is None:
-        await repository.delete_position(position_id)
-    else:
-        await repository.replace_position(replace(stored, terms=terms))
-    before, after = position_record(stored.terms), None if terms is None else position_record(terms)
-    await repository.append_edit(Edit(portfolio_id, position_id, "position", before, after))
-    touched = _dates(stored.terms) | (_dates(terms) if terms else set())
-    return await recalculate(portfolio, min(touched), uow, as_of=as_of, positions=int(terms is not None))
+    await _replace_terms(stored, terms, repository)
+    touched = _dates(stored.terms) | _dates(terms)
+    return await recalculate(portfolio, min(touched), uow, as_of=as_of, positions=1)
 
 
-async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: UnitOfWork, *, as_of: date) -> Accepted:
+async def remove_position(portfolio_id: UUID, position_id: UUID, uow: UnitOfWork, *, as_of: date) -> Requested:
+    """Take a position away as if it had never been.
+
+    Raises
+    ------
+    UnknownPortfolio, UnknownPosition
+    """
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    repository = EditRepository(uow.connection)
+    stored = await _get_position(repository, portfolio_id, position_id)
+    await repository.delete_position(position_id)
+    await repository.append_edit(Edit(portfolio_id, position_id, "position", position_record(stored.terms), None))
+    return await recalculate(portfolio, min(_dates(stored.terms)), uow, as_of=as_of, positions=0)
+
+
+async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: UnitOfWork, *, as_of: date) -> Requested:
     """Close part or all of a position.
 
     Raises
     ------
-    Problem
-        404 if there is no such portfolio or position, 422 if the exit cannot be.
+    ExitOutOfReach, UnknownPortfolio, UnknownPosition, ImpossibleExit
     """
-    portfolio, repository = await _locked(portfolio_id, uow), EditRepository(uow.connection)
+    if closing.on > as_of:
+        raise ExitOutOfReach(closing.on, as_of=as_of)
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    repository = EditRepository(uow.connection)
     stored = await _get_position(repository, portfolio_id, position_id)
     exits = tuple(sorted((*stored.terms.exits, closing), key=lambda entry: entry.on))
     try:
         terms = replace(stored.terms, exits=exits)
     except ValueError as error:
-        raise Problem(422, str(error), errors=[{"field": "on", "reason": str(error)}]) from error
-    await repository.replace_position(replace(stored, terms=terms))
-    before, after = position_record(stored.terms), position_record(terms)
-    await repository.append_edit(Edit(portfolio_id, position_id, "position", before, after))
+        raise ImpossibleExit(position_id, str(error)) from error
+    await _replace_terms(stored, terms, repository)
     return await recalculate(portfolio, closing.on, uow, as_of=as_of, positions=1)
 
 
-async def correct_flow(
-    portfolio_id: UUID, flow_id: UUID, flow: Flow | None, uow: UnitOfWork, *, as_of: date
-) -> Accepted:
-    """Replace date and amount of a flow, or take it away with None.
+async def correct_flow(flow_id: UUID, flow: Flow, uow: UnitOfWork, *, as_of: date) -> Requested:
+    """Replace date and amount of a flow.
 
     Raises
     ------
-    Problem
-        404 if there is no such portfolio or flow, 422 if it cannot be dated so.
+    UnknownPortfolio, UnknownFlow, FlowOutOfReach
     """
-    portfolio, repository = await _locked(portfolio_id, uow), EditRepository(uow.connection)
-    stored = next((entry for entry in await repository.list_flows(portfolio_id) if entry.flow_id == flow_id), None)
-    if stored is None:
-        raise Problem(404, f"portfolio {portfolio_id} has no flow {flow_id}")
-    if flow is None:
-        await repository.delete_flow(flow_id)
-    else:
-        check_flow(portfolio, flow, as_of=as_of)
-        await repository.replace_flow(StoredFlow(flow_id, flow))
-    before, after = flow_record(stored.flow), None if flow is None else flow_record(flow)
-    await repository.append_edit(Edit(portfolio_id, flow_id, "flow", before, after))
-    touched = {stored.flow.on} | ({flow.on} if flow else set())
-    return await recalculate(portfolio, min(touched), uow, as_of=as_of, positions=0)
+    portfolio = await get_portfolio(uow.connection, flow.portfolio_id, lock=True)
+    repository = EditRepository(uow.connection)
+    stored = await _get_flow(repository, flow.portfolio_id, flow_id)
+    check_flow(portfolio, flow, as_of=as_of)
+    await repository.replace_flow(StoredFlow(flow_id, flow))
+    await repository.append_edit(Edit(flow.portfolio_id, flow_id, "flow", flow_record(stored.flow), flow_record(flow)))
+    return await recalculate(portfolio, min(stored.flow.on, flow.on), uow, as_of=as_of, positions=0)
+
+
+async def remove_flow(portfolio_id: UUID, flow_id: UUID, uow: UnitOfWork, *, as_of: date) -> Requested:
+    """Take a flow away as if it had never been.
+
+    Raises
+    ------
+    UnknownPortfolio, UnknownFlow
+    """
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    repository = EditRepository(uow.connection)
+    stored = await _get_flow(repository, portfolio_id, flow_id)
+    await repository.delete_flow(flow_id)
+    await repository.append_edit(Edit(portfolio_id, flow_id, "flow", flow_record(stored.flow), None))
+    return await recalculate(portfolio, stored.flow.on, uow, as_of=as_of, positions=0)
 
 
 def position_record(terms: PositionTerms) -> dict[str, Any]:
@@ -112,17 +127,24 @@ def flow_record(flow: Flow) -> dict[str, Any]:
     return {"on": str(flow.on), "amount": str(flow.amount)}
 
 
-async def _locked(portfolio_id: UUID, uow: UnitOfWork) -> Portfolio:
-    found = await PortfolioRepository(uow.connection).load_portfolios([portfolio_id], lock=True)
-    if not found:
-        raise Problem(404, f"no portfolio {portfolio_id}")
-    return found[0]
+async def _replace_terms(stored: Position, terms: PositionTerms, repository: EditRepository) -> None:
+    await repository.replace_position(replace(stored, terms=terms))
+    before, after = position_record(stored.terms), position_record(terms)
+    await repository.append_edit(Edit(stored.portfolio_id, stored.position_id, "position", before, after))
 
 
 async def _get_position(repository: EditRepository, portfolio_id: UUID, position_id: UUID) -> Position:
     stored = await repository.find_position(portfolio_id, position_id)
     if stored is None:
-        raise Problem(404, f"portfolio {portfolio_id} has no position {position_id}")
+        raise UnknownPosition(portfolio_id, position_id)
+    return stored
+
+
+async def _get_flow(repository: EditRepository, portfolio_id: UUID, flow_id: UUID) -> StoredFlow:
+    flows = await repository.list_flows(portfolio_id)
+    stored = next((entry for entry in flows if entry.flow_id == flow_id), None)
+    if stored is None:
+        raise UnknownFlow(portfolio_id, flow_id)
     return stored
 
 

@@ -5,8 +5,12 @@ from datetime import date
 from hashlib import sha256
 from uuid import UUID, uuid4
 
+from services.portfolio.commands.errors import RangeReversed
+from services.portfolio.commands.lookup import get_portfolio
+from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Flow, Position, PositionType
 from services.portfolio.storage.repository import Calculation, PortfolioRepository
+from shared.calendar import session_on_or_after
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.db.unit_of_work import UnitOfWork
@@ -23,13 +27,42 @@ class CalculationRequest:
     requested_by: str
 
 
-async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> tuple[UUID, bool]:
-    """Publish the onboarding of the portfolio's symbols; a request for the same book joins the run under way.
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """How many positions were stored, and the run that was asked for."""
 
-    Returns
-    -------
-    tuple of UUID and bool
-        The run, and whether it is new.
+    portfolio_id: UUID
+    run_id: UUID
+    positions: int
+
+
+async def calculate(
+    portfolio_id: UUID, uow: UnitOfWork, *, first_session: date, as_of: date, requested_by: str
+) -> Requested:
+    """Ask for a portfolio's calculation now.
+
+    Raises
+    ------
+    RangeReversed, UnknownPortfolio
+    """
+    if first_session > as_of:
+        raise RangeReversed(first_session, as_of=as_of)
+    await get_portfolio(uow.connection, portfolio_id)
+    request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, first_session, as_of, requested_by)
+    return Requested(portfolio_id, await request_calculation(request, uow), positions=0)
+
+
+async def recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Requested:
+    """Ask for the run that values a portfolio again from the first session that a change touches."""
+    first = min(max(session_on_or_after(since), portfolio.opened_on), as_of)
+    request = CalculationRequest(portfolio.portfolio_id, RunKind.ONBOARDING, first, as_of, "book edited")
+    return Requested(portfolio.portfolio_id, await request_calculation(request, uow), positions)
+
+
+async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> UUID:
+    """Publish the onboarding of the portfolio's symbols and return the run.
+
+    A request for the same book joins the run under way.
     """
     repository = PortfolioRepository(uow.connection)
     positions = await repository.load_positions([request.portfolio_id])
@@ -53,10 +86,10 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> t
     while not await repository.store_calculation(calculation):
         active = await repository.find_active_calculation(calculation)
         if active is not None:  # else it has ended meanwhile, and this request opens the next one
-            return active, False
+            return active
 
     uow.emit(SymbolsOnboarding(run=run, part=ONLY_PART, subjects=len(symbols), portfolio_id=request.portfolio_id))
-    return run.run_id, True
+    return run.run_id
 
 
 def _digest(positions: list[Position], flows: list[Flow], request: CalculationRequest) -> str:

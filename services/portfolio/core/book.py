@@ -10,14 +10,13 @@ from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import Holdings, MarkSource
 from services.portfolio.core.options import Contracts
 from services.portfolio.core.positions import CALLS, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots
-from shared.unavailable import IntArray
+from shared.arrays import DateArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ def assemble_contracts(
     )
 
 
-def _days(days: Iterable[date]) -> NDArray[np.datetime64]:
+def _days(days: Iterable[date]) -> DateArray:
     return np.array(list(days), dtype="datetime64[D]")
 
 

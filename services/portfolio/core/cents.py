@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.unavailable import FloatArray, IntArray
+from shared.arrays import FloatArray, IntArray
 
 # A few units in the last place: what the roundings of price x quantity x multiplier can add up to.
 _TIE_ULPS: Final = 4.0

@@ -11,7 +11,7 @@ from services.portfolio.core.book import Book
 from services.portfolio.core.marking import Holdings
 from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
-from shared.unavailable import FloatArray, IntArray
+from shared.arrays import FloatArray, IntArray
 
 # Raised with every change that changes a number: results of another version are other results.
 CODE_VERSION: Final = 3

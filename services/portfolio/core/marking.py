@@ -8,7 +8,7 @@ import numpy as np
 
 from services.portfolio.core.cents import round_half_even, round_quantity, round_to_cents
 from services.portfolio.core.trades import ExitRound, Lots, Quotes
-from shared.unavailable import BoolArray, FloatArray, IntArray
+from shared.arrays import BoolArray, FloatArray, IntArray
 
 
 class MarkSource(IntEnum):

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from scipy.optimize import brentq
 
+from shared.arrays import FloatArray
 from shared.conventions import DAYS_PER_YEAR
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.unavailable import Reason, Unavailable
 
 # Logarithms of growth over the window that are looked at: from almost everything lost to a factor of a billion.
 _GRID: Final = np.linspace(-20.0, 20.0, 401)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from services.portfolio.core.cents import round_to_cents
 from services.portfolio.core.trades import Exits
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import (
     DAYS_PER_YEAR,
     OPTION_MULTIPLIER,
@@ -16,7 +16,7 @@ from shared.conventions import (
     OPTION_VOLATILITY_WINDOW,
     SESSIONS_PER_YEAR,
 )
-from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
 NO_TERMS: Final = Unavailable(Reason.MISSING_DATA, "the contract is not known: underlying, strike and expiration")
@@ -36,9 +36,9 @@ class Contracts:
     underlying: IntArray
     is_call: BoolArray
     strike: FloatArray
-    since: NDArray[np.datetime64]
-    expires: NDArray[np.datetime64]
-    settles: NDArray[np.datetime64]
+    since: DateArray
+    expires: DateArray
+    settles: DateArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Underlyings:
     They reach back to the first `since`, where prices are known, and OPTION_VOLATILITY_WINDOW sessions before the roll.
     """
 
-    sessions: NDArray[np.datetime64]
+    sessions: DateArray
     close: FloatArray
     adjusted: FloatArray
     split: FloatArray
     n_sessions: int
 
     @property
-    def during(self) -> NDArray[np.datetime64]:
+    def during(self) -> DateArray:
         """Return the sessions of the roll."""
         return self.sessions[-self.n_sessions :]
 
@@ -180,7 +180,7 @@ def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
 
 def deltas(
     contracts: Contracts,
-    sessions: NDArray[np.datetime64],
+    sessions: DateArray,
     *,
     closes: FloatArray,
     strike: FloatArray,

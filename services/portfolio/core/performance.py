@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.arrays import FloatArray, IntArray, ReasonArray
+from shared.unavailable import Quantities, Reason, Unavailable
 
 BASE_NOT_POSITIVE = Unavailable(Reason.DEGENERATE_INPUT, "equity at the open, flows included, is not positive")
 CHAIN_BROKEN = Unavailable(

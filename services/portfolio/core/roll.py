@@ -25,8 +25,8 @@ from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Flow, Position
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
+from shared.arrays import IntArray
 from shared.prices.window import PriceWindow
-from shared.unavailable import IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 
 from services.portfolio.core.cents import AmountOutOfRange
-from shared.unavailable import BoolArray, FloatArray, IntArray
+from shared.arrays import BoolArray, FloatArray, IntArray
 
 _FITS: Final = 2.0**62
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.unavailable import FloatArray, IntArray
+from shared.arrays import FloatArray, IntArray
 
 NOT_IN_WINDOW: Final = -1  # session of an entry outside the sessions of the roll
 UNPRICED: Final = -1  # column of a symbol without prices

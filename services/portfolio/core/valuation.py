@@ -14,7 +14,8 @@ from services.portfolio.core.marking import Holdings, MarkSource, PositionDay, a
 from services.portfolio.core.performance import daily_returns, twr_index
 from services.portfolio.core.segments import Segments
 from services.portfolio.core.trades import Exits, Lots, Market
-from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities
+from shared.arrays import BoolArray, FloatArray, IntArray
+from shared.unavailable import Quantities
 
 
 @dataclass(frozen=True, slots=True)

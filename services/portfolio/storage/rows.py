@@ -11,9 +11,10 @@ from services.portfolio.core.digest import CODE_VERSION
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.snapshot_repository import Key
+from shared.arrays import BoolArray, IntArray, ReasonArray
 from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
-from shared.unavailable import BoolArray, IntArray, ReasonArray, nullable
+from shared.unavailable import nullable
 
 PORTFOLIO_AMOUNTS = {
     "equity": "equity",

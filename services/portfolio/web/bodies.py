@@ -3,7 +3,6 @@
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -87,14 +86,6 @@ class CalculateBody(Body):
 
     as_of: Day | None = None
     first_session: Day | None = None
-
-
-class Accepted(BaseModel):
-    """What was stored, and the run that computes it."""
-
-    portfolio_id: UUID
-    run_id: UUID
-    positions: int
 
 
 def terms_of(body: PositionsBody, *, today: date) -> tuple[PositionTerms, ...]:

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from services.portfolio.core.money_weighted import money_weighted_return
 from services.portfolio.core.performance import Drawdown, chained_return, drawdown
 from services.portfolio.core.portfolios import Portfolio
+from shared.arrays import FloatArray
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
-from shared.unavailable import FloatArray, Unavailable
+from shared.unavailable import Unavailable
 
 
 class DrawdownView(BaseModel):

@@ -8,11 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from services.portfolio.commands.correct import add_exit, correct_flow, correct_position
-from services.portfolio.commands.enter import enter_flow, enter_portfolio, enter_positions
-from services.portfolio.commands.request_calculation import CalculationRequest, request_calculation
+from services.portfolio.commands import correct, enter, lookup, request_calculation
 from services.portfolio.core.cents import AmountOutOfRange
-from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.core.roll import roll
 from services.portfolio.storage.edit_repository import EditRepository
@@ -20,7 +17,6 @@ from services.portfolio.storage.inputs import gather
 from services.portfolio.storage.repository import PortfolioRepository
 from services.portfolio.storage.snapshot_repository import Slice, SnapshotRepository
 from services.portfolio.web.bodies import (
-    Accepted,
     CalculateBody,
     Day,
     ExitBody,
@@ -34,6 +30,7 @@ from services.portfolio.web.bodies import (
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.web.performance import Performance
 from services.portfolio.web.views import (
+    Accepted,
     EditView,
     FlowView,
     PortfolioView,
@@ -44,7 +41,6 @@ from services.portfolio.web.views import (
 )
 from shared.calendar import is_session, last_closed_session, shift_session
 from shared.clock import Clock
-from shared.contracts.run import RunKind
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
@@ -73,36 +69,33 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
         as_of = _target(clock, body.as_of)
         terms = terms_of(body, today=clock.now().date())
         async with unit_of_work() as uow:
-            return await enter_portfolio(body, terms, uow, as_of=as_of)
+            new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on)
+            return Accepted.of(await enter.enter_portfolio(new, terms, uow, as_of=as_of))
 
     @router.post("/portfolios/{portfolio_id}/positions", status_code=201)
     async def add_positions(portfolio_id: UUID, body: PositionsBody, as_of: Day | None = None) -> Accepted:
         """Store more positions and have everything they touch valued again."""
         target, terms = _target(clock, as_of), terms_of(body, today=clock.now().date())
         async with unit_of_work() as uow:
-            portfolio = await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
-            return await enter_positions(portfolio, terms, uow, as_of=target)
+            return Accepted.of(await enter.enter_positions(portfolio_id, terms, uow, as_of=target))
 
     @router.post("/portfolios/{portfolio_id}/flows", status_code=201)
     async def add_flow(portfolio_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
         """Store money paid in (positive) or taken out (negative) and have everything it touches valued again."""
         target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
-            portfolio = await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
-            return await enter_flow(portfolio, flow, uow, as_of=target)
+            return Accepted.of(await enter.enter_flow(flow, uow, as_of=target))
 
     @router.post("/portfolios/{portfolio_id}/calculate", status_code=202)
     async def calculate(portfolio_id: UUID, body: CalculateBody) -> Accepted:
         """Calculate a portfolio now, or join the calculation that is under way."""
         last = _target(clock, body.as_of)
         first = last if body.first_session is None else _target(clock, body.first_session, field="first_session")
-        if first > last:
-            raise _refused("first_session", f"must not be after as_of {last}, was {first}")
         async with unit_of_work() as uow:
-            await _get_portfolio(PortfolioRepository(uow.connection), portfolio_id)
-            request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, first, last, "api")
-            run_id, _ = await request_calculation(request, uow)
-        return Accepted(portfolio_id=portfolio_id, run_id=run_id, positions=0)
+            requested = await request_calculation.calculate(
+                portfolio_id, uow, first_session=first, as_of=last, requested_by="api"
+            )
+        return Accepted.of(requested)
 
 
 def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
@@ -115,42 +108,39 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
         try:
             terms = position_terms(body, today=clock.now().date())
         except ValueError as error:
-            raise _refused("position", str(error)) from error
+            raise Problem.of_field("position", str(error)) from error
         async with unit_of_work() as uow:
-            return await correct_position(portfolio_id, position_id, terms, uow, as_of=target)
+            return Accepted.of(await correct.correct_position(portfolio_id, position_id, terms, uow, as_of=target))
 
     @router.delete("/portfolios/{portfolio_id}/positions/{position_id}")
     async def remove_position(portfolio_id: UUID, position_id: UUID, as_of: Day | None = None) -> Accepted:
         """Take a position away as if it had never been, and have every session that it touched valued again."""
         target = _target(clock, as_of)
         async with unit_of_work() as uow:
-            return await correct_position(portfolio_id, position_id, None, uow, as_of=target)
+            return Accepted.of(await correct.remove_position(portfolio_id, position_id, uow, as_of=target))
 
     @router.post("/portfolios/{portfolio_id}/positions/{position_id}/exits", status_code=201)
     async def exit_position(
         portfolio_id: UUID, position_id: UUID, body: ExitBody, as_of: Day | None = None
     ) -> Accepted:
         """Close part of a position, or without a quantity what is left of it."""
-        target = _target(clock, as_of)
-        if body.on > target:
-            raise _refused("on", f"must be at most {target}, was {body.on}")
+        target, closing = _target(clock, as_of), Exit(body.on, body.price, body.quantity)
         async with unit_of_work() as uow:
-            closing = Exit(body.on, body.price, body.quantity)
-            return await add_exit(portfolio_id, position_id, closing, uow, as_of=target)
+            return Accepted.of(await correct.add_exit(portfolio_id, position_id, closing, uow, as_of=target))
 
     @router.put("/portfolios/{portfolio_id}/flows/{flow_id}")
     async def correct_one_flow(portfolio_id: UUID, flow_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
         """Replace date and amount of a flow and have every session that it touches valued again."""
         target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
-            return await correct_flow(portfolio_id, flow_id, flow, uow, as_of=target)
+            return Accepted.of(await correct.correct_flow(flow_id, flow, uow, as_of=target))
 
     @router.delete("/portfolios/{portfolio_id}/flows/{flow_id}")
     async def remove_flow(portfolio_id: UUID, flow_id: UUID, as_of: Day | None = None) -> Accepted:
         """Take a flow away as if it had never been, and have every session that it touched valued again."""
         target = _target(clock, as_of)
         async with unit_of_work() as uow:
-            return await correct_flow(portfolio_id, flow_id, None, uow, as_of=target)
+            return Accepted.of(await correct.remove_flow(portfolio_id, flow_id, uow, as_of=target))
 
 
 def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
@@ -165,29 +155,28 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     async def get_portfolio(portfolio_id: UUID) -> PortfolioView:
         """Show a portfolio."""
         async with unit_of_work.reading() as connection:
-            return PortfolioView.of(await _get_portfolio(PortfolioRepository(connection), portfolio_id))
+            return PortfolioView.of(await lookup.get_portfolio(connection, portfolio_id))
 
     @router.get("/portfolios/{portfolio_id}/positions")
     async def list_positions(portfolio_id: UUID) -> list[PositionView]:
         """List the positions of a portfolio as they were entered."""
         async with unit_of_work.reading() as connection:
-            repository = PortfolioRepository(connection)
-            await _get_portfolio(repository, portfolio_id)
-            positions = await repository.load_positions([portfolio_id])
+            await lookup.get_portfolio(connection, portfolio_id)
+            positions = await PortfolioRepository(connection).load_positions([portfolio_id])
         return [PositionView.of(position) for position in positions]
 
     @router.get("/portfolios/{portfolio_id}/flows")
     async def list_flows(portfolio_id: UUID) -> list[FlowView]:
         """List what was paid in and taken out, by date."""
         async with unit_of_work.reading() as connection:
-            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            await lookup.get_portfolio(connection, portfolio_id)
             return [FlowView.of(stored) for stored in await EditRepository(connection).list_flows(portfolio_id)]
 
     @router.get("/portfolios/{portfolio_id}/edits")
     async def list_edits(portfolio_id: UUID) -> list[EditView]:
         """List the corrections of a portfolio, the oldest first."""
         async with unit_of_work.reading() as connection:
-            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            await lookup.get_portfolio(connection, portfolio_id)
             rows = await EditRepository(connection).list_edits(portfolio_id)
         return [EditView(**row._mapping) for row in rows]
 
@@ -199,7 +188,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
     ) -> list[SnapshotView]:
         """List a portfolio's snapshots, oldest first; page on with the last one's `as_of` as `after_as_of`."""
         async with unit_of_work.reading() as connection:
-            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            await lookup.get_portfolio(connection, portfolio_id)
             mine = selection.model_copy(update={"portfolio_id": [portfolio_id]})
             rows = await SnapshotRepository(connection).list_snapshots(mine.slice(clock))
         return [SnapshotView.of(row) for row in rows]
@@ -211,7 +200,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
         """List what each position was worth on the newest valued session on or before `as_of`."""
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
-            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            await lookup.get_portfolio(connection, portfolio_id)
             repository = SnapshotRepository(connection)
             session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
             if session is None:
@@ -245,7 +234,7 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             raise Problem(404, f"there is no amount {measure!r}; there are {', '.join(EXPLAINED)}")
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
-            await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            await lookup.get_portfolio(connection, portfolio_id)
             repository = SnapshotRepository(connection)
             session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
             if session is None:
@@ -270,7 +259,7 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
         """Show time- and money-weighted return and drawdown from the close before `first` to that of `last`."""
         until = last or clock.now().date()
         async with unit_of_work.reading() as connection:
-            portfolio = await _get_portfolio(PortfolioRepository(connection), portfolio_id)
+            portfolio = await lookup.get_portfolio(connection, portfolio_id)
             since = max(first or portfolio.opened_on, portfolio.opened_on)
             repository = SnapshotRepository(connection)
             window = Slice((portfolio_id,), since, until, known_at, limit=MAX_SESSIONS)
@@ -284,15 +273,8 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
 
 def _flow(portfolio_id: UUID, body: FlowBody) -> Flow:
     if body.amount == 0:
-        raise _refused("amount", "must not be zero")
+        raise Problem.of_field("amount", "must not be zero")
     return Flow(portfolio_id, body.on, body.amount)
-
-
-async def _get_portfolio(repository: PortfolioRepository, portfolio_id: UUID) -> Portfolio:
-    portfolio = await repository.find_portfolio(portfolio_id)
-    if portfolio is None:
-        raise Problem(404, f"no portfolio {portfolio_id}")
-    return portfolio
 
 
 def _target(clock: Clock, day: date | None, *, field: str = "as_of") -> date:
@@ -300,9 +282,5 @@ def _target(clock: Clock, day: date | None, *, field: str = "as_of") -> date:
     if day is None:
         return newest
     if day > newest or not is_session(day):
-        raise _refused(field, f"must be a closed session, at most {newest}, was {day}")
+        raise Problem.of_field(field, f"must be a closed session, at most {newest}, was {day}")
     return day
-
-
-def _refused(field: str, reason: str) -> Problem:
-    return Problem(422, f"{field} {reason}", errors=[{"field": field, "reason": reason}])

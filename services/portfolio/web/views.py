@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.storage.edit_repository import StoredFlow
@@ -14,6 +15,19 @@ from services.portfolio.storage.snapshot_repository import BEFORE_ALL, Slice
 from shared.clock import Clock
 from shared.contracts.event import Measure
 from shared.selection import SessionSelection
+
+
+class Accepted(BaseModel):
+    """What was stored, and the run that computes it."""
+
+    portfolio_id: UUID
+    run_id: UUID
+    positions: int
+
+    @classmethod
+    def of(cls, requested: Requested) -> Self:
+        """Return the answer to a use case."""
+        return cls(portfolio_id=requested.portfolio_id, run_id=requested.run_id, positions=requested.positions)
 
 
 class PortfolioView(BaseModel):

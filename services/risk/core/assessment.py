@@ -15,7 +15,8 @@ from services.risk.core.measures import MEASURES, Measured
 from services.risk.core.risk_inputs import RiskInputs
 from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
 from services.risk.core.stress import StressResults
-from shared.unavailable import FloatArray, Quantities
+from shared.arrays import FloatArray
+from shared.unavailable import Quantities
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from shared.unavailable import FloatArray, IntArray
+from shared.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import EMPTY_BOOK, divide, quantities
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.arrays import FloatArray, IntArray, ReasonArray
+from shared.unavailable import Quantities, Reason, Unavailable
 
 # Herfindahl-Hirschman scale: 10 000 is a single name.
 HHI_SCALE: Final = 10_000.0

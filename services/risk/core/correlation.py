@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.conventions import CORRELATION_MIN_OVERLAP
-from shared.unavailable import BoolArray, FloatArray, IntArray
 
 # An eigenvalue below is no rounding: pairs over different sessions do not make a correlation matrix.
 NOT_PSD: Final = -1e-10

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from services.risk.core.books import Books
 from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import Benchmark
+from shared.arrays import FloatArray
 from shared.conventions import FACTORS
-from shared.unavailable import FloatArray, Quantities, Reason
+from shared.unavailable import Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
 CODE_VERSION: Final = 2

@@ -12,8 +12,9 @@ from scipy.cluster.hierarchy import linkage
 from services.risk.core.books import Books
 from services.risk.core.correlation import CorrelationMatrix, correlate
 from services.risk.core.ratios import EMPTY_BOOK, coverage_of
+from shared.arrays import FloatArray, IntArray
 from shared.conventions import CLUSTER_CORRELATION, CORRELATION_MIN_WEIGHT, CORRELATION_WINDOW, SESSIONS_PER_YEAR
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 NO_CLUSTER: Final = -1
 _CUT: Final = float(np.sqrt((1.0 - CLUSTER_CORRELATION) / 2.0))

@@ -6,7 +6,8 @@ import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import coverage_of, divide, quantities, withheld
-from shared.unavailable import IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.arrays import IntArray, ReasonArray
+from shared.unavailable import Quantities, Reason, Unavailable
 
 _REASONS = tuple(Reason)
 

@@ -8,6 +8,7 @@ from sklearn.covariance import LedoitWolf
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import coverage_of, divide, quantities, withheld
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import (
     FACTOR_MIN_OBSERVATIONS,
     FACTOR_WINDOW,
@@ -16,7 +17,7 @@ from shared.conventions import (
     SESSIONS_PER_YEAR,
     STYLE_FACTORS,
 )
-from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 _BETA_COLUMNS: Final = [FACTORS.index(factor) for factor in STYLE_FACTORS]
 _RETURN_ROWS: Final = [RISK_FACTORS.index(factor) for factor in STYLE_FACTORS]

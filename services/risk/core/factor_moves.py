@@ -9,6 +9,7 @@ import numpy as np
 from services.risk.core.correlation import CorrelationMatrix, correlate, varying
 from services.risk.core.scenarios import SCENARIOS, Scenario
 from services.risk.core.tails import compounded
+from shared.arrays import BoolArray, FloatArray
 from shared.conventions import (
     CORRELATION_WINDOW,
     EWMA_DECAY,
@@ -17,7 +18,7 @@ from shared.conventions import (
     RATE_DURATION,
     RISK_FACTORS,
 )
-from shared.unavailable import BoolArray, FloatArray, Reason, Unavailable
+from shared.unavailable import Reason, Unavailable
 
 HYPOTHETICAL: Final = "hypothetical"
 REALISED: Final = "realised"

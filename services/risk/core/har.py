@@ -7,8 +7,9 @@ import numpy as np
 
 from services.risk.core.ratios import quantities
 from services.risk.core.volatility import ReturnSeries
+from shared.arrays import FloatArray, IntArray
 from shared.conventions import HAR_HORIZON, HAR_LAGS, HAR_MIN_OBSERVATIONS, SESSIONS_PER_YEAR
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 # The mean absolute value of a normal variable is the root of 2/pi of its standard deviation.
 _TO_DEVIATION: Final = np.sqrt(np.pi / 2.0 * SESSIONS_PER_YEAR)

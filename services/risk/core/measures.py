@@ -10,6 +10,7 @@ import numpy as np
 from services.risk.core.ratios import over_equity
 from services.risk.core.risk_inputs import RiskInputs
 from services.risk.core.volatility import ReturnSeries, realised_volatility, volatility_percentile, volatility_trend
+from shared.arrays import IntArray
 from shared.conventions import (
     BACKTEST_SESSIONS,
     CORRELATION_WINDOW,
@@ -17,7 +18,7 @@ from shared.conventions import (
     VAR_HORIZONS,
     VAR_LEVELS,
 )
-from shared.unavailable import IntArray, Quantities
+from shared.unavailable import Quantities
 
 
 @dataclass(frozen=True, slots=True)

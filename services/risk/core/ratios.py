@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from services.risk.core.books import Books
-from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.unavailable import Quantities, Reason, Unavailable
 
 NO_CAPITAL: Final = Unavailable(Reason.DEGENERATE_INPUT, "equity is not positive")
 TOO_LARGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the inputs are too large or too small for a number")

@@ -22,8 +22,9 @@ from services.risk.core.sectors import (
 from services.risk.core.stress import StressResults, stress
 from services.risk.core.tails import Backtest, TailRisk, kupiec_backtest, tail_risk
 from services.risk.core.volatility import TREND_WINDOW, ReturnSeries, longest_series, return_series
+from shared.arrays import FloatArray
 from shared.conventions import PERCENTILE_SESSIONS, TREND_SESSIONS
-from shared.unavailable import FloatArray, Quantities
+from shared.unavailable import Quantities
 
 TREND_RETURNS: Final = TREND_WINDOW + TREND_SESSIONS - 1
 PERCENTILE_RETURNS: Final = TREND_WINDOW + PERCENTILE_SESSIONS - 1

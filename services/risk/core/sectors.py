@@ -9,8 +9,9 @@ import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import NO_CAPITAL, over_equity
+from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.sectors import ETFS, UNCLASSIFIED
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 # What positions are reported under that no index has a weight of.
 NO_SECTORS: Final = frozenset({ETFS, UNCLASSIFIED})

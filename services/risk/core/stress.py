@@ -9,8 +9,9 @@ from services.risk.core.books import Books
 from services.risk.core.exposures import FactorExposures
 from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.ratios import quantities
+from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import BoolArray, FloatArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 # The column of the symbol's betas that carries each risk factor.
 _COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]

@@ -8,6 +8,7 @@ from scipy import stats
 
 from services.risk.core.ratios import quantities
 from services.risk.core.volatility import ReturnSeries
+from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import (
     BACKTEST_SESSIONS,
     SESSIONS_PER_YEAR,
@@ -15,7 +16,7 @@ from shared.conventions import (
     VAR_LEVELS,
     VAR_MIN_OBSERVATIONS,
 )
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 _QUANTILE: Final = tuple(float(stats.norm.ppf(level / 100)) for level in VAR_LEVELS)
 # Mean of a standard normal variable beyond the quantile.

@@ -7,8 +7,9 @@ import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import coverage_of, quantities, withheld
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, SESSIONS_PER_YEAR, TREND_SESSIONS, VOLATILITY_WINDOWS
-from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 TREND_WINDOW: Final = VOLATILITY_WINDOWS[0]  # sessions of the volatilities whose trend and percentile are taken
 

@@ -12,12 +12,12 @@ from services.risk.core.assessment import AssessmentInputs, FactorHistory, HeldB
 from services.risk.core.risk_inputs import PRICE_SESSIONS, RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.storage.repository import RiskRepository
+from shared.arrays import FloatArray
 from shared.contracts.run import Run
 from shared.conventions import RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray
 
 # What sectors are compared with, where it has been loaded.
 BENCHMARK: Final = "SP500"

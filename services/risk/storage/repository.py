@@ -26,13 +26,14 @@ from services.risk.storage.rows import (
     sector_columns,
     stress_columns,
 )
+from shared.arrays import ReasonArray
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
 from shared.sectors import sector_name
-from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable, nullable
+from shared.unavailable import Quantities, Reason, Unavailable, nullable
 
 _STORE_BOOKS = """
     INSERT INTO books AS b (portfolio_id, as_of, revision, run_id, equity, symbols, exposures)

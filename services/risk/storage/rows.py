@@ -7,17 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.risk.core.assessment import Assessment
 from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
+from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
 from shared.db.bulk import Columns
-from shared.unavailable import FloatArray, IntArray, Quantities, ReasonArray, nullable
-
-ObjectArray = NDArray[np.object_]
+from shared.unavailable import Quantities, nullable
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from datetime import date
 
 import numpy as np
 
+from shared.arrays import ReasonArray
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.conventions import FACTORS
-from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 NOT_ANNOUNCED = Unavailable(Reason.MISSING_DATA, "announced neither a beta nor a reason")
 

@@ -14,11 +14,12 @@ from services.risk.core.risk_inputs import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.volatility import return_series
 from services.risk.web.views import Trail
+from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
 from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
-from shared.unavailable import FloatArray, Quantities, Unavailable
+from shared.unavailable import Quantities, Unavailable
 
 _PROPAGATED: Final = ".propagated"
 _SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]

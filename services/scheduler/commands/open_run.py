@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
+from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before, shift_session
@@ -24,14 +25,6 @@ class RunRequest:
     requested_by: str
 
 
-class UnusableSession(ValueError):
-    """A date that cannot bound a run."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        self.field = field
-        super().__init__(reason)
-
-
 async def open_run(
     request: RunRequest, uow: UnitOfWork, *, now: datetime, settings: SchedulerSettings
 ) -> tuple[Run, bool]:
@@ -41,6 +34,8 @@ async def open_run(
     ------
     UnusableSession
         If a bound is no session, lies in the future, or the bounds are in the wrong order.
+    OtherRangeUnderWay
+        If the run to join begins at another first session than the one asked for.
     """
     repository = SchedulerRepository(uow.connection)
     newest = last_closed_session(now)
@@ -62,6 +57,8 @@ async def open_run(
     while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
         active = await repository.find_active_run(run, scope=scope)
         if active is not None:  # else it has ended meanwhile, and this request opens the next one
+            if request.first_session not in {None, active.run.first_session}:
+                raise OtherRangeUnderWay(active.run)
             return active.run, False
 
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
@@ -83,12 +80,10 @@ def _check_range(first: date, last: date, newest: date) -> None:
     # The last one first: a request that names only that one is told about it.
     for field, day in (("last_session", last), ("first_session", first)):
         if day > newest:
-            raise UnusableSession(field, f"must not be after the last closed session {newest}, was {day}")
+            raise UnusableSession(field, f"must not be after the last closed session {newest}", day=day)
         if day < FIRST_SESSION:
-            raise UnusableSession(field, f"must be a session on or after {FIRST_SESSION}, was {day}")
+            raise UnusableSession(field, f"must be a session on or after {FIRST_SESSION}", day=day)
         if not is_session(day):
-            raise UnusableSession(
-                field, f"must be a session (the one before is {session_on_or_before(day)}), was {day}"
-            )
+            raise UnusableSession(field, f"must be a session (the one before is {session_on_or_before(day)})", day=day)
     if first > last:
-        raise UnusableSession("first_session", f"must not be after last_session {last}, was {first}")
+        raise UnusableSession("first_session", f"must not be after last_session {last}", day=first)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.scheduler.commands.open_run import RunRequest, UnusableSession, open_run
+from services.scheduler.commands.open_run import RunRequest, open_run
 from services.scheduler.core.ledger import missing_parts
 from services.scheduler.events import stage_counts
 from services.scheduler.settings import SchedulerSettings
@@ -98,15 +98,9 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
             portfolio_ids=None if body.portfolio_ids is None else tuple(sorted(set(body.portfolio_ids))),
             requested_by=body.requested_by,
         )
-        try:
-            async with unit_of_work() as uow:
-                run, is_new = await open_run(request, uow, now=clock.now(), settings=settings)
-                stored = await _get_run(SchedulerRepository(uow.connection), run.run_id)
-        except UnusableSession as error:
-            reason = {"field": error.field, "reason": str(error)}
-            raise Problem(422, f"{error.field} {error}", errors=[reason]) from error
-        if body.first_session not in {None, run.first_session}:
-            raise _other_range_under_way(run)
+        async with unit_of_work() as uow:
+            run, is_new = await open_run(request, uow, now=clock.now(), settings=settings)
+            stored = await _get_run(SchedulerRepository(uow.connection), run.run_id)
         response.status_code = 201 if is_new else 200
         return _summary(stored)
 
@@ -167,11 +161,6 @@ async def _get_run(repository: SchedulerRepository, run_id: UUID) -> StoredRun:
     if stored is None:
         raise Problem(404, f"no run {run_id}")
     return stored
-
-
-def _other_range_under_way(run: Run) -> Problem:
-    reason = f"run {run.run_id} of {run.first_session} to {run.last_session} is under way"
-    return Problem(409, reason, errors=[{"field": "first_session", "reason": reason}])
 
 
 def _summary(stored: StoredRun) -> RunSummary:

@@ -7,10 +7,11 @@ from typing import Final, Self
 
 import numpy as np
 
-from services.symbol_analytics.core.histories import DateArray, Figures, Periods, TextArray
+from services.symbol_analytics.core.histories import Figures, Periods
 from services.symbol_analytics.core.rows import is_available, reason_where
+from shared.arrays import BoolArray, DateArray, FloatArray, ReasonArray, TextArray
 from shared.conventions import PROFILE_STALE_DAYS, QUARTER_STALE_DAYS, YEAR_STALE_DAYS
-from shared.unavailable import BoolArray, FloatArray, Reason, ReasonArray, Unavailable
+from shared.unavailable import Reason, Unavailable
 
 QUARTERS: Final = 4
 # Days from the end of a quarter to that of the next: 12 to 17 weeks, and no two of the shortest (fiscal calendars of

@@ -10,7 +10,7 @@ from services.symbol_analytics.core.digest import factor_digests, metric_digests
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.fundamentals import Fundamentals
-from services.symbol_analytics.core.histories import DateArray, Figures
+from services.symbol_analytics.core.histories import Figures
 from services.symbol_analytics.core.metrics import (
     MeasuredPrices,
     horizon_returns,
@@ -20,8 +20,9 @@ from services.symbol_analytics.core.metrics import (
 )
 from services.symbol_analytics.core.provider_betas import provider_betas
 from services.symbol_analytics.core.valuation_ratios import ValuationRatios, valuation_ratios
+from shared.arrays import DateArray, FloatArray
 from shared.factor_set import FactorSet
-from shared.unavailable import FloatArray, Quantities
+from shared.unavailable import Quantities
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,9 +11,10 @@ from services.symbol_analytics.core.factors import CONVENTIONS
 from services.symbol_analytics.core.freshness import sessions_since_last_close
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.parameters import FactorParameters
+from shared.arrays import FloatArray
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray, Quantities
+from shared.unavailable import Quantities
 
 # Raised with every change of the core that changes a number: results of another version are other results.
 CODE_VERSION: Final = 1

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.symbol_analytics.core.rows import is_available
-from shared.unavailable import BoolArray, FloatArray, IntArray, Quantities, ReasonArray, Unavailable
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.unavailable import Quantities, Unavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from datetime import date
 import numpy as np
 
 from services.symbol_analytics.core.rows import is_available
+from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import STALE_AFTER_SESSIONS
-from shared.unavailable import FloatArray, IntArray, Reason, ReasonArray, Unavailable
+from shared.unavailable import Reason, Unavailable
 
 
 def checked_closes(closes: FloatArray) -> FloatArray:

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from services.symbol_analytics.core.histories import FigureHistory, Figures, Periods, StatementHistory, TextArray
+from services.symbol_analytics.core.histories import FigureHistory, Figures, Periods, StatementHistory
+from shared.arrays import BoolArray, TextArray
 from shared.fundamentals import FREQUENCIES
-from shared.unavailable import BoolArray
 
 # statement -> the items that numbers are computed from
 RATIO_ITEMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

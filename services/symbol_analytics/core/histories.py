@@ -8,10 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.unavailable import BoolArray, FloatArray, IntArray
-
-DateArray = NDArray[np.datetime64]
-TextArray = NDArray[np.object_]  # entries are str or None
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray, TextArray
 
 PERIODS: Final = 4  # newest periods that are looked at: the quarters of a year
 

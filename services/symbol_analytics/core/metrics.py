@@ -6,14 +6,14 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, SESSION_HORIZONS
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close, why_not_current
 from services.symbol_analytics.core.rows import OUT_OF_RANGE, is_available, reason_where
+from shared.arrays import DateArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import SESSIONS_PER_YEAR, STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 # How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
 BASE_WITHIN_SESSIONS: Final = 5
@@ -93,7 +93,7 @@ def later_splits(split_factors: FloatArray) -> FloatArray:
     return later
 
 
-def horizon_returns(closes: FloatArray, sessions: NDArray[np.datetime64]) -> MeasuredPrices:
+def horizon_returns(closes: FloatArray, sessions: DateArray) -> MeasuredPrices:
     """Return the simple returns to the last session over every horizon of HORIZONS, in that order.
 
     The base is the last close on or before the horizon's anchor: a number of sessions back (1d, 5d), the same day some
@@ -176,7 +176,7 @@ def realised_volatilities(
     return side_by_side([_first_reason(not_current, _volatility(returns, window)) for window in windows])
 
 
-def _return_from(closes: FloatArray, days: NDArray[np.datetime64], base_row: int, *, horizon: str) -> MeasuredPrices:
+def _return_from(closes: FloatArray, days: DateArray, base_row: int, *, horizon: str) -> MeasuredPrices:
     """Return the returns of one horizon, (n_symbols, 1), from the last close on or before a row."""
     if base_row < 0:
         why = Unavailable(Reason.INSUFFICIENT_HISTORY, f"the base of {horizon} lies before {days[0]}")

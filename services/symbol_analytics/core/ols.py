@@ -14,8 +14,8 @@ from services.symbol_analytics.core.rows import (
     rows_used,
     why_unavailable,
 )
+from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import BETA_CAP
-from shared.unavailable import BoolArray, FloatArray, ReasonArray
 
 
 @dataclass(frozen=True, slots=True)

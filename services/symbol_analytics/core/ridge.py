@@ -14,8 +14,8 @@ from services.symbol_analytics.core.rows import (
     rows_used,
     why_unavailable,
 )
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import BETA_CAP, RIDGE_ALPHA
-from shared.unavailable import BoolArray, FloatArray, IntArray, ReasonArray
 
 # Symbols solved at a time: bounds the memory and keeps the deviations in the processor's cache; changes no result.
 BLOCK: Final = 256

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from shared.unavailable import BoolArray, FloatArray, IntArray, Reason, ReasonArray, Unavailable
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.unavailable import Reason, Unavailable
 
 # Returns are prices over prices less one, so a constant return carries rounding noise of about 1e-16.
 CONSTANT_WITHIN: Final = 1e-10

@@ -14,9 +14,9 @@ from services.symbol_analytics.core.amounts import (
     profile_figure,
 )
 from services.symbol_analytics.core.fundamentals import KnownFundamentals
-from services.symbol_analytics.core.histories import DateArray
 from services.symbol_analytics.core.metrics import later_splits
-from shared.unavailable import FloatArray, IntArray, Reason
+from shared.arrays import DateArray, FloatArray, IntArray
+from shared.unavailable import Reason
 
 SHARES: Final = "diluted_average_shares"
 

@@ -8,11 +8,11 @@ import numpy as np
 from services.symbol_analytics.core.amounts import Amounts, newest, profile_figure, trailing_year
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close
 from services.symbol_analytics.core.fundamentals import KnownFundamentals
-from services.symbol_analytics.core.histories import DateArray, TextArray
 from services.symbol_analytics.core.measures import RATIOS
 from services.symbol_analytics.core.rows import OUT_OF_RANGE, reason_where
 from services.symbol_analytics.core.share_counts import market_values
-from shared.unavailable import FloatArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.arrays import DateArray, FloatArray, ReasonArray, TextArray
+from shared.unavailable import Quantities, Reason, Unavailable
 
 OF_A_FUND: Final = Unavailable(Reason.NOT_APPLICABLE, "a fund has no statements of its own")
 

@@ -13,9 +13,10 @@ from services.symbol_analytics.core.analysis import Analysis
 from services.symbol_analytics.core.digest import CODE_VERSION
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.core.measures import METRICS, RATIOS
+from shared.arrays import ReasonArray
 from shared.conventions import FACTORS, PROVIDER_BETA
 from shared.db.bulk import Columns
-from shared.unavailable import ReasonArray, nullable
+from shared.unavailable import nullable
 
 FACTOR_COLUMNS: Final = tuple(f"factor_{factor}" for factor in FACTORS)  # the betas beside the metrics
 VALUE_COLUMNS: Final = (*METRICS, *FACTOR_COLUMNS)

@@ -9,10 +9,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.market_data import refreshing
 from services.market_data.core.statements import GivenStatement, Period, complete_statements
 from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, TransientProviderError
 from services.market_data.storage.fundamentals_repository import TABLES, FundamentalsRepository
+from services.market_data.updating import companies
 from shared.calendar import shift_session
 from shared.fundamentals import FREQUENCIES, ITEMS, STATEMENTS
 from shared.profile import FACTS, ProfileFacts
@@ -325,7 +325,7 @@ async def test_defect_e47_margin_of_a_company_with_next_to_no_revenue_is_stored(
 async def test_statements_beyond_what_a_part_carries_come_with_the_next_run(
     world: World, filings: Filings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refreshing, "PART_STATEMENTS", 3)
+    monkeypatch.setattr(companies, "PART_STATEMENTS", 3)
     names = sorted(world.name(f"MANY{index}") for index in range(4))
     world.directory.add(*names, last=LAST)
     world.directory.write()

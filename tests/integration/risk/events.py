@@ -8,13 +8,14 @@ from uuid import UUID
 
 import numpy as np
 
+from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.market_data import PriceBlock, PricesUpdated, Profile, ProfilesUpdated
 from shared.contracts.portfolio import Book, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part, Run
 from shared.contracts.symbol_analytics import Row, SymbolsFactored, UnavailableCells
 from shared.conventions import FACTORS, MARKET_BETA
-from shared.unavailable import FloatArray, Reason
+from shared.unavailable import Reason
 from tests.support.runs import SESSION
 
 NO_BETA = "42 of 60 sessions"

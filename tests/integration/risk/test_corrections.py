@@ -8,6 +8,7 @@ import pytest
 
 from services.risk.core.risk_inputs import PRICE_SESSIONS
 from services.risk.handlers import assess_portfolios
+from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
 from shared.contracts.market_data import Correction, PricesUpdated
@@ -16,7 +17,6 @@ from shared.contracts.run import Run
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.conventions import MARKET_BETA
 from shared.factor_set import FactorSet
-from shared.unavailable import FloatArray
 from tests.integration.risk.conftest import Risk
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.runs import SESSION, make_run

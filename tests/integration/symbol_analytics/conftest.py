@@ -15,6 +15,7 @@ from services.symbol_analytics.handlers.analyse_symbols import analyse_symbols
 from services.symbol_analytics.handlers.store_fundamentals import store_fundamentals
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from services.symbol_analytics.main import build
+from shared.arrays import FloatArray
 from shared.bus.fan_in import FanIn
 from shared.calendar import sessions_between, shift_session
 from shared.clock import FixedClock
@@ -33,7 +34,7 @@ from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 from shared.service import Service, build_app
-from shared.unavailable import FloatArray, Reason
+from shared.unavailable import Reason
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN
 from tests.support.runs import SESSION

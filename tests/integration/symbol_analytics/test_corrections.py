@@ -7,11 +7,11 @@ import pytest
 
 from services.symbol_analytics.fan_out import SHARD_CELLS
 from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
+from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.market_data import Correction, PricesUpdated
 from shared.contracts.run import Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
-from shared.unavailable import FloatArray
 from tests.integration.symbol_analytics.conftest import FACTOR_SET, Analytics, new_symbols, priced, proxies, walk
 from tests.support.runs import SESSION, make_run
 

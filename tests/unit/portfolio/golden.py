@@ -16,7 +16,7 @@ from services.portfolio.core.cents import cents_of
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
-from shared.unavailable import FloatArray
+from shared.arrays import FloatArray
 from tests.support import golden
 
 # The predecessor takes the first evening as it comes: its P&L is none, and the equity that of the close.

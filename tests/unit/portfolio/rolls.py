@@ -12,6 +12,7 @@ from services.portfolio.core.cents import cents_of
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
+from shared.arrays import IntArray
 
 PORTFOLIO = UUID(int=1)
 NAN = float("nan")
@@ -76,6 +77,6 @@ def book_of(positions: Sequence[Position], closes: Quoted, window: Window, befor
     return assemble(positions, window, portfolios={PORTFOLIO: 0}, columns=columns, known=known)
 
 
-def dollars(cents: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> list[float]:
+def dollars(cents: IntArray) -> list[float]:
     """Return the cents of one portfolio or position over the sessions as dollars."""
     return [amount / 100 for amount in cents[:, 0].tolist()]

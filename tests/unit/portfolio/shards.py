@@ -12,6 +12,7 @@ from services.portfolio.core.book import Window
 from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
 from services.portfolio.core.roll import RollInputs
+from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.prices.window import PriceWindow
 from tests.unit.portfolio.rolls import BEFORE_JUNE, JUNE
@@ -35,8 +36,8 @@ class Prices:
 
     sessions: tuple[date, ...]
     symbols: tuple[str, ...]
-    close: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-    split: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    close: FloatArray
+    split: FloatArray
 
     def window(self, symbols: Sequence[str], rows: slice) -> PriceWindow:
         columns = [self.symbols.index(symbol) if symbol in self.symbols else -1 for symbol in symbols]

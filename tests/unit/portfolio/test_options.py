@@ -22,8 +22,9 @@ from services.portfolio.core.options import (
     trailing_volatility,
 )
 from services.portfolio.core.positions import OptionTerms, PositionTerms, PositionType
+from shared.arrays import FloatArray
 from shared.conventions import OPTION_RISK_FREE_RATE
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.unavailable import Reason, Unavailable
 
 CALL, PUT = True, False
 

@@ -10,7 +10,8 @@ from scipy.optimize import newton
 
 from services.portfolio.core.money_weighted import NO_TIME, ONE_SIGN, SEVERAL_ROOTS, money_weighted_return
 from services.portfolio.core.performance import CHAIN_BROKEN, NOTHING_LEFT, Drawdown, chained_return, drawdown
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Reason, Unavailable
 
 START = date(2025, 1, 2)
 

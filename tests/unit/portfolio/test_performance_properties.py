@@ -12,7 +12,8 @@ from scipy.optimize import brentq
 
 from services.portfolio.core.money_weighted import NO_ROOT, money_weighted_return
 from services.portfolio.core.performance import Drawdown, chained_return, daily_returns, drawdown, twr_index
-from shared.unavailable import FloatArray, IntArray, Unavailable
+from shared.arrays import FloatArray, IntArray
+from shared.unavailable import Unavailable
 
 START = date(2025, 1, 2)
 SEEDS = st.integers(0, 2**32 - 1)

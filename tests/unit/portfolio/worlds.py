@@ -9,7 +9,8 @@ from services.portfolio.core.cents import round_to_cents
 from services.portfolio.core.marking import Holdings, MarkSource
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots, Market
 from services.portfolio.core.valuation import Opening, PortfolioValues, PositionValues, Valuation, roll_forward
-from shared.unavailable import IntArray, Quantities
+from shared.arrays import IntArray
+from shared.unavailable import Quantities
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from services.risk.core.books import Books
 from services.risk.core.exposures import FactorExposures, factor_exposures
+from shared.arrays import ReasonArray
 from shared.conventions import FACTORS
 from shared.sectors import sector_name
-from shared.unavailable import Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.support.golden import WORLD, closes, output
 
 DAYS: Final = tuple(f"2026-10-{day}" for day in (12, 13, 14, 15, 16, 19, 20, 21, 22, 23))

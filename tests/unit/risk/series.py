@@ -5,7 +5,8 @@ import pandas as pd
 
 from services.risk.core.har import least_squares
 from services.risk.core.volatility import ReturnSeries
-from shared.unavailable import FloatArray, Quantities
+from shared.arrays import FloatArray
+from shared.unavailable import Quantities
 
 
 def series_of(*rows: FloatArray) -> ReturnSeries:

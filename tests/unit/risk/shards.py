@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from services.risk.core.books import Books
 from services.risk.core.factor_moves import factor_moves
 from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
+from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import FACTORS, RISK_FACTORS
-from shared.unavailable import FloatArray, IntArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 N_FACTORS = len(FACTORS)
 N_SESSIONS = RETURN_SESSIONS

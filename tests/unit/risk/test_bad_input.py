@@ -13,7 +13,8 @@ from services.risk.core.measures import MEASURES, Measure
 from services.risk.core.ratios import TOO_LARGE
 from services.risk.core.risk_inputs import RiskInputs
 from services.risk.core.scenarios import SCENARIOS
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.risk.shards import N_FACTORS, Shard, shard_of
 
 # The last portfolio is the neighbour that nothing is done to; it shares no symbol with the others.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.correlation_tools import corr_clipped
 
 from services.risk.core.correlation import CorrelationMatrix, correlate, nearest_psd
-from shared.unavailable import FloatArray
+from shared.arrays import FloatArray
 
 
 def _drawn(k: int, n: int, *, seed: int, gaps: float = 0.0) -> FloatArray:

@@ -7,7 +7,8 @@ from sklearn.decomposition import PCA
 
 from services.risk.core.books import Books
 from services.risk.core.diversification import NO_CLUSTER, Diversification, diversify
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Reason, Unavailable
 from tests.unit.risk.shards import book
 
 N = 90

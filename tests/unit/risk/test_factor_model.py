@@ -6,8 +6,9 @@ from hypothesis import given
 from sklearn.covariance import ledoit_wolf
 
 from services.risk.core.factor_model import NO_PROXIES, decompose, factor_covariance
+from shared.arrays import FloatArray
 from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import FloatArray, Quantities, Reason
+from shared.unavailable import Quantities, Reason
 from tests.unit.risk.shards import Shard, betas_of, book, shards, why
 
 N = 252

@@ -10,8 +10,9 @@ from services.risk.core.exposures import FactorExposures
 from services.risk.core.factor_moves import FactorMoves, factor_moves, weighted_covariance
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.stress import stress
+from shared.arrays import FloatArray
 from shared.conventions import EWMA_WINDOW, FACTORS, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import FloatArray, Quantities
+from shared.unavailable import Quantities
 from tests.support.golden import closes, output
 from tests.unit.risk.golden import (
     DAYS,

@@ -24,13 +24,14 @@ from services.risk.core.volatility import (
     volatility_percentile,
     volatility_trend,
 )
+from shared.arrays import FloatArray
 from shared.conventions import (
     CORRELATION_WINDOW,
     FACTORS,
     PERCENTILE_SESSIONS,
 )
 from shared.sectors import UNCLASSIFIED
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.unavailable import Reason, Unavailable
 from tests.support.golden import WORLD, closes, output
 from tests.unit.risk.golden import (
     DAYS,

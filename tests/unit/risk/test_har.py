@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.risk.core.har import har_forecast
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Reason, Unavailable
 from tests.unit.risk.series import components, har_path, next_day_forecast, series_of
 from tests.unit.risk.test_volatility import vector
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.risk.core.exposures import factor_exposures
 from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import sector_exposures
-from shared.unavailable import FloatArray
+from shared.arrays import FloatArray
 from tests.unit.risk.shards import Shard, shards
 
 # Where the amounts are among the results: dollars, direct and propagated P&L.

@@ -21,8 +21,9 @@ from services.risk.core.factor_moves import (
 )
 from services.risk.core.scenarios import SCENARIOS, Scenario
 from services.risk.core.stress import StressResults, stress
+from shared.arrays import FloatArray
 from shared.conventions import EWMA_DECAY, EWMA_WINDOW, FACTORS, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.risk.shards import betas_of, book, why
 
 N = 252

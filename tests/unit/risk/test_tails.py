@@ -8,7 +8,8 @@ from scipy import stats
 
 from services.risk.core.tails import compounded, kupiec_backtest, rank, tail_risk
 from services.risk.core.volatility import ReturnSeries
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.risk.series import series_of
 
 NO_FORECAST = Unavailable(Reason.DEGENERATE_INPUT, "no forecast")

@@ -13,8 +13,9 @@ from services.risk.core.volatility import (
     volatility_percentile,
     volatility_trend,
 )
+from shared.arrays import FloatArray
 from shared.conventions import HISTORY_SESSIONS, PERCENTILE_SESSIONS
-from shared.unavailable import FloatArray, Quantities, Reason
+from shared.unavailable import Quantities, Reason
 from tests.unit.risk.series import series_of
 from tests.unit.risk.shards import N_SESSIONS, Shard, book, shards, why
 

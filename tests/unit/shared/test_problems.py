@@ -4,20 +4,27 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from shared.problems import install_problem_handlers
+from shared.problems import Problem, answer_with_problems, install_problem_handlers
 
 PROBLEM = "application/problem+json"
+
+
+class NameTaken(Exception):
+    """An error of a use case, which knows no HTTP."""
 
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
     app = FastAPI()
     install_problem_handlers(app)
+    answer_with_problems(app, {NameTaken: lambda error: Problem(409, f"{error} exists")})
 
     @app.get("/things/{name}")
     async def get_thing(name: str, after: str = "") -> str:
         if name == "broken":
             raise ValueError("secret detail")
+        if name == "taken":
+            raise NameTaken(name)
         return after
 
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -30,6 +37,19 @@ async def test_unexpected_error_is_a_problem_without_internals(client: httpx.Asy
     assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
     assert set(answer.json()) == {"type", "title", "status", "detail"}
     assert "secret" not in answer.text
+
+
+async def test_error_of_a_use_case_is_the_problem_it_is_mapped_to(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/things/taken")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (409, PROBLEM)
+    assert answer.json()["detail"] == "taken exists"
+
+
+async def test_refusal_of_a_field_names_it_with_its_reason() -> None:
+    problem = Problem.of_field("on", "must be today")
+    assert (problem.status, str(problem)) == (422, "on must be today")
+    assert problem.errors == [{"field": "on", "reason": "must be today"}]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
 from services.symbol_analytics.core.rows import is_available
 from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, VALUE_COLUMNS
+from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import FACTORS
-from shared.unavailable import BoolArray, FloatArray, Quantities, Reason, ReasonArray, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.symbol_analytics.companies import AS_OF, SESSIONS, Company, Report, Year, fundamentals
 from tests.unit.symbol_analytics.worlds import STANDARD, World, random_world
 

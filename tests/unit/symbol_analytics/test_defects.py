@@ -13,10 +13,10 @@ from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analy
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.events import report_failed_analysis
 from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, Shard, factor_columns
+from shared.arrays import FloatArray
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTORS
-from shared.unavailable import FloatArray
 from tests.support.golden import closes as golden_closes
 from tests.support.runs import make_run
 from tests.support.source import modules

@@ -8,8 +8,9 @@ import pytest
 from services.symbol_analytics.core import digest
 from services.symbol_analytics.core.digest import DIGEST_BYTES, factor_digests, metric_digests, row_digests
 from services.symbol_analytics.core.parameters import FactorParameters
+from shared.arrays import FloatArray
 from shared.factor_set import FactorSet
-from shared.unavailable import FloatArray, Quantities
+from shared.unavailable import Quantities
 from tests.unit.symbol_analytics.worlds import NO_PROFILE, STANDARD, World, no_provider_betas, random_world
 
 

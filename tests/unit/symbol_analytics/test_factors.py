@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import FACTOR_METHODS, estimate_factors
 from services.symbol_analytics.core.parameters import FactorParameters, RegressionWindow
+from shared.arrays import FloatArray
 from shared.conventions import FACTORS, SPREAD_FACTORS, STYLE_FACTORS
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.symbol_analytics.worlds import (
     STANDARD,
     World,

@@ -5,7 +5,8 @@ import pytest
 
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Reason, Unavailable
 
 STORED = 6e-9  # eight decimals
 

@@ -17,10 +17,11 @@ from services.symbol_analytics.core.metrics import horizon_returns
 from services.symbol_analytics.core.ols import LineFits, fit_lines
 from services.symbol_analytics.core.parameters import FactorParameters, RegressionWindow
 from services.symbol_analytics.core.valuation_ratios import valuation_ratios
+from shared.arrays import FloatArray
 from shared.conventions import FACTORS
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.support.golden import WORLD, closes, output
 from tests.unit.symbol_analytics.companies import Company, fundamentals
 

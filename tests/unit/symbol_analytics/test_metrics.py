@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, months_before
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities, split_adjusted_closes
+from shared.arrays import DateArray, FloatArray
 from shared.calendar import sessions_between
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.symbol_analytics.worlds import closes_of
 
 AS_OF = date(2024, 7, 31)
@@ -162,7 +162,7 @@ def test_price_that_is_not_positive_and_finite_is_rejected(price: float) -> None
 
 
 @pytest.mark.parametrize("sessions", [SESSIONS[1:], SESSIONS[::-1]])
-def test_sessions_that_do_not_belong_to_the_rows_are_rejected(sessions: NDArray[np.datetime64]) -> None:
+def test_sessions_that_do_not_belong_to_the_rows_are_rejected(sessions: DateArray) -> None:
     with pytest.raises(ValueError, match="ascending dates"):
         horizon_returns(flat_closes({}), sessions)
 

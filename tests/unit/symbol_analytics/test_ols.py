@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from services.symbol_analytics.core.ols import LineFits, fit_lines
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Reason, Unavailable
 
 STATISTICS = ("betas", "intercepts", "r_squared", "std_errors", "p_values", "capped")
 

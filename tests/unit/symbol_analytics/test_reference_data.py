@@ -14,8 +14,8 @@ import pytest
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
+from shared.arrays import FloatArray
 from shared.returns import simple_returns
-from shared.unavailable import FloatArray
 
 FOLDER = os.environ.get("SIGMASIGHT_REFERENCE_DATA")
 

@@ -7,7 +7,8 @@ from sklearn.preprocessing import StandardScaler
 
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import BLOCK, fit_ridges
-from shared.unavailable import FloatArray, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Reason, Unavailable
 
 
 def factor_world(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from services.symbol_analytics.core.measures import RATIOS
 from services.symbol_analytics.core.valuation_ratios import ValuationRatios, valuation_ratios
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.arrays import FloatArray
+from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.symbol_analytics.companies import (
     AS_OF,
     QUARTER_ENDS,

@@ -7,9 +7,10 @@ import numpy as np
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.parameters import FactorParameters, RegressionWindow
+from shared.arrays import FloatArray
 from shared.conventions import FACTORS
 from shared.factor_set import FactorSet
-from shared.unavailable import FloatArray, Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable
 
 STANDARD = FactorSet()
 NO_PROFILE = Unavailable(Reason.MISSING_DATA, "no profile")

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.market_data.core.adjustment import total_return_adjusted
-from services.market_data.core.bars import Bars, DateArray
+from services.market_data.core.bars import Bars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
+from shared.arrays import DateArray, FloatArray
 from shared.calendar import sessions_between
-from shared.unavailable import FloatArray
 
 SESSIONS: DateArray = np.array(sessions_between(date(2024, 3, 4), date(2024, 3, 15)), dtype="datetime64[D]")  # 10
 DAYS: list[date] = SESSIONS.tolist()

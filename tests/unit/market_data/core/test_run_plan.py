@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market_data.core.bars import DateArray
 from services.market_data.core.run_plan import (
     NOTHING_TO_FETCH,
     RECENT_SESSIONS,
@@ -17,8 +16,8 @@ from services.market_data.core.run_plan import (
     pack_shards,
     plan_symbols,
 )
+from shared.arrays import BoolArray, DateArray
 from shared.calendar import sessions_between
-from shared.unavailable import BoolArray
 
 WINDOW = np.array(sessions_between(date(2023, 1, 3), date(2024, 3, 15)), dtype="datetime64[D]")
 COUNT = len(WINDOW)

@@ -1,0 +1,38 @@
+"""What a refused use case is over HTTP."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from services.portfolio.commands.errors import (
+    ExitOutOfReach,
+    FlowOutOfReach,
+    ImpossibleExit,
+    NameTaken,
+    OpeningOutOfReach,
+    RangeReversed,
+    UnknownFlow,
+    UnknownPortfolio,
+    UnknownPosition,
+)
+from shared.problems import Problem, Problems
+
+
+def _not_found(error: Any) -> Problem:
+    return Problem(404, str(error))
+
+
+def _of_field(field: str) -> Callable[[Any], Problem]:
+    return lambda error: Problem.of_field(field, str(error))
+
+
+PROBLEMS: Final[Problems] = {
+    UnknownPortfolio: _not_found,
+    UnknownPosition: _not_found,
+    UnknownFlow: _not_found,
+    NameTaken: lambda error: Problem(409, str(error), errors=[{"field": "name", "reason": "taken"}]),
+    OpeningOutOfReach: _of_field("opened_on"),
+    FlowOutOfReach: _of_field("on"),
+    ExitOutOfReach: _of_field("on"),
+    ImpossibleExit: lambda error: Problem(422, str(error), errors=[{"field": "on", "reason": str(error)}]),
+    RangeReversed: _of_field("first_session"),
+}
