@@ -105,25 +105,27 @@ class ScheduleRepository:
 
     async def load_answered_until(self, trigger: Trigger, *, now: datetime) -> datetime:
         """Return the time up to which a trigger needs no looking at: its newest fire, or since it has these times."""
-        remember = sa.text(
-            """
-            INSERT INTO triggers AS t (trigger_name, crontab, zone, since) VALUES (:name, :crontab, :zone, :now)
-            ON CONFLICT (trigger_name) DO UPDATE
-                SET crontab = excluded.crontab, zone = excluded.zone, since = excluded.since
-                WHERE (t.crontab, t.zone) <> (excluded.crontab, excluded.zone)
-            """
-        )
         query = sa.text(
             """
             SELECT greatest(since, (SELECT max(due_at) FROM fires WHERE trigger_name = :name AND asked_by IS NULL))
-            FROM triggers WHERE trigger_name = :name
+            FROM triggers WHERE (trigger_name, crontab, zone) = (:name, :crontab, :zone)
             """
         )
-        name = trigger.stage.value
-        parameters = {"name": name, "crontab": trigger.crontab, "zone": trigger.zone, "now": now}
-        await self._connection.execute(remember, parameters)
-        until: datetime = (await self._connection.execute(query, {"name": name})).scalar_one()
-        return until
+        parameters = {"name": trigger.stage.value, "crontab": trigger.crontab, "zone": trigger.zone}
+        until: datetime | None = await self._connection.scalar(query, parameters)
+        if until is None:
+            await self._store_trigger(parameters, since=now)
+        return until or now
+
+    async def _store_trigger(self, parameters: Mapping[str, str], *, since: datetime) -> None:
+        statement = sa.text(
+            """
+            INSERT INTO triggers (trigger_name, crontab, zone, since) VALUES (:name, :crontab, :zone, :since)
+            ON CONFLICT (trigger_name) DO UPDATE
+                SET crontab = excluded.crontab, zone = excluded.zone, since = excluded.since
+            """
+        )
+        await self._connection.execute(statement, {**parameters, "since": since})
 
     async def append_fire(self, fire: Fire) -> bool:
         """Claim the time of a trigger; False if somebody else has fired it."""
