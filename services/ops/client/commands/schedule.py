@@ -92,13 +92,16 @@ def trigger(options: TriggerOptions) -> None:
 
     With --wait, exit 0: completed; 1: failed; 2: completed with failures; 130: interrupted.
     """
+    ended: dict[str, RunView] = {}
     try:
         with connected(DataDirectory(options.data_dir), options.url) as client:
             fires = client.post(f"/schedule/triggers/{options.stage}", {"requested_by": _who()})
-            runs = _follow(client, fires) if options.wait else []
+            if options.wait:
+                fires = [_follow(client, fire, ended) for fire in fires]
     except CommandError as error:
         error.exit_code = 1
         raise
+    runs = list(ended.values())
     _show_triggered(fires, runs, options)
     raise typer.Exit(exit_code(runs))
 
@@ -110,21 +113,16 @@ def exit_code(runs: Sequence[RunView]) -> int:
     return 0 if all(map(run_succeeded, runs)) else 2
 
 
-def _follow(client: ApiClient, fires: list[Fire]) -> list[RunView]:
-    """Follow every run of these fires to its end; what a waiting one asks for later, too."""
-    ended: dict[str, RunView] = {}
-    for place, fire in enumerate(fires):
-        latest = fire
-        while True:
-            for run_id in filter(None, [latest["waits_for"], *latest["run_ids"]]):
-                if run_id not in ended:
-                    ended[run_id] = follow_run(client, run_id)
-            if latest["outcome"] != "waiting":
-                break
-            time.sleep(_LOOK_EVERY_S)
-            latest = read_patiently(client, f"/schedule/fires/{fire['fire_id']}")
-        fires[place] = latest
-    return list(ended.values())
+def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunView]) -> Fire:
+    """Follow the runs of a fire to their end, also what it asks for later; return the fire as it is then."""
+    while True:
+        for run_id in filter(None, [fire["waits_for"], *fire["run_ids"]]):
+            if run_id not in ended:
+                ended[run_id] = follow_run(client, run_id)
+        if fire["outcome"] != "waiting":
+            return fire
+        time.sleep(_LOOK_EVERY_S)
+        fire = read_patiently(client, f"/schedule/fires/{fire['fire_id']}")
 
 
 def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunView], options: TriggerOptions) -> None:
