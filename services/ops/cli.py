@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.ops import demonstration
-from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, showing
+from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, schedule, showing
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
 
@@ -39,6 +39,7 @@ app.command("migrate")(hosting.migrate)
 app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
+app.command("trigger")(schedule.trigger)
 app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)
@@ -47,6 +48,11 @@ books = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True
 books.command("import")(portfolios.import_portfolio)
 books.command("list")(portfolios.list_portfolios)
 app.add_typer(books, name="portfolios")
+
+nights = typer.Typer(invoke_without_command=True, callback=schedule.schedule)
+nights.command("pause")(schedule.pause)
+nights.command("resume")(schedule.resume)
+app.add_typer(nights, name="schedule")
 
 indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
 indices.command("load")(benchmarks.load_benchmark)

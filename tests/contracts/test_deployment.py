@@ -51,6 +51,14 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
 
 
+def test_railway_asks_for_the_night_by_a_command_that_exists() -> None:
+    deployment = json.loads((ROOT / "deploy/railway/railway.json").read_text())
+    program, name, *arguments = deployment["deploy"]["startCommand"].split()
+    assert program == "sigmasight"
+    get_command(app).commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
+    assert (ROOT / deployment["build"]["dockerfilePath"]).exists()
+
+
 def test_environment_example_names_every_setting_without_a_default() -> None:
     example = (ROOT / ".env.example").read_text()
     for name, field in CommonSettings.model_fields.items():

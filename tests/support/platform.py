@@ -16,6 +16,7 @@ from services.ops.hosting.server import listen, serve, url_of
 from services.portfolio import main as portfolio
 from services.risk import main as risk
 from services.scheduler import main as scheduler
+from services.scheduler.settings import SchedulerSettings
 from services.symbol_analytics import main as symbol_analytics
 from shared.bus.broker import create_topics
 from shared.contracts.catalogue import SERVICES
@@ -26,6 +27,9 @@ from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_da
 from tests.support.eventually import eventually
 
 Json = dict[str, Any]
+
+# Runs are those that a test asks for, also when it runs at nine in the evening in New York.
+NO_SCHEDULE = SchedulerSettings(batch_processing_enabled=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def build_platform(common: CommonSettings, sources: MarketDataSettings, factor_s
     """Return the five services; what `up` puts into the environment is given to them here."""
     factors = FactorSettings(factor_set=factor_set)
     return [
-        scheduler.build(common),
+        scheduler.build(common, NO_SCHEDULE),
         market_data.build(common, sources, factors=factors),
         symbol_analytics.build(common, factors),
         portfolio.build(common),

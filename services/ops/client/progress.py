@@ -28,19 +28,30 @@ def follow_run(client: ApiClient, run_id: str) -> RunView:
         If the platform stays away for longer than a restart takes, or does not hear of the run.
     """
     with _drawing() as draw:
-        seen = time.monotonic()
         while True:
-            try:
-                run: RunView = client.get(f"/runs/{run_id}", failures=MAX_FAILURES_SHOWN)
-            except (Unreachable, Refused) as error:
-                if not _passes(error) or time.monotonic() - seen > _AWAY_AT_MOST_S:
-                    raise
-            else:
-                seen = time.monotonic()
-                draw.update(run)
-                if run["status"] != "active":
-                    return run
+            run: RunView = read_patiently(client, f"/runs/{run_id}", failures=MAX_FAILURES_SHOWN)
+            draw.update(run)
+            if run["status"] != "active":
+                return run
             time.sleep(_LOOK_EVERY_S)
+
+
+def read_patiently(client: ApiClient, path: str, **query: object) -> Any:
+    """Return what is at a path, also when the platform is being started again.
+
+    Raises
+    ------
+    Unreachable, Refused
+        If it stays away for longer than a restart takes, or does not hear of it.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return client.get(path, **query)
+        except (Unreachable, Refused) as error:
+            if not _passes(error) or time.monotonic() - began > _AWAY_AT_MOST_S:
+                raise
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _passes(error: Unreachable | Refused) -> bool:

@@ -69,8 +69,9 @@ async def _first_session(
     request: RunRequest, last: date, repository: SchedulerRepository, settings: SchedulerSettings
 ) -> date:
     # A nightly run begins where the last one ended, so a skipped night heals itself.
-    done = await repository.find_last_nightly_session() if request.kind is RunKind.NIGHTLY else None
-    if done is None or done >= last or request.symbols is not None or request.portfolio_ids is not None:
+    nightly = request.kind is RunKind.NIGHTLY
+    done = await repository.find_last_nightly_session(scope_of(request)) if nightly else None
+    if done is None or done >= last:
         return last
     return max(shift_session(done, 1), shift_session(last, 1 - settings.catch_up_sessions))
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -31,8 +31,20 @@ class StoredRun:
     finished_at: datetime | None
 
 
-def scope_of(run: Run) -> str:
-    """Return the scope that may have one active run per kind and session."""
+class Selection(Protocol):
+    """What a run, or a request for one, is about."""
+
+    @property
+    def symbols(self) -> tuple[str, ...] | None:
+        """None: every watched one."""
+
+    @property
+    def portfolio_ids(self) -> tuple[UUID, ...] | None:
+        """None: every one."""
+
+
+def scope_of(run: Selection) -> str:
+    """Return the scope that may have one active run per kind and session: all is ``*``, none is nothing."""
     symbols = "*" if run.symbols is None else ",".join(sorted(run.symbols))
     portfolios = "*" if run.portfolio_ids is None else ",".join(sorted(map(str, run.portfolio_ids)))
     return f"symbols={symbols} portfolios={portfolios}"
@@ -112,14 +124,13 @@ class SchedulerRepository:
         )
         return [_stored(row) for row in await self._connection.execute(query, {"session": session})]
 
-    async def find_last_nightly_session(self) -> date | None:
-        """Return the newest session that a finished nightly run over everything has covered."""
-        session: date | None = await self._connection.scalar(
-            sa.text(
-                "SELECT max(last_session) FROM runs WHERE kind = 'nightly' AND scope = 'symbols=* portfolios=*' "
-                "AND status IN ('completed', 'completed_with_errors')"
-            )
+    async def find_last_nightly_session(self, scope: str) -> date | None:
+        """Return the newest session that a finished nightly run of this scope has covered."""
+        query = sa.text(
+            "SELECT max(last_session) FROM runs WHERE kind = 'nightly' AND md5(scope) = md5(:scope) "
+            "AND status IN ('completed', 'completed_with_errors')"
         )
+        session: date | None = await self._connection.scalar(query, {"scope": scope})
         return session
 
     async def store_part(self, event: Event) -> None:
