@@ -92,8 +92,9 @@ class _Looked:
     name: str | None = None
 
 
-def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
-    """Add the routes of the cells."""
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+    """Return the routes of the cells."""
+    router = APIRouter()
 
     @router.get("/cells")
     async def list_cells(
@@ -131,6 +132,8 @@ def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock)
             reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
             next=sessions[len(page)] if len(page) < len(sessions) else None,
         )
+
+    return router
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,9 @@ class ReadinessList(BaseModel):
     portfolios: list[ReadinessLine]
 
 
-def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
-    """Add the routes of readiness."""
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+    """Return the routes of readiness."""
+    router = APIRouter()
 
     @router.get("/readiness")
     async def list_readiness(
@@ -99,6 +100,8 @@ def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock)
         if not (found := _readiness(inputs)):
             raise Problem(404, f"portfolio {portfolio_id} opens on {inputs.books[0].opened_on}, after {session}")
         return ReadinessView.model_validate(found[0], from_attributes=True)
+
+    return router
 
 
 def _readiness(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
