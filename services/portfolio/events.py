@@ -48,7 +48,7 @@ def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
                 cash=decimal_of(int(values.cash[row, column])),
                 gross=decimal_of(int(values.gross[row, column])),
                 net=decimal_of(int(values.net[row, column])),
-                stale_positions=int(values.stale[row, column]),
+                stale_positions=int(values.stale_positions[row, column]),
             )
 
 

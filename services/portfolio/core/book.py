@@ -46,9 +46,9 @@ class PositionState:
 
     quantity: float
     mark: float
-    source: MarkSource
-    age: int
-    value: int
+    mark_source: MarkSource
+    mark_age: int
+    market_value: int
     cost: int
 
 
@@ -239,9 +239,9 @@ def _holdings(states: Sequence[PositionState]) -> Holdings:
     return Holdings(
         quantity=np.array([state.quantity for state in states], dtype=np.float64),
         mark=np.array([state.mark for state in states], dtype=np.float64),
-        source=_integers(int(state.source) for state in states),
-        age=_integers(state.age for state in states),
-        value=_integers(state.value for state in states),
+        mark_source=_integers(int(state.mark_source) for state in states),
+        mark_age=_integers(state.mark_age for state in states),
+        market_value=_integers(state.market_value for state in states),
         cost=_integers(state.cost for state in states),
     )
 

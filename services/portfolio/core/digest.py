@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from services.portfolio.core.book import Book
-from services.portfolio.core.marking import Holdings
 from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
 from shared.arrays import FloatArray, IntArray
@@ -16,6 +15,8 @@ from shared.arrays import FloatArray, IntArray
 # Raised with every change that changes a number: results of another version are other results.
 CODE_VERSION: Final = 3
 
+# What a position is at a close: the order is part of the digest.
+_STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost")
 _METHOD: Final = f"valuation {CODE_VERSION}".encode()
 
 
@@ -81,20 +82,14 @@ def _heads(opening: Opening, valuation: Valuation, *, session: int) -> FloatArra
     """Return equity and index at the previous close and the flow of the session, (n_portfolios, 3)."""
     portfolios = valuation.portfolios
     equity = portfolios.equity[session - 1] if session else opening.equity
-    index = portfolios.twr.values[session - 1] if session else opening.twr
+    index = portfolios.twr_index.values[session - 1] if session else opening.twr_index
     return _canonical(np.column_stack([equity, index, portfolios.flow[session]]))
 
 
 def _rows(book: Book, quotes: Quotes, *, valuation: Valuation, session: int) -> FloatArray:
     """Return the inputs of each lot in the session, (n_lots, n_inputs)."""
     days = valuation.positions
-    if session:
-        before = (
-            column[session - 1] for column in (days.quantity, days.mark, days.source, days.age, days.value, days.cost)
-        )
-    else:
-        held: Holdings = book.holdings
-        before = (column for column in (held.quantity, held.mark, held.source, held.age, held.value, held.cost))
+    before = [getattr(days, name)[session - 1] if session else getattr(book.holdings, name) for name in _STATE]
     entered = book.lots.entry_session == session
     columns = [
         *before,
@@ -104,7 +99,7 @@ def _rows(book: Book, quotes: Quotes, *, valuation: Valuation, session: int) -> 
         quotes.split,
         quotes.dividend,
         days.quantity[session],
-        days.realised[session],
+        days.realised_pnl[session],
     ]
     return np.column_stack(columns)
 

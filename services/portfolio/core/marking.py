@@ -22,13 +22,16 @@ class MarkSource(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Lots at a close, arrays of shape (n_lots,); quantity 0 where nothing is held. `value` and `cost` in cents."""
+    """Lots at a close, arrays of shape (n_lots,); quantity 0 where nothing is held.
+
+    `market_value` and `cost` are in cents.
+    """
 
     quantity: FloatArray
     mark: FloatArray
-    source: IntArray
-    age: IntArray
-    value: IntArray
+    mark_source: IntArray
+    mark_age: IntArray
+    market_value: IntArray
     cost: IntArray
 
     @classmethod
@@ -46,7 +49,7 @@ class PositionDay:
     active: BoolArray
     pnl: IntArray
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     dividends: IntArray
     oversold: BoolArray
 
@@ -56,13 +59,13 @@ class _ExitBooks:
     """What the exits of a session did; the arrays are filled in place, exit round after exit round."""
 
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     oversold: BoolArray
 
     def book(self, now: ExitRound, *, held: Holdings, lots: Lots) -> None:
         """Close part or all of some lots of `held`, in place."""
         lot = now.lot
-        quantity, value, cost = held.quantity[lot], held.value[lot], held.cost[lot]
+        quantity, value, cost = held.quantity[lot], held.market_value[lot], held.cost[lot]
         size = np.where(np.isnan(now.size), np.abs(quantity), now.size)
         closed = np.copysign(np.minimum(size, np.abs(quantity)), quantity)
         left = round_quantity(quantity - closed)
@@ -70,13 +73,13 @@ class _ExitBooks:
         value_left, cost_left = _part(value, share), _part(cost, share)
         proceeds = round_to_cents(closed * lots.multiplier[lot] * now.price)
         self.exit_pnl[lot] += proceeds - (value - value_left)
-        self.realised[lot] += proceeds - (cost - cost_left)
+        self.realised_pnl[lot] += proceeds - (cost - cost_left)
         self.oversold[lot] |= size > np.abs(quantity)
-        held.quantity[lot], held.value[lot], held.cost[lot] = left, value_left, cost_left
+        held.quantity[lot], held.market_value[lot], held.cost[lot] = left, value_left, cost_left
         gone = (left == 0) & (quantity != 0)
         held.mark[lot[gone]] = now.price[gone]
-        held.source[lot[gone]] = MarkSource.EXIT
-        held.age[lot[gone]] = 0
+        held.mark_source[lot[gone]] = MarkSource.EXIT
+        held.mark_age[lot[gone]] = 0
 
 
 def _part(cents: IntArray, share: FloatArray) -> IntArray:
@@ -95,9 +98,9 @@ def advance(holdings: Holdings, lots: Lots, *, quotes: Quotes, exits: Iterable[E
     held = Holdings(
         quantity=np.where(entered, lots.entry_quantity, quantity),
         mark=np.where(entered, lots.entry_price, holdings.mark / quotes.split),
-        source=np.where(entered, MarkSource.COST, holdings.source),
-        age=np.where(entered, 0, holdings.age + 1),
-        value=np.where(entered, outlay, holdings.value),
+        mark_source=np.where(entered, MarkSource.COST, holdings.mark_source),
+        mark_age=np.where(entered, 0, holdings.mark_age + 1),
+        market_value=np.where(entered, outlay, holdings.market_value),
         cost=np.where(entered, outlay, holdings.cost),
     )
 
@@ -106,22 +109,22 @@ def advance(holdings: Holdings, lots: Lots, *, quotes: Quotes, exits: Iterable[E
         books.book(now, held=held, lots=lots)
 
     closing = _at_close(held, lots, close=quotes.close)
-    pnl = closing.value - held.value + books.exit_pnl + dividends
-    return PositionDay(closing, active, pnl, books.exit_pnl, books.realised, dividends, books.oversold)
+    pnl = closing.market_value - held.market_value + books.exit_pnl + dividends
+    return PositionDay(closing, active, pnl, books.exit_pnl, books.realised_pnl, dividends, books.oversold)
 
 
 def _at_close(held: Holdings, lots: Lots, *, close: FloatArray) -> Holdings:
     """Mark what is held at the close; without one, the old mark and the old value stay, so that P&L is exactly 0."""
     has_quantity = held.quantity != 0
     priced = has_quantity & np.isfinite(close)
-    carried = has_quantity & ~priced & (held.source == MarkSource.CLOSE)
-    source = np.where(priced, MarkSource.CLOSE, np.where(carried, MarkSource.CARRIED, held.source))
+    carried = has_quantity & ~priced & (held.mark_source == MarkSource.CLOSE)
+    source = np.where(priced, MarkSource.CLOSE, np.where(carried, MarkSource.CARRIED, held.mark_source))
     at_close = round_to_cents(np.where(priced, held.quantity * lots.multiplier * np.where(priced, close, 0.0), 0.0))
     return Holdings(
         quantity=held.quantity,
         mark=np.where(priced, close, held.mark),
-        source=source,
-        age=np.where(priced | ~has_quantity, 0, held.age),
-        value=np.where(priced, at_close, np.where(has_quantity, held.value, 0)),
+        mark_source=source,
+        mark_age=np.where(priced | ~has_quantity, 0, held.mark_age),
+        market_value=np.where(priced, at_close, np.where(has_quantity, held.market_value, 0)),
         cost=np.where(has_quantity, held.cost, 0),
     )

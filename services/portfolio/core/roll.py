@@ -126,7 +126,7 @@ def roll(inputs: RollInputs) -> Rolled:
     valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
     options = OptionExposures.of(contracts, underlyings)
     positions = valuation.positions
-    exposures = options.exposures(positions.value, positions.quantity, underlyings.closes)
+    exposures = options.exposures(positions.market_value, positions.quantity, underlyings.closes)
     digests = snapshot_digests(
         book, market, opening=opening, valuation=valuation, labels=inputs.sectors, exposures=exposures
     )
@@ -162,8 +162,8 @@ def _opening(inputs: RollInputs, book: Book) -> Opening:
     equity = [
         known.equity.get(portfolio.portfolio_id, cents_of(portfolio.opening_equity)) for portfolio in inputs.portfolios
     ]
-    twr = [known.twr.get(portfolio.portfolio_id, 1.0) for portfolio in inputs.portfolios]
-    return Opening(np.array(equity, dtype=np.int64), np.array(twr, dtype=np.float64), book.holdings)
+    index = [known.twr_index.get(portfolio.portfolio_id, 1.0) for portfolio in inputs.portfolios]
+    return Opening(np.array(equity, dtype=np.int64), np.array(index, dtype=np.float64), book.holdings)
 
 
 def _last_closes(before: PriceWindow) -> dict[str, LastClose]:

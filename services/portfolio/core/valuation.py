@@ -22,11 +22,12 @@ from shared.unavailable import Quantities
 class Opening:
     """Where a roll starts from: all that is known at the close before its first session.
 
-    `equity` in cents and `twr` (1.0 at inception, NaN where the chain is broken) per portfolio; `holdings` per lot.
+    `equity` in cents and `twr_index` (1.0 at inception, NaN where the chain is broken) per portfolio, `holdings` per
+    lot.
     """
 
     equity: IntArray
-    twr: FloatArray
+    twr_index: FloatArray
     holdings: Holdings
 
 
@@ -35,38 +36,38 @@ class PositionValues:
     """What each lot was worth and earned, arrays of shape (n_sessions, n_lots); amounts in cents.
 
     `active` marks the rows that say something: held at the previous close, or entered on the session. `mark` is a
-    price a unit, `source` a `MarkSource`, `age` the sessions since that price was seen. `realised` is what exits of
-    the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for more than was
-    held and closed what there was.
+    price a unit, `mark_source` a `MarkSource`, `mark_age` the sessions since that price was seen. `realised_pnl` is
+    what exits of the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for
+    more than was held and closed what there was.
     """
 
     active: BoolArray
     quantity: FloatArray
     mark: FloatArray
-    source: IntArray
-    age: IntArray
-    value: IntArray
+    mark_source: IntArray
+    mark_age: IntArray
+    market_value: IntArray
     cost: IntArray
     pnl: IntArray
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     dividends: IntArray
     oversold: BoolArray
 
     @property
-    def unrealised(self) -> IntArray:
+    def unrealised_pnl(self) -> IntArray:
         """Return market value less the cost of what is still held."""
-        return self.value - self.cost
+        return self.market_value - self.cost
 
     @property
     def stale(self) -> BoolArray:
         """Return which marks are carried from an earlier close."""
-        return np.equal(self.source, MarkSource.CARRIED)
+        return np.equal(self.mark_source, MarkSource.CARRIED)
 
     @property
     def at_cost(self) -> BoolArray:
         """Return which marks are the lot's own cost."""
-        return np.equal(self.source, MarkSource.COST)
+        return np.equal(self.mark_source, MarkSource.COST)
 
     @classmethod
     def of(cls, days: list[PositionDay]) -> Self:
@@ -85,28 +86,29 @@ class PositionValues:
 class PortfolioValues:
     """The sessions of each portfolio, arrays of shape (n_sessions, n_portfolios); amounts in cents.
 
-    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly. `short` is negative or zero.
-    `stale` counts positions carried at an old close, `at_cost` those never priced, marked at what they cost.
+    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly. `short_value` is negative
+    or zero. `stale_positions` counts those carried at an old close, `at_cost_positions` those never priced, marked at
+    what they cost.
     """
 
     equity: IntArray
     pnl: IntArray
     flow: IntArray
     cash: IntArray
-    long: IntArray
-    short: IntArray
+    long_value: IntArray
+    short_value: IntArray
     gross: IntArray
     net: IntArray
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     dividends: IntArray
     positions: IntArray
     long_positions: IntArray
     short_positions: IntArray
-    stale: IntArray
-    at_cost: IntArray
+    stale_positions: IntArray
+    at_cost_positions: IntArray
     daily_return: Quantities
-    twr: Quantities
+    twr_index: Quantities
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,38 +165,38 @@ def roll_forward(lots: Lots, market: Market, *, exits: Exits, flows: IntArray, o
         holdings = days[-1].closing
     positions = PositionValues.of(days)
     portfolios = _aggregate(positions, Segments.of(lots.portfolio, flows.shape[1]), flows=flows, opening=opening)
-    closing = Opening(portfolios.equity[-1], portfolios.twr.values[-1], holdings)
+    closing = Opening(portfolios.equity[-1], portfolios.twr_index.values[-1], holdings)
     return Valuation(portfolios, positions, closing)
 
 
 def _aggregate(positions: PositionValues, segments: Segments, *, flows: IntArray, opening: Opening) -> PortfolioValues:
     """Return the sums per portfolio and what follows from them."""
-    value = positions.value
+    value = positions.market_value
     held = positions.quantity != 0
     pnl = segments.sums(positions.pnl)
     equity = opening.equity + np.cumsum(pnl + flows, axis=0)
     base = equity - pnl
-    long = segments.sums(np.maximum(value, 0))
-    short = segments.sums(np.minimum(value, 0))
+    long_value = segments.sums(np.maximum(value, 0))
+    short_value = segments.sums(np.minimum(value, 0))
     return PortfolioValues(
         equity=equity,
         pnl=pnl,
         flow=flows,
-        cash=equity - (long + short),
-        long=long,
-        short=short,
-        gross=long - short,
-        net=long + short,
+        cash=equity - (long_value + short_value),
+        long_value=long_value,
+        short_value=short_value,
+        gross=long_value - short_value,
+        net=long_value + short_value,
         exit_pnl=segments.sums(positions.exit_pnl),
-        realised=segments.sums(positions.realised),
+        realised_pnl=segments.sums(positions.realised_pnl),
         dividends=segments.sums(positions.dividends),
         positions=segments.sums(held),
         long_positions=segments.sums(positions.quantity > 0),
         short_positions=segments.sums(positions.quantity < 0),
-        stale=segments.sums(held & positions.stale),
-        at_cost=segments.sums(held & positions.at_cost),
+        stale_positions=segments.sums(held & positions.stale),
+        at_cost_positions=segments.sums(held & positions.at_cost),
         daily_return=daily_returns(pnl, base),
-        twr=twr_index(opening.twr, pnl=pnl, base=base),
+        twr_index=twr_index(opening.twr_index, pnl=pnl, base=base),
     )
 
 

@@ -10,15 +10,13 @@ from pydantic import BaseModel
 
 from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.roll import Rolled
-from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS
+from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS, PORTFOLIO_RATIOS
 from services.portfolio.web.views import PositionValueView, SnapshotView
 from shared.contracts.event import Measure
 from shared.prices.last_prices import LastPrice
 from shared.unavailable import Quantities
 
-_FIELDS: Final = {column: field for field, column in PORTFOLIO_AMOUNTS.items()}
-_RATIOS: Final = {"daily_return": "daily_return", "twr_index": "twr"}
-EXPLAINED: Final = (*_FIELDS, *_RATIOS)
+EXPLAINED: Final = (*PORTFOLIO_AMOUNTS, *PORTFOLIO_RATIOS)
 # What each position adds to an amount of the portfolio.
 _SUMMED: Final = {
     "pnl": "pnl",
@@ -68,7 +66,7 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, pric
     """Return the explanation of an amount of the one portfolio and session that was rolled."""
     stored = _stored(name, snapshot)
     recomputed = _recomputed(name, rolled)
-    index = rolled.opening.twr[0]
+    index = rolled.opening.twr_index[0]
     return Explanation(
         measure=name,
         snapshot=SnapshotView.of(snapshot),
@@ -102,7 +100,7 @@ def _lots(rolled: Rolled) -> dict[UUID, int]:
 
 
 def _stored(name: str, snapshot: Any) -> Measure:
-    if name in _RATIOS:
+    if name in PORTFOLIO_RATIOS:
         reason, detail = getattr(snapshot, f"{name}_reason"), getattr(snapshot, f"{name}_detail")
         return Measure(value=getattr(snapshot, name), reason=reason, detail=detail)
     return Measure(value=float(getattr(snapshot, name)))
@@ -110,7 +108,7 @@ def _stored(name: str, snapshot: Any) -> Measure:
 
 def _recomputed(name: str, rolled: Rolled) -> Measure:
     portfolios = rolled.valuation.portfolios
-    if name not in _RATIOS:
-        return Measure(value=float(decimal_of(int(getattr(portfolios, _FIELDS[name])[0, 0]))))
-    quantities: Quantities = getattr(portfolios, _RATIOS[name])
+    if name not in PORTFOLIO_RATIOS:
+        return Measure(value=float(decimal_of(int(getattr(portfolios, name)[0, 0]))))
+    quantities: Quantities = getattr(portfolios, name)
     return Measure.of(quantities.at((0, 0)))

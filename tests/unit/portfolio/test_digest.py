@@ -26,7 +26,7 @@ def digests(world: World, names: list[int] | None = None, label: str = "Energy",
         opening=world.opening,
         valuation=rolled,
         labels=labels,
-        exposures=rolled.positions.value + exposure * (np.arange(len(ids)) == 0),
+        exposures=rolled.positions.market_value + exposure * (np.arange(len(ids)) == 0),
     )
 
 
@@ -50,7 +50,7 @@ def small_world() -> World:
     world = world_of(5, 3, 1, 3)
     lots = replace(world.lots, column=np.array([0, 1, 2]), entry_session=np.full(3, -1))
     held = world.opening.holdings
-    held = replace(held, quantity=np.array([10.0, -20.0, 30.0]), value=held.value * 0 + 100)
+    held = replace(held, quantity=np.array([10.0, -20.0, 30.0]), market_value=held.market_value * 0 + 100)
     market = Market(np.full((3, 4), 50.0), np.ones((3, 4)), np.zeros((3, 4)))
     exits = Exits(np.array([2]), np.array([1]), np.array([5.0]), np.array([51.0]))
     return World(lots, market, exits, world.flows, replace(world.opening, holdings=held))

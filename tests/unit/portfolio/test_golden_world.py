@@ -36,7 +36,7 @@ def test_exposures_of_golden_books_are_theirs_to_the_cent(golden: Golden, portfo
     }
     for column, expected in unrounded.items():
         np.testing.assert_allclose(golden.theirs(portfolio, column), expected, rtol=0, atol=HALF_A_CENT, err_msg=column)
-        mine = golden.ours(portfolio, column.removesuffix("_value").removesuffix("_exposure"))
+        mine = golden.ours(portfolio, column.removesuffix("_exposure"))
         np.testing.assert_allclose(mine, expected, rtol=0, atol=CENTS_OF_ROUNDING, err_msg=column)
 
 
@@ -63,7 +63,7 @@ def test_equity_cash_and_sums_of_untraded_golden_books_are_theirs(golden: Golden
     np.testing.assert_allclose(returns, golden.theirs(portfolio, "daily_return"), rtol=0, atol=0.6e-6)
     for column in ("daily_realized_pnl", "cumulative_realized_pnl", "daily_capital_flow", "cumulative_capital_flow"):
         assert not golden.theirs(portfolio, column).any()
-    assert not golden.ours(portfolio, "realised").any()
+    assert not golden.ours(portfolio, "realised_pnl").any()
     assert not golden.ours(portfolio, "flow").any()
 
 
@@ -95,10 +95,10 @@ def test_values_of_every_golden_position_are_theirs_to_the_cent(golden: Golden) 
         # Ties go to the even cent here, away from zero there.
         worth = row.quantity * row.last_price
         assert row.market_value == pytest.approx(worth, abs=HALF_A_CENT), row
-        assert values.value[session, lot] / 100 == pytest.approx(worth, abs=HALF_A_CENT), row
+        assert values.market_value[session, lot] / 100 == pytest.approx(worth, abs=HALF_A_CENT), row
         gain = row.quantity * (row.last_price - float(terms.entry_price))
         assert row.unrealized_pnl == pytest.approx(gain, abs=HALF_A_CENT), row
-        assert values.unrealised[session, lot] / 100 == pytest.approx(gain, abs=2 * HALF_A_CENT), row
+        assert values.unrealised_pnl[session, lot] / 100 == pytest.approx(gain, abs=2 * HALF_A_CENT), row
         checked += 1
     assert checked == 1_162
 
@@ -120,13 +120,13 @@ def test_realised_events_of_the_golden_world_are_theirs_to_the_cent(golden: Gold
     realised = np.zeros(len(DAYS))
     for row in records(events):
         session, lot = [str(day) for day in DAYS].index(row.trade_date), golden.lot(row.position_id)
-        assert golden.valued.positions.realised[session, lot] / 100 == row.realized_pnl
+        assert golden.valued.positions.realised_pnl[session, lot] / 100 == row.realized_pnl
         held = np.abs(golden.units()[[session, session + 1], lot])
         assert held[0] - held[1] == row.quantity_closed
         realised[session] += row.realized_pnl
 
     assert len(events) == 3
-    np.testing.assert_array_equal(golden.ours(P6_TRADING, "realised"), realised)
+    np.testing.assert_array_equal(golden.ours(P6_TRADING, "realised_pnl"), realised)
     np.testing.assert_array_equal(golden.theirs(P6_TRADING, "daily_realized_pnl"), realised)
 
 
@@ -140,7 +140,7 @@ def test_defect_g1_market_values_are_those_of_the_session_in_every_table(golden:
         held = np.flatnonzero(values.quantity[:, lot])
         np.testing.assert_array_equal(values.mark[held, lot], table[entry.terms.symbol].to_numpy()[1:][held])
     for portfolio in range(6):
-        total = values.value[:, golden.lots_of(portfolio)].sum(axis=1)
+        total = values.market_value[:, golden.lots_of(portfolio)].sum(axis=1)
         np.testing.assert_array_equal(golden.valued.portfolios.net[:, portfolio], total)
 
 
@@ -200,8 +200,8 @@ def test_defect_g6_option_is_worth_its_close_every_session(golden: Golden) -> No
     assert theirs["market_value"].isna().all()
     assert golden.positions[put].terms.cost == 76_200
     prices = closes()[golden.positions[put].terms.symbol].to_numpy()[1:]
-    assert golden.valued.positions.value[:, put].tolist() == np.rint(12 * 100 * prices * 100).tolist()
-    assert golden.valued.positions.value[-1, put] == 2_060_400
+    assert golden.valued.positions.market_value[:, put].tolist() == np.rint(12 * 100 * prices * 100).tolist()
+    assert golden.valued.positions.market_value[-1, put] == 2_060_400
 
 
 def _concentration(values: np.ndarray) -> float:
@@ -211,7 +211,7 @@ def _concentration(values: np.ndarray) -> float:
 
 def test_defect_g7_concentration_is_that_of_the_session_and_not_of_the_evening_before(golden: Golden) -> None:
     lots = golden.lots_of(P3_NET_SHORT)
-    values = golden.valued.positions.value[:, lots].astype(np.float64)
+    values = golden.valued.positions.market_value[:, lots].astype(np.float64)
     assert len({golden.positions[lot].terms.symbol for lot in lots}) == len(lots)
     theirs = golden.theirs(P3_NET_SHORT, "hhi")
 
@@ -225,9 +225,9 @@ def test_defect_g7_stale_price_is_dated_and_the_move_is_booked_when_it_comes() -
     # Theirs carries the price without a word, for ever, while P&L skips the position.
     valued = roll([position("AAA", "10", "90")], {"AAA": [101, NAN, NAN, 105]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [10, 0, 0, 40]
-    assert valued.positions.age[:, 0].tolist() == [0, 1, 2, 0]
-    assert valued.positions.source[1, 0] == MarkSource.CARRIED
-    assert valued.portfolios.stale[:, 0].tolist() == [0, 1, 1, 0]
+    assert valued.positions.mark_age[:, 0].tolist() == [0, 1, 2, 0]
+    assert valued.positions.mark_source[1, 0] == MarkSource.CARRIED
+    assert valued.portfolios.stale_positions[:, 0].tolist() == [0, 1, 1, 0]
 
 
 def test_defect_g7_split_is_no_loss() -> None:

@@ -29,8 +29,8 @@ def test_equity_of_any_book_adds_up_to_the_cent_every_session(world: World) -> N
     before = np.vstack([world.opening.equity, portfolios.equity[:-1]])
     np.testing.assert_array_equal(portfolios.equity, before + portfolios.pnl + world.flows)
     np.testing.assert_array_equal(portfolios.cash + portfolios.net, portfolios.equity)
-    np.testing.assert_array_equal(portfolios.long + portfolios.short, portfolios.net)
-    np.testing.assert_array_equal(portfolios.long - portfolios.short, portfolios.gross)
+    np.testing.assert_array_equal(portfolios.long_value + portfolios.short_value, portfolios.net)
+    np.testing.assert_array_equal(portfolios.long_value - portfolios.short_value, portfolios.gross)
 
 
 @given(worlds())
@@ -38,7 +38,8 @@ def test_positions_of_any_book_sum_to_their_portfolio(world: World) -> None:
     valued = world.roll()
     for portfolio in range(world.flows.shape[1]):
         mine = world.lots.portfolio == portfolio
-        for name, total in (("pnl", "pnl"), ("value", "net"), ("dividends", "dividends"), ("realised", "realised")):
+        totals = {"pnl": "pnl", "market_value": "net", "dividends": "dividends", "realised_pnl": "realised_pnl"}
+        for name, total in totals.items():
             expected = getattr(valued.positions, name)[:, mine].sum(axis=1)
             np.testing.assert_array_equal(getattr(valued.portfolios, total)[:, portfolio], expected)
 
@@ -48,7 +49,7 @@ def test_pnl_of_a_life_is_realised_plus_unrealised_plus_dividends(world: World) 
     # Nothing is counted twice: realised P&L is a part of what was marked, for lots entered within the window.
     valued = world.roll().positions
     entered = world.lots.entry_session >= 0
-    life = (valued.realised + valued.dividends).sum(axis=0) + valued.unrealised[-1]
+    life = (valued.realised_pnl + valued.dividends).sum(axis=0) + valued.unrealised_pnl[-1]
     np.testing.assert_array_equal(valued.pnl.sum(axis=0)[entered], life[entered])
 
 
@@ -93,7 +94,7 @@ def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject
     mine = np.flatnonzero(world.lots.portfolio == portfolio)
     alone = lots_of(world, mine)
     only = np.array([portfolio])
-    opening = replace(alone.opening, equity=alone.opening.equity[only], twr=alone.opening.twr[only])
+    opening = replace(alone.opening, equity=alone.opening.equity[only], twr_index=alone.opening.twr_index[only])
     lots = replace(alone.lots, portfolio=np.zeros_like(mine))
     alone = replace(alone, lots=lots, opening=opening, flows=world.flows[:, only])
     whole = world.roll()
@@ -112,11 +113,11 @@ def test_equity_of_a_fully_priced_close_does_not_depend_on_which_closes_before_i
 
     full, late = (replace(world, market=replace(world.market, closes=each)).roll() for each in (closes, holed))
 
-    for name in ("equity", "cash", "long", "short"):
+    for name in ("equity", "cash", "long_value", "short_value"):
         mine, theirs = getattr(late.portfolios, name)[-1], getattr(full.portfolios, name)[-1]
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
     np.testing.assert_array_equal(late.portfolios.pnl.sum(axis=0), full.portfolios.pnl.sum(axis=0))
-    np.testing.assert_array_equal(late.positions.realised, full.positions.realised)
+    np.testing.assert_array_equal(late.positions.realised_pnl, full.positions.realised_pnl)
     np.testing.assert_array_equal(late.closing.holdings.quantity, full.closing.holdings.quantity)
 
 
@@ -137,7 +138,7 @@ def test_price_that_arrives_late_gives_the_numbers_it_would_have_given_in_time(
 
     whole = world.roll()
     assert_same_portfolios(again.portfolios, _sessions(whole.portfolios, session, world.market.n_sessions))
-    np.testing.assert_array_equal(again.closing.holdings.value, whole.closing.holdings.value)
+    np.testing.assert_array_equal(again.closing.holdings.market_value, whole.closing.holdings.market_value)
 
 
 @given(worlds(), st.integers(0, 2**32 - 1))
@@ -159,7 +160,7 @@ def test_market_that_makes_no_sense_gives_numbers_or_is_refused_and_never_nan(wo
     for field in fields(PositionValues):
         assert np.isfinite(getattr(valued.positions, field.name)[held]).all(), field.name
     assert (valued.positions.mark[held] > 0).all()
-    for quantities in (valued.portfolios.daily_return, valued.portfolios.twr):
+    for quantities in (valued.portfolios.daily_return, valued.portfolios.twr_index):
         known = ~quantities.unavailable.astype(np.bool_)
         np.testing.assert_array_equal(np.isfinite(quantities.values), known)
 
@@ -171,9 +172,9 @@ def test_position_of_any_book_agrees_with_a_plain_reckoning_in_decimals(world: W
         for session, day in enumerate(_reckon(world, lot)):
             actual = (
                 valued.pnl[session, lot],
-                valued.value[session, lot],
+                valued.market_value[session, lot],
                 valued.cost[session, lot],
-                valued.realised[session, lot],
+                valued.realised_pnl[session, lot],
                 valued.dividends[session, lot],
             )
             assert actual == (day.pnl, day.value, day.cost, day.realised, day.dividends), (lot, session)
@@ -195,7 +196,7 @@ def _sessions(portfolios: PortfolioValues, first: int, last: int) -> PortfolioVa
     cut = {}
     for field in fields(PortfolioValues):
         whole = getattr(portfolios, field.name)
-        if field.name in {"daily_return", "twr"}:
+        if field.name in {"daily_return", "twr_index"}:
             cut[field.name] = replace(whole, values=whole.values[first:last], unavailable=whole.unavailable[first:last])
         else:
             cut[field.name] = whole[first:last]
@@ -217,7 +218,7 @@ class _Day:
 def _reckon(world: World, lot: int) -> list[_Day]:
     """Follow one lot through its sessions without arrays."""
     held = world.opening.holdings
-    days = [_Day(Decimal(str(held.quantity[lot])), int(held.value[lot]), int(held.cost[lot]))]
+    days = [_Day(Decimal(str(held.quantity[lot])), int(held.market_value[lot]), int(held.cost[lot]))]
     for session in range(world.market.n_sessions):
         days.append(_reckon_session(world, lot, session, days[-1]))
     return days[1:]
@@ -274,4 +275,4 @@ def test_opening_of_another_number_of_lots_is_refused() -> None:
     held = world.opening.holdings
     longer = type(held)(*(np.append(getattr(held, field.name), 0) for field in fields(held)))
     with pytest.raises(ValueError, match="opening"):
-        replace(world, opening=Opening(world.opening.equity, world.opening.twr, longer)).roll()
+        replace(world, opening=Opening(world.opening.equity, world.opening.twr_index, longer)).roll()
