@@ -89,16 +89,16 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) 
 def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
     """Return the position values of those snapshots, as columns of the table."""
     values = rolled.valuation.positions
-    lots = rolled.book.lots
-    rows, columns = np.nonzero(values.active & revisions.changed[:, lots.portfolio])
+    portfolio = rolled.arrays.positions.portfolio
+    rows, columns = np.nonzero(values.active & revisions.changed[:, portfolio])
     cells = (rows, columns)
-    owner = lots.portfolio[columns]
+    owner = portfolio[columns]
     position = columns.tolist()
     table: dict[str, Any] = {
         "portfolio_id": [rolled.portfolio_ids[index] for index in owner.tolist()],
         "as_of": [rolled.sessions[row] for row in rows.tolist()],
         "revision": revisions.number[rows, owner],
-        "position_id": [rolled.book.position_ids[index] for index in position],
+        "position_id": [rolled.arrays.position_ids[index] for index in position],
         "symbol": [rolled.positions[index].terms.symbol for index in position],
         "sector": [rolled.sectors[index] for index in position],
         "quantity": values.quantity[cells],
@@ -116,14 +116,14 @@ def _delta_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[st
     """Return what is said of options only: underlying, delta or why there is none, and the volatility it assumes."""
     options = rolled.options
     option_of = np.full(len(rolled.positions), -1, dtype=np.int64)
-    option_of[options.contracts.lot] = np.arange(options.contracts.lot.size)
+    option_of[options.contracts.position] = np.arange(options.contracts.position.size)
     table: dict[str, list[Any]] = {
         name: [None] * rows.size for name in ("underlying", "delta", "delta_reason", "delta_detail", "volatility")
     }
     for entry in np.flatnonzero(option_of[columns] >= 0).tolist():
-        row, lot = int(rows[entry]), int(columns[entry])
-        cell = row, int(option_of[lot])
-        contract, why = rolled.positions[lot].terms.option, options.delta.unavailable[cell]
+        row, position = int(rows[entry]), int(columns[entry])
+        cell = row, int(option_of[position])
+        contract, why = rolled.positions[position].terms.option, options.delta.unavailable[cell]
         table["underlying"][entry] = None if contract is None else contract.underlying
         if why is None:
             table["delta"][entry] = float(options.delta.values[cell])

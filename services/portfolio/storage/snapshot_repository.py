@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.portfolio.core.book import PositionState
+from services.portfolio.core.assembly import PositionState
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.portfolios import OpeningState

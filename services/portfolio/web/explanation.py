@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 import numpy as np
 from pydantic import BaseModel
 
 from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.roll import Rolled
+from services.portfolio.core.trades import Quotes
 from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS, PORTFOLIO_RATIOS
 from services.portfolio.web.views import PositionValueView, SnapshotView
 from shared.contracts.event import Measure
@@ -76,27 +76,27 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, pric
         agrees=stored == recomputed,
         opening_equity=decimal_of(int(rolled.opening.equity[0])),
         opening_index=float(index) if np.isfinite(index) else None,
-        positions=[_position(name, row, rolled) for row in values],
+        positions=_positions(name, values, rolled),
         prices=prices,
     )
 
 
-def _position(name: str, row: Any, rolled: Rolled) -> PositionInput:
-    lot = _lots(rolled).get(row.position_id)
-    quotes = rolled.market.quotes_of(rolled.book.lots)[0]
-    close = float("nan") if lot is None else float(quotes.close[lot])
+def _positions(name: str, values: Sequence[Any], rolled: Rolled) -> list[PositionInput]:
+    place = {position_id: number for number, position_id in enumerate(rolled.arrays.position_ids)}
+    (quotes,) = rolled.market.quotes_of(rolled.arrays.positions)
+    return [_position(name, row, quotes, place=place.get(row.position_id)) for row in values]
+
+
+def _position(name: str, row: Any, quotes: Quotes, *, place: int | None) -> PositionInput:
+    close = float("nan") if place is None else float(quotes.close[place])
     summed = _SUMMED.get(name)
     return PositionInput(
         value=PositionValueView.of(row),
         close=close if np.isfinite(close) else None,
-        split=1.0 if lot is None else float(quotes.split[lot]),
-        dividend=0.0 if lot is None else float(quotes.dividend[lot]),
+        split=1.0 if place is None else float(quotes.split[place]),
+        dividend=0.0 if place is None else float(quotes.dividend[place]),
         contribution=None if summed is None else getattr(row, summed),
     )
-
-
-def _lots(rolled: Rolled) -> dict[UUID, int]:
-    return {position_id: lot for lot, position_id in enumerate(rolled.book.position_ids)}
 
 
 def _stored(name: str, snapshot: Any) -> Measure:

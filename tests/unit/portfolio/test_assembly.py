@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.portfolio.core.book import (
+from services.portfolio.core.assembly import (
     Known,
     LastClose,
     PositionState,
@@ -58,19 +58,19 @@ def test_assemble_continues_states_enters_new_and_inherits_the_rest() -> None:
     )
     state = PositionState(10.0, 52.0, MarkSource.CARRIED, 2, 52_000, 50_000)
     known = Known({held.position_id: state}, {"AAA": LastClose(53.0)})
-    book = assemble([held, new, old, later], WINDOW, portfolios={PORTFOLIO: 0}, columns={"AAA": 0}, known=known)
-    assert book.lots.entry_session.tolist() == [NOT_IN_WINDOW, 1, NOT_IN_WINDOW, NOT_IN_WINDOW]
-    assert book.lots.column.tolist() == [0, 0, UNPRICED, UNPRICED]
-    assert book.holdings.quantity.tolist() == [10, 0, -4, 0]
-    assert book.holdings.market_value.tolist() == [52_000, 0, -8_000, 0]
-    assert book.holdings.mark_source[2] == MarkSource.COST
-    assert (book.exits.lot.tolist(), book.exits.session.tolist()) == ([1], [2])
-    assert np.isnan(book.exits.size).all()
+    arrays = assemble([held, new, old, later], WINDOW, portfolios={PORTFOLIO: 0}, columns={"AAA": 0}, known=known)
+    assert arrays.positions.entry_session.tolist() == [NOT_IN_WINDOW, 1, NOT_IN_WINDOW, NOT_IN_WINDOW]
+    assert arrays.positions.column.tolist() == [0, 0, UNPRICED, UNPRICED]
+    assert arrays.holdings.quantity.tolist() == [10, 0, -4, 0]
+    assert arrays.holdings.market_value.tolist() == [52_000, 0, -8_000, 0]
+    assert arrays.holdings.mark_source[2] == MarkSource.COST
+    assert (arrays.exits.position.tolist(), arrays.exits.session.tolist()) == ([1], [2])
+    assert np.isnan(arrays.exits.size).all()
 
 
 def test_assemble_of_nothing_is_an_empty_book() -> None:
-    book = assemble([], WINDOW, portfolios={PORTFOLIO: 0}, columns={}, known=Known({}, {}))
-    assert book.lots.portfolio.size == book.exits.lot.size == book.holdings.quantity.size == 0
+    arrays = assemble([], WINDOW, portfolios={PORTFOLIO: 0}, columns={}, known=Known({}, {}))
+    assert arrays.positions.portfolio.size == arrays.exits.position.size == arrays.holdings.quantity.size == 0
 
 
 def test_inherited_position_is_handed_over_as_it_stands_less_its_exits() -> None:
