@@ -59,7 +59,8 @@ def prices_updated(
         splits=tuple(action for bars in grids for action in _actions(bars, "split", blank=1.0)),
         dividends=tuple(action for bars in grids for action in _actions(bars, "dividend", blank=0.0)),
         corrections=tuple(
-            Correction(symbol=span.symbol, session=span.first, last_session=span.last) for span in fetched.corrected
+            Correction(symbol=span.symbol, first_session=span.first_session, last_session=span.last_session)
+            for span in fetched.corrected
         ),
     )
 
