@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from services.risk.core.books import Books
+from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import (
@@ -154,12 +155,8 @@ def _residual_variance(
     for loading, proxy in zip(loadings.T, proxies, strict=True):
         if np.isfinite(proxy).all():
             residuals -= loading[:, None] * proxy
-    present = np.isfinite(residuals)
-    n = present.sum(axis=1)
-    mean = np.where(present, residuals, 0.0).sum(axis=1) / np.maximum(n, 1)
-    deviations = np.where(present, residuals - mean[:, None], 0.0)
-    variance = (deviations * deviations).sum(axis=1) / np.maximum(n - 1, 1) * SESSIONS_PER_YEAR
-    return np.where(n >= FACTOR_MIN_OBSERVATIONS, variance, np.nan), n
+    variance, count = variance_of_present(residuals)
+    return np.where(count >= FACTOR_MIN_OBSERVATIONS, variance * SESSIONS_PER_YEAR, np.nan), count
 
 
 def _smallest(books: Books, observations: IntArray, covered: BoolArray) -> IntArray:

@@ -8,7 +8,8 @@ import numpy as np
 from services.risk.core.books import Books
 from services.risk.core.ratios import coverage_of, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, SESSIONS_PER_YEAR, TREND_SESSIONS, VOLATILITY_WINDOWS
+from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, TREND_SESSIONS, VOLATILITY_WINDOWS
+from shared.returns import annualised_deviation
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 TREND_WINDOW: Final = VOLATILITY_WINDOWS[0]  # sessions of the volatilities whose trend and percentile are taken
@@ -135,10 +136,7 @@ def rolling_volatility(series: ReturnSeries) -> FloatArray:
     Shape (n_portfolios, n_sessions - TREND_WINDOW + 1); NaN where a return of the stretch is missing.
     """
     stretches = np.lib.stride_tricks.sliding_window_view(series.values, TREND_WINDOW, axis=1)
-    deviations = stretches - stretches.sum(axis=-1, keepdims=True) / TREND_WINDOW
-    variance = (deviations * deviations).sum(axis=-1) / (TREND_WINDOW - 1)
-    volatilities: FloatArray = np.sqrt(variance * SESSIONS_PER_YEAR)
-    return volatilities
+    return annualised_deviation(stretches)
 
 
 def volatility_trend(series: ReturnSeries, *, sessions: int = TREND_SESSIONS) -> tuple[Quantities, Quantities]:
@@ -179,9 +177,7 @@ def realised_volatility(series: ReturnSeries) -> Quantities:
     n_sessions = series.values.shape[1]
     if n_sessions < 2:
         raise ValueError(f"a standard deviation needs at least 2 sessions, was {n_sessions}")
-    deviations = series.values - series.values.sum(axis=-1, keepdims=True) / n_sessions
-    variance = (deviations * deviations).sum(axis=-1) / (n_sessions - 1)
-    return quantities(np.sqrt(variance * SESSIONS_PER_YEAR), series.unavailable)
+    return quantities(annualised_deviation(series.values), series.unavailable)
 
 
 def _weighted_sums(books: Books, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
