@@ -96,7 +96,7 @@ async def test_defect_q11_run_after_one_that_stored_prices_and_died_computes_wha
     first = shift_session(SESSION, -3)
     prices = priced(make_run(first_session=first, last_session=SESSION, symbols=[name]), {name: walk(45)})
     async with analytics.service.unit_of_work() as uow:
-        await store_prices(prices, uow, inputs=analytics.inputs)
+        await store_prices(prices, uow, fan_in=analytics.fan_in)
     assert await analytics.revisions([name], "symbol_metrics") == {}
 
     again = make_run(first_session=first, last_session=SESSION, symbols=[name])
