@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.ops import demonstration
-from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, schedule, showing
+from services.ops.client.commands import analysis, benchmarks, coverage, exports, portfolios, runs, schedule, showing
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
 
@@ -40,6 +40,8 @@ app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
 app.command("trigger")(schedule.trigger)
+app.command("ready")(coverage.ready)
+app.command("coverage")(coverage.coverage)
 app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)

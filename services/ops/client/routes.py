@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Self, TypeVar
 
+from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
 from services.ops.client.answers.portfolios import (
     Accepted,
     ExplainedAmount,
@@ -52,6 +53,10 @@ READY: Final = Route("GET /health/ready", dict[str, str])
 RUN: Final = Route("GET /runs/{run_id}", RunProgress)
 RUNS: Final = Route("GET /runs", list[RunSummary])
 OPEN_RUN: Final = Route("POST /runs", RunSummary)
+
+CELLS: Final = Route("GET /cells", Coverage)
+READINESS: Final = Route("GET /readiness", ReadinessList)
+PORTFOLIO_READINESS: Final = Route("GET /readiness/{portfolio_id}", Readiness)
 
 SCHEDULE: Final = Route("GET /schedule", Schedule)
 FIRE: Final = Route("GET /schedule/fires/{fire_id}", Fire)
