@@ -49,10 +49,12 @@ async def readiness(platform: Platform, portfolio_id: UUID) -> Json:
     return found
 
 
-async def until(platform: Platform, portfolio_id: UUID, state: str) -> Json:
+async def until(platform: Platform, portfolio_id: UUID, state: str, kind: str) -> Json:
+    """Return how the portfolio stands once it stands so, for a cause of that kind."""
+
     async def look() -> Json | None:
         found = await readiness(platform, portfolio_id)
-        return found if found["state"] == state else None
+        return found if found["state"] == state and kind in {cause["kind"] for cause in found["causes"]} else None
 
     found = await eventually(look)
     assert found is not None
@@ -98,7 +100,7 @@ async def test_each_of_five_portfolios_says_how_it_stands_and_what_to_do(platfor
 
     assert (await readiness(platform, ready))["state"] == "ready"
 
-    blocked = await until(platform, unknown, "blocked")
+    blocked = await until(platform, unknown, "blocked", "failed")
     (cause,) = blocked["causes"]
     assert (cause["kind"], cause["subjects"], cause["fact"], cause["reason"]) == (
         "failed",
@@ -112,12 +114,13 @@ async def test_each_of_five_portfolios_says_how_it_stands_and_what_to_do(platfor
         f"GET /findings?symbol=NOBODYHAS), supply them or correct the symbol in the book, then: {again}"
     )
 
-    letter = await until(platform, poisoned, "blocked")
-    (cause,) = [each for each in letter["causes"] if each["kind"] == "dead letter"]
+    letter = await until(platform, poisoned, "blocked", "dead letter")
+    # The failure that the letter led to is told with it.
+    (cause,) = letter["causes"]
     assert (cause["subjects"], cause["run_id"]) == ([str(poisoned)], str(reversed_due.run.run_id))
     assert cause["what"].startswith("portfolio.value_portfolios could not process a message of portfolio.due")
 
-    pending = await until(platform, under_way, "pending")
+    pending = await until(platform, under_way, "pending", "under way")
     assert [each["run_id"] for each in pending["causes"]] == [str(waiting.run_id)]
     assert "profiles.updated: 1 of 2 parts" in pending["causes"][0]["what"]
 
