@@ -1,4 +1,4 @@
-"""The announcement that a run has ended."""
+"""What the scheduler announces: that a run has ended, and how far each stage came."""
 
 from collections.abc import Sequence
 

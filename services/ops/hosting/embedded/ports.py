@@ -1,3 +1,5 @@
+"""Free ports of the loopback interface, the same ones at the next start."""
+
 import random
 import socket
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""A database and a broker together, on one data directory."""
+
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
