@@ -31,7 +31,7 @@ from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import FACTORS
-from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
+from shared.db.bulk import Columns, append_revisions, copy_aside, copy_in, upsert
 from shared.sectors import sector_name
 from shared.selection import Slice
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
@@ -166,7 +166,7 @@ class RiskRepository:
             "symbols": [book.symbols for book in books],
             "exposures": [book.exposures for book in books],
         }
-        staging = await stage(self._connection, "books", columns)
+        staging = await copy_aside(self._connection, "books", columns)
         await self._connection.execute(sa.text(_STORE_BOOKS.format(staging=staging)))
 
     async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
