@@ -1,3 +1,5 @@
+"""Which sessions a run covers, and which requests share one."""
+
 import asyncio
 from datetime import date
 from typing import Any

@@ -1,3 +1,5 @@
+"""Parts as they arrive: counted once, in any order, until the run has ended or its deadline has passed."""
+
 import asyncio
 import itertools
 import random
