@@ -18,8 +18,8 @@ AMOUNTS = {1, 3 + 2 * len(MEASURES), 4 + 2 * len(MEASURES)}
 
 def results(shard: Shard) -> list[FloatArray]:
     """Return every number of every portfolio, one array a kind, portfolios along the first axis."""
-    books = shard.books
-    exposures = factor_exposures(books, shard.betas)
+    holdings = shard.holdings
+    exposures = factor_exposures(holdings, shard.betas)
     numbers = [exposures.beta.values, exposures.dollars.values, exposures.coverage.values]
     inputs = shard.inputs
     for measure in MEASURES:
@@ -32,7 +32,7 @@ def results(shard: Shard) -> list[FloatArray]:
 
 def by_sector(shard: Shard, portfolio: int) -> dict[str, tuple[float, float]]:
     """Return net and gross of the sectors a portfolio holds."""
-    exposures = sector_exposures(shard.books, shard.sectors)
+    exposures = sector_exposures(shard.holdings, shard.sectors)
     pairs = zip(exposures.net.values[portfolio].tolist(), exposures.gross.values[portfolio].tolist(), strict=True)
     held = exposures.gross_cents[portfolio] > 0
     return {name: pair for name, pair, is_held in zip(exposures.names, pairs, held, strict=True) if is_held}
