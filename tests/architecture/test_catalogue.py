@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.ops.documents.asyncapi import documents
-from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, all_topics, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, all_topics, dead_letter_topic
 from shared.contracts.event import Event
+from shared.contracts.services import SERVICES
 from tests.support.source import ROOT, modules
 
 TOPICS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from tests.support.source import ROOT, Function, Module, modules, parse
 
 SOURCE = modules("services", "shared")

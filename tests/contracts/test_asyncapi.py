@@ -9,7 +9,8 @@ import pytest
 
 from services.ops.documents.asyncapi import DOCUMENTS, SYSTEM, Document, documents
 from services.ops.documents.schemas import rendered
-from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic
+from shared.contracts.services import SERVICES
 
 NAMES = (*SERVICES, SYSTEM)
 

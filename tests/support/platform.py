@@ -14,7 +14,7 @@ from services.ops.composition import build_services
 from services.ops.hosting.embedded.stack import RunningStack
 from services.ops.hosting.server import listen, serve, url_of
 from shared.bus.broker import create_topics
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 from shared.service import Service, build_app
 from shared.settings import CommonSettings

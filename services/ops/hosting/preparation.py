@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.ops.errors import Misused
 from services.ops.settings import TopicSettings
 from shared.bus.broker import create_topics
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.db.migrate import migrate, provision
 from shared.settings import CommonSettings, ServiceDatabaseUrls, service_database_url
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ops.hosting.embedded.stack import RunningStack
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.db.engine import build_engine
 from shared.db.migrate import migrate, provision
 from tests.support.databases import SERVICE_PASSWORD, ServiceDatabase, provisioned_database
