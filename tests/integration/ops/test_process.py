@@ -6,13 +6,13 @@ import pytest
 
 from services.ops.hosting.embedded.errors import EmbeddedStartFailed
 from services.ops.hosting.embedded.process import run_tool
-from tests.integration.ops.processes import servers_of, still_running
+from tests.integration.ops.processes import children_of, still_running
 
 
 async def test_tool_not_waited_for_is_killed(tmp_path: Path) -> None:
-    running_before = servers_of(os.getpid())
+    running_before = children_of(os.getpid())
     running = asyncio.create_task(run_tool("sleep", ("sleep", "60"), tmp_path))
-    while not (started := set(servers_of(os.getpid())) - set(running_before)):  # noqa: ASYNC110 - starts without an event
+    while not (started := set(children_of(os.getpid())) - set(running_before)):  # noqa: ASYNC110 - starts without an event
         await asyncio.sleep(0.02)
 
     running.cancel()

@@ -199,7 +199,7 @@ async def test_stack_servers_do_not_hear_the_terminal_nor_see_our_settings(
 ) -> None:
     monkeypatch.setenv("SIGMASIGHT_SECRET", "hidden")
     async with _stack_process(data_dir, "tansu", start_new_session=True) as (process, _):
-        servers = servers_of(process.pid)
+        servers = children_of(process.pid)
 
         # Ctrl-C goes to the process group.
         assert process.pid not in {os.getpgid(server) for server in servers}
@@ -216,11 +216,11 @@ async def test_stack_of_directory_in_use_names_the_holder(data_dir: Path) -> Non
 async def test_stack_whose_broker_fails_stops_postgres_and_shows_the_log(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running_before = servers_of(os.getpid())
+    running_before = children_of(os.getpid())
 
     async def ends_at_once(self: EmbeddedTansu) -> None:
         async with asyncio.timeout(30):
-            while servers_of(os.getpid()) == running_before:  # noqa: ASYNC110 - processes start without an event
+            while children_of(os.getpid()) == running_before:  # noqa: ASYNC110 - processes start without an event
                 await asyncio.sleep(0.02)
         raise EmbeddedStartFailed("tansu", "it ended with code 1", data_dir, "no memory left")
 
@@ -229,7 +229,7 @@ async def test_stack_whose_broker_fails_stops_postgres_and_shows_the_log(
         await EmbeddedStack(data_dir, broker="tansu").__aenter__()
     monkeypatch.undo()
 
-    assert servers_of(os.getpid()) == running_before
+    assert children_of(os.getpid()) == running_before
     async with EmbeddedStack(data_dir, broker="tansu") as stack:
         await _store_row(stack.database_url)
 
@@ -254,4 +254,4 @@ async def test_stack_started_by_root_can_be_run_by_nobody_too(reachable: Path) -
         extra_groups=[],
     ) as (process, stack):
         await _store_row(stack["database_url"])
-        assert {owner(server) for server in servers_of(process.pid)} == {nobody.pw_uid}
+        assert {owner(server) for server in children_of(process.pid)} == {nobody.pw_uid}
