@@ -11,7 +11,6 @@ import httpx
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
-from services.ops.hosting.embedded.stack import RunningStack
 from services.ops.hosting.server import listen, serve, url_of
 from shared.bus.broker import create_topics
 from shared.contracts.services import SERVICES
@@ -20,6 +19,7 @@ from shared.service import Service, build_app
 from shared.settings import CommonSettings
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
 from tests.support.eventually import eventually
+from tests.support.stack import Servers
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ class Platform:
 
     api: Api
     database: ServiceDatabase
-    stack: RunningStack
+    servers: Servers
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Return rows as the administrator sees them."""
@@ -88,18 +88,18 @@ class Platform:
 
 @asynccontextmanager
 async def running_platform(
-    stack: RunningStack, sources: MarketDataSettings, factor_set: FactorSet = SAMPLE_FACTOR_SET
+    servers: Servers, sources: MarketDataSettings, factor_set: FactorSet = SAMPLE_FACTOR_SET
 ) -> AsyncIterator[Platform]:
-    """Run the platform on an empty database of a stack that nobody else publishes on."""
+    """Run the platform on an empty database, beside a broker that nobody else publishes on."""
     async with AsyncExitStack() as held:
-        database = await held.enter_async_context(migrated_database(stack, SERVICES))
-        await create_topics(stack.bootstrap_servers, partitions=4)
+        database = await held.enter_async_context(migrated_database(servers, SERVICES))
+        await create_topics(servers.bootstrap_servers, partitions=4)
         common = database.common.model_copy(update={"factor_set": factor_set})
         services = build_services(SERVICES, common, market_data=sources)
         url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
         client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0))
-        yield Platform(Api(client), database, stack)
+        yield Platform(Api(client), database, servers)
 
 
 @asynccontextmanager
