@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 import structlog
 from structlog.contextvars import merge_contextvars
@@ -15,6 +16,17 @@ from tests.support.stack import (
     wanted_broker,
     with_broker,
 )
+
+# No test is timed: how long an example takes depends on what else the machine does. The examples are those of the seed
+# (`--hypothesis-seed`), in every environment; one that fails is printed as the decorator that repeats it.
+hypothesis.settings.register_profile(
+    "untimed",
+    hypothesis.settings.get_profile("default"),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
