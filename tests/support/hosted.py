@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.platform import Api
 
 _SIGMASIGHT = Path(sys.executable).with_name("sigmasight")
@@ -31,7 +31,7 @@ class Up:
         """Start the process and return when it answers."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.process = self._spawn()
-        await eventually(self._answers, within_s=90.0)
+        await eventually(self._answers)
 
     def kill(self) -> None:
         """Kill the process as a power cut would, and reap it."""
@@ -43,7 +43,7 @@ class Up:
         """Stop the process as Ctrl-C would."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=60.0)
+            self.process.wait()
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
@@ -51,7 +51,7 @@ class Up:
         token = (self.data_dir / "operator.token").read_text()
         url = json.loads((self.data_dir / "endpoint.json").read_text())["url"]
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
             yield Api(client)
 
     @property

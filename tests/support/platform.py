@@ -18,7 +18,7 @@ from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.stack import Servers
 
 Json = dict[str, Any]
@@ -43,7 +43,7 @@ class Api:
         """Enter a portfolio from the text of a CSV file."""
         return await self.post("/portfolios", {"name": name, "csv": csv, **terms})
 
-    async def ended(self, run_id: str, *, within_s: float = 60.0) -> Json:
+    async def ended(self, run_id: str) -> Json:
         """Return a run when it has ended; its first event may not have reached the ledger yet."""
 
         async def look() -> Json | None:
@@ -53,7 +53,7 @@ class Api:
             run: Json = _accepted(answer)
             return run if run["status"] != "active" else None
 
-        run = await eventually(look, within_s=within_s)
+        run = await eventually(look)
         assert run is not None
         return run
 
@@ -98,7 +98,7 @@ async def running_platform(
         services = build_services(SERVICES, common, market_data=sources)
         url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0))
+        client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S))
         yield Platform(Api(client), database, servers)
 
 

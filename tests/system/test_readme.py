@@ -62,7 +62,6 @@ def test_readme_client_commands_succeed_in_their_order(up: Up, tmp_path: Path) -
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     for name in ("factors.parquet", "long-only.html"):

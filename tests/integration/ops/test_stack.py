@@ -22,6 +22,7 @@ from services.ops.hosting.embedded.kafka_jars import find_kafka, jars_directory
 from services.ops.hosting.embedded.stack import EmbeddedStack, RunningStack
 from services.ops.hosting.embedded.tansu import EmbeddedTansu
 from tests.integration.ops.processes import children_of, environment, owner, servers_of, still_running
+from tests.support.eventually import eventually
 
 _REPOSITORY = Path(__file__).parents[3]
 _TOPIC = "kept"
@@ -89,7 +90,7 @@ async def _store_record(bootstrap_servers: str) -> None:
 async def _stored_record(bootstrap_servers: str) -> object:
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(_TOPIC, 0)])
-        return (await asyncio.wait_for(consumer.getone(), 30)).value
+        return (await consumer.getone()).value
 
 
 async def _topics(stack: RunningStack) -> list[str]:
@@ -158,9 +159,10 @@ async def test_stack_whose_process_is_killed_leaves_no_servers(data_dir: Path) -
         process.kill()
         await process.wait()
 
-    async with asyncio.timeout(30):
-        while still_running(servers):  # noqa: ASYNC110 - other processes end without an event
-            await asyncio.sleep(0.02)
+    async def ended() -> bool:
+        return not still_running(servers)
+
+    await eventually(ended)
     assert len(servers) > 2
 
 
@@ -218,10 +220,11 @@ async def test_stack_whose_broker_fails_stops_postgres_and_shows_the_log(
 ) -> None:
     running_before = children_of(os.getpid())
 
+    async def postgres_starts() -> bool:
+        return children_of(os.getpid()) != running_before
+
     async def ends_at_once(self: EmbeddedTansu) -> None:
-        async with asyncio.timeout(30):
-            while children_of(os.getpid()) == running_before:  # noqa: ASYNC110 - processes start without an event
-                await asyncio.sleep(0.02)
+        await eventually(postgres_starts)
         raise EmbeddedStartFailed("tansu", "it ended with code 1", data_dir, "no memory left")
 
     monkeypatch.setattr(EmbeddedTansu, "start", ends_at_once)

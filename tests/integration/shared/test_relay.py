@@ -139,15 +139,15 @@ async def _kill_the_leader(engine: AsyncEngine) -> None:
         assert (await connection.execute(query)).scalars().all() == [True]
 
 
-async def test_relay_that_polls_once_a_minute_publishes_at_once_when_notified(
+async def test_relay_that_polls_once_a_day_publishes_when_notified(
     relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
 ) -> None:
-    async with relays.running(idle_poll_s=60.0) as relay:
+    async with relays.running(idle_poll_s=86_400.0) as relay:
         for _ in range(3):
             run = make_run()
             async with unit_of_work() as uow:
                 uow.emit(ProbeFollowed(run=run, part=Part(index=0, total=1)))
-            await eventually(partial(_settled, engine, run), within_s=15.0)
+            await eventually(partial(_settled, engine, run))
         assert relay.sent >= 3
 
 
