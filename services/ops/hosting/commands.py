@@ -36,7 +36,7 @@ class LogOptions:
     """How much the services say."""
 
     log_level: Annotated[_LogLevel, typer.Option(envvar="LOG_LEVEL", help="Logs go to standard error.")] = (
-        _LogLevel.WARNING
+        _LogLevel.INFO
     )
     json_logs: Annotated[bool, typer.Option("--json-logs", envvar="JSON_LOGS", help="One JSON object a line.")] = False
 
