@@ -269,6 +269,8 @@ async def test_line_logged_by_a_handler_says_whose_it_is_in_its_threads_too(cons
 
     for message in ("in the handler", "in its thread", "event consumed"):
         assert [_whose(line) for line in bus_log.of(message, event.run)] == [_of_the_probe(event, part="3/7")]
+    # An event a line would drown the runs and stages that `up` tells of by default.
+    assert bus_log.count("event consumed", level="debug") == len(bus_log.of("event consumed"))
 
 
 async def test_line_about_a_failure_says_whose_it_is(consuming: Probe, bus_log: BusLog) -> None:
