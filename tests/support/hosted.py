@@ -62,18 +62,19 @@ class Up:
         password, port = (home / "password").read_text(), (home / "port").read_text().strip()
         return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
+    @property
+    def log(self) -> Path:
+        """What the process has said."""
+        return self.data_dir / "up.log"
+
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = [str(_SIGMASIGHT), "up", "--data-dir", str(self.data_dir), "--port", "0", *self.options]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
-
-    @property
-    def _log(self) -> Path:
-        return self.data_dir / "up.log"
 
     async def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, f"`up` ended: {self._log.read_text()[-3000:]}"
+        assert self.process.poll() is None, f"`up` ended: {self.log.read_text()[-3000:]}"
         endpoint = self.data_dir / "endpoint.json"
         # A killed process leaves its endpoint behind: this one writes its own when it answers.
         return endpoint.exists() and json.loads(endpoint.read_text())["pid"] == self.process.pid
