@@ -28,7 +28,7 @@ class ScheduleOptions(ClientOptions):
 
 @taking(ScheduleOptions)
 def schedule(options: ScheduleOptions) -> None:
-    """Show when the nights are asked for: the next ten times, and what came of the last ten."""
+    """Show the next ten times of the nights, and the last ten."""
     if options.context.invoked_subcommand is not None:
         return
     from services.ops.client.schedule import load_schedule, print_schedule
@@ -46,7 +46,10 @@ class PauseOptions(ClientOptions):
 
 @taking(PauseOptions)
 def pause(options: PauseOptions) -> None:
-    """Ask for no nights until resumed; those that pass meanwhile are not made up for."""
+    """Ask for no nights until resumed.
+
+    Those that pass meanwhile are not made up for.
+    """
     from services.ops.client.schedule import pause_schedule
 
     with options.connected() as client:
@@ -72,9 +75,9 @@ class TriggerOptions(ClientOptions):
 
 @taking(TriggerOptions)
 def trigger(options: TriggerOptions) -> None:
-    """Ask for the night of the last closed session, for a cron; what has been asked for already is joined.
+    """Ask for the night of the last closed session, as a cron does.
 
-    With --wait, exit 0: completed; 1: failed; 2: completed with failures; 130: interrupted.
+    What has been asked for already is joined. With --wait, exit 0: completed; 1: failed; 2: completed with failures; 130: interrupted.
     """
     from services.ops.client.schedule import trigger_stage
 
