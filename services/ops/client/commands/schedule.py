@@ -77,7 +77,9 @@ class TriggerOptions(ClientOptions):
 def trigger(options: TriggerOptions) -> None:
     """Ask for the night of the last closed session, as a cron does.
 
-    What has been asked for already is joined. With --wait, exit 0: completed; 1: failed; 2: completed with failures; 130: interrupted.
+    What has been asked for already is joined.
+
+    With --wait, exit 0: completed; 1: failed; 2: completed with failures; 130: interrupted.
     """
     from services.ops.client.schedule import trigger_stage
 
