@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
+import structlog
+
 from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
+from services.scheduler.events import outline
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before, shift_session
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("scheduler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ async def open_run(
             return active.run, False
 
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
+    log.info("run opened", **outline(run))
     return run, True
 
 
