@@ -3,8 +3,8 @@
 import asyncio
 
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
+from services.symbol_analytics.core.columns import METRICS
 from services.symbol_analytics.core.fundamentals import Fundamentals
-from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.events import symbol_table
 from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
 from services.symbol_analytics.storage.inputs import ShardWindow, load_window
