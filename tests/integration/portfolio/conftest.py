@@ -143,6 +143,6 @@ async def books(service_database: MakeServiceDatabase) -> AsyncIterator[Books]:
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://portfolio", headers=headers) as client:
         streams = (PricesUpdated.topic, ProfilesUpdated.topic)
-        inputs = FanIn(stage="inputs", streams=streams, fan_out=fan_out_portfolios)
+        inputs = FanIn("inputs", streams=streams, fan_out=fan_out_portfolios)
         yield Books(service, PricePanel(service.engine), inputs, client)
     await service.engine.dispose()

@@ -113,7 +113,7 @@ async def risk(risk_database: ServiceDatabase) -> AsyncIterator[Risk]:
     service = build(risk_database.common)
     streams = (PricesUpdated.topic, ProfilesUpdated.topic, SymbolsFactored.topic)
     fan_out = partial(fan_out_books, factor_set=FactorSet())
-    yield Risk(service, PricePanel(service.engine), FanIn(stage="inputs", streams=streams, fan_out=fan_out))
+    yield Risk(service, PricePanel(service.engine), FanIn("inputs", streams=streams, fan_out=fan_out))
     await service.engine.dispose()
 
 

@@ -147,6 +147,6 @@ async def analytics(service_database: MakeServiceDatabase) -> AsyncIterator[Anal
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="symbol_analytics"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://analytics", headers=headers) as client:
-        inputs = FanIn(stage="inputs", streams=streams, fan_out=partial(fan_out_symbols, factor_set=FACTOR_SET))
+        inputs = FanIn("inputs", streams=streams, fan_out=partial(fan_out_symbols, factor_set=FACTOR_SET))
         yield Analytics(service, PricePanel(service.engine), inputs, client)
     await service.engine.dispose()

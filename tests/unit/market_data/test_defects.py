@@ -9,7 +9,7 @@ import numpy as np
 from services.market_data.core.run_plan import NOTHING_TO_FETCH, Checked, Mode, RunPlan, plan_symbols
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.provider import FetchedBars, TransientProviderError
+from services.market_data.providers.provider import FetchedBars, ProviderError
 from services.market_data.providers.sample import SampleProvider
 from shared.calendar import sessions_between
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
@@ -35,7 +35,7 @@ class Broken(SampleProvider):
     """A provider that is down."""
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        raise TransientProviderError("down")
+        raise ProviderError("down")
 
 
 async def test_defect_e41_fallback_that_never_worked_answers_when_the_first_provider_is_down() -> None:
