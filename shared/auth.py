@@ -26,6 +26,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /runs": Role.VIEWER,
         "GET /runs/{run_id}": Role.VIEWER,
         "GET /dead-letters": Role.OPERATOR,
+        "GET /cells": Role.VIEWER,
         "GET /prices/{symbol}": Role.VIEWER,
         "GET /profiles/{symbol}": Role.VIEWER,
         "GET /fundamentals/{symbol}": Role.VIEWER,
