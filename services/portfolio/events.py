@@ -63,7 +63,7 @@ def _exposed_to(rolled: Rolled) -> ObjectArray:
     contracts, delta = rolled.options.contracts, rolled.options.delta
     for option, lot in enumerate(contracts.lot.tolist()):
         contract = rolled.positions[lot].terms.option
-        known = ~delta.unavailable[:, option].astype(np.bool_)
+        known = delta.available[:, option]
         names[known, lot] = contract.underlying if contract is not None else None
     return names
 

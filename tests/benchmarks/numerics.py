@@ -69,7 +69,7 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
     factor_set = FactorSet()
     column = {symbol: index for index, symbol in enumerate(universe.symbols)}
     proxies = {ticker: closes[:, column[ticker]] for ticker in factor_set.tickers()}
-    provider = Quantities.available(np.ones(closes.shape[1]))
+    provider = Quantities.of(np.ones(closes.shape[1]))
     with watch.on("13 factors"):
         estimates = estimate_factors(closes, proxies, factor_set=factor_set, provider_betas=provider)
     with watch.on("returns and volatilities"):

@@ -16,7 +16,7 @@ from shared.conventions import (
     OPTION_VOLATILITY_WINDOW,
     SESSIONS_PER_YEAR,
 )
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
 NO_TERMS: Final = Unavailable(Reason.MISSING_DATA, "the contract is not known: underlying, strike and expiration")
@@ -99,7 +99,7 @@ class OptionExposures:
         closes : ndarray of shape (n_sessions, n_underlyings)
         """
         exposures = values.copy()
-        lot, known = self.contracts.lot, ~self.delta.unavailable.astype(np.bool_)
+        lot, known = self.contracts.lot, self.delta.available
         shares = self.delta.values * quantity[:, lot] * OPTION_MULTIPLIER * closes[:, self.contracts.underlying]
         exposures[:, lot] = np.where(known, round_to_cents(np.where(known, shares, 0.0)), values[:, lot])
         return exposures
@@ -171,7 +171,7 @@ def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
     mean = stretches.sum(axis=-1, keepdims=True) / OPTION_VOLATILITY_WINDOW
     variance = ((stretches - mean) ** 2).sum(axis=-1) / (OPTION_VOLATILITY_WINDOW - 1)
     present = np.isfinite(stretches).sum(axis=-1)
-    reasons: ReasonArray = np.full(present.shape, None, dtype=object)
+    reasons = no_reasons(present.shape)
     for cell in zip(*np.nonzero(present < OPTION_VOLATILITY_WINDOW), strict=True):
         detail = f"the underlying has {present[cell]} of {OPTION_VOLATILITY_WINDOW} returns"
         reasons[cell] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
@@ -217,7 +217,7 @@ def deltas(
         volatility=volatility.values[:, contracts.underlying],
         is_call=contracts.is_call,
     )
-    return Quantities(np.where(reasons.astype(np.bool_), np.nan, values), reasons)
+    return Quantities.of(values).withheld(reasons)
 
 
 def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:

@@ -14,7 +14,7 @@ from services.portfolio.storage.snapshot_repository import Key
 from shared.arrays import BoolArray, IntArray, ReasonArray
 from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
-from shared.unavailable import nullable
+from shared.unavailable import nullable, reason_columns
 
 PORTFOLIO_AMOUNTS = {
     "equity": "equity",
@@ -142,8 +142,5 @@ def _decimals(cents: IntArray) -> list[Any]:
 
 
 def _reasons(name: str, unavailable: ReasonArray) -> dict[str, list[str | None]]:
-    flat = unavailable.tolist()
-    return {
-        f"{name}_reason": [None if why is None else why.reason.value for why in flat],
-        f"{name}_detail": [None if why is None else why.detail for why in flat],
-    }
+    reasons, details = reason_columns(unavailable)
+    return {f"{name}_reason": reasons, f"{name}_detail": details}

@@ -14,7 +14,7 @@ from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS
 from services.portfolio.web.views import PositionValueView, SnapshotView
 from shared.contracts.event import Measure
 from shared.prices.last_prices import LastPrice
-from shared.unavailable import Quantities, Unavailable
+from shared.unavailable import Quantities
 
 _FIELDS: Final = {column: field for field, column in PORTFOLIO_AMOUNTS.items()}
 _RATIOS: Final = {"daily_return": "daily_return", "twr_index": "twr"}
@@ -113,7 +113,4 @@ def _recomputed(name: str, rolled: Rolled) -> Measure:
     if name not in _RATIOS:
         return Measure(value=float(decimal_of(int(getattr(portfolios, _FIELDS[name])[0, 0]))))
     quantities: Quantities = getattr(portfolios, _RATIOS[name])
-    found = quantities.at((0, 0))
-    if isinstance(found, Unavailable):
-        return Measure(reason=found.reason, detail=found.detail)
-    return Measure(value=found)
+    return Measure.of(quantities.at((0, 0)))

@@ -33,7 +33,7 @@ from shared.contracts.run import Run
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
 from shared.sectors import sector_name
-from shared.unavailable import Quantities, Reason, Unavailable, nullable
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
 
 _STORE_BOOKS = """
     INSERT INTO books AS b (portfolio_id, as_of, revision, run_id, equity, symbols, exposures)
@@ -162,13 +162,13 @@ class RiskRepository:
 
     async def store_betas(self, symbols: Sequence[str], as_of: date, betas: Quantities) -> None:
         """Keep the betas of the symbols as of a session, (n_symbols, n_factors)."""
-        whys: list[list[Unavailable | None]] = betas.unavailable.tolist()
+        reasons, details = reason_columns(betas.unavailable)
         columns: Columns = {
             "symbol": list(symbols),
             "as_of": [as_of] * len(symbols),
             "betas": nullable(betas.values),
-            "reasons": [[None if why is None else why.reason.value for why in row] for row in whys],
-            "details": [[None if why is None else why.detail for why in row] for row in whys],
+            "reasons": reasons,
+            "details": details,
         }
         await upsert(self._connection, "betas", columns, key=("symbol", "as_of"))
 
@@ -327,7 +327,7 @@ class RiskRepository:
 
 def _unavailable(rows: Sequence[Any]) -> ReasonArray:
     known: dict[tuple[str, str], Unavailable] = {}
-    reasons: ReasonArray = np.full((len(rows), len(FACTORS)), None, dtype=object)
+    reasons = no_reasons((len(rows), len(FACTORS)))
     for index, row in enumerate(rows):
         for factor, (reason, detail) in enumerate(zip(row.reasons, row.details, strict=True)):
             if reason is not None:

@@ -17,9 +17,11 @@ Captured = pytest.CaptureFixture[str]
 
 @contextmanager
 def _logging(*, json_lines: bool = True) -> Iterator[Any]:
-    """Log as a new process does, in which pytest doesn't listen."""
+    """Log as a new process does: pytest doesn't listen, and no other test (import-linter's) has shut loggers off."""
     before = logging.root.handlers[:]
     logging.root.handlers[:] = []
+    for name in ("library", FASTSTREAM_LOGGER):
+        logging.getLogger(name).disabled = False
     configure_logging(json_lines=json_lines)
     yield structlog.get_logger("ours")
     logging.root.handlers[:] = before
