@@ -55,6 +55,7 @@ def prices_updated(
         part=event.part,
         subjects=len(event.symbols),
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
+        unchanged=_unchanged(event, announced, fetched),
         blocks=(_block(announced, sources), *_histories(fetched.restated, sources)),
         splits=tuple(action for bars in grids for action in _actions(bars, "split", blank=1.0)),
         dividends=tuple(action for bars in grids for action in _actions(bars, "dividend", blank=0.0)),
@@ -62,6 +63,14 @@ def prices_updated(
             Correction(symbol=span.symbol, session=span.first, last_session=span.last) for span in fetched.corrected
         ),
     )
+
+
+def _unchanged(event: MarketDataDue, announced: Bars, fetched: Fetched) -> int:
+    """Return how many bars of the run's sessions were stored before, on sessions where no bar of the shard changed."""
+    own = announced.sessions >= np.datetime64(event.run.first_session, "D")
+    own &= announced.sessions <= np.datetime64(event.run.last_session, "D")
+    rows = own & ~np.isin(announced.sessions, fetched.sessions)
+    return 0 if fetched.restated is not None else int(announced.present[rows].sum())
 
 
 def _histories(restated: Bars | None, sources: Mapping[str, str]) -> Iterator[PriceBlock]:

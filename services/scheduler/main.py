@@ -1,6 +1,7 @@
 """The scheduler's composition root."""
 
 from services.scheduler import subscribers
+from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.close_overdue_runs import close_overdue_runs
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
@@ -22,6 +23,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     async def sweep() -> None:
         async with service.unit_of_work() as uow:
             await close_overdue_runs(uow)
+        async with service.unit_of_work() as uow:
+            await advance_backfills(uow, settings=own)
 
     async def extend_deadlines() -> None:
         async with service.unit_of_work() as uow:

@@ -10,3 +10,5 @@ class SchedulerSettings(BaseSettings):
 
     run_deadline_s: float = 3600.0
     catch_up_sessions: int = 30
+    # How long a step of a backfill may take: a night that begins meanwhile waits for no more than that.
+    backfill_step_s: float = 1.0

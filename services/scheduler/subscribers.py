@@ -1,5 +1,6 @@
 """What the scheduler listens to: every stage of every run, and every dead letter."""
 
+from services.scheduler.handlers.go_on_with_backfills import go_on_with_backfills
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.settings import SchedulerSettings
@@ -8,6 +9,7 @@ from shared.contracts.catalogue import EVENTS, dead_letter_topic
 from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfoliosValued, SymbolsOnboarding
 from shared.contracts.risk import PortfoliosAssessed
+from shared.contracts.scheduler import BatchCompleted
 from shared.contracts.symbol_analytics import SymbolsFactored, SymbolsMeasured
 
 LEDGER = (
@@ -25,4 +27,5 @@ LEDGER = (
 def register(consume: Consume, settings: SchedulerSettings) -> None:
     """Declare the consumers."""
     consume(LEDGER, record_progress, settings=settings)
+    consume(BatchCompleted, go_on_with_backfills, settings=settings)
     consume.letters(tuple(dead_letter_topic(topic) for topic in EVENTS), record_dead_letter)

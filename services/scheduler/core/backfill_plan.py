@@ -22,8 +22,8 @@ _ANSWERS: Final = frozenset(reason.value for reason in Reason)
 class Reprocess(StrEnum):
     """Which of the expected cells are wanted.
 
-    Missing are those that nobody has ever asked for, and those that were asked for and never answered: a deadline, or an
-    error of ours, came first. Failed are those whose answer was a reason, and the missing ones.
+    Missing are those that nobody has ever asked for, and those that were never answered: a deadline, or an error of
+    ours, came first. Failed are those that are not done: the missing ones, and those whose answer was a reason.
     """
 
     MISSING = "missing"

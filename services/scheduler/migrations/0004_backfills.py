@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
+    "ALTER TABLE run_parts ADD COLUMN unchanged integer NOT NULL DEFAULT 0",
     """
     CREATE TABLE backfills (
         backfill_id uuid PRIMARY KEY,

@@ -89,8 +89,8 @@ class BackfillRepository:
     async def append_steps(self, backfill_id: UUID, steps: Sequence[Step], *, first_place: int) -> None:
         """Queue steps at the end of a backfill."""
         statement = sa.text(
-            "INSERT INTO backfill_steps (backfill_id, place, first_session, last_session, symbols, portfolio_ids, cells, "
-            "symbol_sessions, portfolio_sessions) VALUES (:backfill_id, :place, :first_session, :last_session, "
+            "INSERT INTO backfill_steps (backfill_id, place, first_session, last_session, symbols, portfolio_ids, "
+            "cells, symbol_sessions, portfolio_sessions) VALUES (:backfill_id, :place, :first_session, :last_session, "
             "CAST(:symbols AS text[]), CAST(:portfolio_ids AS uuid[]), :cells, :symbol_sessions, :portfolio_sessions)"
         )
         rows = [_step_row(backfill_id, first_place + index, step) for index, step in enumerate(steps)]
@@ -136,8 +136,8 @@ class BackfillRepository:
     async def set_status(self, backfill_id: UUID, status: BackfillStatus) -> None:
         """Say how a backfill stands."""
         statement = sa.text(
-            "UPDATE backfills SET status = :status, finished_at = CASE WHEN :is_open THEN NULL ELSE clock_timestamp() END "
-            "WHERE backfill_id = :backfill_id"
+            "UPDATE backfills SET status = :status, "
+            "finished_at = CASE WHEN :is_open THEN NULL ELSE clock_timestamp() END WHERE backfill_id = :backfill_id"
         )
         parameters = {"backfill_id": backfill_id, "status": status.value, "is_open": status.is_open}
         await self._connection.execute(statement, parameters)
@@ -175,7 +175,8 @@ class BackfillRepository:
         """Say what came of a step."""
         statement = sa.text(
             "UPDATE backfill_steps SET status = :status, done_cells = :done, unchanged_cells = :unchanged, "
-            "failed_cells = :failed, finished_at = clock_timestamp() WHERE backfill_id = :backfill_id AND place = :place"
+            "failed_cells = :failed, finished_at = clock_timestamp() "
+            "WHERE backfill_id = :backfill_id AND place = :place"
         )
         parameters = {
             "backfill_id": step.backfill_id,

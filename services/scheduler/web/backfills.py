@@ -154,25 +154,23 @@ class RetryView(BaseModel):
     cells: int
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> APIRouter:
-    """Return the routes of backfills."""
-    router = APIRouter(prefix="/backfills")
+def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> None:
+    """Add the routes of backfills."""
     _add_requests(router, unit_of_work, clock, settings)
     _add_reads(router, unit_of_work)
     _add_changes(router, unit_of_work, settings)
-    return router
 
 
 def _add_requests(
     router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings
 ) -> None:
-    @router.post("/plan")
+    @router.post("/backfills/plan")
     async def plan(body: SelectionBody, shown: Limit = 50) -> PlanView:
         """Show which cells a backfill would compute, in which steps, and how long it would take; begin nothing."""
         async with unit_of_work.reading() as connection:
             return PlanView.of(await plan_backfill(body.selection(clock), connection, settings=settings), shown)
 
-    @router.post("", status_code=201)
+    @router.post("/backfills", status_code=201)
     async def start(body: SelectionBody, response: Response, idempotency_key: IdempotencyKey = None) -> BackfillView:
         """Begin a backfill (201), or show the one that was begun with the same key (200)."""
         request = BackfillRequest(body.selection(clock), body.requested_by, idempotency_key)
@@ -185,7 +183,7 @@ def _add_requests(
 
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
-    @router.get("")
+    @router.get("/backfills")
     async def list_backfills(limit: Limit = 50, before: AwareDatetime | None = None) -> list[BackfillView]:
         """List backfills, the newest request first; page on with the last `requested_at` as `before`."""
         async with unit_of_work.reading() as connection:
@@ -193,13 +191,13 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             found = await repository.list_backfills(limit=limit, before=before)
             return [await _view(repository, stored.backfill_id) for stored in found]
 
-    @router.get("/{backfill_id}")
+    @router.get("/backfills/{backfill_id}")
     async def get_backfill(backfill_id: UUID) -> BackfillView:
         """Show how far a backfill is."""
         async with unit_of_work.reading() as connection:
             return await _view(BackfillRepository(connection), backfill_id)
 
-    @router.get("/{backfill_id}/steps")
+    @router.get("/backfills/{backfill_id}/steps")
     async def list_steps(
         backfill_id: UUID, after: Annotated[int, Query(ge=-1)] = -1, limit: Limit = 1000
     ) -> list[StepOutcomeView]:
@@ -210,28 +208,28 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 
 
 def _add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, settings: SchedulerSettings) -> None:
-    @router.post("/{backfill_id}/pause")
+    @router.post("/backfills/{backfill_id}/pause")
     async def pause(backfill_id: UUID) -> BackfillView:
         """Begin no more steps; the one in flight ends."""
         async with unit_of_work() as uow:
             await pause_backfill(backfill_id, uow)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
-    @router.post("/{backfill_id}/resume")
+    @router.post("/backfills/{backfill_id}/resume")
     async def resume(backfill_id: UUID) -> BackfillView:
         """Go on where it was paused."""
         async with unit_of_work() as uow:
             await resume_backfill(backfill_id, uow, settings=settings)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
-    @router.post("/{backfill_id}/cancel")
+    @router.post("/backfills/{backfill_id}/cancel")
     async def cancel(backfill_id: UUID) -> BackfillView:
         """Drop what is queued and cancel the run in flight; cells that are done stay done."""
         async with unit_of_work() as uow:
             await cancel_backfill(backfill_id, uow, settings=settings)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
-    @router.post("/{backfill_id}/retry-failed")
+    @router.post("/backfills/{backfill_id}/retry-failed")
     async def retry_failed(backfill_id: UUID) -> RetryView:
         """Queue the cells of its selection that are not done."""
         async with unit_of_work() as uow:
