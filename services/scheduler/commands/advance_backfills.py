@@ -52,7 +52,7 @@ async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork, *, setting
     """Open the run of the next step of which anything is still wanted; False if there is none."""
     backfills, runs = BackfillRepository(uow.connection), SchedulerRepository(uow.connection)
     while (queued := await backfills.find_next_step(backfill.backfill_id)) is not None:
-        if not await _count(queued.step, backfill.selection.reprocess, uow):
+        if not await _count(queued.step, queued.reprocess, uow):
             done = await _count(queued.step, Reprocess.ALL, uow)
             await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=done))
             continue

@@ -70,8 +70,7 @@ async def retry_failed_cells(backfill_id: UUID, uow: UnitOfWork, *, settings: Sc
     backfill = await _get(backfill_id, uow)
     plan = await plan_backfill(backfill.selection.of(Reprocess.FAILED), uow.connection, settings=settings)
     if plan.steps:
-        place = await backfills.count_steps(backfill_id)
-        await backfills.append_steps(backfill_id, plan.steps, first_place=place)
+        await backfills.append_steps(backfill_id, plan.steps, Reprocess.FAILED)
         await backfills.set_status(backfill_id, BackfillStatus.ACTIVE)
         await advance_backfills(uow, settings=settings)
     return plan.wanted.count

@@ -44,6 +44,6 @@ async def start_backfill(
 
     backfill_id = uuid4()
     await backfills.append_backfill(backfill_id, request.selection, request.requested_by, request.idempotency_key)
-    await backfills.append_steps(backfill_id, plan.steps, first_place=0)
+    await backfills.append_steps(backfill_id, plan.steps, request.selection.reprocess)
     await advance_backfills(uow, settings=settings)
     return backfill_id, True

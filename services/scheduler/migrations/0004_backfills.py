@@ -26,6 +26,8 @@ TABLES = (
     CREATE TABLE backfill_steps (
         backfill_id uuid NOT NULL REFERENCES backfills (backfill_id),
         place integer NOT NULL,
+        attempt integer NOT NULL,
+        reprocess text NOT NULL,
         first_session date NOT NULL,
         last_session date NOT NULL,
         symbols text[] NOT NULL,

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.core.backfill_plan import Selection, Step
+from services.scheduler.core.backfill_plan import Reprocess, Selection, Step
 from services.scheduler.core.backfill_progress import BackfillStatus, Measured, StepOutcome, StepStatus
 
 
@@ -34,6 +34,7 @@ class StoredStep:
 
     backfill_id: UUID
     place: int
+    reprocess: Reprocess
     step: Step
     status: StepStatus
     run_id: UUID | None
@@ -45,8 +46,16 @@ class StoredStep:
 _SELECTION = TypeAdapter(Selection)
 _BACKFILL = "backfill_id, selection, status, requested_by, idempotency_key, requested_at, finished_at"
 _STEP = (
-    "backfill_id, place, first_session, last_session, symbols, portfolio_ids, cells, status, run_id, done_cells, "
-    "unchanged_cells, failed_cells, started_at, finished_at"
+    "backfill_id, place, reprocess, first_session, last_session, symbols, portfolio_ids, cells, status, run_id, "
+    "done_cells, unchanged_cells, failed_cells, started_at, finished_at"
+)
+_APPEND_STEPS = sa.text(
+    """
+    INSERT INTO backfill_steps (backfill_id, place, attempt, reprocess, first_session, last_session, symbols,
+                                portfolio_ids, cells, symbol_sessions, portfolio_sessions)
+    VALUES (:backfill_id, :place, :attempt, :reprocess, :first_session, :last_session, CAST(:symbols AS text[]),
+            CAST(:portfolio_ids AS uuid[]), :cells, :symbol_sessions, :portfolio_sessions)
+    """
 )
 # A step of one kind tells the rate of that kind; the newest ones tell it best.
 _RATES = sa.text(
@@ -86,16 +95,17 @@ class BackfillRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def append_steps(self, backfill_id: UUID, steps: Sequence[Step], *, first_place: int) -> None:
-        """Queue steps at the end of a backfill."""
-        statement = sa.text(
-            "INSERT INTO backfill_steps (backfill_id, place, first_session, last_session, symbols, portfolio_ids, "
-            "cells, symbol_sessions, portfolio_sessions) VALUES (:backfill_id, :place, :first_session, :last_session, "
-            "CAST(:symbols AS text[]), CAST(:portfolio_ids AS uuid[]), :cells, :symbol_sessions, :portfolio_sessions)"
+    async def append_steps(self, backfill_id: UUID, steps: Sequence[Step], reprocess: Reprocess) -> None:
+        """Queue the steps of one more attempt at the end of a backfill."""
+        query = sa.text(
+            "SELECT coalesce(max(place), -1), coalesce(max(attempt), 0) FROM backfill_steps "
+            "WHERE backfill_id = :backfill_id"
         )
-        rows = [_step_row(backfill_id, first_place + index, step) for index, step in enumerate(steps)]
+        last_place, attempt = (await self._connection.execute(query, {"backfill_id": backfill_id})).one()
+        same = {"backfill_id": backfill_id, "attempt": attempt + 1, "reprocess": reprocess.value}
+        rows = [{**same, "place": last_place + 1 + index, **_step_row(step)} for index, step in enumerate(steps)]
         if rows:
-            await self._connection.execute(statement, rows)
+            await self._connection.execute(_APPEND_STEPS, rows)
 
     async def find_by_key(self, idempotency_key: str) -> StoredBackfill | None:
         """Return the backfill that was asked for with this key."""
@@ -196,15 +206,13 @@ class BackfillRepository:
         )
         await self._connection.execute(statement, {"backfill_id": backfill_id})
 
-    async def count_steps(self, backfill_id: UUID) -> int:
-        """Return how many steps a backfill has."""
-        query = sa.text("SELECT count(*) FROM backfill_steps WHERE backfill_id = :backfill_id")
-        return int(await self._connection.scalar(query, {"backfill_id": backfill_id}))
-
     async def count_failed_cells(self, backfill_id: UUID) -> int:
-        """Return how many cells its steps could not do."""
-        query = sa.text("SELECT coalesce(sum(failed_cells), 0) FROM backfill_steps WHERE backfill_id = :backfill_id")
-        return int(await self._connection.scalar(query, {"backfill_id": backfill_id}))
+        """Return how many cells the steps of the last attempt, which took up all that was not done, could not do."""
+        query = sa.text(
+            "SELECT coalesce(sum(failed_cells), 0) FROM backfill_steps WHERE backfill_id = :backfill_id AND attempt = "
+            "(SELECT max(attempt) FROM backfill_steps WHERE backfill_id = :backfill_id)"
+        )
+        return int(await self._connection.scalar(query, {"backfill_id": backfill_id}) or 0)
 
     async def load_rates(self, *, steps: int = 50) -> Measured:
         """Return how long the newest finished steps took."""
@@ -238,6 +246,7 @@ def _step(row: Any) -> StoredStep:
     return StoredStep(
         row.backfill_id,
         row.place,
+        Reprocess(row.reprocess),
         Step(row.first_session, row.last_session, tuple(row.symbols), portfolio_ids, row.cells),
         StepStatus(row.status),
         row.run_id,
@@ -247,11 +256,9 @@ def _step(row: Any) -> StoredStep:
     )
 
 
-def _step_row(backfill_id: UUID, place: int, step: Step) -> dict[str, Any]:
+def _step_row(step: Step) -> dict[str, Any]:
     sessions = len(step.sessions)
     return {
-        "backfill_id": backfill_id,
-        "place": place,
         "first_session": step.first_session,
         "last_session": step.last_session,
         "symbols": list(step.symbols),
