@@ -25,14 +25,14 @@ EXPIRED: Final = Unavailable(Reason.NOT_APPLICABLE, "the option has expired")
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """The option lots of a shard, arrays of shape (n_options,).
+    """The option positions of a shard, arrays of shape (n_options,).
 
-    `lot` is the index among all lots, `underlying` the column of the underlying's prices, `strike` that of the contract
-    as it was entered, `since` the day from whose close on splits of the underlying change it, `expires` a day and
-    `settles` the session that settles it: the same day, or the last session before.
+    `position` is the index among all positions, `underlying` the column of the underlying's prices, `strike` that of
+    the contract as it was entered, `since` the day from whose close on splits of the underlying change it, `expires` a
+    day and `settles` the session that settles it: the same day, or the last session before.
     """
 
-    lot: IntArray
+    position: IntArray
     underlying: IntArray
     is_call: BoolArray
     strike: FloatArray
@@ -94,14 +94,14 @@ class OptionExposures:
 
         Parameters
         ----------
-        values, quantity : ndarray of shape (n_sessions, n_lots)
+        values, quantity : ndarray of shape (n_sessions, n_positions)
             Market values in cents, and quantities.
         closes : ndarray of shape (n_sessions, n_underlyings)
         """
         exposures = values.copy()
-        lot, known = self.contracts.lot, self.delta.available
-        shares = self.delta.values * quantity[:, lot] * OPTION_MULTIPLIER * closes[:, self.contracts.underlying]
-        exposures[:, lot] = np.where(known, round_to_cents(np.where(known, shares, 0.0)), values[:, lot])
+        position, known = self.contracts.position, self.delta.available
+        shares = self.delta.values * quantity[:, position] * OPTION_MULTIPLIER * closes[:, self.contracts.underlying]
+        exposures[:, position] = np.where(known, round_to_cents(np.where(known, shares, 0.0)), values[:, position])
         return exposures
 
 
@@ -231,7 +231,7 @@ def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
     intrinsic = np.maximum(np.where(contracts.is_call[option], above, -above), 0.0)
     known = np.isfinite(spot) & (spot > 0)
     return Exits(
-        lot=contracts.lot[option][known],
+        position=contracts.position[option][known],
         session=session[known],
         size=np.full(int(known.sum()), np.nan),
         price=intrinsic[known],

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.portfolio.core.book import PositionState
+from services.portfolio.core.assembly import PositionState
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.portfolios import OpeningState
@@ -65,7 +65,7 @@ class SnapshotRepository:
         opening = OpeningState()
         query = sa.text(
             """
-            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr, revision
+            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr_index, revision
             FROM snapshots WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session
             ORDER BY portfolio_id, revision DESC
             """
@@ -73,19 +73,26 @@ class SnapshotRepository:
         parameters = {"ids": list(portfolio_ids), "session": session}
         for row in await self._connection.execute(query, parameters):
             opening.equity[row.portfolio_id] = cents_of(row.equity)
-            opening.twr[row.portfolio_id] = row.twr
+            opening.twr_index[row.portfolio_id] = row.twr_index
         states = sa.text(
             """
             SELECT position_id, quantity, mark, mark_source, mark_age,
-                   (market_value * 100)::bigint AS value, (cost * 100)::bigint AS cost
+                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost
             FROM position_values v
             WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
                 SELECT max(revision) FROM snapshots s
                 WHERE s.portfolio_id = v.portfolio_id AND s.as_of = v.as_of)
             """
         )
-        for position_id, quantity, mark, source, age, value, cost in await self._connection.execute(states, parameters):
-            opening.positions[position_id] = PositionState(quantity, mark, _SOURCES[source], age, value, cost)
+        for row in await self._connection.execute(states, parameters):
+            opening.positions[row.position_id] = PositionState(
+                quantity=row.quantity,
+                mark=row.mark,
+                mark_source=_SOURCES[row.mark_source],
+                mark_age=row.mark_age,
+                market_value=row.market_value,
+                cost=row.cost,
+            )
         return opening
 
     async def load_closed(

@@ -238,11 +238,11 @@ async def test_corrections_of_all_parts_of_a_run_are_loaded_together(
 ) -> None:
     run = make_run()
     first, second = (Part(index=index, total=2) for index in range(2))
-    later = Correction(symbol="B", session=SESSIONS[0], last_session=SESSIONS[3])
+    later = Correction(symbol="B", first_session=SESSIONS[0], last_session=SESSIONS[3])
     parts = (
         PricesUpdated(run=run, part=second, corrections=(later,)),
-        PricesUpdated(run=run, part=first, corrections=(Correction(symbol="A", session=SESSIONS[2]),)),
-        PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="C", session=SESSIONS[2]),)),
+        PricesUpdated(run=run, part=first, corrections=(Correction(symbol="A", first_session=SESSIONS[2]),)),
+        PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="C", first_session=SESSIONS[2]),)),
     )
     for part in (*parts, parts[0]):
         async with unit_of_work() as uow:
