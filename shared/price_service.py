@@ -26,7 +26,7 @@ def build_price_service(
     service = build_service(name, settings)
     panel = PricePanel(service.engine)
     topics = tuple(stream.topic for stream in streams)
-    inputs = FanIn("inputs", streams=topics, fan_out=fan_out, deadline_s=settings.fan_in_deadline_s)
-    service.fan_ins.append(inputs)
+    fan_in = FanIn("inputs", streams=topics, fan_out=fan_out, deadline_s=settings.fan_in_deadline_s)
+    service.fan_ins.append(fan_in)
     service.warm_up.append(panel.refresh)
-    return service, inputs, panel
+    return service, fan_in, panel

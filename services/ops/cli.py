@@ -1,12 +1,16 @@
-"""The command line `sigmasight`."""
+"""The command line `sigmasight`.
 
-from typing import Any
+Its modules say what each command takes; what a command needs is imported when it runs. Help, completion and a refusal
+come at once, whatever the platform has grown to.
+"""
+
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from services.ops import demonstration
-from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, showing
+from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, schedule, showing
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
 
@@ -27,11 +31,32 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    help="Portfolio analytics, chained over Kafka: run the platform and talk to it.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # With rich, help takes three times as long.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sigmasight {version('sigmasight')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Portfolio analytics, chained over Kafka: run the platform and talk to it."""
+
+
 app.command("up")(hosting.up)
 app.command("demo")(demonstration.demo)
 app.command("serve")(hosting.serve)
@@ -39,6 +64,7 @@ app.command("migrate")(hosting.migrate)
 app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
+app.command("trigger")(schedule.trigger)
 app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)
@@ -47,6 +73,11 @@ books = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True
 books.command("import")(portfolios.import_portfolio)
 books.command("list")(portfolios.list_portfolios)
 app.add_typer(books, name="portfolios")
+
+nights = typer.Typer(invoke_without_command=True, callback=schedule.schedule)
+nights.command("pause")(schedule.pause)
+nights.command("resume")(schedule.resume)
+app.add_typer(nights, name="schedule")
 
 indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
 indices.command("load")(benchmarks.load_benchmark)

@@ -13,10 +13,10 @@ from shared.settings import CommonSettings
 
 def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     """Return portfolio, ready to run."""
-    service, inputs, panel = build_price_service(
+    service, fan_in, panel = build_price_service(
         "portfolio", common, streams=(PricesUpdated, ProfilesUpdated), fan_out=fan_out_portfolios
     )
-    subscribers.register(service.consume, inputs=inputs, panel=panel)
+    subscribers.register(service.consume, fan_in=fan_in, panel=panel)
     service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), panel=panel)
     service.problems = PROBLEMS
     return service

@@ -15,13 +15,13 @@ from shared.settings import CommonSettings
 
 def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     """Return risk, ready to run."""
-    service, inputs, panel = build_price_service(
+    service, fan_in, panel = build_price_service(
         "risk",
         common,
         streams=(PricesUpdated, ProfilesUpdated, SymbolsFactored),
         fan_out=partial(fan_out_books, factor_set=common.factor_set),
     )
-    subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=common.factor_set)
+    subscribers.register(service.consume, fan_in=fan_in, panel=panel, factor_set=common.factor_set)
     service.router = routes.build_router(
         service.unit_of_work, clock or SystemClock(), panel=panel, factor_set=common.factor_set
     )

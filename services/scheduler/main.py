@@ -1,42 +1,91 @@
 """The scheduler's composition root."""
 
-from collections.abc import Sequence
-from uuid import UUID
+import asyncio
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC
+from functools import partial
+from uuid import UUID, uuid4
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from fastapi import APIRouter
 
 from services.scheduler import subscribers
 from services.scheduler.commands.advance_backfills import advance_backfills
+from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_runs import close_overdue_runs
+from services.scheduler.commands.fire_due import fire_due, go_on_waiting
+from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web import routes
+from services.scheduler.web import backfills, coverage, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
+from shared.calendar import SETTLE_DELAY
 from shared.clock import Clock, SystemClock
 from shared.db.unit_of_work import one_transaction
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, service_database_url
 
+Job = Callable[[], Awaitable[object]]
+
 
 def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return the scheduler, ready to run."""
-    own = settings or SchedulerSettings()
+    own, time = settings or SchedulerSettings(), clock or SystemClock()
     service = build_service("scheduler", common)
-    subscribers.register(service.consume, own)
-    service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), own)
-    service.problems = PROBLEMS
+    process = f"{platform.node()} {uuid4().hex[:8]}"
 
-    async def sweep() -> None:
-        async with service.unit_of_work() as uow:
-            await close_overdue_runs(uow)
-        async with service.unit_of_work() as uow:
-            await advance_backfills(uow, settings=own)
+    def firing() -> Firing:
+        return Firing(now=time.now(), fired_by=process, settings=own, settle_delay=SETTLE_DELAY)
 
     async def extend_deadlines() -> None:
         async with service.unit_of_work() as uow:
             await SchedulerRepository(uow.connection).extend_deadlines(own.run_deadline_s)
 
+    async def close_overdue() -> None:
+        async with service.unit_of_work() as uow:
+            await close_overdue_runs(uow)
+
+    async def fire(trigger: Trigger) -> None:
+        async with service.unit_of_work() as uow:
+            await fire_due(trigger, uow, firing())
+
+    async def go_on() -> None:
+        async with service.unit_of_work() as uow:
+            await go_on_waiting(uow, firing())
+
+    async def go_on_with_backfills() -> None:
+        async with service.unit_of_work() as uow:
+            await advance_backfills(uow, settings=own)
+
+    subscribers.register(service.consume, own)
+    routers = (
+        routes.build_router(service.unit_of_work, time, own),
+        coverage.build_router(service.unit_of_work, time),
+        readiness.build_router(service.unit_of_work, time),
+        schedule.build_router(service.unit_of_work, firing),
+        backfills.build_router(service.unit_of_work, time, own),
+    )
+    service.router = APIRouter(routes=[route for router in routers for route in router.routes])
+    service.problems = PROBLEMS
     service.warm_up.append(extend_deadlines)
-    service.background.append(sweep)
+    # Each a sweep of its own: one that fails does not keep the others from what is theirs.
+    fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]
+    service.background += [close_overdue, *(job for _, job in fires), go_on, go_on_with_backfills]
+    service.background.append(partial(_wake_at_their_times, fires))
     return service
+
+
+async def _wake_at_their_times(fires: Sequence[tuple[Trigger, Job]]) -> None:
+    # To the second, where the sweep would be late; what a wake-up misses or fails at, the sweep finds.
+    waking = AsyncIOScheduler(timezone=UTC)
+    for trigger, job in fires:
+        waking.add_job(job, trigger.cron, coalesce=True, max_instances=1, misfire_grace_time=None)
+    waking.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        waking.shutdown(wait=False)
 
 
 async def done_runs(common: CommonSettings) -> Sequence[UUID]:

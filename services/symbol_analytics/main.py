@@ -14,12 +14,12 @@ from shared.settings import CommonSettings
 
 def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     """Return symbol_analytics, ready to run."""
-    service, inputs, panel = build_price_service(
+    service, fan_in, panel = build_price_service(
         "symbol_analytics",
         common,
         streams=(PricesUpdated, ProfilesUpdated, FundamentalsUpdated),
         fan_out=partial(fan_out_symbols, factor_set=common.factor_set),
     )
-    subscribers.register(service.consume, inputs=inputs, panel=panel, factor_set=common.factor_set)
+    subscribers.register(service.consume, fan_in=fan_in, panel=panel, factor_set=common.factor_set)
     service.router = routes.build_router(service.unit_of_work, clock or SystemClock())
     return service

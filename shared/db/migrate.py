@@ -1,4 +1,7 @@
-"""Schemas, roles and migrations: one schema, one login role and one Alembic history per service."""
+"""Schemas, roles and migrations: one schema, one login role and one Alembic history per service.
+
+Migrations have no way back: facts are not dropped by one.
+"""
 
 import asyncio
 from collections.abc import Sequence

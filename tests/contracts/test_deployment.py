@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from services.ops.cli import app
 from services.ops.composition import build_services
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.settings import CommonSettings
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +49,14 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
             assert [name for pattern, name in rules if pattern.match(path)] == [service.name], path
     for path in ("/health/ready", "/health/live", "/docs", "/openapi.json"):
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
+
+
+def test_railway_asks_for_the_night_by_a_command_that_exists() -> None:
+    deployment = json.loads((ROOT / "deploy/railway/railway.json").read_text())
+    program, name, *arguments = deployment["deploy"]["startCommand"].split()
+    assert program == "sigmasight"
+    get_command(app).commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
+    assert (ROOT / deployment["build"]["dockerfilePath"]).exists()
 
 
 def test_environment_example_names_every_setting_without_a_default() -> None:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from services.ops.client.answers.runs import RunProgress
 from services.ops.client.client import ApiClient
-from services.ops.client.routes import RUN
+from services.ops.client.routes import RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
 
 _LOOK_EVERY_S = 0.15
@@ -28,19 +28,30 @@ def follow_run(client: ApiClient, run_id: str) -> RunProgress:
         If the platform stays away for longer than a restart takes, or does not hear of the run.
     """
     with _drawing() as draw:
-        seen = time.monotonic()
         while True:
-            try:
-                run = client.get(RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN)
-            except (Unreachable, Refused) as error:
-                if not _passes(error) or time.monotonic() - seen > _AWAY_AT_MOST_S:
-                    raise
-            else:
-                seen = time.monotonic()
-                draw.update(run)
-                if run["status"] != "active":
-                    return run
+            run = read_patiently(client, RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN)
+            draw.update(run)
+            if run["status"] != "active":
+                return run
             time.sleep(_LOOK_EVERY_S)
+
+
+def read_patiently(client: ApiClient, route: Route[Answer], **query: object) -> Answer:
+    """Return what a route answers, also when the platform is being started again.
+
+    Raises
+    ------
+    Unreachable, Refused
+        If it stays away for longer than a restart takes, or does not hear of it.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return client.get(route, **query)
+        except (Unreachable, Refused) as error:
+            if not _passes(error) or time.monotonic() - began > _AWAY_AT_MOST_S:
+                raise
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _passes(error: Unreachable | Refused) -> bool:

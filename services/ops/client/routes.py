@@ -21,6 +21,7 @@ from services.ops.client.answers.risk import (
     Stress,
 )
 from services.ops.client.answers.runs import RunProgress, RunSummary
+from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Symbol, SymbolFactors, SymbolMetrics
 
 Answer = TypeVar("Answer")
@@ -51,6 +52,12 @@ READY: Final = Route("GET /health/ready", dict[str, str])
 RUN: Final = Route("GET /runs/{run_id}", RunProgress)
 RUNS: Final = Route("GET /runs", list[RunSummary])
 OPEN_RUN: Final = Route("POST /runs", RunSummary)
+
+SCHEDULE: Final = Route("GET /schedule", Schedule)
+FIRE: Final = Route("GET /schedule/fires/{fire_id}", Fire)
+PAUSE_SCHEDULE: Final = Route("POST /schedule/pause", Pause)
+RESUME_SCHEDULE: Final[Route[Pause | None]] = Route("POST /schedule/resume", Pause | None)  # type: ignore[arg-type]
+TRIGGER: Final = Route("POST /schedule/triggers/{stage}", list[Fire])
 
 PORTFOLIO: Final = Route("GET /portfolios/{portfolio_id}", Portfolio)
 PORTFOLIOS: Final = Route("GET /portfolios", list[Portfolio])

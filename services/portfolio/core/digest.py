@@ -11,6 +11,7 @@ from services.portfolio.core.assembly import ShardArrays
 from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
 from shared.arrays import FloatArray, IntArray
+from shared.digests import canonical
 
 # Raised with every change that changes a number: results of another version are other results.
 CODE_VERSION: Final = 3
@@ -58,7 +59,7 @@ def snapshot_digests(
     digests = []
     for session in range(market.n_sessions):
         known = _rows(arrays, quotes[session], valuation=valuation, session=session)
-        rows = _canonical(np.column_stack([known, exposures[session]]))[order]
+        rows = canonical(np.column_stack([known, exposures[session]]))[order]
         active = valuation.positions.active[session, order]
         bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
         names, tags, numbers = ids[order][active], marks[active], rows[active]
@@ -83,7 +84,7 @@ def _heads(opening: Opening, valuation: Valuation, *, session: int) -> FloatArra
     portfolios = valuation.portfolios
     equity = portfolios.equity[session - 1] if session else opening.equity
     index = portfolios.twr_index.values[session - 1] if session else opening.twr_index
-    return _canonical(np.column_stack([equity, index, portfolios.flow[session]]))
+    return canonical(np.column_stack([equity, index, portfolios.flow[session]]))
 
 
 def _rows(arrays: ShardArrays, quotes: Quotes, *, valuation: Valuation, session: int) -> FloatArray:
@@ -102,9 +103,3 @@ def _rows(arrays: ShardArrays, quotes: Quotes, *, valuation: Valuation, session:
         days.realised_pnl[session],
     ]
     return np.column_stack(columns)
-
-
-def _canonical(numbers: FloatArray) -> FloatArray:
-    """Return the numbers with one bit pattern for NaN and one for zero."""
-    canonical: FloatArray = np.where(np.isnan(numbers), np.nan, numbers + 0.0)
-    return canonical

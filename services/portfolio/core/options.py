@@ -14,12 +14,11 @@ from shared.conventions import (
     OPTION_MULTIPLIER,
     OPTION_RISK_FREE_RATE,
     OPTION_VOLATILITY_WINDOW,
-    SESSIONS_PER_YEAR,
 )
+from shared.returns import annualised_deviation, simple_returns
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
-NO_TERMS: Final = Unavailable(Reason.MISSING_DATA, "the contract is not known: underlying, strike and expiration")
 EXPIRED: Final = Unavailable(Reason.NOT_APPLICABLE, "the option has expired")
 
 
@@ -164,18 +163,15 @@ def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
     Quantities of shape (n_sessions, n_symbols)
         Annualised fractions; `INSUFFICIENT_HISTORY` where a return of the window is missing.
     """
-    returns = adjusted[1:] / adjusted[:-1] - 1.0
+    returns = simple_returns(adjusted)
     windows = np.lib.stride_tricks.sliding_window_view(returns, OPTION_VOLATILITY_WINDOW, axis=0)[-n_sessions:]
-    # NumPy sums along a row that lies in one piece in one order, else in one that depends on the neighbours (ADR 5).
     stretches = np.ascontiguousarray(windows)
-    mean = stretches.sum(axis=-1, keepdims=True) / OPTION_VOLATILITY_WINDOW
-    variance = ((stretches - mean) ** 2).sum(axis=-1) / (OPTION_VOLATILITY_WINDOW - 1)
     present = np.isfinite(stretches).sum(axis=-1)
     reasons = no_reasons(present.shape)
     for cell in zip(*np.nonzero(present < OPTION_VOLATILITY_WINDOW), strict=True):
         detail = f"the underlying has {present[cell]} of {OPTION_VOLATILITY_WINDOW} returns"
         reasons[cell] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
-    return Quantities(np.sqrt(variance * SESSIONS_PER_YEAR), reasons)
+    return Quantities(annualised_deviation(stretches), reasons)
 
 
 def deltas(

@@ -11,10 +11,10 @@ from services.portfolio.core.digest import CODE_VERSION
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.snapshot_repository import Key
-from shared.arrays import BoolArray, IntArray, ReasonArray
+from shared.arrays import BoolArray, IntArray
 from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
-from shared.unavailable import Quantities, nullable, reason_columns
+from shared.unavailable import Quantities, no_reasons, nullable, reason_columns
 
 # Fields of the core and columns of the tables have the same names.
 PORTFOLIO_AMOUNTS: Final = (
@@ -80,9 +80,8 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) 
     table |= {name: _decimals(getattr(portfolios, name)[cells]) for name in PORTFOLIO_AMOUNTS}
     table |= {name: getattr(portfolios, name)[cells] for name in _PORTFOLIO_COUNTS}
     for name in PORTFOLIO_RATIOS:
-        quantities: Quantities = getattr(portfolios, name)
-        table[name] = nullable(quantities.values[cells])
-        table |= _reasons(name, quantities.unavailable[cells])
+        found: Quantities = getattr(portfolios, name)
+        table |= _quantities(name, found.part(cells))
     return table
 
 
@@ -107,36 +106,34 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
         "mark_age": values.mark_age[cells],
         "oversold": values.oversold[cells],
         "exposure": _decimals(rolled.exposures[cells]),
-        **_delta_columns(rolled, rows, columns),
+        **_option_columns(rolled, rows, columns),
     }
     return table | {name: _decimals(getattr(values, name)[cells]) for name in _POSITION_AMOUNTS}
 
 
-def _delta_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
+def _option_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
     """Return what is said of options only: underlying, delta or why there is none, and the volatility it assumes."""
     options = rolled.options
     option_of = np.full(len(rolled.positions), -1, dtype=np.int64)
     option_of[options.contracts.position] = np.arange(options.contracts.position.size)
-    table: dict[str, list[Any]] = {
-        name: [None] * rows.size for name in ("underlying", "delta", "delta_reason", "delta_detail", "volatility")
+    entries = np.flatnonzero(option_of[columns] >= 0)
+    cells = rows[entries], option_of[columns[entries]]
+    delta = Quantities(np.full(rows.size, np.nan), no_reasons(rows.size))
+    delta.values[entries], delta.unavailable[entries] = options.delta.values[cells], options.delta.unavailable[cells]
+    volatility = np.full(rows.size, np.nan)
+    volatility[entries] = np.where(options.delta.available[cells], options.volatility[cells], np.nan)
+    contracts = [rolled.positions[position].terms.option for position in columns.tolist()]
+    return {
+        "underlying": [None if contract is None else contract.underlying for contract in contracts],
+        "volatility": nullable(volatility),
+        **_quantities("delta", delta),
     }
-    for entry in np.flatnonzero(option_of[columns] >= 0).tolist():
-        row, position = int(rows[entry]), int(columns[entry])
-        cell = row, int(option_of[position])
-        contract, why = rolled.positions[position].terms.option, options.delta.unavailable[cell]
-        table["underlying"][entry] = None if contract is None else contract.underlying
-        if why is None:
-            table["delta"][entry] = float(options.delta.values[cell])
-            table["volatility"][entry] = float(options.volatility[cell])
-        else:
-            table["delta_reason"][entry], table["delta_detail"][entry] = why.reason.value, why.detail
-    return table
 
 
 def _decimals(cents: IntArray) -> list[Any]:
     return [decimal_of(amount) for amount in cents.tolist()]
 
 
-def _reasons(name: str, unavailable: ReasonArray) -> dict[str, list[str | None]]:
-    reasons, details = reason_columns(unavailable)
-    return {f"{name}_reason": reasons, f"{name}_detail": details}
+def _quantities(name: str, found: Quantities) -> dict[str, list[Any]]:
+    reasons, details = reason_columns(found.unavailable)
+    return {name: nullable(found.values), f"{name}_reason": reasons, f"{name}_detail": details}

@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import Benchmark
 from shared.arrays import FloatArray
 from shared.conventions import FACTORS
+from shared.digests import canonical
 from shared.unavailable import Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
@@ -33,7 +34,7 @@ def symbol_digests(
     whys = betas.unavailable.ravel().tolist()
     codes = np.array([_REASON_CODES[None if why is None else why.reason] for why in whys])
     known = [betas.values, codes.reshape(betas.values.shape), np.round(returns, _RETURN_DECIMALS)]
-    rows = _canonical(np.concatenate(known, axis=1))
+    rows = canonical(np.concatenate(known, axis=1))
     digests = [
         hashlib.blake2b(repr(label).encode() + row.tobytes(), digest_size=DIGEST_BYTES).digest()
         for label, row in zip(zip(symbols, sectors, strict=True), rows, strict=True)
@@ -45,7 +46,7 @@ def factor_digest(proxies: Sequence[str | None], returns: FloatArray, episodes: 
     """Return a digest of what is known of the risk factors at a session."""
     digest = hashlib.blake2b(_CONTEXT + repr((list(proxies), sorted(episodes))).encode(), digest_size=DIGEST_BYTES)
     for known in (returns, *(episodes[scenario] for scenario in sorted(episodes))):
-        digest.update(_canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
+        digest.update(canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
     return digest.digest()
 
 
@@ -55,24 +56,19 @@ def benchmark_digest(benchmark: Benchmark | None) -> bytes:
     return hashlib.blake2b(repr(known).encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def portfolio_digests(books: Books, symbols: NDArray[np.uint8], *, common: bytes) -> tuple[bytes, ...]:
+def portfolio_digests(holdings: NetHoldings, symbols: NDArray[np.uint8], *, common: bytes) -> tuple[bytes, ...]:
     """Return one digest per portfolio over its equity, its holdings, what is known of their symbols and `common`.
 
     Depends neither on the order of the positions nor on the other portfolios of the shard.
     """
-    amounts = np.column_stack([books.net, books.gross]).astype(np.int64)
-    holdings = np.concatenate([symbols[books.symbol], amounts.view(np.uint8)], axis=1)
-    bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1)).tolist()
+    amounts = np.column_stack([holdings.net, holdings.gross]).astype(np.int64)
+    records = np.concatenate([symbols[holdings.symbol], amounts.view(np.uint8)], axis=1)
+    bounds = holdings.bounds().tolist()
     seed = hashlib.blake2b(_CONTEXT + common, digest_size=DIGEST_BYTES)
     digests = []
-    for equity, (first, last) in zip(books.equity, pairwise(bounds), strict=True):
+    for equity, (first, last) in zip(holdings.equity, pairwise(bounds), strict=True):
         digest = seed.copy()
         digest.update(equity.tobytes())
-        digest.update(holdings[first:last].tobytes())
+        digest.update(records[first:last].tobytes())
         digests.append(digest.digest())
     return tuple(digests)
-
-
-def _canonical(values: FloatArray) -> FloatArray:
-    """Give every NaN and every zero the same bits."""
-    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values + 0.0))

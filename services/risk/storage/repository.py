@@ -1,7 +1,7 @@
 """The SQL of risk: replicas of profiles, betas and books, and the assessments."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.risk.core.assessment import Assessment, HeldBooks
-from services.risk.core.books import Books
+from services.risk.core.assessment import Assessment, Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import Benchmark
 from services.risk.storage.rows import (
     Written,
@@ -31,8 +31,9 @@ from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import FACTORS
-from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
+from shared.db.bulk import Columns, append_revisions, copy_aside, copy_in, upsert
 from shared.sectors import sector_name
+from shared.selection import Slice
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
 
 _STORE_BOOKS = """
@@ -89,8 +90,8 @@ _LIST = sa.text(
     """
     SELECT DISTINCT ON (as_of, portfolio_id) portfolio_id, as_of, revision, known_at, equity, digest, code_version
     FROM assessments
-    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_portfolio_id)
-      AND (CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])))
+    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_subject)
+      AND (CAST(:subjects AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:subjects AS uuid[])))
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
     ORDER BY as_of, portfolio_id, revision DESC LIMIT :limit
     """
@@ -113,26 +114,6 @@ _FIND_BENCHMARK = sa.text(
     "SELECT * FROM benchmarks WHERE benchmark = :name AND as_of <= :as_of ORDER BY as_of DESC LIMIT 1"
 )
 _FIND_MOVES = sa.text("SELECT * FROM factor_moves WHERE as_of = :as_of AND digest = :digest")
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which assessments to read, as known at an instant, and where the page begins: after a session and portfolio.
-
-    `limit` counts portfolios.
-    """
-
-    portfolio_ids: tuple[UUID, ...] | None
-    first: date
-    last: date
-    known_at: datetime | None
-    limit: int
-    after_as_of: date
-    after_portfolio_id: UUID
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the query."""
-        return {**asdict(self), "portfolio_ids": None if self.portfolio_ids is None else list(self.portfolio_ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +166,7 @@ class RiskRepository:
             "symbols": [book.symbols for book in books],
             "exposures": [book.exposures for book in books],
         }
-        staging = await stage(self._connection, "books", columns)
+        staging = await copy_aside(self._connection, "books", columns)
         await self._connection.execute(sa.text(_STORE_BOOKS.format(staging=staging)))
 
     async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
@@ -213,7 +194,7 @@ class RiskRepository:
         """Return the sessions on which a correction has touched a book of these, and forget them with the commit."""
         return set((await self._connection.execute(_TAKE_TOUCHED, {"portfolio_ids": list(portfolio_ids)})).scalars())
 
-    async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> HeldBooks:
+    async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> Books:
         """Return the books as of exactly this session of those portfolios that have one, in cents."""
         rows = (
             await self._connection.execute(_LOAD_BOOKS, {"portfolio_ids": list(portfolio_ids), "as_of": as_of})
@@ -222,14 +203,14 @@ class RiskRepository:
         symbols = sorted(set(positions))
         index = {symbol: number for number, symbol in enumerate(symbols)}
         exposures = np.fromiter(chain.from_iterable(row.exposures for row in rows), dtype=np.float64)
-        books = Books.of(
+        holdings = NetHoldings.of(
             np.repeat(np.arange(len(rows)), [len(row.symbols) for row in rows]),
             np.fromiter(map(index.__getitem__, positions), dtype=np.int64, count=len(positions)),
             exposure=np.rint(exposures * 100).astype(np.int64),
             equity=np.array([row.cents for row in rows], dtype=np.int64),
             names=symbols,
         )
-        return HeldBooks(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), books)
+        return Books(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), holdings)
 
     async def load_betas(self, symbols: Sequence[str], as_of: date) -> Quantities:
         """Return the betas as of exactly this session, (n_symbols, n_factors)."""
@@ -271,8 +252,8 @@ class RiskRepository:
         count = await append_revisions(self._connection, "assessments", head, key=("portfolio_id", "as_of"))
         if not count:
             return 0
-        held = assessment.held
-        wanted = {"portfolio_ids": list(held.portfolio_ids), "as_of": held.as_of}
+        books = assessment.books
+        wanted = {"portfolio_ids": list(books.portfolio_ids), "as_of": books.as_of}
         rows = await self._connection.execute(_NEW_REVISIONS, wanted)
         written = Written.of(assessment, {row.portfolio_id: row.revision for row in rows})
         await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))
@@ -285,7 +266,7 @@ class RiskRepository:
         await upsert(self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), compare=())
         return count
 
-    async def list_assessments(self, wanted: Slice) -> StoredAssessments:
+    async def list_assessments(self, wanted: Slice[UUID]) -> StoredAssessments:
         """Return a page of assessments, the newest revision (known at that time) of each, by as_of and portfolio."""
         heads = (await self._connection.execute(_LIST, wanted.parameters())).all()
         return await self._with_rows(heads)

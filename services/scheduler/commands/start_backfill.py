@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.errors import IdempotencyKeyReused
-from services.scheduler.commands.plan_backfill import plan_backfill
+from services.scheduler.commands.plan_backfill import BackfillPlan, plan_backfill
 from services.scheduler.core.backfill_plan import Selection
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository
@@ -41,9 +41,14 @@ async def start_backfill(
             raise IdempotencyKeyReused(request.idempotency_key or "", known.backfill_id)
         return known.backfill_id, False
     plan = await plan_backfill(request.selection, uow.connection, settings=settings)
+    return await begin(plan, request, uow, settings=settings), True
 
+
+async def begin(plan: BackfillPlan, request: BackfillRequest, uow: UnitOfWork, *, settings: SchedulerSettings) -> UUID:
+    """Store the steps of a plan as a new backfill and begin the first."""
+    backfills = BackfillRepository(uow.connection)
     backfill_id = uuid4()
     await backfills.append_backfill(backfill_id, request.selection, request.requested_by, request.idempotency_key)
     await backfills.append_steps(backfill_id, plan.steps, request.selection.reprocess)
     await advance_backfills(uow, settings=settings)
-    return backfill_id, True
+    return backfill_id

@@ -1,8 +1,10 @@
 """How far a range of sessions is covered: counts, cells and reasons of whatever is looked at."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Final, Protocol
 
 from services.scheduler.core.cells import SYMBOL_FACTS, Cell, Count, Fact, Grid, count_cells, state_at
@@ -73,43 +75,41 @@ def cover(
     """
     covered = []
     for session in sessions:
-        expected = {fact: scope.subjects_on(session, fact) for fact in facts}
-        counts = tuple(count_cells(fact, state_at(grid, session, fact), expected[fact]) for fact in facts)
+        counts = tuple(
+            count_cells(fact, state_at(grid, session, fact), scope.subjects_on(session, fact)) for fact in facts
+        )
         cells: tuple[NamedCell, ...] = ()
         if always is not None:
-            listed = list(_named(grid, session, expected))
-            listed.sort(key=lambda named: named.subject not in always)
-            cells = tuple(each for each in listed if each.subject in always or not _is_done(each))[:MAX_CELLS]
+            lacking = (each for each in _lacking(grid, scope, session, facts) if each.subject not in always)
+            cells = (*_own(grid, scope, session, facts, always), *islice(lacking, MAX_CELLS))
         covered.append(Covered(session, counts, cells))
     return covered
 
 
-def _named(grid: Grid, session: date, expected: dict[Fact, Sequence[str]]) -> Iterable[NamedCell]:
-    for fact, subjects in expected.items():
-        state = state_at(grid, session, fact)
-        for subject in subjects:
-            yield NamedCell(subject, fact, state.find_cell(subject))
-
-
-def _is_done(named: NamedCell) -> bool:
-    return named.cell is not None and named.cell.done
-
-
 def reasons_of(grid: Grid, scope: Scope, sessions: Sequence[date], facts: Sequence[Fact]) -> list[ReasonGroup]:
     """Return why expected cells are not done, the reason of most cells first."""
-    found: dict[tuple[Fact, str, str], list[tuple[date, str]]] = {}
+    found: dict[tuple[Fact, str, str], list[tuple[date, str]]] = defaultdict(list)
     for session in sessions:
-        for fact in facts:
-            state = state_at(grid, session, fact)
-            for subject in scope.subjects_on(session, fact):
-                if state.is_done(subject):
-                    continue
-                cell = state.find_cell(subject)
-                why = None if cell is None else cell.why
-                key = (fact, NEVER_ASKED, "") if why is None else (fact, why.reason, why.detail)
-                found.setdefault(key, []).append((session, subject))
+        for named in _lacking(grid, scope, session, facts):
+            why = named.cell.why if named.cell else None
+            key = (named.fact, NEVER_ASKED, "") if why is None else (named.fact, why.reason, why.detail)
+            found[key].append((session, named.subject))
     groups = [_group(key, cells) for key, cells in found.items()]
     return sorted(groups, key=lambda group: (-group.cells, group.fact, group.reason, group.detail))[:MAX_REASONS]
+
+
+def _own(grid: Grid, scope: Scope, session: date, facts: Sequence[Fact], always: frozenset[str]) -> Iterator[NamedCell]:
+    for fact in facts:
+        for subject in always.intersection(scope.subjects_on(session, fact)):
+            yield NamedCell(subject, fact, state_at(grid, session, fact).find_cell(subject))
+
+
+def _lacking(grid: Grid, scope: Scope, session: date, facts: Sequence[Fact]) -> Iterator[NamedCell]:
+    for fact in facts:
+        state = state_at(grid, session, fact)
+        for subject in scope.subjects_on(session, fact):
+            if not state.is_done(subject):
+                yield NamedCell(subject, fact, state.find_cell(subject))
 
 
 def _group(key: tuple[Fact, str, str], cells: Sequence[tuple[date, str]]) -> ReasonGroup:

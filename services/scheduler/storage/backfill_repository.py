@@ -119,7 +119,7 @@ class BackfillRepository:
         row = (await self._connection.execute(query, {"backfill_id": backfill_id})).one_or_none()
         return None if row is None else _backfill(row)
 
-    async def find_active_by(self, requested_by: str) -> StoredBackfill | None:
+    async def find_open_by(self, requested_by: str) -> StoredBackfill | None:
         """Return the oldest open backfill that somebody asked for."""
         query = _backfill_query(
             "WHERE requested_by = :requested_by AND status IN ('active', 'paused') ORDER BY requested_at LIMIT 1"

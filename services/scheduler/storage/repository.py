@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -31,8 +31,20 @@ class StoredRun:
     finished_at: datetime | None
 
 
-def scope_of(run: Run) -> str:
-    """Return the scope that may have one active run per kind and session."""
+class Selection(Protocol):
+    """What a run, or a request for one, is about."""
+
+    @property
+    def symbols(self) -> tuple[str, ...] | None:
+        """None: every watched one."""
+
+    @property
+    def portfolio_ids(self) -> tuple[UUID, ...] | None:
+        """None: every one."""
+
+
+def scope_of(run: Selection) -> str:
+    """Return the scope that may have one active run per kind and session: all is ``*``, none is nothing."""
     symbols = "*" if run.symbols is None else ",".join(sorted(run.symbols))
     portfolios = "*" if run.portfolio_ids is None else ",".join(sorted(map(str, run.portfolio_ids)))
     return f"symbols={symbols} portfolios={portfolios}"
@@ -117,22 +129,19 @@ class SchedulerRepository:
         rows = await self._connection.execute(query, {"before": before, "limit": limit})
         return [_stored(row) for row in rows]
 
+    async def list_active_runs(self, session: date) -> list[StoredRun]:
+        """Return the runs under way over a session, the oldest request first."""
+        query = _run_query(
+            "WHERE status = 'active' AND :session BETWEEN first_session AND last_session ORDER BY requested_at"
+        )
+        return [_stored(row) for row in await self._connection.execute(query, {"session": session})]
+
     async def list_done_runs(self) -> Sequence[UUID]:
         """Return the runs that have ended with every part in."""
         rows = await self._connection.execute(
             sa.text("SELECT run_id FROM runs WHERE status IN ('completed', 'completed_with_errors')")
         )
         return rows.scalars().all()
-
-    async def find_last_nightly_session(self) -> date | None:
-        """Return the newest session that a finished nightly run over everything has covered."""
-        session: date | None = await self._connection.scalar(
-            sa.text(
-                "SELECT max(last_session) FROM runs WHERE kind = 'nightly' AND scope = 'symbols=* portfolios=*' "
-                "AND status IN ('completed', 'completed_with_errors')"
-            )
-        )
-        return session
 
     async def store_part(self, event: Event) -> None:
         """Record that a part of a stage has arrived; a repetition changes nothing."""
@@ -179,10 +188,13 @@ class SchedulerRepository:
         rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit, "skip": skip})
         return [(row.stage, Failure.model_validate(row.failure)) for row in rows]
 
-    async def finish_run(self, run_id: UUID, status: RunStatus) -> None:
-        """Close the run."""
-        statement = sa.text("UPDATE runs SET status = :status, finished_at = clock_timestamp() WHERE run_id = :run_id")
-        await self._connection.execute(statement, {"run_id": run_id, "status": status.value})
+    async def finish_run(self, run_id: UUID, status: RunStatus) -> float:
+        """Close the run and return how many seconds it has taken."""
+        statement = sa.text(
+            "UPDATE runs SET status = :status, finished_at = clock_timestamp() WHERE run_id = :run_id "
+            "RETURNING extract(epoch FROM finished_at - requested_at)"
+        )
+        return float(await self._connection.scalar(statement, {"run_id": run_id, "status": status.value}))
 
     async def extend_deadlines(self, deadline_s: float) -> None:
         """Give active runs their whole time again: nothing could be recorded while the scheduler was down."""

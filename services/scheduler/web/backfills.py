@@ -154,11 +154,13 @@ class RetryView(BaseModel):
     cells: int
 
 
-def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> None:
-    """Add the routes of backfills."""
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> APIRouter:
+    """Return the routes of backfills."""
+    router = APIRouter()
     _add_requests(router, unit_of_work, clock, settings)
     _add_reads(router, unit_of_work)
     _add_changes(router, unit_of_work, settings)
+    return router
 
 
 def _add_requests(

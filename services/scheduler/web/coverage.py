@@ -20,8 +20,8 @@ from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 
-SESSIONS_BEFORE = 65  # by default: three months
-SESSIONS_OF_ALL = 22  # a page over everything: some 15,000 cells a session
+SESSIONS_OF_ONE = 66
+SESSIONS_OF_ALL = 22  # over everything, with some 15,000 cells a session, also the most in a page
 _FACTS = (*PORTFOLIO_FACTS, *SYMBOL_FACTS)
 
 Sessions = Annotated[int, Query(ge=1, le=400, description="sessions in a page; over everything at most 22")]
@@ -92,8 +92,9 @@ class _Looked:
     name: str | None = None
 
 
-def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
-    """Add the routes of the cells."""
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+    """Return the routes of the cells."""
+    router = APIRouter()
 
     @router.get("/cells")
     async def list_cells(
@@ -101,17 +102,18 @@ def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock)
         symbol: Annotated[str | None, Query(pattern=SYMBOL_PATTERN)] = None,
         first: date | None = None,
         last: date | None = None,
-        limit: Sessions = SESSIONS_BEFORE + 1,
+        limit: Sessions = SESSIONS_OF_ONE,
     ) -> CoverageView:
         """Show which cells of a portfolio and its symbols, of a symbol, or of everything are done.
 
-        Without dates, the three months to the last closed session; page on with `next` as `first`.
+        Without dates, the three months to the last closed session, of everything one; page on with `next` as `first`.
         """
         if portfolio_id is not None and symbol is not None:
             raise Problem(422, "name a portfolio or a symbol, not both")
         every = portfolio_id is None and symbol is None
-        sessions = _range(first, last, newest=last_closed_session(clock.now()))
-        page = sessions[: min(limit, SESSIONS_OF_ALL) if every else limit]
+        length = min(limit, SESSIONS_OF_ALL) if every else limit
+        sessions = _range(first, last, length=length, newest=last_closed_session(clock.now()))
+        page = sessions[:length]
         async with unit_of_work.reading() as connection:
             reader = _Reader(CellRepository(connection), BookRepository(connection))
             if portfolio_id is not None:
@@ -130,6 +132,8 @@ def add_routes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock)
             reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
             next=sessions[len(page)] if len(page) < len(sessions) else None,
         )
+
+    return router
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +170,9 @@ class _Reader:
         return _Looked(Expected.of(await self.books.load_books(), grid), grid, _FACTS, None)
 
 
-def _range(first: date | None, last: date | None, *, newest: date) -> list[date]:
+def _range(first: date | None, last: date | None, *, length: int, newest: date) -> list[date]:
     until = min(last or newest, newest)
-    since = max(first or shift_session(until, -SESSIONS_BEFORE), FIRST_SESSION)
+    since = max(first or shift_session(until, 1 - length), FIRST_SESSION)
     sessions = sessions_between(since, until)
     if not sessions:
         reason = f"no session lies between {since} and {until}, the last one that has closed"

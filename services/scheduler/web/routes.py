@@ -12,7 +12,6 @@ from services.scheduler.core.ledger import missing_parts
 from services.scheduler.events import stage_counts
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun
-from services.scheduler.web import backfills, coverage
 from shared.clock import Clock
 from shared.contracts.event import Failure
 from shared.contracts.run import SYMBOL_PATTERN, Run, RunKind
@@ -84,8 +83,6 @@ class DeadLetterView(BaseModel):
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> APIRouter:
     """Return the scheduler's routes."""
     router = APIRouter()
-    coverage.add_routes(router, unit_of_work, clock)
-    backfills.add_routes(router, unit_of_work, clock, settings)
 
     @router.post("/runs", status_code=201)
     async def request_run(body: RunBody, response: Response) -> RunSummary:

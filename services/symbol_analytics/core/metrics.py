@@ -11,8 +11,8 @@ from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, 
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close, why_not_current
 from services.symbol_analytics.core.rows import OUT_OF_RANGE
 from shared.arrays import DateArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import SESSIONS_PER_YEAR, STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
-from shared.returns import simple_returns
+from shared.conventions import STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
+from shared.returns import annualised_deviation, simple_returns
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, reason_where
 
 # How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
@@ -205,9 +205,7 @@ def _volatility(returns: FloatArray, window: int) -> MeasuredPrices:
     for n in np.unique(counts[counts < window]).tolist():
         unavailable[counts == n] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {window} sessions")
     with np.errstate(over="ignore", invalid="ignore"):
-        deviations = used - (used.sum(axis=1) / window)[:, None]
-        variance = (deviations * deviations).sum(axis=1) / (window - 1)
-        volatility = np.sqrt(variance * SESSIONS_PER_YEAR)
+        volatility = annualised_deviation(used)
     return _column(Quantities(volatility, unavailable), counts, returns.shape[1] - window + 1)
 
 

@@ -1,7 +1,7 @@
 """Backfills on a real database: one step at a time, nothing beside a live run, nothing twice, nothing left behind."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +14,8 @@ from services.scheduler.commands.change_backfill import (
     retry_failed_cells,
 )
 from services.scheduler.commands.errors import BackfillEnded, IdempotencyKeyReused, NotPaused, UnknownSubjects
+from services.scheduler.commands.open_run import RunRequest, open_run
+from services.scheduler.commands.repair_gaps import REPAIR
 from services.scheduler.commands.start_backfill import BackfillRequest, start_backfill
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
 from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
@@ -249,3 +251,81 @@ async def test_backfill_of_what_is_complete_ends_at_once_and_opens_no_run(schedu
     backfill_id = await _start(scheduler)
     stored, steps = await _stored(scheduler, backfill_id)
     assert (stored.status, steps, len(done)) == (BackfillStatus.COMPLETED, [], 4)
+
+
+NIGHT = date(2025, 3, 17)
+
+
+async def _open_night(scheduler: Service, **settings: int) -> Run:
+    request = RunRequest(RunKind.NIGHTLY, None, NIGHT, None, None, "test")
+    async with scheduler.unit_of_work() as uow:
+        now = datetime(2025, 3, 18, 3, tzinfo=UTC)
+        run, _ = await open_run(request, uow, now=now, settings=SETTINGS.model_copy(update=settings))
+    return run
+
+
+async def _repairs(scheduler: Service) -> list[StoredBackfill]:
+    async with scheduler.unit_of_work.reading() as connection:
+        listed = await BackfillRepository(connection).list_backfills(limit=10, before=None)
+    return [stored for stored in listed if stored.requested_by == REPAIR]
+
+
+async def test_night_covers_its_session_and_then_repairs_what_earlier_ones_left_out(scheduler: Service) -> None:
+    """However long ago the last night was: what is missing is known per symbol and portfolio, not by a watermark."""
+    night = await _open_night(scheduler)
+    assert (night.first_session, night.last_session) == (NIGHT, NIGHT)
+    (repair,) = await _repairs(scheduler)
+    assert (repair.selection.last, len(repair.selection.sessions)) == (LAST, 30)
+    assert [run.run_id for run in await _active_runs(scheduler)] == [night.run_id]
+
+    await _compute(scheduler, night)
+    repaired = await _compute_all(scheduler)
+
+    assert [(run.kind, run.first_session, run.symbols) for run in repaired] == [
+        (RunKind.BACKFILL, FIRST, ("AAA",)),
+        (RunKind.BACKFILL, LAST, ("AAA",)),
+        (RunKind.BACKFILL, FIRST, ()),
+        (RunKind.BACKFILL, LAST, ()),
+    ]
+    assert [stored.status for stored in await _repairs(scheduler)] == [BackfillStatus.COMPLETED]
+
+
+async def test_night_without_gaps_before_it_repairs_nothing(scheduler: Service) -> None:
+    await _start(scheduler)
+    await _compute_all(scheduler)
+    await _open_night(scheduler)
+    assert await _repairs(scheduler) == []
+
+
+async def test_gap_of_one_symbol_is_repaired_for_that_symbol_alone(scheduler: Service) -> None:
+    await _start(scheduler)
+    await _compute_all(scheduler)
+    late = Book(str(uuid4()), "late", FIRST, (Holding("BBB", LAST, None),))
+    async with scheduler.unit_of_work() as uow:
+        await BookRepository(uow.connection).store_books([late])
+
+    await _compute(scheduler, await _open_night(scheduler))
+    repaired = await _compute_all(scheduler)
+
+    assert [(run.first_session, run.last_session, run.symbols) for run in repaired if run.symbols] == [
+        (LAST, LAST, ("BBB",))
+    ]
+
+
+async def test_repair_looks_no_further_back_than_the_setting(scheduler: Service) -> None:
+    await _open_night(scheduler, max_backfill_dates=1)
+    (repair,) = await _repairs(scheduler)
+    assert repair.selection.sessions == [LAST]
+
+
+async def test_repair_that_is_under_way_is_left_to_end(scheduler: Service) -> None:
+    first = await _open_night(scheduler)
+    async with scheduler.unit_of_work() as uow:
+        await SchedulerRepository(uow.connection).finish_run(first.run_id, RunStatus.FAILED)
+    await _open_night(scheduler)
+    assert len(await _repairs(scheduler)) == 1
+
+
+async def test_repair_is_off_with_no_sessions_to_look_at(scheduler: Service) -> None:
+    await _open_night(scheduler, max_backfill_dates=0)
+    assert await _repairs(scheduler) == []

@@ -1,3 +1,5 @@
+"""Which sessions a run covers, and which requests share one."""
+
 import asyncio
 from datetime import date
 from typing import Any
@@ -13,6 +15,7 @@ from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
 from shared.service import Service
 from tests.integration.scheduler.conftest import NOW
+from tests.support.bus_log import BusLog
 
 TODAY = date(2025, 3, 14)
 
@@ -51,50 +54,6 @@ async def test_nightly_run_by_default_covers_the_target_session(scheduler: Servi
     assert await _triggered(scheduler) == 1
 
 
-@pytest.mark.parametrize(
-    ("last_done", "expected_first"),
-    [
-        (date(2025, 3, 13), TODAY),
-        (date(2025, 3, 11), date(2025, 3, 12)),
-        (date(2025, 3, 7), date(2025, 3, 10)),
-        (date(2025, 1, 6), date(2025, 3, 10)),  # no further back than the sessions to catch up
-    ],
-)
-@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS])
-async def test_nightly_run_begins_after_the_last_one_that_ended(
-    scheduler: Service, last_done: date, expected_first: date, status: RunStatus
-) -> None:
-    done, _ = await _open(scheduler, _request(last_session=last_done, first_session=last_done))
-    await _finish(scheduler, done, status)
-
-    run, _ = await _open(scheduler, _request())
-
-    assert (run.first_session, run.last_session) == (expected_first, TODAY)
-
-
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
-        ({}, RunStatus.FAILED),
-        ({"symbols": ("AAPL",)}, RunStatus.COMPLETED),
-        ({"kind": RunKind.ON_DEMAND}, RunStatus.COMPLETED),
-    ],
-)
-async def test_nightly_run_is_not_shortened_by_a_run_that_did_not_cover_the_night(
-    scheduler: Service, fields: dict[str, Any], status: RunStatus
-) -> None:
-    covered, _ = await _open(scheduler, _request(first_session=date(2025, 3, 11), last_session=date(2025, 3, 11)))
-    await _finish(scheduler, covered, RunStatus.COMPLETED)
-    other, _ = await _open(
-        scheduler, _request(**{"first_session": date(2025, 3, 13), "last_session": date(2025, 3, 13), **fields})
-    )
-    await _finish(scheduler, other, status)
-
-    run, _ = await _open(scheduler, _request())
-
-    assert run.first_session == date(2025, 3, 12)
-
-
 async def test_request_for_the_same_work_joins_the_active_run(scheduler: Service) -> None:
     first, _ = await _open(scheduler, _request(RunKind.ON_DEMAND))
 
@@ -116,12 +75,13 @@ async def test_request_for_the_same_work_joins_the_active_run(scheduler: Service
     assert again.run_id != first.run_id
 
 
-async def test_twenty_requests_at_once_make_one_active_run(scheduler: Service) -> None:
+async def test_twenty_requests_at_once_make_one_active_run(scheduler: Service, bus_log: BusLog) -> None:
     outcomes = await asyncio.gather(*(_open(scheduler, _request(RunKind.ON_DEMAND)) for _ in range(20)))
 
     assert len({run.run_id for run, _ in outcomes}) == 1
     assert sum(is_new for _, is_new in outcomes) == 1
     assert await _triggered(scheduler) == 1
+    assert [line["run"] for line in bus_log.of("run opened")] == [str(outcomes[0][0].run_id)]
 
 
 async def test_request_for_thousands_of_symbols_and_portfolios_opens_and_joins(scheduler: Service) -> None:

@@ -66,7 +66,6 @@ async def test_store_bars_and_panel_return_what_the_event_said(
     np.testing.assert_array_equal(window.adjusted.T[2], [5.0, 5.5, nan, 6.5, 7.05])
     np.testing.assert_array_equal(window.split.T, [[1.0] * 5, [1.0] * 5, [1.0, 4.0, 1.0, 1.0, 1.0]])
     np.testing.assert_array_equal(window.dividend.T, [[0.0, 0.0, 0.0, 0.25, 0.0], [0.0] * 5, [0.0] * 5])
-    assert (panel.knows("AAA"), panel.knows("NONE")) == (True, False)
 
 
 async def test_store_bars_writes_only_what_differs(unit_of_work: UnitOfWorkFactory) -> None:

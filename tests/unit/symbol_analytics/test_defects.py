@@ -79,10 +79,10 @@ def test_defect_q19_every_consumer_of_the_service_can_be_called_as_it_is_registe
         registered.append((event_type, handler, resources))
         inspect.signature(on_failure).bind("event", "failure", "uow")
 
-    inputs: Any = type("Inputs", (), {"arrive_failed": lambda self, event, failure, uow: None})()
+    fan_in: Any = type("FanIn", (), {"arrive_failed": lambda self, event, failure, uow: None})()
     consume: Any = record
     panel: Any = "panel"
-    subscribers.register(consume, inputs=inputs, panel=panel, factor_set=STANDARD)
+    subscribers.register(consume, fan_in=fan_in, panel=panel, factor_set=STANDARD)
 
     assert len(registered) == 4
     for event_type, handler, resources in registered:
@@ -106,6 +106,6 @@ async def test_defect_q6_failure_of_one_shard_is_told_of_every_symbol_of_it_in_b
     uow: Any = type("UnitOfWork", (), {"emit": lambda self, *events: told.extend(events)})()
     await report_failed_analysis(due, Failure(subject="x", reason="KeyError", detail="a bug"), uow)
     assert [event.topic for event in told] == ["symbols.factored", "symbols.measured"]
-    assert {event.symbols for event in told} == {()}
+    assert {(event.symbols, event.as_ofs) for event in told} == {((), (due.run.first_session,))}
     for event in told:
         assert [failure.subject for failure in event.failures] == ["A", "B"]

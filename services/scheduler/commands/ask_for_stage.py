@@ -1,0 +1,114 @@
+"""Ask for a stage of a night: open its run, join the one under way, or find that there is nothing to do."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from services.scheduler.commands.open_run import RunRequest, open_run
+from services.scheduler.core.schedule import Outcome, Stage
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, StageRun
+from shared.contracts.run import RunKind
+from shared.contracts.scheduler import RunStatus
+from shared.db.unit_of_work import UnitOfWork
+
+UNSERVED: Final = frozenset({RunStatus.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """Who fires, and when.
+
+    Attributes
+    ----------
+    fired_by : str
+        The process.
+    """
+
+    now: datetime
+    fired_by: str
+    settings: SchedulerSettings
+    settle_delay: timedelta
+
+
+async def ask_for_stage(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
+    """Do what a claimed fire asks for, and record what came of it."""
+    schedule = ScheduleRepository(uow.connection)
+    await schedule.lock_night(fire.session)
+    answered = (
+        await _find_whole_run(fire, schedule)
+        or (await _find_earlier_fire(fire, schedule) if fire.stage is Stage.PORTFOLIOS else None)
+        or await _open(fire, uow, firing)
+    )
+    await schedule.store_answer(answered)
+    return await go_on(answered, uow, firing) if answered.outcome is Outcome.WAITING else answered
+
+
+async def go_on(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
+    """Ask for the portfolios that have what they wait for, at most one run at a time; return the fire as it is then."""
+    schedule = ScheduleRepository(uow.connection)
+    *_, symbols_run = await schedule.list_stage_runs([fire.waits_for] if fire.waits_for else [])
+    under_way = [run for run in await schedule.list_stage_runs(fire.run_ids) if not run.has_ended]
+    if under_way or not symbols_run.has_ended:
+        return fire
+    run_id, is_new = await _open_stage(Stage.PORTFOLIOS, fire, uow, firing, first_session=symbols_run.first_session)
+    outcome = Outcome.REQUESTED if is_new or fire.run_ids else Outcome.JOINED
+    gone_on = replace(fire, outcome=outcome, detail="", run_ids=(*fire.run_ids, run_id))
+    await schedule.store_answer(gone_on)
+    return gone_on
+
+
+async def _find_whole_run(fire: Fire, schedule: ScheduleRepository) -> Fire | None:
+    # A run over everything has both stages in it.
+    for stage in dict.fromkeys((Stage.NIGHTLY, fire.stage)):
+        run = await schedule.find_stage_run(stage, fire.session)
+        if run is not None and run.status not in UNSERVED:
+            return _served(fire, [run])
+    return None
+
+
+async def _find_earlier_fire(fire: Fire, schedule: ScheduleRepository) -> Fire | None:
+    earlier = await schedule.find_asking_fire(Stage.PORTFOLIOS, fire.session)
+    if earlier is None:
+        return None
+    if earlier.outcome is Outcome.WAITING:
+        detail = f"waits with the fire of {earlier.due_at:%Y-%m-%d %H:%M}Z"
+        return replace(fire, outcome=Outcome.JOINED, detail=detail, run_ids=earlier.run_ids)
+    runs = await schedule.list_stage_runs(earlier.run_ids)
+    return None if any(run.status in UNSERVED for run in runs) else _served(fire, runs)
+
+
+def _served(fire: Fire, runs: list[StageRun]) -> Fire:
+    run_ids = tuple(run.run_id for run in runs)
+    if all(run.has_ended for run in runs):
+        detail = f"the session is {', '.join(sorted({run.status.value for run in runs}))}"
+        return replace(fire, outcome=Outcome.NOTHING_TO_DO, detail=detail, run_ids=run_ids)
+    return replace(fire, outcome=Outcome.JOINED, detail="", run_ids=run_ids)
+
+
+async def _open(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
+    if fire.stage is not Stage.PORTFOLIOS:
+        run_id, is_new = await _open_stage(fire.stage, fire, uow, firing)
+        return replace(fire, outcome=Outcome.REQUESTED if is_new else Outcome.JOINED, run_ids=(run_id,))
+    symbols_run = await ScheduleRepository(uow.connection).find_stage_run(Stage.SYMBOLS, fire.session)
+    if symbols_run is not None:
+        return replace(fire, outcome=Outcome.WAITING, waits_for=symbols_run.run_id, detail="for the symbols")
+    run_id, _ = await _open_stage(Stage.SYMBOLS, fire, uow, firing)
+    detail = "for the symbols, which nobody had asked for"
+    return replace(fire, outcome=Outcome.WAITING, waits_for=run_id, detail=detail)
+
+
+async def _open_stage(
+    stage: Stage, fire: Fire, uow: UnitOfWork, firing: Firing, *, first_session: date | None = None
+) -> tuple[UUID, bool]:
+    request = RunRequest(
+        kind=RunKind.NIGHTLY,
+        first_session=first_session,
+        last_session=fire.session,
+        symbols=() if stage is Stage.PORTFOLIOS else None,
+        portfolio_ids=() if stage is Stage.SYMBOLS else None,
+        requested_by=fire.asked_by or f"schedule: {fire.stage}",
+    )
+    run, is_new = await open_run(request, uow, now=firing.now, settings=firing.settings)
+    return run.run_id, is_new

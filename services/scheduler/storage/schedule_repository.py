@@ -1,0 +1,258 @@
+"""The SQL of the schedule: what it fired, its pauses, and the runs of its stages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.core.schedule import Outcome, Stage, Trigger
+from shared.contracts.scheduler import RunStatus
+
+FIRE_NAMESPACE = uuid5(NAMESPACE_URL, "urn:sigmasight:fire")
+
+# stage -> the scope of its run (`scope_of`)
+STAGE_SCOPES: Final[Mapping[Stage, str]] = MappingProxyType(
+    {
+        Stage.NIGHTLY: "symbols=* portfolios=*",
+        Stage.SYMBOLS: "symbols=* portfolios=",
+        Stage.PORTFOLIOS: "symbols= portfolios=*",
+    }
+)
+
+_FIRE_COLUMNS = (
+    "fire_id, trigger_name, due_at, session, outcome, detail, run_ids, waits_for, asked_by, fired_by, fired_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """A trigger that fired, and what came of it.
+
+    Attributes
+    ----------
+    run_ids : tuple of UUID
+        What it has asked for or joined so far, oldest first.
+    waits_for : UUID or None
+        The symbols run that the portfolios go on from.
+    asked_by : str or None
+        Who fired it by hand; None where its time did.
+    fired_by : str
+        The process.
+    """
+
+    fire_id: UUID
+    stage: Stage
+    due_at: datetime
+    session: date
+    outcome: Outcome
+    detail: str
+    run_ids: tuple[UUID, ...]
+    waits_for: UUID | None
+    asked_by: str | None
+    fired_by: str
+    fired_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A run of a night's stage, as far as the next stage needs to know it."""
+
+    run_id: UUID
+    first_session: date
+    status: RunStatus
+
+    @property
+    def has_ended(self) -> bool:
+        """However it ended."""
+        return self.status is not RunStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which the schedule asks for nothing."""
+
+    paused_at: datetime
+    paused_by: str
+    why: str
+    resumed_at: datetime | None
+    resumed_by: str | None
+
+
+def fire_id_of(stage: Stage, due_at: datetime) -> UUID:
+    """Return the id of a trigger at one of its times: whoever fires it says the same."""
+    return uuid5(FIRE_NAMESPACE, f"{stage}|{due_at.timestamp()}")
+
+
+def _fire(row: Any) -> Fire:
+    stage, outcome, run_ids = Stage(row.trigger_name), Outcome(row.outcome), tuple(row.run_ids)
+    return Fire(
+        row.fire_id, stage, row.due_at, row.session, outcome, row.detail, run_ids,
+        row.waits_for, row.asked_by, row.fired_by, row.fired_at,
+    )  # fmt: skip
+
+
+class ScheduleRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def load_answered_until(self, trigger: Trigger, *, now: datetime) -> datetime:
+        """Return the time up to which a trigger needs no looking at: its newest fire, or since it has these times."""
+        query = sa.text(
+            """
+            SELECT greatest(since, (SELECT max(due_at) FROM fires WHERE trigger_name = :name AND asked_by IS NULL))
+            FROM triggers WHERE (trigger_name, crontab, zone) = (:name, :crontab, :zone)
+            """
+        )
+        parameters = {"name": trigger.stage.value, "crontab": trigger.crontab, "zone": trigger.zone}
+        until: datetime | None = await self._connection.scalar(query, parameters)
+        if until is None:
+            await self._store_trigger(parameters, since=now)
+        return until or now
+
+    async def _store_trigger(self, parameters: Mapping[str, str], *, since: datetime) -> None:
+        statement = sa.text(
+            """
+            INSERT INTO triggers (trigger_name, crontab, zone, since) VALUES (:name, :crontab, :zone, :since)
+            ON CONFLICT (trigger_name) DO UPDATE
+                SET crontab = excluded.crontab, zone = excluded.zone, since = excluded.since
+            """
+        )
+        await self._connection.execute(statement, {**parameters, "since": since})
+
+    async def append_fire(self, fire: Fire) -> bool:
+        """Claim the time of a trigger; False if somebody else has fired it."""
+        statement = sa.text(
+            """
+            INSERT INTO fires (trigger_name, due_at, fire_id, session, outcome, detail, asked_by, fired_by, fired_at)
+            VALUES (:stage, :due_at, :fire_id, :session, :outcome, :detail, :asked_by, :fired_by, :fired_at)
+            ON CONFLICT DO NOTHING RETURNING fire_id
+            """
+        )
+        parameters = {
+            "stage": fire.stage.value,
+            "due_at": fire.due_at,
+            "fire_id": fire.fire_id,
+            "session": fire.session,
+            "outcome": fire.outcome.value,
+            "detail": fire.detail,
+            "asked_by": fire.asked_by,
+            "fired_by": fire.fired_by,
+            "fired_at": fire.fired_at,
+        }
+        return await self._connection.scalar(statement, parameters) is not None
+
+    async def store_answer(self, fire: Fire) -> None:
+        """Record what came of a fire."""
+        statement = sa.text(
+            """
+            UPDATE fires SET outcome = :outcome, detail = :detail, run_ids = :run_ids, waits_for = :waits_for
+            WHERE fire_id = :fire_id
+            """
+        ).bindparams(sa.bindparam("run_ids", type_=sa.ARRAY(PG_UUID())))
+        parameters = {
+            "fire_id": fire.fire_id,
+            "outcome": fire.outcome.value,
+            "detail": fire.detail,
+            "run_ids": list(fire.run_ids),
+            "waits_for": fire.waits_for,
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def lock_night(self, session: date) -> None:
+        """Let nobody else ask for a night of the session until the transaction ends."""
+        statement = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        await self._connection.execute(statement, {"name": f"night of {session}"})
+
+    async def find_fire(self, fire_id: UUID) -> Fire | None:
+        """Return a fire if there is one of that id."""
+        query = sa.text(f"SELECT {_FIRE_COLUMNS} FROM fires WHERE fire_id = :fire_id")
+        row = (await self._connection.execute(query, {"fire_id": fire_id})).one_or_none()
+        return None if row is None else _fire(row)
+
+    async def list_fires(self, *, limit: int, skip: int = 0) -> list[Fire]:
+        """Return fires, the newest due time first, without the first `skip`."""
+        query = sa.text(
+            f"SELECT {_FIRE_COLUMNS} FROM fires ORDER BY due_at DESC, trigger_name LIMIT :limit OFFSET :skip"
+        )
+        return [_fire(row) for row in await self._connection.execute(query, {"limit": limit, "skip": skip})]
+
+    async def find_asking_fire(self, stage: Stage, session: date) -> Fire | None:
+        """Return the newest fire of a stage that asked for runs of the session, or is to do so."""
+        query = sa.text(
+            f"SELECT {_FIRE_COLUMNS} FROM fires WHERE trigger_name = :stage AND session = :session "
+            "AND (outcome = 'waiting' OR outcome = 'requested' AND run_ids <> '{}') ORDER BY due_at DESC LIMIT 1"
+        )
+        row = (await self._connection.execute(query, {"stage": stage.value, "session": session})).one_or_none()
+        return None if row is None else _fire(row)
+
+    async def lock_waiting_fires(self) -> list[Fire]:
+        """Return the fires that wait, oldest first; nobody else goes on with them until the transaction ends."""
+        query = sa.text(f"SELECT {_FIRE_COLUMNS} FROM fires WHERE outcome = 'waiting' ORDER BY due_at FOR UPDATE")
+        return [_fire(row) for row in await self._connection.execute(query)]
+
+    async def find_stage_run(self, stage: Stage, session: date) -> StageRun | None:
+        """Return the newest night run of a stage over a session, whatever its status."""
+        query = sa.text(
+            """
+            SELECT run_id, first_session, status FROM runs
+            WHERE kind = 'nightly' AND last_session = :session AND md5(scope) = md5(:scope)
+            ORDER BY requested_at DESC LIMIT 1
+            """
+        )
+        parameters = {"session": session, "scope": STAGE_SCOPES[stage]}
+        row = (await self._connection.execute(query, parameters)).one_or_none()
+        return None if row is None else StageRun(row.run_id, row.first_session, RunStatus(row.status))
+
+    async def list_stage_runs(self, run_ids: Sequence[UUID]) -> list[StageRun]:
+        """Return runs by their ids, oldest request first."""
+        query = sa.text(
+            """
+            SELECT run_id, first_session, status FROM runs WHERE run_id = ANY(CAST(:run_ids AS uuid[]))
+            ORDER BY requested_at
+            """
+        )
+        rows = await self._connection.execute(query, {"run_ids": list(run_ids)})
+        return [StageRun(row.run_id, row.first_session, RunStatus(row.status)) for row in rows]
+
+    async def find_pause(self) -> Pause | None:
+        """Return the pause that lasts, if there is one."""
+        query = sa.text(f"{_PAUSES} WHERE resumed_at IS NULL")
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else Pause(*row)
+
+    async def list_pauses(self, *, limit: int, skip: int) -> list[Pause]:
+        """Return pauses, the newest first, without the first `skip`."""
+        query = sa.text(f"{_PAUSES} ORDER BY paused_at DESC LIMIT :limit OFFSET :skip")
+        return [Pause(*row) for row in await self._connection.execute(query, {"limit": limit, "skip": skip})]
+
+    async def store_pause(self, why: str, *, by: str, now: datetime) -> bool:
+        """Begin a pause; False if one lasts already."""
+        statement = sa.text(
+            """
+            INSERT INTO schedule_pauses (paused_at, paused_by, why) VALUES (:now, :by, :why)
+            ON CONFLICT DO NOTHING RETURNING paused_at
+            """
+        )
+        return await self._connection.scalar(statement, {"why": why, "by": by, "now": now}) is not None
+
+    async def end_pause(self, *, by: str, now: datetime) -> Pause | None:
+        """End the pause that lasts and return it, if there is one."""
+        statement = sa.text(
+            """
+            UPDATE schedule_pauses SET resumed_at = :now, resumed_by = :by WHERE resumed_at IS NULL
+            RETURNING paused_at, paused_by, why, resumed_at, resumed_by
+            """
+        )
+        row = (await self._connection.execute(statement, {"by": by, "now": now})).one_or_none()
+        return None if row is None else Pause(*row)
+
+
+_PAUSES = "SELECT paused_at, paused_by, why, resumed_at, resumed_by FROM schedule_pauses"

@@ -1,0 +1,360 @@
+"""The schedule on real PostgreSQL: each due time is answered once, whoever is up, and says what came of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from services.scheduler.commands.ask_for_stage import Firing
+from services.scheduler.commands.fire_due import fire_due, go_on_waiting
+from services.scheduler.commands.pause_schedule import pause_schedule, resume_schedule
+from services.scheduler.commands.trigger_night import trigger_night
+from services.scheduler.core.schedule import Outcome, Stage, Trigger
+from services.scheduler.main import build
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.repository import SchedulerRepository
+from services.scheduler.storage.schedule_repository import Fire
+from shared.contracts.scheduler import RunStatus
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.service import Service
+from tests.support.clock import SetClock
+from tests.support.databases import ServiceDatabase
+
+MONDAY = "2022-11-21T20:00"  # hours before the night of the 21st, which is 2022-11-22T02:00 in UTC
+ONE_STAGE = SchedulerSettings(batch_v2_enabled=False)
+TWO_STAGES = SchedulerSettings(batch_v2_enabled=True)
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_yet(scheduler: Service) -> None:
+    async with scheduler.unit_of_work() as uow:
+        for table in ("runs", "run_parts", "outbox", "fires", "triggers", "schedule_pauses"):
+            await uow.connection.execute(sa.text(f"TRUNCATE {table}"))
+
+
+@pytest.fixture(scope="module")
+async def other_scheduler(database: ServiceDatabase) -> AsyncIterator[Service]:
+    """Another process on the same database."""
+    service = build(database.common, TWO_STAGES, clock=SetClock(MONDAY))
+    yield service
+    await service.engine.dispose()
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """A scheduler whose clock is set by hand."""
+
+    unit_of_work: UnitOfWorkFactory
+    settings: SchedulerSettings = TWO_STAGES
+    name: str = "one"
+    clock: SetClock = field(default_factory=lambda: SetClock(MONDAY))
+
+    @property
+    def firing(self) -> Firing:
+        return Firing(self.clock.now(), self.name, self.settings, timedelta(minutes=30))
+
+    async def at(self, instant: str) -> list[Fire]:
+        """Set the clock, sweep once, and return what was fired."""
+        self.clock.set(instant)
+        return await self.sweep()
+
+    async def sweep(self) -> list[Fire]:
+        return [fire for trigger in self.settings.triggers() for fire in await self.fire(trigger)]
+
+    async def fire(self, trigger: Trigger) -> list[Fire]:
+        async with self.unit_of_work() as uow:
+            return await fire_due(trigger, uow, self.firing)
+
+    async def go_on(self) -> list[Fire]:
+        async with self.unit_of_work() as uow:
+            return await go_on_waiting(uow, self.firing)
+
+    async def by_hand(self, stage: Stage, instant: str) -> list[Fire]:
+        self.clock.set(instant)
+        async with self.unit_of_work() as uow:
+            return await trigger_night(stage, uow, self.firing, asked_by="me")
+
+    async def end(self, run_id: UUID, status: RunStatus = RunStatus.COMPLETED) -> None:
+        async with self.unit_of_work() as uow:
+            await SchedulerRepository(uow.connection).finish_run(run_id, status)
+
+    async def rows(self, query: str) -> list[Any]:
+        async with self.unit_of_work.reading() as connection:
+            return list((await connection.execute(sa.text(query))).all())
+
+    async def runs(self) -> list[tuple[str, date, date]]:
+        """Return scope, first and last session of every run that was opened, oldest first."""
+        found = await self.rows("SELECT scope, first_session, last_session FROM runs ORDER BY requested_at")
+        return [tuple(row) for row in found]
+
+    async def recorded(self) -> list[tuple[str, str, str]]:
+        """Return trigger, due time and outcome of everything that is recorded, oldest first."""
+        found = await self.rows("SELECT trigger_name, due_at, outcome FROM fires ORDER BY due_at, trigger_name")
+        return [(row.trigger_name, f"{row.due_at:%m-%d %H:%M}", row.outcome) for row in found]
+
+
+@pytest.fixture
+async def one(scheduler: Service) -> Scheduler:
+    """A scheduler that has been up since Monday."""
+    up = Scheduler(scheduler.unit_of_work)
+    assert await up.sweep() == []
+    return up
+
+
+@pytest.fixture
+def other(other_scheduler: Service) -> Scheduler:
+    return Scheduler(other_scheduler.unit_of_work, name="other")
+
+
+def _outcomes(fires: Sequence[Fire]) -> list[tuple[Stage, Outcome]]:
+    return [(fire.stage, fire.outcome) for fire in fires]
+
+
+async def test_trigger_that_is_due_opens_a_run_over_its_session(one: Scheduler) -> None:
+    assert await one.at("2022-11-22T01:59") == []
+    (fire,) = await one.at("2022-11-22T02:00")
+
+    assert (fire.stage, fire.session, fire.outcome) == (Stage.SYMBOLS, date(2022, 11, 21), Outcome.REQUESTED)
+    assert await one.runs() == [("symbols=* portfolios=", date(2022, 11, 21), date(2022, 11, 21))]
+    (event,) = await one.rows("SELECT convert_from(value, 'UTF8')::jsonb AS event FROM outbox")
+    assert (event.event["run"]["symbols"], event.event["run"]["portfolio_ids"]) == (None, [])
+    assert event.event["run"]["requested_by"] == "schedule: symbols"
+    assert await one.sweep() == []
+
+
+async def test_two_schedulers_fire_a_due_time_once(one: Scheduler, other: Scheduler) -> None:
+    for night, session in (("2022-11-22T02:00", "11-21"), ("2022-11-23T02:00", "11-22"), ("2022-11-24T02:00", "11-23")):
+        for up in (one, other):
+            up.clock.set(night)
+        (trigger, _) = TWO_STAGES.triggers()
+        fired = await asyncio.gather(*(up.fire(trigger) for up in (one, other) for _ in range(3)))
+
+        assert [fire.session for fires in fired for fire in fires] == [date.fromisoformat(f"2022-{session}")]
+    (triggered,) = await one.rows("SELECT count(*) AS times FROM outbox WHERE topic = 'batch.triggered'")
+    assert triggered.times == 3
+
+
+async def test_scheduler_that_dies_before_its_commit_leaves_the_time_to_another(
+    one: Scheduler, other: Scheduler
+) -> None:
+    one.clock.set("2022-11-22T02:00")
+    other.clock.set("2022-11-22T02:00")
+    (trigger, _) = TWO_STAGES.triggers()
+    has_fired = asyncio.Event()
+
+    async def fire_and_die() -> None:
+        async with one.unit_of_work() as uow:
+            assert len(await fire_due(trigger, uow, one.firing)) == 1
+            has_fired.set()
+            await asyncio.Event().wait()
+
+    dying = asyncio.create_task(fire_and_die())
+    await has_fired.wait()
+    follower = asyncio.create_task(other.fire(trigger))
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+
+    (fire,) = await follower
+    assert (fire.fired_by, fire.outcome) == ("other", Outcome.REQUESTED)
+    assert len(await one.runs()) == 1
+
+
+async def test_times_that_were_missed_are_made_up_for_once(one: Scheduler, other: Scheduler) -> None:
+    (fire,) = await one.at("2022-11-22T02:00")
+    await one.end(fire.run_ids[0])
+
+    # Down over Tuesday's and Wednesday's night and the holiday; up again, both of them, on Friday morning.
+    other.clock.set("2022-11-25T14:00")
+    one.clock.set("2022-11-25T14:00")
+    (trigger, _) = TWO_STAGES.triggers()
+    await asyncio.gather(one.fire(trigger), other.fire(trigger))
+
+    assert await one.recorded() == [
+        ("symbols", "11-22 02:00", "requested"),
+        ("symbols", "11-23 02:00", "coalesced"),
+        ("symbols", "11-24 02:00", "requested"),
+        ("symbols", "11-25 02:00", "closed day"),
+    ]
+    assert [last for _, _, last in await one.runs()] == [date(2022, 11, 21), date(2022, 11, 23)]
+    assert await one.fire(trigger) == []
+
+
+async def test_closed_day_is_a_recorded_no_op_and_an_early_close_a_night(one: Scheduler) -> None:
+    await one.at("2022-11-24T02:30")
+    assert _outcomes(await one.at("2022-11-25T02:30")) == [
+        (Stage.SYMBOLS, Outcome.CLOSED_DAY),
+        (Stage.PORTFOLIOS, Outcome.CLOSED_DAY),
+    ]
+    assert {last for _, _, last in await one.runs()} == {date(2022, 11, 23)}
+
+    early = await one.at("2022-11-26T02:00")
+
+    assert [(fire.session, fire.outcome) for fire in early] == [(date(2022, 11, 25), Outcome.REQUESTED)]
+
+
+async def test_schedule_that_is_paused_asks_for_nothing_and_makes_up_for_nothing(one: Scheduler) -> None:
+    async with one.unit_of_work() as uow:
+        pause, is_new = await pause_schedule("the provider moves", uow, by="me", now=one.clock.now())
+    async with one.unit_of_work() as uow:
+        assert await pause_schedule("again", uow, by="you", now=one.clock.now()) == (pause, False)
+    assert is_new
+
+    (fire, _) = await one.at("2022-11-22T02:30")
+    assert (fire.outcome, fire.detail) == (Outcome.PAUSED, "by me: the provider moves")
+    async with one.unit_of_work() as uow:
+        ended = await resume_schedule(uow, by="you", now=one.clock.now())
+    assert ended is not None
+    assert (ended.paused_by, ended.resumed_by) == ("me", "you")
+
+    assert await one.sweep() == []
+    assert _outcomes(await one.at("2022-11-23T02:00")) == [(Stage.SYMBOLS, Outcome.REQUESTED)]
+    async with one.unit_of_work() as uow:
+        assert await resume_schedule(uow, by="you", now=one.clock.now()) is None
+
+
+async def test_batch_processing_that_is_disabled_asks_for_nothing(one: Scheduler) -> None:
+    one.settings = SchedulerSettings(batch_processing_enabled=False)
+    (fire,) = await one.at("2022-11-22T02:00")
+    assert (fire.outcome, fire.detail) == (Outcome.PAUSED, "BATCH_PROCESSING_ENABLED is false")
+    assert await one.runs() == []
+
+
+async def test_nights_of_one_stage_are_one_run_over_everything(one: Scheduler) -> None:
+    one.settings = ONE_STAGE
+    assert await one.sweep() == []
+    (fire,) = await one.at("2022-11-21T23:30")
+    assert _outcomes([fire]) == [(Stage.NIGHTLY, Outcome.REQUESTED)]
+    assert await one.runs() == [("symbols=* portfolios=*", date(2022, 11, 21), date(2022, 11, 21))]
+
+    # Two stages from now on: that night has everything in it already.
+    one.settings = TWO_STAGES
+    assert _outcomes(await one.at("2022-11-22T02:30")) == [
+        (Stage.SYMBOLS, Outcome.JOINED),
+        (Stage.PORTFOLIOS, Outcome.JOINED),
+    ]
+    await one.end(fire.run_ids[0], RunStatus.COMPLETED_WITH_ERRORS)
+    (again,) = await one.by_hand(Stage.PORTFOLIOS, "2022-11-22T03:00")
+    assert (again.outcome, again.run_ids) == (Outcome.NOTHING_TO_DO, fire.run_ids)
+
+
+async def test_times_that_are_changed_are_not_missed_before_the_change(one: Scheduler) -> None:
+    one.settings = SchedulerSettings(symbols_crontab="30 15 * * mon-fri")
+    assert await one.at("2022-11-21T21:00") == []
+    (fire,) = [fire for fire in await one.at("2022-11-22T20:30") if fire.stage is Stage.SYMBOLS]
+    assert fire.due_at == one.clock.now()
+
+
+async def test_portfolios_wait_for_the_symbols_of_their_session_however_long_and_go_on_from_them(
+    one: Scheduler,
+) -> None:
+    (symbols,) = await one.at("2022-11-22T02:00")
+    (portfolios,) = await one.at("2022-11-22T02:30")
+    assert (portfolios.outcome, portfolios.waits_for) == (Outcome.WAITING, symbols.run_ids[0])
+    assert _outcomes(await one.go_on()) == [(Stage.PORTFOLIOS, Outcome.WAITING)]
+    assert len(await one.runs()) == 1
+
+    await one.end(symbols.run_ids[0])
+    (gone_on,) = await one.go_on()
+
+    assert (gone_on.outcome, len(gone_on.run_ids)) == (Outcome.REQUESTED, 1)
+    assert (await one.runs())[1:] == [("symbols= portfolios=*", date(2022, 11, 21), date(2022, 11, 21))]
+    assert await one.go_on() == []
+
+
+@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED])
+async def test_portfolios_go_on_at_once_when_the_symbols_have_ended_however_they_did(
+    one: Scheduler, status: RunStatus
+) -> None:
+    (symbols,) = await one.at("2022-11-22T02:00")
+    await one.end(symbols.run_ids[0], status)
+    assert _outcomes(await one.at("2022-11-22T02:30")) == [(Stage.PORTFOLIOS, Outcome.REQUESTED)]
+
+
+async def test_portfolios_whose_symbols_nobody_asked_for_ask_for_them(one: Scheduler) -> None:
+    (_, trigger) = TWO_STAGES.triggers()
+    one.clock.set("2022-11-22T02:30")
+    (fire,) = await one.fire(trigger)
+
+    assert (fire.outcome, fire.detail) == (Outcome.WAITING, "for the symbols, which nobody had asked for")
+    assert [scope for scope, _, _ in await one.runs()] == ["symbols=* portfolios="]
+    assert fire.waits_for is not None
+    await one.end(fire.waits_for)
+    assert _outcomes(await one.go_on()) == [(Stage.PORTFOLIOS, Outcome.REQUESTED)]
+
+
+async def test_two_schedulers_let_the_portfolios_go_on_once(one: Scheduler, other: Scheduler) -> None:
+    (symbols,) = await one.at("2022-11-22T02:00")
+    await one.at("2022-11-22T02:30")
+    other.clock.set("2022-11-22T02:31")
+    await one.end(symbols.run_ids[0])
+
+    await asyncio.gather(one.go_on(), other.go_on(), one.go_on(), other.go_on())
+
+    assert [scope for scope, _, _ in await one.runs()] == ["symbols=* portfolios=", "symbols= portfolios=*"]
+
+
+async def test_night_by_hand_is_both_stages_in_their_order(one: Scheduler) -> None:
+    symbols, portfolios = await one.by_hand(Stage.NIGHTLY, "2022-11-21T22:00")
+    assert _outcomes([symbols, portfolios]) == [
+        (Stage.SYMBOLS, Outcome.REQUESTED),
+        (Stage.PORTFOLIOS, Outcome.WAITING),
+    ]
+    assert (symbols.asked_by, portfolios.waits_for) == ("me", symbols.run_ids[0])
+
+    # Asked for again, by hand or by its time, it is the same night.
+    assert (await one.by_hand(Stage.NIGHTLY, "2022-11-21T22:05"))[1].fire_id == portfolios.fire_id
+    assert _outcomes(await one.at("2022-11-22T02:30")) == [
+        (Stage.SYMBOLS, Outcome.JOINED),
+        (Stage.PORTFOLIOS, Outcome.JOINED),
+    ]
+    await one.end(symbols.run_ids[0])
+    (gone_on,) = await one.go_on()
+    await one.end(gone_on.run_ids[0])
+    assert _outcomes(await one.by_hand(Stage.NIGHTLY, "2022-11-22T03:00")) == [
+        (Stage.SYMBOLS, Outcome.NOTHING_TO_DO),
+        (Stage.PORTFOLIOS, Outcome.NOTHING_TO_DO),
+    ]
+    assert len(await one.runs()) == 2
+
+
+async def test_night_by_hand_with_one_stage_is_one_run(one: Scheduler) -> None:
+    one.settings = ONE_STAGE
+    assert _outcomes(await one.by_hand(Stage.NIGHTLY, "2022-11-21T22:00")) == [(Stage.NIGHTLY, Outcome.REQUESTED)]
+
+
+async def test_night_by_hand_on_a_closed_day_is_a_no_op_only_when_the_last_one_is_done(one: Scheduler) -> None:
+    one.settings = ONE_STAGE
+    (made_up_for,) = await one.by_hand(Stage.NIGHTLY, "2022-11-24T18:00")
+    assert (made_up_for.outcome, made_up_for.session) == (Outcome.REQUESTED, date(2022, 11, 23))
+    await one.end(made_up_for.run_ids[0], RunStatus.COMPLETED_WITH_ERRORS)
+
+    (no_op,) = await one.by_hand(Stage.NIGHTLY, "2022-11-24T23:30")
+
+    assert (no_op.outcome, no_op.run_ids) == (Outcome.CLOSED_DAY, ())
+
+
+async def test_run_that_failed_is_asked_for_again_by_hand_also_while_paused(one: Scheduler) -> None:
+    one.settings = ONE_STAGE
+    (failed,) = await one.by_hand(Stage.NIGHTLY, "2022-11-21T22:00")
+    await one.end(failed.run_ids[0], RunStatus.FAILED)
+    async with one.unit_of_work() as uow:
+        await pause_schedule("repairs", uow, by="me", now=one.clock.now())
+
+    (again,) = await one.by_hand(Stage.NIGHTLY, "2022-11-21T22:30")
+
+    assert again.outcome is Outcome.REQUESTED
+    assert again.run_ids != failed.run_ids
+
+
+async def test_night_before_the_settle_delay_is_that_of_the_session_before(one: Scheduler) -> None:
+    one.settings = ONE_STAGE
+    sessions = []
+    for instant in ("2022-11-25T18:29", "2022-11-25T18:30"):  # closed at 18:00 that day
+        (fire,) = await one.by_hand(Stage.NIGHTLY, instant)
+        sessions.append(fire.session)
+    assert sessions == [date(2022, 11, 23), date(2022, 11, 25)]
