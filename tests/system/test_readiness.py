@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.cli import app
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.contracts.event import Event
 from shared.contracts.market_data import ProfilesUpdated
@@ -24,14 +23,15 @@ from tests.support.eventually import eventually
 from tests.support.platform import Json, Platform, running_platform
 from tests.support.probe import Sender
 from tests.support.runs import make_run
+from tests.support.stack import Servers
 
 OPENED, ONBOARDED, NIGHT = date(2022, 12, 1), date(2022, 12, 20), date(2022, 12, 28)
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class\n"
 
 
 @pytest.fixture(scope="module")
-async def platform(own_stack: RunningStack) -> AsyncIterator[Platform]:
-    async with running_platform(own_stack, MarketDataSettings(providers=("sample",))) as running:
+async def platform(own_servers: Servers) -> AsyncIterator[Platform]:
+    async with running_platform(own_servers, MarketDataSettings(providers=("sample",))) as running:
         yield running
 
 
@@ -62,7 +62,7 @@ async def until(platform: Platform, portfolio_id: UUID, state: str, kind: str) -
 
 
 async def publish(platform: Platform, event: Event) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=platform.stack.bootstrap_servers)
+    producer = AIOKafkaProducer(bootstrap_servers=platform.servers.bootstrap_servers)
     await producer.start()
     try:
         await Sender(producer).event(event)

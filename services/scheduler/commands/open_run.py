@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import structlog
 
 from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
+from services.scheduler.commands.repair_gaps import repair_gaps
 from services.scheduler.events import outline
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
-from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before, shift_session
+from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
@@ -33,7 +34,7 @@ class RunRequest:
 async def open_run(
     request: RunRequest, uow: UnitOfWork, *, now: datetime, settings: SchedulerSettings
 ) -> tuple[Run, bool]:
-    """Open a run and trigger it; return it and whether it is new.
+    """Open a run and trigger it; return it and whether it is new. A night repairs the gaps before it, too.
 
     Raises
     ------
@@ -45,7 +46,7 @@ async def open_run(
     repository = SchedulerRepository(uow.connection)
     newest = last_closed_session(now)
     last = request.last_session or newest
-    first = request.first_session or await _first_session(request, last, repository, settings)
+    first = request.first_session or last
     _check_range(first, last, newest)
 
     run = Run(
@@ -68,18 +69,9 @@ async def open_run(
 
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
     log.info("run opened", **outline(run))
+    if run.kind is RunKind.NIGHTLY and run.symbols is None:
+        await repair_gaps(run.first_session, uow, settings=settings)
     return run, True
-
-
-async def _first_session(
-    request: RunRequest, last: date, repository: SchedulerRepository, settings: SchedulerSettings
-) -> date:
-    # A nightly run begins where the last one ended, so a skipped night heals itself.
-    nightly = request.kind is RunKind.NIGHTLY
-    done = await repository.find_last_nightly_session(scope_of(request)) if nightly else None
-    if done is None or done >= last:
-        return last
-    return max(shift_session(done, 1), shift_session(last, 1 - settings.catch_up_sessions))
 
 
 def _check_range(first: date, last: date, newest: date) -> None:

@@ -1,30 +1,14 @@
 """Commands about completeness: `coverage` and `ready`."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
-from rich.text import Text
 
-from services.ops.client.answers.coverage import Coverage, ReadinessList, ReasonGroup
-from services.ops.client.answers.coverage import Readiness as PortfolioReadiness
-from services.ops.client.client import ApiClient, connected
-from services.ops.client.lookup import find_portfolio
-from services.ops.client.rendering import console, table
-from services.ops.client.routes import CELLS, PORTFOLIO_READINESS, READINESS
-from services.ops.client.session_grid import session_grid
-from services.ops.data_directory import DataDirectory
+from services.ops.client.commands.options import ClientOptions
 from services.ops.errors import Misused
-from services.ops.options import ClientOptions, day, taking
-
-_PAGE = 500
-_READY = "ready"
-# The states in the order of their urgency, and their colours.
-_STYLES = {"blocked": "red", "stale": "red", "pending": "yellow", "replaying": "yellow", "ready": "green"}
+from services.ops.options import day, taking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,96 +23,14 @@ class CoverageOptions(ClientOptions):
 
 @taking(CoverageOptions)
 def coverage(options: CoverageOptions) -> None:
-    """Show as a calendar what is done, what failed and why, and what nobody has asked for."""
+    """Show as a calendar what is done, failed or was never asked for."""
     if options.portfolio is not None and options.symbol is not None:
         raise Misused("--portfolio and --symbol exclude each other")
-    with connected(DataDirectory(options.data_dir), options.url) as client:
-        found = _joined(_pages(client, options))
-    if options.json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    out = console()
-    out.print(Text(_title(found), style="bold"), session_grid(found["sessions"]), _count_table(found))
-    if found["reasons"]:
-        out.print(_reason_table(found))
+    from services.ops.client.coverage import load_coverage, print_coverage
 
-
-def _pages(client: ApiClient, options: CoverageOptions) -> Iterator[Coverage]:
-    wanted = None if options.portfolio is None else find_portfolio(client, options.portfolio)["portfolio_id"]
-    symbol = None if options.symbol is None else options.symbol.upper()
-    first: date | str | None = options.first
-    while True:
-        page = client.get(CELLS, portfolio_id=wanted, symbol=symbol, first=first, last=options.last)
-        yield page
-        first = page["next"]
-        if first is None:
-            return
-
-
-def _joined(pages: Iterator[Coverage]) -> Coverage:
-    joined = next(pages)
-    reasons = {_key(group): group for group in joined["reasons"]}
-    for page in pages:
-        joined["sessions"] += page["sessions"]
-        for group in page["reasons"]:
-            known = reasons.setdefault(_key(group), group)
-            if known is not group:
-                known["cells"] += group["cells"]
-                known["last"] = group["last"]
-                known["subjects"] = list(dict.fromkeys([*known["subjects"], *group["subjects"]]))
-        joined["freshness"] = page["freshness"]
-        joined["names"] |= page["names"]
-    joined["reasons"] = sorted(reasons.values(), key=lambda group: -group["cells"])
-    joined["next"] = None
-    return joined
-
-
-def _key(group: ReasonGroup) -> tuple[str, str, str]:
-    return group["fact"], group["reason"], group["detail"]
-
-
-def _title(found: Coverage) -> str:
-    portfolio_id = found["portfolio_id"]
-    portfolio = None if portfolio_id is None else found["names"].get(portfolio_id, portfolio_id)
-    of = found["symbol"] or portfolio or "everything"
-    return f"{of}: {found['sessions'][0]['session']} to {found['sessions'][-1]['session']}"
-
-
-def _count_table(found: Coverage) -> RenderableType:
-    totals: dict[str, list[int]] = {}
-    for session in found["sessions"]:
-        for count in session["counts"]:
-            of = totals.setdefault(count["fact"], [0, 0, 0, 0])
-            for place, cells in enumerate((count["expected"], count["done"], count["failed"], count["missing"])):
-                of[place] += cells
-    return table(
-        "cells",
-        ("fact", "expected", "done", "failed", "never asked for", "sessions behind: how many"),
-        [(fact, *(f"{cells:,}" for cells in of), _behind(found, fact)) for fact, of in totals.items()],
-    )
-
-
-def _behind(found: Coverage, fact: str) -> str:
-    ages = [age for age in found["freshness"] if age["fact"] == fact]
-    behind = [
-        ("over 30" if age["sessions_behind"] is None else age["sessions_behind"], age["subjects"]) for age in ages
-    ]
-    return ", ".join(f"{sessions}: {subjects:,}" for sessions, subjects in behind)
-
-
-def _reason_table(found: Coverage) -> RenderableType:
-    rows = [
-        (
-            group["fact"],
-            f"{group['cells']:,}",
-            group["reason"],
-            group["detail"],
-            group["first"] if group["first"] == group["last"] else f"{group['first']} to {group['last']}",
-            ", ".join(found["names"].get(subject, subject) for subject in group["subjects"]),
-        )
-        for group in found["reasons"]
-    ]
-    return table("not done", ("fact", "cells", "reason", "detail", "sessions", "of"), rows)
+    with options.connected() as client:
+        found = load_coverage(client, options.portfolio, options.symbol, options.first, options.last)
+    options.show(found, print_coverage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,57 +43,20 @@ class ReadyOptions(ClientOptions):
 
 @taking(ReadyOptions)
 def ready(options: ReadyOptions) -> None:
-    """Say whether a portfolio's numbers are ready, and if not: why, and what to do; exit 0 only when they are."""
-    with connected(DataDirectory(options.data_dir), options.url) as client:
+    """Say whether numbers are ready, and if not: why, and what to do.
+
+    Exits with 0 only when they are.
+    """
+    from services.ops.client import coverage as found
+
+    with options.connected() as client:
         if options.portfolio is None:
-            every = _load_all(client, options.as_of)
-            found: ReadinessList | PortfolioReadiness = every
-            text, is_ready = _drawn(every), not _not_ready(every)
+            every = found.load_all_readiness(client, options.as_of)
+            options.show(every, found.print_all_readiness)
+            is_ready = found.are_ready(every)
         else:
-            portfolio_id = find_portfolio(client, options.portfolio)["portfolio_id"]
-            one = client.get(PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=options.as_of)
-            found, text, is_ready = one, _detail(one), one["state"] == _READY
-    if options.json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        # A command that is folded cannot be copied.
-        console().print(*text, sep="\n", soft_wrap=True)
+            one = found.load_readiness(client, options.portfolio, options.as_of)
+            options.show(one, found.print_readiness)
+            is_ready = found.is_ready(one)
     if not is_ready:
         raise typer.Exit(1)
-
-
-def _load_all(client: ApiClient, as_of: date | None) -> ReadinessList:
-    found = client.get(READINESS, as_of=as_of, limit=_PAGE)
-    page = found["portfolios"]
-    while page:
-        page = client.get(READINESS, as_of=found["as_of"], limit=_PAGE, after=page[-1]["portfolio_id"])["portfolios"]
-        found["portfolios"] += page
-    return found
-
-
-def _not_ready(found: ReadinessList) -> int:
-    return sum(count for state, count in found["counts"].items() if state != _READY)
-
-
-def _drawn(found: ReadinessList) -> Iterator[RenderableType]:
-    counts = ", ".join(f"{count} {state}" for state, count in found["counts"].items() if count)
-    yield Text(f"{found['as_of']}: {counts or 'no portfolios yet'}", style="bold")
-    lines = [line for line in found["portfolios"] if line["state"] != _READY]
-    if lines:
-        lines.sort(key=lambda line: (list(_STYLES).index(line["state"]), line["name"] or ""))
-        rows = [
-            (line["name"] or line["portfolio_id"], *map(line.get, ("state", "newest_session", "cause")))
-            for line in lines
-        ]
-        yield table("not ready", ("portfolio", "state", "newest session", "cause"), rows)
-
-
-def _detail(found: PortfolioReadiness) -> Iterator[RenderableType]:
-    name, state = found["name"] or found["portfolio_id"], found["state"]
-    yield Text.assemble((f"{name} as of {found['as_of']}: ", "bold"), (state, f"bold {_STYLES[state]}"))
-    if state != _READY:
-        yield Text(f"newest session valued and assessed: {found['newest_session'] or 'none of the last thirty'}")
-    for cause in found["causes"]:
-        yield Text(f"- {cause['what']}\n  what to do: {cause['todo']}")
-    for note in found["notes"]:
-        yield Text(f"  note: {note}")
