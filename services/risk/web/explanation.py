@@ -13,7 +13,7 @@ from services.risk.core.measures import MEASURES
 from services.risk.core.risk_context import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.volatility import return_series
-from services.risk.web.views import Trail
+from services.risk.web.views import FactorExposureView, Trail, measures_of
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
@@ -111,20 +111,20 @@ def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: A
     if name in measures.measures:
         at = measures.measures.index(name)
         return Found(
-            _stored(measures, "values", at),
-            _stored(measures, "coverages", at),
+            measures_of(measures, "values")[at],
+            measures_of(measures, "coverages")[at],
             measures.observations[at],
             measures.window_sessions[at],
         )
     scenario, kind = _scenario_of(name)
     if stress is not None and scenario in stress.scenarios:
         at = stress.scenarios.index(scenario)
-        return Found(_stored(stress, kind, at), _stored(stress, "coverages", at))
+        return Found(measures_of(stress, kind)[at], measures_of(stress, "coverages")[at])
     row = next((entry for entry in factors if entry.factor == name), None)
     if row is None:
         return None
-    coverage = Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail)
-    return Found(Measure(value=row.beta, reason=row.reason, detail=row.detail), coverage)
+    exposure = FactorExposureView.of(row)
+    return Found(exposure.beta, exposure.coverage)
 
 
 def explain(
@@ -260,8 +260,3 @@ def _counted(name: str, assessment: Assessment) -> FloatArray:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _stored(row: Any, name: str, at: int) -> Measure:
-    reason, detail = getattr(row, f"{name}_reasons")[at], getattr(row, f"{name}_details")[at]
-    return Measure(value=getattr(row, name)[at], reason=reason, detail=detail)
