@@ -5,11 +5,22 @@ from collections.abc import Sequence
 from services.risk.core.assessment import Assessment
 from shared.contracts.event import Event, Failure, Measure
 from shared.contracts.portfolio import PortfoliosValued
-from shared.contracts.risk import Headline, PortfoliosAssessed, RiskDue
+from shared.contracts.risk import MAX_HEADLINES, Headline, PortfoliosAssessed, RiskDue
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.db.unit_of_work import UnitOfWork
 
 _MARKET = FACTORS.index(MARKET_BETA)
+
+
+def portfolios_assessed(event: RiskDue, found: Sequence[Headline]) -> PortfoliosAssessed:
+    """Return the announcement of a shard with the newest of its headlines, as many as an event may carry."""
+    return PortfoliosAssessed(
+        run=event.run,
+        part=event.part,
+        subjects=len(event.portfolio_ids),
+        failures=event.failures,
+        headlines=tuple(found[-MAX_HEADLINES:]),
+    )
 
 
 def headlines(assessment: Assessment) -> list[Headline]:

@@ -1,4 +1,4 @@
-"""From computed tables to events."""
+"""What is announced of a shard: the tables that were computed, or that there are none."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -45,7 +45,12 @@ def symbol_table(
     )
 
 
-def failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure) -> Table:
+async def report_failed_analysis(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the symbols of this shard have neither betas nor metrics."""
+    uow.emit(_failed_table(SymbolsFactored, event, failure), _failed_table(SymbolsMeasured, event, failure))
+
+
+def _failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure) -> Table:
     """Return the event that says that this shard could not be computed."""
     failures = tuple(failure.model_copy(update={"subject": symbol}) for symbol in event.symbols)
     return table(run=event.run, part=event.part, failures=failures, as_ofs=(), symbols=(), columns=(), values=())
@@ -66,8 +71,3 @@ def _unavailable(
         UnavailableCells(as_of=as_of, column=column, reason=why.reason, detail=why.detail, symbols=tuple(who))
         for (column, why), who in grouped.items()
     ]
-
-
-async def report_failed_analysis(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
-    """Announce that the symbols of this shard have neither betas nor metrics."""
-    uow.emit(failed_table(SymbolsFactored, event, failure), failed_table(SymbolsMeasured, event, failure))
