@@ -9,11 +9,24 @@ from services.risk.core.assessment import Assessment
 from shared.calendar import consecutive_sessions
 from shared.contracts.event import Event, Failure, Measure
 from shared.contracts.portfolio import PortfoliosValued
-from shared.contracts.risk import AssessedSpan, Headline, PortfoliosAssessed, RiskDue
+from shared.contracts.risk import MAX_HEADLINES, AssessedSpan, Headline, PortfoliosAssessed, RiskDue
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.db.unit_of_work import UnitOfWork
 
 _MARKET = FACTORS.index(MARKET_BETA)
+
+
+def portfolios_assessed(event: RiskDue, found: Sequence[Headline], *, written: int) -> PortfoliosAssessed:
+    """Return the announcement of a shard: who was assessed when, the newest headlines, how many are no new revision."""
+    return PortfoliosAssessed(
+        run=event.run,
+        part=event.part,
+        subjects=len(event.portfolio_ids),
+        failures=event.failures,
+        headlines=tuple(found[-MAX_HEADLINES:]),
+        assessed=assessed_spans(found),
+        unchanged=len(found) - written,
+    )
 
 
 def headlines(assessment: Assessment) -> list[Headline]:

@@ -1,4 +1,4 @@
-"""From computed tables to events."""
+"""What is announced of a shard: the tables that were computed, or that there are none."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -48,7 +48,12 @@ def symbol_table(
     )
 
 
-def failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure) -> Table:
+async def report_failed_analysis(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
+    """Announce that the symbols of this shard have neither betas nor metrics."""
+    uow.emit(_failed_table(SymbolsFactored, event, failure), _failed_table(SymbolsMeasured, event, failure))
+
+
+def _failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure) -> Table:
     """Return the event that says that this shard could not be computed: a table of nobody as of its sessions."""
     failures = tuple(failure.model_copy(update={"subject": symbol}) for symbol in event.symbols)
     first, last = event.first_session or event.run.first_session, event.last_session or event.run.last_session
@@ -79,8 +84,3 @@ def _unavailable(
         UnavailableCells(as_of=as_of, column=column, reason=why.reason, detail=why.detail, symbols=tuple(who))
         for (column, why), who in grouped.items()
     ]
-
-
-async def report_failed_analysis(event: SymbolAnalyticsDue, failure: Failure, uow: UnitOfWork) -> None:
-    """Announce that the symbols of this shard have neither betas nor metrics."""
-    uow.emit(failed_table(SymbolsFactored, event, failure), failed_table(SymbolsMeasured, event, failure))

@@ -97,7 +97,8 @@ class PricePanel:
     def window(self, symbols: Sequence[str], *, last: date, sessions: int) -> PriceWindow:
         """Return the prices of `symbols` over the `sessions` sessions that end at `last`.
 
-        Unknown symbols and sessions outside the panel are columns and rows without bars.
+        Unknown symbols and sessions outside the panel are columns and rows without bars. Where the calendar begins
+        later, there are as many sessions as it has.
 
         Raises
         ------

@@ -92,8 +92,8 @@ def test_up_tells_each_step_of_its_start(up: Up) -> None:
     said = up.log.read_text()
 
     for step in (
-        *("database is up", "broker is up", "roles and schemas are there", "tables are there", "topics are there"),
-        "services are up",
+        *("database is up", "broker is up", "services are loaded", "roles and schemas are there"),
+        *("tables are there", "topics are there", "services are up"),
     ):
         assert len(re.findall(rf"\[info +\] {step} .*seconds=\d", said)) == 1, step
 

@@ -19,6 +19,7 @@ from services.ops.client.client import ApiClient
 from services.ops.client.exporting import Entry, Export, Row, write_export
 from services.ops.client.paging import Query, after_portfolio, after_symbol, pages
 from services.ops.client.routes import Route
+from shared.conventions import FACTOR_FIELDS
 
 _DAY = pa.date32()
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -88,17 +89,21 @@ _EVIDENCE = [*_columns("revision", pa.int64()), *_columns("known_at", _MOMENT)]
 _REASON = _columns("reason detail", pa.string())
 _TRAIL = [*_columns("digest", pa.string()), *_columns("code_version", pa.int64())]
 
+_FACTOR_TYPES = {
+    **dict(_columns("method source", pa.string())),
+    **dict(_columns("capped", pa.bool_())),
+    **dict(_columns("r_squared std_error p_value", pa.float64())),
+    **dict(_columns("n_observations", pa.int64())),
+    **dict(_columns("first_session last_session source_date", _DAY)),
+}
+
 FACTORS: Final = pa.schema(
     [
         *_SUBJECT,
         *_columns("factor", pa.string()),
         *_columns("beta", pa.float64()),
         *_REASON,
-        *_columns("method", pa.string()),
-        *_columns("capped", pa.bool_()),
-        *_columns("r_squared std_error p_value", pa.float64()),
-        *_columns("n_observations", pa.int64()),
-        *_columns("first_session last_session", _DAY),
+        *((name, _FACTOR_TYPES[name]) for name in FACTOR_FIELDS),
         *_EVIDENCE,
         *_TRAIL,
     ]

@@ -19,6 +19,7 @@ from shared.bus.broker import BrokerKind
 from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
+from shared.telemetry import timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +89,11 @@ async def _servers(options: HostOptions) -> AsyncIterator[_Servers]:
     loading = asyncio.create_task(asyncio.to_thread(load_services))
     if options.database_url is None or options.bootstrap_servers is None:
         async with _embedded(options) as servers:
-            await loading
+            await _ended(loading)
             yield servers
         return
     with DataDirectoryLock(options.data_dir.path):
-        await loading
+        await _ended(loading)
         kind = BrokerKind(options.broker or BrokerKind.KAFKA)
         yield _Servers(
             database_url=options.database_url,
@@ -102,6 +103,11 @@ async def _servers(options: HostOptions) -> AsyncIterator[_Servers]:
             broker=f"{kind.value} at {options.bootstrap_servers} (given)",
             database="PostgreSQL (given)",
         )
+
+
+async def _ended(loading: asyncio.Task[None]) -> None:
+    with timed("services are loaded"):
+        await loading
 
 
 @asynccontextmanager

@@ -14,7 +14,9 @@ from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS, ST
 from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
 
 # The column of the symbol's betas that carries each risk factor.
-_COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]
+BETA_COLUMNS: Final = [
+    FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS
+]
 _MARKET: Final = np.array([name == "market" for name in RISK_FACTORS])
 _STYLES: Final = np.array([name in STYLE_FACTORS for name in RISK_FACTORS])
 
@@ -54,7 +56,7 @@ def stress(holdings: NetHoldings, exposures: FactorExposures, moves: FactorMoves
         through the rate beta. Each cell for which an exposure or a factor is missing has the reason with the name; the
         others are not touched.
     """
-    dollars = exposures.dollars.values[:, _COLUMNS]
+    dollars = exposures.dollars.values[:, BETA_COLUMNS]
     reasons = _exposure_reasons(exposures, moves)
     shocked = np.isfinite(moves.shocks)
     direct_reasons = _first_reason(reasons, shocked)
@@ -74,7 +76,7 @@ def stress(holdings: NetHoldings, exposures: FactorExposures, moves: FactorMoves
 
 def _exposure_reasons(exposures: FactorExposures, moves: FactorMoves) -> ReasonArray:
     """Return why a portfolio has no usable exposure to a factor, with its name, (n_portfolios, n_factors)."""
-    reasons: ReasonArray = exposures.dollars.unavailable[:, _COLUMNS].copy()
+    reasons: ReasonArray = exposures.dollars.unavailable[:, BETA_COLUMNS].copy()
     for row, column in zip(*np.nonzero(reasons), strict=True):
         why = reasons[row, column]
         reasons[row, column] = Unavailable(why.reason, f"{RISK_FACTORS[column]}: {why.detail}")
@@ -125,8 +127,8 @@ def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:
 
 
 def _coverage(exposures: FactorExposures, needed: BoolArray) -> Quantities:
-    values = exposures.coverage.values[:, _COLUMNS]
-    whys = exposures.coverage.unavailable[:, _COLUMNS[0]]
+    values = exposures.coverage.values[:, BETA_COLUMNS]
+    whys = exposures.coverage.unavailable[:, BETA_COLUMNS[0]]
     smallest = np.column_stack([values[:, factors].min(axis=1) for factors in needed])
     reasons: ReasonArray = np.repeat(whys[:, None], needed.shape[0], axis=1)
     return Quantities(smallest, reasons)

@@ -1,12 +1,12 @@
-"""Assess the books of a shard of portfolios as of each session of the run, and of those that it has touched."""
+"""Assess the books of a shard as of each session of the run, and of those whose books or prices are others now."""
 
 import asyncio
 
 from services.risk.core.assessment import assess
-from services.risk.events import assessed_spans, headlines
+from services.risk.events import headlines, portfolios_assessed
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
-from shared.contracts.risk import MAX_HEADLINES, Headline, PortfoliosAssessed, RiskDue
+from shared.contracts.risk import Headline, RiskDue
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -25,14 +25,4 @@ async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePane
         written += await repository.store_assessment(assessment, event.run.run_id)
         announced += headlines(assessment)
 
-    uow.emit(
-        PortfoliosAssessed(
-            run=event.run,
-            part=event.part,
-            subjects=len(event.portfolio_ids),
-            failures=event.failures,
-            headlines=tuple(announced[-MAX_HEADLINES:]),
-            assessed=assessed_spans(announced),
-            unchanged=len(announced) - written,
-        )
-    )
+    uow.emit(portfolios_assessed(event, announced, written=written))

@@ -1,9 +1,9 @@
-"""What people send of benchmarks, validated into terms of the core."""
+"""What people ask for and send, validated into terms of the core."""
 
 import math
 from collections import Counter
 from datetime import date
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,10 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.risk.core.sectors import NO_SECTORS, Benchmark
 from shared.problems import Problem
 from shared.sectors import sector_name
+from shared.selection import PortfolioSelection
 
 BenchmarkName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="SP500 is the one compared with")]
 # Published weights are rounded to two decimals of a percent.
 _SUM_TOLERANCE: Final = 1e-3
+
+
+class Selection(PortfolioSelection):
+    """Which assessments to list, and where the page begins."""
+
+    limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
 
 
 class BenchmarkBody(BaseModel):
@@ -24,19 +31,6 @@ class BenchmarkBody(BaseModel):
 
     as_of: date
     weights: dict[str, float] = Field(min_length=1, max_length=100)
-
-
-class BenchmarkView(BaseModel):
-    """Sector weights of a benchmark as of a day, under our names of the sectors."""
-
-    benchmark: str
-    as_of: date
-    weights: dict[str, float]
-
-    @classmethod
-    def of(cls, benchmark: Benchmark) -> Self:
-        """Return the view of a benchmark."""
-        return cls(benchmark=benchmark.name, as_of=benchmark.as_of, weights=dict(benchmark.weights))
 
 
 def benchmark_of(name: str, body: BenchmarkBody) -> Benchmark:

@@ -12,18 +12,18 @@ from services.risk.core.assessment import Assessment, AssessmentInputs
 from services.risk.core.measures import MEASURES
 from services.risk.core.risk_context import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.stress import BETA_COLUMNS
 from services.risk.core.volatility import return_series
-from services.risk.web.views import Trail
+from services.risk.web.views import FactorExposureView, Trail, measures_of
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
-from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
+from shared.conventions import FACTORS, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
 from shared.unavailable import nullable
 
 _PROPAGATED: Final = ".propagated"
 _SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
-_COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]
 
 # A scenario's id is the name of its direct P&L.
 EXPLAINED: Final = (
@@ -111,20 +111,20 @@ def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: A
     if name in measures.measures:
         at = measures.measures.index(name)
         return Found(
-            _stored(measures, "values", at),
-            _stored(measures, "coverages", at),
+            measures_of(measures, "values")[at],
+            measures_of(measures, "coverages")[at],
             measures.observations[at],
             measures.window_sessions[at],
         )
     scenario, kind = _scenario_of(name)
     if stress is not None and scenario in stress.scenarios:
         at = stress.scenarios.index(scenario)
-        return Found(_stored(stress, kind, at), _stored(stress, "coverages", at))
+        return Found(measures_of(stress, kind)[at], measures_of(stress, "coverages")[at])
     row = next((entry for entry in factors if entry.factor == name), None)
     if row is None:
         return None
-    coverage = Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail)
-    return Found(Measure(value=row.beta, reason=row.reason, detail=row.detail), coverage)
+    exposure = FactorExposureView.of(row)
+    return Found(exposure.beta, exposure.coverage)
 
 
 def explain(
@@ -206,7 +206,7 @@ def _contributions(name: str, inputs: AssessmentInputs, assessment: Assessment) 
     if name == "model_volatility":
         return list(assessment.decomposition.by_holding)
     if _scenario_of(name)[0] in _SCENARIO_IDS:
-        betas = np.nan_to_num(inputs.betas.values[holdings.symbol][:, _COLUMNS])
+        betas = np.nan_to_num(inputs.betas.values[holdings.symbol][:, BETA_COLUMNS])
         counted = _counted(name, assessment)
         if np.isnan(counted).all():
             return [None] * holdings.symbol.size
@@ -244,7 +244,7 @@ def _factors(name: str, assessment: Assessment) -> list[FactorInput]:
             counted=_finite(counted[place]),
             contribution=_finite(dollars.values[0, column] * counted[place]),
         )
-        for place, (factor, column) in enumerate(zip(RISK_FACTORS, _COLUMNS, strict=True))
+        for place, (factor, column) in enumerate(zip(RISK_FACTORS, BETA_COLUMNS, strict=True))
     ]
 
 
@@ -260,8 +260,3 @@ def _counted(name: str, assessment: Assessment) -> FloatArray:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _stored(row: Any, name: str, at: int) -> Measure:
-    reason, detail = getattr(row, f"{name}_reasons")[at], getattr(row, f"{name}_details")[at]
-    return Measure(value=getattr(row, name)[at], reason=reason, detail=detail)

@@ -7,15 +7,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import assess
+from services.risk.core.scenarios import SCENARIOS
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
-from services.risk.web.bodies import BenchmarkBody, BenchmarkName, BenchmarkView, benchmark_of
+from services.risk.web.bodies import BenchmarkBody, BenchmarkName, Selection, benchmark_of
 from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
 from services.risk.web.views import (
+    BenchmarkView,
     PortfolioActiveSectors,
     PortfolioContributions,
     PortfolioCorrelations,
@@ -23,7 +25,6 @@ from services.risk.web.views import (
     PortfolioStress,
     ScenarioView,
     risk_views,
-    scenario_views,
 )
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -31,13 +32,6 @@ from shared.factor_set import FactorSet
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import PortfolioSelection
-
-
-class Selection(PortfolioSelection):
-    """Which assessments to list, and where the page begins."""
-
-    limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
 
 
 def build_router(
@@ -75,7 +69,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
     @router.get("/risk/scenarios")
     async def list_scenarios() -> list[ScenarioView]:
         """List the stress scenarios and their shocks."""
-        return scenario_views()
+        return [ScenarioView.of(scenario) for scenario in SCENARIOS]
 
     @router.get("/risk/portfolios/{portfolio_id}/stress")
     async def get_portfolio_stress(

@@ -1,4 +1,4 @@
-"""What the API answers: stored rows as values or reasons."""
+"""What people read: stored rows as values or reasons."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from services.risk.core.measures import MEASURES
-from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.scenarios import SCENARIOS, Scenario
+from services.risk.core.sectors import Benchmark
 from services.risk.storage.repository import StoredAssessments
 from shared.contracts.event import Measure
 from shared.unavailable import Reason
@@ -45,6 +46,16 @@ class FactorExposureView(BaseModel):
     dollars: Measure
     coverage: Measure
 
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the view of a stored row."""
+        return cls(
+            factor=row.factor,
+            beta=Measure(value=row.beta, reason=row.reason, detail=row.detail),
+            dollars=Measure(value=row.dollars, reason=row.reason, detail=row.detail),
+            coverage=Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail),
+        )
+
 
 class SectorExposureView(BaseModel):
     """The exposure to a sector, in currency and over equity."""
@@ -54,6 +65,17 @@ class SectorExposureView(BaseModel):
     gross: Decimal
     net_over_equity: Measure
     gross_over_equity: Measure
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the view of a stored row."""
+        return cls(
+            sector=row.sector,
+            net=row.net,
+            gross=row.gross,
+            net_over_equity=Measure(value=row.net_over_equity, reason=row.reason, detail=row.detail),
+            gross_over_equity=Measure(value=row.gross_over_equity, reason=row.reason, detail=row.detail),
+        )
 
 
 class MeasureView(BaseModel):
@@ -153,6 +175,7 @@ class PortfolioCorrelations(Trail):
     def of(cls, head: Any, row: Any, measures: Any) -> Self:
         """Return the view of a stored row and the measures stored with it."""
         bets = _named(measures, "effective_bets")
+        members = list(zip(row.symbols, row.clusters, strict=True))
         return cls(
             **Trail.fields_of(head),
             coverage=bets.coverage,
@@ -162,10 +185,7 @@ class PortfolioCorrelations(Trail):
             clip=row.clip,
             missing_pairs=row.missing_pairs,
             clusters=[
-                ClusterView(
-                    name=name,
-                    symbols=[s for s, cluster in zip(row.symbols, row.clusters, strict=True) if cluster == number],
-                )
+                ClusterView(name=name, symbols=[symbol for symbol, cluster in members if cluster == number])
                 for number, name in enumerate(row.cluster_names)
             ],
         )
@@ -205,6 +225,7 @@ class PortfolioContributions(Trail):
     def of(cls, head: Any, row: Any, measures: Any) -> Self:
         """Return the view of a stored row and the measures stored with it."""
         total = _named(measures, "model_volatility")
+        holdings = zip(row.symbols, row.weights, row.by_holding, row.marginal, strict=True)
         return cls(
             **Trail.fields_of(head),
             volatility=total.value,
@@ -218,9 +239,7 @@ class PortfolioContributions(Trail):
             specific=row.by_specific,
             holdings=[
                 HoldingContribution(symbol=symbol, weight=weight, contribution=part, marginal=marginal)
-                for symbol, weight, part, marginal in zip(
-                    row.symbols, row.weights, row.by_holding, row.marginal, strict=True
-                )
+                for symbol, weight, part, marginal in holdings
             ],
         )
 
@@ -258,6 +277,19 @@ class PortfolioActiveSectors(Trail):
         )
 
 
+class BenchmarkView(BaseModel):
+    """Sector weights of a benchmark as of a day, under our names of the sectors."""
+
+    benchmark: str
+    as_of: date
+    weights: dict[str, float]
+
+    @classmethod
+    def of(cls, benchmark: Benchmark) -> Self:
+        """Return the view of a benchmark."""
+        return cls(benchmark=benchmark.name, as_of=benchmark.as_of, weights=dict(benchmark.weights))
+
+
 class ScenarioView(BaseModel):
     """A scenario: shocks are returns of the factors' proxies, of the rate a change of yield."""
 
@@ -268,26 +300,23 @@ class ScenarioView(BaseModel):
     shocks: dict[str, float]
     episode: tuple[date, date] | None
 
-
-def scenario_views() -> list[ScenarioView]:
-    """Return every scenario."""
-    return [
-        ScenarioView(
-            scenario=entry.scenario_id,
-            name=entry.name,
-            category=entry.category,
-            severity=entry.severity,
-            shocks=dict(entry.shocks),
-            episode=entry.episode,
+    @classmethod
+    def of(cls, scenario: Scenario) -> Self:
+        """Return the view of a scenario."""
+        return cls(
+            scenario=scenario.scenario_id,
+            name=scenario.name,
+            category=scenario.category,
+            severity=scenario.severity,
+            shocks=dict(scenario.shocks),
+            episode=scenario.episode,
         )
-        for entry in SCENARIOS
-    ]
 
 
 def risk_views(stored: StoredAssessments) -> list[PortfolioRisk]:
     """Return the risk of each stored assessment."""
-    factors = _by_assessment(stored.factors, _factor)
-    sectors = _by_assessment(stored.sectors, _sector)
+    factors = _by_assessment(stored.factors, FactorExposureView.of)
+    sectors = _by_assessment(stored.sectors, SectorExposureView.of)
     measures = {(row.as_of, row.portfolio_id): measure_views(row) for row in stored.measures}
     return [
         PortfolioRisk(
@@ -303,18 +332,11 @@ def risk_views(stored: StoredAssessments) -> list[PortfolioRisk]:
 
 def measure_views(row: Any) -> list[MeasureView]:
     """Return the measures of a stored row."""
-    values, coverages = _measures(row, "values"), _measures(row, "coverages")
+    values, coverages = measures_of(row, "values"), measures_of(row, "coverages")
     columns = zip(row.measures, values, coverages, row.observations, row.window_sessions, strict=True)
     return [
-        MeasureView(
-            measure=name,
-            value=value,
-            coverage=coverage,
-            unit=_UNITS.get(name, ""),
-            observations=observations,
-            window=window,
-        )
-        for name, value, coverage, observations, window in columns
+        MeasureView(measure=name, value=value, coverage=part, unit=_UNITS.get(name, ""), observations=n, window=window)
+        for name, value, part, n, window in columns
     ]
 
 
@@ -331,7 +353,7 @@ def square(names: Sequence[str], above: Sequence[float | None]) -> list[list[flo
 
 
 def _scenarios(row: Any, moves: Any) -> Iterator[ScenarioResult]:
-    direct, propagated, coverage = (_measures(row, name) for name in ("direct", "propagated", "coverages"))
+    direct, propagated, coverage = (measures_of(row, name) for name in ("direct", "propagated", "coverages"))
     for index, scenario_id in enumerate(row.scenarios):
         known = _NAMES.get(scenario_id)
         place = moves.scenarios.index(scenario_id)
@@ -359,7 +381,8 @@ def _moves(moves: Any, scenario: int) -> list[FactorMoveView]:
     ]
 
 
-def _measures(row: Any, name: str) -> list[Measure]:
+def measures_of(row: Any, name: str) -> list[Measure]:
+    """Return the values or reasons of an array column of a stored row."""
     columns = (getattr(row, name), getattr(row, f"{name}_reasons"), getattr(row, f"{name}_details"))
     return [Measure(value=value, reason=reason, detail=detail) for value, reason, detail in zip(*columns, strict=True)]
 
@@ -369,22 +392,3 @@ def _by_assessment(rows: Sequence[Any], view: Callable[[Any], View]) -> dict[tup
     for row in rows:
         grouped.setdefault((row.as_of, row.portfolio_id), []).append(view(row))
     return grouped
-
-
-def _factor(row: Any) -> FactorExposureView:
-    return FactorExposureView(
-        factor=row.factor,
-        beta=Measure(value=row.beta, reason=row.reason, detail=row.detail),
-        dollars=Measure(value=row.dollars, reason=row.reason, detail=row.detail),
-        coverage=Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail),
-    )
-
-
-def _sector(row: Any) -> SectorExposureView:
-    return SectorExposureView(
-        sector=row.sector,
-        net=row.net,
-        gross=row.gross,
-        net_over_equity=Measure(value=row.net_over_equity, reason=row.reason, detail=row.detail),
-        gross_over_equity=Measure(value=row.gross_over_equity, reason=row.reason, detail=row.detail),
-    )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.symbol_analytics.core.amounts import QUARTER_DAYS, QUARTERS
 from services.symbol_analytics.core.fundamentals import PROFILE_FIGURES, PUBLISHED, RATIO_ITEMS, Fundamentals
 from services.symbol_analytics.core.histories import Entries, FigureHistory, StatementHistory
+from shared.arrays import DateArray, FloatArray, TextArray
 from shared.contracts.market_data import Profile, Statement
 from shared.conventions import QUARTER_STALE_DAYS, YEAR_STALE_DAYS
 from shared.db.bulk import Columns, copy_aside, upsert
@@ -160,15 +161,15 @@ def _entries(symbols: Sequence[str], rows: Sequence[Any], *, day: str) -> Entrie
     )
 
 
-def _days(days: Sequence[date | None]) -> Any:
+def _days(days: Sequence[date | None]) -> DateArray:
     return np.array(days, dtype="datetime64[D]")
 
 
-def _numbers(values: Sequence[float | None]) -> Any:
+def _numbers(values: Sequence[float | None]) -> FloatArray:
     return np.array(values, dtype=np.float64)
 
 
-def _texts(texts: Sequence[str | None]) -> Any:
+def _texts(texts: Sequence[str | None]) -> TextArray:
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
     return array

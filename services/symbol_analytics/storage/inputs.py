@@ -1,14 +1,16 @@
 """What the estimates of a shard need: how many sessions before each as_of, and the windows cut from the panel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
+from services.symbol_analytics.core.analysis import ShardPrices
 from shared.calendar import sessions_between
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTOR_WINDOW
+from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.prices.window import PriceWindow
 
@@ -18,27 +20,35 @@ SESSIONS_NEEDED = FACTOR_WINDOW + 13
 
 @dataclass(frozen=True, slots=True)
 class ShardWindow:
-    """The prices of a shard up to its last as_of."""
+    """The prices of a shard up to its last as_of; after the symbols come the proxies."""
 
     prices: PriceWindow
     as_ofs: tuple[date, ...]
+    proxies: tuple[str, ...]
 
-    def at_each_session(self) -> Iterator[tuple[date, slice]]:
-        """Yield every as_of with the rows of the prices that it may see."""
-        count = len(self.prices.sessions)
-        for index, as_of in enumerate(self.as_ofs):
-            stop = count - (len(self.as_ofs) - 1 - index)
-            yield as_of, slice(stop - SESSIONS_NEEDED, stop)
+    def at_each_session(self) -> Iterator[ShardPrices]:
+        """Yield for every as_of the prices that it may see."""
+        prices, n_symbols = self.prices, len(self.prices.symbols) - len(self.proxies)
+        last = len(prices.sessions)
+        for stop in range(last - len(self.as_ofs) + 1, last + 1):
+            rows = slice(stop - SESSIONS_NEEDED, stop)
+            yield ShardPrices(
+                sessions=prices.sessions[rows],
+                close=prices.close[rows, :n_symbols],
+                adjusted=prices.adjusted[rows, :n_symbols],
+                split=prices.split[rows, :n_symbols],
+                proxies={ticker: prices.adjusted[rows, n_symbols + index] for index, ticker in enumerate(self.proxies)},
+            )
 
 
-async def load_window(panel: PricePanel, symbols: Sequence[str], due: SymbolAnalyticsDue) -> ShardWindow:
-    """Return the prices of the symbols that the estimates of a shard need."""
+async def load_window(panel: PricePanel, due: SymbolAnalyticsDue, factor_set: FactorSet) -> ShardWindow:
+    """Return the prices that the estimates of a shard need."""
     await panel.refresh()
     first, last = due.first_session or due.run.first_session, due.last_session or due.run.last_session
-    as_ofs = tuple(sessions_between(first, last))
+    as_ofs, proxies = tuple(sessions_between(first, last)), factor_set.tickers()
     needed = SESSIONS_NEEDED + len(as_ofs) - 1
-    prices = panel.window(symbols, last=last, sessions=needed)
-    return ShardWindow(_reaching_back(prices, needed), as_ofs)
+    prices = panel.window((*due.symbols, *proxies), last=last, sessions=needed)
+    return ShardWindow(_reaching_back(prices, needed), as_ofs, proxies)
 
 
 def _reaching_back(prices: PriceWindow, needed: int) -> PriceWindow:

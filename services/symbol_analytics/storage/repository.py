@@ -119,7 +119,7 @@ class SymbolAnalyticsRepository:
         return [(row.as_ofs, row.symbols) for row in rows]
 
     async def find_last_session(self, symbol: str, *, until: date) -> date | None:
-        """Return the newest as_of of a symbol's factors that is not after a date."""
+        """Return the newest as_of of a symbol's metrics that is not after a date."""
         query = sa.text("SELECT max(as_of) FROM symbol_metrics WHERE symbol = :symbol AND as_of <= :until")
         session: date | None = await self._connection.scalar(query, {"symbol": symbol, "until": until})
         return session

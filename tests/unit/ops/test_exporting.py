@@ -12,6 +12,7 @@ from services.ops.client.answers.numbers import Day, Moment
 from services.ops.client.export_tables import EXPORTS
 from services.ops.client.exporting import Export, write_export
 from services.ops.errors import Misused
+from shared.conventions import FACTOR_FIELDS
 
 
 def _rows(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -113,6 +114,11 @@ def test_export_fills_every_column_from_what_the_platform_answers(results: str) 
     table = pa.Table.from_pylist(rows, schema=wanted.export.schema)
     empty = {name for name in table.column_names if table[name].null_count == table.num_rows}
     assert empty == set()
+
+
+def test_export_of_factors_has_the_fields_that_are_declared_for_them() -> None:
+    key, trail = ("as_of", "symbol", "factor", "beta", "reason", "detail"), ("revision", "known_at")
+    assert tuple(EXPORTS["factors"].export.schema.names[: -len(trail) - 2]) == (*key, *FACTOR_FIELDS)
 
 
 def test_export_of_metrics_has_the_basis_and_the_period_of_a_ratio_and_the_trail_of_its_row() -> None:

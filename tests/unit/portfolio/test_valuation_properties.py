@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.portfolio.core.cents import AmountOutOfRange
@@ -60,6 +60,7 @@ def test_pnl_of_a_stale_position_is_what_exits_and_dividends_brought(world: Worl
     np.testing.assert_array_equal(valued.pnl[stale], (valued.exit_pnl + valued.dividends)[stale])
 
 
+@settings(max_examples=40)
 @given(worlds(), st.lists(st.integers(1, 7), max_size=3))
 def test_long_roll_equals_many_short_ones(world: World, cuts: list[int]) -> None:
     whole = world.roll()
@@ -79,6 +80,7 @@ def test_long_roll_equals_many_short_ones(world: World, cuts: list[int]) -> None
         assert_same_portfolios(part.portfolios, expected)
 
 
+@settings(max_examples=40)
 @given(worlds(), st.integers(0, 2**32 - 1))
 def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(world.positions.portfolio.size)
@@ -88,6 +90,7 @@ def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
     assert_same_positions(shuffled.positions, whole.positions, order)
 
 
+@settings(max_examples=40)
 @given(worlds(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, world.flows.shape[1] - 1))
@@ -97,9 +100,9 @@ def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject
     opening = replace(alone.opening, equity=alone.opening.equity[only], twr_index=alone.opening.twr_index[only])
     positions = replace(alone.positions, portfolio=np.zeros_like(mine))
     alone = replace(alone, positions=positions, opening=opening, flows=world.flows[:, only])
-    whole = world.roll()
-    assert_same_portfolios(alone.roll().portfolios, whole.portfolios, only)
-    assert_same_positions(alone.roll().positions, whole.positions, mine)
+    valued, whole = alone.roll(), world.roll()
+    assert_same_portfolios(valued.portfolios, whole.portfolios, only)
+    assert_same_positions(valued.positions, whole.positions, mine)
 
 
 @given(worlds(), st.integers(0, 2**32 - 1))

@@ -127,6 +127,13 @@ class Held:
 
 
 @cache
+def public_exposures(portfolio: str, day: str) -> tuple[Held, FactorExposures]:
+    """Return the public positions of a portfolio and their exposures."""
+    held = Held.at(portfolio, day).of_class("PUBLIC")
+    return held, held.exposures(day)
+
+
+@cache
 def exposure_rows() -> dict[tuple[str, str, str], dict[Any, Any]]:
     rows = output("factor_exposures").to_dict("records")
     return {(row["portfolio"], row["date"], row["factor"]): row for row in rows}

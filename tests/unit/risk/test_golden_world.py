@@ -46,6 +46,7 @@ from tests.unit.risk.golden import (
     betas_of,
     evenings,
     positions,
+    public_exposures,
     returns_until,
     rounding_of,
     sectors,
@@ -62,8 +63,7 @@ FOUR_DECIMALS: Final = 0.5e-4 + 1e-12
 @pytest.mark.parametrize("factor", FACTORS[:10])
 def test_exposures_of_the_golden_world_are_the_predecessors(factor: str) -> None:
     for portfolio, day in evenings():
-        held = Held.at(portfolio, day).of_class("PUBLIC")
-        found = held.exposures(day)
+        held, found = public_exposures(portfolio, day)
         cell = 0, FACTORS.index(factor)
         within = rounding_of(held)
         assert found.beta.at(cell) == pytest.approx(stored_exposure(portfolio, day, factor), abs=within)
@@ -74,8 +74,8 @@ def test_exposures_of_the_golden_world_are_the_predecessors(factor: str) -> None
 @pytest.mark.parametrize("portfolio", [name for name in PORTFOLIOS if name != OPTIONS])
 def test_market_betas_of_the_golden_world_are_the_predecessors(portfolio: str) -> None:
     for day in DAYS:
-        held = Held.at(portfolio, day).of_class("PUBLIC")
-        found = held.exposures(day).beta.at((0, FACTORS.index("market_beta")))
+        held, exposures = public_exposures(portfolio, day)
+        found = exposures.beta.at((0, FACTORS.index("market_beta")))
         assert found == pytest.approx(stored_exposure(portfolio, day, "market_beta"), abs=rounding_of(held))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -71,8 +71,12 @@ class Evening:
     def n_observations(self, symbol: str, factor: str) -> int:
         return int(self.estimates.n_observations[self._cell(symbol, factor)])
 
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {symbol: row for row, symbol in enumerate(self.closes.columns)}
+
     def _cell(self, symbol: str, factor: str) -> tuple[int, int]:
-        return list(self.closes.columns).index(symbol), FACTORS.index(FACTOR_NAMES[factor])
+        return self._rows[symbol], FACTORS.index(FACTOR_NAMES[factor])
 
 
 def provider_betas(symbols: list[str]) -> Quantities:

@@ -31,6 +31,8 @@ class FactorBeta(TypedDict):
     n_observations: int
     first_session: Day | None
     last_session: Day | None
+    source: str | None
+    source_date: Day | None
 
 
 class SymbolFactors(Trail):
