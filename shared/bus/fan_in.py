@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.bus.forerunner import lock_forerunner, lock_waiting, may_go_on, wait
+from shared.bus.forerunner import lock_forerunner, lock_waiting, may_go_on, wait_for_forerunner
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import BatchTriggered
@@ -111,8 +111,6 @@ class FanIn:
         """Count a part; the one that completes the barrier fans out. Call it last: it locks the barrier's row."""
         if not await self._record(event, subjects, uow.connection, failures):
             return
-        if event.run.after is not None:
-            await lock_forerunner(uow.connection, self.stage, event.run.after)
         arrived, totals, fired = await self._bump(event, uow.connection, counted=1)
         complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
         if complete and not fired:
@@ -174,10 +172,12 @@ class FanIn:
         return arrived, totals, fired
 
     async def _fire_or_wait(self, run: Run, uow: UnitOfWork) -> None:
-        if run.after is None or await may_go_on(uow.connection, self.stage, self.streams, run.after):
-            await self._fire(run, uow)
-        else:
-            await wait(uow.connection, self.stage, run, run.after)
+        if run.after is not None:
+            await lock_forerunner(uow.connection, self.stage, run.after)
+            if await self._unmet(run, uow):
+                await wait_for_forerunner(uow.connection, self.stage, run, run.after)
+                return
+        await self._fire(run, uow)
 
     async def _fire_waiting(self, run: Run, uow: UnitOfWork) -> None:
         for waiting in await lock_waiting(uow.connection, self.stage, run):

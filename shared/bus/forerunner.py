@@ -1,7 +1,7 @@
 """What a run goes on from: its barriers stay shut until another run's has opened, or parts of it have arrived.
 
-The row of the run that is gone on from is locked before that of the run that goes on, by both sides: so neither of two
-transactions can miss the other, nor wait for it while it waits.
+Both sides lock the row of the run that is gone on from before they look for one another, so of two transactions that
+meet the second sees what the first has left.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ async def may_go_on(connection: AsyncConnection, name: str, streams: Sequence[st
     return arrived == len(wanted)
 
 
-async def wait(connection: AsyncConnection, name: str, run: Run, after: After) -> None:
+async def wait_for_forerunner(connection: AsyncConnection, name: str, run: Run, after: After) -> None:
     """Remember that the run's own parts are in, and what it waits for."""
     await connection.execute(_WAIT, {"name": name, "run_id": run.run_id, "waits_for": after.run_id})
 
