@@ -68,3 +68,6 @@ SAMPLE_FACTOR_SET: Final = FactorSet(
     market="SPX",
     rate=None,
 )
+
+# The sets that have a name; any other one is written in JSON.
+FACTOR_SETS: Final[Mapping[str, FactorSet]] = MappingProxyType({"default": FactorSet(), "sample": SAMPLE_FACTOR_SET})

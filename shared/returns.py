@@ -1,6 +1,9 @@
-"""Returns of price series: one definition for every service."""
+"""Returns of price series and how much they vary: one definition for every service."""
+
+import numpy as np
 
 from shared.arrays import FloatArray
+from shared.conventions import SESSIONS_PER_YEAR
 
 
 def simple_returns(prices: FloatArray) -> FloatArray:
@@ -26,3 +29,33 @@ def simple_returns(prices: FloatArray) -> FloatArray:
     """
     returns: FloatArray = prices[1:] / prices[:-1] - 1.0
     return returns
+
+
+def annualised_deviation(returns: FloatArray) -> FloatArray:
+    """Return the sample standard deviation of returns along the last axis, a year's.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (..., n_sessions)
+        At least two sessions. Where bits matter, each row in one piece: NumPy sums any other in an order that depends
+        on its neighbours (ADR 5).
+
+    Returns
+    -------
+    ndarray of shape (...)
+        Fractions; 0 for returns that do not vary.
+
+    Notes
+    -----
+    NaN policy: propagated. A row that lacks a return has no deviation.
+
+    Examples
+    --------
+    >>> annualised_deviation(np.array([[0.01, -0.01]])).round(4).tolist()
+    [0.2245]
+    """
+    n_sessions = returns.shape[-1]
+    deviations = returns - returns.sum(axis=-1, keepdims=True) / n_sessions
+    variance = (deviations * deviations).sum(axis=-1) / (n_sessions - 1)
+    annualised: FloatArray = np.sqrt(variance * SESSIONS_PER_YEAR)
+    return annualised

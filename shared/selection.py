@@ -1,11 +1,37 @@
 """Which results a listing asks for: what every service's pages have in common."""
 
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
+
+Subject = TypeVar("Subject", str, UUID)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Subject]):
+    """Which results to read, as they were known at an instant, and where the page begins: after a session and subject.
+
+    Subjects are symbols or portfolios, None for all of them; `limit` counts them.
+    """
+
+    subjects: tuple[Subject, ...] | None
+    first: date
+    last: date
+    known_at: datetime | None
+    limit: int
+    after_as_of: date = date.min
+    after_subject: Subject | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of a query, one a field."""
+        return {**asdict(self), "subjects": None if self.subjects is None else list(self.subjects)}
 
 
 class SessionSelection(BaseModel):
@@ -18,6 +44,28 @@ class SessionSelection(BaseModel):
     known_at: AwareDatetime | None = Field(default=None, description="what was known then; none: now")
     after_as_of: date = date.min
 
-    def until(self, clock: Clock) -> date:
-        """Return the last session that is asked for."""
-        return self.last or clock.now().date()
+    def slice_of(
+        self, subjects: Sequence[Subject] | None, clock: Clock, *, after: Subject, limit: int
+    ) -> Slice[Subject]:
+        """Return the selection of these subjects, None for all of them, for a repository."""
+        return Slice(
+            subjects=None if subjects is None else tuple(subjects),
+            first=self.first,
+            last=self.last or clock.now().date(),
+            known_at=self.known_at,
+            limit=limit,
+            after_as_of=self.after_as_of,
+            after_subject=after,
+        )
+
+
+class PortfolioSelection(SessionSelection):
+    """Which results of portfolios to list, and where the page begins; a service says how long its pages are."""
+
+    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
+    after_portfolio_id: UUID = UUID(int=0)
+    limit: int
+
+    def slice(self, clock: Clock) -> Slice[UUID]:
+        """Return the selection for a repository."""
+        return self.slice_of(self.portfolio_id, clock, after=self.after_portfolio_id, limit=self.limit)

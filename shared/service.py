@@ -93,7 +93,7 @@ async def _close_overdue(service: Service) -> None:
         async with service.unit_of_work() as uow:
             for run in await fan_in.close_overdue(uow):
                 log.warning(
-                    "fan-in closed by its deadline", service=service.name, stage=fan_in.stage, run=str(run.run_id)
+                    "fan-in closed by its deadline", service=service.name, barrier=fan_in.name, run=str(run.run_id)
                 )
 
 

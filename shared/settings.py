@@ -1,22 +1,25 @@
 """Settings that every service has; each service adds its own in `services/<name>/settings.py`."""
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import json
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.bus.broker import BrokerKind
 from shared.db.engine import asyncpg_url
-from shared.factor_set import FactorSet
+from shared.factor_set import FACTOR_SETS, FactorSet
 
 
 class CommonSettings(BaseSettings):
-    """Addresses and secrets, from the environment.
+    """Addresses, secrets and the factor set, from the environment.
 
     A service reads ``<SERVICE>_DATABASE_URL`` when there is one. Otherwise it uses the server of ``DATABASE_URL``
     with its own role and ``SERVICE_DATABASE_PASSWORD``.
     """
 
     # Errors at start go to the log: what was given may be a secret.
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_nested_delimiter="__", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     database_url: SecretStr
     service_database_password: SecretStr | None = None
@@ -25,6 +28,13 @@ class CommonSettings(BaseSettings):
     viewer_token: SecretStr = Field(min_length=1)
     operator_token: SecretStr = Field(min_length=1)
     fan_in_deadline_s: float = 900.0
+    # One value for market_data, which keeps its proxies, symbol_analytics and risk.
+    factor_set: Annotated[FactorSet, NoDecode] = FactorSet()
+
+    @field_validator("factor_set", mode="before")
+    @classmethod
+    def _by_name_or_json(cls, value: Any) -> Any:
+        return FACTOR_SETS.get(value) or json.loads(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _addresses_are_readable(self) -> "CommonSettings":
@@ -53,11 +63,3 @@ def service_database_url(common: CommonSettings, service: str) -> SecretStr:
     if common.service_database_password is not None:
         url = url.set(password=common.service_database_password.get_secret_value())
     return SecretStr(url.render_as_string(hide_password=False))
-
-
-class FactorSettings(BaseSettings):
-    """The factor set, one value for market_data, which keeps its proxies, symbol_analytics and risk."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
-
-    factor_set: FactorSet = FactorSet()

@@ -1,31 +1,73 @@
-"""Structured logs: one line an event, key-value, constant messages."""
+"""Structured logs: key-value, constant messages, and on each line whose it is."""
 
 import logging
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_logger_name
+
+log = structlog.get_logger("telemetry")
+
+# Not below `faststream`, which writes in a form of its own.
+FASTSTREAM_LOGGER = "kafka.subscribers"
 
 
 def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
-    """Send the logs of the process to standard error.
+    """Send the logs of the process to standard error, those of libraries in the same form.
 
-    aiokafka and FastStream speak only from WARNING up: with a broker down they repeat themselves per consumer.
+    Libraries speak only from WARNING up, aiokafka and FastStream from further up: with a broker down they repeat
+    themselves per consumer.
     """
+    said: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Here and not in the renderer, whose tracebacks show the values of variables, secrets among them.
+        structlog.processors.format_exc_info,
+    ]
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*said, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    of_libraries = logging.StreamHandler(sys.stderr)
+    of_libraries.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[add_logger_name, ExtraAdder(), *said],
+            processors=[ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[of_libraries])
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    logging.getLogger("faststream.kafka").setLevel(logging.ERROR)
+    logging.getLogger(FASTSTREAM_LOGGER).setLevel(logging.ERROR)
+
+
+@contextmanager
+def log_context(**whose: object) -> Iterator[None]:
+    """Say on each line that is logged in the block, its threads included, whose it is; what is None is left out.
+
+    What the block binds itself ends with it, too: the next message begins without it.
+    """
+    before = get_contextvars()
+    bind_contextvars(**{name: str(value) for name, value in whose.items() if value is not None})
+    try:
+        yield
+    finally:
+        clear_contextvars()
+        bind_contextvars(**before)
+
+
+@contextmanager
+def timed(step: str, **facts: object) -> Iterator[None]:
+    """Say that a step is done and how long it took, unless it fails."""
+    began = time.perf_counter()
+    yield
+    log.info(step, **facts, seconds=round(time.perf_counter() - began, 2))

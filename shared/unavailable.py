@@ -1,12 +1,13 @@
 """A value or the reason why there is none: never zero, a default or NaN in place of "don't know"."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from shared.arrays import FloatArray, ReasonArray
+from shared.arrays import BoolArray, FloatArray, ReasonArray
 
 
 class Reason(StrEnum):
@@ -37,6 +38,34 @@ def nullable(values: FloatArray) -> list[Any]:
     return list(cells.tolist())
 
 
+def no_reasons(shape: int | tuple[int, ...]) -> ReasonArray:
+    """Return an array of reasons in which nothing has one yet."""
+    return np.full(shape, None, dtype=object)
+
+
+def reason_where(where: BoolArray, why: Unavailable) -> ReasonArray:
+    """Return one reason where the condition holds, None elsewhere."""
+    reasons = no_reasons(where.shape)
+    reasons[where] = why
+    return reasons
+
+
+def is_available(reasons: ReasonArray) -> BoolArray:
+    """Return where there is no reason."""
+    # `Unavailable` is true and None is not: no Python per entry.
+    available: BoolArray = ~reasons.astype(np.bool_)
+    return available
+
+
+def reason_columns(reasons: ReasonArray) -> tuple[list[Any], list[Any]]:
+    """Return reasons and details as lists, nested as the array is, None where there is a number: how tables say why."""
+    names, details = no_reasons(reasons.shape), no_reasons(reasons.shape)
+    there = ~is_available(reasons)
+    names[there] = [why.reason.value for why in reasons[there]]
+    details[there] = [why.detail for why in reasons[there]]
+    return names.tolist(), details.tolist()
+
+
 @dataclass(frozen=True, slots=True)
 class Quantities:
     """An array of numbers, each of them a value or a reason.
@@ -52,15 +81,36 @@ class Quantities:
     values: FloatArray
     unavailable: ReasonArray
 
-    @classmethod
-    def available(cls, values: FloatArray) -> Self:
-        """Wrap finite numbers."""
-        return cls(values, np.full(values.shape, None, dtype=object))
+    @staticmethod
+    def of(values: FloatArray) -> "Quantities":
+        """Return numbers that nothing has been said against yet."""
+        return Quantities(values, no_reasons(values.shape))
 
-    @classmethod
-    def unavailable_everywhere(cls, shape: tuple[int, ...], why: Unavailable) -> Self:
+    @staticmethod
+    def unavailable_everywhere(shape: tuple[int, ...], why: Unavailable) -> "Quantities":
         """Return an array in which every entry has the same reason."""
-        return cls(np.full(shape, np.nan), np.full(shape, why, dtype=object))
+        return Quantities(np.full(shape, np.nan), np.full(shape, why, dtype=object))
+
+    @staticmethod
+    def side_by_side(parts: "Sequence[Quantities]") -> "Quantities":
+        """Return the parts as the columns of a table; a part of two dimensions has several."""
+        return Quantities(
+            np.column_stack([part.values for part in parts]), np.column_stack([part.unavailable for part in parts])
+        )
+
+    @property
+    def available(self) -> BoolArray:
+        """Where there is a number."""
+        return is_available(self.unavailable)
+
+    def withheld(self, reasons: ReasonArray) -> "Quantities":
+        """Return the numbers against which there is no reason here; one precedes what was there already."""
+        kept = is_available(reasons)
+        return Quantities(np.where(kept, self.values, np.nan), np.where(kept, self.unavailable, reasons))
+
+    def part(self, index: Any) -> "Quantities":
+        """Return the entries at an index of any kind that arrays have."""
+        return Quantities(self.values[index], self.unavailable[index])
 
     def at(self, index: Any) -> float | Unavailable:
         """Return one entry as a number or its reason."""

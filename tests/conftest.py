@@ -2,6 +2,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.processors import format_exc_info
 
 from services.ops.hosting.embedded.stack import RunningStack
 from tests.support.bus_log import BusLog
@@ -31,7 +33,7 @@ def bus_log() -> Iterator[BusLog]:
     """What the kernel logs; a test fails when that has a bug in it which the test did not expect."""
     before = structlog.get_config()
     log = BusLog()
-    structlog.configure(processors=[structlog.processors.format_exc_info, log.record])
+    structlog.configure(processors=[merge_contextvars, format_exc_info, log.record])
     yield log
     structlog.configure(**before)
     assert log.unexpected() == []

@@ -1,4 +1,4 @@
-"""From stored bars, profiles and statements to events."""
+"""What market_data announces: stored bars, profiles and statements, or that a run or a shard has none."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ import numpy as np
 from services.market_data.core.bars import Bars
 from services.market_data.core.statements import CompletedStatement
 from services.market_data.providers.chain import Attempts
-from services.market_data.updating.bars import Fetched
+from services.market_data.updating.bars import RefreshedBars
 from services.market_data.updating.companies import RefreshedProfiles, RefreshedStatements
 from shared.arrays import FloatArray
 from shared.contracts.event import Event, Failure
@@ -32,7 +32,7 @@ from shared.unavailable import nullable
 def prices_updated(
     event: MarketDataDue,
     announced: Bars,
-    fetched: Fetched,
+    bars: RefreshedBars,
     *,
     sources: Mapping[str, str],
     unavailable: Mapping[str, tuple[str, str]],
@@ -42,7 +42,7 @@ def prices_updated(
     Every symbol of the shard is in the first block, also one without a bar on these sessions: it is analysed from what
     is known of it, or says why not.
     """
-    grids = [announced] if fetched.restated is None else [announced, fetched.restated]
+    grids = [announced] if bars.restated is None else [announced, bars.restated]
     # What was once missing is no failure of a run over sessions whose bars are there.
     present = {announced.symbols[column] for column in np.flatnonzero(announced.present.any(axis=0))}
     failures = [
@@ -55,11 +55,12 @@ def prices_updated(
         part=event.part,
         subjects=len(event.symbols),
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
-        blocks=(_block(announced, sources), *_histories(fetched.restated, sources)),
-        splits=tuple(action for bars in grids for action in _actions(bars, "split", blank=1.0)),
-        dividends=tuple(action for bars in grids for action in _actions(bars, "dividend", blank=0.0)),
+        blocks=(_block(announced, sources), *_histories(bars.restated, sources)),
+        splits=tuple(action for grid in grids for action in _actions(grid, "split", blank=1.0)),
+        dividends=tuple(action for grid in grids for action in _actions(grid, "dividend", blank=0.0)),
         corrections=tuple(
-            Correction(symbol=span.symbol, session=span.first, last_session=span.last) for span in fetched.corrected
+            Correction(symbol=span.symbol, first_session=span.first_session, last_session=span.last_session)
+            for span in bars.corrected
         ),
     )
 

@@ -1,12 +1,14 @@
 """Settings of market_data."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+# How each is built says `services.market_data.main`.
 ProviderName = Literal["files", "sample"]
+PROVIDER_NAMES: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
 
 
 class MarketDataSettings(BaseSettings):
@@ -24,6 +26,18 @@ class MarketDataSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _files_need_a_directory(self) -> "MarketDataSettings":
-        if "files" in self.providers and self.files_dir is None:
-            raise ValueError("files_dir must be set when the chain has the provider 'files', was None")
+        if "files" in self.providers:
+            self.directory_of_files()
         return self
+
+    def directory_of_files(self) -> Path:
+        """Return where the provider `files` reads.
+
+        Raises
+        ------
+        ValueError
+            If nobody said where.
+        """
+        if self.files_dir is None:
+            raise ValueError("files_dir must be set when the chain has the provider 'files', was None")
+        return self.files_dir

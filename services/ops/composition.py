@@ -1,19 +1,31 @@
-"""Putting services together: which there are, and how each is built from the environment."""
+"""Putting services together: which there are, and how each is built."""
 
 import importlib
 from collections.abc import Sequence
+
+from pydantic_settings import BaseSettings
 
 from shared.contracts.catalogue import SERVICES
 from shared.service import Service
 from shared.settings import CommonSettings
 
 
-def build_services(names: Sequence[str], common: CommonSettings) -> list[Service]:
+def build_services(names: Sequence[str], common: CommonSettings, **settings: BaseSettings) -> list[Service]:
     """Return the named services, each by its composition root; nothing is connected yet.
 
     A container that runs one service loads the code of that one only.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Which services.
+    common : CommonSettings
+        What all of them need.
+    **settings : BaseSettings
+        What a service needs beside that, by its name; where nothing is given it reads the environment.
     """
-    return [importlib.import_module(f"services.{name}.main").build(common) for name in names]
+    roots = {name: importlib.import_module(f"services.{name}.main").build for name in names}
+    return [root(common, settings[name]) if name in settings else root(common) for name, root in roots.items()]
 
 
 def load_services() -> None:

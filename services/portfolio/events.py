@@ -48,22 +48,22 @@ def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
                 cash=decimal_of(int(values.cash[row, column])),
                 gross=decimal_of(int(values.gross[row, column])),
                 net=decimal_of(int(values.net[row, column])),
-                stale_positions=int(values.stale[row, column]),
+                stale_positions=int(values.stale_positions[row, column]),
             )
 
 
 def _exposed_to(rolled: Rolled) -> ObjectArray:
-    """Return the name under which each position is in the book of each session, (n_sessions, n_lots).
+    """Return the name under which each position is in the book of each session, (n_sessions, n_positions).
 
     No listed symbol has a colon: a private holding, and an option without a delta, get nobody's betas by their names.
     """
     names = np.empty((len(rolled.sessions), len(rolled.positions)), dtype=object)
     names[:] = [_own_name(position.terms) for position in rolled.positions]
     contracts, delta = rolled.options.contracts, rolled.options.delta
-    for option, lot in enumerate(contracts.lot.tolist()):
-        contract = rolled.positions[lot].terms.option
-        known = ~delta.unavailable[:, option].astype(np.bool_)
-        names[known, lot] = contract.underlying if contract is not None else None
+    for option, position in enumerate(contracts.position.tolist()):
+        contract = rolled.positions[position].terms.option
+        known = delta.available[:, option]
+        names[known, position] = contract.underlying if contract is not None else None
     return names
 
 
@@ -74,15 +74,15 @@ def _own_name(terms: PositionTerms) -> str:
 
 
 def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterator[Book]:
-    positions = rolled.valuation.positions
-    order = np.argsort(rolled.book.lots.portfolio, kind="stable")
-    owner = rolled.book.lots.portfolio[order]
+    portfolio = rolled.arrays.positions.portfolio
+    order = np.argsort(portfolio, kind="stable")
+    owner = portfolio[order]
     symbols = _exposed_to(rolled)[:, order]
     bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
     for row, session in enumerate(rolled.sessions):
         own = event.run.first_session <= session <= event.run.last_session
         revised = revisions.changed[row] & (revisions.number[row] > 1)
-        held = positions.quantity[row, order] != 0
+        held = rolled.valuation.positions.quantity[row, order] != 0
         exposures = rolled.exposures[row, order] / 100.0
         for column in np.flatnonzero(own | revised).tolist():
             mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]

@@ -13,9 +13,9 @@ from shared.contracts.scheduler import BatchCompleted
 from shared.prices.panel import PricePanel
 
 
-def register(consume: Consume, *, inputs: FanIn, panel: PricePanel) -> None:
+def register(consume: Consume, *, fan_in: FanIn, panel: PricePanel) -> None:
     """Declare the consumers."""
-    consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(PricesUpdated, store_prices, on_failure=fan_in.arrive_failed, fan_in=fan_in)
+    consume(ProfilesUpdated, store_profiles, on_failure=fan_in.arrive_failed, fan_in=fan_in)
     consume(PortfolioDue, value_portfolios, on_failure=report_failed_valuation, panel=panel)
     consume(BatchCompleted, close_calculation)

@@ -1,4 +1,4 @@
-"""From an assessment to the headlines that are announced."""
+"""What is announced of an assessment, and of portfolios that could not be assessed."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,6 @@ from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import Headline, PortfoliosAssessed, RiskDue
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.db.unit_of_work import UnitOfWork
-from shared.unavailable import Quantities, Unavailable
 
 _MARKET = FACTORS.index(MARKET_BETA)
 
@@ -20,20 +19,13 @@ def headlines(assessment: Assessment) -> list[Headline]:
         Headline(
             portfolio_id=portfolio_id,
             as_of=assessment.held.as_of,
-            market_beta=_measure(factors.beta, (index, _MARKET)),
-            market_beta_coverage=_measure(factors.coverage, (index, _MARKET)).value,
-            volatility_63d=_measure(measures["volatility_63d"].values, (index,)),
-            effective_positions=_measure(measures["effective_positions"].values, (index,)),
+            market_beta=Measure.of(factors.beta.at((index, _MARKET))),
+            market_beta_coverage=Measure.of(factors.coverage.at((index, _MARKET))).value,
+            volatility_63d=Measure.of(measures["volatility_63d"].values.at(index)),
+            effective_positions=Measure.of(measures["effective_positions"].values.at(index)),
         )
         for index, portfolio_id in enumerate(assessment.held.portfolio_ids)
     ]
-
-
-def _measure(quantities: Quantities, at: tuple[int, ...]) -> Measure:
-    found = quantities.at(at)
-    if isinstance(found, Unavailable):
-        return Measure(reason=found.reason, detail=found.detail)
-    return Measure(value=found)
 
 
 async def report_failed_books(event: PortfoliosValued, failure: Failure, uow: UnitOfWork) -> None:

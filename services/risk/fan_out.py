@@ -36,11 +36,11 @@ def _touched(corrected: CorrectedBars, *, is_proxy: bool) -> tuple[Symbol | None
     """Return whose books see the bars, None for everybody's, and from which session to which."""
     until = corrected.seen_until(PRICE_SESSIONS)
     if not is_proxy:
-        return corrected.symbol, corrected.first, until
+        return corrected.symbol, corrected.first_session, until
     episodes = (scenario.episode for scenario in SCENARIOS if scenario.episode is not None)
     # Every assessment after a historical episode replays it.
-    replayed = any(first <= corrected.last and corrected.first <= last for first, last in episodes)
-    return None, corrected.first, date.max if replayed else until
+    replayed = any(first <= corrected.last_session and corrected.first_session <= last for first, last in episodes)
+    return None, corrected.first_session, date.max if replayed else until
 
 
 def books_due(run: Run, part: Part, portfolio_ids: Sequence[str], *, failures: tuple[Failure, ...] = ()) -> RiskDue:

@@ -16,10 +16,10 @@ from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 
 
-def register(consume: Consume, *, inputs: FanIn, panel: PricePanel, factor_set: FactorSet) -> None:
+def register(consume: Consume, *, fan_in: FanIn, panel: PricePanel, factor_set: FactorSet) -> None:
     """Declare the consumers."""
-    consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(SymbolsFactored, store_betas, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(PortfoliosValued, store_books, on_failure=report_failed_books, inputs=inputs)
+    consume(PricesUpdated, store_prices, on_failure=fan_in.arrive_failed, fan_in=fan_in)
+    consume(ProfilesUpdated, store_profiles, on_failure=fan_in.arrive_failed, fan_in=fan_in)
+    consume(SymbolsFactored, store_betas, on_failure=fan_in.arrive_failed, fan_in=fan_in)
+    consume(PortfoliosValued, store_books, on_failure=report_failed_books, fan_in=fan_in)
     consume(RiskDue, assess_portfolios, on_failure=report_failed_assessment, panel=panel, factor_set=factor_set)

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import APIRouter
@@ -21,8 +21,9 @@ from services.scheduler.web import routes, schedule
 from services.scheduler.web.problems import PROBLEMS
 from shared.calendar import SETTLE_DELAY
 from shared.clock import Clock, SystemClock
+from shared.db.unit_of_work import one_transaction
 from shared.service import Service, build_service
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, service_database_url
 
 Job = Callable[[], Awaitable[object]]
 
@@ -76,3 +77,13 @@ async def _wake_at_their_times(fires: Sequence[tuple[Trigger, Job]]) -> None:
         await asyncio.Event().wait()
     finally:
         waking.shutdown(wait=False)
+
+
+async def done_runs(common: CommonSettings) -> Sequence[UUID]:
+    """Return the runs whose every event has been consumed everywhere, as the ledger has them.
+
+    Those are the ones that ended with every part in. A run that failed is not among them: a replica may lack its bars,
+    which are not announced again. Nor is one that the ledger does not know yet.
+    """
+    async with one_transaction(service_database_url(common, "scheduler"), service="scheduler") as connection:
+        return await SchedulerRepository(connection).list_done_runs()

@@ -1,25 +1,16 @@
 """What the scheduler listens to: every stage of every run, and every dead letter."""
 
+from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.settings import SchedulerSettings
 from shared.bus.consume import Consume
 from shared.contracts.catalogue import EVENTS, dead_letter_topic
-from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
-from shared.contracts.portfolio import PortfoliosValued, SymbolsOnboarding
-from shared.contracts.risk import PortfoliosAssessed
-from shared.contracts.symbol_analytics import SymbolsFactored, SymbolsMeasured
+from shared.contracts.event import Event
+from shared.contracts.portfolio import SymbolsOnboarding
 
-LEDGER = (
-    SymbolsOnboarding,
-    ProfilesUpdated,
-    PricesUpdated,
-    FundamentalsUpdated,
-    SymbolsFactored,
-    SymbolsMeasured,
-    PortfoliosValued,
-    PortfoliosAssessed,
-)
+# A run that a service begins itself is known from its first event on.
+LEDGER: tuple[type[Event], ...] = (SymbolsOnboarding, *(EVENTS[stage] for stage in STAGES))
 
 
 def register(consume: Consume, settings: SchedulerSettings) -> None:

@@ -61,7 +61,7 @@ async def _load_touched(
     proxies = factor_set.tickers()
     return await SymbolAnalyticsRepository(uow.connection).list_touched(
         [
-            (None if entry.symbol in proxies else entry.symbol, entry.first, entry.seen_until(SESSIONS_NEEDED))
+            (None if entry.symbol in proxies else entry.symbol, entry.first_session, entry.seen_until(SESSIONS_NEEDED))
             for entry in corrections
         ],
         run=run,

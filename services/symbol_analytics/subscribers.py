@@ -13,9 +13,9 @@ from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 
 
-def register(consume: Consume, *, inputs: FanIn, panel: PricePanel, factor_set: FactorSet) -> None:
+def register(consume: Consume, *, fan_in: FanIn, panel: PricePanel, factor_set: FactorSet) -> None:
     """Declare the consumers."""
-    consume(PricesUpdated, store_prices, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(ProfilesUpdated, store_profiles, on_failure=inputs.arrive_failed, inputs=inputs)
-    consume(FundamentalsUpdated, store_fundamentals, on_failure=inputs.arrive_failed, inputs=inputs)
+    consume(PricesUpdated, store_prices, on_failure=fan_in.arrive_failed, fan_in=fan_in)
+    consume(ProfilesUpdated, store_profiles, on_failure=fan_in.arrive_failed, fan_in=fan_in)
+    consume(FundamentalsUpdated, store_fundamentals, on_failure=fan_in.arrive_failed, fan_in=fan_in)
     consume(SymbolAnalyticsDue, analyse_symbols, on_failure=report_failed_analysis, panel=panel, factor_set=factor_set)

@@ -15,6 +15,7 @@ from faststream import AckPolicy, ContextRepo
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.contracts.catalogue import all_topics
+from shared.telemetry import FASTSTREAM_LOGGER
 
 # How long a stopping consumer may go on with the message in hand.
 GRACEFUL_TIMEOUT_S = 20.0
@@ -64,7 +65,7 @@ def build_broker(bootstrap_servers: str, *, service: str) -> KafkaBroker:
         decoder=_leave_encoded,
         apply_types=False,
         context=ContextRepo(),
-        logger=logging.getLogger("faststream.kafka"),
+        logger=logging.getLogger(FASTSTREAM_LOGGER),
         log_level=logging.DEBUG,
         request_timeout_ms=40_000,
     )

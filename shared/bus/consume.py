@@ -19,13 +19,15 @@ from faststream import AckPolicy
 from faststream.exceptions import StopConsume
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import ValidationError
+from structlog.contextvars import bind_contextvars
 
 from shared.bus.broker import Capabilities
-from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, storable
+from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, run_of, storable
 from shared.bus.inbox import first_time_seen
 from shared.contracts.event import Event, Failure
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import InvalidEvent, is_poison, is_transient
+from shared.telemetry import log_context
 
 REPLAY_HEADER = "replay-id"
 
@@ -59,7 +61,7 @@ class RetryPolicy:
 class Consumer:
     """One handler with its own consumer group."""
 
-    name: str
+    service: str
     event_types: dict[str, type[Event]]
     handler: Handler
     resources: dict[str, Any]
@@ -68,18 +70,25 @@ class Consumer:
     policy: RetryPolicy
     dead_letters_in_a_row: int = field(default=0)
 
+    @property
+    def name(self) -> str:
+        """The consumer group."""
+        return _group(self.service, self.handler)
+
     async def deliver(self, message: KafkaMessage) -> None:
         """Process one message to its end: committed, set aside, or raised so that it is delivered again."""
         letter = _letter(message)
-        try:
-            await self._settle(letter)
-        except StopConsume:
-            raise
-        except Exception as error:
-            # The broker delivers it again at once: without a pause, hundreds of times a second.
-            log.warning("left for redelivery", consumer=self.name, topic=letter.topic, error=repr(error))
-            await asyncio.sleep(self.policy.longest_pause_s)
-            raise
+        # The run is what the headers claim, until the event has been read.
+        with log_context(service=self.service, consumer=self.name, topic=letter.topic, run=run_of(letter)):
+            try:
+                await self._settle(letter)
+            except StopConsume:
+                raise
+            except Exception as error:
+                # The broker delivers it again at once: without a pause, hundreds of times a second.
+                log.warning("left for redelivery", offset=letter.offset, error=repr(error))
+                await asyncio.sleep(self.policy.longest_pause_s)
+                raise
 
     async def _settle(self, letter: Letter) -> None:
         started = time.perf_counter()
@@ -88,16 +97,9 @@ class Consumer:
         except InvalidEvent as error:
             await self._set_aside(letter, None, error, attempts=1)
             return
+        bind_contextvars(run=str(event.run.run_id), part=f"{event.part.index + 1}/{event.part.total}")
         outcome = await self._retrying(letter, event)
-        log.info(
-            "event consumed",
-            consumer=self.name,
-            topic=letter.topic,
-            run=str(event.run.run_id),
-            part=f"{event.part.index + 1}/{event.part.total}",
-            outcome=outcome,
-            seconds=round(time.perf_counter() - started, 4),
-        )
+        log.debug("event consumed", outcome=outcome, seconds=round(time.perf_counter() - started, 4))
 
     async def _retrying(self, letter: Letter, event: Event) -> str:
         for attempt in range(1, self.policy.attempts + 1):
@@ -108,7 +110,7 @@ class Consumer:
                     return await self._set_aside(letter, event, error, attempts=attempt)
                 if attempt == self.policy.attempts:
                     return await self._give_up(letter, event, error)
-                log.warning("attempt failed", consumer=self.name, attempt=attempt, error=repr(error))
+                log.warning("attempt failed", attempt=attempt, error=repr(error))
                 await asyncio.sleep(self.policy.pause_s(attempt))
             else:
                 self.dead_letters_in_a_row = 0
@@ -125,12 +127,12 @@ class Consumer:
     async def _give_up(self, letter: Letter, event: Event, error: Exception) -> str:
         if is_transient(error):
             raise error
-        log.error("handler failed", consumer=self.name, topic=letter.topic, exc_info=error)
+        log.error("handler failed", exc_info=error)
         return await self._set_aside(letter, event, error, attempts=self.policy.attempts)
 
     async def _set_aside(self, letter: Letter, event: Event | None, error: Exception, *, attempts: int) -> str:
         if self.dead_letters_in_a_row >= self.policy.dead_letter_limit:
-            log.critical("dead-letter limit reached, consumer stopped", consumer=self.name, topic=letter.topic)
+            log.critical("dead-letter limit reached, consumer stopped", offset=letter.offset)
             raise StopConsume
         row = dead_letter(letter, consumer=self.name, error=error, attempts=attempts)
         replay_id = letter.headers.get(REPLAY_HEADER, "")
@@ -143,12 +145,12 @@ class Consumer:
             if event is None or is_transient(trouble):
                 raise
             # The run then closes by its deadline; the partition must not wait for that.
-            log.exception("failure report failed", consumer=self.name, topic=letter.topic)
+            log.exception("failure report failed")
             async with self.unit_of_work() as uow:
                 await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id)
                 uow.post(row)
         self.dead_letters_in_a_row += 1
-        log.error("set aside", consumer=self.name, topic=letter.topic, offset=letter.offset, error=repr(error))
+        log.error("set aside", offset=letter.offset, attempts=attempts, error=repr(error))
         return "dead letter"
 
     async def _report(self, event: Event, error: Exception, replay_id: str, uow: UnitOfWork) -> None:
@@ -202,7 +204,7 @@ class Consume:
         """
         types = event_types if isinstance(event_types, tuple) else (event_types,)
         consumer = Consumer(
-            name=f"{self._service}.{handler.__name__}",
+            service=self._service,
             event_types={event_type.topic: event_type for event_type in types},
             handler=handler,
             resources=resources,
@@ -215,18 +217,21 @@ class Consume:
 
     def letters(self, topics: tuple[str, ...], handler: Handler, **resources: Any) -> None:
         """Bind a handler to raw messages, which need not be events, such as dead letters."""
-        group = f"{self._service}.{handler.__name__}"
+        group = _group(self._service, handler)
 
         async def deliver(message: KafkaMessage) -> None:
-            try:
-                async with self._unit_of_work() as uow:
-                    await handler(_letter(message), uow, **resources)
-            except Exception as error:
-                if is_transient(error):
-                    await asyncio.sleep(self._policy.longest_pause_s)
-                    raise
-                # The message stays on its topic: there are no dead letters of dead letters.
-                log.exception("letter handler failed", consumer=group)
+            letter = _letter(message)
+            with log_context(service=self._service, consumer=group, topic=letter.topic, run=run_of(letter)):
+                try:
+                    async with self._unit_of_work() as uow:
+                        await handler(letter, uow, **resources)
+                except Exception as error:
+                    if is_transient(error):
+                        log.warning("left for redelivery", offset=letter.offset, error=repr(error))
+                        await asyncio.sleep(self._policy.longest_pause_s)
+                        raise
+                    # The message stays on its topic: there are no dead letters of dead letters.
+                    log.exception("letter handler failed", offset=letter.offset)
 
         self._subscribe(topics, group, deliver, payload=bytes)
 
@@ -244,6 +249,10 @@ class Consume:
             fetch_max_wait_ms=self._capabilities.fetch_max_wait_ms,
             title=group,
         )(on_message)
+
+
+def _group(service: str, handler: Handler) -> str:
+    return f"{service}.{handler.__name__}"
 
 
 def decode(letter: Letter, event_types: dict[str, type[Event]]) -> Event:

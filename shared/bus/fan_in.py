@@ -22,7 +22,7 @@ from shared.db.unit_of_work import UnitOfWork
 _BUMP = sa.text(
     """
     INSERT INTO fan_in AS f (stage, run_id, run, arrived, totals, deadline_at)
-    VALUES (:stage, :run_id, CAST(:run AS jsonb), :counted, CAST(:totals AS jsonb),
+    VALUES (:name, :run_id, CAST(:run AS jsonb), :counted, CAST(:totals AS jsonb),
             clock_timestamp() + make_interval(secs => :deadline_s))
     ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = f.totals || excluded.totals,
         run = excluded.run, deadline_at = least(f.deadline_at, excluded.deadline_at)
@@ -32,15 +32,15 @@ _BUMP = sa.text(
 _INSERT_PART = sa.text(
     """
     INSERT INTO fan_in_part (stage, run_id, stream, part_index, part_total, subjects, failures)
-    VALUES (:stage, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb), CAST(:failures AS jsonb))
+    VALUES (:name, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb), CAST(:failures AS jsonb))
     ON CONFLICT DO NOTHING RETURNING part_index
     """
 )
-_FIRE = sa.text("UPDATE fan_in SET fired_at = clock_timestamp() WHERE stage = :stage AND run_id = :run_id")
+_FIRE = sa.text("UPDATE fan_in SET fired_at = clock_timestamp() WHERE stage = :name AND run_id = :run_id")
 _PARTS = sa.text(
     """
     SELECT stream, part_index, part_total, subjects, failures FROM fan_in_part
-    WHERE stage = :stage AND run_id = :run_id ORDER BY stream, part_index
+    WHERE stage = :name AND run_id = :run_id ORDER BY stream, part_index
     """
 ).columns(
     sa.column("failures", JSONB),
@@ -53,13 +53,13 @@ _EXTEND = sa.text(
     """
     UPDATE fan_in SET deadline_at = greatest(deadline_at, clock_timestamp() + make_interval(secs => :deadline_s))
     WHERE (stage, run_id) IN (
-        SELECT stage, run_id FROM fan_in WHERE stage = :stage AND fired_at IS NULL FOR UPDATE SKIP LOCKED)
+        SELECT stage, run_id FROM fan_in WHERE stage = :name AND fired_at IS NULL FOR UPDATE SKIP LOCKED)
     """
 )
 _OVERDUE = sa.text(
     """
     SELECT run_id, run FROM fan_in
-    WHERE stage = :stage AND fired_at IS NULL AND deadline_at < clock_timestamp()
+    WHERE stage = :name AND fired_at IS NULL AND deadline_at < clock_timestamp()
     ORDER BY run_id FOR UPDATE SKIP LOCKED
     """
 ).columns(sa.column("run_id"), sa.column("run", JSONB))
@@ -86,12 +86,12 @@ def failures_of(parts: Sequence[ArrivedPart]) -> tuple[Failure, ...]:
 
 @dataclass(frozen=True, slots=True)
 class FanIn:
-    """The barrier in front of one stage of a service.
+    """The barrier in front of the work of a service.
 
     Parameters
     ----------
-    stage : str
-        Name of the barrier, unique in the service.
+    name : str
+        Unique in the service; the column `stage` of both tables.
     streams : tuple of str
         Topics whose every part must be in; each part says how many there are.
     fan_out : coroutine function
@@ -100,7 +100,7 @@ class FanIn:
         Seconds after the first arrival when the barrier closes without the missing parts.
     """
 
-    stage: str
+    name: str
     streams: tuple[str, ...]
     fan_out: FanOut
     deadline_s: float = 900.0
@@ -132,7 +132,7 @@ class FanIn:
 
     async def close_overdue(self, uow: UnitOfWork) -> tuple[Run, ...]:
         """Fire the barriers whose deadline has passed with what has arrived; return their runs."""
-        overdue = (await uow.connection.execute(_OVERDUE, {"stage": self.stage})).all()
+        overdue = (await uow.connection.execute(_OVERDUE, {"name": self.name})).all()
         runs = tuple(Run.model_validate(row.run) for row in overdue)
         for run in runs:
             await self._fire(run, uow, unmet=await self._unmet(run, uow))
@@ -141,13 +141,13 @@ class FanIn:
 
     async def extend_deadlines(self, uow: UnitOfWork) -> None:
         """Give open barriers their whole time again: nothing could arrive while the service was down."""
-        await uow.connection.execute(_EXTEND, {"stage": self.stage, "deadline_s": self.deadline_s})
+        await uow.connection.execute(_EXTEND, {"name": self.name, "deadline_s": self.deadline_s})
 
     async def _record(
         self, event: Event, subjects: Sequence[str], connection: AsyncConnection, failures: Sequence[Failure]
     ) -> bool:
         parameters = {
-            "stage": self.stage,
+            "name": self.name,
             "run_id": event.run.run_id,
             "stream": event.topic,
             "index": event.part.index,
@@ -161,7 +161,7 @@ class FanIn:
         self, event: Event, connection: AsyncConnection, *, counted: int
     ) -> tuple[int, dict[str, int], bool]:
         parameters: dict[str, Any] = {
-            "stage": self.stage,
+            "name": self.name,
             "run_id": event.run.run_id,
             "run": event.run.model_dump_json(),
             "counted": counted,
@@ -173,28 +173,28 @@ class FanIn:
 
     async def _fire_or_wait(self, run: Run, uow: UnitOfWork) -> None:
         if run.after is not None:
-            await lock_forerunner(uow.connection, self.stage, run.after)
+            await lock_forerunner(uow.connection, self.name, run.after)
             if await self._unmet(run, uow):
-                await wait_for_forerunner(uow.connection, self.stage, run, run.after)
+                await wait_for_forerunner(uow.connection, self.name, run, run.after)
                 return
         await self._fire(run, uow)
 
     async def _fire_waiting(self, run: Run, uow: UnitOfWork) -> None:
-        for waiting in await lock_waiting(uow.connection, self.stage, run):
+        for waiting in await lock_waiting(uow.connection, self.name, run):
             if not await self._unmet(waiting, uow):
                 await self._fire(waiting, uow)
                 await self._fire_waiting(waiting, uow)
 
     async def _unmet(self, run: Run, uow: UnitOfWork) -> tuple[ArrivedPart, ...]:
         """Return what the run goes on from and is not in, as a part that never came."""
-        if run.after is None or await may_go_on(uow.connection, self.stage, self.streams, run.after):
+        if run.after is None or await may_go_on(uow.connection, self.name, self.streams, run.after):
             return ()
-        detail = f"did not reach {self.stage} in time"
+        detail = f"did not reach {self.name} in time"
         failure = Failure(subject=f"run {run.after.run_id}", reason="DEADLINE", detail=detail)
         return (ArrivedPart(BatchTriggered.topic, 0, 1, (), (failure,)),)
 
     async def _fire(self, run: Run, uow: UnitOfWork, *, unmet: Sequence[ArrivedPart] = ()) -> None:
-        parameters = {"stage": self.stage, "run_id": run.run_id}
+        parameters = {"name": self.name, "run_id": run.run_id}
         await uow.connection.execute(_FIRE, parameters)
         rows = (await uow.connection.execute(_PARTS, parameters)).all()
         parts = [_arrived(row) for row in rows]
@@ -206,7 +206,7 @@ class FanIn:
             total = max(arrived.values(), default=0)
             for index in set(range(max(total, 1))) - set(arrived):
                 subject = f"{stream} part {index}" if total else stream
-                failure = Failure(subject=subject, reason="DEADLINE", detail=f"did not reach {self.stage} in time")
+                failure = Failure(subject=subject, reason="DEADLINE", detail=f"did not reach {self.name} in time")
                 yield ArrivedPart(stream, index, total, (), (failure,))
 
 

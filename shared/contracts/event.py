@@ -1,12 +1,12 @@
 """The base of every event: a frozen fact whose topic lives on its class and whose id is a pure function."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import Field
 
 from shared.contracts.run import Contract, Part, Run
-from shared.unavailable import Reason
+from shared.unavailable import Reason, Unavailable
 
 EVENT_NAMESPACE = uuid5(NAMESPACE_URL, "urn:sigmasight:event")
 
@@ -25,6 +25,13 @@ class Measure(Contract):
     value: float | None = None
     reason: Reason | None = None
     detail: str | None = None
+
+    @classmethod
+    def of(cls, found: float | Unavailable) -> Self:
+        """Return what was found as it is announced and shown."""
+        if isinstance(found, Unavailable):
+            return cls(reason=found.reason, detail=found.detail)
+        return cls(value=found)
 
 
 class Event(Contract):

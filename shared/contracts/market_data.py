@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from shared.contracts.event import Event
 from shared.contracts.run import Contract, Symbol
@@ -33,14 +33,12 @@ class CorporateAction(Contract):
 class Correction(Contract):
     """Bars that had been announced before are others now: the first and the last session so of the symbol."""
 
-    symbol: Symbol
-    session: date
-    last_session: date | None = Field(default=None, description="null: only that one")
+    # Over the wire the first one is `session`, as the readers of this version know it.
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
-    @property
-    def last(self) -> date:
-        """The last corrected session."""
-        return self.last_session or self.session
+    symbol: Symbol
+    first_session: date = Field(alias="session")
+    last_session: date | None = Field(default=None, description="null: only that one")
 
 
 class PriceBlock(Contract):

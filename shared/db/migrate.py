@@ -1,4 +1,7 @@
-"""Schemas, roles and migrations: one schema, one login role and one Alembic history per service."""
+"""Schemas, roles and migrations: one schema, one login role and one Alembic history per service.
+
+Migrations have no way back: facts are not dropped by one.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +13,8 @@ from alembic.config import Config
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
-from shared.db.engine import build_engine, plain_url
+from shared.db.engine import plain_url
+from shared.db.unit_of_work import one_transaction
 
 # Alembic keeps its context in module globals.
 _ONE_AT_A_TIME = asyncio.Lock()
@@ -69,14 +73,10 @@ async def _make_role(connection: asyncpg.Connection, service: str, secret: str) 
 
 async def migrate(service: str, url: SecretStr) -> None:
     """Bring the service's schema to the newest version, as the service's own role."""
-    engine = build_engine(url, service=service, pool_size=1)
-    try:
-        async with _ONE_AT_A_TIME, engine.begin() as connection:
-            # Replicas of a service that start together migrate one after the other.
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
-            await connection.run_sync(_upgrade, service)
-    finally:
-        await engine.dispose()
+    async with _ONE_AT_A_TIME, one_transaction(url, service=service) as connection:
+        # Replicas of a service that start together migrate one after the other.
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
+        await connection.run_sync(_upgrade, service)
 
 
 def _upgrade(connection: Connection, service: str) -> None:

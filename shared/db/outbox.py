@@ -58,6 +58,19 @@ _APPEND = sa.text(
     sa.bindparam("headers", type_=sa.ARRAY(sa.Text)),
 )
 
+# Listeners of ended runs may not have heard of the last ones; the day is that of the outbox, since the broker may have
+# been away for longer. Dead letters without a run are those of messages that could not be read at all.
+_REQUEUE = sa.text(
+    """
+    UPDATE outbox SET published_at = NULL
+    WHERE published_at IS NOT NULL AND (
+        run_id <> ALL (:done)
+        OR (topic = 'batch.completed' OR run_id IS NULL)
+            AND created_at > (SELECT max(created_at) FROM outbox) - interval '1 day'
+    )
+    """
+).bindparams(sa.bindparam("done", type_=sa.ARRAY(PG_UUID())))
+
 
 async def append_to_outbox(connection: AsyncConnection, rows: Sequence[OutboxRow]) -> None:
     """Write messages in the caller's transaction, in one statement, in the given order."""
@@ -73,3 +86,14 @@ async def append_to_outbox(connection: AsyncConnection, rows: Sequence[OutboxRow
             "headers": [json.dumps(row.headers) for row in rows],
         },
     )
+
+
+async def requeue(connection: AsyncConnection, done: Sequence[UUID]) -> int:
+    """Let the relay publish again what was published of other runs than these, and the last day's announcements.
+
+    Returns
+    -------
+    int
+        How many messages wait again.
+    """
+    return (await connection.execute(_REQUEUE, {"done": list(done)})).rowcount

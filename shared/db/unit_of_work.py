@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.event import Event
+from shared.db.engine import build_engine
 from shared.db.outbox import OutboxRow, append_to_outbox, outbox_row
 
 
@@ -52,3 +54,14 @@ class UnitOfWorkFactory:
         """Open a connection that will not write; what it does is rolled back."""
         async with self._engine.connect() as connection:
             yield connection
+
+
+@asynccontextmanager
+async def one_transaction(url: SecretStr, *, service: str) -> AsyncIterator[AsyncConnection]:
+    """Open the one transaction of work that is done beside the running service, in its schema."""
+    engine = build_engine(url, service=service, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    finally:
+        await engine.dispose()

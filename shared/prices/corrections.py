@@ -20,13 +20,13 @@ class CorrectedBars:
     """The first and the last session on which the bars of a symbol are others now."""
 
     symbol: str
-    first: date
-    last: date
+    first_session: date
+    last_session: date
 
     def seen_until(self, sessions: int) -> date:
         """Return the last known session whose window of so many sessions, itself among them, holds any of the bars."""
         known = all_sessions()
-        last = int(np.searchsorted(known, np.datetime64(self.last, "D")))
+        last = int(np.searchsorted(known, np.datetime64(self.last_session, "D")))
         until: date = known[min(last + sessions - 1, len(known) - 1)].item()
         return until
 
@@ -36,8 +36,8 @@ async def store_corrections(connection: AsyncConnection, event: PricesUpdated) -
     columns: Columns = {
         "run_id": [event.run.run_id] * len(event.corrections),
         "symbol": [entry.symbol for entry in event.corrections],
-        "first_session": [entry.session for entry in event.corrections],
-        "last_session": [entry.last for entry in event.corrections],
+        "first_session": [entry.first_session for entry in event.corrections],
+        "last_session": [entry.last_session or entry.first_session for entry in event.corrections],
     }
     await upsert(connection, "corrections", columns, key=("run_id", "symbol"))
 

@@ -120,8 +120,3 @@ class PricePanel:
             out[:, known, low - start : high - start] = block[:, rows[known]]
         close, adjusted, split, dividend = (np.ascontiguousarray(layer.T) for layer in out)
         return PriceWindow(all_sessions()[start : end + 1], tuple(symbols), close, adjusted, split, dividend)
-
-    def knows(self, symbol: str) -> bool:
-        """Tell whether the panel has any bar of the symbol."""
-        row = self._row.get(symbol)
-        return row is not None and bool(np.isfinite(self._data[0, row]).any())

@@ -7,9 +7,9 @@ from shared.prices.corrections import store_corrections
 from shared.prices.store import store_bars
 
 
-async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the bars and what is corrected; the last part of the run starts the service's work."""
     await store_bars(uow.connection, event)
     await store_corrections(uow.connection, event)
 
-    await inputs.arrive(event, event.symbols, uow)
+    await fan_in.arrive(event, event.symbols, uow)

@@ -1,6 +1,7 @@
 """Rules that no linter knows; each says which failure it prevents."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,8 @@ SOURCE = modules("services", "shared")
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "service", "manager", "orchestrator", "misc", "base"}
 ARRAYS = ("NDArray", "FloatArray", "IntArray", "BoolArray", "Quantities")
 ESTIMATOR_LINES = 12
+KERNEL = {("shared", "bus"), ("shared", "db")}
+FOREIGN_TABLE = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(SERVICES)})\.\w+", re.IGNORECASE)
 
 Rule = Callable[[Module], Iterator[str]]
 
@@ -19,7 +22,7 @@ Rule = Callable[[Module], Iterator[str]]
 def commits_elsewhere(module: Module) -> Iterator[str]:
     """Prevents half of a message's work from being kept: one message is one transaction."""
     if module.path != "shared/db/unit_of_work.py":
-        yield from _calls(module, {"commit"})
+        yield from _calls(module, {"commit", "begin"})
 
 
 def prints(module: Module) -> Iterator[str]:
@@ -70,7 +73,7 @@ def filled_package(module: Module) -> Iterator[str]:
 
 
 def sql_elsewhere(module: Module) -> Iterator[str]:
-    """Prevents queries that nobody finds when a table changes, above all in another service's schema."""
+    """Prevents queries that nobody finds when a table changes."""
     if module.parts[0] != "services" or "migrations" in module.parts or "storage" in module.parts:
         return
     for node in ast.walk(module.tree):
@@ -78,9 +81,25 @@ def sql_elsewhere(module: Module) -> Iterator[str]:
             continue
         names = [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
-            # The types of engines and connections may travel.
-            names = [] if node.module == "sqlalchemy.ext.asyncio" else [node.module or ""]
+            # The types of engines, connections and errors may travel.
+            names = [] if node.module in {"sqlalchemy.ext.asyncio", "sqlalchemy.exc"} else [node.module or ""]
         yield from (f"{module.path}:{node.lineno} {name}" for name in names if name.partition(".")[0] == "sqlalchemy")
+
+
+def connects_elsewhere(module: Module) -> Iterator[str]:
+    """Prevents queries past the repositories: `up` alone asks a server whether it is there."""
+    if module.parts[:4] == ("services", "ops", "hosting", "embedded") or module.parts[:2] in KERNEL:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"asyncpg.connect", "asyncpg.create_pool"}:
+            yield f"{module.path}:{node.lineno} {ast.unparse(node)}"
+
+
+def sql_with_a_schema(module: Module) -> Iterator[str]:
+    """Prevents queries on the tables of another service: its own schema is on the search path and never named."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (f"{module.path}:{node.lineno} {found[0]}" for found in FOREIGN_TABLE.finditer(node.value))
 
 
 def swallows(module: Module) -> Iterator[str]:
@@ -129,6 +148,8 @@ RULES: dict[Rule, tuple[str, str]] = {
     vaguely_named: ("services/risk/utils.py", ""),
     filled_package: ("services/risk/__init__.py", "from services.risk.main import build\n"),
     sql_elsewhere: ("services/risk/handlers/store_books.py", "import sqlalchemy as sa\n"),
+    connects_elsewhere: ("services/ops/hosting/rebuild.py", "import asyncpg\nx = asyncpg.connect('url')\n"),
+    sql_with_a_schema: ("services/risk/storage/repository.py", 'x = """\n  SELECT run_id FROM scheduler.runs"""\n'),
     swallows: ("services/risk/web/routes.py", "try:\n    x\nexcept Exception:\n    pass\n"),
     estimator_undocumented: (
         "services/risk/core/measure.py",

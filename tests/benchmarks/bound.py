@@ -63,7 +63,7 @@ def _tables(universe: Universe, night: Night) -> dict[str, list[Any]]:
         "bound_values": [
             valued.positions.quantity[0],
             valued.positions.mark[0],
-            valued.positions.value[0].astype(float),
+            valued.positions.market_value[0].astype(float),
             valued.positions.pnl[0].astype(float),
         ],
         "bound_snapshots": [valued.portfolios.equity[0].astype(float), valued.portfolios.pnl[0].astype(float)],

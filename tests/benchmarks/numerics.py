@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.portfolio.core.marking import Holdings
-from services.portfolio.core.trades import Exits, Lots, Market
+from services.portfolio.core.trades import Exits, Market, PositionArrays
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from services.risk.core.books import Books
 from services.risk.core.factor_moves import factor_moves
@@ -69,16 +69,16 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
     factor_set = FactorSet()
     column = {symbol: index for index, symbol in enumerate(universe.symbols)}
     proxies = {ticker: closes[:, column[ticker]] for ticker in factor_set.tickers()}
-    provider = Quantities.available(np.ones(closes.shape[1]))
+    provider = Quantities.of(np.ones(closes.shape[1]))
     with watch.on("13 factors"):
         estimates = estimate_factors(closes, proxies, factor_set=factor_set, provider_betas=provider)
     with watch.on("returns and volatilities"):
         sessions = np.array(universe.sessions[-_SESSIONS:], dtype="datetime64[D]")
         metrics = (*(horizon_returns(closes, sessions) for _ in range(2)), realised_volatilities(closes))
 
-    lots, books = _books(universe, portfolios, size)
+    positions, books = _books(universe, portfolios, size)
     with watch.on("valuation"):
-        valuation = _valued(lots, closes[-1:], portfolios)
+        valuation = _valued(positions, closes[-1:], portfolios)
     returns = np.ascontiguousarray(simple_returns(universe.close[-RETURN_SESSIONS - 1 :]).T)
     tickers = tuple(factor_set.proxy(factor) for factor in RISK_FACTORS)
     factor_returns = returns[[column[ticker or ""] for ticker in tickers]]
@@ -95,12 +95,12 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
     return Night(estimates, metrics, valuation, risk, measures)
 
 
-def _valued(lots: Lots, closes: FloatArray, portfolios: int) -> Valuation:
-    opening = Opening(np.full(portfolios, 10**8), np.ones(portfolios), Holdings.none(len(lots.portfolio)))
+def _valued(positions: PositionArrays, closes: FloatArray, portfolios: int) -> Valuation:
+    opening = Opening(np.full(portfolios, 10**8), np.ones(portfolios), Holdings.none(len(positions.portfolio)))
     blank = np.ones((1, closes.shape[1]))
     none = np.zeros(0, dtype=np.int64)
     return roll_forward(
-        lots,
+        positions,
         Market(closes, blank, blank - 1.0),
         exits=Exits(none, none, none.astype(float), none.astype(float)),
         flows=np.zeros((1, portfolios), dtype=np.int64),
@@ -108,21 +108,21 @@ def _valued(lots: Lots, closes: FloatArray, portfolios: int) -> Valuation:
     )
 
 
-def _books(universe: Universe, portfolios: int, size: int) -> tuple[Lots, Books]:
+def _books(universe: Universe, portfolios: int, size: int) -> tuple[PositionArrays, Books]:
     generator = np.random.default_rng(11)
-    positions = portfolios * size
-    symbol = generator.integers(len(FactorSet().tickers()), len(universe.symbols), positions)
+    n_positions = portfolios * size
+    symbol = generator.integers(len(FactorSet().tickers()), len(universe.symbols), n_positions)
     owner = np.repeat(np.arange(portfolios), size)
-    ones = np.ones(positions)
-    lots = Lots(
+    ones = np.ones(n_positions)
+    positions = PositionArrays(
         portfolio=owner,
         column=symbol,
         split_column=symbol,
         multiplier=ones.astype(np.int64),
-        entry_session=np.zeros(positions, dtype=np.int64),
+        entry_session=np.zeros(n_positions, dtype=np.int64),
         entry_quantity=ones * 100.0,
         entry_price=ones * 100.0,
     )
     exposure = np.round(universe.close[-1, symbol] * 10_000).astype(np.int64)
     books = Books.of(owner, symbol, exposure=exposure, equity=np.full(portfolios, 10**8), names=universe.symbols)
-    return lots, books
+    return positions, books

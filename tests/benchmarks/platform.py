@@ -1,7 +1,6 @@
 """The platform in this process, as `sigmasight up` runs it, with its statements and its memory counted."""
 
 import asyncio
-import os
 import resource
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +17,7 @@ import httpx
 import numpy as np
 from pydantic import SecretStr
 
+from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
 from services.ops.hosting.embedded.stack import EmbeddedStack
 from services.ops.hosting.preparation import prepare
@@ -86,11 +86,6 @@ class Platform:
 @asynccontextmanager
 async def platform(data_dir: Path, files_dir: Path) -> AsyncIterator[Platform]:
     """Run everything over a directory of files until the block ends."""
-    os.environ |= {
-        "MARKET_DATA_PROVIDERS": "files",
-        "MARKET_DATA_FILES_DIR": str(files_dir),
-        "FACTOR_SET": FactorSet().model_dump_json(),
-    }
     async with EmbeddedStack(data_dir) as stack:
         common = CommonSettings(
             database_url=SecretStr(stack.database_url),
@@ -99,9 +94,11 @@ async def platform(data_dir: Path, files_dir: Path) -> AsyncIterator[Platform]:
             broker=BrokerKind(stack.broker_kind),
             viewer_token=SecretStr("bench-viewer"),
             operator_token=OPERATOR,
+            factor_set=FactorSet(),
         )
         await prepare(common)
-        services = build_services(SERVICES, common)
+        sources = MarketDataSettings(providers=("files",), files_dir=files_dir)
+        services = build_services(SERVICES, common, market_data=sources)
         app = build_app(services, common, title="bench")
         admin = await asyncpg.connect(stack.database_url)
         client = httpx.AsyncClient(

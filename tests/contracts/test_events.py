@@ -14,7 +14,7 @@ from shared.bus.consume import decode
 from shared.bus.dead_letters import Letter
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Event, Measure
-from shared.contracts.market_data import PriceBlock, PricesUpdated
+from shared.contracts.market_data import Correction, PriceBlock, PricesUpdated
 from shared.contracts.portfolio import Book, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part
 from shared.contracts.scheduler import BatchTriggered
@@ -86,6 +86,15 @@ def test_event_with_fields_of_a_later_version_is_read(event_type: type[Event], d
     body["run"]["added_later"] = 1
 
     assert event_type.model_validate_json(json.dumps(body)) == event
+
+
+def test_correction_that_names_its_only_session_is_read_and_written_as_ever() -> None:
+    event = PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="A", first_session=SESSION),))
+    body = json.loads(event.model_dump_json())
+
+    assert body["corrections"] == [{"symbol": "A", "session": SESSION.isoformat(), "last_session": None}]
+    del body["corrections"][0]["last_session"]
+    assert PricesUpdated.model_validate_json(json.dumps(body)) == event
 
 
 @NOT_NUMBERS

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from shared.contracts.run import Run
+
 # A bug, as opposed to a message that is wrong or a world that fails.
 UNEXPECTED = frozenset({"handler failed", "background job failed", "failure report failed", "letter handler failed"})
 
@@ -25,6 +27,11 @@ class BusLog:
         """Count the lines with this message and these fields."""
         wanted = {"event": message, **fields}
         return sum(all(line.get(name) == value for name, value in wanted.items()) for line in self.lines)
+
+    def of(self, message: str, run: Run | None = None) -> list[MutableMapping[str, Any]]:
+        """Return the lines with this message, of one run or of all."""
+        lines = [line for line in self.lines if line["event"] == message]
+        return lines if run is None else [line for line in lines if line.get("run") == str(run.run_id)]
 
     def unexpected(self) -> list[MutableMapping[str, Any]]:
         """Return the lines that no test should provoke without saying so."""

@@ -9,20 +9,16 @@ from typing import Any
 import asyncpg
 import httpx
 
-from services.market_data import main as market_data
 from services.market_data.settings import MarketDataSettings
+from services.ops.composition import build_services
 from services.ops.hosting.embedded.stack import RunningStack
 from services.ops.hosting.server import listen, serve, url_of
-from services.portfolio import main as portfolio
-from services.risk import main as risk
-from services.scheduler import main as scheduler
 from services.scheduler.settings import SchedulerSettings
-from services.symbol_analytics import main as symbol_analytics
 from shared.bus.broker import create_topics
 from shared.contracts.catalogue import SERVICES
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 from shared.service import Service, build_app
-from shared.settings import CommonSettings, FactorSettings
+from shared.settings import CommonSettings
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
 from tests.support.eventually import eventually
 
@@ -102,23 +98,12 @@ async def running_platform(
     async with AsyncExitStack() as held:
         database = await held.enter_async_context(migrated_database(stack, SERVICES))
         await create_topics(stack.bootstrap_servers, partitions=4)
-        services = build_platform(database.common, sources, factor_set)
-        url = await held.enter_async_context(_serving(services, database.common))
+        common = database.common.model_copy(update={"factor_set": factor_set})
+        services = build_services(SERVICES, common, market_data=sources, scheduler=NO_SCHEDULE)
+        url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
         client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0))
         yield Platform(Api(client), database, stack)
-
-
-def build_platform(common: CommonSettings, sources: MarketDataSettings, factor_set: FactorSet) -> list[Service]:
-    """Return the five services; what `up` puts into the environment is given to them here."""
-    factors = FactorSettings(factor_set=factor_set)
-    return [
-        scheduler.build(common, NO_SCHEDULE),
-        market_data.build(common, sources, factors=factors),
-        symbol_analytics.build(common, factors),
-        portfolio.build(common),
-        risk.build(common, factors),
-    ]
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ class CorrectedSpan:
     """The first and the last session of a symbol that is another one now."""
 
     symbol: str
-    first: date
-    last: date
+    first_session: date
+    last_session: date
 
 
 def corrected_spans(stored: Bars, fetched: Bars, *, before: date) -> tuple[CorrectedSpan, ...]:

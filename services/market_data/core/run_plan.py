@@ -30,7 +30,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checked:
+class SettledSessions:
     """Per symbol the interval of sessions that are settled: each is stored, or the providers did not have it.
 
     Parameters
@@ -43,12 +43,16 @@ class Checked:
     through: DateArray
 
     @classmethod
-    def never(cls, count: int) -> "Checked":
+    def never(cls, count: int) -> "SettledSessions":
         """Return the knowledge about symbols that no provider was asked for."""
         nowhere = np.full(count, "NaT", dtype="datetime64[D]")
         return cls(nowhere, nowhere.copy())
 
-    def after(self, sessions: DateArray, answered: BoolArray) -> "Checked":
+    def among(self, sessions: DateArray) -> BoolArray:
+        """Tell which of these sessions are settled, shape (n_symbols, n_sessions)."""
+        return (sessions >= self.first[:, None]) & (sessions <= self.through[:, None])  # NaT compares false
+
+    def after(self, sessions: DateArray, answered: BoolArray) -> "SettledSessions":
         """Return what is known once the window was fetched for the symbols that are `answered`.
 
         Parameters
@@ -63,7 +67,7 @@ class Checked:
         touching = (self.first <= last) & (self.through >= first)
         joined_first = np.where(touching, np.minimum(self.first, first), first)
         joined_through = np.where(touching, np.maximum(self.through, last), last)
-        return Checked(
+        return SettledSessions(
             np.where(answered, joined_first, self.first),
             np.where(answered, joined_through, self.through),
         )
@@ -110,7 +114,7 @@ class Shard:
     cells: int
 
 
-def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray, checked: Checked) -> RunPlan:
+def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray, known: SettledSessions) -> RunPlan:
     """Return per symbol the missing sessions of the window.
 
     A session is missing if it is not stored and not settled. Settled sessions among the last `RECENT_SESSIONS` are
@@ -125,7 +129,7 @@ def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray,
         Every session of [first_session - HISTORY_DAYS, last_session], ascending.
     stored : ndarray of bool, shape (n_symbols, n_sessions)
         In the order of `symbols` and `sessions`.
-    checked : Checked
+    known : SettledSessions
         In the order of `symbols`.
 
     Returns
@@ -138,12 +142,11 @@ def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray,
     ValueError
         If the window is empty, a symbol occurs twice, or the shapes do not agree.
     """
-    _check_shapes(symbols, sessions, stored, checked)
+    _check_shapes(symbols, sessions, stored, known)
     order = np.array(sorted(range(len(symbols)), key=symbols.__getitem__), dtype=np.int64)
     stored = stored[order]
-    first, through = checked.first[order, None], checked.through[order, None]
 
-    settled = (sessions >= first) & (sessions <= through)  # NaT compares false
+    settled = known.among(sessions)[order]
     unsettled = np.sum(~settled & ~stored, axis=1)
     silent = ~stored[:, -SILENT_SESSIONS:].any(axis=1) & settled.any(axis=1) & (unsettled < SILENT_RETRY_SESSIONS)
     settled[:, -RECENT_SESSIONS:] = False
@@ -223,12 +226,12 @@ def _mode(missing: int) -> Mode:
     return Mode.GAP_FILL if missing <= GAP_FILL_SESSIONS else Mode.BACKFILL
 
 
-def _check_shapes(symbols: Sequence[str], sessions: DateArray, stored: BoolArray, checked: Checked) -> None:
+def _check_shapes(symbols: Sequence[str], sessions: DateArray, stored: BoolArray, known: SettledSessions) -> None:
     if len(sessions) == 0:
         raise ValueError("window must hold at least one session, was empty")
     if len(set(symbols)) != len(symbols):
         raise ValueError("symbols must be distinct")
     if stored.shape != (len(symbols), len(sessions)):
         raise ValueError(f"stored must have shape {(len(symbols), len(sessions))}, was {stored.shape}")
-    if len(checked.first) != len(symbols) or len(checked.through) != len(symbols):
-        raise ValueError(f"checked must have {len(symbols)} entries, was {len(checked.first)}, {len(checked.through)}")
+    if len(known.first) != len(symbols) or len(known.through) != len(symbols):
+        raise ValueError(f"known must have {len(symbols)} entries, was {len(known.first)}, {len(known.through)}")

@@ -22,13 +22,13 @@ async def plan_run(event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chai
     scope = await repository.list_symbols() if run.symbols is None else (*run.symbols, *factor_set.tickers())
     symbols = sorted(set(scope))
     window = planning_window(run.first_session, run.last_session)
-    checked = await repository.load_checked(symbols, edition=await chain.edition(Kind.BARS))
-    stored = await repository.load_stored(symbols, window, checked)
+    settled = await repository.load_settled(symbols, edition=await chain.edition(Kind.BARS))
+    stored = await repository.load_stored(symbols, window, settled)
     # Another edition of the providers may hold corrected bars of the sessions that are run again.
-    unchecked, own = np.isnat(checked.through), window >= np.datetime64(run.first_session, "D")
-    stored &= ~(unchecked[:, None] & own)
+    unsettled, own = np.isnat(settled.through), window >= np.datetime64(run.first_session, "D")
+    stored &= ~(unsettled[:, None] & own)
 
-    plan = plan_symbols(symbols, window, stored, checked)
+    plan = plan_symbols(symbols, window, stored, settled)
     shards = pack_shards(plan, run.first_session)
 
     uow.emit(*(_due(run, index, shard, len(shards)) for index, shard in enumerate(shards)))

@@ -52,8 +52,3 @@ def upgrade() -> None:
     """Widen the profiles; what is known of a symbol stays."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

@@ -76,8 +76,3 @@ def upgrade() -> None:
     """Create the tables of statements."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

@@ -12,7 +12,6 @@ from services.market_data.providers.provider import (
     Kind,
     Provider,
     ProviderError,
-    TransientProviderError,
 )
 from shared.unavailable import Reason, Unavailable
 
@@ -32,7 +31,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What was tried in vain, per symbol, and which providers failed.
+    """What was tried in vain, per symbol.
 
     Parameters
     ----------
@@ -40,13 +39,10 @@ class Attempts:
         Also of symbols that a later provider answered for.
     unanswered : tuple of str
         Symbols that no provider answered for.
-    errors : mapping of provider to ProviderError
-        The providers that failed.
     """
 
     by_symbol: Mapping[str, tuple[Attempt, ...]]
     unanswered: tuple[str, ...]
-    errors: Mapping[str, ProviderError]
 
     @property
     def unavailable(self) -> dict[str, Unavailable]:
@@ -57,11 +53,6 @@ class Attempts:
     def undecided(self) -> tuple[str, ...]:
         """The unanswered symbols on which a provider failed: their absence is not settled."""
         return tuple(s for s in self.unanswered if any(attempt.failed for attempt in self.by_symbol.get(s, ())))
-
-    @property
-    def worth_a_retry(self) -> bool:
-        """Whether a provider failed in a way that may pass while symbols were left without an answer."""
-        return bool(self.undecided) and any(isinstance(e, TransientProviderError) for e in self.errors.values())
 
     def _explain(self, symbol: str) -> Unavailable:
         said = "; ".join(f"{attempt.provider}: {attempt.detail}" for attempt in self.by_symbol.get(symbol, ()))
@@ -96,10 +87,8 @@ class ChainedStatements:
 class _Progress:
     remaining: list[str]
     tried: dict[str, list[Attempt]] = field(default_factory=dict)
-    errors: dict[str, ProviderError] = field(default_factory=dict)
 
     def failed(self, provider: str, error: ProviderError) -> None:
-        self.errors[provider] = error
         for symbol in self.remaining:
             self.tried.setdefault(symbol, []).append(Attempt(provider, str(error), failed=True))
 
@@ -110,7 +99,7 @@ class _Progress:
 
     def attempts(self) -> Attempts:
         tried = {symbol: tuple(attempts) for symbol, attempts in self.tried.items()}
-        return Attempts(tried, tuple(self.remaining), self.errors)
+        return Attempts(tried, tuple(self.remaining))
 
 
 class ProviderChain:

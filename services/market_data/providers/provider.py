@@ -1,14 +1,12 @@
 """What every source of market data offers, and how it fails.
 
-    ProviderError                    the provider could not answer at all
-    ├── TransientProviderError       later it may
-    └── PermanentProviderError       it will not before somebody repairs it
-        ├── MissingFile              a file that has to be there is not
-        ├── AmbiguousFile            two files claim to be the same thing
-        ├── UnreadableFile           a file is there and cannot be read
-        ├── WrongEncoding            a file is not UTF-8
-        ├── MissingColumn            a required column is not in the header
-        └── SampleNotInstalled       the package that carries the sample data is not installed
+    ProviderError                the provider could not answer at all; later it may
+    ├── MissingFile              a file that has to be there is not
+    ├── AmbiguousFile            two files claim to be the same thing
+    ├── UnreadableFile           a file is there and cannot be read
+    ├── WrongEncoding            a file is not UTF-8
+    ├── MissingColumn            a required column is not in the header
+    └── SampleNotInstalled       the package that carries the sample data is not installed
 
 A symbol that a provider does not know is no error but an `Unavailable` of that symbol.
 """
@@ -31,15 +29,7 @@ class ProviderError(Exception):
     """The provider could not answer at all."""
 
 
-class TransientProviderError(ProviderError):
-    """The provider may answer later."""
-
-
-class PermanentProviderError(ProviderError):
-    """The provider will not answer before somebody repairs it."""
-
-
-class MissingFile(PermanentProviderError):
+class MissingFile(ProviderError):
     """A file that has to be there is not."""
 
     def __init__(self, directory: Path, candidates: Sequence[str]) -> None:
@@ -48,7 +38,7 @@ class MissingFile(PermanentProviderError):
         super().__init__(f"{directory} must hold one of {', '.join(candidates)}, held none")
 
 
-class AmbiguousFile(PermanentProviderError):
+class AmbiguousFile(ProviderError):
     """Two files claim to be the same thing."""
 
     def __init__(self, directory: Path, found: Sequence[str]) -> None:
@@ -57,7 +47,7 @@ class AmbiguousFile(PermanentProviderError):
         super().__init__(f"{directory} must hold one price file, held {', '.join(found)}")
 
 
-class UnreadableFile(PermanentProviderError):
+class UnreadableFile(ProviderError):
     """A file is there and cannot be read."""
 
     def __init__(self, path: Path, detail: str) -> None:
@@ -65,7 +55,7 @@ class UnreadableFile(PermanentProviderError):
         super().__init__(f"{path} cannot be read: {detail}")
 
 
-class WrongEncoding(PermanentProviderError):
+class WrongEncoding(ProviderError):
     """A file is not UTF-8."""
 
     def __init__(self, path: Path, where: str) -> None:
@@ -74,7 +64,7 @@ class WrongEncoding(PermanentProviderError):
         super().__init__(f"{path} must be UTF-8, was not in {where}")
 
 
-class MissingColumn(PermanentProviderError):
+class MissingColumn(ProviderError):
     """A required column is not in the header."""
 
     def __init__(self, path: Path, column: str, found: Sequence[str]) -> None:
@@ -84,7 +74,7 @@ class MissingColumn(PermanentProviderError):
         super().__init__(f"{path} must have a column {column!r}, had {', '.join(map(repr, found)) or 'none'}")
 
 
-class SampleNotInstalled(PermanentProviderError):
+class SampleNotInstalled(ProviderError):
     """The package that carries the sample data is not installed."""
 
     def __init__(self, package: str) -> None:

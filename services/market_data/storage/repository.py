@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import Finding
-from services.market_data.core.run_plan import SILENT_SESSIONS, Checked
+from services.market_data.core.run_plan import SILENT_SESSIONS, SettledSessions
 from shared.arrays import BoolArray, DateArray
 from shared.calendar import sessions_between
 from shared.db.bulk import copy_out, upsert
@@ -50,7 +50,7 @@ class MarketDataRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         return {row.symbol: row.symbol_id for row in rows}
 
-    async def load_checked(self, symbols: Sequence[str], *, edition: str) -> Checked:
+    async def load_settled(self, symbols: Sequence[str], *, edition: str) -> SettledSessions:
         """Return which sessions are settled; what was found missing in another edition of the providers is not."""
         query = sa.text(
             """
@@ -61,9 +61,9 @@ class MarketDataRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols), "edition": edition})
         known = {row.symbol: (row.checked_first, row.checked_through) for row in rows}
         bounds = np.array([known.get(symbol, (None, None)) for symbol in symbols], dtype="datetime64[D]")
-        return Checked(bounds[:, 0], bounds[:, 1])
+        return SettledSessions(bounds[:, 0], bounds[:, 1])
 
-    async def load_stored(self, symbols: Sequence[str], window: DateArray, checked: Checked) -> BoolArray:
+    async def load_stored(self, symbols: Sequence[str], window: DateArray, settled: SettledSessions) -> BoolArray:
         """Return which sessions of the window are stored, shape (n_symbols, n_sessions).
 
         Where everything is settled that lies further back than the plan looks at one by one, all of it up to the
@@ -84,8 +84,7 @@ class MarketDataRepository:
         ids = np.array([known[symbol].symbol_id for symbol in symbols], dtype=np.int64)
         last_bar = np.array([known[symbol].last_bar for symbol in symbols], dtype="datetime64[D]")
 
-        settled = (window >= checked.first[:, None]) & (window <= checked.through[:, None])
-        complete = (settled | (window >= recent)).all(axis=1)
+        complete = (settled.among(window) | (window >= recent)).all(axis=1)
         stored: BoolArray = complete[:, None] & (window <= last_bar[:, None])  # NaT compares false
         for group, since in ((ids[complete], recent), (ids[~complete], window[0])):
             await self._mark_stored(stored, window, ids, group, since)
@@ -152,8 +151,8 @@ class MarketDataRepository:
         compare = (*BAR_FIELDS, "source")
         return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), compare=compare)
 
-    async def store_checked(
-        self, symbols: Sequence[str], checked: Checked, unavailable: Mapping[str, Unavailable], *, edition: str
+    async def store_settled(
+        self, symbols: Sequence[str], settled: SettledSessions, unavailable: Mapping[str, Unavailable], *, edition: str
     ) -> None:
         """Remember which sessions are settled, and why a symbol has no bars."""
         statement = sa.text(
@@ -170,8 +169,8 @@ class MarketDataRepository:
         parameters = {
             "edition": edition,
             "symbols": list(symbols),
-            "firsts": checked.first.astype(object).tolist(),
-            "throughs": checked.through.astype(object).tolist(),
+            "firsts": settled.first.astype(object).tolist(),
+            "throughs": settled.through.astype(object).tolist(),
             "reasons": [None if entry is None else entry.reason.value for entry in why],
             "details": [None if entry is None else entry.detail for entry in why],
         }

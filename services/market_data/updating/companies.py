@@ -85,13 +85,13 @@ async def refresh_statements(
 
     stored = await repository.load_digests(sorted(source))
     # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
-    checked = await asyncio.to_thread(_check, chained.answers, stored, now.date())
-    changed = whole_companies(checked.differing, PART_STATEMENTS)
-    postponed = {each.given.period.symbol for each in checked.differing} - {
+    compared = await asyncio.to_thread(_compare, chained.answers, stored, now.date())
+    changed = whole_companies(compared.differing, PART_STATEMENTS)
+    postponed = {each.given.period.symbol for each in compared.differing} - {
         each.given.period.symbol for each in changed
     }
 
-    await _store_findings(event, uow, checked.findings)
+    await _store_findings(event, uow, compared.findings)
     revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
     settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
     await repository.store_last_asked(settled, edition=edition, at=now)
@@ -99,14 +99,14 @@ async def refresh_statements(
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
+class _Comparison:
     differing: list[CompletedStatement]
     findings: list[Finding]
 
 
-def _check(answers: Sequence[FetchedStatements], stored: Mapping[Period, bytes], today: date) -> _Checked:
+def _compare(answers: Sequence[FetchedStatements], stored: Mapping[Period, bytes], today: date) -> _Comparison:
     # Those that can be used and say something else than what is stored, company by company.
-    result = _Checked([], [])
+    result = _Comparison([], [])
     for answer in answers:
         given = [statement for symbol in sorted(answer.statements) for statement in answer.statements[symbol]]
         checked = check_statements(given, provider=answer.provider, today=today)

@@ -1,87 +1,32 @@
 """market_data over HTTP: bars, profiles, statements, coverage, and what was wrong with the data."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from datetime import date
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.market_data.core.findings import Rule
-from services.market_data.core.profile_merge import Origin
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository, StatementSlice
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.web.views import (
+    BarView,
+    CoverageView,
+    FindingView,
+    FundamentalsView,
+    PricesView,
+    ProfileView,
+    statement_views,
+)
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
-from shared.fundamentals import ITEMS
 from shared.problems import Problem
-from shared.profile import ProfileFacts
 
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
-
-
-class BarView(BaseModel):
-    """A bar: as-traded close, total-return adjusted close, and where they come from."""
-
-    session: date
-    close: float
-    adjusted: float
-    open: float | None
-    high: float | None
-    low: float | None
-    volume: float | None
-    split: float
-    dividend: float
-    source: str
-    fetched_at: datetime
-
-
-class PricesView(BaseModel):
-    """A symbol's bars, oldest first."""
-
-    symbol: str
-    bars: list[BarView]
-
-
-class ProfileView(BaseModel):
-    """What is known about a symbol, and from whom."""
-
-    profile: ProfileFacts
-    source: str
-    fetched_at: datetime
-    origins: dict[str, Origin] = Field(description="fact -> who gave it and when; else as the profile")
-
-
-class StatementView(BaseModel):
-    """One reported period of a statement, as last revised."""
-
-    period_end: date
-    revision: int
-    known_at: datetime
-    published_on: date | None
-    counts_from: date = Field(description="the first day that may use it")
-    currency: str | None
-    fiscal_year: int | None
-    fiscal_quarter: int | None
-    items: dict[str, float | None] = Field(description="null: not known")
-    derived: list[str] = Field(description="the items that follow from others, the provider did not give them")
-    source: str
-    fetched_at: datetime
-    digest: str
-
-
-class FundamentalsView(BaseModel):
-    """The periods of one statement of a company, oldest first."""
-
-    symbol: str
-    statement: str
-    frequency: str
-    periods: list[StatementView]
 
 
 class FundamentalsSelection(BaseModel):
@@ -93,36 +38,6 @@ class FundamentalsSelection(BaseModel):
     last: date = date.max
     known_at: AwareDatetime | None = None
     limit: int = Field(default=1000, ge=1, le=10_000)
-
-
-class CoverageView(BaseModel):
-    """How much of a symbol is stored, why it may be nothing, and when its company was last asked about."""
-
-    symbol: str
-    bars: int
-    first_session: date | None
-    last_session: date | None
-    checked_first: date | None
-    checked_through: date | None
-    unavailable_reason: str | None
-    unavailable_detail: str | None
-    profile_fetched_at: datetime | None
-    fundamentals_fetched_at: datetime | None
-
-
-class FindingView(BaseModel):
-    """A row, or a field of it, that was set aside: which, by which rule, and where it stands."""
-
-    finding_id: int
-    provider: str
-    rule: Rule
-    symbol: str | None
-    day: date | None
-    file: str | None
-    line: int | None
-    detail: str
-    run_id: UUID
-    found_at: datetime
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
@@ -164,7 +79,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             symbol=symbol,
             statement=selection.statement,
             frequency=selection.frequency,
-            periods=_statements(selection.statement, rows),
+            periods=statement_views(selection.statement, rows),
         )
 
     @router.get("/coverage")
@@ -185,12 +100,3 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return [FindingView(**row._mapping) for row in rows]
 
     return router
-
-
-def _statements(statement: str, rows: Sequence[Any]) -> list[StatementView]:
-    views = []
-    for row in rows:
-        entry = row._asdict() | {"digest": row.digest.hex()}
-        items = {name: entry.pop(name) for name in ITEMS[statement]}
-        views.append(StatementView(**entry, items=items))
-    return views

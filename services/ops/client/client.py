@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.ops.client.routes import Answer, Route
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, Refused, Unreachable
 from services.ops.settings import ClientSettings
 
-Json = Any
 _TIMEOUT_S = 60.0
 
 
@@ -33,45 +33,35 @@ class ApiClient:
         """Close the connections."""
         self._http.close()
 
-    def get(self, path: str, **query: object) -> Json:
-        """Return what is at a path; what is None in the query is left out.
+    def get(self, route: Route[Answer], **query: object) -> Answer:
+        """Return what a route answers; what is None in the query is left out.
 
         Raises
         ------
         Unreachable, Refused
             If nothing answers, or the answer is no.
         """
-        return self._send(
-            "GET", path, params={name: _text(value) for name, value in query.items() if value is not None}
-        )
+        return self._ask(route, params={name: _text(value) for name, value in query.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, Json]) -> Json:
-        """Send a JSON body and return the answer.
+    def send(self, route: Route[Answer], body: Mapping[str, object]) -> Answer:
+        """Send a JSON body to a route and return what it answers.
 
         Raises
         ------
         Unreachable, Refused
             If nothing answers, or the answer is no.
         """
-        return self._send("POST", path, json=dict(body))
+        return self._ask(route, json=dict(body))
 
-    def put(self, path: str, body: Mapping[str, Json]) -> Json:
-        """Send a JSON body in place of what is at a path and return the answer.
-
-        Raises
-        ------
-        Unreachable, Refused
-            If nothing answers, or the answer is no.
-        """
-        return self._send("PUT", path, json=dict(body))
-
-    def _send(self, method: str, path: str, **content: Any) -> Json:
+    def _ask(self, route: Route[Answer], **content: Any) -> Answer:
+        method, path = route.name.split(" ", 1)
         try:
             response = self._http.request(method, path, **content)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
         if response.is_success:
-            return response.json()
+            answer: Answer = response.json()
+            return answer
         raise _refusal(response)
 
 

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from rich.console import RenderableType
 
+from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.portfolios import Snapshot
+from services.ops.client.answers.risk import FactorExposure, PortfolioRisk
+from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.symbols import SymbolFactors
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import load_portfolios, load_snapshots
-from services.ops.client.progress import RunView, follow_run
+from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, money, number, print_run, run_succeeded, stage_table, table
+from services.ops.client.routes import FACTORS, OPEN_RUN, PORTFOLIO_RISK, STORE_PORTFOLIO
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError
 
@@ -51,7 +57,7 @@ def run_demo(client: ApiClient, data_dir: DataDirectory) -> None:
     reports = {name: _Report.load(client, portfolio_id) for name, portfolio_id in ids.items()}
     out.print(_pnl_table(reports))
     out.print(_factor_table(reports))
-    out.print(_unavailable_table(reports, client.get("/factors", first=LAST_SESSION, last=LAST_SESSION)))
+    out.print(_unavailable_table(reports, client.get(FACTORS, first=LAST_SESSION, last=LAST_SESSION)))
     out.print(stage_table(run))
     out.print(_how_to_look_further(data_dir, ids), highlight=False, soft_wrap=True)
 
@@ -62,8 +68,8 @@ def _onboard_all(client: ApiClient) -> dict[str, str]:
 
 
 def _onboard(client: ApiClient, sample: SamplePortfolio) -> str:
-    stored = client.post(
-        "/portfolios",
+    stored = client.send(
+        STORE_PORTFOLIO,
         {
             "name": sample.name,
             "opening_equity": sample.opening_equity,
@@ -75,12 +81,12 @@ def _onboard(client: ApiClient, sample: SamplePortfolio) -> str:
     run = _served(follow_run(client, stored["run_id"]))
     seconds = number(run["seconds"], digits=2)
     console().print(f"onboarded {sample.name!r} with {stored['positions']} positions in {seconds} s", highlight=False)
-    return str(stored["portfolio_id"])
+    return stored["portfolio_id"]
 
 
-def _month(client: ApiClient) -> RunView:
-    opened = client.post(
-        "/runs",
+def _month(client: ApiClient) -> RunProgress:
+    opened = client.send(
+        OPEN_RUN,
         {
             "kind": "on_demand",
             "first_session": FIRST_SESSION.isoformat(),
@@ -91,7 +97,7 @@ def _month(client: ApiClient) -> RunView:
     return _served(follow_run(client, opened["run"]["run_id"]))
 
 
-def _served(run: RunView) -> RunView:
+def _served(run: RunProgress) -> RunProgress:
     if not run_succeeded(run):
         print_run(run)
         raise CommandError(f"the demo's {run['run']['kind']} run must complete without failures, was {run['status']}")
@@ -100,13 +106,13 @@ def _served(run: RunView) -> RunView:
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    snapshots: Sequence[Mapping[str, Any]]
-    risk: Mapping[str, Any]
+    snapshots: Sequence[Snapshot]
+    risk: PortfolioRisk
 
     @classmethod
     def load(cls, client: ApiClient, portfolio_id: str) -> "_Report":
         snapshots = load_snapshots(client, portfolio_id, first=FIRST_SESSION, last=LAST_SESSION)
-        return cls(snapshots, client.get(f"/risk/portfolios/{portfolio_id}", as_of=LAST_SESSION))
+        return cls(snapshots, client.get(PORTFOLIO_RISK.at(portfolio_id=portfolio_id), as_of=LAST_SESSION))
 
 
 def _pnl_table(reports: Mapping[str, _Report]) -> RenderableType:
@@ -138,14 +144,14 @@ def _factor_table(reports: Mapping[str, _Report]) -> RenderableType:
     return table(title, ("factor", *reports), rows)
 
 
-def _exposure(factor: Mapping[str, Any]) -> str:
+def _exposure(factor: FactorExposure) -> str:
     beta, coverage = factor["beta"], factor["coverage"]
     if beta["value"] is None:
         return str(beta["reason"])
     return f"{beta['value']:.3f} ({coverage['value']:.0%})" if coverage["value"] is not None else f"{beta['value']:.3f}"
 
 
-def _unavailable_table(reports: Mapping[str, _Report], symbols: Sequence[Mapping[str, Any]]) -> RenderableType:
+def _unavailable_table(reports: Mapping[str, _Report], symbols: list[SymbolFactors]) -> RenderableType:
     """One row per reason: whose numbers it stands for, and which."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for name, report in reports.items():
@@ -162,9 +168,9 @@ def _unavailable_table(reports: Mapping[str, _Report], symbols: Sequence[Mapping
     return table("not available, and why", ("of", "quantities", "reason", "detail"), rows)
 
 
-def _note(found: dict[tuple[str, str, str], list[str]], who: str, what: str, measure: Mapping[str, Any]) -> None:
+def _note(found: dict[tuple[str, str, str], list[str]], who: str, what: str, measure: Measure) -> None:
     if measure["value"] is None:
-        found.setdefault((who, measure["reason"], measure["detail"] or ""), []).append(what)
+        found.setdefault((who, measure["reason"] or "", measure["detail"] or ""), []).append(what)
 
 
 def _how_to_look_further(data_dir: DataDirectory, ids: Mapping[str, str]) -> str:

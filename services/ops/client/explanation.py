@@ -1,17 +1,21 @@
 """How a number came about, from the service that stored it, with the provider of each price."""
 
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from services.ops.client.answers.numbers import LastPrice, Trail
+from services.ops.client.answers.portfolios import ExplainedAmount
+from services.ops.client.answers.risk import ExplainedRisk, FactorInput
 from services.ops.client.charts import waterfall
 from services.ops.client.client import ApiClient
-from services.ops.client.rendering import measure_row, money, number, percent, table
+from services.ops.client.rendering import console, measure_row, money, number, percent, table
+from services.ops.client.routes import EXPLAINED_AMOUNT, EXPLAINED_RISK
 from services.ops.errors import NOT_FOUND, Refused
 
-Explanation = dict[str, Any]
+Explanation = ExplainedAmount | ExplainedRisk
 
 
 def load_explanation(client: ApiClient, portfolio_id: str, measure: str, as_of: date | None) -> Explanation:
@@ -23,19 +27,30 @@ def load_explanation(client: ApiClient, portfolio_id: str, measure: str, as_of: 
         If there is no such number, or none until then.
     """
     try:
-        found: Explanation = client.get(f"/portfolios/{portfolio_id}/explain/{measure}", as_of=as_of)
+        return client.get(EXPLAINED_AMOUNT.at(portfolio_id=portfolio_id, measure=measure), as_of=as_of)
     except Refused as refused:
         if refused.status != NOT_FOUND:
             raise
-        found = client.get(f"/risk/portfolios/{portfolio_id}/explain/{measure}", as_of=as_of)
-    return found
+        return client.get(EXPLAINED_RISK.at(portfolio_id=portfolio_id, measure=measure), as_of=as_of)
 
 
-def explanation_tables(found: Explanation) -> list[RenderableType]:
-    """Return the explanation for a terminal."""
-    trail = found.get("snapshot", found)
-    prices = {entry["symbol"]: entry for entry in found["prices"]}
-    rows = [measure_row(name, found[name], digits=9) for name in ("stored", "recomputed")]
+def factor_steps(found: ExplainedRisk) -> list[tuple[FactorInput, float]]:
+    """Return the factors that add something to an explained scenario, each with what it adds."""
+    return [(entry, entry["contribution"]) for entry in found["factors"] if entry["contribution"] is not None]
+
+
+def print_explanation(found: Explanation) -> None:
+    """Show it on the terminal."""
+    out = console()
+    for drawn in explanation_tables(found):
+        out.print(drawn)
+
+
+def explanation_tables(found: Explanation) -> Iterator[RenderableType]:
+    """Yield the explanation for a terminal."""
+    trail = _trail(found)
+    numbers = {"stored": found["stored"], "recomputed": found["recomputed"]}
+    rows = [measure_row(name, measure, digits=9) for name, measure in numbers.items()]
     told = (
         f"revision {trail['revision']}, known at {trail['known_at']}, digest {trail['digest']}, "
         f"code version {trail['code_version']}; the inputs are "
@@ -43,18 +58,25 @@ def explanation_tables(found: Explanation) -> list[RenderableType]:
         f"the numbers {'agree' if found['agrees'] else 'differ'}"
     )
     title = f"{found['measure']} as of {trail['as_of']}"
-    drawn: list[RenderableType] = [
-        Group(table(title, ("", "value", "reason", "detail"), rows), Text(told, style="dim"))
-    ]
-    drawn.append(_positions(found, prices) if "positions" in found else _holdings(found, prices))
-    if found.get("factors"):
-        drawn.append(_factors(found))
-    if found.get("series"):
-        drawn.append(_series(found))
-    return drawn
+    yield Group(table(title, ("", "value", "reason", "detail"), rows), Text(told, style="dim"))
+    prices = {entry["symbol"]: entry for entry in found["prices"]}
+    if "snapshot" in found:
+        yield _positions(found, prices)
+        return
+    yield _holdings(found, prices)
+    if found["factors"]:
+        yield _factors(found)
+    if found["series"]:
+        yield _series(found)
 
 
-def _positions(found: Explanation, prices: dict[str, Any]) -> RenderableType:
+def _trail(found: Explanation) -> Trail:
+    if "snapshot" in found:
+        return found["snapshot"]
+    return found
+
+
+def _positions(found: ExplainedAmount, prices: Mapping[str, LastPrice]) -> RenderableType:
     rows = [
         (
             entry["value"]["symbol"],
@@ -73,7 +95,7 @@ def _positions(found: Explanation, prices: dict[str, Any]) -> RenderableType:
     return table(title, columns, rows)
 
 
-def _holdings(found: Explanation, prices: dict[str, Any]) -> RenderableType:
+def _holdings(found: ExplainedRisk, prices: Mapping[str, LastPrice]) -> RenderableType:
     beta = found["measure"] if any(found["measure"] in entry["betas"] for entry in found["holdings"]) else None
     rows = [
         (
@@ -93,7 +115,7 @@ def _holdings(found: Explanation, prices: dict[str, Any]) -> RenderableType:
     return table(title, (*columns, "close", "of", "provider"), rows)
 
 
-def _factors(found: Explanation) -> RenderableType:
+def _factors(found: ExplainedRisk) -> RenderableType:
     rows = [
         (
             entry["factor"],
@@ -110,12 +132,11 @@ def _factors(found: Explanation) -> RenderableType:
     return table("factors", columns, rows)
 
 
-def _series(found: Explanation) -> RenderableType:
-    values = [entry["value"] for entry in found["series"]]
-    worst = sorted(found["series"], key=lambda entry: float(entry["value"]))[:5]
+def _series(found: ExplainedRisk) -> RenderableType:
+    worst = sorted(found["series"], key=lambda entry: entry["value"])[:5]
     rows = [(entry["session"], number(entry["value"], digits=6)) for entry in worst]
-    return table(f"the worst of {len(values)} returns of today's book", ("session", "return"), rows)
+    return table(f"the worst of {len(found['series'])} returns of today's book", ("session", "return"), rows)
 
 
-def _price(price: dict[str, Any]) -> tuple[str, str, str]:
+def _price(price: LastPrice) -> tuple[str, str, str]:
     return number(price["close"]), price["session"] or "", price["source"] or ""

@@ -4,20 +4,31 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 import pyarrow as pa
 
-from services.ops.client.exporting import Export
-from services.ops.client.paging import Entry
-
-Row = dict[str, Any]
+from services.ops.client import routes
+from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.portfolios import PositionValue, Snapshot
+from services.ops.client.answers.risk import PortfolioRisk
+from services.ops.client.answers.symbols import SymbolFactors, SymbolMetrics
+from services.ops.client.client import ApiClient
+from services.ops.client.exporting import Entry, Export, Row, write_export
+from services.ops.client.paging import Query, after_portfolio, after_symbol, pages
+from services.ops.client.routes import Route
 
 _DAY = pa.date32()
 _MOMENT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(20, 2)
-_MEASURE = ("value", "reason", "detail")
+_MEASURE: Final = ("value", "reason", "detail")
+_INDEXED: Final = ("daily_return", "twr_index")
+_AMOUNTS: Final = ("net", "gross")
+_SHARES: Final = ("net_over_equity", "gross_over_equity")
+_UNCOVERED: Final[Measure] = {"value": None, "reason": None, "detail": None}
+_PAGE: Final = 500
 _PARSERS: Final[Mapping[pa.DataType, Callable[[str], object]]] = {
     _DAY: date.fromisoformat,
     _MOMENT: datetime.fromisoformat,
@@ -26,40 +37,47 @@ _PARSERS: Final[Mapping[pa.DataType, Callable[[str], object]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedList:
-    """A list of the API that can be exported.
+class ExportedList(Generic[Entry]):
+    """A list of the platform that can be exported.
 
     Attributes
     ----------
-    path : str
+    route : Route
         Where it is.
-    keys : tuple of str
-        The fields of the last entry of a page by which the next one is asked for, as ``after_...``.
+    cursor : callable
+        The query of the page after the one that ends with an entry.
     export : Export
         Its columns and rows.
-    counted : str, optional
+    counted : Route, optional
         The list in whose entries its pages are counted, when not in its own.
     """
 
-    path: str
-    keys: tuple[str, ...]
-    export: Export
-    counted: str | None = None
+    route: Route[list[Entry]]
+    cursor: Callable[[Any], Query]
+    export: Export[Entry]
+    counted: Route[list[Any]] | None = None
 
-    def cursor(self, last: Entry) -> dict[str, Any]:
-        """Return the query of the page after the one that ends with `last`."""
-        return {f"after_{key}": last[key] for key in self.keys}
+    def write(self, client: ApiClient, out: Path, *, first: date | None, last: date | None) -> int:
+        """Write the sessions from `first` to `last` to a file and return the number of rows.
+
+        Raises
+        ------
+        Misused, Unreachable, Refused
+            If the file cannot be written, or the platform does not answer.
+        """
+        read = pages(client, self.route, self.cursor, limit=_PAGE, counted=self.counted, first=first, last=last)
+        return write_export(self.export, read, out)
 
 
 def _columns(names: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
     return [(name, kind) for name in names.split()]
 
 
-def _typed(entry: Mapping[str, Any], schema: pa.Schema) -> Row:
-    """Return the entry's cells by column, dates and amounts as such; what it doesn't have stays empty."""
+def _row(cells: Mapping[str, Any], schema: pa.Schema) -> Row:
+    """Return the cells by column, dates and amounts as such."""
     row: Row = {}
     for field in schema:
-        cell = entry.get(field.name)
+        cell = cells[field.name]
         parse = _PARSERS.get(field.type)
         row[field.name] = cell if cell is None or parse is None else parse(cell)
     return row
@@ -138,70 +156,68 @@ RISK: Final = pa.schema(
 )
 
 
-def _factor_rows(entry: Entry) -> Iterator[Row]:
+def _factor_rows(entry: SymbolFactors) -> Iterator[Row]:
     for factor in entry["factors"]:
         beta = factor["beta"]
         cells = {**entry, **factor, "beta": beta["value"], "reason": beta["reason"], "detail": beta["detail"]}
-        yield _typed(cells, FACTORS)
+        yield _row(cells, FACTORS)
 
 
-def _metric_rows(entry: Entry) -> Iterator[Row]:
+def _metric_rows(entry: SymbolMetrics) -> Iterator[Row]:
     for name, measure in entry["metrics"].items():
-        yield _typed({**entry, "metric": name, **measure}, METRICS)
+        yield _row({**entry, "metric": name, **measure}, METRICS)
 
 
-def _snapshot_rows(entry: Entry) -> Iterator[Row]:
+def _snapshot_rows(entry: Snapshot) -> Iterator[Row]:
     measures = {
-        name if part == "value" else f"{name}_{part}": entry[name][part]
-        for name in ("daily_return", "twr_index")
-        for part in _MEASURE
+        name if part == "value" else f"{name}_{part}": entry[name][part] for name in _INDEXED for part in _MEASURE
     }
-    yield _typed({**entry, **measures}, SNAPSHOTS)
+    yield _row({**entry, **measures}, SNAPSHOTS)
 
 
-def _position_rows(entry: Entry) -> Iterator[Row]:
-    yield _typed(entry, POSITIONS)
+def _position_rows(entry: PositionValue) -> Iterator[Row]:
+    yield _row({**entry}, POSITIONS)
 
 
-def _risk_rows(entry: Entry) -> Iterator[Row]:
+def _risk_rows(entry: PortfolioRisk) -> Iterator[Row]:
     for factor in entry["factors"]:
-        for quantity, unit in (("beta", "over equity"), ("dollars", "currency")):
-            yield _risk_row(entry, ("factor", factor["factor"], quantity), factor[quantity], factor["coverage"], unit)
+        name, coverage = factor["factor"], factor["coverage"]
+        yield _risk_row(entry, ("factor", name, "beta"), factor["beta"], coverage, "over equity")
+        yield _risk_row(entry, ("factor", name, "dollars"), factor["dollars"], coverage, "currency")
     for sector in entry["sectors"]:
-        for quantity in ("net", "gross"):
-            amount = {"value": float(sector[quantity]), "reason": None, "detail": None}
-            yield _risk_row(entry, ("sector", sector["sector"], quantity), amount, None, "currency")
-        for quantity in ("net_over_equity", "gross_over_equity"):
-            yield _risk_row(entry, ("sector", sector["sector"], quantity), sector[quantity], None, "over equity")
+        for quantity in _AMOUNTS:
+            amount: Measure = {"value": float(sector[quantity]), "reason": None, "detail": None}
+            yield _risk_row(entry, ("sector", sector["sector"], quantity), amount, _UNCOVERED, "currency")
+        for share in _SHARES:
+            yield _risk_row(entry, ("sector", sector["sector"], share), sector[share], _UNCOVERED, "over equity")
     for measure in entry["measures"]:
         name = measure["measure"]
         yield _risk_row(entry, ("measure", name, name), measure["value"], measure["coverage"], measure["unit"])
 
 
-def _risk_row(entry: Entry, what: tuple[str, str, str], measure: Entry, coverage: Entry | None, unit: str) -> Row:
+def _risk_row(entry: PortfolioRisk, what: tuple[str, str, str], measure: Measure, coverage: Measure, unit: str) -> Row:
     kind, name, quantity = what
-    covered = coverage or {"value": None, "reason": None}
     cells = {
         **entry,
         **measure,
         "kind": kind,
         "name": name,
         "quantity": quantity,
-        "coverage": covered["value"],
-        "coverage_reason": covered["reason"],
+        "coverage": coverage["value"],
+        "coverage_reason": coverage["reason"],
         "unit": unit,
     }
-    return _typed(cells, RISK)
+    return _row(cells, RISK)
 
 
-EXPORTS: Final[Mapping[str, ExportedList]] = MappingProxyType(
+EXPORTS: Final[Mapping[str, ExportedList[Any]]] = MappingProxyType(
     {
-        "factors": ExportedList("/factors", ("as_of", "symbol"), Export(FACTORS, _factor_rows)),
-        "metrics": ExportedList("/metrics", ("as_of", "symbol"), Export(METRICS, _metric_rows)),
-        "snapshots": ExportedList("/snapshots", ("as_of", "portfolio_id"), Export(SNAPSHOTS, _snapshot_rows)),
+        "factors": ExportedList(routes.FACTORS, after_symbol, Export(FACTORS, _factor_rows)),
+        "metrics": ExportedList(routes.METRICS, after_symbol, Export(METRICS, _metric_rows)),
+        "snapshots": ExportedList(routes.SNAPSHOTS, after_portfolio, Export(SNAPSHOTS, _snapshot_rows)),
         "positions": ExportedList(
-            "/position-values", ("as_of", "portfolio_id"), Export(POSITIONS, _position_rows), counted="/snapshots"
+            routes.POSITION_VALUES, after_portfolio, Export(POSITIONS, _position_rows), counted=routes.SNAPSHOTS
         ),
-        "risk": ExportedList("/risk", ("as_of", "portfolio_id"), Export(RISK, _risk_rows)),
+        "risk": ExportedList(routes.RISK, after_portfolio, Export(RISK, _risk_rows)),
     }
 )

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from services.ops.client.paging import Page
 from services.ops.errors import Misused
+
+Entry = TypeVar("Entry")
+Row = dict[str, object]
 
 # A spreadsheet runs a cell that begins like this; a leading apostrophe makes it text.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -22,7 +24,7 @@ class _Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class Export(Generic[Entry]):
     """One kind of result as a table.
 
     Attributes
@@ -34,10 +36,10 @@ class Export:
     """
 
     schema: pa.Schema
-    rows: Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
+    rows: Callable[[Entry], Iterable[Row]]
 
 
-def write_export(export: Export, pages: Iterable[Page], out: Path) -> int:
+def write_export(export: Export[Entry], pages: Iterable[list[Entry]], out: Path) -> int:
     """Write every page and return the number of rows; the file appears when it is complete.
 
     Raises
@@ -67,7 +69,7 @@ def _open(schema: pa.Schema, suffix: str, path: Path) -> _Writer:
     raise Misused(f"--out must end with .csv or .parquet, was {suffix or 'without an ending'}")
 
 
-def _tables(export: Export, pages: Iterable[Page], *, as_text: bool) -> Iterator[pa.Table]:
+def _tables(export: Export[Entry], pages: Iterable[list[Entry]], *, as_text: bool) -> Iterator[pa.Table]:
     for page in pages:
         rows = [row for entry in page for row in export.rows(entry)]
         table = pa.Table.from_pylist(rows, schema=export.schema)

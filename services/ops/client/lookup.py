@@ -1,38 +1,34 @@
 """Finding a portfolio and what is stored of it."""
 
 from datetime import date
-from typing import Any
+from typing import Final
 from uuid import UUID
 
+from services.ops.client.answers.portfolios import Portfolio, Snapshot
 from services.ops.client.client import ApiClient
-from services.ops.client.paging import pages
+from services.ops.client.paging import after_portfolio, pages
+from services.ops.client.routes import PORTFOLIO, PORTFOLIO_SNAPSHOTS, PORTFOLIOS
 from services.ops.errors import Misused
 
-_PAGE = 500
+_PAGE: Final = 500
 
 
 def load_snapshots(
     client: ApiClient, portfolio_id: str, *, first: date | None = None, last: date | None = None
-) -> list[dict[str, Any]]:
+) -> list[Snapshot]:
     """Return a portfolio's snapshots, the oldest first."""
-    read = pages(
-        client,
-        f"/portfolios/{portfolio_id}/snapshots",
-        lambda entry: {"after_as_of": entry["as_of"], "after_portfolio_id": portfolio_id},
-        limit=_PAGE,
-        first=first,
-        last=last,
-    )
+    route = PORTFOLIO_SNAPSHOTS.at(portfolio_id=portfolio_id)
+    read = pages(client, route, after_portfolio, limit=_PAGE, first=first, last=last)
     return [entry for page in read for entry in page]
 
 
-def load_portfolios(client: ApiClient) -> list[dict[str, Any]]:
+def load_portfolios(client: ApiClient) -> list[Portfolio]:
     """Return every portfolio by name."""
-    read = pages(client, "/portfolios", lambda last: {"after": last["name"]}, limit=_PAGE)
+    read = pages(client, PORTFOLIOS, lambda last: {"after": last["name"]}, limit=_PAGE)
     return [entry for page in read for entry in page]
 
 
-def find_portfolio(client: ApiClient, wanted: str) -> dict[str, Any]:
+def find_portfolio(client: ApiClient, wanted: str) -> Portfolio:
     """Return the portfolio with this id or name.
 
     Raises
@@ -40,8 +36,7 @@ def find_portfolio(client: ApiClient, wanted: str) -> dict[str, Any]:
     Misused, Refused
         If there is none.
     """
-    found: dict[str, Any] = client.get(f"/portfolios/{_portfolio_id(client, wanted)}")
-    return found
+    return client.get(PORTFOLIO.at(portfolio_id=_portfolio_id(client, wanted)))
 
 
 def _portfolio_id(client: ApiClient, wanted: str) -> str:
@@ -51,4 +46,4 @@ def _portfolio_id(client: ApiClient, wanted: str) -> str:
         named = [entry["portfolio_id"] for entry in load_portfolios(client) if entry["name"] == wanted]
         if not named:
             raise Misused(f"no portfolio has the name or id {wanted!r}") from None
-        return str(named[0])
+        return named[0]

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from services.ops.client.answers.runs import RunProgress
 from services.ops.client.client import ApiClient
+from services.ops.client.routes import RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
 
 _LOOK_EVERY_S = 0.15
@@ -16,10 +18,8 @@ _LOOK_EVERY_S = 0.15
 _AWAY_AT_MOST_S = 60.0
 MAX_FAILURES_SHOWN = 1000
 
-RunView = dict[str, Any]
 
-
-def follow_run(client: ApiClient, run_id: str) -> RunView:
+def follow_run(client: ApiClient, run_id: str) -> RunProgress:
     """Return the run when it has ended; its progress is drawn on standard error meanwhile.
 
     Raises
@@ -29,15 +29,15 @@ def follow_run(client: ApiClient, run_id: str) -> RunView:
     """
     with _drawing() as draw:
         while True:
-            run: RunView = read_patiently(client, f"/runs/{run_id}", failures=MAX_FAILURES_SHOWN)
+            run = read_patiently(client, RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN)
             draw.update(run)
             if run["status"] != "active":
                 return run
             time.sleep(_LOOK_EVERY_S)
 
 
-def read_patiently(client: ApiClient, path: str, **query: object) -> Any:
-    """Return what is at a path, also when the platform is being started again.
+def read_patiently(client: ApiClient, route: Route[Answer], **query: object) -> Answer:
+    """Return what a route answers, also when the platform is being started again.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_patiently(client: ApiClient, path: str, **query: object) -> Any:
     began = time.monotonic()
     while True:
         try:
-            return client.get(path, **query)
+            return client.get(route, **query)
         except (Unreachable, Refused) as error:
             if not _passes(error) or time.monotonic() - began > _AWAY_AT_MOST_S:
                 raise
@@ -60,7 +60,7 @@ def _passes(error: Unreachable | Refused) -> bool:
 
 
 class _Progress(Protocol):
-    def update(self, run: RunView) -> None: ...
+    def update(self, run: RunProgress) -> None: ...
 
 
 class _StageBars:
@@ -70,7 +70,7 @@ class _StageBars:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
-    def update(self, run: RunView) -> None:
+    def update(self, run: RunProgress) -> None:
         for stage in run["stages"]:
             name = stage["stage"]
             if name not in self._bars:
@@ -85,7 +85,7 @@ class _StageLines:
         self._console = console
         self._told: set[str] = set()
 
-    def update(self, run: RunView) -> None:
+    def update(self, run: RunProgress) -> None:
         for stage in run["stages"]:
             if stage["parts_done"] == stage["parts_total"] and stage["stage"] not in self._told:
                 self._told.add(stage["stage"])

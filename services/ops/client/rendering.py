@@ -1,14 +1,15 @@
 """How answers look on a terminal."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-Row = Mapping[str, Any]
+from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.risk import Scenario
+from services.ops.client.answers.runs import RunProgress
 
 
 def console() -> Console:
@@ -44,19 +45,19 @@ def money(value: float | str | None) -> str:
     return number(value, digits=2)
 
 
-def percent(measure: Row) -> str:
+def percent(measure: Measure) -> str:
     """Return a measure as a percentage, or the reason why there is none."""
     return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.1%}"
 
 
-def scenario_flags(scenario: Row) -> str:
+def scenario_flags(scenario: Scenario) -> str:
     """Return what to keep in mind about a scenario's result: moves beyond the history, losses beyond the book."""
     beyond = [entry["factor"] for entry in scenario["moves"] if entry["extrapolated"]]
     flags = [f"extrapolated: {', '.join(beyond)}"] if beyond else []
     return "; ".join([*flags, *(["loss above gross exposure"] if scenario["beyond_gross"] else [])])
 
 
-def stage_table(run: Row) -> RenderableType:
+def stage_table(run: RunProgress) -> RenderableType:
     """Return what each stage of a run did and how long it took."""
     rows = [
         (
@@ -76,19 +77,19 @@ def stage_table(run: Row) -> RenderableType:
     return table(title, ("stage", "parts", "subjects", "failures", "seconds"), rows)
 
 
-def failure_table(run: Row) -> RenderableType | None:
+def failure_table(run: RunProgress) -> RenderableType | None:
     """Return what a run could not serve and why, or None when there is nothing."""
     rows = [(failure["stage"], failure["subject"], failure["reason"], failure["detail"]) for failure in run["failures"]]
     rows += [("", missing, "MISSING", "did not arrive") for missing in run["missing"]]
     return table("not served", ("stage", "subject", "reason", "detail"), rows) if rows else None
 
 
-def run_succeeded(run: Row) -> bool:
+def run_succeeded(run: RunProgress) -> bool:
     """Tell whether a run completed and served everything."""
     return run["status"] == "completed" and not run["failures"] and not run["missing"]
 
 
-def print_run(run: Row) -> None:
+def print_run(run: RunProgress) -> None:
     """Show how a run ended."""
     out = console()
     out.print(stage_table(run))
@@ -106,7 +107,7 @@ def _is_number(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "", 1).removeprefix("-").isdigit()
 
 
-def measure_row(name: str, measure: Row, *, digits: int = 4) -> tuple[str, str, str, str]:
+def measure_row(name: str, measure: Measure, *, digits: int = 4) -> tuple[str, str, str, str]:
     """Return a measure as name, value, reason and detail: a value, or why there is none."""
     return (
         name,

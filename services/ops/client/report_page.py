@@ -1,41 +1,14 @@
 """One self-contained page about a portfolio as of a session: charts, tables, coverage, and every reason."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.ops.client.figures import bars_figure, lines_figure, matrix_figure, waterfall_figure
-from services.ops.client.rendering import money, number, percent, scenario_flags
-
-Report = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of a table; `kind` is its class on the page: text, number or reason."""
-
-    text: str
-    kind: str = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Columns and rows."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Something to look at, and the numbers behind it."""
-
-    title: str
-    figures: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    note: str = ""
+from services.ops.client.page_sections import sections
+from services.ops.client.portfolio_report import PortfolioReport
+from services.ops.client.rendering import money, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +19,23 @@ class Headline:
     text: str
 
 
-_EDGES: Final = ("peak", "trough", "recovery")
 _PAGES: Final = Environment(
     loader=PackageLoader("services.ops"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 
 
-def render_page(report: Report) -> str:
+def render_page(report: PortfolioReport) -> str:
     """Return the page as HTML that needs nothing beside itself."""
     snapshot = report["snapshot"]
     return _PAGES.get_template("report.html.j2").render(
         title=f"{report['portfolio']['name']} as of {snapshot['as_of']}",
         origin=_origin(report),
         headline=[Headline("equity", money(snapshot["equity"])), *_headline(report)],
-        sections=[section for section in _sections(report) if section.figures or section.tables],
+        sections=[section for section in sections(report) if section.figures or section.tables],
     )
 
 
-def _origin(report: Report) -> str:
+def _origin(report: PortfolioReport) -> str:
     snapshot, risk = report["snapshot"], report["risk"]
     parts = [f"valued as revision {snapshot['revision']}, known at {snapshot['known_at']}, digest {snapshot['digest']}"]
     if risk is None:
@@ -76,244 +48,13 @@ def _origin(report: Report) -> str:
     return "; ".join(parts)
 
 
-def _headline(report: Report) -> Iterator[Headline]:
+def _headline(report: PortfolioReport) -> Iterator[Headline]:
     performance = report["performance"]
     yield Headline("time-weighted return", percent(performance["twr"]))
     yield Headline("money-weighted return", percent(performance["mwr"]))
     yield Headline("maximum drawdown", percent(performance["drawdown"]["depth"]))
     if report["risk"] is not None:
-        measures = _by_name(report["risk"]["measures"], "measure")
+        measures = {entry["measure"]: entry for entry in report["risk"]["measures"]}
         for name in ("volatility_63d", "var_95_1d_historical"):
             if name in measures:
                 yield Headline(name, percent(measures[name]["value"]))
-
-
-def _sections(report: Report) -> Iterator[Section]:
-    yield _performance_section(report)
-    yield _position_section(report)
-    if report["risk"] is None:
-        return
-    yield _factor_section(report["risk"])
-    yield _sector_section(report["risk"], report["active_sectors"])
-    yield _measure_section(report["risk"])
-    if report["stress"] is not None:
-        yield _stress_section(report["stress"], report["worst_scenario"])
-    if report["contributions"] is not None:
-        yield _contribution_section(report["contributions"])
-    if report["correlations"] is not None:
-        yield _correlation_section(report["correlations"])
-
-
-def _performance_section(report: Report) -> Section:
-    performance = report["performance"]
-    points = performance["points"]
-    days = [point["as_of"] for point in points]
-    panels = {
-        "equity": [float(point["equity"]) for point in points],
-        "time-weighted index": [point["twr_index"] for point in points],
-        "drawdown of the index": [point["drawdown"] for point in points],
-    }
-    fall = performance["drawdown"]
-    rows = [
-        [Cell("sessions"), Cell(str(performance["sessions"]), "number"), Cell("")],
-        [Cell("flows"), Cell(money(performance["flows"]), "number"), Cell("")],
-        [Cell("P&L"), Cell(money(performance["pnl"]), "number"), Cell("")],
-        _measure_cells("time-weighted return", performance["twr"]),
-        _measure_cells("money-weighted return", performance["mwr"]),
-        _measure_cells("money-weighted return a year", performance["mwr_annual"]),
-        _measure_cells("maximum drawdown", fall["depth"]),
-        [Cell("peak, trough, recovery"), Cell(" ".join(str(fall[day]) for day in _EDGES), "number"), Cell("")],
-    ]
-    return Section(
-        title=f"Performance from {performance['first']} to {performance['last']}",
-        figures=[lines_figure(panels, days)],
-        tables=[Table(("", "value", "reason"), rows)],
-    )
-
-
-def _position_section(report: Report) -> Section:
-    columns = ("symbol", "sector", "quantity", "mark", "from", "value", "exposure", "P&L", "delta")
-    rows = [
-        [
-            Cell(value["symbol"]),
-            Cell(value["sector"]),
-            Cell(number(value["quantity"], digits=2), "number"),
-            Cell(number(value["mark"]), "number"),
-            Cell(f"{value['mark_source'].lower()}, {value['mark_age']} sessions old"),
-            Cell(money(value["market_value"]), "number"),
-            Cell(money(value["exposure"]), "number"),
-            Cell(money(value["pnl"]), "number"),
-            _delta(value),
-        ]
-        for value in report["positions"]
-    ]
-    return Section("Positions", tables=[Table(columns, rows)])
-
-
-def _factor_section(risk: Report) -> Section:
-    factors = risk["factors"]
-    rows = [
-        [*_measure_cells(entry["factor"], entry["beta"]), *_amount_cells(entry["dollars"], entry["coverage"])]
-        for entry in factors
-    ]
-    return Section(
-        "Factor exposures",
-        figures=[
-            bars_figure(
-                [entry["factor"] for entry in factors],
-                {"beta": [entry["beta"]["value"] for entry in factors]},
-                axis_label="exposure over equity",
-            )
-        ],
-        tables=[Table(("factor", "beta", "reason", "currency", "coverage"), rows)],
-    )
-
-
-def _sector_section(risk: Report, active: Report | None) -> Section:
-    sectors = risk["sectors"]
-    rows = [
-        [
-            Cell(entry["sector"]),
-            Cell(money(entry["net"]), "number"),
-            Cell(money(entry["gross"]), "number"),
-            Cell(percent(entry["net_over_equity"]), "number"),
-            Cell(percent(entry["gross_over_equity"]), "number"),
-        ]
-        for entry in sectors
-    ]
-    figures = [
-        bars_figure(
-            [entry["sector"] for entry in sectors],
-            {
-                "net": [entry["net_over_equity"]["value"] for entry in sectors],
-                "gross": [entry["gross_over_equity"]["value"] for entry in sectors],
-            },
-            axis_label="over equity",
-        )
-    ]
-    tables = [Table(("sector", "net", "gross", "net/equity", "gross/equity"), rows)]
-    note = ""
-    if active is not None and active["reason"] is None:
-        tables.append(_active_table(active))
-        note = f"Active weights are against {active['benchmark']} of {active['benchmark_as_of']}."
-    elif active is not None:
-        note = f"No active weights: {active['detail']}."
-    return Section("Sectors", figures if sectors else (), tables, note)
-
-
-def _active_table(active: Report) -> Table:
-    rows = [
-        [
-            Cell(entry["sector"]),
-            Cell(number(entry["benchmark_weight"]), "number"),
-            Cell(number(entry["active"]), "number"),
-        ]
-        for entry in active["sectors"]
-    ]
-    return Table(("sector", "benchmark weight", "active weight"), rows)
-
-
-def _measure_section(risk: Report) -> Section:
-    rows = [
-        [
-            *_measure_cells(entry["measure"], entry["value"]),
-            Cell(percent(entry["coverage"]), "number"),
-            Cell(entry["unit"]),
-            Cell(str(entry["observations"]), "number"),
-            Cell(str(entry["window"]), "number"),
-        ]
-        for entry in risk["measures"]
-    ]
-    return Section(
-        "Measures", tables=[Table(("measure", "value", "reason", "coverage", "unit", "returns", "window"), rows)]
-    )
-
-
-def _stress_section(stress: Report, worst: Report | None) -> Section:
-    scenarios = stress["scenarios"]
-    rows = [
-        [
-            Cell(entry["name"]),
-            Cell(entry["basis"]),
-            *_measure_cells("", entry["direct"], digits=2)[1:],
-            *_measure_cells("", entry["propagated"], digits=2)[1:],
-            Cell(percent(entry["coverage"]), "number"),
-            Cell(scenario_flags(entry)),
-        ]
-        for entry in scenarios
-    ]
-    columns = ("scenario", "basis", "direct", "reason", "propagated", "reason", "coverage", "flags")
-    return Section(
-        "Stress",
-        figures=[
-            bars_figure(
-                [entry["name"] for entry in scenarios],
-                {kind: [entry[kind]["value"] for entry in scenarios] for kind in ("direct", "propagated")},
-                axis_label="P&L in portfolio currency",
-            ),
-            *([] if worst is None else [_waterfall(worst)]),
-        ],
-        tables=[Table(columns, rows)],
-        note="Direct: exposure times shock. Propagated: what the shocks let expect of the whole book.",
-    )
-
-
-def _waterfall(worst: Report) -> str:
-    steps = {entry["factor"]: entry["contribution"] for entry in worst["factors"] if entry["contribution"] is not None}
-    return waterfall_figure(steps, axis_label=f"P&L of {worst['measure']}, factor by factor")
-
-
-def _contribution_section(contributions: Report) -> Section:
-    factors = [(entry["factor"], entry["contribution"]) for entry in contributions["factors"]]
-    parts = [*factors, ("specific", contributions["specific"])]
-    rows = [
-        [
-            Cell(entry["symbol"]),
-            Cell(number(entry["weight"]), "number"),
-            Cell(number(entry["contribution"]), "number"),
-            Cell(number(entry["marginal"]), "number"),
-        ]
-        for entry in contributions["holdings"]
-    ]
-    total = contributions["volatility"]
-    return Section(
-        "Contributions to volatility",
-        figures=[
-            bars_figure([name for name, _ in parts], {"part": [part for _, part in parts]}, axis_label="of volatility")
-        ],
-        tables=[Table(("holding", "weight", "contribution", "marginal"), rows)],
-        note=f"Volatility by the factor model: {percent(total)} {total['detail'] or ''}",
-    )
-
-
-def _correlation_section(correlations: Report) -> Section:
-    symbols = correlations["symbols"]
-    clusters = [[Cell(entry["name"]), Cell(", ".join(entry["symbols"]))] for entry in correlations["clusters"]]
-    return Section(
-        "Correlations",
-        figures=[matrix_figure(symbols, correlations["matrix"])] if symbols else (),
-        tables=[Table(("cluster", "holdings"), clusters)] if clusters else (),
-        note=f"{correlations['missing_pairs']} pairs have too few common sessions; repair: {correlations['clip']:.4f}.",
-    )
-
-
-def _measure_cells(name: str, measure: Report, *, digits: int = 6) -> list[Cell]:
-    why = "" if measure["reason"] is None else f"{measure['reason']}: {measure['detail']}"
-    return [Cell(name), Cell(number(measure["value"], digits=digits), "number"), Cell(why, "reason")]
-
-
-def _amount_cells(amount: Report, coverage: Report) -> list[Cell]:
-    return [Cell(money(amount["value"]), "number"), Cell(percent(coverage), "number")]
-
-
-def _delta(value: Report) -> Cell:
-    delta = value["delta"]
-    if delta is None:
-        return Cell("")
-    if delta["value"] is None:
-        return Cell(f"{delta['reason']}: {delta['detail']}", "reason")
-    return Cell(f"{delta['value']:.3f} at an assumed {value['assumed_volatility']:.1%}", "number")
-
-
-def _by_name(entries: Iterable[Report], key: str) -> dict[str, Report]:
-    return {entry[key]: entry for entry in entries}

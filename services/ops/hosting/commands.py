@@ -63,7 +63,8 @@ class UpOptions(LogOptions):
     bootstrap_servers: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None
     database_url: Annotated[str | None, typer.Option(help="A PostgreSQL that runs already, as administrator.")] = None
     providers: Annotated[
-        str | None, typer.Option(envvar="MARKET_DATA_PROVIDERS", help="Price sources, asked in order: files,sample.")
+        str | None,
+        typer.Option(envvar="MARKET_DATA_PROVIDERS", help="Price sources, asked in order, such as files,sample."),
     ] = None
     files: Annotated[
         Path | None, typer.Option(envvar="MARKET_DATA_FILES_DIR", help="Directory of the provider `files`.")

@@ -1,7 +1,6 @@
 """What `up` does: servers, preparation, and all services in this process on one port."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,8 +64,8 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             common = _common_settings(options, servers)
             await prepare(common)
             requeued = await requeue_outboxes(common) if servers.log_is_new else {}
-            _set_service_environment(options)
-            app = build_app(build_services(SERVICES, common), common, title="SigmaSight")
+            services = build_services(SERVICES, common, market_data=options.sources)
+            app = build_app(services, common, title="SigmaSight")
             hosted = Hosted(
                 url=url_of(listener),
                 broker=servers.broker,
@@ -133,12 +132,5 @@ def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:
         broker=servers.kind,
         viewer_token=settings.viewer_token or options.data_dir.keep_secret("viewer.token"),
         operator_token=settings.operator_token or options.data_dir.keep_secret("operator.token"),
+        factor_set=options.factor_set,
     )
-
-
-def _set_service_environment(options: HostOptions) -> None:
-    # The services read their settings from the environment, here as in a container; options of `up` come first.
-    os.environ["MARKET_DATA_PROVIDERS"] = ",".join(options.sources.providers)
-    if options.sources.files_dir is not None:
-        os.environ["MARKET_DATA_FILES_DIR"] = str(options.sources.files_dir)
-    os.environ["FACTOR_SET"] = options.factor_set.model_dump_json()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.market_data.settings import MarketDataSettings
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import Misused
-from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
+from shared.factor_set import FACTOR_SETS, SAMPLE_FACTOR_SET, FactorSet
 
 BrokerName = Literal["kafka", "tansu"]
 
@@ -72,7 +72,7 @@ def resolve_factor_set(wanted: str | None, providers: tuple[str, ...]) -> Factor
     """
     if wanted is None:
         return SAMPLE_FACTOR_SET if providers == ("sample",) else FactorSet()
-    named = {"default": FactorSet(), "sample": SAMPLE_FACTOR_SET}.get(wanted)
+    named = FACTOR_SETS.get(wanted)
     if named is not None:
         return named
     try:

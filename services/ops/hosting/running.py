@@ -7,6 +7,7 @@ import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from services.ops.composition import build_services
 from services.ops.errors import CommandError, Misused
@@ -86,6 +87,8 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         raise CommandError(str(error)) from error
     except ValidationError as error:
         raise Misused(f"the environment makes no sense: {reasons(error)}") from error
+    except DBAPIError as error:
+        raise CommandError(f"the database cannot be used: {error.orig}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise CommandError(f"the database or a port cannot be used: {error}") from error
     except KafkaError as error:

@@ -7,20 +7,22 @@ from typing import Final
 
 import numpy as np
 
-from services.portfolio.core.book import Book
-from services.portfolio.core.marking import Holdings
+from services.portfolio.core.assembly import ShardArrays
 from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
 from shared.arrays import FloatArray, IntArray
+from shared.digests import canonical
 
 # Raised with every change that changes a number: results of another version are other results.
 CODE_VERSION: Final = 3
 
+# What a position is at a close: the order is part of the digest.
+_STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost")
 _METHOD: Final = f"valuation {CODE_VERSION}".encode()
 
 
 def snapshot_digests(
-    book: Book,
+    arrays: ShardArrays,
     market: Market,
     *,
     opening: Opening,
@@ -36,11 +38,11 @@ def snapshot_digests(
 
     Parameters
     ----------
-    book, market, opening, valuation
+    arrays, market, opening, valuation
         The roll.
     labels : sequence of str
-        What is stored with each lot beside numbers.
-    exposures : ndarray of int64, shape (n_sessions, n_lots)
+        What is stored with each position beside numbers.
+    exposures : ndarray of int64, shape (n_sessions, n_positions)
         In cents.
 
     Returns
@@ -49,15 +51,15 @@ def snapshot_digests(
         One list of n_portfolios hexadecimal strings a session.
     """
     n_portfolios = opening.equity.size
-    ids = np.frombuffer(b"".join(position_id.bytes for position_id in book.position_ids), dtype=">u8").reshape(-1, 2)
-    order = np.lexsort((ids[:, 1], ids[:, 0], book.lots.portfolio))
-    portfolio = book.lots.portfolio[order]
+    ids = np.frombuffer(b"".join(position_id.bytes for position_id in arrays.position_ids), dtype=">u8").reshape(-1, 2)
+    order = np.lexsort((ids[:, 1], ids[:, 0], arrays.positions.portfolio))
+    portfolio = arrays.positions.portfolio[order]
     marks = np.array([sha256(label.encode()).digest()[:8] for label in labels], dtype="S8")[order]
-    quotes = market.quotes_of(book.lots)
+    quotes = market.quotes_of(arrays.positions)
     digests = []
     for session in range(market.n_sessions):
-        known = _rows(book, quotes[session], valuation=valuation, session=session)
-        rows = _canonical(np.column_stack([known, exposures[session]]))[order]
+        known = _rows(arrays, quotes[session], valuation=valuation, session=session)
+        rows = canonical(np.column_stack([known, exposures[session]]))[order]
         active = valuation.positions.active[session, order]
         bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
         names, tags, numbers = ids[order][active], marks[active], rows[active]
@@ -81,35 +83,23 @@ def _heads(opening: Opening, valuation: Valuation, *, session: int) -> FloatArra
     """Return equity and index at the previous close and the flow of the session, (n_portfolios, 3)."""
     portfolios = valuation.portfolios
     equity = portfolios.equity[session - 1] if session else opening.equity
-    index = portfolios.twr.values[session - 1] if session else opening.twr
-    return _canonical(np.column_stack([equity, index, portfolios.flow[session]]))
+    index = portfolios.twr_index.values[session - 1] if session else opening.twr_index
+    return canonical(np.column_stack([equity, index, portfolios.flow[session]]))
 
 
-def _rows(book: Book, quotes: Quotes, *, valuation: Valuation, session: int) -> FloatArray:
-    """Return the inputs of each lot in the session, (n_lots, n_inputs)."""
+def _rows(arrays: ShardArrays, quotes: Quotes, *, valuation: Valuation, session: int) -> FloatArray:
+    """Return the inputs of each position in the session, (n_positions, n_inputs)."""
     days = valuation.positions
-    if session:
-        before = (
-            column[session - 1] for column in (days.quantity, days.mark, days.source, days.age, days.value, days.cost)
-        )
-    else:
-        held: Holdings = book.holdings
-        before = (column for column in (held.quantity, held.mark, held.source, held.age, held.value, held.cost))
-    entered = book.lots.entry_session == session
+    before = [getattr(days, name)[session - 1] if session else getattr(arrays.holdings, name) for name in _STATE]
+    entered = arrays.positions.entry_session == session
     columns = [
         *before,
-        np.where(entered, book.lots.entry_quantity, 0.0),
-        np.where(entered, book.lots.entry_price, 0.0),
+        np.where(entered, arrays.positions.entry_quantity, 0.0),
+        np.where(entered, arrays.positions.entry_price, 0.0),
         quotes.close,
         quotes.split,
         quotes.dividend,
         days.quantity[session],
-        days.realised[session],
+        days.realised_pnl[session],
     ]
     return np.column_stack(columns)
-
-
-def _canonical(numbers: FloatArray) -> FloatArray:
-    """Return the numbers with one bit pattern for NaN and one for zero."""
-    canonical: FloatArray = np.where(np.isnan(numbers), np.nan, numbers + 0.0)
-    return canonical

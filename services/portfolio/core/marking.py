@@ -1,4 +1,4 @@
-"""Mark lots over one session: splits, dividends, entries, exits, then the close."""
+"""Mark positions over one session: splits, dividends, entries, exits, then the close."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from services.portfolio.core.cents import round_half_even, round_quantity, round_to_cents
-from services.portfolio.core.trades import ExitRound, Lots, Quotes
+from services.portfolio.core.trades import ExitRound, PositionArrays, Quotes
 from shared.arrays import BoolArray, FloatArray, IntArray
 
 
@@ -22,106 +22,113 @@ class MarkSource(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Lots at a close, arrays of shape (n_lots,); quantity 0 where nothing is held. `value` and `cost` in cents."""
+    """Positions at a close, arrays of shape (n_positions,); quantity 0 where nothing is held.
+
+    `market_value` and `cost` are in cents.
+    """
 
     quantity: FloatArray
     mark: FloatArray
-    source: IntArray
-    age: IntArray
-    value: IntArray
+    mark_source: IntArray
+    mark_age: IntArray
+    market_value: IntArray
     cost: IntArray
 
     @classmethod
-    def none(cls, n_lots: int) -> "Holdings":
-        """Return lots of which nothing is held yet."""
-        zeros = np.zeros(n_lots, dtype=np.int64)
-        return cls(np.zeros(n_lots), np.full(n_lots, np.nan), zeros + MarkSource.COST, zeros, zeros, zeros)
+    def none(cls, n_positions: int) -> "Holdings":
+        """Return positions of which nothing is held yet."""
+        zeros = np.zeros(n_positions, dtype=np.int64)
+        return cls(np.zeros(n_positions), np.full(n_positions, np.nan), zeros + MarkSource.COST, zeros, zeros, zeros)
 
 
 @dataclass(frozen=True, slots=True)
 class PositionDay:
-    """One session of the lots, arrays of shape (n_lots,); amounts in cents."""
+    """One session of the positions, arrays of shape (n_positions,); amounts in cents."""
 
     closing: Holdings
     active: BoolArray
     pnl: IntArray
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     dividends: IntArray
     oversold: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
-class _ExitBooks:
-    """What the exits of a session did; the arrays are filled in place, exit round after exit round."""
+class _ExitGains:
+    """What the exits of a session brought; the arrays are filled in place, exit round after exit round."""
 
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     oversold: BoolArray
 
-    def book(self, now: ExitRound, *, held: Holdings, lots: Lots) -> None:
-        """Close part or all of some lots of `held`, in place."""
-        lot = now.lot
-        quantity, value, cost = held.quantity[lot], held.value[lot], held.cost[lot]
+    def take(self, now: ExitRound, *, held: Holdings, positions: PositionArrays) -> None:
+        """Close part or all of some positions of `held`, in place."""
+        position = now.position
+        quantity, value, cost = held.quantity[position], held.market_value[position], held.cost[position]
         size = np.where(np.isnan(now.size), np.abs(quantity), now.size)
         closed = np.copysign(np.minimum(size, np.abs(quantity)), quantity)
         left = round_quantity(quantity - closed)
         share = np.divide(left, quantity, out=np.zeros_like(left), where=quantity != 0)
         value_left, cost_left = _part(value, share), _part(cost, share)
-        proceeds = round_to_cents(closed * lots.multiplier[lot] * now.price)
-        self.exit_pnl[lot] += proceeds - (value - value_left)
-        self.realised[lot] += proceeds - (cost - cost_left)
-        self.oversold[lot] |= size > np.abs(quantity)
-        held.quantity[lot], held.value[lot], held.cost[lot] = left, value_left, cost_left
+        proceeds = round_to_cents(closed * positions.multiplier[position] * now.price)
+        self.exit_pnl[position] += proceeds - (value - value_left)
+        self.realised_pnl[position] += proceeds - (cost - cost_left)
+        self.oversold[position] |= size > np.abs(quantity)
+        held.quantity[position], held.market_value[position], held.cost[position] = left, value_left, cost_left
         gone = (left == 0) & (quantity != 0)
-        held.mark[lot[gone]] = now.price[gone]
-        held.source[lot[gone]] = MarkSource.EXIT
-        held.age[lot[gone]] = 0
+        held.mark[position[gone]] = now.price[gone]
+        held.mark_source[position[gone]] = MarkSource.EXIT
+        held.mark_age[position[gone]] = 0
 
 
 def _part(cents: IntArray, share: FloatArray) -> IntArray:
     return round_half_even(cents.astype(np.float64) * share)
 
 
-def advance(holdings: Holdings, lots: Lots, *, quotes: Quotes, exits: Iterable[ExitRound], session: int) -> PositionDay:
-    """Take lots from the previous close to this one."""
+def advance(
+    holdings: Holdings, positions: PositionArrays, *, quotes: Quotes, exits: Iterable[ExitRound], session: int
+) -> PositionDay:
+    """Take positions from the previous close to this one."""
     splits = quotes.split != 1.0
     quantity = np.where(splits, round_quantity(holdings.quantity * quotes.split), holdings.quantity)
-    dividends = round_to_cents(quotes.dividend * quantity * lots.multiplier)
+    dividends = round_to_cents(quotes.dividend * quantity * positions.multiplier)
 
-    entered = lots.entry_session == session
+    entered = positions.entry_session == session
     active = entered | (holdings.quantity != 0)
-    outlay = round_to_cents(np.where(entered, lots.entry_quantity * lots.multiplier * lots.entry_price, 0.0))
+    bought = positions.entry_quantity * positions.multiplier * positions.entry_price
+    outlay = round_to_cents(np.where(entered, bought, 0.0))
     held = Holdings(
-        quantity=np.where(entered, lots.entry_quantity, quantity),
-        mark=np.where(entered, lots.entry_price, holdings.mark / quotes.split),
-        source=np.where(entered, MarkSource.COST, holdings.source),
-        age=np.where(entered, 0, holdings.age + 1),
-        value=np.where(entered, outlay, holdings.value),
+        quantity=np.where(entered, positions.entry_quantity, quantity),
+        mark=np.where(entered, positions.entry_price, holdings.mark / quotes.split),
+        mark_source=np.where(entered, MarkSource.COST, holdings.mark_source),
+        mark_age=np.where(entered, 0, holdings.mark_age + 1),
+        market_value=np.where(entered, outlay, holdings.market_value),
         cost=np.where(entered, outlay, holdings.cost),
     )
 
-    books = _ExitBooks(np.zeros_like(outlay), np.zeros_like(outlay), np.zeros(outlay.size, dtype=np.bool_))
+    gains = _ExitGains(np.zeros_like(outlay), np.zeros_like(outlay), np.zeros(outlay.size, dtype=np.bool_))
     for now in exits:
-        books.book(now, held=held, lots=lots)
+        gains.take(now, held=held, positions=positions)
 
-    closing = _at_close(held, lots, close=quotes.close)
-    pnl = closing.value - held.value + books.exit_pnl + dividends
-    return PositionDay(closing, active, pnl, books.exit_pnl, books.realised, dividends, books.oversold)
+    closing = _at_close(held, positions, close=quotes.close)
+    pnl = closing.market_value - held.market_value + gains.exit_pnl + dividends
+    return PositionDay(closing, active, pnl, gains.exit_pnl, gains.realised_pnl, dividends, gains.oversold)
 
 
-def _at_close(held: Holdings, lots: Lots, *, close: FloatArray) -> Holdings:
+def _at_close(held: Holdings, positions: PositionArrays, *, close: FloatArray) -> Holdings:
     """Mark what is held at the close; without one, the old mark and the old value stay, so that P&L is exactly 0."""
     has_quantity = held.quantity != 0
     priced = has_quantity & np.isfinite(close)
-    carried = has_quantity & ~priced & (held.source == MarkSource.CLOSE)
-    source = np.where(priced, MarkSource.CLOSE, np.where(carried, MarkSource.CARRIED, held.source))
-    at_close = round_to_cents(np.where(priced, held.quantity * lots.multiplier * np.where(priced, close, 0.0), 0.0))
+    carried = has_quantity & ~priced & (held.mark_source == MarkSource.CLOSE)
+    source = np.where(priced, MarkSource.CLOSE, np.where(carried, MarkSource.CARRIED, held.mark_source))
+    value = held.quantity * positions.multiplier * np.where(priced, close, 0.0)
+    at_close = round_to_cents(np.where(priced, value, 0.0))
     return Holdings(
         quantity=held.quantity,
         mark=np.where(priced, close, held.mark),
-        source=source,
-        age=np.where(priced | ~has_quantity, 0, held.age),
-        value=np.where(priced, at_close, np.where(has_quantity, held.value, 0)),
+        mark_source=source,
+        mark_age=np.where(priced | ~has_quantity, 0, held.mark_age),
+        market_value=np.where(priced, at_close, np.where(has_quantity, held.market_value, 0)),
         cost=np.where(has_quantity, held.cost, 0),
     )

@@ -14,9 +14,9 @@ from shared.conventions import (
     OPTION_MULTIPLIER,
     OPTION_RISK_FREE_RATE,
     OPTION_VOLATILITY_WINDOW,
-    SESSIONS_PER_YEAR,
 )
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.returns import annualised_deviation, simple_returns
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
 NO_TERMS: Final = Unavailable(Reason.MISSING_DATA, "the contract is not known: underlying, strike and expiration")
@@ -25,14 +25,14 @@ EXPIRED: Final = Unavailable(Reason.NOT_APPLICABLE, "the option has expired")
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """The option lots of a shard, arrays of shape (n_options,).
+    """The option positions of a shard, arrays of shape (n_options,).
 
-    `lot` is the index among all lots, `underlying` the column of the underlying's prices, `strike` that of the contract
-    as it was entered, `since` the day from whose close on splits of the underlying change it, `expires` a day and
-    `settles` the session that settles it: the same day, or the last session before.
+    `position` is the index among all positions, `underlying` the column of the underlying's prices, `strike` that of
+    the contract as it was entered, `since` the day from whose close on splits of the underlying change it, `expires` a
+    day and `settles` the session that settles it: the same day, or the last session before.
     """
 
-    lot: IntArray
+    position: IntArray
     underlying: IntArray
     is_call: BoolArray
     strike: FloatArray
@@ -94,14 +94,14 @@ class OptionExposures:
 
         Parameters
         ----------
-        values, quantity : ndarray of shape (n_sessions, n_lots)
+        values, quantity : ndarray of shape (n_sessions, n_positions)
             Market values in cents, and quantities.
         closes : ndarray of shape (n_sessions, n_underlyings)
         """
         exposures = values.copy()
-        lot, known = self.contracts.lot, ~self.delta.unavailable.astype(np.bool_)
-        shares = self.delta.values * quantity[:, lot] * OPTION_MULTIPLIER * closes[:, self.contracts.underlying]
-        exposures[:, lot] = np.where(known, round_to_cents(np.where(known, shares, 0.0)), values[:, lot])
+        position, known = self.contracts.position, self.delta.available
+        shares = self.delta.values * quantity[:, position] * OPTION_MULTIPLIER * closes[:, self.contracts.underlying]
+        exposures[:, position] = np.where(known, round_to_cents(np.where(known, shares, 0.0)), values[:, position])
         return exposures
 
 
@@ -164,18 +164,15 @@ def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
     Quantities of shape (n_sessions, n_symbols)
         Annualised fractions; `INSUFFICIENT_HISTORY` where a return of the window is missing.
     """
-    returns = adjusted[1:] / adjusted[:-1] - 1.0
+    returns = simple_returns(adjusted)
     windows = np.lib.stride_tricks.sliding_window_view(returns, OPTION_VOLATILITY_WINDOW, axis=0)[-n_sessions:]
-    # NumPy sums along a row that lies in one piece in one order, else in one that depends on the neighbours (ADR 5).
     stretches = np.ascontiguousarray(windows)
-    mean = stretches.sum(axis=-1, keepdims=True) / OPTION_VOLATILITY_WINDOW
-    variance = ((stretches - mean) ** 2).sum(axis=-1) / (OPTION_VOLATILITY_WINDOW - 1)
     present = np.isfinite(stretches).sum(axis=-1)
-    reasons: ReasonArray = np.full(present.shape, None, dtype=object)
+    reasons = no_reasons(present.shape)
     for cell in zip(*np.nonzero(present < OPTION_VOLATILITY_WINDOW), strict=True):
         detail = f"the underlying has {present[cell]} of {OPTION_VOLATILITY_WINDOW} returns"
         reasons[cell] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
-    return Quantities(np.sqrt(variance * SESSIONS_PER_YEAR), reasons)
+    return Quantities(annualised_deviation(stretches), reasons)
 
 
 def deltas(
@@ -217,7 +214,7 @@ def deltas(
         volatility=volatility.values[:, contracts.underlying],
         is_call=contracts.is_call,
     )
-    return Quantities(np.where(reasons.astype(np.bool_), np.nan, values), reasons)
+    return Quantities.of(values).withheld(reasons)
 
 
 def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
@@ -231,7 +228,7 @@ def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
     intrinsic = np.maximum(np.where(contracts.is_call[option], above, -above), 0.0)
     known = np.isfinite(spot) & (spot > 0)
     return Exits(
-        lot=contracts.lot[option][known],
+        position=contracts.position[option][known],
         session=session[known],
         size=np.full(int(known.sum()), np.nan),
         price=intrinsic[known],

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.arrays import FloatArray, IntArray, ReasonArray
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.arrays import FloatArray, IntArray
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 BASE_NOT_POSITIVE = Unavailable(Reason.DEGENERATE_INPUT, "equity at the open, flows included, is not positive")
 CHAIN_BROKEN = Unavailable(
@@ -29,7 +29,7 @@ def daily_returns(pnl: IntArray, base: IntArray) -> Quantities:
     funded = base > 0
     values = np.full(pnl.shape, np.nan)
     np.divide(pnl, base, out=values, where=funded)
-    reasons: ReasonArray = np.full(pnl.shape, None, dtype=object)
+    reasons = no_reasons(pnl.shape)
     reasons[~funded] = BASE_NOT_POSITIVE
     return Quantities(values, reasons)
 
@@ -60,7 +60,7 @@ def twr_index(opening: FloatArray, *, pnl: IntArray, base: IntArray) -> Quantiti
         grown = index * (1.0 + returns[session])
         index = np.where(broken[session] | ~np.isfinite(grown), np.nan, grown)
         values[session] = index
-    reasons: ReasonArray = np.full(pnl.shape, None, dtype=object)
+    reasons = no_reasons(pnl.shape)
     reasons[np.isnan(values)] = CHAIN_BROKEN
     return Quantities(values, reasons)
 

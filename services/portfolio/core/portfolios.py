@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from services.portfolio.core.book import PositionState
+from services.portfolio.core.assembly import PositionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,5 @@ class OpeningState:
     """Portfolios at a close: equity in cents and index per portfolio, states per position."""
 
     equity: dict[UUID, int] = field(default_factory=dict)
-    twr: dict[UUID, float] = field(default_factory=dict)
+    twr_index: dict[UUID, float] = field(default_factory=dict)
     positions: dict[UUID, PositionState] = field(default_factory=dict)

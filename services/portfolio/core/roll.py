@@ -8,11 +8,11 @@ from uuid import UUID
 
 import numpy as np
 
-from services.portfolio.core.book import (
+from services.portfolio.core.assembly import (
     NOT_HELD,
-    Book,
     Known,
     LastClose,
+    ShardArrays,
     Window,
     assemble,
     assemble_contracts,
@@ -71,12 +71,12 @@ class Rolled:
     sessions: tuple[date, ...]
     positions: tuple[Position, ...]
     sectors: tuple[str, ...]
-    book: Book
+    arrays: ShardArrays
     market: Market
     opening: Opening
     valuation: Valuation
     options: OptionExposures
-    exposures: IntArray  # (n_sessions, n_lots), cents
+    exposures: IntArray  # (n_sessions, n_positions), cents
     digests: list[list[str]]
 
 
@@ -116,26 +116,26 @@ def roll(inputs: RollInputs) -> Rolled:
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
     known = Known(states, _last_closes(inputs.before))
-    book = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
+    arrays = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
     market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
-    opening = _opening(inputs, book)
+    opening = _opening(inputs, arrays)
     contracts, underlyings = _contracts(inputs), _underlyings(inputs)
     settled = settlements(contracts, underlyings)
-    book = replace(book, exits=book.exits.then(settled))
-    valuation = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
+    arrays = replace(arrays, exits=arrays.exits.then(settled))
+    valuation = roll_forward(arrays.positions, market, exits=arrays.exits, flows=flows, opening=opening)
     options = OptionExposures.of(contracts, underlyings)
-    positions = valuation.positions
-    exposures = options.exposures(positions.value, positions.quantity, underlyings.closes)
+    values = valuation.positions
+    exposures = options.exposures(values.market_value, values.quantity, underlyings.closes)
     digests = snapshot_digests(
-        book, market, opening=opening, valuation=valuation, labels=inputs.sectors, exposures=exposures
+        arrays, market, opening=opening, valuation=valuation, labels=inputs.sectors, exposures=exposures
     )
     return Rolled(
         portfolio_ids=tuple(index),
         sessions=inputs.window.sessions,
         positions=inputs.positions,
         sectors=inputs.sectors,
-        book=book,
+        arrays=arrays,
         market=market,
         opening=opening,
         valuation=valuation,
@@ -156,14 +156,14 @@ def _underlyings(inputs: RollInputs) -> Underlyings:
     return Underlyings(prices.sessions, prices.close, prices.adjusted, prices.split, len(inputs.window.sessions))
 
 
-def _opening(inputs: RollInputs, book: Book) -> Opening:
+def _opening(inputs: RollInputs, arrays: ShardArrays) -> Opening:
     # A portfolio without a snapshot before its first session begins with its opening equity and an index of one.
     known = inputs.opening
     equity = [
         known.equity.get(portfolio.portfolio_id, cents_of(portfolio.opening_equity)) for portfolio in inputs.portfolios
     ]
-    twr = [known.twr.get(portfolio.portfolio_id, 1.0) for portfolio in inputs.portfolios]
-    return Opening(np.array(equity, dtype=np.int64), np.array(twr, dtype=np.float64), book.holdings)
+    index = [known.twr_index.get(portfolio.portfolio_id, 1.0) for portfolio in inputs.portfolios]
+    return Opening(np.array(equity, dtype=np.int64), np.array(index, dtype=np.float64), arrays.holdings)
 
 
 def _last_closes(before: PriceWindow) -> dict[str, LastClose]:

@@ -1,4 +1,4 @@
-"""The arrays a roll works on: lots, their exits, and the market of the sessions."""
+"""The arrays a roll works on: positions, their exits, and the market of the sessions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ UNPRICED: Final = -1  # column of a symbol without prices
 
 
 @dataclass(frozen=True, slots=True)
-class Lots:
-    """Positions as arrays of shape (n_lots,).
+class PositionArrays:
+    """Positions as arrays of shape (n_positions,).
 
     `portfolio`, `column` (of the market, for closes and dividends) and `split_column` (for splits: a contract is split
     as its underlying is) are indices, `UNPRICED` if none. `entry_session` is the index of the session that books the
@@ -32,40 +32,43 @@ class Lots:
 
 @dataclass(frozen=True, slots=True)
 class ExitRound:
-    """Exits of one session, at most one of a lot: lot index, size to close (NaN: what is left) and price."""
+    """Exits of one session, at most one of a position: whose, the size to close (NaN: what is left) and the price."""
 
-    lot: IntArray
+    position: IntArray
     size: FloatArray
     price: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """Exits as arrays of shape (n_exits,), those of one lot in the order in which they happened."""
+    """Exits as arrays of shape (n_exits,), those of one position in the order in which they happened."""
 
-    lot: IntArray
+    position: IntArray
     session: IntArray
     size: FloatArray
     price: FloatArray
 
     def then(self, later: "Exits") -> "Exits":
         """Return these exits and others that come after them on the same session."""
-        columns = ((getattr(self, name), getattr(later, name)) for name in ("lot", "session", "size", "price"))
+        columns = ((getattr(self, name), getattr(later, name)) for name in ("position", "session", "size", "price"))
         return Exits(*(np.concatenate(pair) for pair in columns))
 
     def rounds(self, session: int) -> Iterator[ExitRound]:
-        """Yield the exits of a session in rounds with at most one exit of a lot each, first exits first."""
+        """Yield the exits of a session in rounds with at most one exit of a position each, first exits first."""
         pending = np.flatnonzero(self.session == session)
         while pending.size:
-            _, first = np.unique(self.lot[pending], return_index=True)
+            _, first = np.unique(self.position[pending], return_index=True)
             now = pending[first]
-            yield ExitRound(self.lot[now], self.size[now], self.price[now])
+            yield ExitRound(self.position[now], self.size[now], self.price[now])
             pending = np.delete(pending, first)
 
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """One session as seen by each lot, arrays of shape (n_lots,): close (NaN: none), split factor, dividend a share."""
+    """One session as seen by each position, arrays of shape (n_positions,).
+
+    `close` (NaN: none), `split` factor and `dividend` a share.
+    """
 
     close: FloatArray
     split: FloatArray
@@ -94,14 +97,14 @@ class Market:
         """Return the number of sessions."""
         return int(self.closes.shape[0])
 
-    def quotes_of(self, lots: Lots) -> list[Quotes]:
-        """Return the sessions as seen by lots; `UNPRICED` ones see no close, split or dividend."""
+    def quotes_of(self, positions: PositionArrays) -> list[Quotes]:
+        """Return the sessions as seen by positions; `UNPRICED` ones see no close, split or dividend."""
         closes = _cleaned(self.closes, minimum_excluded=0.0, otherwise=np.nan)
         splits = _cleaned(self.splits, minimum_excluded=0.0, otherwise=1.0)
         dividends = _cleaned(self.dividends, minimum_excluded=0.0, otherwise=0.0)
         return [
-            Quotes(closes[session, lots.column], splits[session, lots.split_column], dividends[session, lots.column])
-            for session in range(self.n_sessions)
+            Quotes(close[positions.column], split[positions.split_column], dividend[positions.column])
+            for close, split, dividend in zip(closes, splits, dividends, strict=True)
         ]
 
 

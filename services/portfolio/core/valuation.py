@@ -13,7 +13,7 @@ import numpy as np
 from services.portfolio.core.marking import Holdings, MarkSource, PositionDay, advance
 from services.portfolio.core.performance import daily_returns, twr_index
 from services.portfolio.core.segments import Segments
-from services.portfolio.core.trades import Exits, Lots, Market
+from services.portfolio.core.trades import Exits, Market, PositionArrays
 from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.unavailable import Quantities
 
@@ -22,51 +22,52 @@ from shared.unavailable import Quantities
 class Opening:
     """Where a roll starts from: all that is known at the close before its first session.
 
-    `equity` in cents and `twr` (1.0 at inception, NaN where the chain is broken) per portfolio; `holdings` per lot.
+    `equity` in cents and `twr_index` (1.0 at inception, NaN where the chain is broken) per portfolio, `holdings` per
+    position.
     """
 
     equity: IntArray
-    twr: FloatArray
+    twr_index: FloatArray
     holdings: Holdings
 
 
 @dataclass(frozen=True, slots=True)
 class PositionValues:
-    """What each lot was worth and earned, arrays of shape (n_sessions, n_lots); amounts in cents.
+    """What each position was worth and earned, arrays of shape (n_sessions, n_positions); amounts in cents.
 
     `active` marks the rows that say something: held at the previous close, or entered on the session. `mark` is a
-    price a unit, `source` a `MarkSource`, `age` the sessions since that price was seen. `realised` is what exits of
-    the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for more than was
-    held and closed what there was.
+    price a unit, `mark_source` a `MarkSource`, `mark_age` the sessions since that price was seen. `realised_pnl` is
+    what exits of the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for
+    more than was held and closed what there was.
     """
 
     active: BoolArray
     quantity: FloatArray
     mark: FloatArray
-    source: IntArray
-    age: IntArray
-    value: IntArray
+    mark_source: IntArray
+    mark_age: IntArray
+    market_value: IntArray
     cost: IntArray
     pnl: IntArray
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     dividends: IntArray
     oversold: BoolArray
 
     @property
-    def unrealised(self) -> IntArray:
+    def unrealised_pnl(self) -> IntArray:
         """Return market value less the cost of what is still held."""
-        return self.value - self.cost
+        return self.market_value - self.cost
 
     @property
     def stale(self) -> BoolArray:
         """Return which marks are carried from an earlier close."""
-        return np.equal(self.source, MarkSource.CARRIED)
+        return np.equal(self.mark_source, MarkSource.CARRIED)
 
     @property
     def at_cost(self) -> BoolArray:
-        """Return which marks are the lot's own cost."""
-        return np.equal(self.source, MarkSource.COST)
+        """Return which marks are the position's own cost."""
+        return np.equal(self.mark_source, MarkSource.COST)
 
     @classmethod
     def of(cls, days: list[PositionDay]) -> Self:
@@ -85,28 +86,29 @@ class PositionValues:
 class PortfolioValues:
     """The sessions of each portfolio, arrays of shape (n_sessions, n_portfolios); amounts in cents.
 
-    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly. `short` is negative or zero.
-    `stale` counts positions carried at an old close, `at_cost` those never priced, marked at what they cost.
+    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly. `short_value` is negative
+    or zero. `stale_positions` counts those carried at an old close, `at_cost_positions` those never priced, marked at
+    what they cost.
     """
 
     equity: IntArray
     pnl: IntArray
     flow: IntArray
     cash: IntArray
-    long: IntArray
-    short: IntArray
+    long_value: IntArray
+    short_value: IntArray
     gross: IntArray
     net: IntArray
     exit_pnl: IntArray
-    realised: IntArray
+    realised_pnl: IntArray
     dividends: IntArray
     positions: IntArray
     long_positions: IntArray
     short_positions: IntArray
-    stale: IntArray
-    at_cost: IntArray
+    stale_positions: IntArray
+    at_cost_positions: IntArray
     daily_return: Quantities
-    twr: Quantities
+    twr_index: Quantities
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +120,24 @@ class Valuation:
     closing: Opening
 
 
-def roll_forward(lots: Lots, market: Market, *, exits: Exits, flows: IntArray, opening: Opening) -> Valuation:
+def roll_forward(
+    positions: PositionArrays, market: Market, *, exits: Exits, flows: IntArray, opening: Opening
+) -> Valuation:
     """Value all portfolios of a shard over consecutive sessions, oldest first.
 
-    A lot is marked from its value at the previous close, or from its entry price when entered on the session, to the
-    exit price for what is exited and to the close for the rest; dividends are paid on the quantity held at the
+    A position is marked from its value at the previous close, or from its entry price when entered on the session, to
+    the exit price for what is exited and to the close for the rest; dividends are paid on the quantity held at the
     previous close, by shorts too. Splits change quantity and old mark from their session on. Without a close the last
-    one is carried: P&L 0, and the age says so. A lot never priced is marked at its cost.
+    one is carried: P&L 0, and the age says so. One that was never priced is marked at its cost.
 
     Parameters
     ----------
-    lots : Lots
-        Positions of all portfolios, in any order.
+    positions : PositionArrays
+        Those of all portfolios, in any order.
     market : Market
         Closes, splits and dividends of the sessions per symbol.
     exits : Exits
-        Partial and full exits of the lots within the sessions.
+        Partial and full exits of the positions within the sessions.
     flows : ndarray of int64, shape (n_sessions, n_portfolios)
         Contributions less withdrawals in cents; they count as capital from the session's open.
     opening : Opening
@@ -152,59 +156,60 @@ def roll_forward(lots: Lots, market: Market, *, exits: Exits, flows: IntArray, o
     Notes
     -----
     NaN policy: a close that is NaN or not positive is no close; a missing split is 1, a missing dividend 0.
-    O(n_sessions x n_lots).
+    O(n_sessions x n_positions).
     """
-    _check_shapes(lots, market, flows=flows, opening=opening)
-    quotes = market.quotes_of(lots)
+    _check_shapes(positions, market, flows=flows, opening=opening)
+    quotes = market.quotes_of(positions)
     days = []
     holdings = opening.holdings
     for session in range(market.n_sessions):
-        days.append(advance(holdings, lots, quotes=quotes[session], exits=exits.rounds(session), session=session))
+        days.append(advance(holdings, positions, quotes=quotes[session], exits=exits.rounds(session), session=session))
         holdings = days[-1].closing
-    positions = PositionValues.of(days)
-    portfolios = _aggregate(positions, Segments.of(lots.portfolio, flows.shape[1]), flows=flows, opening=opening)
-    closing = Opening(portfolios.equity[-1], portfolios.twr.values[-1], holdings)
-    return Valuation(portfolios, positions, closing)
+    values = PositionValues.of(days)
+    portfolios = _aggregate(values, Segments.of(positions.portfolio, flows.shape[1]), flows=flows, opening=opening)
+    closing = Opening(portfolios.equity[-1], portfolios.twr_index.values[-1], holdings)
+    return Valuation(portfolios, values, closing)
 
 
 def _aggregate(positions: PositionValues, segments: Segments, *, flows: IntArray, opening: Opening) -> PortfolioValues:
     """Return the sums per portfolio and what follows from them."""
-    value = positions.value
+    value = positions.market_value
     held = positions.quantity != 0
     pnl = segments.sums(positions.pnl)
     equity = opening.equity + np.cumsum(pnl + flows, axis=0)
     base = equity - pnl
-    long = segments.sums(np.maximum(value, 0))
-    short = segments.sums(np.minimum(value, 0))
+    long_value = segments.sums(np.maximum(value, 0))
+    short_value = segments.sums(np.minimum(value, 0))
     return PortfolioValues(
         equity=equity,
         pnl=pnl,
         flow=flows,
-        cash=equity - (long + short),
-        long=long,
-        short=short,
-        gross=long - short,
-        net=long + short,
+        cash=equity - (long_value + short_value),
+        long_value=long_value,
+        short_value=short_value,
+        gross=long_value - short_value,
+        net=long_value + short_value,
         exit_pnl=segments.sums(positions.exit_pnl),
-        realised=segments.sums(positions.realised),
+        realised_pnl=segments.sums(positions.realised_pnl),
         dividends=segments.sums(positions.dividends),
         positions=segments.sums(held),
         long_positions=segments.sums(positions.quantity > 0),
         short_positions=segments.sums(positions.quantity < 0),
-        stale=segments.sums(held & positions.stale),
-        at_cost=segments.sums(held & positions.at_cost),
+        stale_positions=segments.sums(held & positions.stale),
+        at_cost_positions=segments.sums(held & positions.at_cost),
         daily_return=daily_returns(pnl, base),
-        twr=twr_index(opening.twr, pnl=pnl, base=base),
+        twr_index=twr_index(opening.twr_index, pnl=pnl, base=base),
     )
 
 
-def _check_shapes(lots: Lots, market: Market, *, flows: IntArray, opening: Opening) -> None:
-    n_lots, n_portfolios = lots.portfolio.size, opening.equity.size
-    if opening.holdings.quantity.shape != (n_lots,):
-        raise ValueError(f"opening must have {n_lots} lots, was {opening.holdings.quantity.shape}")
+def _check_shapes(positions: PositionArrays, market: Market, *, flows: IntArray, opening: Opening) -> None:
+    n_positions, n_portfolios = positions.portfolio.size, opening.equity.size
+    if opening.holdings.quantity.shape != (n_positions,):
+        raise ValueError(f"opening must have {n_positions} positions, was {opening.holdings.quantity.shape}")
     if market.n_sessions == 0 or flows.shape != (market.n_sessions, n_portfolios):
         raise ValueError(
             f"flows must have shape ({market.n_sessions}, {n_portfolios}), at least one session, was {flows.shape}"
         )
-    if n_lots and not 0 <= lots.portfolio.min() <= lots.portfolio.max() < n_portfolios:
-        raise ValueError(f"portfolios of lots must be in 0..{n_portfolios - 1}, was up to {lots.portfolio.max()}")
+    if n_positions and not 0 <= positions.portfolio.min() <= positions.portfolio.max() < n_portfolios:
+        largest = positions.portfolio.max()
+        raise ValueError(f"portfolios of positions must be in 0..{n_portfolios - 1}, was up to {largest}")

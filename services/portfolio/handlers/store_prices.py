@@ -7,9 +7,9 @@ from shared.db.unit_of_work import UnitOfWork
 from shared.prices.store import store_bars
 
 
-async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the bars; the last part of the run starts its valuations."""
     if await store_bars(uow.connection, event):
         await PortfolioRepository(uow.connection).store_price_changes()
 
-    await inputs.arrive(event, event.symbols, uow)
+    await fan_in.arrive(event, event.symbols, uow)

@@ -31,8 +31,3 @@ def upgrade() -> None:
     """Create the table and the column."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

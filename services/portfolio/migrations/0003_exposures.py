@@ -36,8 +36,3 @@ def upgrade() -> None:
     """Add the columns; of what is there, the exposure was the market value."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

@@ -18,8 +18,3 @@ def upgrade() -> None:
     """Add the column."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

@@ -13,8 +13,3 @@ depends_on = None
 def upgrade() -> None:
     """Add the column; it is filled by the next bars of each symbol."""
     op.execute(SOURCE_COLUMN)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

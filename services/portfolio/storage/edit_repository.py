@@ -39,18 +39,18 @@ class EditRepository:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self._books = PortfolioRepository(connection)
+        self._portfolios = PortfolioRepository(connection)
 
     async def find_position(self, portfolio_id: UUID, position_id: UUID) -> Position | None:
         """Return a position of a portfolio."""
-        positions = await self._books.load_positions([portfolio_id])
+        positions = await self._portfolios.load_positions([portfolio_id])
         return next((position for position in positions if position.position_id == position_id), None)
 
     async def replace_position(self, position: Position) -> None:
         """Store the terms of a position in the place of those it had."""
         await self._delete_exits(position.position_id)
-        await self._books.store_positions([position])
-        await self._books.store_exits([(uuid4(), position.position_id, entry) for entry in position.terms.exits])
+        await self._portfolios.store_positions([position])
+        await self._portfolios.store_exits([(uuid4(), position.position_id, entry) for entry in position.terms.exits])
 
     async def delete_position(self, position_id: UUID) -> None:
         """Take a position away; what it was worth in past snapshots stays there."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.portfolio.core.book import Window
+from services.portfolio.core.assembly import Window
 from services.portfolio.core.portfolios import OpeningState
 from services.portfolio.core.positions import Position
 from services.portfolio.core.roll import RollInputs

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,39 +11,34 @@ from services.portfolio.core.digest import CODE_VERSION
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.snapshot_repository import Key
-from shared.arrays import BoolArray, IntArray, ReasonArray
+from shared.arrays import BoolArray, IntArray
 from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
-from shared.unavailable import nullable
+from shared.unavailable import Quantities, no_reasons, nullable, reason_columns
 
-PORTFOLIO_AMOUNTS = {
-    "equity": "equity",
-    "pnl": "pnl",
-    "flow": "flow",
-    "cash": "cash",
-    "long": "long_value",
-    "short": "short_value",
-    "gross": "gross",
-    "net": "net",
-    "exit_pnl": "exit_pnl",
-    "realised": "realised_pnl",
-    "dividends": "dividends",
-}
-_PORTFOLIO_COUNTS = {
-    "positions": "positions",
-    "long_positions": "long_positions",
-    "short_positions": "short_positions",
-    "stale": "stale_positions",
-    "at_cost": "at_cost_positions",
-}
-_POSITION_AMOUNTS = {
-    "value": "market_value",
-    "cost": "cost",
-    "pnl": "pnl",
-    "exit_pnl": "exit_pnl",
-    "realised": "realised_pnl",
-    "dividends": "dividends",
-}
+# Fields of the core and columns of the tables have the same names.
+PORTFOLIO_AMOUNTS: Final = (
+    "equity",
+    "pnl",
+    "flow",
+    "cash",
+    "long_value",
+    "short_value",
+    "gross",
+    "net",
+    "exit_pnl",
+    "realised_pnl",
+    "dividends",
+)
+PORTFOLIO_RATIOS: Final = ("daily_return", "twr_index")
+_PORTFOLIO_COUNTS: Final = (
+    "positions",
+    "long_positions",
+    "short_positions",
+    "stale_positions",
+    "at_cost_positions",
+)
+_POSITION_AMOUNTS: Final = ("market_value", "cost", "pnl", "exit_pnl", "realised_pnl", "dividends")
 _SOURCES = {int(source): source.name for source in MarkSource}
 
 
@@ -82,68 +77,63 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) 
         "code_version": [CODE_VERSION] * len(rows),
         "prices_seen_below": [event.prices_seen_below] * len(rows),
     }
-    table |= {name: _decimals(getattr(portfolios, field)[cells]) for field, name in PORTFOLIO_AMOUNTS.items()}
-    table |= {name: getattr(portfolios, field)[cells] for field, name in _PORTFOLIO_COUNTS.items()}
-    for name, quantities in (("daily_return", portfolios.daily_return), ("twr_index", portfolios.twr)):
-        table[name] = nullable(quantities.values[cells])
-        table |= _reasons(name, quantities.unavailable[cells])
+    table |= {name: _decimals(getattr(portfolios, name)[cells]) for name in PORTFOLIO_AMOUNTS}
+    table |= {name: getattr(portfolios, name)[cells] for name in _PORTFOLIO_COUNTS}
+    for name in PORTFOLIO_RATIOS:
+        found: Quantities = getattr(portfolios, name)
+        table |= _quantities(name, found.part(cells))
     return table
 
 
 def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
     """Return the position values of those snapshots, as columns of the table."""
     values = rolled.valuation.positions
-    lots = rolled.book.lots
-    rows, columns = np.nonzero(values.active & revisions.changed[:, lots.portfolio])
+    portfolio = rolled.arrays.positions.portfolio
+    rows, columns = np.nonzero(values.active & revisions.changed[:, portfolio])
     cells = (rows, columns)
-    owner = lots.portfolio[columns]
+    owner = portfolio[columns]
     position = columns.tolist()
     table: dict[str, Any] = {
         "portfolio_id": [rolled.portfolio_ids[index] for index in owner.tolist()],
         "as_of": [rolled.sessions[row] for row in rows.tolist()],
         "revision": revisions.number[rows, owner],
-        "position_id": [rolled.book.position_ids[index] for index in position],
+        "position_id": [rolled.arrays.position_ids[index] for index in position],
         "symbol": [rolled.positions[index].terms.symbol for index in position],
         "sector": [rolled.sectors[index] for index in position],
         "quantity": values.quantity[cells],
         "mark": values.mark[cells],
-        "mark_source": [_SOURCES[source] for source in values.source[cells].tolist()],
-        "mark_age": values.age[cells],
+        "mark_source": [_SOURCES[source] for source in values.mark_source[cells].tolist()],
+        "mark_age": values.mark_age[cells],
         "oversold": values.oversold[cells],
         "exposure": _decimals(rolled.exposures[cells]),
-        **_delta_columns(rolled, rows, columns),
+        **_option_columns(rolled, rows, columns),
     }
-    return table | {name: _decimals(getattr(values, field)[cells]) for field, name in _POSITION_AMOUNTS.items()}
+    return table | {name: _decimals(getattr(values, name)[cells]) for name in _POSITION_AMOUNTS}
 
 
-def _delta_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
+def _option_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
     """Return what is said of options only: underlying, delta or why there is none, and the volatility it assumes."""
     options = rolled.options
     option_of = np.full(len(rolled.positions), -1, dtype=np.int64)
-    option_of[options.contracts.lot] = np.arange(options.contracts.lot.size)
-    table: dict[str, list[Any]] = {
-        name: [None] * rows.size for name in ("underlying", "delta", "delta_reason", "delta_detail", "volatility")
+    option_of[options.contracts.position] = np.arange(options.contracts.position.size)
+    entries = np.flatnonzero(option_of[columns] >= 0)
+    cells = rows[entries], option_of[columns[entries]]
+    delta = Quantities(np.full(rows.size, np.nan), no_reasons(rows.size))
+    delta.values[entries], delta.unavailable[entries] = options.delta.values[cells], options.delta.unavailable[cells]
+    volatility = np.full(rows.size, np.nan)
+    volatility[entries] = np.where(options.delta.available[cells], options.volatility[cells], np.nan)
+    contracts = [rolled.positions[position].terms.option for position in columns.tolist()]
+    return {
+        "underlying": [None if contract is None else contract.underlying for contract in contracts],
+        "volatility": nullable(volatility),
+        **_quantities("delta", delta),
     }
-    for entry in np.flatnonzero(option_of[columns] >= 0).tolist():
-        row, lot = int(rows[entry]), int(columns[entry])
-        cell = row, int(option_of[lot])
-        contract, why = rolled.positions[lot].terms.option, options.delta.unavailable[cell]
-        table["underlying"][entry] = None if contract is None else contract.underlying
-        if why is None:
-            table["delta"][entry] = float(options.delta.values[cell])
-            table["volatility"][entry] = float(options.volatility[cell])
-        else:
-            table["delta_reason"][entry], table["delta_detail"][entry] = why.reason.value, why.detail
-    return table
 
 
 def _decimals(cents: IntArray) -> list[Any]:
     return [decimal_of(amount) for amount in cents.tolist()]
 
 
-def _reasons(name: str, unavailable: ReasonArray) -> dict[str, list[str | None]]:
-    flat = unavailable.tolist()
-    return {
-        f"{name}_reason": [None if why is None else why.reason.value for why in flat],
-        f"{name}_detail": [None if why is None else why.detail for why in flat],
-    }
+def _quantities(name: str, found: Quantities) -> dict[str, list[Any]]:
+    reasons, details = reason_columns(found.unavailable)
+    return {name: nullable(found.values), f"{name}_reason": reasons, f"{name}_detail": details}

@@ -1,7 +1,6 @@
 """The SQL of snapshots and position values: states to go on from, revisions to write, pages to read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,46 +8,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.portfolio.core.book import PositionState
+from services.portfolio.core.assembly import PositionState
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.portfolios import OpeningState
 from shared.db.bulk import Columns, copy_in
+from shared.selection import Slice
 
 Key = tuple[UUID, date]
-BEFORE_ALL: Final = UUID(int=0)
 _SOURCES: Final = {source.name: source for source in MarkSource}
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which snapshots to read, as they were known at an instant, and where the page begins."""
-
-    portfolio_ids: tuple[UUID, ...] | None
-    first: date
-    last: date
-    known_at: datetime | None
-    limit: int
-    after_as_of: date = date.min
-    after_portfolio_id: UUID = BEFORE_ALL
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the queries."""
-        return {
-            "ids": None if self.portfolio_ids is None else list(self.portfolio_ids),
-            "first": self.first,
-            "last": self.last,
-            "known_at": self.known_at,
-            "limit": self.limit,
-            "after_as_of": self.after_as_of,
-            "after_id": self.after_portfolio_id,
-        }
 
 
 _NEWEST = """
     SELECT DISTINCT ON (as_of, portfolio_id) * FROM snapshots
-    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_id)
-      AND (CAST(:ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:ids AS uuid[])))
+    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_subject)
+      AND (CAST(:subjects AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:subjects AS uuid[])))
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
     ORDER BY as_of, portfolio_id, revision DESC LIMIT :limit
 """
@@ -65,7 +39,7 @@ class SnapshotRepository:
         opening = OpeningState()
         query = sa.text(
             """
-            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr, revision
+            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr_index, revision
             FROM snapshots WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session
             ORDER BY portfolio_id, revision DESC
             """
@@ -73,19 +47,26 @@ class SnapshotRepository:
         parameters = {"ids": list(portfolio_ids), "session": session}
         for row in await self._connection.execute(query, parameters):
             opening.equity[row.portfolio_id] = cents_of(row.equity)
-            opening.twr[row.portfolio_id] = row.twr
+            opening.twr_index[row.portfolio_id] = row.twr_index
         states = sa.text(
             """
             SELECT position_id, quantity, mark, mark_source, mark_age,
-                   (market_value * 100)::bigint AS value, (cost * 100)::bigint AS cost
+                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost
             FROM position_values v
             WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
                 SELECT max(revision) FROM snapshots s
                 WHERE s.portfolio_id = v.portfolio_id AND s.as_of = v.as_of)
             """
         )
-        for position_id, quantity, mark, source, age, value, cost in await self._connection.execute(states, parameters):
-            opening.positions[position_id] = PositionState(quantity, mark, _SOURCES[source], age, value, cost)
+        for row in await self._connection.execute(states, parameters):
+            opening.positions[row.position_id] = PositionState(
+                quantity=row.quantity,
+                mark=row.mark,
+                mark_source=_SOURCES[row.mark_source],
+                mark_age=row.mark_age,
+                market_value=row.market_value,
+                cost=row.cost,
+            )
         return opening
 
     async def load_closed(
@@ -124,11 +105,11 @@ class SnapshotRepository:
         await copy_in(self._connection, "snapshots", snapshots)
         await copy_in(self._connection, "position_values", values)
 
-    async def list_snapshots(self, wanted: Slice) -> Sequence[Any]:
+    async def list_snapshots(self, wanted: Slice[UUID]) -> Sequence[Any]:
         """Return the newest revision (known at that time) of each snapshot, by as_of and portfolio."""
         return (await self._connection.execute(sa.text(_NEWEST), wanted.parameters())).all()
 
-    async def list_position_values(self, wanted: Slice) -> Sequence[Any]:
+    async def list_position_values(self, wanted: Slice[UUID]) -> Sequence[Any]:
         """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts portfolios."""
         query = sa.text(
             f"""

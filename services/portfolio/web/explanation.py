@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 import numpy as np
 from pydantic import BaseModel
 
 from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.roll import Rolled
-from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS
+from services.portfolio.core.trades import Quotes
+from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS, PORTFOLIO_RATIOS
 from services.portfolio.web.views import PositionValueView, SnapshotView
 from shared.contracts.event import Measure
 from shared.prices.last_prices import LastPrice
-from shared.unavailable import Quantities, Unavailable
+from shared.unavailable import Quantities
 
-_FIELDS: Final = {column: field for field, column in PORTFOLIO_AMOUNTS.items()}
-_RATIOS: Final = {"daily_return": "daily_return", "twr_index": "twr"}
-EXPLAINED: Final = (*_FIELDS, *_RATIOS)
+EXPLAINED: Final = (*PORTFOLIO_AMOUNTS, *PORTFOLIO_RATIOS)
 # What each position adds to an amount of the portfolio.
 _SUMMED: Final = {
     "pnl": "pnl",
@@ -68,7 +66,7 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, pric
     """Return the explanation of an amount of the one portfolio and session that was rolled."""
     stored = _stored(name, snapshot)
     recomputed = _recomputed(name, rolled)
-    index = rolled.opening.twr[0]
+    index = rolled.opening.twr_index[0]
     return Explanation(
         measure=name,
         snapshot=SnapshotView.of(snapshot),
@@ -78,31 +76,31 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, pric
         agrees=stored == recomputed,
         opening_equity=decimal_of(int(rolled.opening.equity[0])),
         opening_index=float(index) if np.isfinite(index) else None,
-        positions=[_position(name, row, rolled) for row in values],
+        positions=_positions(name, values, rolled),
         prices=prices,
     )
 
 
-def _position(name: str, row: Any, rolled: Rolled) -> PositionInput:
-    lot = _lots(rolled).get(row.position_id)
-    quotes = rolled.market.quotes_of(rolled.book.lots)[0]
-    close = float("nan") if lot is None else float(quotes.close[lot])
+def _positions(name: str, values: Sequence[Any], rolled: Rolled) -> list[PositionInput]:
+    place = {position_id: number for number, position_id in enumerate(rolled.arrays.position_ids)}
+    (quotes,) = rolled.market.quotes_of(rolled.arrays.positions)
+    return [_position(name, row, quotes, place=place.get(row.position_id)) for row in values]
+
+
+def _position(name: str, row: Any, quotes: Quotes, *, place: int | None) -> PositionInput:
+    close = float("nan") if place is None else float(quotes.close[place])
     summed = _SUMMED.get(name)
     return PositionInput(
         value=PositionValueView.of(row),
         close=close if np.isfinite(close) else None,
-        split=1.0 if lot is None else float(quotes.split[lot]),
-        dividend=0.0 if lot is None else float(quotes.dividend[lot]),
+        split=1.0 if place is None else float(quotes.split[place]),
+        dividend=0.0 if place is None else float(quotes.dividend[place]),
         contribution=None if summed is None else getattr(row, summed),
     )
 
 
-def _lots(rolled: Rolled) -> dict[UUID, int]:
-    return {position_id: lot for lot, position_id in enumerate(rolled.book.position_ids)}
-
-
 def _stored(name: str, snapshot: Any) -> Measure:
-    if name in _RATIOS:
+    if name in PORTFOLIO_RATIOS:
         reason, detail = getattr(snapshot, f"{name}_reason"), getattr(snapshot, f"{name}_detail")
         return Measure(value=getattr(snapshot, name), reason=reason, detail=detail)
     return Measure(value=float(getattr(snapshot, name)))
@@ -110,10 +108,7 @@ def _stored(name: str, snapshot: Any) -> Measure:
 
 def _recomputed(name: str, rolled: Rolled) -> Measure:
     portfolios = rolled.valuation.portfolios
-    if name not in _RATIOS:
-        return Measure(value=float(decimal_of(int(getattr(portfolios, _FIELDS[name])[0, 0]))))
-    quantities: Quantities = getattr(portfolios, _RATIOS[name])
-    found = quantities.at((0, 0))
-    if isinstance(found, Unavailable):
-        return Measure(reason=found.reason, detail=found.detail)
-    return Measure(value=found)
+    if name not in PORTFOLIO_RATIOS:
+        return Measure(value=float(decimal_of(int(getattr(portfolios, name)[0, 0]))))
+    quantities: Quantities = getattr(portfolios, name)
+    return Measure.of(quantities.at((0, 0)))

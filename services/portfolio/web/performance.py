@@ -34,10 +34,10 @@ class DrawdownView(BaseModel):
     def of(cls, found: Drawdown | Unavailable, days: Sequence[date]) -> Self:
         """Return the view of a drawdown over these closes."""
         if isinstance(found, Unavailable):
-            return cls(depth=_measure(found), current=_measure(found))
+            return cls(depth=Measure.of(found), current=Measure.of(found))
         return cls(
-            depth=_measure(found.depth),
-            current=_measure(found.current),
+            depth=Measure.of(found.depth),
+            current=Measure.of(found.current),
             peak=days[found.peak],
             trough=days[found.trough],
             recovery=None if found.recovery is None else days[found.recovery],
@@ -93,9 +93,9 @@ class Performance(BaseModel):
             closing_equity=snapshots[-1].equity,
             flows=sum((row.flow for row in snapshots), Decimal(0)),
             pnl=sum((row.pnl for row in snapshots), Decimal(0)),
-            twr=_measure(chained_return(float(index[0]), float(index[-1]))),
-            mwr=_measure(rates.period),
-            mwr_annual=_measure(rates.annual),
+            twr=Measure.of(chained_return(float(index[0]), float(index[-1]))),
+            mwr=Measure.of(rates.period),
+            mwr_annual=Measure.of(rates.annual),
             drawdown=DrawdownView.of(fall, days),
             points=_points(snapshots, fall),
         )
@@ -134,9 +134,3 @@ def _opening_index(before: Any | None) -> float:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _measure(found: float | Unavailable) -> Measure:
-    if isinstance(found, Unavailable):
-        return Measure(reason=found.reason, detail=found.detail)
-    return Measure(value=found)

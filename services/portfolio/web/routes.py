@@ -15,7 +15,7 @@ from services.portfolio.core.roll import roll
 from services.portfolio.storage.edit_repository import EditRepository
 from services.portfolio.storage.inputs import gather
 from services.portfolio.storage.repository import PortfolioRepository
-from services.portfolio.storage.snapshot_repository import Slice, SnapshotRepository
+from services.portfolio.storage.snapshot_repository import SnapshotRepository
 from services.portfolio.web.bodies import (
     CalculateBody,
     Day,
@@ -45,6 +45,7 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
+from shared.selection import Slice
 
 MAX_SESSIONS = 10_000
 

@@ -11,10 +11,8 @@ from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.storage.edit_repository import StoredFlow
-from services.portfolio.storage.snapshot_repository import BEFORE_ALL, Slice
-from shared.clock import Clock
 from shared.contracts.event import Measure
-from shared.selection import SessionSelection
+from shared.selection import PortfolioSelection
 
 
 class Accepted(BaseModel):
@@ -182,21 +180,7 @@ class EditView(BaseModel):
     edited_at: datetime
 
 
-class Selection(SessionSelection):
+class Selection(PortfolioSelection):
     """Which snapshots to list, and where the page begins."""
 
-    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
-    after_portfolio_id: UUID = BEFORE_ALL
     limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
-
-    def slice(self, clock: Clock) -> Slice:
-        """Return the selection for the repository."""
-        return Slice(
-            portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
-            first=self.first,
-            last=self.until(clock),
-            known_at=self.known_at,
-            limit=self.limit,
-            after_as_of=self.after_as_of,
-            after_portfolio_id=self.after_portfolio_id,
-        )

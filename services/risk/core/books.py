@@ -67,6 +67,13 @@ class Books:
         """Return the number of portfolios."""
         return int(self.equity.size)
 
+    def weights(self) -> FloatArray:
+        """Return net exposure over equity per holding, (n_holdings,); NaN where equity is not positive."""
+        equity = self.equity[self.portfolio]
+        weights = np.full(equity.shape, np.nan)
+        np.divide(self.net, equity, out=weights, where=equity > 0)
+        return weights
+
     def totals(self, cents: IntArray) -> IntArray:
         """Return exact sums of cents per portfolio, (n_holdings,) -> (n_portfolios,)."""
         totals = np.zeros(self.n_portfolios, dtype=np.int64)

@@ -7,8 +7,8 @@ import numpy as np
 
 from services.risk.core.books import Books
 from services.risk.core.ratios import EMPTY_BOOK, divide, quantities
-from shared.arrays import FloatArray, IntArray, ReasonArray
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.arrays import FloatArray, IntArray
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 # Herfindahl-Hirschman scale: 10 000 is a single name.
 HHI_SCALE: Final = 10_000.0
@@ -39,7 +39,7 @@ def concentration(books: Books) -> Concentration:
     """
     sizes = np.abs(books.net)
     totals = books.totals(sizes)
-    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons = no_reasons(books.n_portfolios)
     reasons[totals == 0] = NETTED_TO_ZERO
     reasons[books.totals(books.gross) == 0] = EMPTY_BOOK
     weights = divide(sizes.astype(np.float64), totals[books.portfolio].astype(np.float64))

@@ -13,6 +13,7 @@ from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import Benchmark
 from shared.arrays import FloatArray
 from shared.conventions import FACTORS
+from shared.digests import canonical
 from shared.unavailable import Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
@@ -33,7 +34,7 @@ def symbol_digests(
     whys = betas.unavailable.ravel().tolist()
     codes = np.array([_REASON_CODES[None if why is None else why.reason] for why in whys])
     known = [betas.values, codes.reshape(betas.values.shape), np.round(returns, _RETURN_DECIMALS)]
-    rows = _canonical(np.concatenate(known, axis=1))
+    rows = canonical(np.concatenate(known, axis=1))
     digests = [
         hashlib.blake2b(repr(label).encode() + row.tobytes(), digest_size=DIGEST_BYTES).digest()
         for label, row in zip(zip(symbols, sectors, strict=True), rows, strict=True)
@@ -45,7 +46,7 @@ def factor_digest(proxies: Sequence[str | None], returns: FloatArray, episodes: 
     """Return a digest of what is known of the risk factors at a session."""
     digest = hashlib.blake2b(_CONTEXT + repr((list(proxies), sorted(episodes))).encode(), digest_size=DIGEST_BYTES)
     for known in (returns, *(episodes[scenario] for scenario in sorted(episodes))):
-        digest.update(_canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
+        digest.update(canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
     return digest.digest()
 
 
@@ -71,8 +72,3 @@ def portfolio_digests(books: Books, symbols: NDArray[np.uint8], *, common: bytes
         digest.update(holdings[first:last].tobytes())
         digests.append(digest.digest())
     return tuple(digests)
-
-
-def _canonical(values: FloatArray) -> FloatArray:
-    """Give every NaN and every zero the same bits."""
-    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values + 0.0))

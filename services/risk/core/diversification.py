@@ -11,6 +11,7 @@ from scipy.cluster.hierarchy import linkage
 
 from services.risk.core.books import Books
 from services.risk.core.correlation import CorrelationMatrix, correlate
+from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import EMPTY_BOOK, coverage_of
 from shared.arrays import FloatArray, IntArray
 from shared.conventions import CLUSTER_CORRELATION, CORRELATION_MIN_WEIGHT, CORRELATION_WINDOW, SESSIONS_PER_YEAR
@@ -117,13 +118,8 @@ def diversify(books: Books, returns: FloatArray, sectors: Sequence[str]) -> Dive
 
 def _volatilities(returns: FloatArray) -> FloatArray:
     """Return the annualised sample standard deviation of each symbol; NaN with fewer than two returns."""
-    present = np.isfinite(returns)
-    n = present.sum(axis=1)
-    mean = np.where(present, returns, 0.0).sum(axis=1) / np.maximum(n, 1)
-    deviations = np.where(present, returns - mean[:, None], 0.0)
-    variance = (deviations * deviations).sum(axis=1) / np.maximum(n - 1, 1)
-    volatilities: FloatArray = np.where(n > 1, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
-    return volatilities
+    variance, count = variance_of_present(returns)
+    return np.where(count > 1, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
 
 
 def _average(weights: FloatArray, correlations: FloatArray) -> float | Unavailable:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.risk.core.books import Books
-from services.risk.core.ratios import coverage_of, divide, quantities, withheld
+from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
 from shared.arrays import IntArray, ReasonArray
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
 
 _REASONS = tuple(Reason)
 
@@ -51,16 +51,16 @@ def factor_exposures(books: Books, betas: Quantities) -> FactorExposures:
     codes = _reason_codes(betas.unavailable)
     filled = np.where(known, betas.values, 0.0)
     cents, coverage = np.empty(shape), np.empty(shape)
-    reasons: ReasonArray = np.full(shape, None, dtype=object)
-    coverage_reasons: ReasonArray = np.full(shape, None, dtype=object)
-    against_all = withheld(books)
+    reasons = no_reasons(shape)
+    coverage_reasons = no_reasons(shape)
+    against_all = why_not_over_equity(books)
     for factor in range(shape[1]):
         covered = known[books.symbol, factor]
         cents[:, factor] = books.sums(books.net * filled[books.symbol, factor])
         part = coverage_of(books, covered)
         coverage[:, factor], coverage_reasons[:, factor] = part.values, part.unavailable
         reasons[:, factor] = against_all
-        missing = ~against_all.astype(np.bool_) & (part.values == 0)
+        missing = is_available(against_all) & (part.values == 0)
         if missing.any():
             tally = _tally(books, codes[books.symbol, factor])
             for portfolio in np.flatnonzero(missing):

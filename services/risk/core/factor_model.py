@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from services.risk.core.books import Books
-from services.risk.core.ratios import coverage_of, divide, quantities, withheld
+from services.risk.core.moments import variance_of_present
+from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import (
     FACTOR_MIN_OBSERVATIONS,
@@ -17,7 +18,7 @@ from shared.conventions import (
     SESSIONS_PER_YEAR,
     STYLE_FACTORS,
 )
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 _BETA_COLUMNS: Final = [FACTORS.index(factor) for factor in STYLE_FACTORS]
 _RETURN_ROWS: Final = [RISK_FACTORS.index(factor) for factor in STYLE_FACTORS]
@@ -116,28 +117,28 @@ def decompose(books: Books, betas: Quantities, returns: FloatArray, factor_retur
     systematic = (exposure * along).sum(axis=-1)
     specific = books.sums(weight * weight * own)
     variance = systematic + specific
-    reasons[(variance <= 0) & ~reasons.astype(np.bool_)] = NO_VARIANCE
+    reasons[(variance <= 0) & is_available(reasons)] = NO_VARIANCE
     total = np.sqrt(np.where(variance > 0, variance, np.nan))
     marginal = ((loading * along[books.portfolio]).sum(axis=-1) + weight * own) / total[books.portfolio]
-    withheld_here = reasons.astype(np.bool_)
-    outside = ~covered | withheld_here[books.portfolio]
+    measured = is_available(reasons)
+    inside = covered & measured[books.portfolio]
     return Decomposition(
         total=quantities(total, reasons),
         systematic=quantities(np.sqrt(np.maximum(systematic, 0.0)), reasons),
         specific=quantities(np.sqrt(specific), reasons),
         systematic_share=quantities(divide(np.maximum(systematic, 0.0), variance), reasons),
         coverage=coverage,
-        observations=np.where(withheld_here, 0, _smallest(books, n_residual, covered)),
-        by_factor=np.where(included & ~withheld_here[:, None], exposure * along / total[:, None], np.nan),
-        by_specific=np.where(withheld_here, np.nan, specific / total),
-        by_holding=np.where(outside, np.nan, weight * marginal),
-        marginal=np.where(outside, np.nan, marginal),
+        observations=np.where(measured, _smallest(books, n_residual, covered), 0),
+        by_factor=np.where(included & measured[:, None], exposure * along / total[:, None], np.nan),
+        by_specific=np.where(measured, specific / total, np.nan),
+        by_holding=np.where(inside, weight * marginal, np.nan),
+        marginal=np.where(inside, marginal, np.nan),
     )
 
 
 def _reasons(books: Books, coverage: Quantities, *, any_factor: bool) -> ReasonArray:
-    reasons = withheld(books)
-    open_ = ~reasons.astype(np.bool_)
+    reasons = why_not_over_equity(books)
+    open_ = is_available(reasons)
     if not any_factor:
         reasons[open_] = NO_PROXIES
     else:
@@ -154,12 +155,8 @@ def _residual_variance(
     for loading, proxy in zip(loadings.T, proxies, strict=True):
         if np.isfinite(proxy).all():
             residuals -= loading[:, None] * proxy
-    present = np.isfinite(residuals)
-    n = present.sum(axis=1)
-    mean = np.where(present, residuals, 0.0).sum(axis=1) / np.maximum(n, 1)
-    deviations = np.where(present, residuals - mean[:, None], 0.0)
-    variance = (deviations * deviations).sum(axis=1) / np.maximum(n - 1, 1) * SESSIONS_PER_YEAR
-    return np.where(n >= FACTOR_MIN_OBSERVATIONS, variance, np.nan), n
+    variance, count = variance_of_present(residuals)
+    return np.where(count >= FACTOR_MIN_OBSERVATIONS, variance * SESSIONS_PER_YEAR, np.nan), count
 
 
 def _smallest(books: Books, observations: IntArray, covered: BoolArray) -> IntArray:

@@ -9,7 +9,7 @@ from services.risk.core.ratios import quantities
 from services.risk.core.volatility import ReturnSeries
 from shared.arrays import FloatArray, IntArray
 from shared.conventions import HAR_HORIZON, HAR_LAGS, HAR_MIN_OBSERVATIONS, SESSIONS_PER_YEAR
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 # The mean absolute value of a normal variable is the root of 2/pi of its standard deviation.
 _TO_DEVIATION: Final = np.sqrt(np.pi / 2.0 * SESSIONS_PER_YEAR)
@@ -56,19 +56,19 @@ def har_forecast(series: ReturnSeries) -> HarForecast:
     Ordinary least squares on standardised regressors, all portfolios at once; NaN before a series' length is no row.
     """
     reasons = series.unavailable.copy()
-    for portfolio in np.flatnonzero(~reasons.astype(np.bool_) & (series.length < HAR_MIN_OBSERVATIONS)):
+    for portfolio in np.flatnonzero(is_available(reasons) & (series.length < HAR_MIN_OBSERVATIONS)):
         detail = f"{series.length[portfolio]} of {HAR_MIN_OBSERVATIONS} returns"
         reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
 
     absolute = np.abs(series.values)
     lagged = _lagged_means(absolute)  # (n_portfolios, n_rows + 1, 3); the last row is today's
     coefficients, r_squared, n_rows = least_squares(lagged[:, :-1], absolute[:, _LONGEST:])
-    flat = np.isnan(coefficients).any(axis=1) & ~reasons.astype(np.bool_)
+    flat = np.isnan(coefficients).any(axis=1) & is_available(reasons)
     reasons[flat] = NO_VARIATION
     mean = _iterate(coefficients, absolute[:, -_LONGEST:])
-    reasons[(mean <= 0) & ~reasons.astype(np.bool_)] = NOT_POSITIVE
+    reasons[(mean <= 0) & is_available(reasons)] = NOT_POSITIVE
 
-    available = ~reasons.astype(np.bool_)
+    available = is_available(reasons)
     return HarForecast(
         volatility=quantities(mean * _TO_DEVIATION, reasons),
         r_squared=quantities(r_squared, reasons),

@@ -43,7 +43,7 @@ class Measured:
     def of_state(cls, values: Quantities) -> Self:
         """Return what was measured on the whole book as it stands."""
         nothing = np.zeros(values.values.shape, dtype=np.int64)
-        return cls(values, Quantities.available(np.ones(values.values.shape)), nothing, nothing)
+        return cls(values, Quantities.of(np.ones(values.values.shape)), nothing, nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +90,21 @@ def tail(inputs: RiskInputs, *, kind: str, level: int, horizon: int) -> Measured
     """Return a value at risk or an expected shortfall."""
     table: Quantities = getattr(inputs.tails, kind)
     cell = slice(None), VAR_LEVELS.index(level), VAR_HORIZONS.index(horizon)
-    return Measured.of_series(Quantities(table.values[cell], table.unavailable[cell]), inputs.longest_series)
+    return Measured.of_series(table.part(cell), inputs.longest_series)
 
 
 def backtested(inputs: RiskInputs, *, kind: str, level: int) -> Measured:
     """Return a figure of the back-test."""
     table: Quantities = getattr(inputs.backtest, kind)
-    cell = slice(None), VAR_LEVELS.index(level)
-    values = Quantities(table.values[cell], table.unavailable[cell])
-    sessions = np.where(values.unavailable.astype(np.bool_), 0, 2 * BACKTEST_SESSIONS)
+    values = table.part((slice(None), VAR_LEVELS.index(level)))
+    sessions = np.where(values.available, 2 * BACKTEST_SESSIONS, 0)
     return Measured(values, inputs.longest_series.coverage, sessions, sessions)
 
 
 def diversified(inputs: RiskInputs, *, kind: str) -> Measured:
     """Return a figure of the correlations."""
     values = inputs.diversification.quantity(kind)
-    sessions = np.where(values.unavailable.astype(np.bool_), 0, CORRELATION_WINDOW)
+    sessions = np.where(values.available, CORRELATION_WINDOW, 0)
     return Measured(values, inputs.diversification.coverage, sessions, sessions)
 
 
@@ -113,7 +112,7 @@ def decomposed(inputs: RiskInputs, *, kind: str) -> Measured:
     """Return a figure of the factor model."""
     found = inputs.decomposition
     values: Quantities = getattr(found, kind)
-    sessions = np.where(values.unavailable.astype(np.bool_), 0, FACTOR_WINDOW)
+    sessions = np.where(values.available, FACTOR_WINDOW, 0)
     return Measured(values, found.coverage, found.observations, sessions)
 
 

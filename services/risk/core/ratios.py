@@ -6,16 +6,16 @@ import numpy as np
 
 from services.risk.core.books import Books
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, reason_where
 
 NO_CAPITAL: Final = Unavailable(Reason.DEGENERATE_INPUT, "equity is not positive")
 TOO_LARGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the inputs are too large or too small for a number")
 EMPTY_BOOK: Final = Unavailable(Reason.NOT_APPLICABLE, "the book is empty")
 
 
-def withheld(books: Books) -> ReasonArray:
+def why_not_over_equity(books: Books) -> ReasonArray:
     """Return per portfolio why nothing relative to equity can be said: no capital, an empty book, or None."""
-    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons = no_reasons(books.n_portfolios)
     reasons[is_empty(books)] = EMPTY_BOOK
     reasons[books.equity <= 0] = NO_CAPITAL
     return reasons
@@ -29,18 +29,14 @@ def is_empty(books: Books) -> BoolArray:
 
 def quantities(values: FloatArray, reasons: ReasonArray) -> Quantities:
     """Return numbers where there is no reason against them; what is not finite has one."""
-    against = reasons.astype(np.bool_)
-    overflown = ~against & ~np.isfinite(values)
-    if not overflown.any():
-        return Quantities(np.where(against, np.nan, values), reasons)
-    told = reasons.copy()
-    told[overflown] = TOO_LARGE
-    return Quantities(np.where(against | overflown, np.nan, values), told)
+    found = Quantities.of(values).withheld(reasons)
+    overflown = found.available & ~np.isfinite(values)
+    return found.withheld(reason_where(overflown, TOO_LARGE)) if overflown.any() else found
 
 
 def over_equity(books: Books, amounts: FloatArray) -> Quantities:
     """Return amounts of shape (n_portfolios,) over equity, an empty book counting as zero."""
-    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons = no_reasons(books.n_portfolios)
     reasons[books.equity <= 0] = NO_CAPITAL
     return quantities(divide(amounts, books.equity.astype(np.float64)), reasons)
 
@@ -48,7 +44,7 @@ def over_equity(books: Books, amounts: FloatArray) -> Quantities:
 def coverage_of(books: Books, covered: BoolArray) -> Quantities:
     """Return covered gross over total gross exposure; `covered` is per holding."""
     total = books.totals(books.gross)
-    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons = no_reasons(books.n_portfolios)
     reasons[total == 0] = EMPTY_BOOK
     part: IntArray = books.totals(np.where(covered, books.gross, 0))
     return quantities(divide(part.astype(np.float64), total.astype(np.float64)), reasons)

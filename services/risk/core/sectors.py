@@ -11,7 +11,7 @@ from services.risk.core.books import Books
 from services.risk.core.ratios import NO_CAPITAL, over_equity
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.sectors import ETFS, UNCLASSIFIED
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
 
 # What positions are reported under that no index has a weight of.
 NO_SECTORS: Final = frozenset({ETFS, UNCLASSIFIED})
@@ -62,11 +62,8 @@ def sector_exposures(books: Books, sectors: Sequence[str]) -> SectorExposures:
 def _over_equity(books: Books, cents: IntArray) -> Quantities:
     columns = [over_equity(books, column.astype(np.float64)) for column in cents.T]
     if not columns:
-        return Quantities.available(np.empty(cents.shape))
-    return Quantities(
-        np.column_stack([column.values for column in columns]),
-        np.column_stack([column.unavailable for column in columns]),
-    )
+        return Quantities.of(np.empty(cents.shape))
+    return Quantities.side_by_side(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +108,7 @@ def active_sectors(books: Books, exposures: SectorExposures, benchmark: Benchmar
         Sectors of the benchmark and those that any portfolio of the shard holds; funds and what is unclassified have
         no weight to compare with. `NOT_APPLICABLE` without a benchmark, `DEGENERATE_INPUT` without capital.
     """
-    reasons: ReasonArray = np.full(books.n_portfolios, None, dtype=object)
+    reasons = no_reasons(books.n_portfolios)
     if benchmark is None:
         reasons[:] = NO_BENCHMARK
         return ActiveSectors((), np.empty(0), np.empty((books.n_portfolios, 0)), reasons)
@@ -121,5 +118,5 @@ def active_sectors(books: Books, exposures: SectorExposures, benchmark: Benchmar
     held = np.zeros((books.n_portfolios, len(names)))
     for column, name in enumerate(exposures.names):
         held[:, names.index(name)] = exposures.net.values[:, column]
-    held[reasons.astype(np.bool_)] = np.nan
+    held[~is_available(reasons)] = np.nan
     return ActiveSectors(names, weights, held - weights, reasons)

@@ -11,7 +11,7 @@ from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.ratios import quantities
 from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
 
 # The column of the symbol's betas that carries each risk factor.
 _COLUMNS: Final = [FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS]
@@ -97,9 +97,9 @@ def _needed(shocked: BoolArray, moves: FactorMoves) -> BoolArray:
 
 def _first_reason(reasons: ReasonArray, needed: BoolArray) -> ReasonArray:
     """Return per portfolio and scenario the reason of the first needed factor that has one."""
-    found: ReasonArray = np.full((reasons.shape[0], needed.shape[0]), None, dtype=object)
+    found = no_reasons((reasons.shape[0], needed.shape[0]))
     for factor in range(reasons.shape[1])[::-1]:
-        lacking = reasons[:, factor].astype(np.bool_)
+        lacking = ~is_available(reasons[:, factor])
         for scenario in np.flatnonzero(needed[:, factor]):
             found[lacking, scenario] = reasons[lacking, factor]
     return found
@@ -109,7 +109,7 @@ def _explain_collinear(reasons: ReasonArray, moves: FactorMoves) -> None:
     """Fill in, in place, where the shocked factors are all known but too close to one another."""
     why = Unavailable(Reason.DEGENERATE_INPUT, "the shocked factors are collinear")
     for scenario in np.flatnonzero(np.isnan(moves.loadings).any(axis=1)):
-        open_ = ~reasons[:, scenario].astype(np.bool_)
+        open_ = is_available(reasons[:, scenario])
         reasons[open_, scenario] = why
 
 

@@ -16,7 +16,7 @@ from shared.conventions import (
     VAR_LEVELS,
     VAR_MIN_OBSERVATIONS,
 )
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 _QUANTILE: Final = tuple(float(stats.norm.ppf(level / 100)) for level in VAR_LEVELS)
 # Mean of a standard normal variable beyond the quantile.
@@ -180,7 +180,7 @@ def _normal(mean: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatA
 def _too_short(series: ReturnSeries) -> ReasonArray:
     reasons: ReasonArray = np.repeat(series.unavailable[:, None], len(VAR_LEVELS), axis=1)
     for number, needed in enumerate(VAR_MIN_OBSERVATIONS):
-        for portfolio in np.flatnonzero(~series.unavailable.astype(np.bool_) & (series.length < needed)):
+        for portfolio in np.flatnonzero(is_available(series.unavailable) & (series.length < needed)):
             detail = f"{series.length[portfolio]} of {needed} returns"
             reasons[portfolio, number] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
     return reasons

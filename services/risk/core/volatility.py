@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 
 from services.risk.core.books import Books
-from services.risk.core.ratios import coverage_of, quantities, withheld
+from services.risk.core.ratios import coverage_of, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, SESSIONS_PER_YEAR, TREND_SESSIONS, VOLATILITY_WINDOWS
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, TREND_SESSIONS, VOLATILITY_WINDOWS
+from shared.returns import annualised_deviation
+from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 TREND_WINDOW: Final = VOLATILITY_WINDOWS[0]  # sessions of the volatilities whose trend and percentile are taken
 
@@ -39,12 +40,12 @@ class ReturnSeries:
     def of_length(self, length: int) -> "ReturnSeries":
         """Return the last `length` returns of the portfolios that have as many, a reason for the others."""
         reasons = self.unavailable.copy()
-        for portfolio in np.flatnonzero(~reasons.astype(np.bool_) & (self.length < length)):
+        for portfolio in np.flatnonzero(is_available(reasons) & (self.length < length)):
             detail = f"{self.length[portfolio]} of {length} returns"
             reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
-        missing = reasons.astype(np.bool_)
-        values = np.where(missing[:, None], np.nan, self.values[:, -length:])
-        return ReturnSeries(values, np.where(missing, 0, length), reasons, self.coverage)
+        kept = is_available(reasons)
+        values = np.where(kept[:, None], self.values[:, -length:], np.nan)
+        return ReturnSeries(values, np.where(kept, length, 0), reasons, self.coverage)
 
 
 def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSeries:
@@ -79,11 +80,11 @@ def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSe
     complete = present == window
     covered = complete[books.symbol]
     coverage = coverage_of(books, covered)
-    reasons = withheld(books)
+    reasons = why_not_over_equity(books)
     _explain_uncovered(reasons, books, present=present, window=window, coverage=coverage)
 
     series = np.full((books.n_portfolios, window), np.nan)
-    usable = ~reasons.astype(np.bool_)
+    usable = is_available(reasons)
     if usable.any():
         series[usable] = _weighted_sums(books, available, covered=covered)[usable]
     return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage)
@@ -135,10 +136,7 @@ def rolling_volatility(series: ReturnSeries) -> FloatArray:
     Shape (n_portfolios, n_sessions - TREND_WINDOW + 1); NaN where a return of the stretch is missing.
     """
     stretches = np.lib.stride_tricks.sliding_window_view(series.values, TREND_WINDOW, axis=1)
-    deviations = stretches - stretches.sum(axis=-1, keepdims=True) / TREND_WINDOW
-    variance = (deviations * deviations).sum(axis=-1) / (TREND_WINDOW - 1)
-    volatilities: FloatArray = np.sqrt(variance * SESSIONS_PER_YEAR)
-    return volatilities
+    return annualised_deviation(stretches)
 
 
 def volatility_trend(series: ReturnSeries, *, sessions: int = TREND_SESSIONS) -> tuple[Quantities, Quantities]:
@@ -179,9 +177,7 @@ def realised_volatility(series: ReturnSeries) -> Quantities:
     n_sessions = series.values.shape[1]
     if n_sessions < 2:
         raise ValueError(f"a standard deviation needs at least 2 sessions, was {n_sessions}")
-    deviations = series.values - series.values.sum(axis=-1, keepdims=True) / n_sessions
-    variance = (deviations * deviations).sum(axis=-1) / (n_sessions - 1)
-    return quantities(np.sqrt(variance * SESSIONS_PER_YEAR), series.unavailable)
+    return quantities(annualised_deviation(series.values), series.unavailable)
 
 
 def _weighted_sums(books: Books, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
@@ -206,6 +202,6 @@ def _explain_uncovered(
     """Fill in, in place, why portfolios without any complete holding have no series."""
     most = np.zeros(books.n_portfolios, dtype=np.int64)
     np.maximum.at(most, books.portfolio, present[books.symbol])
-    for portfolio in np.flatnonzero(~reasons.astype(np.bool_) & (coverage.values == 0)):
+    for portfolio in np.flatnonzero(is_available(reasons) & (coverage.values == 0)):
         detail = f"no holding has all {window} returns, the most complete has {most[portfolio]}"
         reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)

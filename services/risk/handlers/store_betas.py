@@ -7,10 +7,10 @@ from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def store_betas(event: SymbolsFactored, uow: UnitOfWork, *, inputs: FanIn) -> None:
+async def store_betas(event: SymbolsFactored, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the betas; the last part of the run releases its books."""
     repository = RiskRepository(uow.connection)
     for as_of, betas in symbol_betas(event):
         await repository.store_betas(event.symbols, as_of, betas)
 
-    await inputs.arrive(event, (), uow)
+    await fan_in.arrive(event, (), uow)

@@ -7,10 +7,10 @@ from shared.contracts.portfolio import PortfoliosValued
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def store_books(event: PortfoliosValued, uow: UnitOfWork, *, inputs: FanIn) -> None:
+async def store_books(event: PortfoliosValued, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the books; when the inputs of the run are in already, they are due at once."""
     await RiskRepository(uow.connection).store_books(event.books, run_id=event.run.run_id)
 
     portfolio_ids = event.subject_names()
-    if await inputs.hold(event, portfolio_ids, uow):
+    if await fan_in.hold(event, portfolio_ids, uow):
         uow.emit(books_due(event.run, event.part, portfolio_ids))

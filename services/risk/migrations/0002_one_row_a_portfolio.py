@@ -159,8 +159,3 @@ def upgrade() -> None:
     """Create the tables and carry the measures over."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

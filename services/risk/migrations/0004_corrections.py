@@ -28,8 +28,3 @@ def upgrade() -> None:
     """Add the column, filled by the next bars of each symbol, and the tables."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

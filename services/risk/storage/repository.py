@@ -1,7 +1,7 @@
 """The SQL of risk: replicas of profiles, betas and books, and the assessments."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 from typing import Any
@@ -33,7 +33,8 @@ from shared.contracts.run import Run
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
 from shared.sectors import sector_name
-from shared.unavailable import Quantities, Reason, Unavailable, nullable
+from shared.selection import Slice
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
 
 _STORE_BOOKS = """
     INSERT INTO books AS b (portfolio_id, as_of, revision, run_id, equity, symbols, exposures)
@@ -89,8 +90,8 @@ _LIST = sa.text(
     """
     SELECT DISTINCT ON (as_of, portfolio_id) portfolio_id, as_of, revision, known_at, equity, digest, code_version
     FROM assessments
-    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_portfolio_id)
-      AND (CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])))
+    WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_subject)
+      AND (CAST(:subjects AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:subjects AS uuid[])))
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
     ORDER BY as_of, portfolio_id, revision DESC LIMIT :limit
     """
@@ -113,26 +114,6 @@ _FIND_BENCHMARK = sa.text(
     "SELECT * FROM benchmarks WHERE benchmark = :name AND as_of <= :as_of ORDER BY as_of DESC LIMIT 1"
 )
 _FIND_MOVES = sa.text("SELECT * FROM factor_moves WHERE as_of = :as_of AND digest = :digest")
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which assessments to read, as known at an instant, and where the page begins: after a session and portfolio.
-
-    `limit` counts portfolios.
-    """
-
-    portfolio_ids: tuple[UUID, ...] | None
-    first: date
-    last: date
-    known_at: datetime | None
-    limit: int
-    after_as_of: date
-    after_portfolio_id: UUID
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the query."""
-        return {**asdict(self), "portfolio_ids": None if self.portfolio_ids is None else list(self.portfolio_ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +143,13 @@ class RiskRepository:
 
     async def store_betas(self, symbols: Sequence[str], as_of: date, betas: Quantities) -> None:
         """Keep the betas of the symbols as of a session, (n_symbols, n_factors)."""
-        whys: list[list[Unavailable | None]] = betas.unavailable.tolist()
+        reasons, details = reason_columns(betas.unavailable)
         columns: Columns = {
             "symbol": list(symbols),
             "as_of": [as_of] * len(symbols),
             "betas": nullable(betas.values),
-            "reasons": [[None if why is None else why.reason.value for why in row] for row in whys],
-            "details": [[None if why is None else why.detail for why in row] for row in whys],
+            "reasons": reasons,
+            "details": details,
         }
         await upsert(self._connection, "betas", columns, key=("symbol", "as_of"))
 
@@ -285,7 +266,7 @@ class RiskRepository:
         await upsert(self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), compare=())
         return count
 
-    async def list_assessments(self, wanted: Slice) -> StoredAssessments:
+    async def list_assessments(self, wanted: Slice[UUID]) -> StoredAssessments:
         """Return a page of assessments, the newest revision (known at that time) of each, by as_of and portfolio."""
         heads = (await self._connection.execute(_LIST, wanted.parameters())).all()
         return await self._with_rows(heads)
@@ -327,7 +308,7 @@ class RiskRepository:
 
 def _unavailable(rows: Sequence[Any]) -> ReasonArray:
     known: dict[tuple[str, str], Unavailable] = {}
-    reasons: ReasonArray = np.full((len(rows), len(FACTORS)), None, dtype=object)
+    reasons = no_reasons((len(rows), len(FACTORS)))
     for index, row in enumerate(rows):
         for factor, (reason, detail) in enumerate(zip(row.reasons, row.details, strict=True)):
             if reason is not None:

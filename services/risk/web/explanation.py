@@ -19,7 +19,6 @@ from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
 from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
-from shared.unavailable import Quantities, Unavailable
 
 _PROPAGATED: Final = ".propagated"
 _SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
@@ -160,13 +159,13 @@ def explain(
 def _recomputed(name: str, assessment: Assessment) -> Found:
     if name in assessment.measures:
         found = assessment.measures[name]
-        return Found(_measure(found.values, 0), _measure(found.coverage, 0))
+        return Found(Measure.of(found.values.at(0)), Measure.of(found.coverage.at(0)))
     if name in FACTORS:
         cell = 0, FACTORS.index(name)
-        return Found(_measure(assessment.factors.beta, cell), _measure(assessment.factors.coverage, cell))
+        return Found(Measure.of(assessment.factors.beta.at(cell)), Measure.of(assessment.factors.coverage.at(cell)))
     scenario, kind = _scenario_of(name)
     cell = 0, _SCENARIO_IDS.index(scenario)
-    return Found(_measure(getattr(assessment.stress, kind), cell), _measure(assessment.stress.coverage, cell))
+    return Found(Measure.of(getattr(assessment.stress, kind).at(cell)), Measure.of(assessment.stress.coverage.at(cell)))
 
 
 def _scenario_of(name: str) -> tuple[str, str]:
@@ -183,7 +182,7 @@ def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> li
             exposure=net / 100.0,
             weight=net / equity if equity > 0 else None,
             sector=inputs.sectors[symbol],
-            betas={factor: _measure(inputs.betas, (symbol, column)) for column, factor in enumerate(FACTORS)},
+            betas={factor: Measure.of(inputs.betas.at((symbol, column))) for column, factor in enumerate(FACTORS)},
             returns=int(np.isfinite(inputs.returns[symbol]).sum()),
             contribution=None if part is None or not np.isfinite(part) else float(part),
         )
@@ -232,7 +231,7 @@ def _factors(name: str, assessment: Assessment) -> list[FactorInput]:
     return [
         FactorInput(
             factor=factor,
-            dollars=_measure(dollars, (0, column)),
+            dollars=Measure.of(dollars.at((0, column))),
             shock=_finite(assessment.moves.shocks[row, place]),
             move=_finite(assessment.moves.moves[row, place]),
             counted=_finite(counted[place]),
@@ -259,10 +258,3 @@ def _finite(value: float) -> float | None:
 def _stored(row: Any, name: str, at: int) -> Measure:
     reason, detail = getattr(row, f"{name}_reasons")[at], getattr(row, f"{name}_details")[at]
     return Measure(value=getattr(row, name)[at], reason=reason, detail=detail)
-
-
-def _measure(quantities: Quantities, at: int | tuple[int, ...]) -> Measure:
-    found = quantities.at(at)
-    if isinstance(found, Unavailable):
-        return Measure(reason=found.reason, detail=found.detail)
-    return Measure(value=found)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import assess
 from services.risk.storage.inputs import InputLoader
-from services.risk.storage.repository import RiskRepository, Slice
+from services.risk.storage.repository import RiskRepository
 from services.risk.web.bodies import BenchmarkBody, BenchmarkName, BenchmarkView, benchmark_of
 from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
 from services.risk.web.views import (
@@ -31,27 +31,13 @@ from shared.factor_set import FactorSet
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import SessionSelection
+from shared.selection import PortfolioSelection
 
 
-class Selection(SessionSelection):
+class Selection(PortfolioSelection):
     """Which assessments to list, and where the page begins."""
 
-    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
-    after_portfolio_id: UUID = UUID(int=0)
     limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
-
-    def slice(self, clock: Clock) -> Slice:
-        """Return the selection for the repository."""
-        return Slice(
-            portfolio_ids=None if self.portfolio_id is None else tuple(self.portfolio_id),
-            first=self.first,
-            last=self.until(clock),
-            known_at=self.known_at,
-            limit=self.limit,
-            after_as_of=self.after_as_of,
-            after_portfolio_id=self.after_portfolio_id,
-        )
 
 
 def build_router(

@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-# stage -> the stages that it waits for
+# stage (the topic whose parts end it) -> the stages that it waits for
 STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "profiles.updated": (),

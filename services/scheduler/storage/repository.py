@@ -117,6 +117,13 @@ class SchedulerRepository:
         rows = await self._connection.execute(query, {"before": before, "limit": limit})
         return [_stored(row) for row in rows]
 
+    async def list_done_runs(self) -> Sequence[UUID]:
+        """Return the runs that have ended with every part in."""
+        rows = await self._connection.execute(
+            sa.text("SELECT run_id FROM runs WHERE status IN ('completed', 'completed_with_errors')")
+        )
+        return rows.scalars().all()
+
     async def find_last_nightly_session(self, scope: str) -> date | None:
         """Return the newest session that a finished nightly run of this scope has covered."""
         query = sa.text(

@@ -8,10 +8,9 @@ from typing import Final, Self
 import numpy as np
 
 from services.symbol_analytics.core.histories import Figures, Periods
-from services.symbol_analytics.core.rows import is_available, reason_where
 from shared.arrays import BoolArray, DateArray, FloatArray, ReasonArray, TextArray
 from shared.conventions import PROFILE_STALE_DAYS, QUARTER_STALE_DAYS, YEAR_STALE_DAYS
-from shared.unavailable import Reason, Unavailable
+from shared.unavailable import Reason, Unavailable, is_available, no_reasons, reason_where
 
 QUARTERS: Final = 4
 # Days from the end of a quarter to that of the next: 12 to 17 weeks, and no two of the shortest (fiscal calendars of
@@ -41,7 +40,7 @@ class Amounts:
     @classmethod
     def of(cls, values: FloatArray, *, basis: str, days: DateArray) -> Self:
         """Return amounts on one basis, none of them refused yet."""
-        nothing = np.full(values.shape, None, dtype=object)
+        nothing = no_reasons(values.shape)
         return cls(values, nothing, np.full(values.shape, basis, dtype=object), days)
 
     @property
@@ -88,7 +87,7 @@ class Amounts:
 
 def reasons_for(where: BoolArray, reason: Reason, detail: Callable[[int], str]) -> ReasonArray:
     """Return a reason with its own detail for each symbol in `where`, None for the others."""
-    reasons = np.full(where.shape, None, dtype=object)
+    reasons = no_reasons(where.shape)
     for symbol in np.flatnonzero(where).tolist():
         reasons[symbol] = Unavailable(reason, detail(symbol))
     return reasons

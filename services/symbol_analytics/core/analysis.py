@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-
 from services.symbol_analytics.core.digest import factor_digests, metric_digests
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
@@ -71,11 +69,7 @@ class Analysis:
     @property
     def metrics(self) -> Quantities:
         """The daily metrics, (n_symbols, n_metrics), in the order of METRICS."""
-        parts = (self.measured, self.ratios.quantities)
-        return Quantities(
-            np.concatenate([part.values for part in parts], axis=1),
-            np.concatenate([part.unavailable for part in parts], axis=1),
-        )
+        return Quantities.side_by_side([self.measured, self.ratios.quantities])
 
 
 def analyse(prices: ShardPrices, fundamentals: Fundamentals, *, factor_set: FactorSet) -> Analysis:

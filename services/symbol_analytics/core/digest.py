@@ -12,6 +12,7 @@ from services.symbol_analytics.core.freshness import sessions_since_last_close
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.parameters import FactorParameters
 from shared.arrays import FloatArray
+from shared.digests import canonical
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
 from shared.unavailable import Quantities
@@ -91,7 +92,7 @@ def row_digests(blocks: Sequence[FloatArray], labels: Sequence[str], *, context:
     shapes = repr([block.shape[1:] for block in blocks]).encode()
     seed = hashlib.blake2b(context, digest_size=DIGEST_BYTES)
     seed.update(shapes + str(CODE_VERSION).encode())
-    rows = np.concatenate([_canonical(block) for block in blocks], axis=1)
+    rows = np.concatenate([_rounded(block) for block in blocks], axis=1)
     digests = []
     for row, label in zip(rows, labels, strict=True):
         digest = seed.copy()
@@ -106,10 +107,9 @@ def _series(ticker: str, proxies: Mapping[str, FloatArray], n_sessions: int) -> 
         return f"{ticker} absent".encode()
     closes = np.asarray(proxies[ticker])[:, None]
     age = int(sessions_since_last_close(closes)[0])
-    return f"{ticker} {age} ".encode() + _canonical(simple_returns(closes[-n_sessions:])).tobytes()
+    return f"{ticker} {age} ".encode() + _rounded(simple_returns(closes[-n_sessions:])).tobytes()
 
 
-def _canonical(values: FloatArray) -> FloatArray:
-    """Give every NaN, every zero, and numbers that differ by rounding only the same bits."""
-    rounded = np.round(values, DIGEST_DECIMALS)
-    return np.ascontiguousarray(np.where(np.isnan(rounded), np.nan, rounded + 0.0))
+def _rounded(values: FloatArray) -> FloatArray:
+    """Give numbers that differ by rounding only the same bits."""
+    return canonical(np.round(values, DIGEST_DECIMALS))

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.symbol_analytics.core.rows import is_available
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.unavailable import Quantities, Unavailable
+from shared.unavailable import Quantities, Unavailable, is_available
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from services.symbol_analytics.core.freshness import checked_closes, why_not_cur
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.parameters import FactorParameters, RegressionWindow
 from services.symbol_analytics.core.ridge import fit_ridges
-from services.symbol_analytics.core.rows import RowsUsed, is_available
+from services.symbol_analytics.core.rows import RowsUsed
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import FACTORS, MARKET_BETA, PROVIDER_BETA, RATE_BETA, SPREAD_FACTORS, STYLE_FACTORS
 from shared.factor_set import SPREAD_LEGS, FactorSet
 from shared.returns import simple_returns
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 FACTOR_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(STYLE_FACTORS, "ridge"),

@@ -4,10 +4,9 @@ from datetime import date
 
 import numpy as np
 
-from services.symbol_analytics.core.rows import is_available
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import STALE_AFTER_SESSIONS
-from shared.unavailable import Reason, Unavailable
+from shared.unavailable import Reason, Unavailable, is_available, no_reasons
 
 
 def checked_closes(closes: FloatArray) -> FloatArray:
@@ -65,7 +64,7 @@ def why_not_current(closes: FloatArray, *, stale_after: int) -> ReasonArray:
         `MISSING_DATA` without any close, `STALE_INPUT` with an old one, else None.
     """
     age = sessions_since_last_close(closes)
-    unavailable = np.full(age.shape, None, dtype=object)
+    unavailable = no_reasons(age.shape)
     unavailable[age == -1] = Unavailable(Reason.MISSING_DATA, f"no price in {len(closes)} sessions")
     for sessions in np.unique(age[age > stale_after]).tolist():
         detail = f"last price is {sessions} sessions old, limit {stale_after}"

@@ -9,11 +9,11 @@ import numpy as np
 
 from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, SESSION_HORIZONS
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close, why_not_current
-from services.symbol_analytics.core.rows import OUT_OF_RANGE, is_available, reason_where
+from services.symbol_analytics.core.rows import OUT_OF_RANGE
 from shared.arrays import DateArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import SESSIONS_PER_YEAR, STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
-from shared.returns import simple_returns
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.conventions import STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
+from shared.returns import annualised_deviation, simple_returns
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, reason_where
 
 # How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
 BASE_WITHIN_SESSIONS: Final = 5
@@ -186,7 +186,7 @@ def _return_from(closes: FloatArray, days: DateArray, base_row: int, *, horizon:
     near = closes[max(base_row - reach, 0) : base_row + 1]
     age = np.argmax(~np.isnan(near[::-1]), axis=0)
     base = near[len(near) - 1 - age, np.arange(closes.shape[1])]
-    unavailable = np.full(base.shape, None, dtype=object)
+    unavailable = no_reasons(base.shape)
     begun = (~np.isnan(closes[: base_row + 1])).any(axis=0)
     unavailable[np.isnan(base)] = Unavailable(
         Reason.MISSING_DATA, f"no close at {days[base_row]}" + (f" or {reach} sessions before" if reach else "")
@@ -201,31 +201,24 @@ def _volatility(returns: FloatArray, window: int) -> MeasuredPrices:
     """Return the volatility over the last returns, (n_symbols, 1), of (n_symbols, n_returns)."""
     used = returns[:, -window:]
     counts = (~np.isnan(used)).sum(axis=1)
-    unavailable = np.full(counts.shape, None, dtype=object)
+    unavailable = no_reasons(counts.shape)
     for n in np.unique(counts[counts < window]).tolist():
         unavailable[counts == n] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {window} sessions")
     with np.errstate(over="ignore", invalid="ignore"):
-        deviations = used - (used.sum(axis=1) / window)[:, None]
-        variance = (deviations * deviations).sum(axis=1) / (window - 1)
-        volatility = np.sqrt(variance * SESSIONS_PER_YEAR)
+        volatility = annualised_deviation(used)
     return _column(Quantities(volatility, unavailable), counts, returns.shape[1] - window + 1)
 
 
 def _column(measured: Quantities, n_observations: IntArray, first_row: IntArray | int) -> MeasuredPrices:
     """Return one measure, (n_symbols, 1), of (n_symbols,); what overflowed has that reason."""
-    overflowed = is_available(measured.unavailable) & ~np.isfinite(measured.values)
-    unavailable = np.where(overflowed, reason_where(overflowed, OUT_OF_RANGE), measured.unavailable)
-    rows = np.broadcast_to(np.asarray(first_row, dtype=np.int64), measured.values.shape)
-    return MeasuredPrices(measured.values[:, None], unavailable[:, None], n_observations[:, None], rows[:, None])
+    overflowed = measured.available & ~np.isfinite(measured.values)
+    told = measured.withheld(reason_where(overflowed, OUT_OF_RANGE))
+    rows = np.broadcast_to(np.asarray(first_row, dtype=np.int64), told.values.shape)
+    return MeasuredPrices(told.values[:, None], told.unavailable[:, None], n_observations[:, None], rows[:, None])
 
 
 def _first_reason(first: ReasonArray, column: MeasuredPrices) -> MeasuredPrices:
     """Let the reasons of `first` precede those of the column, and hold NaN and no row exactly where there is one."""
-    unavailable = np.where(is_available(first), column.unavailable[:, 0], first)[:, None]
-    available = is_available(unavailable[:, 0])[:, None]
-    return MeasuredPrices(
-        np.where(available, column.values, np.nan),
-        unavailable,
-        column.n_observations,
-        np.where(available, column.first_row, -1),
-    )
+    told = column.withheld(first[:, None])
+    first_row = np.where(told.available, column.first_row, -1)
+    return MeasuredPrices(told.values, told.unavailable, column.n_observations, first_row)

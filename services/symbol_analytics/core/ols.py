@@ -9,13 +9,13 @@ from services.symbol_analytics.core.rows import (
     RowsUsed,
     checked_returns,
     deviations,
-    is_available,
     refuse_overflow,
     rows_used,
     why_unavailable,
 )
 from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import BETA_CAP
+from shared.unavailable import is_available
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from services.symbol_analytics.core.histories import FigureHistory
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 NO_PROFILE_BETA: Final = Unavailable(Reason.MISSING_DATA, "no provider has given a beta")
 
@@ -14,7 +14,7 @@ NO_PROFILE_BETA: Final = Unavailable(Reason.MISSING_DATA, "no provider has given
 def provider_betas(history: FigureHistory, as_of: date) -> Quantities:
     """Return each symbol's newest beta as of a session, or why there is none: also when all are of a later day."""
     known = history.known_at(as_of)
-    unavailable = np.full(known.values.shape, None, dtype=object)
+    unavailable = no_reasons(known.values.shape)
     missing = np.isnat(known.days)
     unavailable[missing] = NO_PROFILE_BETA
     entries = history.entries

@@ -16,6 +16,7 @@ from services.symbol_analytics.core.rows import (
 )
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import BETA_CAP, RIDGE_ALPHA
+from shared.unavailable import no_reasons
 
 # Symbols solved at a time: bounds the memory and keeps the deviations in the processor's cache; changes no result.
 BLOCK: Final = 256
@@ -114,7 +115,7 @@ def fit_ridges(
     rows = rows_used(y, x)
     coefficients = np.empty((len(y), len(x)))
     r_squared = np.empty(len(y))
-    unavailable = np.full(len(y), None, dtype=object)
+    unavailable = no_reasons(len(y))
     for start in range(0, len(y), BLOCK):
         block = slice(start, start + BLOCK)
         design = _design(x, rows.mask[block])

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.unavailable import Reason, Unavailable
+from shared.unavailable import Reason, Unavailable, is_available, no_reasons
 
 # Returns are prices over prices less one, so a constant return carries rounding noise of about 1e-16.
 CONSTANT_WITHIN: Final = 1e-10
@@ -111,18 +111,6 @@ def deviations(values: FloatArray, mask: BoolArray) -> Deviations:
     return Deviations(mean, deviation, sum_squares, varies)
 
 
-def is_available(unavailable: ReasonArray) -> BoolArray:
-    """Return True where there is no reason."""
-    return np.array([why is None for why in unavailable], dtype=np.bool_)
-
-
-def reason_where(where: BoolArray, why: Unavailable) -> ReasonArray:
-    """Return one reason where the condition holds, None elsewhere."""
-    reasons = np.full(where.shape, None, dtype=object)
-    reasons[where] = why
-    return reasons
-
-
 def refuse_overflow(unavailable: ReasonArray, *numbers: FloatArray) -> BoolArray:
     """Give the symbols of which a number is not finite that reason, in place; return where there is still none.
 
@@ -140,7 +128,7 @@ def why_unavailable(
     n_observations: IntArray, *, min_observations: int, symbol_varies: BoolArray, regressors_vary: BoolArray
 ) -> ReasonArray:
     """Return for each symbol why its rows support no estimate, None where they do."""
-    unavailable = np.full(n_observations.shape, None, dtype=object)
+    unavailable = no_reasons(n_observations.shape)
     for varies, subject in ((regressors_vary, "a regressor does"), (symbol_varies, "the symbol's returns do")):
         for n in np.unique(n_observations[~varies]).tolist():
             why = Unavailable(Reason.DEGENERATE_INPUT, f"{subject} not vary over {n} sessions")

@@ -9,10 +9,10 @@ from services.symbol_analytics.core.amounts import Amounts, newest, profile_figu
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close
 from services.symbol_analytics.core.fundamentals import KnownFundamentals
 from services.symbol_analytics.core.measures import RATIOS
-from services.symbol_analytics.core.rows import OUT_OF_RANGE, reason_where
+from services.symbol_analytics.core.rows import OUT_OF_RANGE
 from services.symbol_analytics.core.share_counts import market_values
 from shared.arrays import DateArray, FloatArray, ReasonArray, TextArray
-from shared.unavailable import Quantities, Reason, Unavailable
+from shared.unavailable import Quantities, Reason, Unavailable, reason_where
 
 OF_A_FUND: Final = Unavailable(Reason.NOT_APPLICABLE, "a fund has no statements of its own")
 

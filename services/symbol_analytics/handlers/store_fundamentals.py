@@ -6,8 +6,8 @@ from shared.contracts.market_data import FundamentalsUpdated
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def store_fundamentals(event: FundamentalsUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+async def store_fundamentals(event: FundamentalsUpdated, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the statements; the last part of the run starts its estimates."""
     await FundamentalsRepository(uow.connection).store_statements(event.statements)
 
-    await inputs.arrive(event, (), uow)
+    await fan_in.arrive(event, (), uow)

@@ -6,8 +6,8 @@ from shared.contracts.market_data import ProfilesUpdated
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def store_profiles(event: ProfilesUpdated, uow: UnitOfWork, *, inputs: FanIn) -> None:
+async def store_profiles(event: ProfilesUpdated, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store currencies and figures; the last part of the run starts its estimates."""
     await FundamentalsRepository(uow.connection).store_profiles(event.profiles)
 
-    await inputs.arrive(event, (), uow)
+    await fan_in.arrive(event, (), uow)

@@ -86,8 +86,3 @@ def upgrade() -> None:
     for statement in (*BUS_TABLES, *PRICE_TABLES, *TABLES):
         # The driver would take a `?` that follows a colon-less name as it is; only `:name` is a parameter.
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

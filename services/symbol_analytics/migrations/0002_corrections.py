@@ -14,8 +14,3 @@ def upgrade() -> None:
     """Add the column, filled by the next bars of each symbol, and the table."""
     for statement in (SOURCE_COLUMN, CORRECTIONS_TABLE):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

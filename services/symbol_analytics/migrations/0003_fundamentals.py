@@ -97,8 +97,3 @@ def upgrade() -> None:
     """Create the tables and carry the betas over; what is stored says that it has no ratios and no betas."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

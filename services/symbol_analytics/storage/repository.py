@@ -1,8 +1,7 @@
 """The SQL of symbol_analytics: factor estimates and daily metrics."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,29 +14,10 @@ from shared.contracts.run import Run
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns, append_revisions
 from shared.factor_set import FactorSet
+from shared.selection import Slice
 
 _ORIGINS = [f"{ratio}_{part}" for ratio in RATIOS for part in ("basis", "period_end")]
 _METRIC_COLUMNS = ", ".join((*VALUE_COLUMNS, *_ORIGINS))
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which results to read, as they were known at an instant, and where the page begins: after a session and symbol.
-
-    `limit` counts symbols.
-    """
-
-    symbols: tuple[str, ...] | None
-    first: date
-    last: date
-    known_at: datetime | None
-    limit: int
-    after_as_of: date = date.min
-    after_symbol: str = ""
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the queries."""
-        return {**asdict(self), "symbols": None if self.symbols is None else list(self.symbols)}
 
 
 class SymbolAnalyticsRepository:
@@ -69,7 +49,7 @@ class SymbolAnalyticsRepository:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
 
-    async def list_factors(self, wanted: Slice) -> Sequence[Any]:
+    async def list_factors(self, wanted: Slice[str]) -> Sequence[Any]:
         """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""
         query = sa.text(
             """
@@ -78,8 +58,8 @@ class SymbolAnalyticsRepository:
                 r_squared, std_error, p_value, n_observations, first_session, last_session, source, source_date,
                 definition AS factor_set
             FROM symbol_factors JOIN factor_sets USING (factor_set_id)
-            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
-              AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))
+            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
+              AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
             ORDER BY as_of, symbol, factor, revision DESC LIMIT :limit
             """
@@ -88,15 +68,15 @@ class SymbolAnalyticsRepository:
         parameters = wanted.parameters() | {"limit": wanted.limit * len(FACTORS)}
         return (await self._connection.execute(query, parameters)).all()
 
-    async def list_metrics(self, wanted: Slice) -> Sequence[Any]:
+    async def list_metrics(self, wanted: Slice[str]) -> Sequence[Any]:
         """Return the newest revision (known at that time) of each row of metrics, by as_of and symbol."""
         query = sa.text(
             f"""
             SELECT DISTINCT ON (as_of, symbol) as_of, symbol, revision, known_at, digest, code_version, unavailable,
                 n_observations, first_sessions, {_METRIC_COLUMNS}
             FROM symbol_metrics
-            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_symbol)
-              AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))
+            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
+              AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
             ORDER BY as_of, symbol, revision DESC LIMIT :limit
             """

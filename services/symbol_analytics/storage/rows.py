@@ -16,7 +16,7 @@ from services.symbol_analytics.core.measures import METRICS, RATIOS
 from shared.arrays import ReasonArray
 from shared.conventions import FACTORS, PROVIDER_BETA
 from shared.db.bulk import Columns
-from shared.unavailable import nullable
+from shared.unavailable import Quantities, nullable, reason_columns
 
 FACTOR_COLUMNS: Final = tuple(f"factor_{factor}" for factor in FACTORS)  # the betas beside the metrics
 VALUE_COLUMNS: Final = (*METRICS, *FACTOR_COLUMNS)
@@ -35,7 +35,7 @@ def factor_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     """Return one row per session, symbol and factor."""
     cells = len(shard.symbols) * len(FACTORS)
     estimates = [analysis.estimates for analysis in analyses]
-    reasons, details = _reasons(np.concatenate([table.betas.unavailable.ravel() for table in estimates]))
+    reasons, details = reason_columns(np.concatenate([table.betas.unavailable.ravel() for table in estimates]))
     origins = [origin for analysis in analyses for origin in _origins(analysis)]
     return {
         "symbol": [symbol for symbol in shard.symbols for _ in FACTORS] * len(analyses),
@@ -67,15 +67,15 @@ def factor_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
 
 def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     """Return one row per session and symbol: its metrics, and the betas that `factor_columns` has of them."""
-    tables = [_row_table(analysis) for analysis in analyses]
-    values = np.concatenate([table for table, _ in tables])
+    tables = [Quantities.side_by_side([analysis.metrics, analysis.estimates.betas]) for analysis in analyses]
+    values = np.concatenate([table.values for table in tables])
     columns: dict[str, Any] = {
         "symbol": list(shard.symbols) * len(analyses),
         "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
         "digest": [digest for analysis in analyses for digest in analysis.metric_digests],
         "code_version": [CODE_VERSION] * len(values),
         "run_id": [shard.run_id] * len(values),
-        "unavailable": [_why(row) for _, unavailable in tables for row in unavailable],
+        "unavailable": [_why(row) for table in tables for row in table.unavailable],
         "n_observations": [row for analysis in analyses for row in analysis.measured.n_observations.tolist()],
         "first_sessions": [_sessions(analysis, row) for analysis in analyses for row in analysis.measured.first_row],
     }
@@ -88,23 +88,9 @@ def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     return columns
 
 
-def _row_table(analysis: Analysis) -> tuple[Any, ReasonArray]:
-    parts = (analysis.metrics, analysis.estimates.betas)
-    return (
-        np.concatenate([part.values for part in parts], axis=1),
-        np.concatenate([part.unavailable for part in parts], axis=1),
-    )
-
-
 def _origins(analysis: Analysis) -> list[tuple[str | None, date | None]]:
     provided = zip(analysis.provided.sources.tolist(), analysis.provided.days.tolist(), strict=True)
     return [origin if factor == PROVIDER_BETA else (None, None) for origin in provided for factor in FACTORS]
-
-
-def _reasons(unavailable: ReasonArray) -> tuple[list[str | None], list[str | None]]:
-    flat = unavailable.tolist()
-    reasons = [None if why is None else why.reason.value for why in flat]
-    return reasons, [None if why is None else why.detail for why in flat]
 
 
 def _why(row: ReasonArray) -> str:

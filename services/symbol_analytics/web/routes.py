@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from services.symbol_analytics.core.measures import FROM_PRICES, METRICS, RATIOS
-from services.symbol_analytics.storage.repository import Slice, SymbolAnalyticsRepository
+from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
 from services.symbol_analytics.storage.rows import FACTOR_COLUMNS
 from shared.clock import Clock
 from shared.contracts.event import Measure
@@ -17,7 +17,7 @@ from shared.contracts.run import SYMBOL_PATTERN
 from shared.conventions import FACTORS
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
-from shared.selection import SessionSelection
+from shared.selection import SessionSelection, Slice
 
 Limit = Annotated[int, Query(ge=1, le=5_000, description="symbols a page")]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
@@ -30,17 +30,9 @@ class Selection(SessionSelection):
     after_symbol: str = ""
     limit: int = Field(default=500, ge=1, le=5_000, description="symbols a page")
 
-    def slice(self, clock: Clock) -> Slice:
+    def slice(self, clock: Clock) -> Slice[str]:
         """Return the selection for the repository."""
-        return Slice(
-            symbols=None if self.symbol is None else tuple(self.symbol),
-            first=self.first,
-            last=self.until(clock),
-            known_at=self.known_at,
-            limit=self.limit,
-            after_as_of=self.after_as_of,
-            after_symbol=self.after_symbol,
-        )
+        return self.slice_of(self.symbol, clock, after=self.after_symbol, limit=self.limit)
 
 
 class FactorView(BaseModel):
@@ -137,7 +129,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             session = await repository.find_last_session(symbol, until=until)
             if session is None:
                 raise Problem(404, f"{symbol} has not been analysed on or before {until}")
-            one = Slice(symbols=(symbol,), first=session, last=session, known_at=known_at, limit=1)
+            one = Slice((symbol,), session, session, known_at, limit=1)
             factors = _symbol_factors(await repository.list_factors(one))
             metrics = _symbol_metrics(await repository.list_metrics(one))
         if not factors:

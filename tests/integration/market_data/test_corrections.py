@@ -27,8 +27,12 @@ def stock(world: World, *symbols: str) -> list[str]:
     return names
 
 
-def corrections(announced: Announced) -> dict[str, tuple[date, date]]:
-    return {entry.symbol: (entry.session, entry.last) for event in announced.prices for entry in event.corrections}
+def corrections(announced: Announced) -> dict[str, tuple[date, date | None]]:
+    return {
+        entry.symbol: (entry.first_session, entry.last_session)
+        for event in announced.prices
+        for entry in event.corrections
+    }
 
 
 def sources(announced: Announced) -> dict[str, set[str | None]]:

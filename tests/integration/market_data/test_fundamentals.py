@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.market_data.core.statements import GivenStatement, Period, complete_statements
-from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, TransientProviderError
+from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, ProviderError
 from services.market_data.storage.fundamentals_repository import TABLES, FundamentalsRepository
 from services.market_data.updating import companies
 from shared.calendar import shift_session
@@ -259,10 +259,10 @@ class Overloaded(AskedProvider):
     """A provider that cannot answer about companies for a while."""
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
-        raise TransientProviderError("too many requests")
+        raise ProviderError("too many requests")
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
-        raise TransientProviderError("too many requests")
+        raise ProviderError("too many requests")
 
 
 async def test_company_that_a_provider_could_not_answer_about_is_asked_for_again_on_the_same_day(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.market_data.core.window import planning_window
-from services.market_data.providers.provider import FetchedBars, TransientProviderError
+from services.market_data.providers.provider import FetchedBars, ProviderError
 from shared.calendar import sessions_between, shift_session
 from tests.integration.market_data.conftest import AskedProvider, World
 from tests.support.price_directories import PriceDirectory
@@ -285,7 +285,7 @@ class ShortAnswers(AskedProvider):
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         if (last - first).days > 100:
-            raise TransientProviderError("too long")
+            raise ProviderError("too long")
         return await super().fetch_bars(symbols, first, last)
 
 

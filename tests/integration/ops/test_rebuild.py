@@ -5,9 +5,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from services.ops.errors import CommandError
 from services.ops.hosting.embedded.stack import RunningStack
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.rebuild import requeue_outboxes
+from services.ops.hosting.running import run_rebuild
 from shared.settings import CommonSettings
 from tests.support.databases import common_settings
 
@@ -124,6 +126,19 @@ async def test_rebuild_leaves_what_still_waits_and_counts_nothing_twice(
 
     assert (await requeue_outboxes(common))["market_data"] == 0
     assert await _waiting(admin, "market_data") == 1
+
+
+def test_rebuild_with_a_wrong_password_is_one_line(common: CommonSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", common.database_url.get_secret_value())
+    monkeypatch.setenv("SERVICE_DATABASE_PASSWORD", "sesame")
+    for name in ("BOOTSTRAP_SERVERS", "VIEWER_TOKEN", "OPERATOR_TOKEN"):
+        monkeypatch.setenv(name, "unused")
+
+    with pytest.raises(CommandError, match="the database cannot be used: password authentication failed") as failed:
+        run_rebuild()
+
+    assert "\n" not in str(failed.value)
+    assert "sesame" not in str(failed.value)
 
 
 async def test_prepare_twice_changes_nothing(common: CommonSettings) -> None:

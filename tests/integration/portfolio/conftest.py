@@ -57,7 +57,7 @@ class Books:
 
     service: Service
     panel: PricePanel
-    inputs: FanIn
+    fan_in: FanIn
     client: httpx.AsyncClient
 
     async def open(self, *positions: tuple[str, str, date, str], **terms: Any) -> dict[str, Any]:
@@ -90,9 +90,9 @@ class Books:
     async def prepare(self, run: Run, closes: Closes) -> list[PortfolioDue]:
         """Deliver the prices of a run and return the shards that follow."""
         async with self.service.unit_of_work() as uow:
-            await store_prices(priced(run, closes), uow, inputs=self.inputs)
+            await store_prices(priced(run, closes), uow, fan_in=self.fan_in)
         async with self.service.unit_of_work() as uow:
-            await store_profiles(ProfilesUpdated(run=run, part=ONLY_PART), uow, inputs=self.inputs)
+            await store_profiles(ProfilesUpdated(run=run, part=ONLY_PART), uow, fan_in=self.fan_in)
         return await self.announced(PortfolioDue, run.run_id)
 
     async def value(self, run: Run, closes: Closes) -> list[PortfoliosValued]:
@@ -143,6 +143,6 @@ async def books(service_database: MakeServiceDatabase) -> AsyncIterator[Books]:
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://portfolio", headers=headers) as client:
         streams = (PricesUpdated.topic, ProfilesUpdated.topic)
-        inputs = FanIn(stage="inputs", streams=streams, fan_out=fan_out_portfolios)
-        yield Books(service, PricePanel(service.engine), inputs, client)
+        fan_in = FanIn("inputs", streams=streams, fan_out=fan_out_portfolios)
+        yield Books(service, PricePanel(service.engine), fan_in, client)
     await service.engine.dispose()

@@ -43,7 +43,7 @@ class Risk:
 
     service: Service
     panel: PricePanel
-    inputs: FanIn
+    fan_in: FanIn
 
     async def deliver(self, *events: Event) -> None:
         """Call the handler of each event in a transaction of its own."""
@@ -51,13 +51,13 @@ class Risk:
             async with self.service.unit_of_work() as uow:
                 match event:
                     case PricesUpdated():
-                        await store_prices(event, uow, inputs=self.inputs)
+                        await store_prices(event, uow, fan_in=self.fan_in)
                     case ProfilesUpdated():
-                        await store_profiles(event, uow, inputs=self.inputs)
+                        await store_profiles(event, uow, fan_in=self.fan_in)
                     case SymbolsFactored():
-                        await store_betas(event, uow, inputs=self.inputs)
+                        await store_betas(event, uow, fan_in=self.fan_in)
                     case PortfoliosValued():
-                        await store_books(event, uow, inputs=self.inputs)
+                        await store_books(event, uow, fan_in=self.fan_in)
                     case RiskDue():
                         await assess_portfolios(event, uow, panel=self.panel, factor_set=FactorSet())
                     case _:
@@ -113,7 +113,7 @@ async def risk(risk_database: ServiceDatabase) -> AsyncIterator[Risk]:
     service = build(risk_database.common)
     streams = (PricesUpdated.topic, ProfilesUpdated.topic, SymbolsFactored.topic)
     fan_out = partial(fan_out_books, factor_set=FactorSet())
-    yield Risk(service, PricePanel(service.engine), FanIn(stage="inputs", streams=streams, fan_out=fan_out))
+    yield Risk(service, PricePanel(service.engine), FanIn("inputs", streams=streams, fan_out=fan_out))
     await service.engine.dispose()
 
 

@@ -80,7 +80,7 @@ async def test_part_that_could_not_be_stored_closes_the_barrier(risk: Risk) -> N
     await risk.deliver(*books, prices, profiles)
 
     async with risk.service.unit_of_work() as uow:
-        await risk.inputs.arrive_failed(betas, FAILURE, uow)
+        await risk.fan_in.arrive_failed(betas, FAILURE, uow)
 
     assert len(await due_parts(risk, run)) == 2
 
@@ -94,7 +94,7 @@ async def test_barrier_past_its_deadline_releases_the_books_and_those_that_come_
         await uow.connection.execute(overdue, {"run_id": run.run_id})
 
     async with risk.service.unit_of_work() as uow:
-        assert await risk.inputs.close_overdue(uow) == (run,)
+        assert await risk.fan_in.close_overdue(uow) == (run,)
     assert [part for part, _ in await due_parts(risk, run)] == [HALVES[0]]
 
     await risk.deliver(second)

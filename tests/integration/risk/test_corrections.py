@@ -35,7 +35,7 @@ def week_of(run: Run, betas: Mapping[str, float | None], days: Sequence[date]) -
 
 
 def corrected(run: Run, prices: Mapping[str, FloatArray], *entries: tuple[str, date]) -> PricesUpdated:
-    corrections = tuple(Correction(symbol=symbol, session=session) for symbol, session in entries)
+    corrections = tuple(Correction(symbol=symbol, first_session=session) for symbol, session in entries)
     return priced(run, prices).model_copy(update={"corrections": corrections})
 
 

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.contextvars import bind_contextvars
 
 from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker, start_broker
@@ -18,6 +20,7 @@ from shared.bus.consume import Consume, RetryPolicy
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event
+from shared.contracts.run import Part
 from shared.db.engine import plain_url
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import PoisonEvent, TransientError
@@ -44,6 +47,9 @@ from tests.support.runs import make_run
 
 POLICY = RetryPolicy(attempts=2, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=100)
 LOW_LIMIT = RetryPolicy(attempts=1, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=2)
+CONSUMER = {"service": "probe", "consumer": "probe.follow_script", "topic": "probe.happened"}
+
+log = structlog.get_logger("test")
 
 
 @dataclass(slots=True)
@@ -250,6 +256,105 @@ async def test_failure_report_that_fails_does_not_block_the_partition(consuming:
     assert await count(consuming.engine, "facts", event.run) == 0
 
 
+async def test_line_logged_by_a_handler_says_whose_it_is_in_its_threads_too(consuming: Probe, bus_log: BusLog) -> None:
+    event = happened(part=Part(index=2, total=7))
+
+    async def tell(*_: object) -> None:
+        log.info("in the handler")
+        await asyncio.to_thread(log.info, "in its thread")
+
+    consuming.script.behaviours[event.run.run_id] = tell
+    await consuming.sender.event(event)
+    await consuming.pass_by()
+
+    for message in ("in the handler", "in its thread", "event consumed"):
+        assert [_whose(line) for line in bus_log.of(message, event.run)] == [_of_the_probe(event, part="3/7")]
+
+
+async def test_line_about_a_failure_says_whose_it_is(consuming: Probe, bus_log: BusLog) -> None:
+    bus_log.expect("handler failed")
+    bug, outage = happened(), happened()
+
+    async def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    async def fail_for_a_while(failed: Event, _: UnitOfWork) -> None:
+        if len(consuming.script.calls_of(failed.run)) <= POLICY.attempts:
+            raise TransientError("the world failed")
+
+    consuming.script.behaviours[bug.run.run_id] = fail
+    consuming.script.behaviours[outage.run.run_id] = fail_for_a_while
+    await consuming.sender.event(bug)
+    await consuming.sender.event(outage)
+    await consuming.pass_by()
+
+    for event, message in (
+        *((bug, message) for message in ("attempt failed", "handler failed", "set aside")),
+        *((outage, message) for message in ("attempt failed", "left for redelivery")),
+    ):
+        assert [_whose(line) for line in bus_log.of(message, event.run)] == [_of_the_probe(event)]
+    assert bus_log.of("set aside", bug.run)[0]["attempts"] == POLICY.attempts
+
+
+async def test_line_about_a_bad_message_says_nothing_of_the_one_before(consuming: Probe, bus_log: BusLog) -> None:
+    event, claimed = happened(), happened()
+
+    async def bind(*_: object) -> None:
+        bind_contextvars(symbol="AAPL")
+        log.info("bound")
+
+    consuming.script.behaviours[event.run.run_id] = bind
+    await consuming.sender.event(event)
+    await consuming.sender.raw(event.topic, b"{nope", headers=with_headers(claimed))
+    await consuming.sender.raw(event.topic, b"{nope", headers={})
+    await consuming.pass_by()
+
+    assert bus_log.of("bound", event.run)[0]["symbol"] == "AAPL"
+    about_the_claimed, about_nobody = bus_log.of("set aside")
+    assert _whose(about_the_claimed) == {**CONSUMER, "run": str(claimed.run.run_id)}
+    assert _whose(about_nobody) == CONSUMER
+    assert "symbol" not in about_the_claimed
+
+
+async def test_lines_of_two_consumers_at_work_together_stay_apart(consuming: Probe, bus_log: BusLog) -> None:
+    event, other = happened(), ProbeFlooded(run=make_run(), part=Part(index=1, total=2))
+    both_at_work = asyncio.Barrier(2)
+
+    async def tell_when_both_are_at_work(*_: object) -> None:
+        await both_at_work.wait()
+        log.info("side by side")
+        await both_at_work.wait()
+        await asyncio.to_thread(log.info, "side by side")
+
+    consuming.script.behaviours[event.run.run_id] = tell_when_both_are_at_work
+    consuming.flooded.behaviours[other.run.run_id] = tell_when_both_are_at_work
+    await consuming.sender.event(event)
+    await consuming.sender.event(other)
+
+    async def told() -> bool:
+        return all(bus_log.of("event consumed", run) for run in (event.run, other.run))
+
+    await eventually(told)
+    assert [_whose(line) for line in bus_log.of("side by side", event.run)] == [_of_the_probe(event)] * 2
+    assert [_whose(line) for line in bus_log.of("side by side", other.run)] == [
+        {
+            "service": "probe_low_limit",
+            "consumer": "probe_low_limit.follow_script",
+            "topic": "probe.flooded",
+            "run": str(other.run.run_id),
+            "part": "2/2",
+        }
+    ] * 2
+
+
+def _whose(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: line[name] for name in ("service", "consumer", "topic", "run", "part") if name in line}
+
+
+def _of_the_probe(event: Event, *, part: str = "1/1") -> dict[str, Any]:
+    return {**CONSUMER, "run": str(event.run.run_id), "part": part}
+
+
 def _nested(levels: int) -> bytes:
     return b'{"run": ' * levels + b"1" + b"}" * levels
 
@@ -332,10 +437,12 @@ async def test_dead_letter_limit_stops_the_consumer_without_losing_the_message(
 ) -> None:
     limit = LOW_LIMIT.dead_letter_limit
     runs = [make_run() for _ in range(limit + 1)]
-    for run in runs:
+    offsets = [
         await consuming.sender.raw(
             ProbeFlooded.topic, b"{nope", headers=with_headers(ProbeFlooded(run=run, part=EVENT.part))
         )
+        for run in runs
+    ]
 
     async def stopped() -> bool:
         return bus_log.count("dead-letter limit reached, consumer stopped") == 1
@@ -347,7 +454,7 @@ async def test_dead_letter_limit_stops_the_consumer_without_losing_the_message(
         return await _committed_offset(consuming, group="probe_low_limit.follow_script", topic=ProbeFlooded.topic)
 
     # The message that met the limit is still the group's next one.
-    assert await eventually(committed) == limit
+    assert await eventually(committed) == offsets[limit]
     assert await consuming.flooded_dead_letters.of(runs[limit]) == []
 
 

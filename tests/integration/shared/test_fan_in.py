@@ -60,8 +60,8 @@ def _events(run: Run, *, left: int, right: int) -> list[Event]:
     ]
 
 
-def _barrier(fired: Fired, *, stage: str = "stage", deadline_s: float = 900.0) -> FanIn:
-    return FanIn(stage, streams=(Left.topic, Right.topic), fan_out=fired, deadline_s=deadline_s)
+def _barrier(fired: Fired, *, name: str = "barrier", deadline_s: float = 900.0) -> FanIn:
+    return FanIn(name, streams=(Left.topic, Right.topic), fan_out=fired, deadline_s=deadline_s)
 
 
 async def _arrive(barrier: FanIn, event: Event, unit_of_work: UnitOfWorkFactory) -> None:
@@ -146,14 +146,14 @@ async def test_fan_in_failed_part_closes_the_barrier(unit_of_work: UnitOfWorkFac
     assert len(fired.of(run)) == 1
 
 
-async def test_fan_in_stages_of_one_service_do_not_disturb_each_other(unit_of_work: UnitOfWorkFactory) -> None:
+async def test_fan_ins_of_one_service_do_not_disturb_each_other(unit_of_work: UnitOfWorkFactory) -> None:
     one, other, run = Fired(), Fired(), make_run()
     for event in _events(run, left=1, right=1):
-        await _arrive(_barrier(one, stage="one"), event, unit_of_work)
+        await _arrive(_barrier(one, name="one"), event, unit_of_work)
 
     assert len(one.of(run)) == 1
     for event in _events(run, left=1, right=1):
-        await _arrive(_barrier(other, stage="other"), event, unit_of_work)
+        await _arrive(_barrier(other, name="other"), event, unit_of_work)
     assert len(other.of(run)) == 1
 
 
@@ -188,11 +188,11 @@ async def test_fan_in_past_its_deadline_fires_with_what_has_arrived_and_never_ag
     unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
 ) -> None:
     fired, run, patient = Fired(), make_run(), make_run()
-    overdue = _barrier(fired, stage="deadline", deadline_s=0.0)
+    overdue = _barrier(fired, name="deadline", deadline_s=0.0)
     *in_time, late = _events(run, left=2, right=1)
     for event in in_time:
         await _arrive(overdue, event, unit_of_work)
-    await _arrive(_barrier(fired, stage="deadline"), _events(patient, left=2, right=1)[0], unit_of_work)
+    await _arrive(_barrier(fired, name="deadline"), _events(patient, left=2, right=1)[0], unit_of_work)
 
     for _ in range(2):
         async with unit_of_work() as uow:
@@ -212,7 +212,7 @@ async def test_fan_in_swept_by_many_at_once_fires_once(
     many_connections: UnitOfWorkFactory, engine: AsyncEngine
 ) -> None:
     fired, run = Fired(), make_run()
-    overdue = _barrier(fired, stage="swept", deadline_s=0.0)
+    overdue = _barrier(fired, name="swept", deadline_s=0.0)
     *in_time, last = _events(run, left=2, right=1)
     for event in in_time:
         await _arrive(overdue, event, many_connections)
@@ -257,7 +257,7 @@ async def test_fan_in_passes_on_the_failure_of_a_part_that_could_not_be_stored(
     unit_of_work: UnitOfWorkFactory,
 ) -> None:
     fired, run = Fired(), make_run()
-    barrier = _barrier(fired, stage="failed-part")
+    barrier = _barrier(fired, name="failed-part")
     left, right = _events(run, left=1, right=1)
     failure = Failure(subject="probe.left part 0", reason="TypeError", detail="a bug")
     async with unit_of_work() as uow:
@@ -270,8 +270,8 @@ async def test_fan_in_passes_on_the_failure_of_a_part_that_could_not_be_stored(
 
 async def test_fan_in_deadline_starts_anew_with_the_service(unit_of_work: UnitOfWorkFactory) -> None:
     fired, run = Fired(), make_run()
-    await _arrive(_barrier(fired, stage="downtime", deadline_s=0.0), _events(run, left=1, right=1)[0], unit_of_work)
-    started_again = _barrier(fired, stage="downtime", deadline_s=60.0)
+    await _arrive(_barrier(fired, name="downtime", deadline_s=0.0), _events(run, left=1, right=1)[0], unit_of_work)
+    started_again = _barrier(fired, name="downtime", deadline_s=60.0)
     async with unit_of_work() as uow:
         await started_again.extend_deadlines(uow)
     async with unit_of_work() as uow:

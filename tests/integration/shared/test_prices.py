@@ -66,7 +66,6 @@ async def test_store_bars_and_panel_return_what_the_event_said(
     np.testing.assert_array_equal(window.adjusted.T[2], [5.0, 5.5, nan, 6.5, 7.05])
     np.testing.assert_array_equal(window.split.T, [[1.0] * 5, [1.0] * 5, [1.0, 4.0, 1.0, 1.0, 1.0]])
     np.testing.assert_array_equal(window.dividend.T, [[0.0, 0.0, 0.0, 0.25, 0.0], [0.0] * 5, [0.0] * 5])
-    assert (panel.knows("AAA"), panel.knows("NONE")) == (True, False)
 
 
 async def test_store_bars_writes_only_what_differs(unit_of_work: UnitOfWorkFactory) -> None:
@@ -238,11 +237,11 @@ async def test_corrections_of_all_parts_of_a_run_are_loaded_together(
 ) -> None:
     run = make_run()
     first, second = (Part(index=index, total=2) for index in range(2))
-    later = Correction(symbol="B", session=SESSIONS[0], last_session=SESSIONS[3])
+    later = Correction(symbol="B", first_session=SESSIONS[0], last_session=SESSIONS[3])
     parts = (
         PricesUpdated(run=run, part=second, corrections=(later,)),
-        PricesUpdated(run=run, part=first, corrections=(Correction(symbol="A", session=SESSIONS[2]),)),
-        PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="C", session=SESSIONS[2]),)),
+        PricesUpdated(run=run, part=first, corrections=(Correction(symbol="A", first_session=SESSIONS[2]),)),
+        PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="C", first_session=SESSIONS[2]),)),
     )
     for part in (*parts, parts[0]):
         async with unit_of_work() as uow:

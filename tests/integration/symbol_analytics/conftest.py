@@ -91,7 +91,7 @@ class Analytics:
 
     service: Service
     panel: PricePanel
-    inputs: FanIn
+    fan_in: FanIn
     client: httpx.AsyncClient
 
     async def analyse(
@@ -102,11 +102,11 @@ class Analytics:
         profiles_updated = ProfilesUpdated(run=run, part=ONLY_PART, profiles=tuple(profiles))
         fundamentals_updated = FundamentalsUpdated(run=run, part=ONLY_PART, statements=tuple(statements))
         async with self.service.unit_of_work() as uow:
-            await store_prices(prices, uow, inputs=self.inputs)
+            await store_prices(prices, uow, fan_in=self.fan_in)
         async with self.service.unit_of_work() as uow:
-            await store_profiles(profiles_updated, uow, inputs=self.inputs)
+            await store_profiles(profiles_updated, uow, fan_in=self.fan_in)
         async with self.service.unit_of_work() as uow:
-            await store_fundamentals(fundamentals_updated, uow, inputs=self.inputs)
+            await store_fundamentals(fundamentals_updated, uow, fan_in=self.fan_in)
         for due in await self.announced(SymbolAnalyticsDue, run):
             async with self.service.unit_of_work() as uow:
                 await analyse_symbols(due, uow, panel=self.panel, factor_set=FACTOR_SET)
@@ -147,6 +147,6 @@ async def analytics(service_database: MakeServiceDatabase) -> AsyncIterator[Anal
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="symbol_analytics"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://analytics", headers=headers) as client:
-        inputs = FanIn(stage="inputs", streams=streams, fan_out=partial(fan_out_symbols, factor_set=FACTOR_SET))
-        yield Analytics(service, PricePanel(service.engine), inputs, client)
+        fan_in = FanIn("inputs", streams=streams, fan_out=partial(fan_out_symbols, factor_set=FACTOR_SET))
+        yield Analytics(service, PricePanel(service.engine), fan_in, client)
     await service.engine.dispose()

@@ -98,7 +98,7 @@ async def test_shards_hold_every_symbol_of_the_run_once_and_stay_bounded(analyti
     run = make_run(first_session=shift_session(SESSION, -99), symbols=names)
     event = priced(run, {name: walk(1, 3) for name in names} | {ticker: walk(2, 3) for ticker in proxies()})
     async with analytics.service.unit_of_work() as uow:
-        await analytics.inputs.fan_out(run, [], uow)
+        await analytics.fan_in.fan_out(run, [], uow)
     (empty,) = await analytics.announced(SymbolAnalyticsDue, run)
     assert (empty.symbols, empty.part) == ((), ONLY_PART)
 

@@ -30,7 +30,7 @@ def prices_of(run: Run, closes: Mapping[str, FloatArray], *corrected: tuple[str,
     length = LENGTH - len(sessions_between(run.last_session, LATER)) + 1
     known = {ticker: walk(1000 + index, LENGTH) for index, ticker in enumerate(FACTOR_SET.tickers())} | dict(closes)
     event = priced(run, {symbol: prices[:length] for symbol, prices in known.items()})
-    corrections = tuple(Correction(symbol=symbol, session=session) for symbol, session in corrected)
+    corrections = tuple(Correction(symbol=symbol, first_session=session) for symbol, session in corrected)
     return event.model_copy(update={"corrections": corrections})
 
 
@@ -140,7 +140,7 @@ async def test_correction_under_many_results_is_cut_into_shards_whose_events_sta
     wrong[-40] *= 1.01
     proxy = proxies()["MKT"]
     proxy[-40] *= 1.01
-    corrections = tuple(Correction(symbol=symbol, session=first) for symbol in (names[0], "MKT"))
+    corrections = tuple(Correction(symbol=symbol, first_session=first) for symbol in (names[0], "MKT"))
 
     event = priced(run, {names[0]: wrong, "MKT": proxy})
     await analytics.analyse(event.model_copy(update={"corrections": corrections}))

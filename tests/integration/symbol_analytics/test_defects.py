@@ -57,7 +57,7 @@ async def test_defect_g10_methods_of_one_row_are_known_to_be_done(analytics: Ana
 async def test_defect_q10_symbol_that_comes_after_the_prices_were_loaded_is_analysed(analytics: Analytics) -> None:
     first, second = new_symbols(2)
     await analytics.analyse(priced(make_run(symbols=[first]), {first: walk(42)}))
-    assert not analytics.panel.knows(second)
+    assert np.isnan(analytics.panel.window([second], last=SESSION, sessions=1).close).all()
 
     await analytics.analyse(priced(make_run(symbols=[second]), {second: walk(43)}))
 
@@ -96,7 +96,7 @@ async def test_defect_q11_run_after_one_that_stored_prices_and_died_computes_wha
     first = shift_session(SESSION, -3)
     prices = priced(make_run(first_session=first, last_session=SESSION, symbols=[name]), {name: walk(45)})
     async with analytics.service.unit_of_work() as uow:
-        await store_prices(prices, uow, inputs=analytics.inputs)
+        await store_prices(prices, uow, fan_in=analytics.fan_in)
     assert await analytics.revisions([name], "symbol_metrics") == {}
 
     again = make_run(first_session=first, last_session=SESSION, symbols=[name])

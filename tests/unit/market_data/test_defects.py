@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from services.market_data.core.run_plan import NOTHING_TO_FETCH, Checked, Mode, RunPlan, plan_symbols
+from services.market_data.core.run_plan import NOTHING_TO_FETCH, Mode, RunPlan, SettledSessions, plan_symbols
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.provider import FetchedBars, TransientProviderError
+from services.market_data.providers.provider import FetchedBars, ProviderError
 from services.market_data.providers.sample import SampleProvider
 from shared.calendar import sessions_between
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
@@ -23,7 +23,7 @@ def plan(**missing: Sequence[int]) -> RunPlan:
     stored = np.ones((len(missing), COUNT), dtype=bool)
     for row, columns in enumerate(missing.values()):
         stored[row, list(columns)] = False
-    return plan_symbols(list(missing), WINDOW, stored, Checked.never(len(missing)))
+    return plan_symbols(list(missing), WINDOW, stored, SettledSessions.never(len(missing)))
 
 
 def asked_for(planned: RunPlan) -> dict[str, list[int]]:
@@ -35,7 +35,7 @@ class Broken(SampleProvider):
     """A provider that is down."""
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        raise TransientProviderError("down")
+        raise ProviderError("down")
 
 
 async def test_defect_e41_fallback_that_never_worked_answers_when_the_first_provider_is_down() -> None:
@@ -89,6 +89,6 @@ def test_defect_e44_delisted_symbol_is_not_asked_for_on_every_date_and_run() -> 
     delisted = np.ones((1, COUNT), dtype=bool)
     delisted[0, -25:] = False
 
-    settled = plan_symbols(["SQ"], WINDOW, delisted, Checked(WINDOW[[0]], WINDOW[[COUNT - 2]]))
+    settled = plan_symbols(["SQ"], WINDOW, delisted, SettledSessions(WINDOW[[0]], WINDOW[[COUNT - 2]]))
 
     assert settled.modes == (Mode.NOTHING,)

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 from services.ops.cli import app
 from services.ops.client.client import ApiClient, connected
 from services.ops.client.paging import pages
+from services.ops.client.routes import Route
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, Refused, Unreachable
 
 _TOKEN = "secret"
+RUNS: Route[Any] = Route("GET /runs", object)
 
 
 @contextmanager
@@ -26,7 +28,16 @@ def _platform(answer: Any) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             address = urlsplit(self.path)
-            status, body = answer(address.path, parse_qs(address.query), self.headers)
+            self._reply(*answer(address.path, parse_qs(address.query), self.headers))
+
+        def do_PUT(self) -> None:
+            sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._reply(200, [self.command, self.path, sent])
+
+        def do_POST(self) -> None:
+            self.do_PUT()
+
+        def _reply(self, status: int, body: Any) -> None:
             content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -58,16 +69,24 @@ def test_client_sends_token_and_leaves_out_what_is_none(data_dir: DataDirectory)
         return 200, [path, query, headers["Authorization"]]
 
     with _platform(answer) as url, connected(data_dir, url) as client:
-        found = client.get("/runs", limit=3, before=None, symbol=["A", "B"])
+        found = client.get(RUNS, limit=3, before=None, symbol=["A", "B"])
 
     assert found == ["/runs", {"limit": ["3"], "symbol": ["A", "B"]}, f"Bearer {_TOKEN}"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_client_sends_a_body_by_the_method_of_the_route(data_dir: DataDirectory, method: str) -> None:
+    route: Route[Any] = Route(f"{method} /things/{{name}}", object)
+
+    with _platform(None) as url, connected(data_dir, url) as client:
+        assert client.send(route.at(name="a b"), {"weight": 1.5}) == [method, "/things/a%20b", {"weight": 1.5}]
 
 
 def test_client_finds_platform_by_its_data_directory(data_dir: DataDirectory) -> None:
     with _platform(lambda *_: (200, "{}")) as url:
         data_dir.write_endpoint(url)
         with connected(data_dir, None) as client:
-            assert client.get("/runs") == {}
+            assert client.get(RUNS) == {}
 
 
 def test_client_of_environment_of_proxies_reaches_this_machine(
@@ -75,7 +94,7 @@ def test_client_of_environment_of_proxies_reaches_this_machine(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with _platform(lambda *_: (200, "{}")) as url, connected(data_dir, url) as client:
-        assert client.get("/runs") == {}
+        assert client.get(RUNS) == {}
 
 
 def test_client_of_refusing_platform_names_every_field(data_dir: DataDirectory) -> None:
@@ -85,7 +104,7 @@ def test_client_of_refusing_platform_names_every_field(data_dir: DataDirectory) 
         connected(data_dir, url) as client,
         pytest.raises(Refused) as refused,
     ):
-        client.get("/runs")
+        client.get(RUNS)
 
     assert refused.value.status == 422
     assert refused.value.errors == (FieldError("Symbol", "is required", 3),)
@@ -99,13 +118,13 @@ def test_client_of_something_else_says_the_status(data_dir: DataDirectory, body:
         connected(data_dir, url) as client,
         pytest.raises(Refused, match="502"),
     ):
-        client.get("/runs")
+        client.get(RUNS)
 
 
 def test_client_of_nothing_is_told_how_to_start_it() -> None:
     client = ApiClient("http://127.0.0.1:1", _TOKEN)
     with pytest.raises(Unreachable, match="sigmasight up"):
-        client.get("/runs")
+        client.get(RUNS)
     client.close()
 
 
@@ -123,7 +142,7 @@ def test_pages_reads_to_the_end_by_the_last_entry(data_dir: DataDirectory) -> No
         return 200, [{"id": number} for number in range(first, min(first + int(query["limit"][0]), 7 + 1))]
 
     with _platform(answer) as url, connected(data_dir, url) as client:
-        read = list(pages(client, "/things", lambda last: {"after": last["id"]}, limit=3))
+        read = list(pages(client, Route("GET /things", list[Any]), lambda last: {"after": last["id"]}, limit=3))
 
     assert [[entry["id"] for entry in page] for page in read] == [[1, 2, 3], [4, 5, 6], [7]]
 
@@ -137,7 +156,10 @@ def test_pages_counted_in_another_list_end_with_that_one(data_dir: DataDirectory
         return 200, [{"id": number} for number in counted if path == "/counted" or number in with_values]
 
     with _platform(answer) as url, connected(data_dir, url) as client:
-        read = pages(client, "/values", lambda last: {"after": last["id"]}, limit=3, counted="/counted")
+        counted = Route("GET /counted", list[Any])
+        read = pages(
+            client, Route("GET /values", list[Any]), lambda last: {"after": last["id"]}, limit=3, counted=counted
+        )
         found = [entry["id"] for page in read for entry in page]
 
     assert found == [1, 2, 9]

@@ -2,12 +2,13 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from services.ops.client.answers.numbers import Day, Moment
 from services.ops.client.export_tables import EXPORTS
 from services.ops.client.exporting import Export, write_export
 from services.ops.errors import Misused
@@ -88,6 +89,30 @@ def test_export_to_unknown_ending_is_refused(tmp_path: Path) -> None:
 def test_export_to_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misused, match="cannot write"):
         write_export(_EXPORT, [], tmp_path / "nowhere" / "out.csv")
+
+
+def _filled(kind: Any) -> Any:
+    """Return an answer of this type with everything in it."""
+    if is_typeddict(kind):
+        return {name: _filled(field) for name, field in get_type_hints(kind, include_extras=True).items()}
+    if get_origin(kind) is list:
+        return [_filled(get_args(kind)[0])]
+    if get_origin(kind) is dict:
+        return {"name": _filled(get_args(kind)[1])}
+    if type(None) in get_args(kind):
+        return _filled(get_args(kind)[0])
+    return {Day: "2022-12-28", Moment: "2022-12-28T22:00:00Z", str: "1.00", float: 1.0, int: 1, bool: True}[kind]
+
+
+@pytest.mark.parametrize("results", EXPORTS)
+def test_export_fills_every_column_from_what_the_platform_answers(results: str) -> None:
+    wanted = EXPORTS[results]
+
+    rows = [row for entry in _filled(wanted.route.answer) for row in wanted.export.rows(entry)]
+
+    table = pa.Table.from_pylist(rows, schema=wanted.export.schema)
+    empty = {name for name in table.column_names if table[name].null_count == table.num_rows}
+    assert empty == set()
 
 
 def test_export_of_metrics_has_the_basis_and_the_period_of_a_ratio_and_the_trail_of_its_row() -> None:

@@ -29,7 +29,7 @@ def test_sources_with_files_without_directory_are_refused(files: Path | None) ->
 
 
 def test_sources_with_unknown_provider_are_refused() -> None:
-    with pytest.raises(Misused, match="was 'sample,oracle'"):
+    with pytest.raises(Misused, match=r"was 'sample,oracle': .*'files' or 'sample'"):
         resolve_sources("sample,oracle", None)
 
 

@@ -2,12 +2,13 @@
 
 import pytest
 
+from services.ops.client.answers.risk import Scenario
 from services.ops.client.portfolio_report import worst_scenario
-from tests.unit.ops.answers import MISSING
+from tests.unit.ops.answers import MISSING, measured, scenario
 
 
-def _scenario(name: str, propagated: float | None) -> dict[str, object]:
-    return {"scenario": name, "propagated": MISSING if propagated is None else {"value": propagated}}
+def _scenario(name: str, propagated: float | None) -> Scenario:
+    return scenario(name, MISSING if propagated is None else measured(propagated))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from services.ops.client import progress
 from services.ops.client.client import ApiClient
 from services.ops.client.progress import follow_run
+from services.ops.client.routes import Answer, Route
 from services.ops.errors import Refused, Unreachable
 
 
@@ -16,11 +17,12 @@ class _Platform(ApiClient):
         super().__init__("http://127.0.0.1:1", "token")
         self._answers: Iterator[Any] = iter(answers)
 
-    def get(self, path: str, **query: object) -> Any:
+    def get(self, route: Route[Answer], **query: object) -> Answer:
         answer = next(self._answers)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        given: Answer = answer
+        return given
 
 
 def _run(status: str, done: int) -> dict[str, Any]:

@@ -1,18 +1,45 @@
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
 
+from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.runs import Failure, RunProgress, Stage
 from services.ops.client.rendering import failure_table, measure_row, number, run_succeeded, stage_table, table
 
 
-def _run(status: str, **changes: Any) -> dict[str, Any]:
-    stage = {"stage": "prices.updated", "parts_done": 2, "parts_total": 3, "subjects": 7, "failures": 1, "seconds": 1.5}
-    run = {"kind": "on_demand", "first_session": "2022-12-27", "last_session": "2022-12-28"}
-    return {"run": run, "status": status, "seconds": 2.25, "stages": [stage], "failures": [], "missing": [], **changes}
+def _run(status: str, *, failures: Sequence[Failure] = (), missing: Sequence[str] = ()) -> RunProgress:
+    return {
+        "run": {
+            "run_id": "1",
+            "kind": "on_demand",
+            "first_session": "2022-12-27",
+            "last_session": "2022-12-28",
+            "requested_by": "cli",
+        },
+        "status": status,
+        "requested_at": "2022-12-28T22:00:00Z",
+        "seconds": 2.25,
+        "stages": [_STAGE],
+        "failures": [*failures],
+        "missing": [*missing],
+    }
 
 
-_FAILURE = {"stage": "prices.updated", "subject": "NOPE", "reason": "MISSING_DATA", "detail": "nobody knows it"}
+_STAGE: Stage = {
+    "stage": "prices.updated",
+    "parts_done": 2,
+    "parts_total": 3,
+    "subjects": 7,
+    "failures": 1,
+    "seconds": 1.5,
+}
+_FAILURE: Failure = {
+    "stage": "prices.updated",
+    "subject": "NOPE",
+    "reason": "MISSING_DATA",
+    "detail": "nobody knows it",
+}
 
 
 def _drawn(renderable: object) -> str:
@@ -32,7 +59,7 @@ def _drawn(renderable: object) -> str:
         (_run("completed_with_errors"), False),
     ],
 )
-def test_run_succeeded_is_told_only_without_failures(run: dict[str, Any], succeeded: bool) -> None:
+def test_run_succeeded_is_told_only_without_failures(run: RunProgress, succeeded: bool) -> None:
     assert run_succeeded(run) is succeeded
 
 
@@ -45,8 +72,8 @@ def test_stage_table_shows_parts_subjects_failures_and_seconds() -> None:
 
 
 def test_stage_table_before_first_part_does_not_know_the_total() -> None:
-    run = _run("active", seconds=None)
-    run["stages"][0].update(parts_done=0, parts_total=None, seconds=None)
+    stage: Stage = {**_STAGE, "parts_done": 0, "parts_total": None, "seconds": None}
+    run: RunProgress = {**_run("active"), "seconds": None, "stages": [stage]}
 
     assert "0/?" in _drawn(stage_table(run))
 
@@ -76,7 +103,7 @@ def test_number_shows_nothing_only_for_no_value(value: float | str | None, shown
 
 
 def test_measure_row_without_value_shows_the_reason() -> None:
-    measure = {"value": None, "reason": "NOT_APPLICABLE", "detail": "no proxy"}
+    measure: Measure = {"value": None, "reason": "NOT_APPLICABLE", "detail": "no proxy"}
 
     assert measure_row("growth", measure) == ("growth", "", "NOT_APPLICABLE", "no proxy")
 

@@ -2,13 +2,13 @@
 
 import re
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
 from services.ops.client.figures import bars_figure, lines_figure, matrix_figure
+from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.report_page import render_page
-from tests.unit.ops.answers import report
+from tests.unit.ops.answers import contributions, correlations, report, risk
 
 
 class _Page(HTMLParser):
@@ -66,7 +66,7 @@ def test_page_of_the_same_numbers_is_the_same() -> None:
 
 
 def test_page_without_an_assessment_says_so() -> None:
-    unassessed = {
+    unassessed: PortfolioReport = {
         **report(),
         "risk": None,
         "stress": None,
@@ -83,15 +83,20 @@ def test_page_without_an_assessment_says_so() -> None:
 
 @pytest.mark.parametrize("detail", ["stress", "worst_scenario", "correlations", "contributions", "active_sectors"])
 def test_page_leaves_out_what_was_not_there_yet(detail: str) -> None:
-    assert render_page({**report(), detail: None})
+    found = report()
+    found[detail] = None  # type: ignore[literal-required]
+
+    assert render_page(found)
 
 
 def test_empty_book_has_a_page() -> None:
-    empty: dict[str, Any] = report()
-    empty["positions"] = []
-    empty["risk"] = {**empty["risk"], "sectors": []}
-    empty["correlations"] = {**empty["correlations"], "symbols": [], "matrix": [], "clusters": []}
-    empty["contributions"] = {**empty["contributions"], "holdings": [], "specific": None}
+    empty: PortfolioReport = {
+        **report(),
+        "positions": [],
+        "risk": {**risk(), "sectors": []},
+        "correlations": {**correlations(), "symbols": [], "matrix": [], "clusters": []},
+        "contributions": {**contributions(), "holdings": [], "specific": None},
+    }
 
     assert "Positions" in render_page(empty)
 

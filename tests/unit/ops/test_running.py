@@ -6,7 +6,7 @@ import pytest
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError
 from services.ops.hosting.host_options import HostOptions, resolve_sources
-from services.ops.hosting.running import run_platform
+from services.ops.hosting.running import run_platform, run_service
 from shared.factor_set import SAMPLE_FACTOR_SET
 
 
@@ -44,6 +44,20 @@ def test_platform_on_given_servers_without_password_says_what_to_set(
 
     with pytest.raises(CommandError, match="SERVICE_DATABASE_PASSWORD must be set, or each of SCHEDULER_DATABASE_URL"):
         run_platform(_options(tmp_path))
+
+
+def test_service_with_unknown_provider_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = {
+        "DATABASE_URL": "postgresql://x@h/d",
+        "BOOTSTRAP_SERVERS": "h:1",
+        "VIEWER_TOKEN": "v",
+        "OPERATOR_TOKEN": "o",
+    }
+    for name, value in {**needed, "MARKET_DATA_PROVIDERS": "oracle"}.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(CommandError, match="'files' or 'sample'"):
+        run_service("market_data", "127.0.0.1", 0)
 
 
 def test_platform_on_taken_port_starts_nothing(tmp_path: Path) -> None:

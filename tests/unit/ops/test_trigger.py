@@ -12,6 +12,7 @@ from services.ops.cli import app
 from services.ops.client import progress
 from services.ops.client.client import ApiClient
 from services.ops.client.commands import schedule
+from services.ops.client.routes import Route
 from services.ops.errors import Unreachable
 
 FIRE = {
@@ -47,17 +48,21 @@ class _Platform(ApiClient):
         self._answers = answers
         self.posted: list[tuple[str, Any]] = []
 
-    def get(self, path: str, **query: object) -> Any:
-        answer = self._answers[path]
+    def get(self, route: Route[Any], **query: object) -> Any:
+        answer = self._answers[_path(route)]
         answer = answer.pop(0) if isinstance(answer, list) and len(answer) > 1 else answer
         answer = answer[0] if isinstance(answer, list) else answer
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
-    def post(self, path: str, body: Any) -> Any:
-        self.posted.append((path, body))
-        return self._answers[path]
+    def send(self, route: Route[Any], body: Any) -> Any:
+        self.posted.append((_path(route), body))
+        return self._answers[_path(route)]
+
+
+def _path(route: Route[Any]) -> str:
+    return route.name.partition(" ")[2]
 
 
 Sigmasight = Any

@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from services.portfolio.core.book import Known, LastClose, Window, assemble, flows_by_session
+from services.portfolio.core.assembly import Known, LastClose, Window, assemble, flows_by_session
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import Market
@@ -47,7 +47,7 @@ class Golden:
     positions: tuple[Position, ...]
     valued: Valuation
     holdings: Opening
-    marks: FloatArray  # (n_sessions + 1, n_lots), the first row of the opening
+    marks: FloatArray  # (n_sessions + 1, n_positions), the first row of the opening
     snapshots: pd.DataFrame
 
     def theirs(self, portfolio: int, column: str) -> FloatArray:
@@ -62,17 +62,17 @@ class Golden:
         amounts: FloatArray = getattr(self.valued.portfolios, field)[:, portfolio].astype(np.float64)
         return amounts if field.endswith("positions") else amounts / 100
 
-    def lots_of(self, portfolio: int) -> list[int]:
-        """Return the lots of a book."""
+    def positions_of(self, portfolio: int) -> list[int]:
+        """Return the places of the positions of a book."""
         book = UUID(rows_of("portfolios.csv")[portfolio]["portfolio_id"])
-        return [lot for lot, position in enumerate(self.positions) if position.portfolio_id == book]
+        return [place for place, position in enumerate(self.positions) if position.portfolio_id == book]
 
-    def lot(self, position_id: str) -> int:
-        """Return the lot of a position."""
+    def place_of(self, position_id: str) -> int:
+        """Return the place of a position."""
         return [str(position.position_id) for position in self.positions].index(position_id)
 
     def units(self) -> FloatArray:
-        """Return quantity times multiplier at each close, the opening first, (n_sessions + 1, n_lots)."""
+        """Return quantity times multiplier at each close, the opening first, (n_sessions + 1, n_positions)."""
         quantity = np.vstack([self.holdings.holdings.quantity, self.valued.positions.quantity])
         units: FloatArray = quantity * [float(multiplier(entry.terms.kind)) for entry in self.positions]
         return units
@@ -124,9 +124,9 @@ def golden_world(*, less_equity: str = "0") -> Golden:
     last = {symbol: LastClose(float(price)) for symbol, price in zip(columns, prices[0], strict=True) if price > 0}
     market = Market(prices[1:].copy(), np.ones_like(prices[1:]), np.zeros_like(prices[1:]))
     window, positions = Window(OPENING, DAYS), positions_of_the_world()
-    book = assemble(positions, window, portfolios=portfolios, columns=columns, known=Known({}, last))
-    opening = Opening(equity, np.ones(equity.size), book.holdings)
+    arrays = assemble(positions, window, portfolios=portfolios, columns=columns, known=Known({}, last))
+    opening = Opening(equity, np.ones(equity.size), arrays.holdings)
     flows = flows_by_session(flows_of_the_world(), window, portfolios=portfolios)
-    valued = roll_forward(book.lots, market, exits=book.exits, flows=flows, opening=opening)
-    marks = np.vstack([book.holdings.mark, valued.positions.mark])
+    valued = roll_forward(arrays.positions, market, exits=arrays.exits, flows=flows, opening=opening)
+    marks = np.vstack([arrays.holdings.mark, valued.positions.mark])
     return Golden(positions, valued, opening, marks, golden.output("portfolio_snapshots"))

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from services.portfolio.core.book import Book, Known, LastClose, Window, assemble, flows_by_session
+from services.portfolio.core.assembly import Known, LastClose, ShardArrays, Window, assemble, flows_by_session
 from services.portfolio.core.cents import cents_of
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType
 from services.portfolio.core.trades import Market
@@ -63,15 +63,17 @@ def roll(
     """Value one portfolio over the first sessions of June; `before` are the closes of 30 May."""
     n_sessions = len(next(iter(closes.values())))
     window = Window(BEFORE_JUNE, JUNE[:n_sessions])
-    book = book_of(positions, closes, window, before or {})
+    arrays = arrays_of(positions, closes, window, before or {})
     market = market_of(n_sessions, closes, splits or {}, dividends or {})
-    opening = Opening(np.array([cents_of(Decimal(equity))]), np.ones(1), book.holdings)
+    opening = Opening(np.array([cents_of(Decimal(equity))]), np.ones(1), arrays.holdings)
     paid = [Flow(PORTFOLIO, on, Decimal(amount)) for on, amount in flows]
     booked = flows_by_session(paid, window, portfolios={PORTFOLIO: 0})
-    return roll_forward(book.lots, market, exits=book.exits, flows=booked, opening=opening)
+    return roll_forward(arrays.positions, market, exits=arrays.exits, flows=booked, opening=opening)
 
 
-def book_of(positions: Sequence[Position], closes: Quoted, window: Window, before: Mapping[str, float]) -> Book:
+def arrays_of(
+    positions: Sequence[Position], closes: Quoted, window: Window, before: Mapping[str, float]
+) -> ShardArrays:
     known = Known({}, {symbol: LastClose(price) for symbol, price in before.items()})
     columns = {symbol: column for column, symbol in enumerate(closes)}
     return assemble(positions, window, portfolios={PORTFOLIO: 0}, columns=columns, known=known)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from services.portfolio.core.book import Window
+from services.portfolio.core.assembly import Window
 from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
 from services.portfolio.core.roll import RollInputs

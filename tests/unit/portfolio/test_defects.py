@@ -43,12 +43,12 @@ def test_defect_9_lot_closed_before_the_book_was_opened_is_not_held() -> None:
 def test_defect_14_book_without_positions_keeps_its_equity_as_cash() -> None:
     valued = roll([], {"AAA": [100, 101]}, flows=[(D3, "500")])
     assert dollars(valued.portfolios.equity) == dollars(valued.portfolios.cash) == [100_000, 100_500]
-    assert valued.portfolios.twr.values[:, 0].tolist() == [1.0, 1.0]
+    assert valued.portfolios.twr_index.values[:, 0].tolist() == [1.0, 1.0]
 
 
 def test_defect_17_equity_of_exactly_zero_goes_on_from_zero() -> None:
     inputs = shard_of([portfolio(1)], [], prices_of({"AAA": [100.0]}))
-    wiped = replace(inputs, opening=OpeningState(equity={portfolio(1).portfolio_id: 0}, twr={}))
+    wiped = replace(inputs, opening=OpeningState(equity={portfolio(1).portfolio_id: 0}, twr_index={}))
     assert roll_inputs(wiped).valuation.portfolios.equity.tolist() == [[0]]
 
 
@@ -65,7 +65,7 @@ def test_defect_19_one_carried_price_serves_pnl_and_exposure_however_old_it_is()
     valued = roll([position("AAA", "10", "90")], {"AAA": [101, *gap, 107]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [10, 0, 0, 0, 0, 0, 0, 60]
     assert dollars(valued.portfolios.net) == [1_010] * 7 + [1_070]
-    assert valued.positions.age[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
+    assert valued.positions.mark_age[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
     assert valued.positions.stale[:, 0].tolist() == [False, *[True] * 6, False]
 
 
@@ -75,8 +75,8 @@ def test_defect_10_5_all_private_book_is_valued_at_cost_and_says_so() -> None:
     valued = roll([fund, debt], {"FUND": [1, 2]}, equity="300000")
     assert dollars(valued.portfolios.net) == [250_000, 250_000]
     assert dollars(valued.portfolios.pnl) == [0, 0]
-    assert valued.portfolios.at_cost[:, 0].tolist() == [2, 2]
-    assert valued.portfolios.twr.values[:, 0].tolist() == [1.0, 1.0]
+    assert valued.portfolios.at_cost_positions[:, 0].tolist() == [2, 2]
+    assert valued.portfolios.twr_index.values[:, 0].tolist() == [1.0, 1.0]
 
 
 def test_defect_10_5_lots_of_one_symbol_are_all_kept() -> None:
@@ -88,7 +88,7 @@ def test_defect_10_5_lots_of_one_symbol_are_all_kept() -> None:
     ]
     valued = roll(lots, {"AAA": [100, 101]})
     assert valued.positions.pnl.tolist() == [[10_000, 10_000, 0], [1_000, 15 * 100 + 5 * 200, -1_000]]
-    assert valued.positions.realised[1].tolist() == [0, 5 * 700, 0]
+    assert valued.positions.realised_pnl[1].tolist() == [0, 5 * 700, 0]
     assert dollars(valued.portfolios.net)[1] == (10 + 15 - 5) * 101
 
 
@@ -108,7 +108,7 @@ def test_defect_11_8_positions_are_valued_from_their_entry_on() -> None:
         position("CCC", "10", "55", D4),
     ]
     valued = roll(book, {"AAA": [103, 104], "BBB": [198, 0], "PUT": [3, 4], "CCC": [50, 52]})
-    assert valued.positions.value[1].tolist() == [1_040_000, -990_000, 120_000, 0]
-    assert valued.positions.unrealised[1].tolist() == [140_000, 60_000, 60_000, 0]
+    assert valued.positions.market_value[1].tolist() == [1_040_000, -990_000, 120_000, 0]
+    assert valued.positions.unrealised_pnl[1].tolist() == [140_000, 60_000, 60_000, 0]
     assert valued.positions.stale[1].tolist() == [False, True, False, False]
     assert not valued.positions.active[:, 3].any()

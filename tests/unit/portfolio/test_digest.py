@@ -9,31 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portfolio.core.book import Book
+from services.portfolio.core.assembly import ShardArrays
 from services.portfolio.core.digest import snapshot_digests
 from services.portfolio.core.trades import Exits, Market
-from tests.unit.portfolio.worlds import World, lots_of, sessions_of, world_of, worlds
+from tests.unit.portfolio.worlds import World, reordered, sessions_of, world_of, worlds
 
 
 def digests(world: World, names: list[int] | None = None, label: str = "Energy", exposure: int = 0) -> list[list[str]]:
-    ids = tuple(UUID(int=name) for name in names or range(world.lots.portfolio.size))
-    book = Book(ids, world.lots, world.exits, world.opening.holdings)
+    ids = tuple(UUID(int=name) for name in names or range(world.positions.portfolio.size))
+    arrays = ShardArrays(ids, world.positions, world.exits, world.opening.holdings)
     labels = [label] * len(ids)
     rolled = world.roll()
     return snapshot_digests(
-        book,
+        arrays,
         world.market,
         opening=world.opening,
         valuation=rolled,
         labels=labels,
-        exposures=rolled.positions.value + exposure * (np.arange(len(ids)) == 0),
+        exposures=rolled.positions.market_value + exposure * (np.arange(len(ids)) == 0),
     )
 
 
 def changed(world: World, *, close: float = 0.0, flow: int = 0, equity: int = 0, price: float = 0.0) -> World:
     closes = world.market.closes.copy()
     closes[1, 0] += close
-    exits = Exits(world.exits.lot, world.exits.session, world.exits.size, world.exits.price + price)
+    exits = Exits(world.exits.position, world.exits.session, world.exits.size, world.exits.price + price)
     flows = world.flows.copy()
     flows[1, 0] += flow
     return replace(
@@ -46,14 +46,14 @@ def changed(world: World, *, close: float = 0.0, flow: int = 0, equity: int = 0,
 
 
 def small_world() -> World:
-    """Return three lots of one portfolio, all held from before and priced, one sold on the second session."""
+    """Return three positions of one portfolio, all held from before and priced, one sold on the second session."""
     world = world_of(5, 3, 1, 3)
-    lots = replace(world.lots, column=np.array([0, 1, 2]), entry_session=np.full(3, -1))
+    positions = replace(world.positions, column=np.array([0, 1, 2]), entry_session=np.full(3, -1))
     held = world.opening.holdings
-    held = replace(held, quantity=np.array([10.0, -20.0, 30.0]), value=held.value * 0 + 100)
+    held = replace(held, quantity=np.array([10.0, -20.0, 30.0]), market_value=held.market_value * 0 + 100)
     market = Market(np.full((3, 4), 50.0), np.ones((3, 4)), np.zeros((3, 4)))
     exits = Exits(np.array([2]), np.array([1]), np.array([5.0]), np.array([51.0]))
-    return World(lots, market, exits, world.flows, replace(world.opening, holdings=held))
+    return World(positions, market, exits, world.flows, replace(world.opening, holdings=held))
 
 
 def test_digest_of_the_same_inputs_is_the_same() -> None:
@@ -86,8 +86,8 @@ def test_digest_changes_with_the_opening_equity_and_with_the_position_id() -> No
 
 @given(worlds(), st.integers(0, 2**32 - 1))
 def test_digest_does_not_depend_on_the_order_of_positions(world: World, seed: int) -> None:
-    order = np.random.default_rng(seed).permutation(world.lots.portfolio.size)
-    assert digests(lots_of(world, order), order.tolist()) == digests(world)
+    order = np.random.default_rng(seed).permutation(world.positions.portfolio.size)
+    assert digests(reordered(world, order), order.tolist()) == digests(world)
 
 
 @given(worlds())

@@ -26,8 +26,8 @@ def golden() -> Golden:
 
 @pytest.mark.parametrize("portfolio", [*UNTRADED, P6_TRADING])
 def test_exposures_of_golden_books_are_theirs_to_the_cent(golden: Golden, portfolio: int) -> None:
-    lots = golden.lots_of(portfolio)
-    values = np.nan_to_num((golden.units() * golden.marks)[1:, lots])
+    places = golden.positions_of(portfolio)
+    values = np.nan_to_num((golden.units() * golden.marks)[1:, places])
     unrounded = {
         "long_value": np.maximum(values, 0).sum(axis=1),
         "short_value": np.minimum(values, 0).sum(axis=1),
@@ -36,14 +36,14 @@ def test_exposures_of_golden_books_are_theirs_to_the_cent(golden: Golden, portfo
     }
     for column, expected in unrounded.items():
         np.testing.assert_allclose(golden.theirs(portfolio, column), expected, rtol=0, atol=HALF_A_CENT, err_msg=column)
-        mine = golden.ours(portfolio, column.removesuffix("_value").removesuffix("_exposure"))
+        mine = golden.ours(portfolio, column.removesuffix("_exposure"))
         np.testing.assert_allclose(mine, expected, rtol=0, atol=CENTS_OF_ROUNDING, err_msg=column)
 
 
 @pytest.mark.parametrize("portfolio", UNTRADED)
 def test_pnl_of_untraded_golden_books_is_theirs_to_the_cent(golden: Golden, portfolio: int) -> None:
-    lots = golden.lots_of(portfolio)
-    expected = (golden.units()[1:, lots] * np.diff(golden.marks[:, lots], axis=0)).sum(axis=1)
+    places = golden.positions_of(portfolio)
+    expected = (golden.units()[1:, places] * np.diff(golden.marks[:, places], axis=0)).sum(axis=1)
 
     np.testing.assert_allclose(golden.theirs(portfolio, "daily_pnl"), expected, rtol=0, atol=HALF_A_CENT)
     np.testing.assert_allclose(golden.ours(portfolio, "pnl"), expected, rtol=0, atol=CENTS_OF_ROUNDING)
@@ -63,7 +63,7 @@ def test_equity_cash_and_sums_of_untraded_golden_books_are_theirs(golden: Golden
     np.testing.assert_allclose(returns, golden.theirs(portfolio, "daily_return"), rtol=0, atol=0.6e-6)
     for column in ("daily_realized_pnl", "cumulative_realized_pnl", "daily_capital_flow", "cumulative_capital_flow"):
         assert not golden.theirs(portfolio, column).any()
-    assert not golden.ours(portfolio, "realised").any()
+    assert not golden.ours(portfolio, "realised_pnl").any()
     assert not golden.ours(portfolio, "flow").any()
 
 
@@ -83,22 +83,22 @@ def test_values_of_every_golden_position_are_theirs_to_the_cent(golden: Golden) 
     values = golden.valued.positions
     checked = 0
     for row in records(theirs):
-        session, lot = [str(day) for day in DAYS].index(row.date), golden.lot(row.position_id)
-        terms = golden.positions[lot].terms
+        session, place = [str(day) for day in DAYS].index(row.date), golden.place_of(row.position_id)
+        terms = golden.positions[place].terms
         if is_option(PositionType(row.position_type)) or terms.kind is PositionType.PRIVATE:
             continue
         if terms.entry_date > DAYS[session]:
             # They value what is yet to be bought.
-            assert not values.active[session, lot], row
+            assert not values.active[session, place], row
             continue
-        assert (values.quantity[session, lot], values.mark[session, lot]) == (row.quantity, row.last_price), row
+        assert (values.quantity[session, place], values.mark[session, place]) == (row.quantity, row.last_price), row
         # Ties go to the even cent here, away from zero there.
         worth = row.quantity * row.last_price
         assert row.market_value == pytest.approx(worth, abs=HALF_A_CENT), row
-        assert values.value[session, lot] / 100 == pytest.approx(worth, abs=HALF_A_CENT), row
+        assert values.market_value[session, place] / 100 == pytest.approx(worth, abs=HALF_A_CENT), row
         gain = row.quantity * (row.last_price - float(terms.entry_price))
         assert row.unrealized_pnl == pytest.approx(gain, abs=HALF_A_CENT), row
-        assert values.unrealised[session, lot] / 100 == pytest.approx(gain, abs=2 * HALF_A_CENT), row
+        assert values.unrealised_pnl[session, place] / 100 == pytest.approx(gain, abs=2 * HALF_A_CENT), row
         checked += 1
     assert checked == 1_162
 
@@ -119,14 +119,14 @@ def test_realised_events_of_the_golden_world_are_theirs_to_the_cent(golden: Gold
     events = output("position_realized_events")
     realised = np.zeros(len(DAYS))
     for row in records(events):
-        session, lot = [str(day) for day in DAYS].index(row.trade_date), golden.lot(row.position_id)
-        assert golden.valued.positions.realised[session, lot] / 100 == row.realized_pnl
-        held = np.abs(golden.units()[[session, session + 1], lot])
+        session, place = [str(day) for day in DAYS].index(row.trade_date), golden.place_of(row.position_id)
+        assert golden.valued.positions.realised_pnl[session, place] / 100 == row.realized_pnl
+        held = np.abs(golden.units()[[session, session + 1], place])
         assert held[0] - held[1] == row.quantity_closed
         realised[session] += row.realized_pnl
 
     assert len(events) == 3
-    np.testing.assert_array_equal(golden.ours(P6_TRADING, "realised"), realised)
+    np.testing.assert_array_equal(golden.ours(P6_TRADING, "realised_pnl"), realised)
     np.testing.assert_array_equal(golden.theirs(P6_TRADING, "daily_realized_pnl"), realised)
 
 
@@ -134,13 +134,13 @@ def test_defect_g1_market_values_are_those_of_the_session_in_every_table(golden:
     # Their second pipeline leaves every market value empty and weighs by cost. Ours: one value, in positions and sums.
     table = closes()
     values = golden.valued.positions
-    for lot, entry in enumerate(golden.positions):
+    for place, entry in enumerate(golden.positions):
         if entry.terms.symbol not in table.columns:
             continue
-        held = np.flatnonzero(values.quantity[:, lot])
-        np.testing.assert_array_equal(values.mark[held, lot], table[entry.terms.symbol].to_numpy()[1:][held])
+        held = np.flatnonzero(values.quantity[:, place])
+        np.testing.assert_array_equal(values.mark[held, place], table[entry.terms.symbol].to_numpy()[1:][held])
     for portfolio in range(6):
-        total = values.value[:, golden.lots_of(portfolio)].sum(axis=1)
+        total = values.market_value[:, golden.positions_of(portfolio)].sum(axis=1)
         np.testing.assert_array_equal(golden.valued.portfolios.net[:, portfolio], total)
 
 
@@ -151,8 +151,8 @@ def _close_before(symbol: str, session: int) -> float:
 def _right_pnl_of_the_trading_book(golden: Golden) -> np.ndarray:
     """Return their P&L less what they count twice and from the wrong price, each worked out from prices and trades."""
     right = golden.theirs(P6_TRADING, "daily_pnl").copy()
-    for lot in golden.lots_of(P6_TRADING):
-        terms = golden.positions[lot].terms
+    for place in golden.positions_of(P6_TRADING):
+        terms = golden.positions[place].terms
         quantity = float(terms.quantity)
         if terms.entry_date in DAYS:
             session = DAYS.index(terms.entry_date)
@@ -183,25 +183,27 @@ def test_defect_g5_entry_day_is_marked_from_the_entry_price(golden: Golden) -> N
     # The three entry days: 14, 16 and 20 October.
     assert difference[[1, 3, 5]].tolist() == pytest.approx([-879, 304, 359], abs=1)
     pnl = golden.valued.positions.pnl
-    entered = [lot for lot in golden.lots_of(P6_TRADING) if golden.positions[lot].terms.entry_date in DAYS]
-    for lot in entered:
-        terms = golden.positions[lot].terms
+    entered = [place for place in golden.positions_of(P6_TRADING) if golden.positions[place].terms.entry_date in DAYS]
+    for place in entered:
+        terms = golden.positions[place].terms
         session = DAYS.index(terms.entry_date)
-        marked = float(terms.quantity) * (golden.marks[session + 1, lot] - float(terms.entry_price))
-        assert pnl[session, lot] / 100 == pytest.approx(marked, abs=2 * HALF_A_CENT)
+        marked = float(terms.quantity) * (golden.marks[session + 1, place] - float(terms.entry_price))
+        assert pnl[session, place] / 100 == pytest.approx(marked, abs=2 * HALF_A_CENT)
     assert len(entered) == 3
 
 
 def test_defect_g6_option_is_worth_its_close_every_session(golden: Golden) -> None:
     # Their analytics carry the put at its cost of 76 200 for ever: no market value is ever stored for an option.
-    (put,) = [lot for lot in golden.lots_of(P4_OPTIONS) if golden.positions[lot].terms.kind is PositionType.LP]
+    (put,) = [
+        place for place in golden.positions_of(P4_OPTIONS) if golden.positions[place].terms.kind is PositionType.LP
+    ]
     states = output("positions_state")
     theirs = states[states["position_id"] == str(golden.positions[put].position_id)]
     assert theirs["market_value"].isna().all()
     assert golden.positions[put].terms.cost == 76_200
     prices = closes()[golden.positions[put].terms.symbol].to_numpy()[1:]
-    assert golden.valued.positions.value[:, put].tolist() == np.rint(12 * 100 * prices * 100).tolist()
-    assert golden.valued.positions.value[-1, put] == 2_060_400
+    assert golden.valued.positions.market_value[:, put].tolist() == np.rint(12 * 100 * prices * 100).tolist()
+    assert golden.valued.positions.market_value[-1, put] == 2_060_400
 
 
 def _concentration(values: np.ndarray) -> float:
@@ -210,9 +212,9 @@ def _concentration(values: np.ndarray) -> float:
 
 
 def test_defect_g7_concentration_is_that_of_the_session_and_not_of_the_evening_before(golden: Golden) -> None:
-    lots = golden.lots_of(P3_NET_SHORT)
-    values = golden.valued.positions.value[:, lots].astype(np.float64)
-    assert len({golden.positions[lot].terms.symbol for lot in lots}) == len(lots)
+    places = golden.positions_of(P3_NET_SHORT)
+    values = golden.valued.positions.market_value[:, places].astype(np.float64)
+    assert len({golden.positions[place].terms.symbol for place in places}) == len(places)
     theirs = golden.theirs(P3_NET_SHORT, "hhi")
 
     mine = [_concentration(row) for row in values]
@@ -225,9 +227,9 @@ def test_defect_g7_stale_price_is_dated_and_the_move_is_booked_when_it_comes() -
     # Theirs carries the price without a word, for ever, while P&L skips the position.
     valued = roll([position("AAA", "10", "90")], {"AAA": [101, NAN, NAN, 105]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [10, 0, 0, 40]
-    assert valued.positions.age[:, 0].tolist() == [0, 1, 2, 0]
-    assert valued.positions.source[1, 0] == MarkSource.CARRIED
-    assert valued.portfolios.stale[:, 0].tolist() == [0, 1, 1, 0]
+    assert valued.positions.mark_age[:, 0].tolist() == [0, 1, 2, 0]
+    assert valued.positions.mark_source[1, 0] == MarkSource.CARRIED
+    assert valued.portfolios.stale_positions[:, 0].tolist() == [0, 1, 1, 0]
 
 
 def test_defect_g7_split_is_no_loss() -> None:

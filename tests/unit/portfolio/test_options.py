@@ -161,7 +161,7 @@ def underlyings(last: int, *, close: FloatArray | None = None, split: FloatArray
 def contract(*, settles: str, call: bool = CALL, strike: float = 100.0, since: str = "2025-02-03") -> Contracts:
     day = np.array([settles], dtype="datetime64[D]")
     return Contracts(
-        lot=np.array([0]),
+        position=np.array([0]),
         underlying=np.array([0]),
         is_call=np.array([call]),
         strike=np.array([strike]),
@@ -233,7 +233,7 @@ def test_option_on_a_close_that_is_none_has_a_reason_and_is_not_settled(close: f
         found = OptionExposures.of(later, prices)
 
     assert found.delta.at((1, 0)) == NO_CLOSE
-    assert settlements(due, prices).lot.size == 0
+    assert settlements(due, prices).position.size == 0
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_option_waits_for_the_close_that_settles_it() -> None:
 
     found = settlements(contract(settles=str(DAYS[-2])), underlyings(5, close=close))
 
-    assert found.lot.size == 0
+    assert found.position.size == 0
 
 
 def test_delta_ends_with_the_session_that_settles_the_option() -> None:
@@ -273,7 +273,7 @@ def test_shard_without_options_has_none() -> None:
     found = OptionExposures.of(none, prices)
 
     assert found.exposures(np.array([[5], [6]]), np.ones((2, 1)), prices.closes).tolist() == [[5], [6]]
-    assert settlements(none, prices).lot.size == 0
+    assert settlements(none, prices).position.size == 0
 
 
 def test_expiration_before_the_entry_is_rejected() -> None:

@@ -57,8 +57,8 @@ def test_roll_forward_of_june_equity_adds_up() -> None:
 def test_roll_forward_of_june_exposures_are_those_of_the_predecessor() -> None:
     portfolios = the_book_of_june().portfolios
     # 9 June, which the predecessor's run leaves out: AAA 10 500, CCC 560, call 1 400, fund 20 000; BBB -10 100.
-    assert dollars(portfolios.long) == [31_000, 31_200, 31_930, 32_340, 32_150, 32_460, 32_670, 32_880]
-    assert dollars(portfolios.short) == [-10_000, -9_900, -9_950, -9_950, -10_000, -10_100, -10_150, -10_200]
+    assert dollars(portfolios.long_value) == [31_000, 31_200, 31_930, 32_340, 32_150, 32_460, 32_670, 32_880]
+    assert dollars(portfolios.short_value) == [-10_000, -9_900, -9_950, -9_950, -10_000, -10_100, -10_150, -10_200]
     assert dollars(portfolios.gross) == [41_000, 41_100, 41_880, 42_290, 42_150, 42_560, 42_820, 43_080]
     assert dollars(portfolios.net) == [21_000, 21_300, 21_980, 22_390, 22_150, 22_360, 22_520, 22_680]
 
@@ -74,8 +74,8 @@ def test_roll_forward_of_june_counts_positions() -> None:
     assert portfolios.positions[:, 0].tolist() == [4, 4, 5, 5, 5, 5, 5, 5]
     assert portfolios.long_positions[:, 0].tolist() == [3, 3, 4, 4, 4, 4, 4, 4]
     assert portfolios.short_positions[:, 0].tolist() == [1] * 8
-    assert portfolios.stale[:, 0].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
-    assert portfolios.at_cost[:, 0].tolist() == [1] * 8
+    assert portfolios.stale_positions[:, 0].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert portfolios.at_cost_positions[:, 0].tolist() == [1] * 8
 
 
 def test_roll_forward_of_june_returns_are_on_the_capital_at_the_open() -> None:
@@ -83,15 +83,15 @@ def test_roll_forward_of_june_returns_are_on_the_capital_at_the_open() -> None:
     expected = [1900 / 100_000, 300 / 101_900, 130 / 107_200, 410 / 107_330, -240 / 107_740]
     expected += [210 / 106_500, 160 / 106_710, 160 / 106_870]
     np.testing.assert_allclose(portfolios.daily_return.values[:, 0], expected, rtol=1e-15)
-    np.testing.assert_allclose(portfolios.twr.values[:, 0], np.cumprod(1 + np.array(expected)), rtol=1e-15)
+    np.testing.assert_allclose(portfolios.twr_index.values[:, 0], np.cumprod(1 + np.array(expected)), rtol=1e-15)
 
 
 def test_roll_forward_of_june_stale_position_tells_its_age_and_the_fund_its_source() -> None:
     positions = the_book_of_june().positions
-    assert positions.age[:, 1].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
-    assert positions.source[3, 1] == MarkSource.CARRIED
+    assert positions.mark_age[:, 1].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert positions.mark_source[3, 1] == MarkSource.CARRIED
     assert positions.mark[3, 1] == 199
-    assert set(positions.source[:, 3].tolist()) == {MarkSource.COST}
+    assert set(positions.mark_source[:, 3].tolist()) == {MarkSource.COST}
 
 
 def test_defect_16_first_session_of_a_book_earns_its_move_from_the_close_before() -> None:
@@ -99,7 +99,7 @@ def test_defect_16_first_session_of_a_book_earns_its_move_from_the_close_before(
     valued = roll([position("AAA", "100", "90")], {"AAA": [101]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [100]
     assert dollars(valued.portfolios.cash) == [90_000]
-    assert dollars(valued.positions.unrealised) == [1_100]
+    assert dollars(valued.positions.unrealised_pnl) == [1_100]
 
 
 def test_defect_1_realised_pnl_is_not_added_on_top_of_marks() -> None:
@@ -108,11 +108,11 @@ def test_defect_1_realised_pnl_is_not_added_on_top_of_marks() -> None:
     valued = roll([sold], {"AAA": [100, 110, 120]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [0, 1_000, 1_000]
     assert dollars(valued.portfolios.exit_pnl) == [0, 0, 1_000]
-    assert dollars(valued.portfolios.realised) == [0, 0, 3_000]
+    assert dollars(valued.portfolios.realised_pnl) == [0, 0, 3_000]
     assert dollars(valued.portfolios.equity) == [100_000, 101_000, 102_000]
     assert dollars(valued.portfolios.cash) == [90_000, 90_000, 102_000]
     assert dollars(valued.portfolios.gross) == [10_000, 11_000, 0]
-    assert valued.positions.source[2, 0] == MarkSource.EXIT
+    assert valued.positions.mark_source[2, 0] == MarkSource.EXIT
     assert valued.positions.mark[2, 0] == 120
 
 
@@ -122,18 +122,18 @@ def test_exit_partial_marks_the_sold_part_to_the_exit_price_and_the_rest_to_the_
     valued = roll([sold], {"AAA": [100, 110, 120]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl)[2] == 960
     assert dollars(valued.portfolios.exit_pnl)[2] == 360
-    assert dollars(valued.portfolios.realised)[2] == 1_160
+    assert dollars(valued.portfolios.realised_pnl)[2] == 1_160
     assert dollars(valued.portfolios.equity)[2] == 101_960
     assert dollars(valued.portfolios.cash)[2] == 94_760  # 90 000 + 40 x 119
     assert dollars(valued.portfolios.gross)[2] == 7_200
-    assert dollars(valued.positions.unrealised)[2] == 1_800  # 60 (120 - 90)
+    assert dollars(valued.positions.unrealised_pnl)[2] == 1_800  # 60 (120 - 90)
 
 
 def test_defect_10_zero_close_is_no_close_and_no_gain_the_day_after() -> None:
     # Closes 100, 0, 102: the predecessor books P&L 0, 0, 10 200.
     valued = roll([position("AAA", "100", "90")], {"AAA": [100, 0, 102]}, before={"AAA": 100})
     assert dollars(valued.portfolios.pnl) == [0, 0, 200]
-    assert valued.portfolios.stale[:, 0].tolist() == [0, 1, 0]
+    assert valued.portfolios.stale_positions[:, 0].tolist() == [0, 1, 0]
 
 
 def test_pnl_buy_then_partial_sell() -> None:
@@ -141,10 +141,10 @@ def test_pnl_buy_then_partial_sell() -> None:
     traded = position("AAA", "10", "50", D2, exits=(Exit(D4, Decimal(60), Decimal(4)),))
     valued = roll([traded], {"AAA": [52, 55, 58, 57]}, equity="1000")
     assert dollars(valued.portfolios.pnl) == [20, 30, 4 * 5 + 6 * 3, -6]
-    assert dollars(valued.portfolios.realised) == [0, 0, 40, 0]
+    assert dollars(valued.portfolios.realised_pnl) == [0, 0, 40, 0]
     assert dollars(valued.portfolios.cash) == [500, 500, 740, 740]
     # All P&L of its life is what was realised plus what is not: 40 + 6 (57 - 50).
-    assert sum(dollars(valued.portfolios.pnl)) == 40 + dollars(valued.positions.unrealised)[3] == 82
+    assert sum(dollars(valued.portfolios.pnl)) == 40 + dollars(valued.positions.unrealised_pnl)[3] == 82
 
 
 def test_pnl_across_a_split() -> None:
@@ -152,7 +152,7 @@ def test_pnl_across_a_split() -> None:
     valued = roll([position("AAA", "10", "240", D2)], {"AAA": [300, 101]}, splits={"AAA": [1, 3]})
     assert dollars(valued.portfolios.pnl) == [600, 30]
     assert valued.positions.quantity[:, 0].tolist() == [10, 30]
-    assert dollars(valued.positions.unrealised) == [600, 630]
+    assert dollars(valued.positions.unrealised_pnl) == [600, 630]
 
 
 def test_pnl_across_a_split_without_a_close_carries_the_split_price() -> None:
@@ -168,7 +168,7 @@ def test_pnl_of_shares_sold_before_a_split_is_not_split() -> None:
     valued = roll([part, whole], {"AAA": [300, 306, 103]}, splits={"AAA": [1, 1, 3]})
     assert valued.positions.quantity.tolist() == [[10, 5], [6, 0], [18, 0]]
     assert valued.positions.pnl.tolist() == [[60_000, 30_000], [4 * 1_000 + 6 * 600, 5_000], [18 * 100, 0]]
-    assert valued.positions.realised[1].tolist() == [4 * 7_000, 5 * 7_000]
+    assert valued.positions.realised_pnl[1].tolist() == [4 * 7_000, 5 * 7_000]
     # The cost of what is left stays: 6 x 240.
     assert valued.positions.cost[:, 0].tolist() == [240_000, 144_000, 144_000]
 
@@ -199,7 +199,7 @@ def test_pnl_partial_exit_on_the_day_of_a_split_counts_new_shares() -> None:
     sold = position("AAA", "10", "240", D2, exits=(Exit(D3, Decimal(102), Decimal(12)),))
     valued = roll([sold], {"AAA": [300, 101]}, splits={"AAA": [1, 3]})
     assert dollars(valued.portfolios.pnl) == [600, 42]
-    assert dollars(valued.portfolios.realised) == [0, 12 * (102 - 80)]
+    assert dollars(valued.portfolios.realised_pnl) == [0, 12 * (102 - 80)]
 
 
 def test_pnl_short_pays_the_dividend() -> None:
@@ -233,7 +233,7 @@ def test_pnl_bought_and_sold_in_one_session() -> None:
     day_trade = position("AAA", "10", "50", D3, exits=(Exit(D3, Decimal(53)),))
     valued = roll([day_trade], {"AAA": [51, 55]})
     assert dollars(valued.portfolios.pnl) == [0, 30]
-    assert dollars(valued.portfolios.realised) == [0, 30]
+    assert dollars(valued.portfolios.realised_pnl) == [0, 30]
     assert dollars(valued.portfolios.cash) == [100_000, 100_030]
 
 
@@ -241,8 +241,8 @@ def test_pnl_entered_without_a_close_stays_at_the_entry_price_until_one_comes() 
     # The close of 52 before the purchase at 55 is older than the purchase.
     valued = roll([position("AAA", "10", "55", D3)], {"AAA": [52, NAN, NAN, 54]})
     assert dollars(valued.portfolios.pnl) == [0, 0, 0, -10]
-    assert valued.positions.source[1:, 0].tolist() == [MarkSource.COST, MarkSource.COST, MarkSource.CLOSE]
-    assert valued.positions.age[1:, 0].tolist() == [0, 1, 0]
+    assert valued.positions.mark_source[1:, 0].tolist() == [MarkSource.COST, MarkSource.COST, MarkSource.CLOSE]
+    assert valued.positions.mark_age[1:, 0].tolist() == [0, 1, 0]
 
 
 def test_pnl_entered_on_a_saturday_is_booked_on_monday() -> None:
@@ -256,14 +256,14 @@ def test_pnl_private_holding_is_not_marked_by_a_listed_namesake() -> None:
     fund = position("FUND", "10", "100", kind=PositionType.PRIVATE)
     valued = roll([fund], {"FUND": [103]}, before={"FUND": 101})
     assert dollars(valued.portfolios.pnl) == [0]
-    assert valued.portfolios.at_cost[0, 0] == 1
+    assert valued.portfolios.at_cost_positions[0, 0] == 1
 
 
 def test_pnl_short_put_loses_a_hundredfold() -> None:
     # Two puts sold at 4.00, close 4.50: -2 x 100 x 0.50.
     valued = roll([position("AAAP", "-2", "4", D2, kind=PositionType.SP)], {"AAAP": [4.5]})
     assert dollars(valued.portfolios.pnl) == [-100]
-    assert dollars(valued.portfolios.short) == [-900]
+    assert dollars(valued.portfolios.short_value) == [-900]
 
 
 def test_exit_of_more_than_is_held_closes_what_there_is_and_says_so() -> None:
@@ -278,7 +278,7 @@ def test_exits_several_in_one_session_happen_in_their_order() -> None:
     valued = roll([position("AAA", "10", "50", D2, exits=exits)], {"AAA": [55, 70]})
     # 3 x 60 + 2 x 62 + 5 x 61 = 609 for what was worth 550 and cost 500
     assert dollars(valued.portfolios.pnl) == [50, 59]
-    assert dollars(valued.portfolios.realised) == [0, 109]
+    assert dollars(valued.portfolios.realised_pnl) == [0, 109]
     assert valued.positions.quantity[:, 0].tolist() == [10, 0]
 
 
@@ -297,19 +297,19 @@ def test_daily_return_without_positive_capital_is_degenerate(equity: str, flow: 
     why = valued.portfolios.daily_return.at((0, 0))
     assert isinstance(why, Unavailable)
     assert why.reason is Reason.DEGENERATE_INPUT
-    assert isinstance(valued.portfolios.twr.at((0, 0)), Unavailable)
+    assert isinstance(valued.portfolios.twr_index.at((0, 0)), Unavailable)
 
 
 def test_twr_index_waits_for_the_first_contribution() -> None:
     valued = roll([position("AAA", "10", "50", D4)], {"AAA": [50, 50, 55]}, equity="0", flows=[(D4, "1000")])
-    assert valued.portfolios.twr.values[:, 0].tolist() == [1.0, 1.0, 1.05]
+    assert valued.portfolios.twr_index.values[:, 0].tolist() == [1.0, 1.0, 1.05]
 
 
 def test_twr_index_ends_with_a_loss_above_the_capital() -> None:
     valued = roll([position("AAA", "-10", "50", D2)], {"AAA": [50, 80, 60]}, equity="200")
-    assert valued.portfolios.twr.at((0, 0)) == 1.0
-    assert isinstance(valued.portfolios.twr.at((1, 0)), Unavailable)
-    assert isinstance(valued.portfolios.twr.at((2, 0)), Unavailable)
+    assert valued.portfolios.twr_index.at((0, 0)) == 1.0
+    assert isinstance(valued.portfolios.twr_index.at((1, 0)), Unavailable)
+    assert isinstance(valued.portfolios.twr_index.at((2, 0)), Unavailable)
 
 
 def test_defect_20_flow_is_capital_from_the_open_and_never_performance() -> None:

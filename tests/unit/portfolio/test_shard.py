@@ -100,10 +100,10 @@ def test_batch_mates_change_no_bit_of_digests_options_included(seed: int) -> Non
         mine = whole.only([owner.portfolio_id])
         alone = roll(shard_of(mine.portfolios, mine.positions, random_prices(seed), flows=mine.flows))
         assert [row[0] for row in alone.digests] == [row[column] for row in together.digests]
-        lots = together.book.lots.portfolio == column
-        np.testing.assert_array_equal(alone.exposures, together.exposures[:, lots])
-        options = together.options.contracts.lot
-        owned = np.flatnonzero(lots[options])
+        held = together.arrays.positions.portfolio == column
+        np.testing.assert_array_equal(alone.exposures, together.exposures[:, held])
+        options = together.options.contracts.position
+        owned = np.flatnonzero(held[options])
         np.testing.assert_array_equal(alone.options.delta.values, together.options.delta.values[:, owned])
 
 

@@ -16,7 +16,7 @@ from tests.unit.portfolio.worlds import (
     World,
     assert_same_portfolios,
     assert_same_positions,
-    lots_of,
+    reordered,
     sessions_of,
     world_of,
     worlds,
@@ -29,26 +29,27 @@ def test_equity_of_any_book_adds_up_to_the_cent_every_session(world: World) -> N
     before = np.vstack([world.opening.equity, portfolios.equity[:-1]])
     np.testing.assert_array_equal(portfolios.equity, before + portfolios.pnl + world.flows)
     np.testing.assert_array_equal(portfolios.cash + portfolios.net, portfolios.equity)
-    np.testing.assert_array_equal(portfolios.long + portfolios.short, portfolios.net)
-    np.testing.assert_array_equal(portfolios.long - portfolios.short, portfolios.gross)
+    np.testing.assert_array_equal(portfolios.long_value + portfolios.short_value, portfolios.net)
+    np.testing.assert_array_equal(portfolios.long_value - portfolios.short_value, portfolios.gross)
 
 
 @given(worlds())
 def test_positions_of_any_book_sum_to_their_portfolio(world: World) -> None:
     valued = world.roll()
     for portfolio in range(world.flows.shape[1]):
-        mine = world.lots.portfolio == portfolio
-        for name, total in (("pnl", "pnl"), ("value", "net"), ("dividends", "dividends"), ("realised", "realised")):
+        mine = world.positions.portfolio == portfolio
+        totals = {"pnl": "pnl", "market_value": "net", "dividends": "dividends", "realised_pnl": "realised_pnl"}
+        for name, total in totals.items():
             expected = getattr(valued.positions, name)[:, mine].sum(axis=1)
             np.testing.assert_array_equal(getattr(valued.portfolios, total)[:, portfolio], expected)
 
 
 @given(worlds())
 def test_pnl_of_a_life_is_realised_plus_unrealised_plus_dividends(world: World) -> None:
-    # Nothing is counted twice: realised P&L is a part of what was marked, for lots entered within the window.
+    # Nothing is counted twice: realised P&L is a part of what was marked, for positions entered within the window.
     valued = world.roll().positions
-    entered = world.lots.entry_session >= 0
-    life = (valued.realised + valued.dividends).sum(axis=0) + valued.unrealised[-1]
+    entered = world.positions.entry_session >= 0
+    life = (valued.realised_pnl + valued.dividends).sum(axis=0) + valued.unrealised_pnl[-1]
     np.testing.assert_array_equal(valued.pnl.sum(axis=0)[entered], life[entered])
 
 
@@ -80,8 +81,8 @@ def test_long_roll_equals_many_short_ones(world: World, cuts: list[int]) -> None
 
 @given(worlds(), st.integers(0, 2**32 - 1))
 def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
-    order = np.random.default_rng(seed).permutation(world.lots.portfolio.size)
-    shuffled = lots_of(world, order).roll()
+    order = np.random.default_rng(seed).permutation(world.positions.portfolio.size)
+    shuffled = reordered(world, order).roll()
     whole = world.roll()
     assert_same_portfolios(shuffled.portfolios, whole.portfolios)
     assert_same_positions(shuffled.positions, whole.positions, order)
@@ -90,12 +91,12 @@ def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
 @given(worlds(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, world.flows.shape[1] - 1))
-    mine = np.flatnonzero(world.lots.portfolio == portfolio)
-    alone = lots_of(world, mine)
+    mine = np.flatnonzero(world.positions.portfolio == portfolio)
+    alone = reordered(world, mine)
     only = np.array([portfolio])
-    opening = replace(alone.opening, equity=alone.opening.equity[only], twr=alone.opening.twr[only])
-    lots = replace(alone.lots, portfolio=np.zeros_like(mine))
-    alone = replace(alone, lots=lots, opening=opening, flows=world.flows[:, only])
+    opening = replace(alone.opening, equity=alone.opening.equity[only], twr_index=alone.opening.twr_index[only])
+    positions = replace(alone.positions, portfolio=np.zeros_like(mine))
+    alone = replace(alone, positions=positions, opening=opening, flows=world.flows[:, only])
     whole = world.roll()
     assert_same_portfolios(alone.roll().portfolios, whole.portfolios, only)
     assert_same_positions(alone.roll().positions, whole.positions, mine)
@@ -112,11 +113,11 @@ def test_equity_of_a_fully_priced_close_does_not_depend_on_which_closes_before_i
 
     full, late = (replace(world, market=replace(world.market, closes=each)).roll() for each in (closes, holed))
 
-    for name in ("equity", "cash", "long", "short"):
+    for name in ("equity", "cash", "long_value", "short_value"):
         mine, theirs = getattr(late.portfolios, name)[-1], getattr(full.portfolios, name)[-1]
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
     np.testing.assert_array_equal(late.portfolios.pnl.sum(axis=0), full.portfolios.pnl.sum(axis=0))
-    np.testing.assert_array_equal(late.positions.realised, full.positions.realised)
+    np.testing.assert_array_equal(late.positions.realised_pnl, full.positions.realised_pnl)
     np.testing.assert_array_equal(late.closing.holdings.quantity, full.closing.holdings.quantity)
 
 
@@ -137,7 +138,7 @@ def test_price_that_arrives_late_gives_the_numbers_it_would_have_given_in_time(
 
     whole = world.roll()
     assert_same_portfolios(again.portfolios, _sessions(whole.portfolios, session, world.market.n_sessions))
-    np.testing.assert_array_equal(again.closing.holdings.value, whole.closing.holdings.value)
+    np.testing.assert_array_equal(again.closing.holdings.market_value, whole.closing.holdings.market_value)
 
 
 @given(worlds(), st.integers(0, 2**32 - 1))
@@ -159,7 +160,7 @@ def test_market_that_makes_no_sense_gives_numbers_or_is_refused_and_never_nan(wo
     for field in fields(PositionValues):
         assert np.isfinite(getattr(valued.positions, field.name)[held]).all(), field.name
     assert (valued.positions.mark[held] > 0).all()
-    for quantities in (valued.portfolios.daily_return, valued.portfolios.twr):
+    for quantities in (valued.portfolios.daily_return, valued.portfolios.twr_index):
         known = ~quantities.unavailable.astype(np.bool_)
         np.testing.assert_array_equal(np.isfinite(quantities.values), known)
 
@@ -167,17 +168,17 @@ def test_market_that_makes_no_sense_gives_numbers_or_is_refused_and_never_nan(wo
 @given(worlds())
 def test_position_of_any_book_agrees_with_a_plain_reckoning_in_decimals(world: World) -> None:
     valued = world.roll().positions
-    for lot in range(world.lots.portfolio.size):
-        for session, day in enumerate(_reckon(world, lot)):
+    for place in range(world.positions.portfolio.size):
+        for session, day in enumerate(_reckon(world, place)):
             actual = (
-                valued.pnl[session, lot],
-                valued.value[session, lot],
-                valued.cost[session, lot],
-                valued.realised[session, lot],
-                valued.dividends[session, lot],
+                valued.pnl[session, place],
+                valued.market_value[session, place],
+                valued.cost[session, place],
+                valued.realised_pnl[session, place],
+                valued.dividends[session, place],
             )
-            assert actual == (day.pnl, day.value, day.cost, day.realised, day.dividends), (lot, session)
-            assert float(day.quantity) == valued.quantity[session, lot]
+            assert actual == (day.pnl, day.value, day.cost, day.realised, day.dividends), (place, session)
+            assert float(day.quantity) == valued.quantity[session, place]
 
 
 @pytest.mark.parametrize("wrong", ["flows", "portfolio"])
@@ -186,7 +187,9 @@ def test_roll_forward_with_disagreeing_shapes_is_refused(wrong: str) -> None:
     if wrong == "flows":
         world = replace(world, flows=world.flows[:-1])
     else:
-        world = replace(world, lots=replace(world.lots, portfolio=world.lots.portfolio + world.flows.shape[1]))
+        world = replace(
+            world, positions=replace(world.positions, portfolio=world.positions.portfolio + world.flows.shape[1])
+        )
     with pytest.raises(ValueError, match="must"):
         world.roll()
 
@@ -195,7 +198,7 @@ def _sessions(portfolios: PortfolioValues, first: int, last: int) -> PortfolioVa
     cut = {}
     for field in fields(PortfolioValues):
         whole = getattr(portfolios, field.name)
-        if field.name in {"daily_return", "twr"}:
+        if field.name in {"daily_return", "twr_index"}:
             cut[field.name] = replace(whole, values=whole.values[first:last], unavailable=whole.unavailable[first:last])
         else:
             cut[field.name] = whole[first:last]
@@ -204,7 +207,7 @@ def _sessions(portfolios: PortfolioValues, first: int, last: int) -> PortfolioVa
 
 @dataclass
 class _Day:
-    """A lot in decimals; amounts in cents."""
+    """A position in decimals; amounts in cents."""
 
     quantity: Decimal
     value: int
@@ -214,26 +217,26 @@ class _Day:
     dividends: int = 0
 
 
-def _reckon(world: World, lot: int) -> list[_Day]:
-    """Follow one lot through its sessions without arrays."""
+def _reckon(world: World, place: int) -> list[_Day]:
+    """Follow one position through its sessions without arrays."""
     held = world.opening.holdings
-    days = [_Day(Decimal(str(held.quantity[lot])), int(held.value[lot]), int(held.cost[lot]))]
+    days = [_Day(Decimal(str(held.quantity[place])), int(held.market_value[place]), int(held.cost[place]))]
     for session in range(world.market.n_sessions):
-        days.append(_reckon_session(world, lot, session, days[-1]))
+        days.append(_reckon_session(world, place, session, days[-1]))
     return days[1:]
 
 
-def _reckon_session(world: World, lot: int, session: int, before: _Day) -> _Day:
-    times = int(world.lots.multiplier[lot])
-    close, split, dividend = _bar(world, lot, session)
+def _reckon_session(world: World, place: int, session: int, before: _Day) -> _Day:
+    times = int(world.positions.multiplier[place])
+    close, split, dividend = _bar(world, place, session)
     quantity = (before.quantity * split).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
     day = _Day(quantity, before.value, before.cost, dividends=_cents(quantity * dividend * times))
     spent = received = 0
-    if world.lots.entry_session[lot] == session:
-        day.quantity = Decimal(str(world.lots.entry_quantity[lot]))
-        spent = _cents(day.quantity * Decimal(str(world.lots.entry_price[lot])) * times)
+    if world.positions.entry_session[place] == session:
+        day.quantity = Decimal(str(world.positions.entry_quantity[place]))
+        spent = _cents(day.quantity * Decimal(str(world.positions.entry_price[place])) * times)
         day.value = day.cost = spent
-    for exit_ in np.flatnonzero((world.exits.lot == lot) & (world.exits.session == session)):
+    for exit_ in np.flatnonzero((world.exits.position == place) & (world.exits.session == session)):
         size, price = world.exits.size[exit_], Decimal(str(world.exits.price[exit_]))
         closed = abs(day.quantity) if np.isnan(size) else min(Decimal(str(size)), abs(day.quantity))
         left = day.quantity - closed.copy_sign(day.quantity)
@@ -251,8 +254,8 @@ def _reckon_session(world: World, lot: int, session: int, before: _Day) -> _Day:
     return day
 
 
-def _bar(world: World, lot: int, session: int) -> tuple[Decimal | None, Decimal, Decimal]:
-    column = int(world.lots.column[lot])
+def _bar(world: World, place: int, session: int) -> tuple[Decimal | None, Decimal, Decimal]:
+    column = int(world.positions.column[place])
     if column == UNPRICED:
         return None, Decimal(1), Decimal(0)
     market = world.market
@@ -274,4 +277,4 @@ def test_opening_of_another_number_of_lots_is_refused() -> None:
     held = world.opening.holdings
     longer = type(held)(*(np.append(getattr(held, field.name), 0) for field in fields(held)))
     with pytest.raises(ValueError, match="opening"):
-        replace(world, opening=Opening(world.opening.equity, world.opening.twr, longer)).roll()
+        replace(world, opening=Opening(world.opening.equity, world.opening.twr_index, longer)).roll()

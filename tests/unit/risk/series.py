@@ -19,7 +19,7 @@ def series_of(*rows: FloatArray) -> ReturnSeries:
         values,
         np.array([len(row) for row in rows]),
         np.full(len(rows), None, dtype=object),
-        Quantities.available(np.ones(len(rows))),
+        Quantities.of(np.ones(len(rows))),
     )
 
 

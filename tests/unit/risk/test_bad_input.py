@@ -34,7 +34,7 @@ def sound() -> Shard:
         symbol=np.arange(N_SYMBOLS),
         exposure=np.array([3_000_000, -1_000_000] * N_PORTFOLIOS),
         equity=np.full(N_PORTFOLIOS, 10_000_000),
-        betas=Quantities.available(rng.normal(1, 0.5, drawn.betas.values.shape)),
+        betas=Quantities.of(rng.normal(1, 0.5, drawn.betas.values.shape)),
         returns=rng.normal(0, 0.02, drawn.returns.shape) + rng.normal(0, 0.01, drawn.returns.shape[1]),
     )
 

@@ -33,9 +33,7 @@ def stored_scenarios(portfolio: str, day: str) -> pd.DataFrame:
 
 
 def stored_dollars(portfolio: str, day: str) -> Quantities:
-    return Quantities.available(
-        np.array([[stored_exposure(portfolio, day, name, "exposure_dollar") for name in FACTORS]])
-    )
+    return Quantities.of(np.array([[stored_exposure(portfolio, day, name, "exposure_dollar") for name in FACTORS]]))
 
 
 def proxy_returns() -> pd.DataFrame:
@@ -50,7 +48,7 @@ def moves_of(day: str) -> FactorMoves:
 def stressed(portfolio: str, day: str) -> dict[str, float]:
     """Return our direct P&L on the predecessor's exposures in dollars."""
     dollars = stored_dollars(portfolio, day)
-    exposures = FactorExposures(dollars, dollars, Quantities.available(np.ones(dollars.values.shape)))
+    exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)))
     found = stress(Held.at(portfolio, day).books(), exposures, moves_of(day)).direct.values[0]
     return dict(zip((scenario.scenario_id for scenario in SCENARIOS), found.tolist(), strict=True))
 

@@ -30,7 +30,7 @@ def test_historical_var_and_es_of_a_hundred_losses_match_the_hand_figures() -> N
     # Losses of 1 % to 100 % in any order: the 5 largest are 96 to 100, the largest 100.
     losses = np.random.default_rng(4).permutation(np.arange(1, 101)) / 100.0
 
-    found = tail_risk(series_of(-losses), Quantities.available(np.array([0.2])))
+    found = tail_risk(series_of(-losses), Quantities.of(np.array([0.2])))
 
     assert found.historical_var.values[0, :, 0].tolist() == [0.96, 1.0]
     np.testing.assert_allclose(found.historical_es.values[0, :, 0], [0.98, 1.0], rtol=1e-15)
@@ -44,7 +44,7 @@ def test_ten_session_losses_are_compounded_and_overlap() -> None:
 
 def test_historical_var_matches_a_plain_sort() -> None:
     returns = np.random.default_rng(8).standard_t(3, (5, 252)) * 0.01
-    found = tail_risk(series_of(*returns), Quantities.available(np.full(5, 0.2)))
+    found = tail_risk(series_of(*returns), Quantities.of(np.full(5, 0.2)))
 
     for index, row in enumerate(returns):
         ten = np.array([np.prod(1 + row[start : start + 10]) - 1 for start in range(len(row) - 9)])
@@ -57,7 +57,7 @@ def test_historical_var_matches_a_plain_sort() -> None:
 
 def test_parametric_var_and_es_match_scipy() -> None:
     returns = np.random.default_rng(9).normal(0.0003, 0.012, (3, 252))
-    found = tail_risk(series_of(*returns), Quantities.available(np.full(3, 0.2)))
+    found = tail_risk(series_of(*returns), Quantities.of(np.full(3, 0.2)))
 
     for index, row in enumerate(returns):
         for level, wanted in enumerate((0.95, 0.99)):
@@ -72,7 +72,7 @@ def test_parametric_var_and_es_match_scipy() -> None:
 def test_har_var_is_normal_with_the_forecast_volatility() -> None:
     series = series_of(np.random.default_rng(1).normal(0, 0.01, 252))
 
-    found = tail_risk(series, Quantities.available(np.array([0.2])))
+    found = tail_risk(series, Quantities.of(np.array([0.2])))
 
     one_day = 0.2 / np.sqrt(252)
     np.testing.assert_allclose(found.har_var.values[0, :, 0], stats.norm.ppf([0.95, 0.99]) * one_day, rtol=1e-12)
@@ -81,7 +81,7 @@ def test_har_var_is_normal_with_the_forecast_volatility() -> None:
 
 def test_var_recovers_the_quantile_of_a_known_distribution() -> None:
     sample = np.random.default_rng(12).standard_t(5, (200, 252)) * 0.01
-    found = tail_risk(series_of(*sample), Quantities.available(np.full(200, 0.2)))
+    found = tail_risk(series_of(*sample), Quantities.of(np.full(200, 0.2)))
 
     assert found.historical_var.values[:, 0, 0].mean() == pytest.approx(-stats.t.ppf(0.05, 5) * 0.01, rel=0.03)
 
@@ -100,7 +100,7 @@ def test_each_level_needs_an_observation_in_its_tail(n: int, expected: tuple[boo
 def test_shorts_have_the_tail_of_the_other_side() -> None:
     returns = np.random.default_rng(3).standard_t(3, 252) * 0.01
 
-    found = tail_risk(series_of(returns, -returns), Quantities.available(np.full(2, 0.2)))
+    found = tail_risk(series_of(returns, -returns), Quantities.of(np.full(2, 0.2)))
 
     assert found.historical_var.at((1, 0, 0)) == np.sort(returns)[::-1][12]
 
@@ -149,10 +149,10 @@ def test_kupiec_needs_twice_its_sessions() -> None:
 def test_tails_scale_with_the_returns_and_do_not_see_batch_mates(seed: int, power: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [rng.standard_t(4, n) * 0.01 for n in (252, 80, 130)]
-    forecast = Quantities.available(np.array([0.1, 0.2, 0.3]))
+    forecast = Quantities.of(np.array([0.1, 0.2, 0.3]))
 
     together = tail_risk(series_of(*rows), forecast)
-    alone = tail_risk(series_of(rows[0]), Quantities.available(np.array([0.1])))
+    alone = tail_risk(series_of(rows[0]), Quantities.of(np.array([0.1])))
 
     for name in ("historical_var", "historical_es", "parametric_var", "parametric_es", "har_var", "har_es"):
         np.testing.assert_array_equal(getattr(together, name).values[0], getattr(alone, name).values[0])
@@ -163,9 +163,7 @@ def test_tails_scale_with_the_returns_and_do_not_see_batch_mates(seed: int, powe
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=25)
 def test_expected_shortfall_is_never_below_var(seed: int) -> None:
-    found = tail_risk(
-        series_of(np.random.default_rng(seed).standard_t(2, 252) * 0.01), Quantities.available(np.ones(1))
-    )
+    found = tail_risk(series_of(np.random.default_rng(seed).standard_t(2, 252) * 0.01), Quantities.of(np.ones(1)))
 
     assert (found.historical_es.values >= found.historical_var.values).all()
     assert (found.parametric_es.values >= found.parametric_var.values).all()

@@ -13,9 +13,8 @@ from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analy
 from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
-from services.symbol_analytics.core.rows import is_available
 from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, VALUE_COLUMNS
-from shared.arrays import BoolArray, FloatArray, ReasonArray
+from shared.arrays import FloatArray
 from shared.conventions import FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.symbol_analytics.companies import AS_OF, SESSIONS, Company, Report, Year, fundamentals
@@ -38,23 +37,15 @@ def analysed(world: World, company: Company = REPORTED) -> Analysis:
 
 def row(analysis: Analysis) -> Quantities:
     """Everything that the row of a symbol holds, (n_symbols, n_values)."""
-    parts = (analysis.metrics, analysis.estimates.betas)
-    return Quantities(
-        np.concatenate([part.values for part in parts], axis=1),
-        np.concatenate([part.unavailable for part in parts], axis=1),
-    )
-
-
-def missing(unavailable: ReasonArray) -> BoolArray:
-    return ~is_available(unavailable.ravel()).reshape(unavailable.shape)
+    return Quantities.side_by_side([analysis.metrics, analysis.estimates.betas])
 
 
 def assert_value_or_reason(analysis: Analysis) -> None:
     estimates = analysis.estimates
     for table in (row(analysis), estimates.betas, estimates.r_squared, estimates.std_errors, estimates.p_values):
-        assert np.array_equal(~np.isfinite(table.values), missing(table.unavailable))
+        assert np.array_equal(np.isfinite(table.values), table.available)
         assert not np.isinf(table.values).any()
-    assert np.array_equal(missing(analysis.ratios.quantities.unavailable), np.isnat(analysis.ratios.period_ends))
+    assert np.array_equal(~analysis.ratios.quantities.available, np.isnat(analysis.ratios.period_ends))
 
 
 def assert_neighbour_is_undisturbed(analysis: Analysis, world: World) -> None:
@@ -62,7 +53,7 @@ def assert_neighbour_is_undisturbed(analysis: Analysis, world: World) -> None:
     together = row(analysis)
     assert np.array_equal(together.values[GOOD], alone.values[0], equal_nan=True)
     assert together.unavailable[GOOD].tolist() == alone.unavailable[0].tolist()
-    assert not missing(together.unavailable[GOOD]).any()
+    assert together.part(GOOD).available.all()
 
 
 def all_missing(closes: FloatArray) -> None:
@@ -130,7 +121,7 @@ def test_row_of_a_symbol_is_of_every_estimator() -> None:
     assert row(analysis).values.shape == (2, len(VALUE_COLUMNS))
     assert (*METRICS, *FACTOR_COLUMNS) == VALUE_COLUMNS
     assert len(FACTOR_COLUMNS) == len(FACTORS)
-    assert not missing(row(analysis).unavailable).any()
+    assert row(analysis).available.all()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -79,10 +79,10 @@ def test_defect_q19_every_consumer_of_the_service_can_be_called_as_it_is_registe
         registered.append((event_type, handler, resources))
         inspect.signature(on_failure).bind("event", "failure", "uow")
 
-    inputs: Any = type("Inputs", (), {"arrive_failed": lambda self, event, failure, uow: None})()
+    fan_in: Any = type("FanIn", (), {"arrive_failed": lambda self, event, failure, uow: None})()
     consume: Any = record
     panel: Any = "panel"
-    subscribers.register(consume, inputs=inputs, panel=panel, factor_set=STANDARD)
+    subscribers.register(consume, fan_in=fan_in, panel=panel, factor_set=STANDARD)
 
     assert len(registered) == 4
     for event_type, handler, resources in registered:

@@ -140,7 +140,7 @@ def test_provider_beta_that_is_no_number_and_has_no_reason_is_rejected(value: fl
             world.closes,
             world.proxies,
             factor_set=STANDARD,
-            provider_betas=Quantities.available(np.array([value])),
+            provider_betas=Quantities.of(np.array([value])),
         )
 
 

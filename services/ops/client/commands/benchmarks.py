@@ -14,6 +14,7 @@ import typer
 
 from services.ops.client.client import connected
 from services.ops.client.rendering import console, table
+from services.ops.client.routes import LOAD_BENCHMARK
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, WrongRows
 from services.ops.options import ClientOptions, day, taking
@@ -36,7 +37,7 @@ def load_benchmark(options: LoadOptions) -> None:
     weights = read_weights(options.file)
     with connected(DataDirectory(options.data_dir), options.url) as client:
         body = {"as_of": options.as_of.isoformat(), "weights": weights}
-        loaded = client.put(f"/risk/benchmarks/{options.name}", body)
+        loaded = client.send(LOAD_BENCHMARK.at(name=options.name), body)
     if options.json:
         typer.echo(json.dumps(loaded, indent=2))
         return

@@ -11,11 +11,8 @@ import typer
 from rich.console import Console
 
 from services.ops.client.client import connected
-from services.ops.client.paging import pages
 from services.ops.data_directory import DataDirectory
 from services.ops.options import ClientOptions, day, taking
-
-_PAGE = 500
 
 
 class _Results(StrEnum):
@@ -41,16 +38,13 @@ def export(options: ExportOptions) -> None:
     """Write results to a file for a notebook or a spreadsheet, one row a number with its reason if there is none."""
     # pyarrow and its schemas take longer to load than any other command to run.
     from services.ops.client.export_tables import EXPORTS  # noqa: PLC0415
-    from services.ops.client.exporting import write_export  # noqa: PLC0415
 
-    wanted = EXPORTS[options.results.value]
     with (
         connected(DataDirectory(options.data_dir), options.url) as client,
         Console(stderr=True).status(f"writing {options.out}"),
     ):
-        days = {"first": options.first, "last": options.last}
-        read = pages(client, wanted.path, wanted.cursor, limit=_PAGE, counted=wanted.counted, **days)
-        rows = write_export(wanted.export, read, options.out)
+        wanted = EXPORTS[options.results.value]
+        rows = wanted.write(client, options.out, first=options.first, last=options.last)
     if options.json:
         typer.echo(json.dumps({"rows": rows, "out": str(options.out)}))
     else:

@@ -4,15 +4,18 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from services.ops.client.answers.portfolios import Accepted
+from services.ops.client.answers.runs import RunProgress
 from services.ops.client.client import ApiClient, connected
 from services.ops.client.commands.runs import end_with_runs
 from services.ops.client.lookup import load_portfolios
 from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, money, table
+from services.ops.client.routes import STORE_PORTFOLIO
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import Misused
 from services.ops.options import ClientOptions, day, taking
@@ -30,6 +33,10 @@ class ImportOptions(ClientOptions):
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run that values it.")] = True
 
 
+class _Imported(Accepted, RunProgress):
+    """A portfolio that was stored, and how the run that values it ended."""
+
+
 @taking(ImportOptions)
 def import_portfolio(options: ImportOptions) -> None:
     """Store a portfolio from a CSV file, all of it or nothing, and have it valued."""
@@ -41,11 +48,11 @@ def import_portfolio(options: ImportOptions) -> None:
             if options.json:
                 typer.echo(json.dumps(stored, indent=2))
             return
-        ended = follow_run(client, stored["run_id"])
-        end_with_runs([{**stored, **ended} if options.json else ended], as_json=options.json)
+        ended: _Imported = {**stored, **follow_run(client, stored["run_id"])}
+        end_with_runs([ended], as_json=options.json)
 
 
-def store_portfolio(client: ApiClient, options: ImportOptions) -> dict[str, Any]:
+def store_portfolio(client: ApiClient, options: ImportOptions) -> Accepted:
     """Send the file and return what was stored and the run that values it.
 
     Raises
@@ -57,8 +64,8 @@ def store_portfolio(client: ApiClient, options: ImportOptions) -> dict[str, Any]
         content = options.file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise Misused(f"cannot read {options.file}: {error}") from error
-    stored: dict[str, Any] = client.post(
-        "/portfolios",
+    return client.send(
+        STORE_PORTFOLIO,
         {
             "name": options.name or options.file.stem,
             "opening_equity": options.equity,
@@ -67,7 +74,6 @@ def store_portfolio(client: ApiClient, options: ImportOptions) -> dict[str, Any]
             "csv": content,
         },
     )
-    return stored
 
 
 @taking(ClientOptions)

@@ -2,19 +2,22 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from services.ops.client.answers.runs import RunProgress, RunSummary
 from services.ops.client.client import ApiClient, connected
 from services.ops.client.lookup import find_portfolio
-from services.ops.client.progress import RunView, follow_run
+from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, failure_table, print_run, run_succeeded, stage_table, table
+from services.ops.client.routes import CALCULATE, OPEN_RUN, READY, RUN, RUNS
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import Misused, Refused, Unreachable
 from services.ops.options import ClientOptions, day, taking
@@ -45,14 +48,14 @@ def _open_runs(client: ApiClient, options: RunOptions) -> list[str]:
     last = options.as_of.isoformat() if options.as_of else None
     if not options.portfolio:
         body = {"kind": "on_demand", "first_session": first, "last_session": last, "requested_by": "cli"}
-        return [client.post("/runs", body)["run"]["run_id"]]
+        return [client.send(OPEN_RUN, body)["run"]["run_id"]]
     # Every name before the first run: one that is wrong begins nothing.
     wanted = dict.fromkeys(find_portfolio(client, given)["portfolio_id"] for given in options.portfolio)
     body = {"first_session": first, "as_of": last}
-    return [client.post(f"/portfolios/{portfolio_id}/calculate", body)["run_id"] for portfolio_id in wanted]
+    return [client.send(CALCULATE.at(portfolio_id=portfolio_id), body)["run_id"] for portfolio_id in wanted]
 
 
-def end_with_runs(ended: list[RunView], *, as_json: bool) -> None:
+def end_with_runs(ended: Sequence[RunProgress], *, as_json: bool) -> None:
     """Show runs that have ended, one as itself, and leave with 1 when they did not serve everything."""
     if as_json:
         typer.echo(json.dumps(ended[0] if len(ended) == 1 else ended, indent=2))
@@ -68,6 +71,15 @@ class StatusOptions(ClientOptions):
     """The options of `status`."""
 
     watch: Annotated[bool, typer.Option("--watch", help="Look again until Ctrl-C.")] = False
+
+
+class PlatformStatus(TypedDict):
+    """How a platform is."""
+
+    url: str
+    state: str
+    runs: list[RunSummary]
+    newest: RunProgress | None
 
 
 @taking(StatusOptions)
@@ -94,33 +106,33 @@ def _watch(client: ApiClient) -> None:
             time.sleep(_WATCH_EVERY_S)
 
 
-def _status(client: ApiClient) -> dict[str, Any]:
+def _status(client: ApiClient) -> PlatformStatus:
     try:
-        ready = client.get("/health/ready")["status"]
+        ready = client.get(READY)["status"]
     except Refused as not_ready:
         if not_ready.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
         ready = not_ready.detail
-    runs = client.get("/runs", limit=_RUNS_SHOWN)
-    newest = client.get(f"/runs/{runs[0]['run']['run_id']}") if runs else None
+    runs = client.get(RUNS, limit=_RUNS_SHOWN)
+    newest = client.get(RUN.at(run_id=runs[0]["run"]["run_id"])) if runs else None
     return {"url": client.url, "state": ready, "runs": runs, "newest": newest}
 
 
-def _drawn(found: dict[str, Any]) -> RenderableType:
+def _drawn(found: PlatformStatus) -> RenderableType:
     return Group(_state(found), _run_table(found["runs"]), *_newest_tables(found))
 
 
-def _watched(found: dict[str, Any]) -> RenderableType:
+def _watched(found: PlatformStatus) -> RenderableType:
     # A terminal shows the top of what does not fit.
     stages, *failures = _newest_tables(found) or [""]
     return Group(_state(found), stages, _run_table(found["runs"][:_RUNS_WATCHED], id_length=8), *failures)
 
 
-def _state(found: dict[str, Any]) -> str:
+def _state(found: PlatformStatus) -> str:
     return f"{found['url']}: {found['state']}"
 
 
-def _run_table(runs: list[dict[str, Any]], *, id_length: int | None = None) -> RenderableType:
+def _run_table(runs: Sequence[RunSummary], *, id_length: int | None = None) -> RenderableType:
     columns = ("requested at", "kind", "sessions", "status", "by", "run")
     rows = [
         (
@@ -136,6 +148,6 @@ def _run_table(runs: list[dict[str, Any]], *, id_length: int | None = None) -> R
     return table("runs", columns, rows) if rows else "no runs yet; begin with `sigmasight portfolios import`"
 
 
-def _newest_tables(found: dict[str, Any]) -> list[RenderableType]:
+def _newest_tables(found: PlatformStatus) -> list[RenderableType]:
     newest = found["newest"]
     return [stage_table(newest), failure_table(newest) or ""] if newest else []

@@ -6,14 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
 
+from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.schedule import Fire, Schedule
 from services.ops.client.client import ApiClient, connected
-from services.ops.client.progress import RunView, follow_run, read_patiently
+from services.ops.client.progress import follow_run, read_patiently
 from services.ops.client.rendering import console, print_run, run_succeeded, table
+from services.ops.client.routes import FIRE, PAUSE_SCHEDULE, RESUME_SCHEDULE, SCHEDULE, TRIGGER
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError
 from services.ops.options import ClientOptions, taking
@@ -21,8 +24,6 @@ from services.ops.options import ClientOptions, taking
 _LOOK_EVERY_S = 0.5
 _SHOWN = 10
 _FAILED = {"failed", "cancelled"}
-
-Fire = dict[str, Any]
 
 
 class Stage(StrEnum):
@@ -46,7 +47,7 @@ def schedule(options: ScheduleOptions) -> None:
     if options.context.invoked_subcommand is not None:
         return
     with connected(DataDirectory(options.data_dir), options.url) as client:
-        found = client.get("/schedule", limit=_SHOWN)
+        found = client.get(SCHEDULE, limit=_SHOWN)
     if options.json:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -64,7 +65,7 @@ class PauseOptions(ClientOptions):
 def pause(options: PauseOptions) -> None:
     """Ask for no nights until resumed; those that pass meanwhile are not made up for."""
     with connected(DataDirectory(options.data_dir), options.url) as client:
-        lasting = client.post("/schedule/pause", {"why": options.why, "requested_by": _who()})
+        lasting = client.send(PAUSE_SCHEDULE, {"why": options.why, "requested_by": _who()})
     text = f"paused since {_instant(lasting['paused_at'])} by {lasting['paused_by']}: {lasting['why']}"
     typer.echo(json.dumps(lasting, indent=2) if options.json else text)
 
@@ -73,7 +74,7 @@ def pause(options: PauseOptions) -> None:
 def resume(options: ClientOptions) -> None:
     """Ask for nights again."""
     with connected(DataDirectory(options.data_dir), options.url) as client:
-        ended = client.post("/schedule/resume", {"requested_by": _who()})
+        ended = client.send(RESUME_SCHEDULE, {"requested_by": _who()})
     text = "was not paused" if ended is None else f"resumed; was paused by {ended['paused_by']}: {ended['why']}"
     typer.echo(json.dumps(ended, indent=2) if options.json else text)
 
@@ -92,10 +93,10 @@ def trigger(options: TriggerOptions) -> None:
 
     With --wait, exit 0: completed; 1: failed; 2: completed with failures; 130: interrupted.
     """
-    ended: dict[str, RunView] = {}
+    ended: dict[str, RunProgress] = {}
     try:
         with connected(DataDirectory(options.data_dir), options.url) as client:
-            fires = client.post(f"/schedule/triggers/{options.stage}", {"requested_by": _who()})
+            fires = client.send(TRIGGER.at(stage=options.stage.value), {"requested_by": _who()})
             if options.wait:
                 fires = [_follow(client, fire, ended) for fire in fires]
     except CommandError as error:
@@ -106,14 +107,14 @@ def trigger(options: TriggerOptions) -> None:
     raise typer.Exit(exit_code(runs))
 
 
-def exit_code(runs: Sequence[RunView]) -> int:
+def exit_code(runs: Sequence[RunProgress]) -> int:
     """Return what a cron is told about runs that have ended."""
     if any(run["status"] in _FAILED for run in runs):
         return 1
     return 0 if all(map(run_succeeded, runs)) else 2
 
 
-def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunView]) -> Fire:
+def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunProgress]) -> Fire:
     """Follow the runs of a fire to their end, also what it asks for later; return the fire as it is then."""
     while True:
         for run_id in filter(None, [fire["waits_for"], *fire["run_ids"]]):
@@ -122,10 +123,10 @@ def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunView]) -> Fire:
         if fire["outcome"] != "waiting":
             return fire
         time.sleep(_LOOK_EVERY_S)
-        fire = read_patiently(client, f"/schedule/fires/{fire['fire_id']}")
+        fire = read_patiently(client, FIRE.at(fire_id=fire["fire_id"]))
 
 
-def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunView], options: TriggerOptions) -> None:
+def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunProgress], options: TriggerOptions) -> None:
     if options.json:
         typer.echo(json.dumps({"fires": fires, "runs": runs}, indent=2))
         return
@@ -134,7 +135,7 @@ def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunView], options: Tri
         print_run(run)
 
 
-def _drawn(found: dict[str, Any]) -> RenderableType:
+def _drawn(found: Schedule) -> RenderableType:
     lines = [f"{each['stage']}: {each['crontab']} {each['zone']}" for each in found["triggers"]]
     if not found["enabled"]:
         lines.append("asks for nothing: BATCH_PROCESSING_ENABLED is false")

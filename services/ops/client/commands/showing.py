@@ -1,17 +1,21 @@
 """Commands that show results: `show symbol` and `show portfolio`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 
+from services.ops.client.answers.symbols import Metric, Symbol
 from services.ops.client.charts import bar, largest_of, line_chart
 from services.ops.client.client import connected
-from services.ops.client.portfolio_report import load_portfolio, print_portfolio
+from services.ops.client.portfolio_report import load_portfolio
+from services.ops.client.portfolio_tables import print_portfolio
 from services.ops.client.rendering import console, measure_row, number, table
+from services.ops.client.routes import PRICES, SYMBOL
 from services.ops.data_directory import DataDirectory
 from services.ops.options import ClientOptions, day, taking
 
@@ -51,8 +55,8 @@ class ShowSymbolOptions(ClientOptions):
 def show_symbol(options: ShowSymbolOptions) -> None:
     """Show a symbol's factor betas and metrics, each a value or the reason why there is none."""
     with connected(DataDirectory(options.data_dir), options.url) as client:
-        found = client.get(f"/symbols/{options.symbol.upper()}", as_of=options.as_of)
-        prices = client.get(f"/prices/{options.symbol.upper()}", last=found["as_of"], limit=_MAX_BARS)["bars"]
+        found = client.get(SYMBOL.at(symbol=options.symbol.upper()), as_of=options.as_of)
+        prices = client.get(PRICES.at(symbol=options.symbol.upper()), last=found["as_of"], limit=_MAX_BARS)["bars"]
     if options.json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -67,7 +71,7 @@ def show_symbol(options: ShowSymbolOptions) -> None:
         out.print(_metric_table(found["metrics"]["metrics"]))
 
 
-def _factor_table(found: dict[str, Any]) -> RenderableType:
+def _factor_table(found: Symbol) -> RenderableType:
     proxies = found["factors"]["factor_set"]
     largest = largest_of([factor["beta"]["value"] for factor in found["factors"]["factors"]])
     rows = [
@@ -85,7 +89,7 @@ def _factor_table(found: dict[str, Any]) -> RenderableType:
     return table(title, ("factor", "beta", "reason", "detail", "proxy", "r2", "sessions", "note", ""), rows)
 
 
-def _metric_table(metrics: dict[str, Any]) -> RenderableType:
+def _metric_table(metrics: Mapping[str, Metric]) -> RenderableType:
     rows = []
     for name, measure in metrics.items():
         since = measure["period_end"] or measure["first_session"]

@@ -43,7 +43,7 @@ def cell(value: float, at: int, *, blank: float) -> FloatArray:
 
 
 def spans(stored: Bars, fetched: Bars, *, before: date = LONG_AGO) -> list[tuple[date, date]]:
-    return [(span.first, span.last) for span in corrected_spans(stored, fetched, before=before)]
+    return [(span.first_session, span.last_session) for span in corrected_spans(stored, fetched, before=before)]
 
 
 def test_corrected_spans_of_the_same_history_are_none() -> None:

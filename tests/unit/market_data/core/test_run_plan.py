@@ -10,9 +10,9 @@ from services.market_data.core.run_plan import (
     RECENT_SESSIONS,
     SHARD_CELLS,
     SHARD_SYMBOLS,
-    Checked,
     Mode,
     RunPlan,
+    SettledSessions,
     pack_shards,
     plan_symbols,
 )
@@ -29,14 +29,14 @@ def stored_but(missing: slice | list[int]) -> BoolArray:
     return row
 
 
-def checked(first: int | None, through: int | None, *, grid: DateArray = WINDOW) -> Checked:
+def settled(first: int | None, through: int | None, *, grid: DateArray = WINDOW) -> SettledSessions:
     if first is None or through is None:
-        return Checked.never(1)
-    return Checked(grid[[first]], grid[[through]])
+        return SettledSessions.never(1)
+    return SettledSessions(grid[[first]], grid[[through]])
 
 
-def plan_one(row: BoolArray, known: Checked | None = None, *, grid: DateArray = WINDOW) -> RunPlan:
-    return plan_symbols(["AAA"], grid, row[None, :], known or Checked.never(1))
+def plan_one(row: BoolArray, known: SettledSessions | None = None, *, grid: DateArray = WINDOW) -> RunPlan:
+    return plan_symbols(["AAA"], grid, row[None, :], known or SettledSessions.never(1))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_plan_symbols_chooses_the_mode_by_the_number_of_missing_sessions(
 def test_plan_symbols_after_a_halt_fetches_from_the_last_stored_session() -> None:
     row = stored_but([*range(COUNT - 11, COUNT)])
 
-    plan = plan_one(row, checked(0, COUNT - 2))
+    plan = plan_one(row, settled(0, COUNT - 2))
 
     assert plan.fetch_from.tolist() == [COUNT - 12], "the settled holes before the first missing one show no basis"
 
@@ -72,7 +72,7 @@ def test_plan_symbols_with_nothing_stored_before_the_missing_sessions_fetches_th
     row = np.zeros(COUNT, dtype=bool)
     row[-2:] = True
 
-    plan = plan_one(row, checked(0, COUNT - 1))
+    plan = plan_one(row, settled(0, COUNT - 1))
 
     assert np.nonzero(plan.missing[0])[0].tolist() == [COUNT - 5, COUNT - 4, COUNT - 3]
     assert plan.fetch_from.tolist() == [0]
@@ -81,7 +81,7 @@ def test_plan_symbols_with_nothing_stored_before_the_missing_sessions_fetches_th
 def test_plan_symbols_with_a_lagging_symbol_finds_its_own_holes_only() -> None:
     stored = np.stack([stored_but([COUNT - 1]), stored_but([100, 200]), stored_but([])])
 
-    plan = plan_symbols(["NEW", "HOLES", "FULL"], WINDOW, stored, Checked.never(3))
+    plan = plan_symbols(["NEW", "HOLES", "FULL"], WINDOW, stored, SettledSessions.never(3))
 
     assert plan.symbols == ("FULL", "HOLES", "NEW")
     assert plan.modes == (Mode.NOTHING, Mode.GAP_FILL, Mode.INCREMENTAL)
@@ -92,13 +92,13 @@ def test_plan_symbols_for_a_young_symbol_does_not_download_its_missing_past_agai
     young = stored_but(slice(0, COUNT - 40))
 
     assert plan_one(young).modes == (Mode.BACKFILL,)
-    assert plan_one(young, checked(0, COUNT - 1)).modes == (Mode.NOTHING,)
+    assert plan_one(young, settled(0, COUNT - 1)).modes == (Mode.NOTHING,)
 
 
 def test_plan_symbols_on_the_night_after_fetches_the_new_session_only() -> None:
     young = stored_but([*range(COUNT - 40), COUNT - 1])
 
-    plan = plan_one(young, checked(0, COUNT - 2))
+    plan = plan_one(young, settled(0, COUNT - 2))
 
     assert plan.modes == (Mode.INCREMENTAL,)
     assert np.nonzero(plan.missing[0])[0].tolist() == [COUNT - 1]
@@ -106,7 +106,7 @@ def test_plan_symbols_on_the_night_after_fetches_the_new_session_only() -> None:
 
 @pytest.mark.parametrize(("back", "asked"), [(RECENT_SESSIONS, True), (RECENT_SESSIONS + 1, False)])
 def test_plan_symbols_with_a_settled_hole_asks_again_while_it_is_recent(back: int, asked: bool) -> None:
-    plan = plan_one(stored_but([COUNT - back]), checked(0, COUNT - 1))
+    plan = plan_one(stored_but([COUNT - back]), settled(0, COUNT - 1))
 
     assert bool(plan.missing.any()) is asked
 
@@ -114,7 +114,7 @@ def test_plan_symbols_with_a_settled_hole_asks_again_while_it_is_recent(back: in
 def test_plan_symbols_for_a_delisted_symbol_asks_once_a_week() -> None:
     row = stored_but(slice(COUNT - 25, None))
 
-    asked = [bool(plan_one(row, checked(0, COUNT - 1 - nights)).missing.any()) for nights in range(7)]
+    asked = [bool(plan_one(row, settled(0, COUNT - 1 - nights)).missing.any()) for nights in range(7)]
 
     assert asked == [False, False, False, False, False, True, True]
 
@@ -122,8 +122,8 @@ def test_plan_symbols_for_a_delisted_symbol_asks_once_a_week() -> None:
 def test_plan_symbols_for_an_unknown_symbol_asks_once_a_week_for_the_whole_window() -> None:
     row = stored_but(slice(None))
 
-    assert plan_one(row, checked(0, COUNT - 1)).modes == (Mode.NOTHING,)
-    again = plan_one(row, checked(0, COUNT - 6))
+    assert plan_one(row, settled(0, COUNT - 1)).modes == (Mode.NOTHING,)
+    again = plan_one(row, settled(0, COUNT - 6))
     assert again.modes == (Mode.BACKFILL,)
     assert again.fetch_from.tolist() == [0]
 
@@ -132,25 +132,25 @@ def test_plan_symbols_in_a_short_window_asks_for_a_symbol_never_asked_for() -> N
     assert plan_one(np.zeros(3, dtype=bool), grid=WINDOW[:3]).missing.all()
 
 
-def test_plan_symbols_for_a_window_before_what_was_checked_asks_for_it() -> None:
-    known = Checked(WINDOW[[200]], WINDOW[[250]])
+def test_plan_symbols_for_a_window_before_what_is_settled_asks_for_it() -> None:
+    known = SettledSessions(WINDOW[[200]], WINDOW[[250]])
 
     assert plan_one(np.zeros(100, dtype=bool), known, grid=WINDOW[:100]).missing.all()
 
 
 def test_plan_symbols_with_wrong_arguments_raises() -> None:
     with pytest.raises(ValueError, match="at least one session"):
-        plan_symbols(["A"], WINDOW[:0], np.zeros((1, 0), dtype=bool), Checked.never(1))
+        plan_symbols(["A"], WINDOW[:0], np.zeros((1, 0), dtype=bool), SettledSessions.never(1))
     with pytest.raises(ValueError, match="distinct"):
-        plan_symbols(["A", "A"], WINDOW, np.zeros((2, COUNT), dtype=bool), Checked.never(2))
+        plan_symbols(["A", "A"], WINDOW, np.zeros((2, COUNT), dtype=bool), SettledSessions.never(2))
     with pytest.raises(ValueError, match="stored must have shape"):
-        plan_symbols(["A"], WINDOW, np.zeros((1, 3), dtype=bool), Checked.never(1))
-    with pytest.raises(ValueError, match="checked must have"):
-        plan_symbols(["A"], WINDOW, np.zeros((1, COUNT), dtype=bool), Checked.never(2))
+        plan_symbols(["A"], WINDOW, np.zeros((1, 3), dtype=bool), SettledSessions.never(1))
+    with pytest.raises(ValueError, match="known must have"):
+        plan_symbols(["A"], WINDOW, np.zeros((1, COUNT), dtype=bool), SettledSessions.never(2))
 
 
-def test_checked_after_a_fetch_covers_the_window_and_what_it_touches() -> None:
-    known = Checked(WINDOW[[0, 0, 0]], WINDOW[[60, 10, 60]])
+def test_settled_after_a_fetch_covers_the_window_and_what_it_touches() -> None:
+    known = SettledSessions(WINDOW[[0, 0, 0]], WINDOW[[60, 10, 60]])
     window = WINDOW[50:100]
 
     after = known.after(window, np.array([True, True, False]))
@@ -159,16 +159,16 @@ def test_checked_after_a_fetch_covers_the_window_and_what_it_touches() -> None:
     assert after.through.tolist() == [WINDOW[99], WINDOW[99], WINDOW[60]]
 
 
-def test_checked_after_the_first_fetch_is_the_window() -> None:
-    after = Checked.never(2).after(WINDOW, np.array([True, False]))
+def test_settled_after_the_first_fetch_is_the_window() -> None:
+    after = SettledSessions.never(2).after(WINDOW, np.array([True, False]))
 
     assert after.through.tolist() == [WINDOW[-1], None]
 
 
-def test_checked_night_after_night_never_downloads_a_silent_past_again() -> None:
+def test_settled_night_after_night_never_downloads_a_silent_past_again() -> None:
     row = np.zeros(COUNT, dtype=bool)
     row[150:250] = True  # listed at 150, first seen by us at 250
-    known, fetched = Checked.never(1), []
+    known, fetched = SettledSessions.never(1), []
     for night in range(250, 290):
         row[night] = True
         arrived = row.copy()
@@ -184,12 +184,12 @@ def test_checked_night_after_night_never_downloads_a_silent_past_again() -> None
 def test_plan_symbols_does_not_depend_on_the_order_of_symbols(seed: int, order: list[int]) -> None:
     random = np.random.default_rng(seed)
     stored = random.random((6, COUNT)) < random.choice([0.0, 0.5, 0.98, 1.0], (6, 1))
-    known = Checked(np.full(6, WINDOW[0]), WINDOW[random.integers(0, COUNT, 6)])
+    known = SettledSessions(np.full(6, WINDOW[0]), WINDOW[random.integers(0, COUNT, 6)])
     names = [f"S{i}" for i in range(6)]
 
     plan = plan_symbols(names, WINDOW, stored, known)
     shuffled = plan_symbols(
-        [names[i] for i in order], WINDOW, stored[order], Checked(known.first[order], known.through[order])
+        [names[i] for i in order], WINDOW, stored[order], SettledSessions(known.first[order], known.through[order])
     )
 
     assert plan.symbols == shuffled.symbols
@@ -200,7 +200,7 @@ def test_plan_symbols_does_not_depend_on_the_order_of_symbols(seed: int, order: 
 
 def plan_many(count: int, missing: slice) -> RunPlan:
     names = [f"S{i:05d}" for i in range(count)]
-    return plan_symbols(names, WINDOW, np.tile(stored_but(missing), (count, 1)), Checked.never(count))
+    return plan_symbols(names, WINDOW, np.tile(stored_but(missing), (count, 1)), SettledSessions.never(count))
 
 
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (500, 1), (501, 2), (1001, 3)])
@@ -225,7 +225,7 @@ def test_pack_shards_for_backfills_is_bounded_by_cells() -> None:
 def test_pack_shards_counts_the_union_of_sessions_of_its_symbols() -> None:
     stored = np.ones((400, COUNT), dtype=bool)
     stored[np.arange(400), np.arange(400) % COUNT] = False  # a hole of its own for nearly everybody
-    plan = plan_symbols([f"S{i:03d}" for i in range(400)], WINDOW, stored, Checked.never(400))
+    plan = plan_symbols([f"S{i:03d}" for i in range(400)], WINDOW, stored, SettledSessions.never(400))
 
     for shard in pack_shards(plan, WINDOW[-1].item()):
         rows = [plan.symbols.index(symbol) for symbol in shard.symbols]
@@ -236,7 +236,9 @@ def test_pack_shards_counts_the_union_of_sessions_of_its_symbols() -> None:
 def test_pack_shards_keeps_modes_apart_and_announces_the_stored_ones_without_a_fetch() -> None:
     stored = np.stack([stored_but([]), stored_but([COUNT - 1]), stored_but(slice(None)), stored_but([])])
 
-    shards = pack_shards(plan_symbols(["D", "C", "B", "A"], WINDOW, stored, Checked.never(4)), WINDOW[-3].item())
+    shards = pack_shards(
+        plan_symbols(["D", "C", "B", "A"], WINDOW, stored, SettledSessions.never(4)), WINDOW[-3].item()
+    )
 
     assert [(s.symbols, s.mode, s.cells) for s in shards] == [
         (("A", "D"), Mode.NOTHING, 6),
@@ -248,6 +250,6 @@ def test_pack_shards_keeps_modes_apart_and_announces_the_stored_ones_without_a_f
 
 
 def test_pack_shards_of_an_empty_plan_is_empty() -> None:
-    plan = plan_symbols([], WINDOW, np.zeros((0, COUNT), dtype=bool), Checked.never(0))
+    plan = plan_symbols([], WINDOW, np.zeros((0, COUNT), dtype=bool), SettledSessions.never(0))
 
     assert pack_shards(plan, WINDOW[-1].item()) == ()

@@ -9,7 +9,7 @@ from services.market_data.providers.provider import (
     FetchedProfiles,
     FetchedStatements,
     Kind,
-    TransientProviderError,
+    ProviderError,
 )
 from services.market_data.providers.sample import SampleProvider
 from shared.unavailable import Reason, Unavailable
@@ -25,13 +25,13 @@ class Unreachable:
         return ""
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        raise TransientProviderError("vendor did not answer")
+        raise ProviderError("vendor did not answer")
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
-        raise TransientProviderError("vendor did not answer")
+        raise ProviderError("vendor did not answer")
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
-        raise TransientProviderError("vendor did not answer")
+        raise ProviderError("vendor did not answer")
 
 
 async def test_chain_asks_the_next_provider_for_what_is_missing_only(tmp_path: Path) -> None:
@@ -75,16 +75,14 @@ async def test_chain_with_a_failing_provider_goes_on_and_leaves_its_symbols_unde
 
     assert [answer.rows.symbols for answer in fetched.answers] == [("AAPL",)]
     assert fetched.attempts.undecided == ("XYZ",)
-    assert fetched.attempts.worth_a_retry
     assert "vendor: vendor did not answer" in fetched.attempts.unavailable["XYZ"].detail
 
 
-async def test_chain_with_a_broken_directory_is_undecided_but_not_worth_a_retry(tmp_path: Path) -> None:
+async def test_chain_with_a_broken_directory_is_undecided_and_says_what_is_wrong(tmp_path: Path) -> None:
     fetched = await ProviderChain([FilesProvider(tmp_path)]).fetch_bars(["AAPL"], FIRST, LAST)
 
     assert fetched.attempts.undecided == ("AAPL",)
-    assert not fetched.attempts.worth_a_retry
-    assert "must hold one of" in str(fetched.attempts.errors["files"])
+    assert "must hold one of" in fetched.attempts.unavailable["AAPL"].detail
 
 
 async def test_chain_without_providers_says_so() -> None:

@@ -21,7 +21,7 @@ from services.market_data.providers.provider import (
     FetchedBars,
     MissingColumn,
     MissingFile,
-    PermanentProviderError,
+    ProviderError,
     UnreadableFile,
     WrongEncoding,
 )
@@ -156,7 +156,7 @@ Break = Callable[[Path], object]
     ],
 )
 async def test_files_that_cannot_be_used_give_one_error_that_names_file_and_column(
-    tmp_path: Path, spoil: Break, error: type[PermanentProviderError], message: str
+    tmp_path: Path, spoil: Break, error: type[ProviderError], message: str
 ) -> None:
     spoil(tmp_path)
 
@@ -404,7 +404,7 @@ async def test_profile_cells_of_every_kind_outside_of_what_they_can_be_are_repor
     ],
 )
 async def test_profiles_that_cannot_be_used_give_one_error(
-    tmp_path: Path, content: bytes, error: type[PermanentProviderError]
+    tmp_path: Path, content: bytes, error: type[ProviderError]
 ) -> None:
     write(tmp_path, content, "profiles.csv")
 

@@ -1,14 +1,16 @@
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.statement_checks import check_statements
-from services.market_data.providers.files import FilesProvider
+from services.market_data.main import PROVIDERS
 from services.market_data.providers.provider import Kind, Provider
-from services.market_data.providers.sample import SampleProvider
+from services.market_data.settings import PROVIDER_NAMES, MarketDataSettings, ProviderName
 from shared.calendar import sessions_between
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
@@ -18,11 +20,20 @@ STATEMENTS = "symbol,statement,frequency,period_end,net_income\naapl,income,annu
 
 
 class ProviderContract:
-    """What every provider owes, for AAPL and KO in March 2022."""
+    """What every provider owes, for AAPL and KO in March 2022; a subclass puts there what the provider reads."""
+
+    name: ClassVar[ProviderName]
 
     @pytest.fixture
     def provider(self, tmp_path: Path) -> Provider:
-        raise NotImplementedError
+        self.fill(tmp_path)
+        return PROVIDERS[self.name](MarketDataSettings(providers=(self.name,), files_dir=tmp_path))
+
+    def fill(self, directory: Path) -> None:
+        """Write what the provider reads."""
+
+    async def test_provider_has_the_name_under_which_it_is_configured(self, provider: Provider) -> None:
+        assert provider.name == self.name
 
     async def test_bars_of_known_symbols_pass_the_checks(self, provider: Provider) -> None:
         fetched = await provider.fetch_bars(["KO", "AAPL"], FIRST, LAST)
@@ -89,15 +100,27 @@ class ProviderContract:
 
 
 class TestFilesProviderContract(ProviderContract):
-    @pytest.fixture
-    def provider(self, tmp_path: Path) -> Provider:
-        write(tmp_path, GOOD)
-        write(tmp_path, PROFILES, "profiles.csv")
-        write(tmp_path, STATEMENTS, "fundamentals.csv")
-        return FilesProvider(tmp_path)
+    name = "files"
+
+    def fill(self, directory: Path) -> None:
+        write(directory, GOOD)
+        write(directory, PROFILES, "profiles.csv")
+        write(directory, STATEMENTS, "fundamentals.csv")
 
 
 class TestSampleProviderContract(ProviderContract):
-    @pytest.fixture
-    def provider(self, tmp_path: Path) -> Provider:
-        return SampleProvider()
+    name = "sample"
+
+
+def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
+    kept = {contract.name for contract in ProviderContract.__subclasses__()}
+    assert set(PROVIDER_NAMES) == set(PROVIDERS) == kept
+
+
+def test_unknown_provider_of_the_environment_is_an_error_that_lists_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MARKET_DATA_PROVIDERS", "sample, oracle")
+
+    with pytest.raises(ValidationError, match="'files' or 'sample'"):
+        MarketDataSettings()

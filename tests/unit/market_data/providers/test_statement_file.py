@@ -10,7 +10,7 @@ from services.market_data.providers.provider import (
     FetchedStatements,
     Kind,
     MissingColumn,
-    PermanentProviderError,
+    ProviderError,
     UnreadableFile,
     WrongEncoding,
 )
@@ -138,7 +138,7 @@ async def test_statements_report_nothing_about_companies_that_were_not_asked_for
     ],
 )
 async def test_file_of_statements_that_cannot_be_used_gives_one_error(
-    tmp_path: Path, content: bytes, error: type[PermanentProviderError]
+    tmp_path: Path, content: bytes, error: type[ProviderError]
 ) -> None:
     write(tmp_path, content, "fundamentals.csv")
 

@@ -15,7 +15,7 @@ from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import Holdings, MarkSource
 from services.portfolio.core.options import Contracts
 from services.portfolio.core.positions import CALLS, Flow, Position, PositionTerms, PositionType, multiplier
-from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Lots
+from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, PositionArrays
 from shared.arrays import DateArray, IntArray
 
 
@@ -46,9 +46,9 @@ class PositionState:
 
     quantity: float
     mark: float
-    source: MarkSource
-    age: int
-    value: int
+    mark_source: MarkSource
+    mark_age: int
+    market_value: int
     cost: int
 
 
@@ -61,11 +61,11 @@ class LastClose:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """The positions of a shard as arrays; `position_ids[i]` names lot i."""
+class ShardArrays:
+    """The positions of a shard as arrays; `position_ids[i]` is the id of position i."""
 
     position_ids: tuple[UUID, ...]
-    lots: Lots
+    positions: PositionArrays
     exits: Exits
     holdings: Holdings
 
@@ -85,7 +85,7 @@ def assemble(
     portfolios: Mapping[UUID, int],
     columns: Mapping[str, int],
     known: Known,
-) -> Book:
+) -> ShardArrays:
     """Return the arrays of a roll.
 
     A position with a state continues from it. One entered within the window starts with nothing held. One entered
@@ -95,7 +95,7 @@ def assemble(
     Parameters
     ----------
     positions : sequence of Position
-        In the order the lots will have.
+        In the order that they will have.
     window : Window
         Sessions of the roll.
     portfolios, columns : mapping
@@ -108,7 +108,7 @@ def assemble(
         _opening_state(position, window=window, known=known) if session == NOT_IN_WINDOW else NOT_HELD
         for position, session in zip(positions, entry, strict=True)
     ]
-    lots = Lots(
+    arrays = PositionArrays(
         portfolio=_integers(portfolios[position.portfolio_id] for position in positions),
         column=_integers(_column(position.terms, columns) for position in positions),
         split_column=_integers(_split_column(position.terms, columns) for position in positions),
@@ -118,7 +118,7 @@ def assemble(
         entry_price=np.array([float(position.terms.entry_price) for position in positions]),
     )
     ids = tuple(position.position_id for position in positions)
-    return Book(ids, lots, _exits(positions, window), _holdings(inherited))
+    return ShardArrays(ids, arrays, _exits(positions, window), _holdings(inherited))
 
 
 def flows_by_session(flows: Sequence[Flow], window: Window, *, portfolios: Mapping[UUID, int]) -> IntArray:
@@ -194,7 +194,7 @@ def assemble_contracts(
     Parameters
     ----------
     positions : sequence of Position
-        In the order of the lots.
+        In the order of their arrays.
     columns : mapping
         Column of each underlying.
     settles : mapping
@@ -203,12 +203,12 @@ def assemble_contracts(
         The first day of each portfolio: a contract entered before was handed over as it was then.
     """
     options = [
-        (lot, position, position.terms.option, opened[position.portfolio_id])
-        for lot, position in enumerate(positions)
+        (number, position, position.terms.option, opened[position.portfolio_id])
+        for number, position in enumerate(positions)
         if position.terms.option is not None
     ]
     return Contracts(
-        lot=_integers(lot for lot, _, _, _ in options),
+        position=_integers(number for number, _, _, _ in options),
         underlying=_integers(columns[contract.underlying] for _, _, contract, _ in options),
         is_call=np.array([position.terms.kind in CALLS for _, position, _, _ in options], dtype=np.bool_),
         strike=np.array([float(contract.strike) for _, _, contract, _ in options], dtype=np.float64),
@@ -223,12 +223,12 @@ def _days(days: Iterable[date]) -> DateArray:
 
 
 def _exits(positions: Sequence[Position], window: Window) -> Exits:
-    pairs = [(lot, exit_) for lot, position in enumerate(positions) for exit_ in position.terms.exits]
+    pairs = [(number, exit_) for number, position in enumerate(positions) for exit_ in position.terms.exits]
     sessions = window.index_of([exit_.on for _, exit_ in pairs])
     within = sessions != NOT_IN_WINDOW
     size = [np.nan if exit_.quantity is None else float(exit_.quantity) for _, exit_ in pairs]
     return Exits(
-        lot=_integers(lot for lot, _ in pairs)[within],
+        position=_integers(number for number, _ in pairs)[within],
         session=sessions[within],
         size=np.array(size, dtype=np.float64)[within],
         price=np.array([float(exit_.price) for _, exit_ in pairs], dtype=np.float64)[within],
@@ -239,9 +239,9 @@ def _holdings(states: Sequence[PositionState]) -> Holdings:
     return Holdings(
         quantity=np.array([state.quantity for state in states], dtype=np.float64),
         mark=np.array([state.mark for state in states], dtype=np.float64),
-        source=_integers(int(state.source) for state in states),
-        age=_integers(state.age for state in states),
-        value=_integers(state.value for state in states),
+        mark_source=_integers(int(state.mark_source) for state in states),
+        mark_age=_integers(state.mark_age for state in states),
+        market_value=_integers(state.market_value for state in states),
         cost=_integers(state.cost for state in states),
     )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.portfolio.core.book import (
+from services.portfolio.core.assembly import (
     Known,
     LastClose,
     PositionState,
@@ -58,19 +58,19 @@ def test_assemble_continues_states_enters_new_and_inherits_the_rest() -> None:
     )
     state = PositionState(10.0, 52.0, MarkSource.CARRIED, 2, 52_000, 50_000)
     known = Known({held.position_id: state}, {"AAA": LastClose(53.0)})
-    book = assemble([held, new, old, later], WINDOW, portfolios={PORTFOLIO: 0}, columns={"AAA": 0}, known=known)
-    assert book.lots.entry_session.tolist() == [NOT_IN_WINDOW, 1, NOT_IN_WINDOW, NOT_IN_WINDOW]
-    assert book.lots.column.tolist() == [0, 0, UNPRICED, UNPRICED]
-    assert book.holdings.quantity.tolist() == [10, 0, -4, 0]
-    assert book.holdings.value.tolist() == [52_000, 0, -8_000, 0]
-    assert book.holdings.source[2] == MarkSource.COST
-    assert (book.exits.lot.tolist(), book.exits.session.tolist()) == ([1], [2])
-    assert np.isnan(book.exits.size).all()
+    arrays = assemble([held, new, old, later], WINDOW, portfolios={PORTFOLIO: 0}, columns={"AAA": 0}, known=known)
+    assert arrays.positions.entry_session.tolist() == [NOT_IN_WINDOW, 1, NOT_IN_WINDOW, NOT_IN_WINDOW]
+    assert arrays.positions.column.tolist() == [0, 0, UNPRICED, UNPRICED]
+    assert arrays.holdings.quantity.tolist() == [10, 0, -4, 0]
+    assert arrays.holdings.market_value.tolist() == [52_000, 0, -8_000, 0]
+    assert arrays.holdings.mark_source[2] == MarkSource.COST
+    assert (arrays.exits.position.tolist(), arrays.exits.session.tolist()) == ([1], [2])
+    assert np.isnan(arrays.exits.size).all()
 
 
 def test_assemble_of_nothing_is_an_empty_book() -> None:
-    book = assemble([], WINDOW, portfolios={PORTFOLIO: 0}, columns={}, known=Known({}, {}))
-    assert book.lots.portfolio.size == book.exits.lot.size == book.holdings.quantity.size == 0
+    arrays = assemble([], WINDOW, portfolios={PORTFOLIO: 0}, columns={}, known=Known({}, {}))
+    assert arrays.positions.portfolio.size == arrays.exits.position.size == arrays.holdings.quantity.size == 0
 
 
 def test_inherited_position_is_handed_over_as_it_stands_less_its_exits() -> None:
@@ -83,14 +83,14 @@ def test_inherited_position_is_handed_over_as_it_stands_less_its_exits() -> None
 def test_inherited_position_closed_before_holds_nothing() -> None:
     sold = terms((Exit(date(2025, 3, 3), Decimal(70)),))
     state = inherited_state(sold, until=date(2025, 6, 5), last_close=LastClose(80.0))
-    assert (state.quantity, state.value, state.cost) == (0.0, 0, 0)
+    assert (state.quantity, state.market_value, state.cost) == (0.0, 0, 0)
 
 
 def test_inherited_position_with_an_old_close_is_stale_from_the_start() -> None:
     state = inherited_state(terms(), until=date(2025, 6, 5), last_close=LastClose(80.0, age=3))
-    assert (state.source, state.age, state.value) == (MarkSource.CARRIED, 3, 80_000)
+    assert (state.mark_source, state.mark_age, state.market_value) == (MarkSource.CARRIED, 3, 80_000)
 
 
 def test_inherited_position_without_any_close_is_held_at_cost() -> None:
     state = inherited_state(terms(), until=date(2025, 6, 5), last_close=None)
-    assert (state.source, state.mark, state.value, state.cost) == (MarkSource.COST, 60.0, 60_000, 60_000)
+    assert (state.mark_source, state.mark, state.market_value, state.cost) == (MarkSource.COST, 60.0, 60_000, 60_000)

@@ -1,0 +1,112 @@
+"""What market_data answers over HTTP."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.market_data.core.findings import Rule
+from services.market_data.core.profile_merge import Origin
+from shared.fundamentals import ITEMS
+from shared.profile import ProfileFacts
+
+
+class BarView(BaseModel):
+    """A bar: as-traded close, total-return adjusted close, and where they come from."""
+
+    session: date
+    close: float
+    adjusted: float
+    open: float | None
+    high: float | None
+    low: float | None
+    volume: float | None
+    split: float
+    dividend: float
+    source: str
+    fetched_at: datetime
+
+
+class PricesView(BaseModel):
+    """A symbol's bars, oldest first."""
+
+    symbol: str
+    bars: list[BarView]
+
+
+class ProfileView(BaseModel):
+    """What is known about a symbol, and from whom."""
+
+    profile: ProfileFacts
+    source: str
+    fetched_at: datetime
+    origins: dict[str, Origin] = Field(description="fact -> who gave it and when; else as the profile")
+
+
+class StatementView(BaseModel):
+    """One reported period of a statement, as last revised."""
+
+    period_end: date
+    revision: int
+    known_at: datetime
+    published_on: date | None
+    counts_from: date = Field(description="the first day that may use it")
+    currency: str | None
+    fiscal_year: int | None
+    fiscal_quarter: int | None
+    items: dict[str, float | None] = Field(description="null: not known")
+    derived: list[str] = Field(description="the items that follow from others, the provider did not give them")
+    source: str
+    fetched_at: datetime
+    digest: str
+
+
+class FundamentalsView(BaseModel):
+    """The periods of one statement of a company, oldest first."""
+
+    symbol: str
+    statement: str
+    frequency: str
+    periods: list[StatementView]
+
+
+class CoverageView(BaseModel):
+    """How much of a symbol is stored, why it may be nothing, and when its company was last asked about."""
+
+    symbol: str
+    bars: int
+    first_session: date | None
+    last_session: date | None
+    checked_first: date | None
+    checked_through: date | None
+    unavailable_reason: str | None
+    unavailable_detail: str | None
+    profile_fetched_at: datetime | None
+    fundamentals_fetched_at: datetime | None
+
+
+class FindingView(BaseModel):
+    """A row, or a field of it, that was set aside: which, by which rule, and where it stands."""
+
+    finding_id: int
+    provider: str
+    rule: Rule
+    symbol: str | None
+    day: date | None
+    file: str | None
+    line: int | None
+    detail: str
+    run_id: UUID
+    found_at: datetime
+
+
+def statement_views(statement: str, rows: Sequence[Any]) -> list[StatementView]:
+    """Return the stored rows of a statement, their items apart."""
+    views = []
+    for row in rows:
+        entry = row._asdict() | {"digest": row.digest.hex()}
+        items = {name: entry.pop(name) for name in ITEMS[statement]}
+        views.append(StatementView(**entry, items=items))
+    return views

@@ -1,0 +1,121 @@
+"""Portfolios: what was entered, what it was worth, and how it did."""
+
+from typing import TypedDict, final
+
+from services.ops.client.answers.numbers import Amount, Day, Explained, Measure, Trail
+
+
+class Accepted(TypedDict):
+    """A portfolio was changed or is to be calculated, and the run that does it."""
+
+    portfolio_id: str
+    run_id: str
+    positions: int
+
+
+class Portfolio(TypedDict):
+    """A portfolio."""
+
+    portfolio_id: str
+    name: str
+    opened_on: Day
+    opening_equity: Amount
+
+
+class Snapshot(Trail):
+    """A portfolio at the end of a session."""
+
+    portfolio_id: str
+    equity: Amount
+    pnl: Amount
+    flow: Amount
+    cash: Amount
+    long_value: Amount
+    short_value: Amount
+    gross: Amount
+    net: Amount
+    exit_pnl: Amount
+    realised_pnl: Amount
+    dividends: Amount
+    positions: int
+    long_positions: int
+    short_positions: int
+    stale_positions: int
+    at_cost_positions: int
+    daily_return: Measure
+    twr_index: Measure
+
+
+class PositionValue(TypedDict):
+    """A position at the end of a session."""
+
+    as_of: Day
+    portfolio_id: str
+    position_id: str
+    revision: int
+    symbol: str
+    sector: str
+    quantity: float
+    mark: float
+    mark_source: str
+    mark_age: int
+    market_value: Amount
+    exposure: Amount
+    cost: Amount
+    unrealised_pnl: Amount
+    pnl: Amount
+    exit_pnl: Amount
+    realised_pnl: Amount
+    dividends: Amount
+    oversold: bool
+    delta: Measure | None
+    assumed_volatility: float | None
+
+
+class Drawdown(TypedDict):
+    """The deepest fall of an index."""
+
+    depth: Measure
+    peak: Day | None
+    trough: Day | None
+    recovery: Day | None
+
+
+class PerformancePoint(TypedDict):
+    """A session of a performance."""
+
+    as_of: Day
+    equity: Amount
+    twr_index: float | None
+    drawdown: float | None
+
+
+class Performance(TypedDict):
+    """How a portfolio did over its sessions."""
+
+    first: Day
+    last: Day
+    sessions: int
+    flows: Amount
+    pnl: Amount
+    twr: Measure
+    mwr: Measure
+    mwr_annual: Measure
+    drawdown: Drawdown
+    points: list[PerformancePoint]
+
+
+class PositionInput(TypedDict):
+    """What a position brings to an amount."""
+
+    value: PositionValue
+    contribution: Amount | None
+
+
+@final
+class ExplainedAmount(Explained):
+    """An amount of a snapshot, explained."""
+
+    snapshot: Snapshot
+    opening_equity: Amount
+    positions: list[PositionInput]

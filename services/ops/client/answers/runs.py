@@ -1,0 +1,52 @@
+"""Runs: what they are about, and how far they are."""
+
+from typing import TypedDict
+
+from services.ops.client.answers.numbers import Day, Moment
+
+
+class Run(TypedDict):
+    """What a run is about."""
+
+    run_id: str
+    kind: str
+    first_session: Day
+    last_session: Day
+    requested_by: str
+
+
+class RunSummary(TypedDict):
+    """A run in a list."""
+
+    run: Run
+    status: str
+    requested_at: Moment
+
+
+class Stage(TypedDict):
+    """How far a stage of a run is."""
+
+    stage: str
+    parts_done: int
+    parts_total: int | None
+    subjects: int
+    failures: int
+    seconds: float | None
+
+
+class Failure(TypedDict):
+    """What a stage could not serve."""
+
+    stage: str
+    subject: str
+    reason: str
+    detail: str
+
+
+class RunProgress(RunSummary):
+    """A run with its stages."""
+
+    seconds: float | None
+    stages: list[Stage]
+    failures: list[Failure]
+    missing: list[str]

@@ -1,0 +1,140 @@
+"""A portfolio as of a session on a terminal."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import RenderableType
+
+from services.ops.client.answers.portfolios import Performance, PositionValue
+from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, Stress
+from services.ops.client.charts import bar, largest_of, line_chart, waterfall
+from services.ops.client.explanation import factor_steps
+from services.ops.client.portfolio_report import PortfolioReport
+from services.ops.client.rendering import console, measure_row, money, number, percent, scenario_flags, table
+
+_AMOUNTS: Final = ("equity", "pnl", "flow", "cash", "long_value", "short_value", "gross", "net", "realised_pnl")
+
+
+def print_portfolio(report: PortfolioReport) -> None:
+    """Show it on the terminal."""
+    out = console()
+    out.print(_snapshot_table(report))
+    for chart in _charts(report["performance"]):
+        out.print(chart)
+    out.print(_position_table(report["positions"]))
+    if report["risk"] is None:
+        out.print(f"risk has not been assessed as of {report['snapshot']['as_of']}")
+        return
+    out.print(_factor_table(report["risk"]))
+    out.print(_sector_table(report["risk"]))
+    out.print(_measure_table(report["risk"]))
+    if report["stress"] is not None:
+        out.print(_stress_table(report["stress"]))
+    if report["worst_scenario"] is not None:
+        out.print(_waterfall_table(report["worst_scenario"]))
+
+
+def _charts(performance: Performance) -> list[RenderableType]:
+    points = performance["points"]
+    days = [point["as_of"] for point in points]
+    drawn = [
+        line_chart("equity", days, [float(point["equity"]) for point in points]),
+        line_chart("drawdown of the time-weighted index", days, [point["drawdown"] for point in points]),
+    ]
+    return [chart for chart in drawn if chart is not None]
+
+
+def _snapshot_table(report: PortfolioReport) -> RenderableType:
+    snapshot = report["snapshot"]
+    rows = [(name, money(snapshot[name]), "", "") for name in _AMOUNTS]
+    rows += [measure_row(name, snapshot[name], digits=6) for name in ("daily_return", "twr_index")]
+    title = f"{report['portfolio']['name']} as of {snapshot['as_of']}"
+    return table(title, ("quantity", "value", "reason", "detail"), rows)
+
+
+def _position_table(values: Sequence[PositionValue]) -> RenderableType:
+    columns = ("symbol", "sector", "quantity", "mark", "from", "value", "pnl", "unrealised")
+    rows = [
+        (
+            value["symbol"],
+            value["sector"],
+            number(value["quantity"], digits=2),
+            number(value["mark"]),
+            _origin(value),
+            money(value["market_value"]),
+            money(value["pnl"]),
+            money(value["unrealised_pnl"]),
+        )
+        for value in values
+    ]
+    return table("positions", columns, rows)
+
+
+def _origin(value: PositionValue) -> str:
+    source = value["mark_source"].lower()
+    return f"{source}, {value['mark_age']} sessions old" if value["mark_age"] else source
+
+
+def _factor_table(risk: PortfolioRisk) -> RenderableType:
+    largest = largest_of([factor["beta"]["value"] for factor in risk["factors"]])
+    rows = [
+        (
+            *measure_row(factor["factor"], factor["beta"]),
+            money(factor["dollars"]["value"]),
+            percent(factor["coverage"]),
+            bar(factor["beta"]["value"], largest=largest),
+        )
+        for factor in risk["factors"]
+    ]
+    return table("factor exposures", ("factor", "beta", "reason", "detail", "currency", "coverage", ""), rows)
+
+
+def _sector_table(risk: PortfolioRisk) -> RenderableType:
+    rows = [
+        (
+            sector["sector"],
+            money(sector["net"]),
+            money(sector["gross"]),
+            percent(sector["net_over_equity"]),
+            percent(sector["gross_over_equity"]),
+        )
+        for sector in risk["sectors"]
+    ]
+    return table("sectors", ("sector", "net", "gross", "net/equity", "gross/equity"), rows)
+
+
+def _stress_table(stress: Stress) -> RenderableType:
+    scenarios = stress["scenarios"]
+    largest = largest_of([entry["propagated"]["value"] for entry in scenarios])
+    rows = [
+        (
+            entry["name"],
+            entry["basis"],
+            money(entry["direct"]["value"]),
+            *measure_row("", entry["propagated"], digits=2)[1:],
+            scenario_flags(entry),
+            bar(entry["propagated"]["value"], largest=largest),
+        )
+        for entry in scenarios
+    ]
+    return table("stress", ("scenario", "basis", "direct", "propagated", "reason", "detail", "flags", ""), rows)
+
+
+def _waterfall_table(worst: ExplainedRisk) -> RenderableType:
+    """Show how the factors add up to the P&L of the worst scenario."""
+    steps = factor_steps(worst)
+    bars = waterfall([contribution for _, contribution in steps])
+    rows = [
+        (entry["factor"], number(entry["counted"]), money(contribution), drawn)
+        for (entry, contribution), drawn in zip(steps, bars, strict=True)
+    ]
+    title = f"{worst['measure']}: {money(worst['stored']['value'])}"
+    return table(title, ("factor", "move", "P&L", ""), rows)
+
+
+def _measure_table(risk: PortfolioRisk) -> RenderableType:
+    rows = [
+        (*measure_row(entry["measure"], entry["value"]), percent(entry["coverage"]), entry["unit"])
+        for entry in risk["measures"]
+    ]
+    return table("measures", ("measure", "value", "reason", "detail", "coverage", "unit"), rows)

@@ -1,0 +1,85 @@
+"""What the commands ask the platform, and the type of each answer; a test holds both to the OpenAPI document."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Generic, Self, TypeVar
+
+from services.ops.client.answers.portfolios import (
+    Accepted,
+    ExplainedAmount,
+    Performance,
+    Portfolio,
+    PositionValue,
+    Snapshot,
+)
+from services.ops.client.answers.risk import (
+    ActiveSectors,
+    Benchmark,
+    Contributions,
+    Correlations,
+    ExplainedRisk,
+    PortfolioRisk,
+    Stress,
+)
+from services.ops.client.answers.runs import RunProgress, RunSummary
+from services.ops.client.answers.schedule import Fire, Pause, Schedule
+from services.ops.client.answers.symbols import Prices, Symbol, SymbolFactors, SymbolMetrics
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[Answer]):
+    """A route of the platform.
+
+    Attributes
+    ----------
+    name : str
+        Its method and path, ``GET /runs/{run_id}``.
+    answer : type
+        What it answers, as far as it is read: the JSON is taken as it came.
+    """
+
+    name: str
+    answer: type[Answer]
+
+    def at(self, **path: str) -> Self:
+        """Return the route with its path filled in."""
+        return replace(self, name=self.name.format(**path))
+
+
+READY: Final = Route("GET /health/ready", dict[str, str])
+
+RUN: Final = Route("GET /runs/{run_id}", RunProgress)
+RUNS: Final = Route("GET /runs", list[RunSummary])
+OPEN_RUN: Final = Route("POST /runs", RunSummary)
+
+SCHEDULE: Final = Route("GET /schedule", Schedule)
+FIRE: Final = Route("GET /schedule/fires/{fire_id}", Fire)
+PAUSE_SCHEDULE: Final = Route("POST /schedule/pause", Pause)
+RESUME_SCHEDULE: Final[Route[Pause | None]] = Route("POST /schedule/resume", Pause | None)  # type: ignore[arg-type]
+TRIGGER: Final = Route("POST /schedule/triggers/{stage}", list[Fire])
+
+PORTFOLIO: Final = Route("GET /portfolios/{portfolio_id}", Portfolio)
+PORTFOLIOS: Final = Route("GET /portfolios", list[Portfolio])
+STORE_PORTFOLIO: Final = Route("POST /portfolios", Accepted)
+CALCULATE: Final = Route("POST /portfolios/{portfolio_id}/calculate", Accepted)
+PERFORMANCE: Final = Route("GET /portfolios/{portfolio_id}/performance", Performance)
+PORTFOLIO_SNAPSHOTS: Final = Route("GET /portfolios/{portfolio_id}/snapshots", list[Snapshot])
+PORTFOLIO_VALUES: Final = Route("GET /portfolios/{portfolio_id}/values", list[PositionValue])
+EXPLAINED_AMOUNT: Final = Route("GET /portfolios/{portfolio_id}/explain/{measure}", ExplainedAmount)
+SNAPSHOTS: Final = Route("GET /snapshots", list[Snapshot])
+POSITION_VALUES: Final = Route("GET /position-values", list[PositionValue])
+
+RISK: Final = Route("GET /risk", list[PortfolioRisk])
+PORTFOLIO_RISK: Final = Route("GET /risk/portfolios/{portfolio_id}", PortfolioRisk)
+STRESS: Final = Route("GET /risk/portfolios/{portfolio_id}/stress", Stress)
+CORRELATIONS: Final = Route("GET /risk/portfolios/{portfolio_id}/correlations", Correlations)
+CONTRIBUTIONS: Final = Route("GET /risk/portfolios/{portfolio_id}/contributions", Contributions)
+ACTIVE_SECTORS: Final = Route("GET /risk/portfolios/{portfolio_id}/active-sectors", ActiveSectors)
+EXPLAINED_RISK: Final = Route("GET /risk/portfolios/{portfolio_id}/explain/{measure}", ExplainedRisk)
+LOAD_BENCHMARK: Final = Route("PUT /risk/benchmarks/{name}", Benchmark)
+
+SYMBOL: Final = Route("GET /symbols/{symbol}", Symbol)
+PRICES: Final = Route("GET /prices/{symbol}", Prices)
+FACTORS: Final = Route("GET /factors", list[SymbolFactors])
+METRICS: Final = Route("GET /metrics", list[SymbolMetrics])
