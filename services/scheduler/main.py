@@ -19,8 +19,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import routes, schedule
 from services.scheduler.web.problems import PROBLEMS
-from shared.calendar import SETTLE_DELAY
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, service_database_url
@@ -30,12 +29,12 @@ Job = Callable[[], Awaitable[object]]
 
 def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return the scheduler, ready to run."""
-    own, time = settings or SchedulerSettings(), clock or SystemClock()
+    own, time = settings or SchedulerSettings(), SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("scheduler", common)
     process = f"{platform.node()} {uuid4().hex[:8]}"
 
     def firing() -> Firing:
-        return Firing(now=time.now(), fired_by=process, settings=own, settle_delay=SETTLE_DELAY)
+        return Firing(time.now(), common.settle_delay, process, own)
 
     async def extend_deadlines() -> None:
         async with service.unit_of_work() as uow:

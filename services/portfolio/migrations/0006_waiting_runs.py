@@ -14,8 +14,3 @@ def upgrade() -> None:
     """Add the column and its index."""
     for statement in WAITING_RUNS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

@@ -9,6 +9,7 @@ from services.scheduler.commands.open_run import RunRequest, open_run
 from services.scheduler.core.schedule import Outcome, Stage
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, StageRun
+from shared.calendar import last_closed_session
 from shared.contracts.run import RunKind
 from shared.contracts.scheduler import RunStatus
 from shared.db.unit_of_work import UnitOfWork
@@ -27,9 +28,14 @@ class Firing:
     """
 
     now: datetime
+    settle_delay: timedelta
     fired_by: str
     settings: SchedulerSettings
-    settle_delay: timedelta
+
+    @property
+    def newest(self) -> date:
+        """The last closed session."""
+        return last_closed_session(self.now, settle_delay=self.settle_delay)
 
 
 async def ask_for_stage(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
@@ -110,5 +116,5 @@ async def _open_stage(
         portfolio_ids=() if stage is Stage.SYMBOLS else None,
         requested_by=fire.asked_by or f"schedule: {fire.stage}",
     )
-    run, is_new = await open_run(request, uow, now=firing.now, settings=firing.settings)
+    run, is_new = await open_run(request, uow, newest=firing.newest, settings=firing.settings)
     return run.run_id, is_new

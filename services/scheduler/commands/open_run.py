@@ -1,13 +1,13 @@
 """Open a run for the target session or a range, or join the one that is under way."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID, uuid4
 
 from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
-from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before, shift_session
+from shared.calendar import FIRST_SESSION, is_session, session_on_or_before, shift_session
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
@@ -26,7 +26,7 @@ class RunRequest:
 
 
 async def open_run(
-    request: RunRequest, uow: UnitOfWork, *, now: datetime, settings: SchedulerSettings
+    request: RunRequest, uow: UnitOfWork, *, newest: date, settings: SchedulerSettings
 ) -> tuple[Run, bool]:
     """Open a run and trigger it; return it and whether it is new.
 
@@ -38,7 +38,6 @@ async def open_run(
         If the run to join begins at another first session than the one asked for.
     """
     repository = SchedulerRepository(uow.connection)
-    newest = last_closed_session(now)
     last = request.last_session or newest
     first = request.first_session or await _first_session(request, last, repository, settings)
     _check_range(first, last, newest)

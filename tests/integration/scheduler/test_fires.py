@@ -56,7 +56,7 @@ class Scheduler:
 
     @property
     def firing(self) -> Firing:
-        return Firing(self.clock.now(), self.name, self.settings, timedelta(minutes=30))
+        return Firing(self.clock.now(), timedelta(minutes=30), self.name, self.settings)
 
     async def at(self, instant: str) -> list[Fire]:
         """Set the clock, sweep once, and return what was fired."""
