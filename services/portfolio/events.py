@@ -1,17 +1,18 @@
 """From a roll to the event."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
 import numpy as np
 
 from services.portfolio.core.cents import AmountOutOfRange, decimal_of
-from services.portfolio.core.positions import PositionTerms, PositionType, is_option
+from services.portfolio.core.positions import Position, PositionTerms, PositionType, is_option
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.rows import Revisions
 from shared.arrays import ObjectArray
 from shared.contracts.event import Failure
-from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
+from shared.contracts.portfolio import Book, Holding, PortfolioDue, PortfoliosValued, Snapshot
 from shared.db.unit_of_work import UnitOfWork
 from shared.unavailable import Reason
 
@@ -94,6 +95,33 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
                 symbols=tuple(symbols[row, mine].tolist()),
                 exposures=tuple(exposures[mine].tolist()),
             )
+
+
+def holdings(positions: Sequence[Position]) -> tuple[Holding, ...]:
+    """Return the symbols that the positions need the prices of, and from when until when, by symbol."""
+    spans: dict[tuple[str, bool], tuple[date, date]] = {}
+    for position in positions:
+        for symbol, contract in _needed(position.terms):
+            since, until = spans.get((symbol, contract), (date.max, date.min))
+            last = _last_day(position.terms)
+            spans[symbol, contract] = min(since, position.terms.entry_date), max(until, last)
+    return tuple(
+        Holding(symbol=symbol, since=since, until=None if until == date.max else until, contract=contract)
+        for (symbol, contract), (since, until) in sorted(spans.items())
+    )
+
+
+def _needed(terms: PositionTerms) -> Iterator[tuple[str, bool]]:
+    if terms.kind is not PositionType.PRIVATE:
+        yield terms.symbol, terms.option is not None
+    if terms.option is not None:
+        yield terms.option.underlying, False
+
+
+def _last_day(terms: PositionTerms) -> date:
+    # How much an exit with a quantity leaves depends on the splits before it: only one without closes for certain.
+    closed = terms.exits[-1].on if terms.exits and terms.exits[-1].quantity is None else date.max
+    return min(closed, date.max if terms.option is None else terms.option.expiration)
 
 
 async def report_failed_valuation(event: PortfolioDue, failure: Failure, uow: UnitOfWork) -> None:

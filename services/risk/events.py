@@ -1,11 +1,15 @@
 """What is announced of an assessment, and of portfolios that could not be assessed."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
 
 from services.risk.core.assessment import Assessment
+from shared.calendar import consecutive_sessions
 from shared.contracts.event import Event, Failure, Measure
 from shared.contracts.portfolio import PortfoliosValued
-from shared.contracts.risk import Headline, PortfoliosAssessed, RiskDue
+from shared.contracts.risk import AssessedSpan, Headline, PortfoliosAssessed, RiskDue
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.db.unit_of_work import UnitOfWork
 
@@ -26,6 +30,20 @@ def headlines(assessment: Assessment) -> list[Headline]:
         )
         for index, portfolio_id in enumerate(assessment.held.portfolio_ids)
     ]
+
+
+def assessed_spans(announced: Sequence[Headline]) -> tuple[AssessedSpan, ...]:
+    """Return which portfolio was assessed at which sessions, from all the headlines, oldest first."""
+    sessions: dict[UUID, list[date]] = defaultdict(list)
+    for headline in announced:
+        sessions[headline.portfolio_id].append(headline.as_of)
+    # Most portfolios of a shard have the same ones.
+    stretches = {tuple(days): consecutive_sessions(days) for days in {tuple(days) for days in sessions.values()}}
+    return tuple(
+        AssessedSpan(portfolio_id=portfolio_id, first_session=first, last_session=last)
+        for portfolio_id, days in sessions.items()
+        for first, last in stretches[tuple(days)]
+    )
 
 
 async def report_failed_books(event: PortfoliosValued, failure: Failure, uow: UnitOfWork) -> None:

@@ -17,7 +17,7 @@ from services.scheduler.commands.fire_due import fire_due, go_on_waiting
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web import routes, schedule
+from services.scheduler.web import coverage, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
@@ -55,6 +55,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     subscribers.register(service.consume, own)
     routers = (
         routes.build_router(service.unit_of_work, time, own),
+        coverage.build_router(service.unit_of_work, time),
+        readiness.build_router(service.unit_of_work, time),
         schedule.build_router(service.unit_of_work, firing),
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from shared.arrays import FloatArray
+from shared.calendar import sessions_between
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import (
     Row,
@@ -46,9 +47,19 @@ def symbol_table(
 
 
 def failed_table(table: type[Table], event: SymbolAnalyticsDue, failure: Failure) -> Table:
-    """Return the event that says that this shard could not be computed."""
+    """Return the event that says that this shard could not be computed: a table of nobody as of its sessions."""
     failures = tuple(failure.model_copy(update={"subject": symbol}) for symbol in event.symbols)
-    return table(run=event.run, part=event.part, failures=failures, as_ofs=(), symbols=(), columns=(), values=())
+    first, last = event.first_session or event.run.first_session, event.last_session or event.run.last_session
+    as_ofs = tuple(sessions_between(first, last))
+    return table(
+        run=event.run,
+        part=event.part,
+        failures=failures,
+        as_ofs=as_ofs,
+        symbols=(),
+        columns=(),
+        values=((),) * len(as_ofs),
+    )
 
 
 def _rows(values: FloatArray) -> tuple[Row, ...]:

@@ -11,6 +11,15 @@ from shared.contracts.event import Event
 from shared.contracts.run import Contract, Symbol
 
 
+class Holding(Contract):
+    """A symbol that a book holds, over all its lots."""
+
+    symbol: Symbol
+    since: date
+    until: date | None = Field(default=None, description="its last day; null: still held")
+    contract: bool = Field(default=False, description="an option, valued from its underlying where it has no price")
+
+
 class SymbolsOnboarding(Event):
     """A book holds symbols that are to be known, priced and analysed: those of the run."""
 
@@ -18,6 +27,14 @@ class SymbolsOnboarding(Event):
     keyed_by_run: ClassVar[bool] = True
 
     portfolio_id: UUID | None = None
+    portfolio_name: str | None = None
+    opened_on: date | None = Field(default=None, description="the first session of the book")
+    holdings: tuple[Holding, ...] = Field(default=(), description="what of the run's symbols it holds when")
+
+    @property
+    def key(self) -> str:
+        """What keeps its order: the statements about one book."""
+        return super().key if self.portfolio_id is None else str(self.portfolio_id)
 
 
 class PortfolioDue(Event):

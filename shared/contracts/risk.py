@@ -31,9 +31,18 @@ class Headline(Contract):
     effective_positions: Measure
 
 
+class AssessedSpan(Contract):
+    """A portfolio and consecutive sessions at which its risk is stored."""
+
+    portfolio_id: UUID
+    first_session: date
+    last_session: date
+
+
 class PortfoliosAssessed(Event):
     """The risk of these portfolios is stored."""
 
     topic: ClassVar[str] = "portfolios.assessed"
 
     headlines: tuple[Headline, ...] = Field(default=(), description="oldest first; the newest where there are many")
+    assessed: tuple[AssessedSpan, ...] = Field(default=(), description="all that was assessed, with a headline or not")

@@ -9,6 +9,7 @@ from services.portfolio.commands.errors import RangeReversed
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Flow, Position, PositionType
+from services.portfolio.events import holdings
 from services.portfolio.storage.repository import Calculation, PortfolioRepository
 from shared.calendar import session_on_or_after
 from shared.contracts.portfolio import SymbolsOnboarding
@@ -88,7 +89,18 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
         if active is not None:  # else it has ended meanwhile, and this request opens the next one
             return active
 
-    uow.emit(SymbolsOnboarding(run=run, part=ONLY_PART, subjects=len(symbols), portfolio_id=request.portfolio_id))
+    portfolio = await get_portfolio(uow.connection, request.portfolio_id)
+    uow.emit(
+        SymbolsOnboarding(
+            run=run,
+            part=ONLY_PART,
+            subjects=len(symbols),
+            portfolio_id=portfolio.portfolio_id,
+            portfolio_name=portfolio.name,
+            opened_on=portfolio.opened_on,
+            holdings=holdings(positions),
+        )
+    )
     return run.run_id
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from services.risk.core.assessment import assess
-from services.risk.events import headlines
+from services.risk.events import assessed_spans, headlines
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
 from shared.contracts.risk import MAX_HEADLINES, Headline, PortfoliosAssessed, RiskDue
@@ -31,5 +31,6 @@ async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePane
             subjects=len(event.portfolio_ids),
             failures=event.failures,
             headlines=tuple(announced[-MAX_HEADLINES:]),
+            assessed=assessed_spans(announced),
         )
     )

@@ -1,8 +1,12 @@
-"""Fold an event of a run into the ledger, and close the run with its last part."""
+"""Fold an event of a run into the ledgers of runs, cells and books, and close the run with its last part."""
 
 from services.scheduler.core.ledger import run_complete
 from services.scheduler.events import batch_completed
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.book_repository import BookRepository
+from services.scheduler.storage.book_rows import seen_books, stated_books
+from services.scheduler.storage.cell_repository import CellRepository
+from services.scheduler.storage.cell_rows import cell_parts
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.contracts.event import Event
 from shared.contracts.scheduler import RunStatus
@@ -17,6 +21,10 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
         event.run, scope=f"{scope_of(event.run)} run={event.run.run_id}", deadline_s=settings.run_deadline_s
     )
     await repository.store_part(event)
+    await CellRepository(uow.connection).append_parts(event, cell_parts(event))
+    books = BookRepository(uow.connection)
+    await books.store_books(stated_books(event))
+    await books.append_unknown(seen_books(event))
 
     stored = await repository.find_run(event.run.run_id, lock=True)
     if stored is None or stored.status is not RunStatus.ACTIVE:

@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
+    # One row per event, fact and session, never changed: `whys` are places in `reasons` and `details`, one per failed.
     """
     CREATE TABLE cell_parts (
         session date NOT NULL,
@@ -19,6 +20,7 @@ TABLES = (
         done text[] NOT NULL,
         revisions integer[],
         failed text[] NOT NULL,
+        whys integer[] NOT NULL,
         reasons text[] NOT NULL,
         details text[] NOT NULL,
         PRIMARY KEY (session, fact, run_id, part_index)
@@ -29,8 +31,8 @@ TABLES = (
     CREATE TABLE books (
         portfolio_id uuid PRIMARY KEY,
         name text,
-        opened_on date,
-        symbols text[] NOT NULL,
+        opened_on date NOT NULL,
+        holdings jsonb NOT NULL,
         recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
     """,

@@ -117,6 +117,13 @@ class SchedulerRepository:
         rows = await self._connection.execute(query, {"before": before, "limit": limit})
         return [_stored(row) for row in rows]
 
+    async def list_active_runs(self, session: date) -> list[StoredRun]:
+        """Return the runs under way over a session, the oldest request first."""
+        query = _run_query(
+            "WHERE status = 'active' AND :session BETWEEN first_session AND last_session ORDER BY requested_at"
+        )
+        return [_stored(row) for row in await self._connection.execute(query, {"session": session})]
+
     async def list_done_runs(self) -> Sequence[UUID]:
         """Return the runs that have ended with every part in."""
         rows = await self._connection.execute(

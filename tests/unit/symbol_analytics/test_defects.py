@@ -106,6 +106,6 @@ async def test_defect_q6_failure_of_one_shard_is_told_of_every_symbol_of_it_in_b
     uow: Any = type("UnitOfWork", (), {"emit": lambda self, *events: told.extend(events)})()
     await report_failed_analysis(due, Failure(subject="x", reason="KeyError", detail="a bug"), uow)
     assert [event.topic for event in told] == ["symbols.factored", "symbols.measured"]
-    assert {event.symbols for event in told} == {()}
+    assert {(event.symbols, event.as_ofs) for event in told} == {((), (due.run.first_session,))}
     for event in told:
         assert [failure.subject for failure in event.failures] == ["A", "B"]

@@ -1,0 +1,104 @@
+"""The books whose cells are expected: what each holds from when until when."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, state_at
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A symbol that a book holds, over all its lots; `until` is its last day, None if it is still held.
+
+    A contract (an option) is valued from its underlying where it has no prices of its own: its cells are not expected.
+    """
+
+    symbol: str
+    since: date
+    until: date | None
+    contract: bool = False
+
+    def held_on(self, session: date) -> bool:
+        """Tell whether it is held at the end of the session, or was closed on it."""
+        return self.since <= session and (self.until is None or session <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A portfolio, its first session and what it holds."""
+
+    portfolio_id: str
+    name: str | None
+    opened_on: date
+    holdings: tuple[Holding, ...]
+
+    def symbols_on(self, session: date) -> tuple[str, ...]:
+        """Return the symbols whose cells the book needs at a session, sorted."""
+        if session < self.opened_on:
+            return ()
+        return tuple(sorted({each.symbol for each in self.holdings if not each.contract and each.held_on(session)}))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Whose cells are expected at which session.
+
+    A portfolio's from its first session on; a symbol's from the session on at which the first book holds it to the last
+    day of the last one. A symbol that no book has (a proxy, a watched one) is expected from the first session on at
+    which the grid knows its factors.
+    """
+
+    books: tuple[Book, ...]
+    watched: Mapping[str, date]
+
+    @classmethod
+    def of(cls, books: Iterable[Book], grid: Grid) -> "Expected":
+        """Return what the books need, and what the grid shows to be watched beside them."""
+        watched: dict[str, date] = {}
+        for (session, fact), state in sorted(grid.items(), key=lambda entry: entry[0]):
+            if fact is Fact.FACTORS:
+                watched |= dict.fromkeys(state.decides.keys() - watched.keys(), session)
+        return cls(tuple(books), watched)
+
+    @cached_property
+    def spans(self) -> dict[str, tuple[date, date]]:
+        """From when until when each symbol is expected."""
+        spans: dict[str, tuple[date, date]] = {}
+        for book in self.books:
+            for holding in book.holdings:
+                if not holding.contract:
+                    first, last = spans.get(holding.symbol, (date.max, date.min))
+                    until = holding.until or date.max
+                    spans[holding.symbol] = min(first, max(holding.since, book.opened_on)), max(last, until)
+        contracts = {each.symbol for book in self.books for each in book.holdings if each.contract}
+        unheld = {symbol: since for symbol, since in self.watched.items() if symbol not in contracts}
+        return {symbol: (since, date.max) for symbol, since in unheld.items()} | spans
+
+    def symbols_on(self, session: date) -> list[str]:
+        """Return the symbols whose cells are expected at a session, sorted."""
+        return sorted(symbol for symbol, (first, last) in self.spans.items() if first <= session <= last)
+
+    def portfolios_on(self, session: date) -> list[str]:
+        """Return the portfolios whose cells are expected at a session, sorted."""
+        return sorted(book.portfolio_id for book in self.books if book.opened_on <= session)
+
+    def subjects_on(self, session: date, fact: Fact) -> list[str]:
+        """Return whose cells of a fact are expected at a session, sorted."""
+        return self.symbols_on(session) if fact in SYMBOL_FACTS else self.portfolios_on(session)
+
+
+def freshness(grid: Grid, expected: Expected, sessions: Sequence[date]) -> dict[str, int | None]:
+    """Return, per portfolio expected at the last of the sessions, how many sessions old its newest complete one is.
+
+    None: no session among them (ascending) has both its snapshot and its assessment.
+    """
+    ages: dict[str, int | None] = {}
+    waiting = set(expected.portfolios_on(sessions[-1]))
+    for age, session in enumerate(reversed(sessions)):
+        states = [state_at(grid, session, fact) for fact in PORTFOLIO_FACTS]
+        found = {subject for subject in waiting if all(state.is_done(subject) for state in states)}
+        ages |= dict.fromkeys(found, age)
+        waiting -= found
+    return ages | dict.fromkeys(waiting)

@@ -1,0 +1,72 @@
+"""The SQL of the books: who holds what from when until when, as their owners have said."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.core.books import Book, Holding
+
+_HOLDINGS = TypeAdapter(tuple[Holding, ...])
+_INSERT = (
+    "INSERT INTO books (portfolio_id, name, opened_on, holdings) "
+    "VALUES (:portfolio_id, :name, :opened_on, CAST(:holdings AS jsonb)) ON CONFLICT (portfolio_id) DO "
+)
+_STATE = sa.text(
+    f"{_INSERT} UPDATE SET name = excluded.name, opened_on = excluded.opened_on, holdings = excluded.holdings, "
+    "recorded_at = clock_timestamp()"
+)
+_SEE = sa.text(f"{_INSERT} NOTHING")
+
+
+class BookRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def store_books(self, books: Sequence[Book]) -> None:
+        """Store what the owners of these books say; the last statement counts."""
+        if books:
+            await self._connection.execute(_STATE, [_row(book) for book in books])
+
+    async def append_unknown(self, books: Sequence[Book]) -> None:
+        """Store those of the books that nobody has told of."""
+        if not books:
+            return
+        query = sa.text("SELECT portfolio_id FROM books WHERE portfolio_id = ANY(:portfolio_ids)")
+        ids = [UUID(book.portfolio_id) for book in books]
+        known = set(map(str, await self._connection.scalars(query, {"portfolio_ids": ids})))
+        unknown = [_row(book) for book in books if book.portfolio_id not in known]
+        if unknown:
+            await self._connection.execute(_SEE, unknown)
+
+    async def load_books(self, portfolio_ids: Sequence[UUID] | None = None) -> list[Book]:
+        """Return these books, or all, by portfolio."""
+        query = sa.text(
+            "SELECT portfolio_id, name, opened_on, holdings FROM books "
+            "WHERE CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(:portfolio_ids) ORDER BY portfolio_id"
+        ).columns(sa.column("portfolio_id"), sa.column("name"), sa.column("opened_on"), sa.column("holdings", JSONB))
+        ids = None if portfolio_ids is None else list(portfolio_ids)
+        return [_book(row) for row in await self._connection.execute(query, {"portfolio_ids": ids})]
+
+    async def load_books_of(self, symbol: str) -> list[Book]:
+        """Return the books that have ever held a symbol, by portfolio."""
+        return [book for book in await self.load_books() if any(each.symbol == symbol for each in book.holdings)]
+
+
+def _row(book: Book) -> dict[str, Any]:
+    return {
+        "portfolio_id": UUID(book.portfolio_id),
+        "name": book.name,
+        "opened_on": book.opened_on,
+        "holdings": _HOLDINGS.dump_json(book.holdings).decode(),
+    }
+
+
+def _book(row: Any) -> Book:
+    return Book(str(row.portfolio_id), row.name, row.opened_on, _HOLDINGS.validate_python(row.holdings))

@@ -1,0 +1,111 @@
+"""What readiness needs of a session: its cells, the runs under way over it, and their dead letters with their names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.core.books import Book
+from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Grid, grid_of
+from services.scheduler.core.ledger import missing_parts
+from services.scheduler.core.readiness import KnownRun, SetAside, Situation
+from services.scheduler.storage.book_repository import BookRepository
+from services.scheduler.storage.cell_repository import CellRepository
+from services.scheduler.storage.repository import SchedulerRepository
+from shared.calendar import sessions_between, shift_session
+from shared.contracts.catalogue import EVENTS
+from shared.contracts.run import Run
+
+SESSIONS_BACK: Final = 30
+MAX_LETTERS: Final = 100
+_LETTERS = sa.text(
+    """
+    SELECT r.run, r.requested_at, d.topic, d.consumer, d.reason, d.detail, d.value
+    FROM dead_letters d JOIN runs r USING (run_id)
+    WHERE :as_of BETWEEN r.first_session AND r.last_session
+    ORDER BY d.recorded_at DESC LIMIT :limit
+    """
+).columns(
+    *map(sa.column, ("requested_at", "topic", "consumer", "reason", "detail", "value")),
+    sa.column("run", JSONB),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessInputs:
+    """The books that are looked at, and what is known of the session."""
+
+    books: tuple[Book, ...]
+    situation: Situation
+
+
+async def load_readiness(connection: AsyncConnection, as_of: date, portfolio_id: UUID | None = None) -> ReadinessInputs:
+    """Return what is needed for one portfolio, or for all."""
+    books = await BookRepository(connection).load_books(None if portfolio_id is None else [portfolio_id])
+    sessions = tuple(sessions_between(shift_session(as_of, 1 - SESSIONS_BACK), as_of))
+    only = None if portfolio_id is None else books
+    repository = SchedulerRepository(connection)
+    active = await repository.list_active_runs(as_of)
+    runs = [
+        _known(stored.run, stored.requested_at, missing_parts(await repository.load_tallies(stored.run.run_id)))
+        for stored in active
+    ]
+    rows = await connection.execute(_LETTERS, {"as_of": as_of, "limit": MAX_LETTERS})
+    situation = Situation(
+        as_of=as_of,
+        sessions=sessions,
+        grid=await _load_grid(CellRepository(connection), sessions, only),
+        runs=tuple(runs),
+        letters=tuple(_set_aside(row) for row in rows),
+    )
+    return ReadinessInputs(tuple(books), situation)
+
+
+async def _load_grid(cells: CellRepository, sessions: Sequence[date], only: Sequence[Book] | None) -> Grid:
+    first, as_of = sessions[0], sessions[-1]
+    if only is None:
+        of_portfolios = await cells.load_parts(first, as_of, PORTFOLIO_FACTS)
+        return grid_of([*of_portfolios, *await cells.load_parts(as_of, as_of, SYMBOL_FACTS)])
+    portfolio_ids = [book.portfolio_id for book in only]
+    symbols = sorted({symbol for book in only for symbol in book.symbols_on(as_of)})
+    of_portfolios = await cells.load_parts_of(portfolio_ids, first, as_of, PORTFOLIO_FACTS)
+    return grid_of([*of_portfolios, *await cells.load_parts_of(symbols, as_of, as_of, SYMBOL_FACTS)])
+
+
+def _known(run: Run, asked_at: datetime, missing: tuple[str, ...] = ()) -> KnownRun:
+    return KnownRun(
+        run_id=run.run_id,
+        kind=run.kind.value,
+        asked_at=asked_at,
+        symbols=None if run.symbols is None else frozenset(run.symbols),
+        portfolio_ids=None if run.portfolio_ids is None else frozenset(map(str, run.portfolio_ids)),
+        missing=missing,
+    )
+
+
+def _set_aside(row: Any) -> SetAside:
+    run = _known(Run.model_validate(row.run), row.requested_at)
+    return SetAside(run, row.topic, row.consumer, row.reason, row.detail, named_in(row.topic, row.value))
+
+
+def named_in(topic: str, value: bytes) -> frozenset[str] | None:
+    """Return the symbols and portfolios that the message of a dead letter names.
+
+    None where it names nobody, or cannot be read: it may concern everybody of its run.
+    """
+    event_type = EVENTS.get(topic)
+    if event_type is None:
+        return None
+    try:
+        event = event_type.model_validate_json(value)
+    except ValidationError:
+        return None
+    # A shard that is due says whose it is by its fields.
+    due = [*getattr(event, "symbols", ()), *map(str, getattr(event, "portfolio_ids", ()))]
+    return frozenset([*event.subject_names(), *due]) or None

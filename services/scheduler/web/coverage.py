@@ -1,0 +1,204 @@
+"""The ledger of cells over HTTP: what is done, what failed and why, what nobody has asked for."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from services.scheduler.core.books import Expected
+from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, grid_of
+from services.scheduler.core.coverage import Covered, NamedCell, OneSymbol, Scope, cover, reasons_of
+from services.scheduler.storage.book_repository import BookRepository
+from services.scheduler.storage.cell_repository import CellRepository
+from shared.calendar import FIRST_SESSION, sessions_between, shift_session
+from shared.clock import SessionClock
+from shared.contracts.run import SYMBOL_PATTERN
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.problems import Problem
+
+SESSIONS_OF_ONE = 66
+SESSIONS_OF_ALL = 22  # over everything, with some 15,000 cells a session, also the most in a page
+_FACTS = (*PORTFOLIO_FACTS, *SYMBOL_FACTS)
+
+Sessions = Annotated[int, Query(ge=1, le=400, description="sessions in a page; over everything at most 22")]
+
+
+class CountView(BaseModel):
+    """Cells of a fact at a session."""
+
+    fact: Fact
+    expected: int
+    done: int
+    failed: int
+    missing: int = Field(description="nobody has ever asked for them")
+
+
+class CellView(BaseModel):
+    """A cell as the newest run says that spoke of it."""
+
+    subject: str
+    fact: Fact
+    state: Literal["done", "failed", "missing"]
+    reason: str | None = None
+    detail: str | None = None
+    run_id: UUID | None = None
+    asked_at: datetime | None = None
+    revision: int | None = None
+
+
+class SessionView(BaseModel):
+    """One session: the counts, and the cells of whom was asked for, with those of its symbols that are not done."""
+
+    session: date
+    counts: list[CountView]
+    cells: list[CellView]
+
+
+class ReasonView(BaseModel):
+    """Why cells of a fact are not done, how many, and the first of those concerned."""
+
+    fact: Fact
+    reason: str = Field(description="NEVER_ASKED where no run has asked")
+    detail: str
+    cells: int
+    first: date
+    last: date
+    subjects: list[str]
+
+
+class CoverageView(BaseModel):
+    """A page of sessions, oldest first; the page after it begins at `next`."""
+
+    portfolio_id: UUID | None
+    portfolio_name: str | None
+    symbol: str | None
+    sessions: list[SessionView]
+    reasons: list[ReasonView]
+    next: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is looked at, with what is known of it."""
+
+    scope: Scope
+    grid: Grid
+    facts: tuple[Fact, ...]
+    always: frozenset[str] | None
+    name: str | None = None
+
+
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
+    """Return the routes of the cells."""
+    router = APIRouter()
+
+    @router.get("/cells")
+    async def list_cells(
+        portfolio_id: UUID | None = None,
+        symbol: Annotated[str | None, Query(pattern=SYMBOL_PATTERN)] = None,
+        first: date | None = None,
+        last: date | None = None,
+        limit: Sessions = SESSIONS_OF_ONE,
+    ) -> CoverageView:
+        """Show which cells of a portfolio and its symbols, of a symbol, or of everything are done.
+
+        Without dates, the three months to the last closed session, of everything one; page on with `next` as `first`.
+        """
+        if portfolio_id is not None and symbol is not None:
+            raise Problem(422, "name a portfolio or a symbol, not both")
+        every = portfolio_id is None and symbol is None
+        length = min(limit, SESSIONS_OF_ALL) if every else limit
+        sessions = _range(first, last, length=length, newest=clock.last_closed_session())
+        page = sessions[:length]
+        async with unit_of_work.reading() as connection:
+            reader = _Reader(CellRepository(connection), BookRepository(connection))
+            if portfolio_id is not None:
+                looked = await reader.portfolio(portfolio_id, page)
+            elif symbol is not None:
+                looked = await reader.symbol(symbol, page)
+            else:
+                looked = await reader.everything(page)
+        covered = await asyncio.to_thread(cover, looked.grid, looked.scope, page, looked.facts, always=looked.always)
+        reasons = await asyncio.to_thread(reasons_of, looked.grid, looked.scope, page, looked.facts)
+        return CoverageView(
+            portfolio_id=portfolio_id,
+            portfolio_name=looked.name,
+            symbol=symbol,
+            sessions=[_session_view(each) for each in covered],
+            reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
+            next=sessions[len(page)] if len(page) < len(sessions) else None,
+        )
+
+    return router
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    cells: CellRepository
+    books: BookRepository
+
+    async def portfolio(self, portfolio_id: UUID, page: list[date]) -> _Looked:
+        books = await self.books.load_books([portfolio_id])
+        if not books:
+            raise Problem(404, f"no portfolio {portfolio_id} is known here")
+        subject = str(portfolio_id)
+        scope = Expected(tuple(books), {})
+        symbols = sorted(scope.spans)
+        parts = [
+            *await self.cells.load_parts_of([subject], page[0], page[-1], PORTFOLIO_FACTS),
+            *await self.cells.load_parts_of(symbols, page[0], page[-1], SYMBOL_FACTS),
+        ]
+        return _Looked(scope, grid_of(parts), _FACTS, frozenset([subject]), books[0].name)
+
+    async def symbol(self, symbol: str, page: list[date]) -> _Looked:
+        spans = Expected(tuple(await self.books.load_books_of(symbol)), {}).spans
+        span = spans.get(symbol)
+        if span is None:
+            first = await self.cells.find_first_session(symbol, [Fact.FACTORS])
+            if first is None:
+                raise Problem(404, f"nothing is known of {symbol}")
+            span = (first, date.max)
+        parts = await self.cells.load_parts_of([symbol], page[0], page[-1], SYMBOL_FACTS)
+        return _Looked(OneSymbol(symbol, *span), grid_of(parts), SYMBOL_FACTS, frozenset([symbol]))
+
+    async def everything(self, page: list[date]) -> _Looked:
+        grid = grid_of(await self.cells.load_parts(page[0], page[-1], _FACTS))
+        return _Looked(Expected.of(await self.books.load_books(), grid), grid, _FACTS, None)
+
+
+def _range(first: date | None, last: date | None, *, length: int, newest: date) -> list[date]:
+    until = min(last or newest, newest)
+    since = max(first or shift_session(until, 1 - length), FIRST_SESSION)
+    sessions = sessions_between(since, until)
+    if not sessions:
+        reason = f"no session lies between {since} and {until}, the last one that has closed"
+        raise Problem(422, reason, errors=[{"field": "first", "reason": reason}])
+    return sessions
+
+
+def _session_view(covered: Covered) -> SessionView:
+    return SessionView(
+        session=covered.session,
+        counts=[CountView.model_validate(count, from_attributes=True) for count in covered.counts],
+        cells=[_cell_view(named) for named in covered.cells],
+    )
+
+
+def _cell_view(named: NamedCell) -> CellView:
+    cell = named.cell
+    if cell is None:
+        return CellView(subject=named.subject, fact=named.fact, state="missing")
+    return CellView(
+        subject=named.subject,
+        fact=named.fact,
+        state="failed" if cell.why else "done",
+        reason=cell.why and cell.why.reason,
+        detail=cell.why and cell.why.detail,
+        run_id=cell.run_id,
+        asked_at=cell.asked_at,
+        revision=cell.revision,
+    )

@@ -1,0 +1,130 @@
+"""Whether portfolios are ready over HTTP: one line each, or one in detail with causes and what to do."""
+
+import asyncio
+from collections import Counter
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from services.scheduler.core.cells import Fact
+from services.scheduler.core.readiness import CauseKind, PortfolioReadiness, Readiness, readiness_of
+from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
+from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
+from shared.clock import SessionClock
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.problems import Problem
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class CauseView(BaseModel):
+    """One reason why a portfolio is not ready, in words, and what to do about it."""
+
+    kind: CauseKind
+    what: str
+    todo: str
+    subjects: list[str] = Field(description="the symbols or the portfolio concerned, the first ten")
+    fact: Fact | None
+    reason: str | None
+    run_id: UUID | None
+
+
+class ReadinessView(BaseModel):
+    """How a portfolio stands at a session."""
+
+    portfolio_id: UUID
+    name: str | None
+    as_of: date
+    state: Readiness
+    newest_session: date | None = Field(description="the newest one that is complete, of the last thirty")
+    causes: list[CauseView]
+    notes: list[str] = Field(description="what is not there and never will be, so that nothing is to be done")
+
+
+class ReadinessLine(BaseModel):
+    """How a portfolio stands, in one line."""
+
+    portfolio_id: UUID
+    name: str | None
+    state: Readiness
+    newest_session: date | None
+    cause: str | None = Field(description="the first of its causes")
+
+
+class ReadinessList(BaseModel):
+    """How many portfolios stand how at a session, and a page of them by id."""
+
+    as_of: date
+    counts: dict[Readiness, int]
+    portfolios: list[ReadinessLine]
+
+
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
+    """Return the routes of readiness."""
+    router = APIRouter()
+
+    @router.get("/readiness")
+    async def list_readiness(
+        as_of: date | None = None, state: Readiness | None = None, after: UUID | None = None, limit: Limit = 500
+    ) -> ReadinessList:
+        """Say of every portfolio that is open whether it is ready at a session, by default the last closed one.
+
+        Counts are of all of them; page on with the last `portfolio_id` as `after`.
+        """
+        session = _session(as_of, clock)
+        async with unit_of_work.reading() as connection:
+            inputs = await load_readiness(connection, session)
+        found = await asyncio.to_thread(_readiness, inputs)
+        page = [
+            each
+            for each in found
+            if (state is None or each.state is state) and (after is None or each.portfolio_id > str(after))
+        ]
+        return ReadinessList(
+            as_of=session,
+            counts=dict.fromkeys(Readiness, 0) | Counter(each.state for each in found),
+            portfolios=[_line(each) for each in page[:limit]],
+        )
+
+    @router.get("/readiness/{portfolio_id}")
+    async def get_readiness(portfolio_id: UUID, as_of: date | None = None) -> ReadinessView:
+        """Say whether a portfolio is ready at a session, and if not: what is under way, what blocks it, what to do."""
+        session = _session(as_of, clock)
+        async with unit_of_work.reading() as connection:
+            inputs = await load_readiness(connection, session, portfolio_id)
+        if not inputs.books:
+            raise Problem(404, f"no portfolio {portfolio_id} is known here")
+        if not (found := _readiness(inputs)):
+            raise Problem(404, f"portfolio {portfolio_id} opens on {inputs.books[0].opened_on}, after {session}")
+        return ReadinessView.model_validate(found[0], from_attributes=True)
+
+    return router
+
+
+def _readiness(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
+    as_of = inputs.situation.as_of
+    return [readiness_of(book, inputs.situation) for book in inputs.books if book.opened_on <= as_of]
+
+
+def _line(found: PortfolioReadiness) -> ReadinessLine:
+    return ReadinessLine(
+        portfolio_id=UUID(found.portfolio_id),
+        name=found.name,
+        state=found.state,
+        newest_session=found.newest_session,
+        cause=found.causes[0].what if found.causes else None,
+    )
+
+
+def _session(as_of: date | None, clock: SessionClock) -> date:
+    newest = clock.last_closed_session()
+    session = as_of or newest
+    if not FIRST_SESSION <= session <= newest:
+        raise Problem.of_field("as_of", f"must lie between {FIRST_SESSION} and {newest}, was {session}")
+    if not is_session(session):
+        before = session_on_or_before(session)
+        raise Problem.of_field("as_of", f"must be a session (the one before is {before}), was {session}")
+    return session
