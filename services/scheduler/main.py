@@ -13,8 +13,9 @@ from fastapi import APIRouter
 from services.scheduler import subscribers
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_runs import close_overdue_runs
-from services.scheduler.commands.fire_due import fire_due, go_on_waiting
+from services.scheduler.commands.fire_due import fire_due
 from services.scheduler.core.schedule import Trigger
+from services.scheduler.fan_out import go_on_waiting
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import coverage, readiness, routes, schedule
@@ -50,7 +51,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
 
     async def go_on() -> None:
         async with service.unit_of_work() as uow:
-            await go_on_waiting(uow, firing())
+            await go_on_waiting(uow, deadline_s=own.run_deadline_s)
 
     subscribers.register(service.consume, own)
     routers = (

@@ -5,11 +5,11 @@ from datetime import date
 from uuid import UUID, uuid4
 
 from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
+from services.scheduler.fan_out import open_or_join
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.calendar import FIRST_SESSION, is_session, session_on_or_before, shift_session
-from shared.contracts.run import ONLY_PART, Run, RunKind
-from shared.contracts.scheduler import BatchTriggered
+from shared.contracts.run import Run, RunKind
 from shared.db.unit_of_work import UnitOfWork
 
 
@@ -51,17 +51,10 @@ async def open_run(
         portfolio_ids=request.portfolio_ids,
         requested_by=request.requested_by,
     )
-    scope = scope_of(run)
-
-    while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
-        active = await repository.find_active_run(run, scope=scope)
-        if active is not None:  # else it has ended meanwhile, and this request opens the next one
-            if request.first_session not in {None, active.run.first_session}:
-                raise OtherRangeUnderWay(active.run)
-            return active.run, False
-
-    uow.emit(BatchTriggered(run=run, part=ONLY_PART))
-    return run, True
+    found, is_new = await open_or_join(run, uow, deadline_s=settings.run_deadline_s)
+    if not is_new and request.first_session not in {None, found.first_session}:
+        raise OtherRangeUnderWay(found)
+    return found, is_new
 
 
 async def _first_session(
