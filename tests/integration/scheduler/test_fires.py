@@ -31,6 +31,7 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.service import Service
 from tests.support.clock import SetClock
 from tests.support.databases import ServiceDatabase
+from tests.support.eventually import eventually
 from tests.support.runs import make_run
 
 MONDAY = "2022-11-21T20:00"  # hours before the night of the 21st, which is 2022-11-22T02:00 in UTC
@@ -490,11 +491,28 @@ async def test_portfolios_that_went_early_go_again_when_the_symbols_turn_out_to_
     assert (await night.portfolio_runs())[1].portfolio_ids is None
 
 
-async def test_two_schedulers_let_a_portfolio_go_early_once(night: Night, other: Scheduler) -> None:
-    await night.arrive(night.bars(0, "AAPL"), night.bars(1, "MSFT"))
-    factors = (night.factors(0, "AAPL"), night.factors(1, "MSFT"))
-    other_night = Night(other, night.symbols_run)
+async def test_part_that_arrives_while_another_scheduler_lets_portfolios_go_on_waits_for_it(
+    night: Night, other: Scheduler
+) -> None:
+    await night.arrive(night.factors(0, "AAPL"), night.bars(0, "AAPL"), night.bars(1, "MSFT"))
+    gone_on, commit = asyncio.Event(), asyncio.Event()
 
-    await asyncio.gather(night.arrive(factors[0]), other_night.arrive(factors[1]), night.up.go_on(), other.go_on())
+    async def go_on_and_stay() -> None:
+        async with other.unit_of_work() as uow:
+            assert len((await go_on_waiting(uow, deadline_s=3600.0))[0].run_ids) == 1
+            gone_on.set()
+            await commit.wait()
 
-    assert len(await night.portfolio_runs()) == 1
+    staying = asyncio.create_task(go_on_and_stay())
+    await gone_on.wait()
+    arriving = asyncio.create_task(night.arrive(night.factors(1, "MSFT")))
+
+    async def waits_or_is_through() -> bool:
+        locked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return arriving.done() or bool(await night.up.rows(locked))
+
+    await eventually(waits_or_is_through)
+    commit.set()
+    await asyncio.gather(staying, arriving)
+
+    assert [run.portfolio_ids for run in await night.portfolio_runs()] == [(AAPL_BOOK,)]
