@@ -3,12 +3,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
+# What one process has compiled the next one loads, in every environment: a start compiles a thousand modules otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
-TESTED := tests/architecture tests/contracts tests/unit tests/integration tests/system
-KAFKA_TESTED := tests/integration tests/system
+UNIT := tests/unit tests/contracts tests/architecture
+# The longest files begin, so that no core waits for the last one.
+RUNNING := tests/system tests/integration
+# In as many processes as there are cores, each with a database and a broker of its own (ARGS="-n0": in one, for --pdb).
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
 SIZES ?= 500x50 2000x500 5000x1000
 
@@ -46,12 +51,16 @@ demo: $(STAMP) ## Run the whole chain over real sample prices and show the resul
 up: $(STAMP) ## Run the platform here until Ctrl-C (options: ARGS="--broker tansu --port 0")
 	@exec $(BIN)/sigmasight up $(ARGS)
 
+.PHONY: unit
+unit: $(STAMP) ## Architecture, contracts and unit tests: nothing is started (ARGS="-k name")
+	@$(PYTEST) $(UNIT) $(ARGS)
+
 .PHONY: test
 test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name")
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(BIN)/pytest $(TESTED) $(ARGS)
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-kafka
-test-kafka: $(STAMP) ## Integration and system tests on Apache Kafka (Java, or a Docker engine)
+test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)
 	@if command -v java >/dev/null || [ -n "$${JAVA_HOME:-}" ] || ! docker info >/dev/null 2>&1; then \
 		ls $(JARS)/kafka_2.13-*.jar >/dev/null 2>&1 || $(MAKE) kafka; \
 		export SIGMASIGHT_TEST_BROKER=kafka; \
@@ -59,7 +68,7 @@ test-kafka: $(STAMP) ## Integration and system tests on Apache Kafka (Java, or a
 		export SIGMASIGHT_TEST_BROKER=testcontainers; \
 	fi; \
 	$(BIN)/python -c 'from tests.support.stack import broker_description; print("broker:", broker_description())'; \
-	$(BIN)/pytest $(KAFKA_TESTED)
+	$(PYTEST) -m broker $(RUNNING) $(ARGS)
 
 .PHONY: kafka
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)

@@ -21,6 +21,7 @@ from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
+from shared.telemetry import log_context, timed
 
 log = structlog.get_logger("service")
 
@@ -80,21 +81,20 @@ async def running(service: Service) -> AsyncIterator[None]:
 
 async def _supervised(service: str, job: Callable[[], Awaitable[None]]) -> None:
     # Jobs are one round of a sweep, or endless; one that died silently would stop the chain without a trace.
-    while True:
-        try:
-            await job()
-        except Exception:
-            log.exception("background job failed", service=service)
-        await asyncio.sleep(BACKGROUND_PAUSE_S)
+    with log_context(service=service):
+        while True:
+            try:
+                await job()
+            except Exception:
+                log.exception("background job failed")
+            await asyncio.sleep(BACKGROUND_PAUSE_S)
 
 
 async def _close_overdue(service: Service) -> None:
     for fan_in in service.fan_ins:
         async with service.unit_of_work() as uow:
             for run in await fan_in.close_overdue(uow):
-                log.warning(
-                    "fan-in closed by its deadline", service=service.name, barrier=fan_in.name, run=str(run.run_id)
-                )
+                log.warning("fan-in closed by its deadline", barrier=fan_in.name, run=str(run.run_id))
 
 
 def build_app(services: Sequence[Service], settings: CommonSettings, *, title: str) -> FastAPI:
@@ -103,7 +103,8 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await asyncio.gather(*(stack.enter_async_context(running(service)) for service in services))
+            with timed("services are up", services=" ".join(service.name for service in services)):
+                await asyncio.gather(*(stack.enter_async_context(running(service)) for service in services))
             yield
 
     authenticate = Authenticator(viewer_token=settings.viewer_token, operator_token=settings.operator_token)

@@ -23,14 +23,16 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
     themselves per consumer.
     """
     said: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_context,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Here and not in the renderer, whose tracebacks show the values of variables, secrets among them.
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if json_lines
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
     )
     structlog.configure(
         processors=[*said, renderer],
@@ -48,6 +50,11 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[of_libraries])
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger(FASTSTREAM_LOGGER).setLevel(logging.ERROR)
+
+
+def _add_context(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+    # Behind what the line says itself, which people read first.
+    return {**line, **{name: value for name, value in sorted(get_contextvars().items()) if name not in line}}
 
 
 @contextmanager

@@ -1,30 +1,70 @@
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.processors import format_exc_info
 
-from services.ops.hosting.embedded.stack import RunningStack
 from tests.support.bus_log import BusLog
-from tests.support.stack import broker_description, fresh_database, run_stack
+from tests.support.stack import (
+    BrokerUnderTest,
+    Servers,
+    broker_description,
+    fresh_database,
+    run_postgres,
+    wanted_broker,
+    with_broker,
+)
+
+# No test is timed: how long an example takes depends on what else the machine does. The examples are those of the seed
+# (`--hypothesis-seed`), in every environment; one that fails is printed as the decorator that repeats it.
+hypothesis.settings.register_profile(
+    "untimed",
+    hypothesis.settings.get_profile("default"),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"broker: {broker_description()}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what depends on the broker: what asks for it. No other test is told an address where one listens."""
+    for item in items:
+        if "broker_kind" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
+
+
 @pytest.fixture(scope="session")
-async def stack() -> AsyncIterator[RunningStack]:
-    """One database server and one broker for the session, started when the first test asks."""
-    async with run_stack() as running:
+def broker_kind() -> BrokerUnderTest:
+    """Which broker the tests run on."""
+    return wanted_broker()
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[Servers]:
+    """One database server for the session (for each of its processes), started when the first test asks."""
+    async with run_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def servers(postgres: Servers, broker_kind: BrokerUnderTest) -> AsyncIterator[Servers]:
+    """The database server and one broker for the session."""
+    async with with_broker(postgres) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-async def database(stack: RunningStack) -> AsyncIterator[str]:
+async def database(postgres: Servers) -> AsyncIterator[str]:
     """The address of an empty database for this test module."""
-    async with fresh_database(stack.database_url) as url:
+    async with fresh_database(postgres.database_url) as url:
         yield url
 
 

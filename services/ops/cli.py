@@ -1,6 +1,10 @@
-"""The command line `sigmasight`."""
+"""The command line `sigmasight`.
 
-from typing import Any
+Its modules say what each command takes; what a command needs is imported when it runs. Help, completion and a refusal
+come at once, whatever the platform has grown to.
+"""
+
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -27,11 +31,32 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    help="Portfolio analytics, chained over Kafka: run the platform and talk to it.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # With rich, help takes three times as long.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sigmasight {version('sigmasight')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Portfolio analytics, chained over Kafka: run the platform and talk to it."""
+
+
 app.command("up")(hosting.up)
 app.command("demo")(demonstration.demo)
 app.command("serve")(hosting.serve)

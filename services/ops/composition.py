@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic_settings import BaseSettings
 
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.service import Service
 from shared.settings import CommonSettings
 

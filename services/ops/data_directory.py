@@ -8,8 +8,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-DEFAULT_DATA_DIR = Path(".sigmasight")
-
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:

@@ -7,10 +7,6 @@ from typing import Annotated
 
 import typer
 
-from services.ops.client.client import connected
-from services.ops.client.demo import run_demo
-from services.ops.data_directory import DataDirectory
-from services.ops.hosting.child_process import platform_process
 from services.ops.hosting.commands import BrokerOption
 from services.ops.options import taking
 
@@ -25,7 +21,15 @@ class DemoOptions:
 
 @taking(DemoOptions)
 def demo(options: DemoOptions) -> None:
-    """Run the whole chain once over real sample prices: three portfolios, a month of sessions."""
+    """Run the whole chain once over real sample prices.
+
+    Three portfolios, a month of sessions.
+    """
+    from services.ops.client.client import connected
+    from services.ops.client.demo import run_demo
+    from services.ops.data_directory import DataDirectory
+    from services.ops.hosting.child_process import platform_process
+
     began = time.monotonic()
     data_dir = DataDirectory(options.data_dir)
     broker = ("--broker", options.broker.value) if options.broker else ()

@@ -4,6 +4,7 @@ CommandError                 exit code 2
 ├── Misused                  an option or a setting is missing or makes no sense
 ├── WrongRows                rows of a file are wrong: line, column and reason of each
 ├── Unreachable              nothing answers where the platform should be
+├── EmbeddedError            a server cannot be run on this machine or in this directory; see `hosting/embedded/errors`
 └── Refused                  the platform said no: status, detail and the fields that are wrong
 """
 

@@ -2,16 +2,16 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from services.ops.data_directory import DEFAULT_DATA_DIR
-
 Options = TypeVar("Options")
+
+DEFAULT_DATA_DIR = Path(".sigmasight")
 
 DataDirOption = Annotated[
     Path, typer.Option("--data-dir", envvar="SIGMASIGHT_DATA_DIR", help="Where everything is kept.")
@@ -55,14 +55,3 @@ def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Call
         return call
 
     return decorate
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClientOptions:
-    """Where the platform is, and how to answer."""
-
-    url: Annotated[
-        str | None, typer.Option(envvar="SIGMASIGHT_URL", help="Where the platform listens; else from the data dir.")
-    ] = None
-    data_dir: DataDirOption = DEFAULT_DATA_DIR
-    json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")] = False

@@ -22,13 +22,13 @@ def headlines(assessment: Assessment) -> list[Headline]:
     return [
         Headline(
             portfolio_id=portfolio_id,
-            as_of=assessment.held.as_of,
+            as_of=assessment.books.as_of,
             market_beta=Measure.of(factors.beta.at((index, _MARKET))),
             market_beta_coverage=Measure.of(factors.coverage.at((index, _MARKET))).value,
             volatility_63d=Measure.of(measures["volatility_63d"].values.at(index)),
             effective_positions=Measure.of(measures["effective_positions"].values.at(index)),
         )
-        for index, portfolio_id in enumerate(assessment.held.portfolio_ids)
+        for index, portfolio_id in enumerate(assessment.books.portfolio_ids)
     ]
 
 

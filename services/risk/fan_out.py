@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from services.risk.core.risk_inputs import PRICE_SESSIONS
+from services.risk.core.risk_context import PRICE_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.storage.repository import RiskRepository
 from shared.bus.fan_in import ArrivedPart, failures_of

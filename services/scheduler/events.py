@@ -1,14 +1,24 @@
-"""The announcement that a run has ended."""
+"""What the scheduler says of a run: that it has ended, how far each stage came, and its name in the log."""
 
 from collections.abc import Sequence
 
 from services.scheduler.core.ledger import StageTally, stage_seconds
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun
 from shared.contracts.event import Failure
-from shared.contracts.run import ONLY_PART
+from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchCompleted, RunStatus, StageCount
 
 MAX_FAILURES = 500  # an event is not a report; the API pages through all of them
+
+
+def outline(run: Run) -> dict[str, str]:
+    """Return what tells a run from others, for the log."""
+    return {
+        "run": str(run.run_id),
+        "kind": run.kind.value,
+        "sessions": f"{run.first_session} to {run.last_session}",
+        "requested_by": run.requested_by,
+    }
 
 
 def stage_counts(stored: StoredRun, tallies: Sequence[StageTally]) -> tuple[StageCount, ...]:

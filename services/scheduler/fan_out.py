@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import structlog
+
 from services.scheduler.core.schedule import Outcome
 from services.scheduler.core.second_stage import Settled, reaches_back, settled_books
+from services.scheduler.events import outline
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
@@ -16,6 +19,8 @@ from shared.contracts.scheduler import BatchTriggered
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
 
+log = structlog.get_logger("scheduler")
+
 
 async def open_or_join(run: Run, uow: UnitOfWork, *, deadline_s: float) -> tuple[Run, bool]:
     """Open the run and trigger it, or find the one of its kind, session and scope that is under way; tell which."""
@@ -25,6 +30,7 @@ async def open_or_join(run: Run, uow: UnitOfWork, *, deadline_s: float) -> tuple
         if active is not None:  # else it has ended meanwhile, and this one is opened
             return active.run, False
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
+    log.info("run opened", **outline(run))
     return run, True
 
 

@@ -76,7 +76,7 @@ class OutboxRelay:
             try:
                 await self._lead_or_stand_by()
             except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("relay interrupted", service=self._service, error=repr(error))
+                log.warning("relay interrupted", error=repr(error))
                 await asyncio.sleep(self.reconnect_pause_s)
 
     async def _lead_or_stand_by(self) -> None:
@@ -145,9 +145,7 @@ class OutboxRelay:
         passing: BaseException | None = None
         for row, outcome in zip(rows, outcomes, strict=True):
             if isinstance(outcome, MessageSizeTooLargeError):
-                log.error(
-                    "outbox row parked", service=self._service, id=row["id"], topic=row["topic"], error=repr(outcome)
-                )
+                log.error("outbox row parked", id=row["id"], topic=row["topic"], error=repr(outcome))
                 await connection.execute(_PARK, row["id"], row["created_at"], repr(outcome))
             elif isinstance(outcome, BaseException):
                 passing = passing or outcome

@@ -11,8 +11,6 @@ from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.contracts.scheduler import BatchCompleted, BatchTriggered
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 
-SERVICES: Final = ("scheduler", "market_data", "symbol_analytics", "portfolio", "risk")
-
 # event -> the service that publishes it
 PRODUCERS: Final[Mapping[type[Event], str]] = MappingProxyType(
     {

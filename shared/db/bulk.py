@@ -28,7 +28,7 @@ def _listed(values: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else values
 
 
-async def stage(connection: AsyncConnection, table: str, columns: Columns) -> str:
+async def copy_aside(connection: AsyncConnection, table: str, columns: Columns) -> str:
     """COPY the columns into a session-private copy of `table` that empties itself at commit; return its name."""
     staging = f"staging_{table}"
     await connection.execute(
@@ -78,7 +78,7 @@ async def upsert(
     """
     if not _length(columns):
         return 0
-    staging = await stage(connection, table, columns)
+    staging = await copy_aside(connection, table, columns)
     names = ", ".join(columns)
     compared = [name for name in columns if name not in key] if compare is None else compare
     action = "NOTHING"
@@ -132,7 +132,7 @@ async def _any_of(connection: AsyncConnection, table: str, columns: Columns, key
 
 
 async def _append_changed(connection: AsyncConnection, table: str, columns: Columns, key: Sequence[str]) -> int:
-    staging = await stage(connection, table, {**columns, "revision": [0] * _length(columns)})
+    staging = await copy_aside(connection, table, {**columns, "revision": [0] * _length(columns)})
     names = ", ".join(columns)
     staged = ", ".join(f"s.{name}" for name in columns)
     same_key = " AND ".join(f"t.{name} = s.{name}" for name in key)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.documents.asyncapi import documents
-from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, all_topics, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, all_topics, dead_letter_topic
 from shared.contracts.event import Event
+from shared.contracts.services import SERVICES
+from tests.support.documents import current_documents
 from tests.support.source import ROOT, modules
 
 TOPICS = {
@@ -72,7 +73,7 @@ def test_topic_and_type_are_well_formed(topic: str) -> None:
 
 def test_every_announced_topic_has_a_reader_but_those_for_listeners_outside() -> None:
     """Prevents a chain that ends in the middle: a fact that should have started something and is read by nobody."""
-    system = documents()["system"]
+    system = current_documents()["system"]
     received = {
         operation["channel"]["$ref"].removeprefix("#/channels/")
         for operation in system["operations"].values()

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from services.ops.composition import build_services
 from shared.auth import ACCESS
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
 from tests.support.source import ROOT

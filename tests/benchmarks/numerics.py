@@ -10,10 +10,10 @@ import numpy as np
 from services.portfolio.core.marking import Holdings
 from services.portfolio.core.trades import Exits, Market, PositionArrays
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
-from services.risk.core.books import Books
 from services.risk.core.factor_moves import factor_moves
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES
-from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
+from services.risk.core.risk_context import RETURN_SESSIONS, RiskContext
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities
@@ -59,7 +59,7 @@ class Night:
     estimates: FactorEstimates
     metrics: tuple[Quantities, ...]
     valuation: Valuation
-    risk: RiskInputs
+    risk: RiskContext
     measures: FloatArray
 
 
@@ -76,7 +76,7 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
         sessions = np.array(universe.sessions[-_SESSIONS:], dtype="datetime64[D]")
         metrics = (*(horizon_returns(closes, sessions) for _ in range(2)), realised_volatilities(closes))
 
-    positions, books = _books(universe, portfolios, size)
+    positions, holdings = _books(universe, portfolios, size)
     with watch.on("valuation"):
         valuation = _valued(positions, closes[-1:], portfolios)
     returns = np.ascontiguousarray(simple_returns(universe.close[-RETURN_SESSIONS - 1 :]).T)
@@ -85,7 +85,7 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
     with watch.on("factor moves"):
         moves = factor_moves(factor_returns, tickers, episodes={})
     sectors = [SECTORS[number % len(SECTORS)] for number in range(len(universe.symbols))]
-    risk = RiskInputs(books, estimates.betas, sectors, returns, factor_returns, moves)
+    risk = RiskContext(holdings, estimates.betas, sectors, returns, factor_returns, moves)
     for family, parts in _RISK_FAMILIES.items():
         with watch.on(family):
             for part in parts:
@@ -108,7 +108,7 @@ def _valued(positions: PositionArrays, closes: FloatArray, portfolios: int) -> V
     )
 
 
-def _books(universe: Universe, portfolios: int, size: int) -> tuple[PositionArrays, Books]:
+def _books(universe: Universe, portfolios: int, size: int) -> tuple[PositionArrays, NetHoldings]:
     generator = np.random.default_rng(11)
     n_positions = portfolios * size
     symbol = generator.integers(len(FactorSet().tickers()), len(universe.symbols), n_positions)
@@ -124,5 +124,7 @@ def _books(universe: Universe, portfolios: int, size: int) -> tuple[PositionArra
         entry_price=ones * 100.0,
     )
     exposure = np.round(universe.close[-1, symbol] * 10_000).astype(np.int64)
-    books = Books.of(owner, symbol, exposure=exposure, equity=np.full(portfolios, 10**8), names=universe.symbols)
-    return positions, books
+    holdings = NetHoldings.of(
+        owner, symbol, exposure=exposure, equity=np.full(portfolios, 10**8), names=universe.symbols
+    )
+    return positions, holdings

@@ -25,7 +25,7 @@ from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionTerms, PositionType
 from services.portfolio.storage.repository import PortfolioRepository
 from shared.bus.broker import BrokerKind
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.db.engine import StatementCounter
 from shared.factor_set import FactorSet
 from shared.service import Service, build_app

@@ -9,14 +9,16 @@ import pytest
 
 from services.ops.documents.asyncapi import DOCUMENTS, SYSTEM, Document, documents
 from services.ops.documents.schemas import rendered
-from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic
+from shared.contracts.services import SERVICES
+from tests.support.documents import current_documents
 
 NAMES = (*SERVICES, SYSTEM)
 
 
 @pytest.fixture(scope="module")
 def current() -> dict[str, Document]:
-    return documents()
+    return current_documents()
 
 
 def test_documents_are_one_per_service_and_one_for_the_system(current: dict[str, Document]) -> None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from services.ops.client import routes
 from services.ops.client.routes import Route
 from services.ops.composition import build_services
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
 

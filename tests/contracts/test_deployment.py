@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from services.ops.cli import app
 from services.ops.composition import build_services
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.settings import CommonSettings
 
 ROOT = Path(__file__).parents[2]

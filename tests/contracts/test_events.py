@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -27,7 +27,7 @@ NOT_NUMBERS = pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 
 
 @EVENT_TYPES
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(data=st.data())
 def test_event_of_any_content_survives_the_way_over_the_wire(event_type: type[Event], data: st.DataObject) -> None:
     event: Event = data.draw(events(event_type))
@@ -77,7 +77,7 @@ def test_event_is_frozen(event_type: type[Event]) -> None:
 
 
 @EVENT_TYPES
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2)
 @given(data=st.data())
 def test_event_with_fields_of_a_later_version_is_read(event_type: type[Event], data: st.DataObject) -> None:
     event: Event = data.draw(events(event_type))

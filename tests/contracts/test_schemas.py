@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, create_model
 
@@ -39,7 +39,7 @@ def test_recorded_schema_is_current(topic: str) -> None:
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3)
 @given(data=st.data())
 def test_events_match_their_recorded_schema(topic: str, data: st.DataObject) -> None:
     event: Event = data.draw(events(EVENTS[topic]))

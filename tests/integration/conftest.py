@@ -3,25 +3,25 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.broker import create_topics
 from tests.support.databases import ServiceDatabase, migrated_database
+from tests.support.stack import Servers
 
 MakeServiceDatabase = Callable[..., Awaitable[ServiceDatabase]]
 
 
 @pytest.fixture(scope="module")
-async def service_database(stack: RunningStack) -> AsyncIterator[MakeServiceDatabase]:
+async def service_database(postgres: Servers) -> AsyncIterator[MakeServiceDatabase]:
     """Makes an empty database in which the named services are provisioned and migrated: `service_database("risk")`."""
     async with AsyncExitStack() as databases:
 
         async def make(*services: str) -> ServiceDatabase:
-            return await databases.enter_async_context(migrated_database(stack, services))
+            return await databases.enter_async_context(migrated_database(postgres, services))
 
         yield make
 
 
 @pytest.fixture(scope="session")
-async def topics(stack: RunningStack) -> None:
+async def topics(servers: Servers) -> None:
     """Every topic of the catalogue exists."""
-    await create_topics(stack.bootstrap_servers, partitions=4)
+    await create_topics(servers.bootstrap_servers, partitions=4)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from services.ops.hosting.embedded.stack import RunningStack
-from shared.bus.broker import BrokerKind
 from shared.db.migrate import migrate, provision
 from shared.settings import CommonSettings
-from tests.support.stack import fresh_database
+from tests.support.stack import Servers, fresh_database
 
 # Roles belong to the whole server: every test database gives them the same password.
 SERVICE_PASSWORD = SecretStr("services-of-a-test")
@@ -40,30 +38,30 @@ class ServiceDatabase:
         return SecretStr(url.render_as_string(hide_password=False))
 
 
-def common_settings(stack: RunningStack, database_url: str) -> CommonSettings:
-    """Return settings for this broker and that database."""
+def common_settings(servers: Servers, database_url: str) -> CommonSettings:
+    """Return settings for a database and for the broker beside it."""
     return CommonSettings(
         database_url=SecretStr(database_url),
         service_database_password=SERVICE_PASSWORD,
-        bootstrap_servers=stack.bootstrap_servers,
-        broker=BrokerKind(stack.broker_kind),
+        bootstrap_servers=servers.bootstrap_servers,
+        broker=servers.broker_kind,
         viewer_token=SecretStr(VIEWER_TOKEN),
         operator_token=SecretStr(OPERATOR_TOKEN),
     )
 
 
 @asynccontextmanager
-async def provisioned_database(stack: RunningStack, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
+async def provisioned_database(servers: Servers, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
     """Make a database with the roles and empty schemas of `services`; drop it at the end."""
-    async with fresh_database(stack.database_url) as admin_url:
+    async with fresh_database(servers.database_url) as admin_url:
         await provision(SecretStr(admin_url), services, SERVICE_PASSWORD)
-        yield ServiceDatabase(admin_url, common_settings(stack, admin_url))
+        yield ServiceDatabase(admin_url, common_settings(servers, admin_url))
 
 
 @asynccontextmanager
-async def migrated_database(stack: RunningStack, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
+async def migrated_database(servers: Servers, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
     """Make a database in which `services` are migrated to their newest version."""
-    async with provisioned_database(stack, services) as database:
+    async with provisioned_database(servers, services) as database:
         for service in services:
             await migrate(service, database.url(service))
         yield database

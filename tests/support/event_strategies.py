@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
@@ -99,6 +100,7 @@ CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
 }
 
 
+@cache
 def events(event_type: type[Event]) -> st.SearchStrategy[Any]:
     """Return events of one type."""
     return built(event_type)

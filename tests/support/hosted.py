@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.platform import Api
 
 # Runs are those that a test asks for, also when it runs at nine in the evening in New York.
@@ -33,7 +33,7 @@ class Up:
         """Start the process and return when it answers."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.process = self._spawn()
-        await eventually(self._answers, within_s=90.0)
+        await eventually(self._answers)
 
     def kill(self) -> None:
         """Kill the process as a power cut would, and reap it."""
@@ -45,7 +45,7 @@ class Up:
         """Stop the process as Ctrl-C would."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=60.0)
+            self.process.wait()
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
@@ -53,7 +53,7 @@ class Up:
         token = (self.data_dir / "operator.token").read_text()
         url = json.loads((self.data_dir / "endpoint.json").read_text())["url"]
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
             yield Api(client)
 
     @property
@@ -64,20 +64,21 @@ class Up:
         password, port = (home / "password").read_text(), (home / "port").read_text().strip()
         return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
+    @property
+    def log(self) -> Path:
+        """What the process has said."""
+        return self.data_dir / "up.log"
+
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = [str(_SIGMASIGHT), "up", "--data-dir", str(self.data_dir), "--port", "0", *self.options]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, **_NO_SCHEDULE, **self.environment}
             )
 
-    @property
-    def _log(self) -> Path:
-        return self.data_dir / "up.log"
-
     async def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, f"`up` ended: {self._log.read_text()[-3000:]}"
+        assert self.process.poll() is None, f"`up` ended: {self.log.read_text()[-3000:]}"
         endpoint = self.data_dir / "endpoint.json"
         # A killed process leaves its endpoint behind: this one writes its own when it answers.
         return endpoint.exists() and json.loads(endpoint.read_text())["pid"] == self.process.pid

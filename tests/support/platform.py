@@ -11,16 +11,16 @@ import httpx
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
-from services.ops.hosting.embedded.stack import RunningStack
 from services.ops.hosting.server import listen, serve, url_of
 from services.scheduler.settings import SchedulerSettings
 from shared.bus.broker import create_topics
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.stack import Servers
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Api:
         """Enter a portfolio from the text of a CSV file."""
         return await self.post("/portfolios", {"name": name, "csv": csv, **terms})
 
-    async def ended(self, run_id: str, *, within_s: float = 60.0) -> Json:
+    async def ended(self, run_id: str) -> Json:
         """Return a run when it has ended; its first event may not have reached the ledger yet."""
 
         async def look() -> Json | None:
@@ -57,7 +57,7 @@ class Api:
             run: Json = _accepted(answer)
             return run if run["status"] != "active" else None
 
-        run = await eventually(look, within_s=within_s)
+        run = await eventually(look)
         assert run is not None
         return run
 
@@ -78,7 +78,7 @@ class Platform:
 
     api: Api
     database: ServiceDatabase
-    stack: RunningStack
+    servers: Servers
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Return rows as the administrator sees them."""
@@ -92,18 +92,18 @@ class Platform:
 
 @asynccontextmanager
 async def running_platform(
-    stack: RunningStack, sources: MarketDataSettings, factor_set: FactorSet = SAMPLE_FACTOR_SET
+    servers: Servers, sources: MarketDataSettings, factor_set: FactorSet = SAMPLE_FACTOR_SET
 ) -> AsyncIterator[Platform]:
-    """Run the platform on an empty database of a stack that nobody else publishes on."""
+    """Run the platform on an empty database, beside a broker that nobody else publishes on."""
     async with AsyncExitStack() as held:
-        database = await held.enter_async_context(migrated_database(stack, SERVICES))
-        await create_topics(stack.bootstrap_servers, partitions=4)
+        database = await held.enter_async_context(migrated_database(servers, SERVICES))
+        await create_topics(servers.bootstrap_servers, partitions=4)
         common = database.common.model_copy(update={"factor_set": factor_set})
         services = build_services(SERVICES, common, market_data=sources, scheduler=NO_SCHEDULE)
         url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0))
-        yield Platform(Api(client), database, stack)
+        client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S))
+        yield Platform(Api(client), database, servers)
 
 
 @asynccontextmanager

@@ -13,7 +13,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.bus.ddl import BUS_TABLES, WAITING_RUNS
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event, Failure
@@ -24,6 +23,7 @@ from shared.db.unit_of_work import UnitOfWork
 from shared.prices.ddl import CORRECTIONS_TABLE, PRICE_TABLES, SOURCE_COLUMN
 from tests.support.databases import ServiceDatabase, provisioned_database
 from tests.support.runs import make_run
+from tests.support.stack import Servers
 
 SERVICE = "probe"
 TABLES = (
@@ -109,9 +109,9 @@ def happened(run: Run | None = None, **fields: Any) -> ProbeHappened:
 
 
 @asynccontextmanager
-async def probe_database(stack: RunningStack) -> AsyncIterator[ServiceDatabase]:
+async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
     """Make a database with the probe's schema."""
-    async with provisioned_database(stack, [SERVICE]) as database:
+    async with provisioned_database(servers, [SERVICE]) as database:
         engine = build_engine(database.url(SERVICE), service=SERVICE)
         async with engine.begin() as connection:
             for statement in (*BUS_TABLES, *WAITING_RUNS, *PRICE_TABLES, SOURCE_COLUMN, CORRECTIONS_TABLE, *TABLES):
@@ -120,10 +120,10 @@ async def probe_database(stack: RunningStack) -> AsyncIterator[ServiceDatabase]:
         yield database
 
 
-async def create_probe_topics(stack: RunningStack) -> None:
+async def create_probe_topics(servers: Servers) -> None:
     """Create the probe's topics, one partition each, so that what is behind a bad message waits for it."""
     names = [event.topic for event in (ProbeHappened, ProbeFollowed, ProbeFlooded)]
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
     await admin.start()
     existing = set(await admin.list_topics())
     wanted = [name for topic in names for name in (topic, dead_letter_topic(topic)) if name not in existing]

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -37,5 +38,9 @@ def parse(path: str, text: str) -> Module:
 
 def modules(*folders: str) -> list[Module]:
     """Return the modules below the folders."""
-    files = sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
-    return [parse(str(file.relative_to(ROOT)), file.read_text()) for file in files]
+    return [_read(file) for file in sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def _read(file: Path) -> Module:
+    return parse(str(file.relative_to(ROOT)), file.read_text())

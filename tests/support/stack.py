@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -15,12 +16,31 @@ import asyncpg
 from services.ops.hosting.embedded.brokers import choose_broker
 from services.ops.hosting.embedded.errors import EmbeddedUnavailable
 from services.ops.hosting.embedded.postgres import EmbeddedPostgres
-from services.ops.hosting.embedded.stack import EmbeddedStack, RunningStack
+from shared.bus.broker import BrokerKind
 
 BrokerUnderTest = Literal["tansu", "kafka", "testcontainers"]
 
 _BROKER_VARIABLE = "SIGMASIGHT_TEST_BROKER"
 _IMAGE = "confluentinc/cp-kafka:7.6.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """A database server and, for who asks for one, a broker.
+
+    Attributes
+    ----------
+    database_url : str
+        The `postgres` database, for the administrator role.
+    bootstrap_servers : str
+        The broker's address; nobody listens at the one that is given here.
+    broker_kind : BrokerKind
+        Which broker it is.
+    """
+
+    database_url: str
+    bootstrap_servers: str = "127.0.0.1:1"
+    broker_kind: BrokerKind = BrokerKind.TANSU
 
 
 def wanted_broker() -> BrokerUnderTest:
@@ -44,23 +64,32 @@ def broker_description() -> str:
 
 
 @asynccontextmanager
-async def run_stack() -> AsyncIterator[RunningStack]:
-    """Run a database and the chosen broker in a temporary directory."""
-    broker = wanted_broker()
+async def run_postgres() -> AsyncIterator[Servers]:
+    """Run a database server in a temporary directory, and no broker."""
     with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as directory:
-        running = _in_container(Path(directory)) if broker == "testcontainers" else _embedded(Path(directory), broker)
-        async with running as stack:
-            yield stack
+        async with EmbeddedPostgres(Path(directory)) as postgres:
+            yield Servers(postgres.url)
 
 
 @asynccontextmanager
-async def _embedded(directory: Path, broker: Literal["tansu", "kafka"]) -> AsyncIterator[RunningStack]:
-    async with EmbeddedStack(directory, broker=broker) as stack:
-        yield stack
+async def with_broker(servers: Servers) -> AsyncIterator[Servers]:
+    """Run the chosen broker beside a database server."""
+    broker = wanted_broker()
+    if broker == "testcontainers":
+        async with _in_container() as address:
+            yield replace(servers, bootstrap_servers=address, broker_kind=BrokerKind.KAFKA)
+        return
+    with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as directory:
+        running = choose_broker(broker).broker(Path(directory))
+        await running.start()
+        try:
+            yield replace(servers, bootstrap_servers=running.bootstrap_servers, broker_kind=BrokerKind(broker))
+        finally:
+            await running.stop()
 
 
 @asynccontextmanager
-async def _in_container(directory: Path) -> AsyncIterator[RunningStack]:
+async def _in_container() -> AsyncIterator[str]:
     # Imported here: it costs every test session 0.6 s, and most have no container engine.
     from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
     from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415
@@ -71,15 +100,7 @@ async def _in_container(directory: Path) -> AsyncIterator[RunningStack]:
     except DockerException as error:
         raise EmbeddedUnavailable(f"{_BROKER_VARIABLE}=testcontainers needs a container engine: {error}") from error
     try:
-        async with EmbeddedPostgres(directory) as postgres:
-            yield RunningStack(
-                database_url=postgres.url,
-                database_version=postgres.version,
-                bootstrap_servers=kafka.get_bootstrap_server(),
-                broker_kind="kafka",
-                broker_version=_IMAGE,
-                log_is_new=True,
-            )
+        yield str(kafka.get_bootstrap_server())
     finally:
         await asyncio.to_thread(kafka.stop)
 

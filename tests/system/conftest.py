@@ -2,12 +2,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.ops.hosting.embedded.stack import RunningStack
-from tests.support.stack import run_stack
+from tests.support.stack import Servers, with_broker
 
 
 @pytest.fixture(scope="module")
-async def own_stack() -> AsyncIterator[RunningStack]:
-    """A database server and a broker for one module: platforms in one process share consumer groups by their names."""
-    async with run_stack() as running:
-        yield running
+async def own_servers(postgres: Servers, broker_kind: str) -> AsyncIterator[Servers]:
+    """A broker for one module: platforms in one process share consumer groups by their names."""
+    async with with_broker(postgres) as servers:
+        yield servers

@@ -11,7 +11,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.run import ONLY_PART
@@ -20,6 +19,7 @@ from tests.support.eventually import eventually
 from tests.support.platform import Json, Platform, running_platform
 from tests.support.probe import Sender, with_headers
 from tests.support.runs import make_run
+from tests.support.stack import Servers
 
 OPENED, ONBOARDED, NIGHT = date(2022, 12, 1), date(2022, 12, 20), date(2022, 12, 28)
 STAGES = (
@@ -39,8 +39,8 @@ RESULTS = {
 
 
 @pytest.fixture(scope="module")
-async def platform(own_stack: RunningStack) -> AsyncIterator[Platform]:
-    async with running_platform(own_stack, MarketDataSettings(providers=("sample",))) as running:
+async def platform(own_servers: Servers) -> AsyncIterator[Platform]:
+    async with running_platform(own_servers, MarketDataSettings(providers=("sample",))) as running:
         yield running
 
 
@@ -189,7 +189,7 @@ async def test_what_is_unavailable_says_why_and_lowers_coverage(platform: Platfo
 
 async def test_poison_stops_nobody_and_is_shown_to_people(platform: Platform) -> None:
     good = BatchTriggered(run=make_run(), part=ONLY_PART)
-    producer = AIOKafkaProducer(bootstrap_servers=platform.stack.bootstrap_servers)
+    producer = AIOKafkaProducer(bootstrap_servers=platform.servers.bootstrap_servers)
     await producer.start()
     try:
         sender = Sender(producer)

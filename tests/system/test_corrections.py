@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.factor_set import FactorSet
 from tests.support.digests import digest_results
 from tests.support.platform import Json, Platform, running_platform
 from tests.support.price_directories import PriceDirectory
+from tests.support.stack import Servers
 
 SESSIONS = sessions_between(date(2022, 12, 19), date(2022, 12, 28))
 FIRST, SPOILT, AFTER, LAST = SESSIONS[0], SESSIONS[3], SESSIONS[4], SESSIONS[-1]
@@ -78,7 +78,7 @@ def _by_day(entries: list[Json]) -> dict[str, Json]:
 
 
 @pytest.fixture(scope="module")
-async def world(own_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     prices = PriceDirectory(tmp_path_factory.mktemp("prices"))
     prices.add("MKT", "CALM", *TWINS, last=LAST)
     for wrong, right in TWINS.items():
@@ -91,7 +91,7 @@ async def world(own_stack: RunningStack, tmp_path_factory: pytest.TempPathFactor
     prices.closes["CLOSE"][SPOILT] += 5.0
     prices.write()
     sources = MarketDataSettings(providers=("files",), files_dir=prices.path)
-    async with running_platform(own_stack, sources, ONLY_MARKET) as platform:
+    async with running_platform(own_servers, sources, ONLY_MARKET) as platform:
         books = {
             "wrong": await _book(platform, "wrong", *TWINS),
             "right": await _book(platform, "right", *TWINS.values()),

@@ -7,11 +7,11 @@ from datetime import date
 import pytest
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.calendar import sessions_between
 from shared.factor_set import FactorSet
 from tests.support.platform import Json, Platform, running_platform
 from tests.support.price_directories import PriceDirectory
+from tests.support.stack import Servers
 
 BEFORE, LAST = date(2022, 12, 27), date(2022, 12, 28)
 SPOILT = date(2022, 12, 22)
@@ -59,10 +59,10 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> PriceDirectory:
 
 
 @pytest.fixture(scope="module")
-async def platform(own_stack: RunningStack, directory: PriceDirectory) -> AsyncIterator[Platform]:
+async def platform(own_servers: Servers, directory: PriceDirectory) -> AsyncIterator[Platform]:
     directory.write()
     sources = MarketDataSettings(providers=("files",), files_dir=directory.path)
-    async with running_platform(own_stack, sources, ONLY_MARKET) as running:
+    async with running_platform(own_servers, sources, ONLY_MARKET) as running:
         yield running
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from services.market_data.settings import MarketDataSettings
-from services.ops.hosting.embedded.stack import RunningStack
 from services.risk.core.measures import MEASURES
 from shared.unavailable import Reason
 from tests.support.platform import Json, running_platform
+from tests.support.stack import Servers
 from tests.system.agreement import Agreement
 from tests.system.night import BENCHMARK, FACTOR_SET, NIGHT, PORTFOLIOS, company, sectors, write_night
 from tests.system.plain import performance
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
-async def twice(own_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Twice]:
+async def twice(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Twice]:
     night = write_night(tmp_path_factory.mktemp("prices"))
     sources = MarketDataSettings(providers=("files", "sample"), files_dir=night.directory.path)
-    async with running_platform(own_stack, sources, FACTOR_SET) as platform:
+    async with running_platform(own_servers, sources, FACTOR_SET) as platform:
         weights = {"as_of": "2022-11-30", "weights": BENCHMARK}
         (await platform.api.client.put("/risk/benchmarks/SP500", json=weights)).raise_for_status()
         ids = await enter(platform, night)

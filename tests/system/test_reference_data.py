@@ -21,13 +21,13 @@ from services.market_data.core.bars import Bars
 from services.market_data.core.window import sessions_array
 from services.market_data.providers.files import FilesProvider
 from services.market_data.settings import MarketDataSettings
-from services.ops.hosting.embedded.stack import RunningStack
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.core.ols import fit_lines
 from shared.arrays import FloatArray
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
 from tests.support.platform import Json, Platform, running_platform
+from tests.support.stack import Servers
 
 FOLDER = os.environ.get("SIGMASIGHT_REFERENCE_DATA")
 
@@ -89,9 +89,9 @@ def test_volatilities_over_all_sessions_of_the_files_are_the_published_ones(bars
 
 
 @pytest.fixture(scope="module")
-async def platform(own_stack: RunningStack, directory: Path) -> AsyncIterator[Platform]:
+async def platform(own_servers: Servers, directory: Path) -> AsyncIterator[Platform]:
     sources = MarketDataSettings(providers=("files",), files_dir=directory)
-    async with running_platform(own_stack, sources, FACTOR_SET) as running:
+    async with running_platform(own_servers, sources, FACTOR_SET) as running:
         yield running
 
 

@@ -61,7 +61,7 @@ def adjustment_changed(stored: FloatArray, fetched: FloatArray) -> BoolArray:
     Returns
     -------
     ndarray of bool, shape (n_symbols,)
-        True: the symbol's whole window has to be downloaded again.
+        True: the symbol's whole history has to be fetched again.
     """
     difference = np.abs(fetched - stored)
     return np.asarray(np.any(difference > ADJUSTMENT_TOLERANCE * np.abs(stored), axis=0))

@@ -107,7 +107,7 @@ class ProviderChain:
 
     Within one call a symbol is answered by exactly one provider, so two adjustment bases never meet in one series.
     Between calls the answering provider can change: bars of another source than the stored ones replace the whole
-    window, they are not appended.
+    history, they are not appended.
     """
 
     def __init__(self, providers: Sequence[Provider]) -> None:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.risk import Scenario
+from services.ops.client.answers.portfolios import Portfolio
+from services.ops.client.answers.risk import Benchmark, Scenario
 from services.ops.client.answers.runs import RunProgress
 
 
@@ -96,6 +97,20 @@ def print_run(run: RunProgress) -> None:
     failures = failure_table(run)
     if failures is not None:
         out.print(failures)
+
+
+def print_portfolios(found: Sequence[Portfolio]) -> None:
+    """Show which portfolios there are."""
+    rows = [
+        (entry["name"], entry["portfolio_id"], entry["opened_on"], money(entry["opening_equity"])) for entry in found
+    ]
+    console().print(table("portfolios", ("name", "id", "first session", "opening equity"), rows))
+
+
+def print_benchmark(found: Benchmark) -> None:
+    """Show the sector weights of a benchmark."""
+    rows = [(sector, f"{weight:.1%}") for sector, weight in sorted(found["weights"].items())]
+    console().print(table(f"{found['benchmark']} as of {found['as_of']}", ("sector", "weight"), rows))
 
 
 def _cell(value: object) -> RenderableType:

@@ -13,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from services.ops.composition import build_services
 from services.ops.documents.schemas import rendered
-from shared.contracts.catalogue import EVENTS, PRODUCERS, SERVICES, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic
+from shared.contracts.services import SERVICES
 from shared.service import Service
 from shared.settings import CommonSettings
 

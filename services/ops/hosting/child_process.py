@@ -1,5 +1,6 @@
 """The platform as a process of its own, for a command that needs one for a while."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def platform_process(data_dir: DataDirectory, options: Sequence[str]) -> Iterato
     command = (sys.executable, "-m", "services.ops", "up", "--data-dir", str(data_dir.path), "--port", "0", *options)
     # A killed platform leaves its address behind.
     data_dir.remove_endpoint()
-    process = subprocess.Popen(command)  # noqa: S603
+    # Whoever runs it tells of its runs, and draws on the terminal meanwhile.
+    process = subprocess.Popen(command, env={"LOG_LEVEL": "warning", **os.environ})  # noqa: S603
     try:
         _wait_until_ready(process, data_dir)
         yield

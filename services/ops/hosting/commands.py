@@ -1,7 +1,4 @@
-"""Commands that run the platform: `up`, `serve`, `migrate`, `rebuild`.
-
-What they run is imported inside of them: loading the services takes seconds that no client command should wait for.
-"""
+"""Commands that run the platform: `up`, `serve`, `migrate`, `rebuild`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from services.ops.data_directory import DEFAULT_DATA_DIR, DataDirectory
 from services.ops.errors import Misused
-from services.ops.hosting.host_options import HostOptions, resolve_factor_set, resolve_sources
-from services.ops.options import DataDirOption, taking
-from shared.contracts.catalogue import SERVICES
+from services.ops.options import DEFAULT_DATA_DIR, DataDirOption, taking
+from shared.contracts.services import SERVICES
 
 
 class _Broker(StrEnum):
@@ -41,13 +36,13 @@ class LogOptions:
     """How much the services say."""
 
     log_level: Annotated[_LogLevel, typer.Option(envvar="LOG_LEVEL", help="Logs go to standard error.")] = (
-        _LogLevel.WARNING
+        _LogLevel.INFO
     )
     json_logs: Annotated[bool, typer.Option("--json-logs", envvar="JSON_LOGS", help="One JSON object a line.")] = False
 
     def configure(self) -> None:
         """Apply them."""
-        from shared.telemetry import configure_logging  # noqa: PLC0415
+        from shared.telemetry import configure_logging
 
         configure_logging(level=self.log_level.value.upper(), json_lines=self.json_logs)
 
@@ -76,9 +71,19 @@ class UpOptions(LogOptions):
 
 @taking(UpOptions)
 def up(options: UpOptions) -> None:
-    """Run the whole platform in this process: database, broker, five services, one port."""
+    """Run the whole platform in this process.
+
+    Database, broker, five services, one port.
+    """
     if (options.bootstrap_servers is None) != (options.database_url is None):
         raise Misused("--bootstrap-servers and --database-url go together: give both, or neither")
+    if options.broker is not None and options.bootstrap_servers is None:
+        from services.ops.hosting.embedded.brokers import choose_broker
+
+        choose_broker(options.broker.value)
+    from services.ops.data_directory import DataDirectory
+    from services.ops.hosting.host_options import HostOptions, resolve_factor_set, resolve_sources
+
     sources = resolve_sources(options.providers, options.files)
     wanted = HostOptions(
         data_dir=DataDirectory(options.data_dir),
@@ -90,7 +95,8 @@ def up(options: UpOptions) -> None:
         sources=sources,
         factor_set=resolve_factor_set(options.factor_set, sources.providers),
     )
-    from services.ops.hosting.running import run_platform  # noqa: PLC0415
+    # Last, since it loads the services: nobody waits for that to be refused.
+    from services.ops.hosting.running import run_platform
 
     options.configure()
     run_platform(wanted)
@@ -107,10 +113,13 @@ class ServeOptions(LogOptions):
 
 @taking(ServeOptions)
 def serve(options: ServeOptions) -> None:
-    """Run one service alone, as a container does; its settings come from the environment."""
+    """Run one service alone, as a container does.
+
+    Its settings come from the environment.
+    """
     if options.service not in SERVICES:
         raise Misused(f"SERVICE must be one of {', '.join(SERVICES)}, was {options.service!r}")
-    from services.ops.hosting.running import run_service  # noqa: PLC0415
+    from services.ops.hosting.running import run_service
 
     options.configure()
     run_service(options.service, options.host, options.port)
@@ -118,8 +127,11 @@ def serve(options: ServeOptions) -> None:
 
 @taking(LogOptions)
 def migrate(options: LogOptions) -> None:
-    """Create roles, schemas, tables and topics on the servers that the environment names; safe to repeat."""
-    from services.ops.hosting.running import run_preparation  # noqa: PLC0415
+    """Create roles, schemas, tables and topics.
+
+    On the servers that the environment names; safe to repeat.
+    """
+    from services.ops.hosting.running import run_preparation
 
     options.configure()
     run_preparation()
@@ -127,8 +139,11 @@ def migrate(options: LogOptions) -> None:
 
 @taking(LogOptions)
 def rebuild(options: LogOptions) -> None:
-    """Publish again what unfinished runs need, after the broker that the environment names has lost its log."""
-    from services.ops.hosting.running import run_rebuild  # noqa: PLC0415
+    """Publish again what unfinished runs need.
+
+    After the broker that the environment names has lost its log.
+    """
+    from services.ops.hosting.running import run_rebuild
 
     options.configure()
     run_rebuild()

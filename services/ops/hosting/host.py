@@ -16,7 +16,7 @@ from services.ops.hosting.rebuild import requeue_outboxes
 from services.ops.hosting.server import listen, serve, url_of
 from services.ops.settings import OpsSettings
 from shared.bus.broker import BrokerKind
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
 

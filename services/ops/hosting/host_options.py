@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -56,8 +56,9 @@ def resolve_sources(providers: str | None, files: Path | None) -> MarketDataSett
     names = [name.strip() for name in chain.split(",") if name.strip()]
     if "files" in names and (files is None or not files.is_dir()):
         raise Misused(f"--files must be a directory for the provider `files`, was {files}")
+    given: dict[str, Any] = {"providers": names, "files_dir": files}
     try:
-        return MarketDataSettings.model_validate({"providers": names, "files_dir": files})
+        return MarketDataSettings(**given)
     except ValidationError as error:
         raise Misused(f"--providers must be a list of known providers, was {chain!r}: {reasons(error)}") from error
 

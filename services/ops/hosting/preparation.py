@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from services.ops.errors import Misused
 from services.ops.settings import TopicSettings
 from shared.bus.broker import create_topics
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.db.migrate import migrate, provision
 from shared.settings import CommonSettings, ServiceDatabaseUrls, service_database_url
+from shared.telemetry import timed
 
 
 def services_without_url() -> Sequence[str]:
@@ -31,7 +32,10 @@ async def prepare(common: CommonSettings) -> None:
         names = ", ".join(f"{service.upper()}_DATABASE_URL" for service in shared)
         raise Misused(f"SERVICE_DATABASE_PASSWORD must be set, or each of {names}")
     if common.service_database_password is not None:
-        await provision(common.database_url, shared, common.service_database_password)
-    for service in SERVICES:
-        await migrate(service, service_database_url(common, service))
-    await create_topics(common.bootstrap_servers, partitions=TopicSettings().partitions)
+        with timed("roles and schemas are there"):
+            await provision(common.database_url, shared, common.service_database_password)
+    with timed("tables are there"):
+        for service in SERVICES:
+            await migrate(service, service_database_url(common, service))
+    with timed("topics are there"):
+        await create_topics(common.bootstrap_servers, partitions=TopicSettings().partitions)

@@ -1,6 +1,6 @@
 """Giving a broker that has lost its log what it needs, from the outboxes."""
 
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.db.outbox import requeue
 from shared.db.unit_of_work import one_transaction
 from shared.settings import CommonSettings, service_database_url

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 
 from services.ops.composition import build_services
 from services.ops.errors import CommandError, Misused
-from services.ops.hosting.embedded.errors import EmbeddedError
 from services.ops.hosting.host import Hosted, host
 from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import prepare
@@ -83,8 +82,6 @@ def run_rebuild() -> None:
 def _run(main: Coroutine[Any, Any, None]) -> None:
     try:
         run_until_told_to_stop(main)
-    except EmbeddedError as error:
-        raise CommandError(str(error)) from error
     except ValidationError as error:
         raise Misused(f"the environment makes no sense: {reasons(error)}") from error
     except DBAPIError as error:

@@ -99,9 +99,5 @@ def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:
 
 
 async def _store_positions(portfolio_id: UUID, terms: Sequence[PositionTerms], uow: UnitOfWork) -> None:
-    repository = PortfolioRepository(uow.connection)
     positions = [Position(uuid4(), portfolio_id, entry) for entry in terms]
-    await repository.store_positions(positions)
-    await repository.store_exits(
-        [(uuid4(), position.position_id, entry) for position in positions for entry in position.terms.exits]
-    )
+    await PortfolioRepository(uow.connection).store_positions(positions)

@@ -99,7 +99,7 @@ def assemble(
     window : Window
         Sessions of the roll.
     portfolios, columns : mapping
-        Index of each portfolio id, column of each symbol in the market (symbols without prices are left out).
+        Index of each portfolio id, column of each symbol in the market; one that has none is unpriced.
     known : Known
         The opening.
     """

@@ -37,7 +37,7 @@ def parse_positions_csv(content: bytes, *, today: date) -> CsvImport:
     UTF-8 with or without a byte order mark, comma separated, a header row, the twelve columns of `csv_rows.COLUMNS`
     in any order, the first four required. Lines that begin with ``#`` and empty lines are skipped; lines are counted
     as an editor counts them. Symbols are upper-cased. Codes ``ERR_CSV_001`` too large, ``003`` empty, ``004`` column
-    missing, ``005`` header, ``006`` malformed, ``007`` too many rows; ``ERR_POS_001`` to ``024`` of a row.
+    missing, ``005`` header, ``006`` malformed, ``007`` too many rows; ``ERR_POS_001`` to ``025`` of a row.
 
     Parameters
     ----------

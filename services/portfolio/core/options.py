@@ -19,7 +19,6 @@ from shared.returns import annualised_deviation, simple_returns
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
-NO_TERMS: Final = Unavailable(Reason.MISSING_DATA, "the contract is not known: underlying, strike and expiration")
 EXPIRED: Final = Unavailable(Reason.NOT_APPLICABLE, "the option has expired")
 
 

@@ -33,10 +33,10 @@ from shared.prices.window import PriceWindow
 class RollInputs:
     """A shard of portfolios and everything that its valuation depends on.
 
-    `closed` are the positions that were valued before and are no longer held at the opening, `sectors` has an entry a
-    position. `before` are the prices of the sessions up to the opening, `during` those of the sessions to value; both
-    have one column per entry of their symbols; `underlyings` are those of the options, and reach further back.
-    `settles` has the session that settles each option.
+    `closed` are the positions of which nothing is held at the opening: valued before and sold, or options that had been
+    settled. `sectors` has an entry a position. `before` are the prices up to the opening, of all symbols where a
+    position has to be inherited and else of none, `during` those of the sessions to value; `underlyings` are those of
+    the options, and reach further back. `settles` has the session that settles each option.
     """
 
     portfolios: tuple[Portfolio, ...]

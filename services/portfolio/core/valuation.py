@@ -152,6 +152,8 @@ def roll_forward(
     ------
     ValueError
         If shapes disagree.
+    AmountOutOfRange
+        If an amount cannot be counted in cents.
 
     Notes
     -----

@@ -25,12 +25,12 @@ class StoredFlow:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A correction: what it is about, before and after; None for what was added or taken away."""
+    """A correction: what it is about, what that was before and is after; None for what was taken away."""
 
     portfolio_id: UUID
     subject_id: UUID
     kind: Kind
-    before: Mapping[str, Any] | None
+    before: Mapping[str, Any]
     after: Mapping[str, Any] | None
 
 
@@ -47,10 +47,9 @@ class EditRepository:
         return next((position for position in positions if position.position_id == position_id), None)
 
     async def replace_position(self, position: Position) -> None:
-        """Store the terms of a position in the place of those it had."""
+        """Store the terms of a position, its exits among them, in the place of those it had."""
         await self._delete_exits(position.position_id)
         await self._portfolios.store_positions([position])
-        await self._portfolios.store_exits([(uuid4(), position.position_id, entry) for entry in position.terms.exits])
 
     async def delete_position(self, position_id: UUID) -> None:
         """Take a position away; what it was worth in past snapshots stays there."""

@@ -82,7 +82,7 @@ def _settlement(expiration: date, entered: date) -> date:
 def _settled(
     positions: Sequence[Position], opening: OpeningState, settles: Mapping[UUID, date], day: date
 ) -> frozenset[UUID]:
-    """Return the options that had been settled at the opening without ever having been valued here."""
+    """Return the options without a state at the opening that had been settled by then."""
     return frozenset(
         position.position_id
         for position in positions

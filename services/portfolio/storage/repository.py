@@ -1,10 +1,10 @@
-"""The SQL of portfolio: books as people enter them, and where each portfolio stands."""
+"""The SQL of portfolio: books as people enter them, where each portfolio stands, and the calculations asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,7 +63,7 @@ class PortfolioRepository:
         return await self._connection.scalar(statement, parameters) is not None
 
     async def store_positions(self, positions: Sequence[Position]) -> None:
-        """Store positions with their exits; those that are there already stay as they are."""
+        """Store positions with their exits; one that is there gets new terms, and its exits beside those it has."""
         terms = [position.terms for position in positions]
         columns: Columns = {
             "position_id": [position.position_id for position in positions],
@@ -79,16 +79,19 @@ class PortfolioRepository:
             "expiration": [entry.option and entry.option.expiration for entry in terms],
         }
         await upsert(self._connection, "positions", columns, key=("position_id",))
+        await self._append_exits(
+            [(position.position_id, entry) for position in positions for entry in position.terms.exits]
+        )
 
-    async def store_exits(self, exits: Sequence[tuple[UUID, UUID, Exit]]) -> None:
-        """Store (exit id, position id, exit), those of a position in the order in which they happened."""
+    async def _append_exits(self, exits: Sequence[tuple[UUID, Exit]]) -> None:
         columns: Columns = {
-            "exit_id": [exit_id for exit_id, _, _ in exits],
-            "position_id": [position_id for _, position_id, _ in exits],
+            "exit_id": [uuid4() for _ in exits],
+            "position_id": [position_id for position_id, _ in exits],
+            # Those of one day in the order in which they happened.
             "place": list(range(len(exits))),
-            "exit_date": [entry.on for _, _, entry in exits],
-            "price": [entry.price for _, _, entry in exits],
-            "quantity": [entry.quantity for _, _, entry in exits],
+            "exit_date": [entry.on for _, entry in exits],
+            "price": [entry.price for _, entry in exits],
+            "quantity": [entry.quantity for _, entry in exits],
         }
         await upsert(self._connection, "position_exits", columns, key=("exit_id",))
 
@@ -101,13 +104,8 @@ class PortfolioRepository:
         parameters = {"flow_id": flow_id, "portfolio_id": flow.portfolio_id, "on": flow.on, "amount": flow.amount}
         await self._connection.execute(statement, parameters)
 
-    async def find_portfolio(self, portfolio_id: UUID) -> Portfolio | None:
-        """Return the portfolio if there is one."""
-        found = await self.load_portfolios([portfolio_id])
-        return found[0] if found else None
-
     async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
-        """Return the portfolios in the order of their ids; with `lock`, nobody else values them meanwhile."""
+        """Return the portfolios by id; with `lock`, nobody else changes or values them meanwhile."""
         query = sa.text(
             "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios "
             "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id" + (" FOR UPDATE" if lock else "")

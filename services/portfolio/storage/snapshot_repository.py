@@ -39,7 +39,7 @@ class SnapshotRepository:
         opening = OpeningState()
         query = sa.text(
             """
-            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr_index, revision
+            SELECT DISTINCT ON (portfolio_id) portfolio_id, equity, coalesce(twr_index, 'NaN') AS twr_index
             FROM snapshots WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session
             ORDER BY portfolio_id, revision DESC
             """
@@ -110,7 +110,7 @@ class SnapshotRepository:
         return (await self._connection.execute(sa.text(_NEWEST), wanted.parameters())).all()
 
     async def list_position_values(self, wanted: Slice[UUID]) -> Sequence[Any]:
-        """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts portfolios."""
+        """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts snapshots."""
         query = sa.text(
             f"""
             SELECT v.* FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)

@@ -59,7 +59,7 @@ class PositionBody(Body):
 
 
 class PositionsBody(Body):
-    """Positions to add, as a list or as the text of a CSV file."""
+    """Positions to add, as a list, as the text of a CSV file, or both."""
 
     positions: list[PositionBody] = Field(default=[], max_length=100_000)
     csv: str | None = Field(default=None, description="a positions file, see docs/positions-file.md")
@@ -70,7 +70,7 @@ class PortfolioBody(PositionsBody):
 
     name: Name
     opening_equity: Money = Field(description="equity at the close before `opened_on`, in portfolio currency")
-    opened_on: Day | None = Field(default=None, description="first session to value; default: the target session")
+    opened_on: Day | None = Field(default=None, description="first session to value; default: `as_of`")
     as_of: Day | None = Field(default=None, description="session to calculate now; default: the target session")
 
 

@@ -1,7 +1,7 @@
 """portfolio over HTTP: enter books, read what they are worth."""
 
 import asyncio
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -203,9 +203,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
             repository = SnapshotRepository(connection)
-            session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
-            if session is None:
-                raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
+            session = await _last_session(repository, portfolio_id, until=until, known_at=known_at)
             one = Slice((portfolio_id,), session, session, known_at, limit=1)
             rows = await repository.list_position_values(one)
         return [PositionValueView.of(row) for row in rows]
@@ -237,9 +235,7 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
             repository = SnapshotRepository(connection)
-            session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
-            if session is None:
-                raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
+            session = await _last_session(repository, portfolio_id, until=until, known_at=known_at)
             one = Slice((portfolio_id,), session, session, known_at, limit=1)
             (snapshot,) = await repository.list_snapshots(one)
             values = list(await repository.list_position_values(one))
@@ -270,6 +266,15 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             eve = shift_session(snapshots[0].as_of, -1)
             before = await repository.list_snapshots(Slice((portfolio_id,), eve, eve, known_at, limit=1))
         return Performance.of(portfolio, snapshots, before[0] if before else None)
+
+
+async def _last_session(
+    repository: SnapshotRepository, portfolio_id: UUID, *, until: date, known_at: datetime | None
+) -> date:
+    session = await repository.find_last_session(portfolio_id, until=until, known_at=known_at)
+    if session is None:
+        raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
+    return session
 
 
 def _flow(portfolio_id: UUID, body: FlowBody) -> Flow:

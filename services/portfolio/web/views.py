@@ -171,7 +171,7 @@ class FlowView(BaseModel):
 
 
 class EditView(BaseModel):
-    """A correction of what was entered: null for what was added or taken away."""
+    """A correction of what was entered, before and after: null for what was taken away."""
 
     kind: str
     subject_id: UUID

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from services.risk.core.books import Books
 from services.risk.core.digest import benchmark_digest, factor_digest, portfolio_digests, symbol_digests
 from services.risk.core.diversification import Diversifications
 from services.risk.core.exposures import FactorExposures
 from services.risk.core.factor_model import Decomposition
 from services.risk.core.factor_moves import FactorMoves, factor_moves
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES, Measured
-from services.risk.core.risk_inputs import RiskInputs
+from services.risk.core.risk_context import RiskContext
 from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
 from services.risk.core.stress import StressResults
 from shared.arrays import FloatArray
@@ -20,13 +20,13 @@ from shared.unavailable import Quantities
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBooks:
-    """The books of some portfolios as of a session; `books` points into `portfolio_ids` and `symbols`."""
+class Books:
+    """The books of some portfolios as of a session; `holdings` points into `portfolio_ids` and `symbols`."""
 
     as_of: date
     portfolio_ids: tuple[UUID, ...]
     symbols: tuple[str, ...]
-    books: Books
+    holdings: NetHoldings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class AssessmentInputs:
     `betas` (n_symbols, n_factors), `sectors` one a symbol, `returns` (n_symbols, RETURN_SESSIONS).
     """
 
-    held: HeldBooks
+    books: Books
     betas: Quantities
     sectors: tuple[str, ...]
     returns: FloatArray
@@ -64,7 +64,7 @@ class Assessment:
     `moves` are those of the session, with the digest of what they were made of.
     """
 
-    held: HeldBooks
+    books: Books
     digests: tuple[bytes, ...]
     proxies: tuple[str | None, ...]
     moves: FactorMoves
@@ -81,16 +81,16 @@ class Assessment:
 
 def assess(inputs: AssessmentInputs) -> Assessment:
     """Return exposures, every line of the table of measures, stress, correlations and contributions."""
-    books, history = inputs.held.books, inputs.factors
+    holdings, history = inputs.books.holdings, inputs.factors
     moves_digest = factor_digest(history.proxies, history.returns, history.episodes)
     moves = factor_moves(history.returns, history.proxies, episodes=history.episodes)
-    risk = RiskInputs(
-        books, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves, benchmark=inputs.benchmark
+    risk = RiskContext(
+        holdings, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves, benchmark=inputs.benchmark
     )
-    symbols = symbol_digests(inputs.held.symbols, betas=inputs.betas, sectors=inputs.sectors, returns=inputs.returns)
+    symbols = symbol_digests(inputs.books.symbols, betas=inputs.betas, sectors=inputs.sectors, returns=inputs.returns)
     return Assessment(
-        held=inputs.held,
-        digests=portfolio_digests(books, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),
+        books=inputs.books,
+        digests=portfolio_digests(holdings, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),
         proxies=history.proxies,
         moves=moves,
         moves_digest=moves_digest,

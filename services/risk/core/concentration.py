@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import EMPTY_BOOK, divide, quantities
 from shared.arrays import FloatArray, IntArray
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
@@ -26,7 +26,7 @@ class Concentration:
     top_10: Quantities
 
 
-def concentration(books: Books) -> Concentration:
+def concentration(holdings: NetHoldings) -> Concentration:
     """Return concentration over the absolute net exposure by symbol.
 
     Weights are |signed exposure of all positions in a symbol| over their sum: two lots are one name, and a long and a
@@ -37,27 +37,27 @@ def concentration(books: Books) -> Concentration:
     Concentration
         `NOT_APPLICABLE` for an empty book, `DEGENERATE_INPUT` when every symbol nets to zero.
     """
-    sizes = np.abs(books.net)
-    totals = books.totals(sizes)
-    reasons = no_reasons(books.n_portfolios)
+    sizes = np.abs(holdings.net)
+    totals = holdings.totals(sizes)
+    reasons = no_reasons(holdings.n_portfolios)
     reasons[totals == 0] = NETTED_TO_ZERO
-    reasons[books.totals(books.gross) == 0] = EMPTY_BOOK
-    weights = divide(sizes.astype(np.float64), totals[books.portfolio].astype(np.float64))
-    hhi = HHI_SCALE * books.sums(np.where(np.isnan(weights), 0.0, weights) ** 2)
+    reasons[holdings.totals(holdings.gross) == 0] = EMPTY_BOOK
+    weights = divide(sizes.astype(np.float64), totals[holdings.portfolio].astype(np.float64))
+    hhi = HHI_SCALE * holdings.sums(np.where(np.isnan(weights), 0.0, weights) ** 2)
     return Concentration(
         hhi=quantities(hhi, reasons),
         effective_positions=quantities(divide(np.full(hhi.shape, HHI_SCALE), hhi), reasons),
-        top_3=quantities(_top(books, sizes, totals=totals, names=3), reasons),
-        top_10=quantities(_top(books, sizes, totals=totals, names=10), reasons),
+        top_3=quantities(_top(holdings, sizes, totals=totals, names=3), reasons),
+        top_10=quantities(_top(holdings, sizes, totals=totals, names=10), reasons),
     )
 
 
-def _top(books: Books, sizes: IntArray, *, totals: IntArray, names: int) -> FloatArray:
+def _top(holdings: NetHoldings, sizes: IntArray, *, totals: IntArray, names: int) -> FloatArray:
     """Return the share of the largest names; sums of integers, so ties cannot matter."""
-    descending = np.lexsort((-sizes, books.portfolio))
-    portfolio = books.portfolio[descending]
+    descending = np.lexsort((-sizes, holdings.portfolio))
+    portfolio = holdings.portfolio[descending]
     place = np.arange(portfolio.size) - np.searchsorted(portfolio, portfolio)
     largest = np.where(place < names, sizes[descending], 0)
-    top = np.zeros(books.n_portfolios, dtype=np.int64)
+    top = np.zeros(holdings.n_portfolios, dtype=np.int64)
     np.add.at(top, portfolio, largest)
     return divide(top.astype(np.float64), totals.astype(np.float64))

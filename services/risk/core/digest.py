@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import Benchmark
 from shared.arrays import FloatArray
@@ -56,19 +56,19 @@ def benchmark_digest(benchmark: Benchmark | None) -> bytes:
     return hashlib.blake2b(repr(known).encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def portfolio_digests(books: Books, symbols: NDArray[np.uint8], *, common: bytes) -> tuple[bytes, ...]:
+def portfolio_digests(holdings: NetHoldings, symbols: NDArray[np.uint8], *, common: bytes) -> tuple[bytes, ...]:
     """Return one digest per portfolio over its equity, its holdings, what is known of their symbols and `common`.
 
     Depends neither on the order of the positions nor on the other portfolios of the shard.
     """
-    amounts = np.column_stack([books.net, books.gross]).astype(np.int64)
-    holdings = np.concatenate([symbols[books.symbol], amounts.view(np.uint8)], axis=1)
-    bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1)).tolist()
+    amounts = np.column_stack([holdings.net, holdings.gross]).astype(np.int64)
+    records = np.concatenate([symbols[holdings.symbol], amounts.view(np.uint8)], axis=1)
+    bounds = holdings.bounds().tolist()
     seed = hashlib.blake2b(_CONTEXT + common, digest_size=DIGEST_BYTES)
     digests = []
-    for equity, (first, last) in zip(books.equity, pairwise(bounds), strict=True):
+    for equity, (first, last) in zip(holdings.equity, pairwise(bounds), strict=True):
         digest = seed.copy()
         digest.update(equity.tobytes())
-        digest.update(holdings[first:last].tobytes())
+        digest.update(records[first:last].tobytes())
         digests.append(digest.digest())
     return tuple(digests)

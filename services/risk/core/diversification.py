@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 
-from services.risk.core.books import Books
 from services.risk.core.correlation import CorrelationMatrix, correlate
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import EMPTY_BOOK, coverage_of
 from shared.arrays import FloatArray, IntArray
@@ -30,7 +31,7 @@ class Diversification:
 
     Parameters
     ----------
-    holdings : ndarray of int64, shape (k,)
+    rows : ndarray of int64, shape (k,)
         Rows of the books: those with CORRELATION_MIN_WEIGHT of gross exposure, by symbol name.
     matrix : CorrelationMatrix
     cluster : ndarray of int64, shape (k,)
@@ -40,7 +41,7 @@ class Diversification:
     average, effective_bets : float or Unavailable
     """
 
-    holdings: IntArray
+    rows: IntArray
     matrix: CorrelationMatrix
     cluster: IntArray
     cluster_names: tuple[str, ...]
@@ -65,12 +66,12 @@ class Diversifications:
         return Quantities(np.array(numbers, dtype=np.float64), reasons)
 
 
-def diversify(books: Books, returns: FloatArray, sectors: Sequence[str]) -> Diversifications:
+def diversify(holdings: NetHoldings, returns: FloatArray, sectors: Sequence[str]) -> Diversifications:
     """Return the correlations of every portfolio's larger holdings over the last CORRELATION_WINDOW sessions.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         Holdings in cents.
     returns : ndarray of shape (n_symbols, n_sessions)
         Total returns, oldest first, at least CORRELATION_WINDOW; NaN where missing.
@@ -91,29 +92,28 @@ def diversify(books: Books, returns: FloatArray, sectors: Sequence[str]) -> Dive
     """
     window = np.ascontiguousarray(returns[:, -CORRELATION_WINDOW:])
     volatility = _volatilities(window)
-    total = books.totals(books.gross)
-    large = books.gross >= CORRELATION_MIN_WEIGHT * total[books.portfolio]
-    large &= books.gross > 0
-    bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1))
-    covered = np.zeros(books.portfolio.size, dtype=np.bool_)
+    total = holdings.totals(holdings.gross)
+    large = holdings.gross >= CORRELATION_MIN_WEIGHT * total[holdings.portfolio]
+    large &= holdings.gross > 0
+    covered = np.zeros(holdings.portfolio.size, dtype=np.bool_)
     found = []
-    for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        holdings = first + np.flatnonzero(large[first:last])
-        matrix = correlate(window[books.symbol[holdings]])
-        inside = holdings[matrix.complete]
-        covered[inside] = np.isfinite(volatility[books.symbol[inside]])
-        cluster, names = _clusters(books, holdings, matrix, sectors)
+    for first, last in pairwise(holdings.bounds().tolist()):
+        rows = first + np.flatnonzero(large[first:last])
+        matrix = correlate(window[holdings.symbol[rows]])
+        inside = rows[matrix.complete]
+        covered[inside] = np.isfinite(volatility[holdings.symbol[inside]])
+        cluster, names = _clusters(holdings, rows, matrix, sectors)
         found.append(
             Diversification(
-                holdings=holdings,
+                rows=rows,
                 matrix=matrix,
                 cluster=cluster,
                 cluster_names=names,
-                average=_average(np.abs(books.net[holdings]) / 100.0, matrix.values),
-                effective_bets=_effective_bets(books, inside, matrix, volatility),
+                average=_average(np.abs(holdings.net[rows]) / 100.0, matrix.values),
+                effective_bets=_effective_bets(holdings, inside, matrix, volatility),
             )
         )
-    return Diversifications(tuple(found), coverage_of(books, covered))
+    return Diversifications(tuple(found), coverage_of(holdings, covered))
 
 
 def _volatilities(returns: FloatArray) -> FloatArray:
@@ -136,11 +136,11 @@ def _average(weights: FloatArray, correlations: FloatArray) -> float | Unavailab
 
 
 def _effective_bets(
-    books: Books, holdings: IntArray, matrix: CorrelationMatrix, volatility: FloatArray
+    holdings: NetHoldings, rows: IntArray, matrix: CorrelationMatrix, volatility: FloatArray
 ) -> float | Unavailable:
-    if holdings.size == 0:
+    if rows.size == 0:
         return EMPTY_BOOK
-    risks = books.net[holdings] / 100.0 * volatility[books.symbol[holdings]]
+    risks = holdings.net[rows] / 100.0 * volatility[holdings.symbol[rows]]
     # Relative to the largest: amounts of any size have the same shares.
     largest = float(np.abs(risks).max()) if np.isfinite(risks).all() else 0.0
     if largest <= 0:
@@ -154,9 +154,9 @@ def _effective_bets(
 
 
 def _clusters(
-    books: Books, holdings: IntArray, matrix: CorrelationMatrix, sectors: Sequence[str]
+    holdings: NetHoldings, rows: IntArray, matrix: CorrelationMatrix, sectors: Sequence[str]
 ) -> tuple[IntArray, tuple[str, ...]]:
-    cluster = np.full(holdings.size, NO_CLUSTER, dtype=np.int64)
+    cluster = np.full(rows.size, NO_CLUSTER, dtype=np.int64)
     if matrix.complete.size < 2:
         return cluster, ()
     part = matrix.values[np.ix_(matrix.complete, matrix.complete)]
@@ -165,7 +165,7 @@ def _clusters(
     for group in _groups(linkage(distances, "average"), matrix.complete.size):
         members = matrix.complete[group]
         cluster[members] = len(names)
-        names.append(_distinct(_largest_sector(books, holdings[members], sectors), names))
+        names.append(_distinct(_largest_sector(holdings, rows[members], sectors), names))
     return cluster, tuple(names)
 
 
@@ -185,10 +185,10 @@ def _above(size: int) -> tuple[IntArray, ...]:
     return tuple(np.triu_indices(size, 1))
 
 
-def _largest_sector(books: Books, holdings: IntArray, sectors: Sequence[str]) -> str:
+def _largest_sector(holdings: NetHoldings, rows: IntArray, sectors: Sequence[str]) -> str:
     gross: Counter[str] = Counter()
-    for holding in holdings.tolist():
-        gross[sectors[books.symbol[holding]]] += int(books.gross[holding])
+    for row in rows.tolist():
+        gross[sectors[holdings.symbol[row]]] += int(holdings.gross[row])
     return min(gross, key=lambda sector: (-gross[sector], sector))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
 from shared.arrays import IntArray, ReasonArray
 from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
@@ -25,15 +25,15 @@ class FactorExposures:
     coverage: Quantities
 
 
-def factor_exposures(books: Books, betas: Quantities) -> FactorExposures:
+def factor_exposures(holdings: NetHoldings, betas: Quantities) -> FactorExposures:
     """Return portfolio betas: the sum of signed exposure times beta over the holdings that have one, over equity.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         Holdings in cents.
     betas : Quantities of shape (n_symbols, n_factors)
-        Betas of the symbols that `books` points to.
+        Betas of the symbols that `holdings` points to.
 
     Returns
     -------
@@ -46,26 +46,26 @@ def factor_exposures(books: Books, betas: Quantities) -> FactorExposures:
     -----
     A missing beta is left out and lowers the coverage; it is never a zero. O(n_holdings x n_factors).
     """
-    shape = books.n_portfolios, betas.values.shape[1]
+    shape = holdings.n_portfolios, betas.values.shape[1]
     known = np.isfinite(betas.values)
     codes = _reason_codes(betas.unavailable)
     filled = np.where(known, betas.values, 0.0)
     cents, coverage = np.empty(shape), np.empty(shape)
     reasons = no_reasons(shape)
     coverage_reasons = no_reasons(shape)
-    against_all = why_not_over_equity(books)
+    against_all = why_not_over_equity(holdings)
     for factor in range(shape[1]):
-        covered = known[books.symbol, factor]
-        cents[:, factor] = books.sums(books.net * filled[books.symbol, factor])
-        part = coverage_of(books, covered)
+        covered = known[holdings.symbol, factor]
+        cents[:, factor] = holdings.sums(holdings.net * filled[holdings.symbol, factor])
+        part = coverage_of(holdings, covered)
         coverage[:, factor], coverage_reasons[:, factor] = part.values, part.unavailable
         reasons[:, factor] = against_all
         missing = is_available(against_all) & (part.values == 0)
         if missing.any():
-            tally = _tally(books, codes[books.symbol, factor])
+            tally = _tally(holdings, codes[holdings.symbol, factor])
             for portfolio in np.flatnonzero(missing):
                 reasons[portfolio, factor] = _why(tally[portfolio])
-    equity = np.broadcast_to(books.equity[:, None].astype(np.float64), shape)
+    equity = np.broadcast_to(holdings.equity[:, None].astype(np.float64), shape)
     return FactorExposures(
         beta=quantities(divide(cents, equity), reasons),
         dollars=quantities(cents / 100.0, reasons),
@@ -81,11 +81,11 @@ def _reason_codes(unavailable: ReasonArray) -> IntArray:
     return codes
 
 
-def _tally(books: Books, codes: IntArray) -> IntArray:
+def _tally(holdings: NetHoldings, codes: IntArray) -> IntArray:
     """Return how many holdings lack the beta for each reason, (n_portfolios, n_reasons)."""
     lacking = codes >= 0
-    tally = np.zeros((books.n_portfolios, len(_REASONS)), dtype=np.int64)
-    np.add.at(tally, (books.portfolio[lacking], codes[lacking]), 1)
+    tally = np.zeros((holdings.n_portfolios, len(_REASONS)), dtype=np.int64)
+    np.add.at(tally, (holdings.portfolio[lacking], codes[lacking]), 1)
     return tally
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
@@ -74,12 +74,14 @@ def factor_covariance(factor_returns: FloatArray) -> tuple[FloatArray, BoolArray
     return covariance, included
 
 
-def decompose(books: Books, betas: Quantities, returns: FloatArray, factor_returns: FloatArray) -> Decomposition:
+def decompose(
+    holdings: NetHoldings, betas: Quantities, returns: FloatArray, factor_returns: FloatArray
+) -> Decomposition:
     """Split the variance of each portfolio by the joint style model: ``b' F b + sum(w**2 s**2)``.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         Holdings in cents; weights are net exposure over equity.
     betas : Quantities of shape (n_symbols, len(FACTORS))
         The joint style betas of it are used.
@@ -104,31 +106,31 @@ def decompose(books: Books, betas: Quantities, returns: FloatArray, factor_retur
     loadings = np.where(included, known_betas, 0.0)
     residual, n_residual = _residual_variance(returns, loadings, factor_returns)
     known = np.isfinite(loadings).all(axis=1) & np.isfinite(residual)
-    covered = known[books.symbol]
-    coverage = coverage_of(books, covered)
-    reasons = _reasons(books, coverage, any_factor=bool(included.any()))
+    covered = known[holdings.symbol]
+    coverage = coverage_of(holdings, covered)
+    reasons = _reasons(holdings, coverage, any_factor=bool(included.any()))
 
-    capital = np.where(books.equity > 0, books.equity, 1)
-    weight = np.where(covered, books.net / capital[books.portfolio], 0.0)
-    loading = np.where(known[:, None], loadings, 0.0)[books.symbol]
-    own = np.where(known, residual, 0.0)[books.symbol]
-    exposure = np.column_stack([books.sums(weight * column) for column in loading.T])
+    capital = np.where(holdings.equity > 0, holdings.equity, 1)
+    weight = np.where(covered, holdings.net / capital[holdings.portfolio], 0.0)
+    loading = np.where(known[:, None], loadings, 0.0)[holdings.symbol]
+    own = np.where(known, residual, 0.0)[holdings.symbol]
+    exposure = np.column_stack([holdings.sums(weight * column) for column in loading.T])
     along = (exposure[:, None] * covariance).sum(axis=-1)  # covariance of each factor with the portfolio
     systematic = (exposure * along).sum(axis=-1)
-    specific = books.sums(weight * weight * own)
+    specific = holdings.sums(weight * weight * own)
     variance = systematic + specific
     reasons[(variance <= 0) & is_available(reasons)] = NO_VARIANCE
     total = np.sqrt(np.where(variance > 0, variance, np.nan))
-    marginal = ((loading * along[books.portfolio]).sum(axis=-1) + weight * own) / total[books.portfolio]
+    marginal = ((loading * along[holdings.portfolio]).sum(axis=-1) + weight * own) / total[holdings.portfolio]
     measured = is_available(reasons)
-    inside = covered & measured[books.portfolio]
+    inside = covered & measured[holdings.portfolio]
     return Decomposition(
         total=quantities(total, reasons),
         systematic=quantities(np.sqrt(np.maximum(systematic, 0.0)), reasons),
         specific=quantities(np.sqrt(specific), reasons),
         systematic_share=quantities(divide(np.maximum(systematic, 0.0), variance), reasons),
         coverage=coverage,
-        observations=np.where(measured, _smallest(books, n_residual, covered), 0),
+        observations=np.where(measured, _smallest(holdings, n_residual, covered), 0),
         by_factor=np.where(included & measured[:, None], exposure * along / total[:, None], np.nan),
         by_specific=np.where(measured, specific / total, np.nan),
         by_holding=np.where(inside, weight * marginal, np.nan),
@@ -136,8 +138,8 @@ def decompose(books: Books, betas: Quantities, returns: FloatArray, factor_retur
     )
 
 
-def _reasons(books: Books, coverage: Quantities, *, any_factor: bool) -> ReasonArray:
-    reasons = why_not_over_equity(books)
+def _reasons(holdings: NetHoldings, coverage: Quantities, *, any_factor: bool) -> ReasonArray:
+    reasons = why_not_over_equity(holdings)
     open_ = is_available(reasons)
     if not any_factor:
         reasons[open_] = NO_PROXIES
@@ -159,7 +161,7 @@ def _residual_variance(
     return np.where(count >= FACTOR_MIN_OBSERVATIONS, variance * SESSIONS_PER_YEAR, np.nan), count
 
 
-def _smallest(books: Books, observations: IntArray, covered: BoolArray) -> IntArray:
-    smallest = np.full(books.n_portfolios, np.iinfo(np.int64).max)
-    np.minimum.at(smallest, books.portfolio[covered], observations[books.symbol[covered]])
+def _smallest(holdings: NetHoldings, observations: IntArray, covered: BoolArray) -> IntArray:
+    smallest = np.full(holdings.n_portfolios, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, holdings.portfolio[covered], observations[holdings.symbol[covered]])
     return np.where(smallest == np.iinfo(np.int64).max, 0, smallest)

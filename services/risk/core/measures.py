@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 
 from services.risk.core.ratios import over_equity
-from services.risk.core.risk_inputs import RiskInputs
+from services.risk.core.risk_context import RiskContext
 from services.risk.core.volatility import ReturnSeries, realised_volatility, volatility_percentile, volatility_trend
 from shared.arrays import IntArray
 from shared.conventions import (
@@ -47,111 +47,111 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class RiskMeasure:
     """One line of the table."""
 
     name: str
     what: str
     unit: str
-    compute: Callable[[RiskInputs], Measured]
+    compute: Callable[[RiskContext], Measured]
 
 
-def volatility_21d(inputs: RiskInputs) -> Measured:
+def volatility_21d(context: RiskContext) -> Measured:
     """Return the volatility over 21 sessions."""
-    return Measured.of_series(realised_volatility(inputs.series_21), inputs.series_21)
+    return Measured.of_series(realised_volatility(context.series_21), context.series_21)
 
 
-def volatility_63d(inputs: RiskInputs) -> Measured:
+def volatility_63d(context: RiskContext) -> Measured:
     """Return the volatility over 63 sessions."""
-    return Measured.of_series(realised_volatility(inputs.series_63), inputs.series_63)
+    return Measured.of_series(realised_volatility(context.series_63), context.series_63)
 
 
-def volatility_har(inputs: RiskInputs) -> Measured:
+def volatility_har(context: RiskContext) -> Measured:
     """Return the forecast of volatility."""
-    return Measured.of_series(inputs.har.volatility, inputs.longest_series)
+    return Measured.of_series(context.har.volatility, context.longest_series)
 
 
-def volatility_trend_slope(inputs: RiskInputs) -> Measured:
+def volatility_trend_slope(context: RiskContext) -> Measured:
     """Return the slope of volatility."""
-    return Measured.of_series(volatility_trend(inputs.series_of_trend)[0], inputs.series_of_trend)
+    return Measured.of_series(volatility_trend(context.series_of_trend)[0], context.series_of_trend)
 
 
-def volatility_trend_strength(inputs: RiskInputs) -> Measured:
+def volatility_trend_strength(context: RiskContext) -> Measured:
     """Return how much of the moves of volatility the slope explains."""
-    return Measured.of_series(volatility_trend(inputs.series_of_trend)[1], inputs.series_of_trend)
+    return Measured.of_series(volatility_trend(context.series_of_trend)[1], context.series_of_trend)
 
 
-def volatility_rank(inputs: RiskInputs) -> Measured:
+def volatility_rank(context: RiskContext) -> Measured:
     """Return where volatility stands in its year."""
-    return Measured.of_series(volatility_percentile(inputs.series_of_percentile), inputs.series_of_percentile)
+    return Measured.of_series(volatility_percentile(context.series_of_percentile), context.series_of_percentile)
 
 
-def tail(inputs: RiskInputs, *, kind: str, level: int, horizon: int) -> Measured:
+def tail(context: RiskContext, *, kind: str, level: int, horizon: int) -> Measured:
     """Return a value at risk or an expected shortfall."""
-    table: Quantities = getattr(inputs.tails, kind)
+    table: Quantities = getattr(context.tails, kind)
     cell = slice(None), VAR_LEVELS.index(level), VAR_HORIZONS.index(horizon)
-    return Measured.of_series(table.part(cell), inputs.longest_series)
+    return Measured.of_series(table.part(cell), context.longest_series)
 
 
-def backtested(inputs: RiskInputs, *, kind: str, level: int) -> Measured:
+def backtested(context: RiskContext, *, kind: str, level: int) -> Measured:
     """Return a figure of the back-test."""
-    table: Quantities = getattr(inputs.backtest, kind)
+    table: Quantities = getattr(context.backtest, kind)
     values = table.part((slice(None), VAR_LEVELS.index(level)))
     sessions = np.where(values.available, 2 * BACKTEST_SESSIONS, 0)
-    return Measured(values, inputs.longest_series.coverage, sessions, sessions)
+    return Measured(values, context.longest_series.coverage, sessions, sessions)
 
 
-def diversified(inputs: RiskInputs, *, kind: str) -> Measured:
+def diversified(context: RiskContext, *, kind: str) -> Measured:
     """Return a figure of the correlations."""
-    values = inputs.diversification.quantity(kind)
+    values = context.diversification.quantity(kind)
     sessions = np.where(values.available, CORRELATION_WINDOW, 0)
-    return Measured(values, inputs.diversification.coverage, sessions, sessions)
+    return Measured(values, context.diversification.coverage, sessions, sessions)
 
 
-def decomposed(inputs: RiskInputs, *, kind: str) -> Measured:
+def decomposed(context: RiskContext, *, kind: str) -> Measured:
     """Return a figure of the factor model."""
-    found = inputs.decomposition
+    found = context.decomposition
     values: Quantities = getattr(found, kind)
     sessions = np.where(values.available, FACTOR_WINDOW, 0)
     return Measured(values, found.coverage, found.observations, sessions)
 
 
-def hhi(inputs: RiskInputs) -> Measured:
+def hhi(context: RiskContext) -> Measured:
     """Return the Herfindahl-Hirschman index."""
-    return Measured.of_state(inputs.concentration.hhi)
+    return Measured.of_state(context.concentration.hhi)
 
 
-def effective_positions(inputs: RiskInputs) -> Measured:
+def effective_positions(context: RiskContext) -> Measured:
     """Return the effective number of positions."""
-    return Measured.of_state(inputs.concentration.effective_positions)
+    return Measured.of_state(context.concentration.effective_positions)
 
 
-def top_3_concentration(inputs: RiskInputs) -> Measured:
+def top_3_concentration(context: RiskContext) -> Measured:
     """Return the weight of the three largest names."""
-    return Measured.of_state(inputs.concentration.top_3)
+    return Measured.of_state(context.concentration.top_3)
 
 
-def top_10_concentration(inputs: RiskInputs) -> Measured:
+def top_10_concentration(context: RiskContext) -> Measured:
     """Return the weight of the ten largest names."""
-    return Measured.of_state(inputs.concentration.top_10)
+    return Measured.of_state(context.concentration.top_10)
 
 
-def gross_leverage(inputs: RiskInputs) -> Measured:
+def gross_leverage(context: RiskContext) -> Measured:
     """Return gross exposure over equity."""
-    books = inputs.books
-    return Measured.of_state(over_equity(books, books.totals(books.gross).astype(np.float64)))
+    holdings = context.holdings
+    return Measured.of_state(over_equity(holdings, holdings.totals(holdings.gross).astype(np.float64)))
 
 
-def net_leverage(inputs: RiskInputs) -> Measured:
+def net_leverage(context: RiskContext) -> Measured:
     """Return net exposure over equity."""
-    books = inputs.books
-    return Measured.of_state(over_equity(books, books.totals(books.net).astype(np.float64)))
+    holdings = context.holdings
+    return Measured.of_state(over_equity(holdings, holdings.totals(holdings.net).astype(np.float64)))
 
 
-def _tail_measures() -> list[Measure]:
+def _tail_measures() -> list[RiskMeasure]:
     figures = {"var": "loss that is not exceeded with", "es": "mean loss beyond the VaR at"}
     return [
-        Measure(
+        RiskMeasure(
             name=f"{figure}_{level}_{horizon}d_{method}",
             what=f"{method} {what} {level} % over {horizon} sessions, over equity",
             unit="1",
@@ -164,45 +164,57 @@ def _tail_measures() -> list[Measure]:
     ]
 
 
-def _backtest_measures() -> list[Measure]:
+def _backtest_measures() -> list[RiskMeasure]:
     figures = {
         "var_exceptions": ("exceptions", "sessions whose loss exceeded the historical VaR before them", "sessions"),
         "kupiec_likelihood_ratio": ("likelihood_ratio", "Kupiec's likelihood ratio of the exceptions", "1"),
         "kupiec_p": ("p_value", "chance of exceptions as far from their promise as these", "1"),
     }
     return [
-        Measure(f"{name}_{level}", f"{what}, {level} %", unit, partial(backtested, kind=kind, level=level))
+        RiskMeasure(f"{name}_{level}", f"{what}, {level} %", unit, partial(backtested, kind=kind, level=level))
         for name, (kind, what, unit) in figures.items()
         for level in VAR_LEVELS
     ]
 
 
 MEASURES: Final = (
-    Measure("volatility_21d", "annualised volatility of today's book over the last 21 sessions", "1", volatility_21d),
-    Measure("volatility_63d", "annualised volatility of today's book over the last 63 sessions", "1", volatility_63d),
-    Measure("volatility_har", "annualised volatility expected over the next 21 sessions", "1", volatility_har),
-    Measure("volatility_trend", "slope of the last ten 21-session volatilities", "1 a session", volatility_trend_slope),
-    Measure("volatility_trend_strength", "R squared of that line", "1", volatility_trend_strength),
-    Measure("volatility_percentile", "share of a year of 21-session volatilities below today's", "1", volatility_rank),
+    RiskMeasure(
+        "volatility_21d", "annualised volatility of today's book over the last 21 sessions", "1", volatility_21d
+    ),
+    RiskMeasure(
+        "volatility_63d", "annualised volatility of today's book over the last 63 sessions", "1", volatility_63d
+    ),
+    RiskMeasure("volatility_har", "annualised volatility expected over the next 21 sessions", "1", volatility_har),
+    RiskMeasure(
+        "volatility_trend", "slope of the last ten 21-session volatilities", "1 a session", volatility_trend_slope
+    ),
+    RiskMeasure("volatility_trend_strength", "R squared of that line", "1", volatility_trend_strength),
+    RiskMeasure(
+        "volatility_percentile", "share of a year of 21-session volatilities below today's", "1", volatility_rank
+    ),
     *_tail_measures(),
     *_backtest_measures(),
-    Measure(
+    RiskMeasure(
         "average_correlation",
         "exposure-weighted correlation of the holdings",
         "1",
         partial(diversified, kind="average"),
     ),
-    Measure("effective_bets", "number of equal uncorrelated bets", "bets", partial(diversified, kind="effective_bets")),
-    Measure("model_volatility", "annualised volatility by the factor model", "1", partial(decomposed, kind="total")),
-    Measure("systematic_volatility", "what the style factors explain", "1", partial(decomposed, kind="systematic")),
-    Measure("specific_volatility", "what they leave", "1", partial(decomposed, kind="specific")),
-    Measure(
+    RiskMeasure(
+        "effective_bets", "number of equal uncorrelated bets", "bets", partial(diversified, kind="effective_bets")
+    ),
+    RiskMeasure(
+        "model_volatility", "annualised volatility by the factor model", "1", partial(decomposed, kind="total")
+    ),
+    RiskMeasure("systematic_volatility", "what the style factors explain", "1", partial(decomposed, kind="systematic")),
+    RiskMeasure("specific_volatility", "what they leave", "1", partial(decomposed, kind="specific")),
+    RiskMeasure(
         "systematic_share", "part of the variance that they explain", "1", partial(decomposed, kind="systematic_share")
     ),
-    Measure("hhi", "Herfindahl-Hirschman index of absolute exposure by symbol", "0-10000", hhi),
-    Measure("effective_positions", "number of equal positions with the same HHI", "positions", effective_positions),
-    Measure("top_3_concentration", "three largest names over total absolute exposure", "1", top_3_concentration),
-    Measure("top_10_concentration", "ten largest names over total absolute exposure", "1", top_10_concentration),
-    Measure("gross_leverage", "gross exposure over equity", "1", gross_leverage),
-    Measure("net_leverage", "net exposure over equity", "1", net_leverage),
+    RiskMeasure("hhi", "Herfindahl-Hirschman index of absolute exposure by symbol", "0-10000", hhi),
+    RiskMeasure("effective_positions", "number of equal positions with the same HHI", "positions", effective_positions),
+    RiskMeasure("top_3_concentration", "three largest names over total absolute exposure", "1", top_3_concentration),
+    RiskMeasure("top_10_concentration", "ten largest names over total absolute exposure", "1", top_10_concentration),
+    RiskMeasure("gross_leverage", "gross exposure over equity", "1", gross_leverage),
+    RiskMeasure("net_leverage", "net exposure over equity", "1", net_leverage),
 )

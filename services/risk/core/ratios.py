@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, reason_where
 
@@ -13,17 +13,17 @@ TOO_LARGE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the inputs are too larg
 EMPTY_BOOK: Final = Unavailable(Reason.NOT_APPLICABLE, "the book is empty")
 
 
-def why_not_over_equity(books: Books) -> ReasonArray:
+def why_not_over_equity(holdings: NetHoldings) -> ReasonArray:
     """Return per portfolio why nothing relative to equity can be said: no capital, an empty book, or None."""
-    reasons = no_reasons(books.n_portfolios)
-    reasons[is_empty(books)] = EMPTY_BOOK
-    reasons[books.equity <= 0] = NO_CAPITAL
+    reasons = no_reasons(holdings.n_portfolios)
+    reasons[is_empty(holdings)] = EMPTY_BOOK
+    reasons[holdings.equity <= 0] = NO_CAPITAL
     return reasons
 
 
-def is_empty(books: Books) -> BoolArray:
+def is_empty(holdings: NetHoldings) -> BoolArray:
     """Return which portfolios hold nothing of value."""
-    empty: BoolArray = books.totals(books.gross) == 0
+    empty: BoolArray = holdings.totals(holdings.gross) == 0
     return empty
 
 
@@ -34,19 +34,19 @@ def quantities(values: FloatArray, reasons: ReasonArray) -> Quantities:
     return found.withheld(reason_where(overflown, TOO_LARGE)) if overflown.any() else found
 
 
-def over_equity(books: Books, amounts: FloatArray) -> Quantities:
+def over_equity(holdings: NetHoldings, amounts: FloatArray) -> Quantities:
     """Return amounts of shape (n_portfolios,) over equity, an empty book counting as zero."""
-    reasons = no_reasons(books.n_portfolios)
-    reasons[books.equity <= 0] = NO_CAPITAL
-    return quantities(divide(amounts, books.equity.astype(np.float64)), reasons)
+    reasons = no_reasons(holdings.n_portfolios)
+    reasons[holdings.equity <= 0] = NO_CAPITAL
+    return quantities(divide(amounts, holdings.equity.astype(np.float64)), reasons)
 
 
-def coverage_of(books: Books, covered: BoolArray) -> Quantities:
+def coverage_of(holdings: NetHoldings, covered: BoolArray) -> Quantities:
     """Return covered gross over total gross exposure; `covered` is per holding."""
-    total = books.totals(books.gross)
-    reasons = no_reasons(books.n_portfolios)
+    total = holdings.totals(holdings.gross)
+    reasons = no_reasons(holdings.n_portfolios)
     reasons[total == 0] = EMPTY_BOOK
-    part: IntArray = books.totals(np.where(covered, books.gross, 0))
+    part: IntArray = holdings.totals(np.where(covered, holdings.gross, 0))
     return quantities(divide(part.astype(np.float64), total.astype(np.float64)), reasons)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import NO_CAPITAL, over_equity
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.sectors import ETFS, UNCLASSIFIED
@@ -33,12 +33,12 @@ class SectorExposures:
     gross: Quantities
 
 
-def sector_exposures(books: Books, sectors: Sequence[str]) -> SectorExposures:
+def sector_exposures(holdings: NetHoldings, sectors: Sequence[str]) -> SectorExposures:
     """Return signed and gross exposure by sector, over equity.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         Holdings in cents.
     sectors : sequence of str
         Sector of each symbol as `sector_name` gives it.
@@ -49,18 +49,18 @@ def sector_exposures(books: Books, sectors: Sequence[str]) -> SectorExposures:
         Sectors that any portfolio of the shard holds, sorted; 0 where a portfolio holds none of it.
         `DEGENERATE_INPUT` when equity is not positive.
     """
-    names = tuple(sorted({sectors[symbol] for symbol in np.unique(books.symbol)}))
+    names = tuple(sorted({sectors[symbol] for symbol in np.unique(holdings.symbol)}))
     column = {name: index for index, name in enumerate(names)}
-    held = np.array([column.get(name, -1) for name in sectors], dtype=np.int64)[books.symbol]
-    net = np.zeros((books.n_portfolios, len(names)), dtype=np.int64)
+    held = np.array([column.get(name, -1) for name in sectors], dtype=np.int64)[holdings.symbol]
+    net = np.zeros((holdings.n_portfolios, len(names)), dtype=np.int64)
     gross = np.zeros_like(net)
-    np.add.at(net, (books.portfolio, held), books.net)
-    np.add.at(gross, (books.portfolio, held), books.gross)
-    return SectorExposures(names, net, gross, _over_equity(books, net), _over_equity(books, gross))
+    np.add.at(net, (holdings.portfolio, held), holdings.net)
+    np.add.at(gross, (holdings.portfolio, held), holdings.gross)
+    return SectorExposures(names, net, gross, _over_equity(holdings, net), _over_equity(holdings, gross))
 
 
-def _over_equity(books: Books, cents: IntArray) -> Quantities:
-    columns = [over_equity(books, column.astype(np.float64)) for column in cents.T]
+def _over_equity(holdings: NetHoldings, cents: IntArray) -> Quantities:
+    columns = [over_equity(holdings, column.astype(np.float64)) for column in cents.T]
     if not columns:
         return Quantities.of(np.empty(cents.shape))
     return Quantities.side_by_side(columns)
@@ -90,12 +90,12 @@ class ActiveSectors:
     unavailable: ReasonArray
 
 
-def active_sectors(books: Books, exposures: SectorExposures, benchmark: Benchmark | None) -> ActiveSectors:
+def active_sectors(holdings: NetHoldings, exposures: SectorExposures, benchmark: Benchmark | None) -> ActiveSectors:
     """Return how far each portfolio's sectors are from a benchmark's.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         For their number and capital.
     exposures : SectorExposures
         Of the same portfolios.
@@ -108,14 +108,14 @@ def active_sectors(books: Books, exposures: SectorExposures, benchmark: Benchmar
         Sectors of the benchmark and those that any portfolio of the shard holds; funds and what is unclassified have
         no weight to compare with. `NOT_APPLICABLE` without a benchmark, `DEGENERATE_INPUT` without capital.
     """
-    reasons = no_reasons(books.n_portfolios)
+    reasons = no_reasons(holdings.n_portfolios)
     if benchmark is None:
         reasons[:] = NO_BENCHMARK
-        return ActiveSectors((), np.empty(0), np.empty((books.n_portfolios, 0)), reasons)
-    reasons[books.equity <= 0] = NO_CAPITAL
+        return ActiveSectors((), np.empty(0), np.empty((holdings.n_portfolios, 0)), reasons)
+    reasons[holdings.equity <= 0] = NO_CAPITAL
     names = tuple(sorted({*exposures.names, *benchmark.weights}))
     weights = np.array([np.nan if name in NO_SECTORS else benchmark.weights.get(name, 0.0) for name in names])
-    held = np.zeros((books.n_portfolios, len(names)))
+    held = np.zeros((holdings.n_portfolios, len(names)))
     for column, name in enumerate(exposures.names):
         held[:, names.index(name)] = exposures.net.values[:, column]
     held[~is_available(reasons)] = np.nan

@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from services.risk.core.books import Books
 from services.risk.core.exposures import FactorExposures
 from services.risk.core.factor_moves import FactorMoves
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import quantities
 from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS, STYLE_FACTORS
@@ -33,12 +33,12 @@ class StressResults:
     beyond_gross: BoolArray
 
 
-def stress(books: Books, exposures: FactorExposures, moves: FactorMoves) -> StressResults:
+def stress(holdings: NetHoldings, exposures: FactorExposures, moves: FactorMoves) -> StressResults:
     """Return the P&L of every portfolio in every scenario.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         For the gross exposure.
     exposures : FactorExposures
         Columns in the order of FACTORS.
@@ -66,7 +66,7 @@ def stress(books: Books, exposures: FactorExposures, moves: FactorMoves) -> Stre
     propagated = _sums(np.where(np.isnan(dollars), 0.0, dollars), np.nan_to_num(moves.loadings))
 
     direct_pnl, propagated_pnl = quantities(direct, direct_reasons), quantities(propagated, propagated_reasons)
-    gross = books.totals(books.gross)[:, None] / 100.0
+    gross = holdings.totals(holdings.gross)[:, None] / 100.0
     with np.errstate(invalid="ignore"):
         beyond: BoolArray = (direct_pnl.values < -gross) | (propagated_pnl.values < -gross)
     return StressResults(direct_pnl, propagated_pnl, _coverage(exposures, needed), beyond)

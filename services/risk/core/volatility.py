@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from services.risk.core.books import Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, TREND_SESSIONS, VOLATILITY_WINDOWS
@@ -48,7 +48,7 @@ class ReturnSeries:
         return ReturnSeries(values, np.where(kept, length, 0), reasons, self.coverage)
 
 
-def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSeries:
+def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) -> ReturnSeries:
     """Return the series of today's weights times past total returns.
 
     The weight of a holding is its signed exposure over equity, so cash earns nothing, leverage and shorts count as
@@ -56,7 +56,7 @@ def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSe
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
         Holdings in cents.
     returns : ndarray of shape (n_symbols, n_sessions)
         Total returns on consecutive sessions, oldest first, the last one that of the calculation session; NaN where
@@ -78,24 +78,24 @@ def return_series(books: Books, returns: FloatArray, *, window: int) -> ReturnSe
     available = returns[:, -window:]
     present = np.isfinite(available).sum(axis=1)
     complete = present == window
-    covered = complete[books.symbol]
-    coverage = coverage_of(books, covered)
-    reasons = why_not_over_equity(books)
-    _explain_uncovered(reasons, books, present=present, window=window, coverage=coverage)
+    covered = complete[holdings.symbol]
+    coverage = coverage_of(holdings, covered)
+    reasons = why_not_over_equity(holdings)
+    _explain_uncovered(reasons, holdings, present=present, window=window, coverage=coverage)
 
-    series = np.full((books.n_portfolios, window), np.nan)
+    series = np.full((holdings.n_portfolios, window), np.nan)
     usable = is_available(reasons)
     if usable.any():
-        series[usable] = _weighted_sums(books, available, covered=covered)[usable]
+        series[usable] = _weighted_sums(holdings, available, covered=covered)[usable]
     return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage)
 
 
-def longest_series(books: Books, returns: FloatArray) -> ReturnSeries:
+def longest_series(holdings: NetHoldings, returns: FloatArray) -> ReturnSeries:
     """Return the series of each portfolio over the longest window that speaks for its book.
 
     Parameters
     ----------
-    books, returns
+    holdings, returns
         As for `return_series`, with at least ``SERIES_WINDOWS[0]`` sessions.
 
     Returns
@@ -109,11 +109,11 @@ def longest_series(books: Books, returns: FloatArray) -> ReturnSeries:
     -----
     A young holding would otherwise either shorten the series of the whole book or be silently left out of it.
     """
-    candidates = [return_series(books, returns, window=window) for window in SERIES_WINDOWS]
+    candidates = [return_series(holdings, returns, window=window) for window in SERIES_WINDOWS]
     covered = np.array([np.nan_to_num(series.coverage.values) for series in candidates])
     enough = covered >= SERIES_COVERAGE
     chosen = np.where(enough.any(axis=0), enough.argmax(axis=0), covered.argmax(axis=0))
-    picked = chosen, np.arange(books.n_portfolios)
+    picked = chosen, np.arange(holdings.n_portfolios)
     widest = SERIES_WINDOWS[0]
     values = np.stack([_right_aligned(series.values, widest) for series in candidates])[picked]
     length = np.stack([series.length for series in candidates])[picked]
@@ -180,28 +180,28 @@ def realised_volatility(series: ReturnSeries) -> Quantities:
     return quantities(annualised_deviation(series.values), series.unavailable)
 
 
-def _weighted_sums(books: Books, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
+def _weighted_sums(holdings: NetHoldings, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
     """Return the sum of weight times return per portfolio and session, holdings in their canonical order.
 
     One session at a time: a matrix product over the holdings would round differently with the size of the shard.
     """
     holding = np.flatnonzero(covered)
-    portfolio, symbol = books.portfolio[holding], books.symbol[holding]
-    equity = np.where(books.equity > 0, books.equity, 1)
-    weights = books.net[holding] / equity[portfolio]
+    portfolio, symbol = holdings.portfolio[holding], holdings.symbol[holding]
+    equity = np.where(holdings.equity > 0, holdings.equity, 1)
+    weights = holdings.net[holding] / equity[portfolio]
     by_session = np.ascontiguousarray(returns.T)  # (n_sessions, n_symbols)
-    series = np.empty((books.n_portfolios, by_session.shape[0]))
+    series = np.empty((holdings.n_portfolios, by_session.shape[0]))
     for session, day in enumerate(by_session):
-        series[:, session] = np.bincount(portfolio, weights=weights * day[symbol], minlength=books.n_portfolios)
+        series[:, session] = np.bincount(portfolio, weights=weights * day[symbol], minlength=holdings.n_portfolios)
     return series
 
 
 def _explain_uncovered(
-    reasons: ReasonArray, books: Books, *, present: IntArray, window: int, coverage: Quantities
+    reasons: ReasonArray, holdings: NetHoldings, *, present: IntArray, window: int, coverage: Quantities
 ) -> None:
     """Fill in, in place, why portfolios without any complete holding have no series."""
-    most = np.zeros(books.n_portfolios, dtype=np.int64)
-    np.maximum.at(most, books.portfolio, present[books.symbol])
+    most = np.zeros(holdings.n_portfolios, dtype=np.int64)
+    np.maximum.at(most, holdings.portfolio, present[holdings.symbol])
     for portfolio in np.flatnonzero(is_available(reasons) & (coverage.values == 0)):
         detail = f"no holding has all {window} returns, the most complete has {most[portfolio]}"
         reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)

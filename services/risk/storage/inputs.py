@@ -8,8 +8,8 @@ from uuid import UUID
 
 import numpy as np
 
-from services.risk.core.assessment import AssessmentInputs, FactorHistory, HeldBooks
-from services.risk.core.risk_inputs import PRICE_SESSIONS, RETURN_SESSIONS
+from services.risk.core.assessment import AssessmentInputs, FactorHistory
+from services.risk.core.risk_context import PRICE_SESSIONS, RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.storage.repository import RiskRepository
 from shared.arrays import FloatArray
@@ -50,12 +50,12 @@ class InputLoader:
 
     async def of_session(self, portfolio_ids: Sequence[UUID], as_of: date) -> AssessmentInputs:
         """Return the inputs of one session; the panel has to be fresh."""
-        held: HeldBooks = await self.repository.load_books(portfolio_ids, as_of)
+        books = await self.repository.load_books(portfolio_ids, as_of)
         return AssessmentInputs(
-            held=held,
-            betas=await self.repository.load_betas(held.symbols, as_of),
-            sectors=await self.repository.load_sectors(held.symbols),
-            returns=self._returns(held.symbols, as_of),
+            books=books,
+            betas=await self.repository.load_betas(books.symbols, as_of),
+            sectors=await self.repository.load_sectors(books.symbols),
+            returns=self._returns(books.symbols, as_of),
             factors=self._factors(as_of),
             benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
         )

@@ -11,8 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.risk.core.assessment import Assessment, HeldBooks
-from services.risk.core.books import Books
+from services.risk.core.assessment import Assessment, Books
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import Benchmark
 from services.risk.storage.rows import (
     Written,
@@ -31,7 +31,7 @@ from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import FACTORS
-from shared.db.bulk import Columns, append_revisions, copy_in, stage, upsert
+from shared.db.bulk import Columns, append_revisions, copy_aside, copy_in, upsert
 from shared.sectors import sector_name
 from shared.selection import Slice
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
@@ -166,7 +166,7 @@ class RiskRepository:
             "symbols": [book.symbols for book in books],
             "exposures": [book.exposures for book in books],
         }
-        staging = await stage(self._connection, "books", columns)
+        staging = await copy_aside(self._connection, "books", columns)
         await self._connection.execute(sa.text(_STORE_BOOKS.format(staging=staging)))
 
     async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
@@ -194,7 +194,7 @@ class RiskRepository:
         """Return the sessions on which a correction has touched a book of these, and forget them with the commit."""
         return set((await self._connection.execute(_TAKE_TOUCHED, {"portfolio_ids": list(portfolio_ids)})).scalars())
 
-    async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> HeldBooks:
+    async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> Books:
         """Return the books as of exactly this session of those portfolios that have one, in cents."""
         rows = (
             await self._connection.execute(_LOAD_BOOKS, {"portfolio_ids": list(portfolio_ids), "as_of": as_of})
@@ -203,14 +203,14 @@ class RiskRepository:
         symbols = sorted(set(positions))
         index = {symbol: number for number, symbol in enumerate(symbols)}
         exposures = np.fromiter(chain.from_iterable(row.exposures for row in rows), dtype=np.float64)
-        books = Books.of(
+        holdings = NetHoldings.of(
             np.repeat(np.arange(len(rows)), [len(row.symbols) for row in rows]),
             np.fromiter(map(index.__getitem__, positions), dtype=np.int64, count=len(positions)),
             exposure=np.rint(exposures * 100).astype(np.int64),
             equity=np.array([row.cents for row in rows], dtype=np.int64),
             names=symbols,
         )
-        return HeldBooks(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), books)
+        return Books(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), holdings)
 
     async def load_betas(self, symbols: Sequence[str], as_of: date) -> Quantities:
         """Return the betas as of exactly this session, (n_symbols, n_factors)."""
@@ -252,8 +252,8 @@ class RiskRepository:
         count = await append_revisions(self._connection, "assessments", head, key=("portfolio_id", "as_of"))
         if not count:
             return 0
-        held = assessment.held
-        wanted = {"portfolio_ids": list(held.portfolio_ids), "as_of": held.as_of}
+        books = assessment.books
+        wanted = {"portfolio_ids": list(books.portfolio_ids), "as_of": books.as_of}
         rows = await self._connection.execute(_NEW_REVISIONS, wanted)
         written = Written.of(assessment, {row.portfolio_id: row.revision for row in rows})
         await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))

@@ -28,7 +28,7 @@ class Written:
     @classmethod
     def of(cls, assessment: Assessment, revisions: Mapping[UUID, int]) -> "Written":
         """Return the portfolios that `revisions` names."""
-        ids = assessment.held.portfolio_ids
+        ids = assessment.books.portfolio_ids
         indices = [index for index, portfolio_id in enumerate(ids) if portfolio_id in revisions]
         numbers = [revisions[ids[index]] for index in indices]
         return cls(np.array(indices, dtype=np.int64), np.array(numbers, dtype=np.int64))
@@ -36,14 +36,14 @@ class Written:
 
 def assessment_columns(assessment: Assessment, run_id: UUID) -> Columns:
     """Return one row per portfolio."""
-    held = assessment.held
+    books = assessment.books
     return {
-        "portfolio_id": held.portfolio_ids,
-        "as_of": [held.as_of] * len(held.portfolio_ids),
+        "portfolio_id": books.portfolio_ids,
+        "as_of": [books.as_of] * len(books.portfolio_ids),
         "digest": assessment.digests,
-        "code_version": [CODE_VERSION] * len(held.portfolio_ids),
-        "run_id": [run_id] * len(held.portfolio_ids),
-        "equity": _money(held.books.equity),
+        "code_version": [CODE_VERSION] * len(books.portfolio_ids),
+        "run_id": [run_id] * len(books.portfolio_ids),
+        "equity": _money(books.holdings.equity),
     }
 
 
@@ -107,12 +107,11 @@ def stress_columns(assessment: Assessment, written: Written) -> Columns:
 
 def correlation_columns(assessment: Assessment, written: Written) -> Columns:
     """Return the correlation matrix of each portfolio, the part above the diagonal row by row, and its clusters."""
-    held = assessment.held
-    names = np.array(held.symbols, dtype=object)
+    names, holdings = np.array(assessment.books.symbols, dtype=object), assessment.books.holdings
     found = [assessment.diversification.portfolios[index] for index in written.portfolio.tolist()]
     return {
         **_key(assessment, written),
-        "symbols": [names[held.books.symbol[entry.holdings]].tolist() for entry in found],
+        "symbols": [names[holdings.symbol[entry.rows]].tolist() for entry in found],
         "correlations": [_above(entry.matrix.values) for entry in found],
         "clip": [entry.matrix.clip for entry in found],
         "missing_pairs": [entry.matrix.missing_pairs for entry in found],
@@ -123,16 +122,16 @@ def correlation_columns(assessment: Assessment, written: Written) -> Columns:
 
 def contribution_columns(assessment: Assessment, written: Written) -> Columns:
     """Return whose the volatility of each portfolio is: factors, what is specific, and holdings."""
-    books, model, rows = assessment.held.books, assessment.decomposition, written.portfolio
-    names, weights = np.array(assessment.held.symbols, dtype=object), books.weights()
-    bounds = np.searchsorted(books.portfolio, np.arange(books.n_portfolios + 1))
+    holdings, model, rows = assessment.books.holdings, assessment.decomposition, written.portfolio
+    names, weights = np.array(assessment.books.symbols, dtype=object), holdings.weights()
+    bounds = holdings.bounds()
     spans = [slice(bounds[index], bounds[index + 1]) for index in rows.tolist()]
     return {
         **_key(assessment, written),
         "factors": [list(STYLE_FACTORS)] * rows.size,
         "by_factor": nullable(model.by_factor[rows]),
         "by_specific": nullable(model.by_specific[rows]),
-        "symbols": [names[books.symbol[span]].tolist() for span in spans],
+        "symbols": [names[holdings.symbol[span]].tolist() for span in spans],
         "weights": [nullable(weights[span]) for span in spans],
         "by_holding": [nullable(model.by_holding[span]) for span in spans],
         "marginal": [nullable(model.marginal[span]) for span in spans],
@@ -159,7 +158,7 @@ def moves_columns(assessment: Assessment) -> Columns:
     moves = assessment.moves
     reasons, details = reason_columns(np.array(moves.unavailable, dtype=object))
     return {
-        "as_of": [assessment.held.as_of],
+        "as_of": [assessment.books.as_of],
         "digest": [assessment.moves_digest],
         "factors": [list(RISK_FACTORS)],
         "proxies": [list(assessment.proxies)],
@@ -180,10 +179,10 @@ def moves_columns(assessment: Assessment) -> Columns:
 def _key(assessment: Assessment, written: Written, entry: IntArray | None = None) -> dict[str, Any]:
     """Return the key of rows that belong to these entries of `written`; none given: one row an entry."""
     entries = np.arange(written.portfolio.size) if entry is None else entry
-    ids = np.array(assessment.held.portfolio_ids, dtype=object)
+    ids = np.array(assessment.books.portfolio_ids, dtype=object)
     return {
         "portfolio_id": ids[written.portfolio[entries]],
-        "as_of": [assessment.held.as_of] * entries.size,
+        "as_of": [assessment.books.as_of] * entries.size,
         "revision": written.revision[entries],
     }
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from services.risk.core.assessment import Assessment, AssessmentInputs
 from services.risk.core.measures import MEASURES
-from services.risk.core.risk_inputs import RETURN_SESSIONS
+from services.risk.core.risk_context import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.volatility import return_series
 from services.risk.web.views import Trail
@@ -19,6 +19,7 @@ from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
 from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
+from shared.unavailable import nullable
 
 _PROPAGATED: Final = ".propagated"
 _SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
@@ -174,47 +175,53 @@ def _scenario_of(name: str) -> tuple[str, str]:
 
 
 def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[HoldingInput]:
-    books, equity = inputs.held.books, float(inputs.held.books.equity[0])
-    parts = _contributions(name, inputs, assessment)
+    holdings = inputs.books.holdings
+    cells = zip(
+        holdings.symbol.tolist(),
+        holdings.net.tolist(),
+        nullable(holdings.weights()),
+        _contributions(name, inputs, assessment),
+        strict=True,
+    )
     return [
         HoldingInput(
-            symbol=inputs.held.symbols[symbol],
+            symbol=inputs.books.symbols[symbol],
             exposure=net / 100.0,
-            weight=net / equity if equity > 0 else None,
+            weight=weight,
             sector=inputs.sectors[symbol],
             betas={factor: Measure.of(inputs.betas.at((symbol, column))) for column, factor in enumerate(FACTORS)},
             returns=int(np.isfinite(inputs.returns[symbol]).sum()),
             contribution=None if part is None or not np.isfinite(part) else float(part),
         )
-        for symbol, net, part in zip(books.symbol.tolist(), books.net.tolist(), parts, strict=True)
+        for symbol, net, weight, part in cells
     ]
 
 
 def _contributions(name: str, inputs: AssessmentInputs, assessment: Assessment) -> Sequence[float | None]:
     """Return what each holding adds to the number, None where it is no sum over holdings."""
-    books = inputs.held.books
-    if name in FACTORS and books.equity[0] > 0:
-        betas = inputs.betas.values[books.symbol, FACTORS.index(name)]
-        return list(books.net / books.equity[0] * betas)
+    holdings = inputs.books.holdings
+    if name in FACTORS and holdings.equity[0] > 0:
+        betas = inputs.betas.values[holdings.symbol, FACTORS.index(name)]
+        return list(holdings.net / holdings.equity[0] * betas)
     if name == "model_volatility":
         return list(assessment.decomposition.by_holding)
     if _scenario_of(name)[0] in _SCENARIO_IDS:
-        betas = np.nan_to_num(inputs.betas.values[books.symbol][:, _COLUMNS])
+        betas = np.nan_to_num(inputs.betas.values[holdings.symbol][:, _COLUMNS])
         counted = _counted(name, assessment)
         if np.isnan(counted).all():
-            return [None] * books.symbol.size
-        return list(books.net / 100.0 * (betas * np.nan_to_num(counted)).sum(axis=1))
-    if name in {"net_leverage", "gross_leverage"} and books.equity[0] > 0:
-        return list((books.net if name == "net_leverage" else books.gross) / books.equity[0])
-    return [None] * books.symbol.size
+            return [None] * holdings.symbol.size
+        return list(holdings.net / 100.0 * (betas * np.nan_to_num(counted)).sum(axis=1))
+    if name in {"net_leverage", "gross_leverage"} and holdings.equity[0] > 0:
+        return list((holdings.net if name == "net_leverage" else holdings.gross) / holdings.equity[0])
+    return [None] * holdings.symbol.size
 
 
 def _series(inputs: AssessmentInputs, window: int) -> list[DatedReturn]:
     """Return the returns of today's book over the window of the number."""
     if not 1 < window <= RETURN_SESSIONS:
         return []
-    found = return_series(inputs.held.books, inputs.returns, window=window).values[0]
-    as_of = inputs.held.as_of
+    found = return_series(inputs.books.holdings, inputs.returns, window=window).values[0]
+    as_of = inputs.books.as_of
     sessions = sessions_between(shift_session(as_of, 1 - window), as_of)
     return [
         DatedReturn(session=session, value=float(value))

@@ -171,7 +171,7 @@ def _add_explanations(
             if stored is None:
                 raise Problem(404, f"revision {head.revision} of {head.as_of} was made before there was {measure}")
             inputs = await loader(connection).of_one(portfolio_id, head.as_of)
-            prices = await load_last_prices(connection, inputs.held.symbols, head.as_of)
+            prices = await load_last_prices(connection, inputs.books.symbols, head.as_of)
         assessment = await asyncio.to_thread(assess, inputs)
         return explain(measure, head, stored, inputs=inputs, assessment=assessment, prices=prices)
 

@@ -1,11 +1,15 @@
 """Close the runs whose deadline has passed, naming what never came."""
 
+import structlog
+
 from services.scheduler.core.ledger import missing_parts
-from services.scheduler.events import batch_completed
+from services.scheduler.events import batch_completed, outline
 from services.scheduler.storage.repository import SchedulerRepository
 from shared.contracts.event import Failure
 from shared.contracts.scheduler import RunStatus
 from shared.db.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("scheduler")
 
 
 async def close_overdue_runs(uow: UnitOfWork) -> None:
@@ -15,6 +19,13 @@ async def close_overdue_runs(uow: UnitOfWork) -> None:
         tallies = await repository.load_tallies(stored.run.run_id)
         overdue = [Failure(subject=line, reason="DEADLINE", detail="did not arrive") for line in missing_parts(tallies)]
 
-        await repository.finish_run(stored.run.run_id, RunStatus.FAILED)
+        seconds = await repository.finish_run(stored.run.run_id, RunStatus.FAILED)
 
         uow.emit(await batch_completed(stored, RunStatus.FAILED, tallies, repository, overdue=overdue))
+        log.warning(
+            "run finished",
+            **outline(stored.run),
+            status=RunStatus.FAILED.value,
+            missing=[failure.subject for failure in overdue],
+            seconds=round(seconds, 2),
+        )

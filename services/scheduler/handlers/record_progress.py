@@ -1,18 +1,24 @@
 """Fold an event of a run into the ledgers of runs, cells and books, and close the run with its last part."""
 
-from services.scheduler.core.ledger import run_complete
-from services.scheduler.events import batch_completed
+from collections.abc import Sequence
+
+import structlog
+
+from services.scheduler.core.ledger import StageTally, run_complete
+from services.scheduler.events import batch_completed, outline, stage_counts
 from services.scheduler.fan_out import go_on_waiting
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.book_rows import seen_books, stated_books
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.cell_rows import cell_parts
-from services.scheduler.storage.repository import SchedulerRepository, scope_of
+from services.scheduler.storage.repository import SchedulerRepository, StoredRun, scope_of
 from shared.contracts.event import Event
 from shared.contracts.scheduler import RunStatus
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("scheduler")
 
 
 async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
@@ -22,9 +28,9 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
     """
     repository = SchedulerRepository(uow.connection)
     # A run that a service began (onboarding) becomes known by its first event, whichever that is.
-    await repository.store_run(
-        event.run, scope=f"{scope_of(event.run)} run={event.run.run_id}", deadline_s=settings.run_deadline_s
-    )
+    own_scope = f"{scope_of(event.run)} run={event.run.run_id}"
+    if await repository.store_run(event.run, scope=own_scope, deadline_s=settings.run_deadline_s):
+        log.info("run opened", **outline(event.run))
     await repository.store_part(event)
     await CellRepository(uow.connection).append_parts(event, cell_parts(event))
     books = BookRepository(uow.connection)
@@ -42,12 +48,27 @@ async def _close(event: Event, repository: SchedulerRepository, uow: UnitOfWork)
     if stored is None or stored.status is not RunStatus.ACTIVE:
         return False
     tallies = await repository.load_tallies(event.run.run_id)
+    _tell_if_finished(event.topic, stored, tallies)
     if not run_complete(tallies):
         return False
     failed = sum(entry.failures for entry in tallies)
     status = RunStatus.COMPLETED_WITH_ERRORS if failed else RunStatus.COMPLETED
 
-    await repository.finish_run(event.run.run_id, status)
+    seconds = await repository.finish_run(event.run.run_id, status)
 
     uow.emit(await batch_completed(stored, status, tallies, repository))
+    log.info("run finished", **outline(stored.run), status=status.value, failures=failed, seconds=round(seconds, 2))
     return True
+
+
+def _tell_if_finished(stage: str, stored: StoredRun, tallies: Sequence[StageTally]) -> None:
+    for count in stage_counts(stored, tallies):
+        if count.stage == stage and count.parts_done == count.parts_total:
+            log.info(
+                "stage finished",
+                stage=stage,
+                parts=count.parts_done,
+                subjects=count.subjects,
+                failures=count.failures,
+                seconds=round(count.seconds or 0.0, 2),
+            )

@@ -14,7 +14,7 @@ from services.symbol_analytics.core.fundamentals import PROFILE_FIGURES, PUBLISH
 from services.symbol_analytics.core.histories import Entries, FigureHistory, StatementHistory
 from shared.contracts.market_data import Profile, Statement
 from shared.conventions import QUARTER_STALE_DAYS, YEAR_STALE_DAYS
-from shared.db.bulk import Columns, stage, upsert
+from shared.db.bulk import Columns, copy_aside, upsert
 
 _ITEMS: Final = tuple(chain.from_iterable(RATIO_ITEMS.values()))
 # No older period is looked at: the first of four quarters whose last is just not stale, or a year's end.
@@ -71,7 +71,7 @@ class FundamentalsRepository:
         )
 
     async def _replace_older(self, table: str, columns: Columns, *, key: Sequence[str]) -> None:
-        staging = await stage(self._connection, table, columns)
+        staging = await copy_aside(self._connection, table, columns)
         assignments = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
         names, keys = ", ".join(columns), ", ".join(key)
         # Sorted by key, so that two writers lock the rows in the same order.

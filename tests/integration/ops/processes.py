@@ -29,15 +29,23 @@ def environment(pid: int) -> dict[str, str]:
 
 
 def servers_of(pid: int) -> list[int]:
-    """The servers that a process has started, and theirs."""
+    """The processes that a process has started, and theirs, some of which come and go: one for each connection."""
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def children_of(pid: int) -> list[int]:
-    """The servers that a process has started, without the processes that those start for each connection."""
+    """The servers that a process has started: they run until they are stopped."""
     return [child.pid for child in psutil.Process(pid).children()]
 
 
 def still_running(pids: Sequence[int]) -> list[int]:
     """Those of the processes that have not ended; one that nobody has reaped has ended."""
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    return [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    # Asked once: between two questions the process may end.
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

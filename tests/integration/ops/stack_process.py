@@ -14,6 +14,7 @@ from typing import cast
 from services.ops.hosting.embedded import process
 from services.ops.hosting.embedded.brokers import BrokerKind
 from services.ops.hosting.embedded.stack import EmbeddedStack
+from shared.telemetry import configure_logging
 
 
 async def _run(data_dir: Path, broker: BrokerKind) -> None:
@@ -27,6 +28,7 @@ async def _run(data_dir: Path, broker: BrokerKind) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging()
     if sys.argv[3:] == ["untied"]:
         process.end_with_parent = lambda parent, stop_signal: None
     asyncio.run(_run(Path(sys.argv[1]), cast("BrokerKind", sys.argv[2])))

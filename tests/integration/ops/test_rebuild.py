@@ -6,20 +6,20 @@ import asyncpg
 import pytest
 
 from services.ops.errors import CommandError
-from services.ops.hosting.embedded.stack import RunningStack
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.rebuild import requeue_outboxes
 from services.ops.hosting.running import run_rebuild
 from shared.settings import CommonSettings
 from tests.support.databases import common_settings
+from tests.support.stack import Servers
 
 _NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
-async def common(stack: RunningStack, database: str) -> CommonSettings:
+async def common(servers: Servers, database: str) -> CommonSettings:
     """A database that is ready for the services."""
-    settings = common_settings(stack, database)
+    settings = common_settings(servers, database)
     await prepare(settings)
     return settings
 

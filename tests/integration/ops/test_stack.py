@@ -22,6 +22,7 @@ from services.ops.hosting.embedded.kafka_jars import find_kafka, jars_directory
 from services.ops.hosting.embedded.stack import EmbeddedStack, RunningStack
 from services.ops.hosting.embedded.tansu import EmbeddedTansu
 from tests.integration.ops.processes import children_of, environment, owner, servers_of, still_running
+from tests.support.eventually import eventually
 
 _REPOSITORY = Path(__file__).parents[3]
 _TOPIC = "kept"
@@ -89,7 +90,7 @@ async def _store_record(bootstrap_servers: str) -> None:
 async def _stored_record(bootstrap_servers: str) -> object:
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(_TOPIC, 0)])
-        return (await asyncio.wait_for(consumer.getone(), 30)).value
+        return (await consumer.getone()).value
 
 
 async def _topics(stack: RunningStack) -> list[str]:
@@ -158,9 +159,10 @@ async def test_stack_whose_process_is_killed_leaves_no_servers(data_dir: Path) -
         process.kill()
         await process.wait()
 
-    async with asyncio.timeout(30):
-        while still_running(servers):  # noqa: ASYNC110 - other processes end without an event
-            await asyncio.sleep(0.02)
+    async def ended() -> bool:
+        return not still_running(servers)
+
+    await eventually(ended)
     assert len(servers) > 2
 
 
@@ -199,7 +201,7 @@ async def test_stack_servers_do_not_hear_the_terminal_nor_see_our_settings(
 ) -> None:
     monkeypatch.setenv("SIGMASIGHT_SECRET", "hidden")
     async with _stack_process(data_dir, "tansu", start_new_session=True) as (process, _):
-        servers = servers_of(process.pid)
+        servers = children_of(process.pid)
 
         # Ctrl-C goes to the process group.
         assert process.pid not in {os.getpgid(server) for server in servers}
@@ -216,12 +218,13 @@ async def test_stack_of_directory_in_use_names_the_holder(data_dir: Path) -> Non
 async def test_stack_whose_broker_fails_stops_postgres_and_shows_the_log(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running_before = servers_of(os.getpid())
+    running_before = children_of(os.getpid())
+
+    async def postgres_starts() -> bool:
+        return children_of(os.getpid()) != running_before
 
     async def ends_at_once(self: EmbeddedTansu) -> None:
-        async with asyncio.timeout(30):
-            while servers_of(os.getpid()) == running_before:  # noqa: ASYNC110 - processes start without an event
-                await asyncio.sleep(0.02)
+        await eventually(postgres_starts)
         raise EmbeddedStartFailed("tansu", "it ended with code 1", data_dir, "no memory left")
 
     monkeypatch.setattr(EmbeddedTansu, "start", ends_at_once)
@@ -229,7 +232,7 @@ async def test_stack_whose_broker_fails_stops_postgres_and_shows_the_log(
         await EmbeddedStack(data_dir, broker="tansu").__aenter__()
     monkeypatch.undo()
 
-    assert servers_of(os.getpid()) == running_before
+    assert children_of(os.getpid()) == running_before
     async with EmbeddedStack(data_dir, broker="tansu") as stack:
         await _store_row(stack.database_url)
 
@@ -254,4 +257,4 @@ async def test_stack_started_by_root_can_be_run_by_nobody_too(reachable: Path) -
         extra_groups=[],
     ) as (process, stack):
         await _store_row(stack["database_url"])
-        assert {owner(server) for server in servers_of(process.pid)} == {nobody.pw_uid}
+        assert {owner(server) for server in children_of(process.pid)} == {nobody.pw_uid}

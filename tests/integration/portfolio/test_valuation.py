@@ -5,9 +5,12 @@ from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from services.portfolio.storage.repository import PortfolioRepository
 from shared.contracts.portfolio import PortfoliosValued
 from tests.integration.portfolio.conftest import WEEK, Books, new_name, run_for
+from tests.support.eventually import eventually
 
 FRIDAY_BEFORE = WEEK[0].replace(day=7)
 CLOSES = dict(zip((FRIDAY_BEFORE, *WEEK), (100.0, 101.0, 102.5, 101.5, 103.0, 104.25), strict=True))
@@ -127,8 +130,15 @@ async def test_defect_23_two_runs_over_one_portfolio_are_valued_one_after_the_ot
         portfolios = PortfolioRepository(somebody.connection)
         await portfolios.load_portfolios([UUID(accepted["portfolio_id"])], lock=True)
         running = [asyncio.create_task(books.deliver(event)) for event in due]
-        done, _ = await asyncio.wait(running, timeout=0.5)
-        assert done == set(), "nobody values a portfolio that somebody else holds"
+
+        async def both_wait() -> bool:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            async with books.service.unit_of_work.reading() as looking:
+                found = await looking.scalar(sa.text(f"{waiting} AND wait_event_type = 'Lock'"))
+            return bool(found == len(due))
+
+        await eventually(both_wait)
+        assert not any(task.done() for task in running), "nobody values a portfolio that somebody else holds"
     await asyncio.gather(*running)
 
     assert await books.count("snapshots", accepted["portfolio_id"]) == 5

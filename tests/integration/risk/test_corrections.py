@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.risk.core.risk_inputs import PRICE_SESSIONS
+from services.risk.core.risk_context import PRICE_SESSIONS
 from services.risk.handlers import assess_portfolios
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session

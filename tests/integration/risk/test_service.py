@@ -4,7 +4,6 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from services.ops.hosting.embedded.stack import RunningStack
 from services.risk.main import build
 from shared.contracts.event import Event
 from shared.contracts.run import Run
@@ -13,14 +12,15 @@ from shared.db.outbox import outbox_row
 from shared.service import Service, running
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.bus_log import BusLog
-from tests.support.databases import ServiceDatabase
+from tests.support.databases import ServiceDatabase, common_settings
 from tests.support.eventually import eventually
 from tests.support.runs import make_run
+from tests.support.stack import Servers
 
 
 @pytest.fixture(scope="module")
-async def service(stack: RunningStack, topics: None, risk_database: ServiceDatabase) -> AsyncIterator[Service]:
-    built = build(risk_database.common)
+async def service(servers: Servers, topics: None, risk_database: ServiceDatabase) -> AsyncIterator[Service]:
+    built = build(common_settings(servers, risk_database.admin_url))
     async with running(built):
         yield built
 

@@ -1,3 +1,5 @@
+"""What people ask of the scheduler over HTTP: runs, how they stand, and dead letters."""
+
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4

@@ -1,3 +1,5 @@
+"""Which sessions a run covers, and which requests share one."""
+
 import asyncio
 from datetime import date
 from typing import Any
@@ -12,6 +14,7 @@ from services.scheduler.storage.repository import SchedulerRepository
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
 from shared.service import Service
+from tests.support.bus_log import BusLog
 
 TODAY = date(2025, 3, 14)
 
@@ -115,12 +118,13 @@ async def test_request_for_the_same_work_joins_the_active_run(scheduler: Service
     assert again.run_id != first.run_id
 
 
-async def test_twenty_requests_at_once_make_one_active_run(scheduler: Service) -> None:
+async def test_twenty_requests_at_once_make_one_active_run(scheduler: Service, bus_log: BusLog) -> None:
     outcomes = await asyncio.gather(*(_open(scheduler, _request(RunKind.ON_DEMAND)) for _ in range(20)))
 
     assert len({run.run_id for run, _ in outcomes}) == 1
     assert sum(is_new for _, is_new in outcomes) == 1
     assert await _triggered(scheduler) == 1
+    assert [line["run"] for line in bus_log.of("run opened")] == [str(outcomes[0][0].run_id)]
 
 
 async def test_request_for_thousands_of_symbols_and_portfolios_opens_and_joins(scheduler: Service) -> None:

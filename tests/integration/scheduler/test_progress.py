@@ -1,3 +1,5 @@
+"""Parts as they arrive: counted once, in any order, until the run has ended or its deadline has passed."""
+
 import asyncio
 import itertools
 import random
@@ -17,6 +19,7 @@ from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Part, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.service import Service
+from tests.support.bus_log import BusLog
 from tests.support.runs import make_run
 
 SETTINGS = SchedulerSettings()
@@ -75,6 +78,26 @@ async def test_run_is_completed_once_by_its_last_part_in_any_order_and_with_dupl
     ]
 
 
+async def test_log_tells_of_a_run_when_it_opens_per_stage_and_at_its_end(scheduler: Service, bus_log: BusLog) -> None:
+    run = make_run()
+    failure = Failure(subject="XYZ", reason="MISSING_DATA", detail="no bars")
+    for stage in reversed(list(STAGES)):
+        await _record(scheduler, _event(stage, run, total=2))
+        assert bus_log.count("stage finished", stage=stage) == 0
+        await _record(scheduler, _event(stage, run, index=1, total=2, failures=(failure,)))
+
+    facts = [
+        tuple(line[name] for name in ("stage", "parts", "subjects", "failures"))
+        for line in bus_log.of("stage finished")
+    ]
+    assert facts == [(stage, 2, 10, 1) for stage in reversed(list(STAGES))]
+    seconds = {line["stage"]: line["seconds"] for line in bus_log.of("stage finished")}
+    (opened,), (finished,) = bus_log.of("run opened", run), bus_log.of("run finished", run)
+    assert opened["sessions"] == "2025-03-14 to 2025-03-14"
+    assert (finished["status"], finished["failures"], finished["level"]) == ("completed_with_errors", 7, "info")
+    assert finished["seconds"] >= seconds["prices.updated"] >= 0
+
+
 async def test_run_whose_last_parts_arrive_at_once_is_completed_once(scheduler: Service) -> None:
     for _ in range(5):
         run = make_run()
@@ -120,7 +143,7 @@ async def test_part_that_arrives_after_the_end_changes_nothing_but_the_ledger(sc
     assert len(await _announced(scheduler, run)) == 1
 
 
-async def test_run_past_its_deadline_fails_and_names_what_never_came(scheduler: Service) -> None:
+async def test_run_past_its_deadline_fails_and_names_what_never_came(scheduler: Service, bus_log: BusLog) -> None:
     overdue, patient = make_run(), make_run()
     for run, settings in ((overdue, SchedulerSettings(run_deadline_s=0.0)), (patient, SETTINGS)):
         for event in itertools.islice(_whole_run(run), 3):
@@ -136,5 +159,8 @@ async def test_run_past_its_deadline_fails_and_names_what_never_came(scheduler: 
         ("prices.updated: 1 of 2 parts", "DEADLINE"),
         *((f"{stage}: 0 of unknown parts", "DEADLINE") for stage in list(STAGES)[2:]),
     ]
+    (told,) = bus_log.of("run finished", overdue)
+    assert (told["status"], told["level"]) == ("failed", "warning")
+    assert told["missing"] == [failure.subject for failure in completed.failures]
     assert (await _stored(scheduler, overdue)).status is RunStatus.FAILED
     assert (await _stored(scheduler, patient)).status is RunStatus.ACTIVE

@@ -3,17 +3,17 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.hosting.embedded.stack import RunningStack
 from shared.db.engine import build_engine
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase
 from tests.support.probe import SERVICE, create_probe_topics, probe_database
+from tests.support.stack import Servers
 
 
 @pytest.fixture(scope="module")
-async def probe(stack: RunningStack) -> AsyncIterator[ServiceDatabase]:
+async def probe(postgres: Servers) -> AsyncIterator[ServiceDatabase]:
     """A database with the kernel's tables in the schema of a made-up service."""
-    async with probe_database(stack) as database:
+    async with probe_database(postgres) as database:
         yield database
 
 
@@ -30,5 +30,5 @@ def unit_of_work(engine: AsyncEngine) -> UnitOfWorkFactory:
 
 
 @pytest.fixture(scope="session")
-async def probe_topics(stack: RunningStack) -> None:
-    await create_probe_topics(stack)
+async def probe_topics(servers: Servers) -> None:
+    await create_probe_topics(servers)

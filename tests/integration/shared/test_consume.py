@@ -14,8 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.contextvars import bind_contextvars
 
-from services.ops.hosting.embedded.stack import RunningStack
-from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker, start_broker
+from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.consume import Consume, RetryPolicy
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import dead_letter_topic
@@ -44,6 +43,7 @@ from tests.support.probe import (
     with_headers,
 )
 from tests.support.runs import make_run
+from tests.support.stack import Servers
 
 POLICY = RetryPolicy(attempts=2, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=100)
 LOW_LIMIT = RetryPolicy(attempts=1, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=2)
@@ -90,15 +90,15 @@ class Probe:
 
 @pytest.fixture(scope="module")
 async def consuming(
-    stack: RunningStack,
+    servers: Servers,
     probe: ServiceDatabase,
     engine: AsyncEngine,
     unit_of_work: UnitOfWorkFactory,
     probe_topics: None,
 ) -> AsyncIterator[Probe]:
     script, flooded = Script(), Script()
-    kind = BrokerKind(stack.broker_kind)
-    broker = build_broker(stack.bootstrap_servers, service=SERVICE)
+    kind = servers.broker_kind
+    broker = build_broker(servers.bootstrap_servers, service=SERVICE)
     for policy, event_type, handler_script, name in (
         (POLICY, ProbeHappened, script, "probe"),
         (LOW_LIMIT, ProbeFlooded, flooded, "probe_low_limit"),
@@ -107,13 +107,13 @@ async def consuming(
         consume(event_type, follow_script, on_failure=handler_script.report, script=handler_script)
 
     relay = OutboxRelay(
-        plain_url(probe.url(SERVICE).get_secret_value()), stack.bootstrap_servers, kind, service=SERVICE
+        plain_url(probe.url(SERVICE).get_secret_value()), servers.bootstrap_servers, kind, service=SERVICE
     )
     relaying = asyncio.create_task(relay.run())
-    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap_servers)
+    producer = AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers)
     await producer.start()
     topics = [
-        Topic(name, stack.bootstrap_servers)
+        Topic(name, servers.bootstrap_servers)
         for name in (ProbeFollowed.topic, dead_letter_topic(ProbeHappened.topic), dead_letter_topic(ProbeFlooded.topic))
     ]
     await start_broker(broker)
@@ -269,6 +269,8 @@ async def test_line_logged_by_a_handler_says_whose_it_is_in_its_threads_too(cons
 
     for message in ("in the handler", "in its thread", "event consumed"):
         assert [_whose(line) for line in bus_log.of(message, event.run)] == [_of_the_probe(event, part="3/7")]
+    # An event a line would drown the runs and stages that `up` tells of by default.
+    assert bus_log.count("event consumed", level="debug") == len(bus_log.of("event consumed"))
 
 
 async def test_line_about_a_failure_says_whose_it_is(consuming: Probe, bus_log: BusLog) -> None:

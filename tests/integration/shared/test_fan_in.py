@@ -232,7 +232,7 @@ async def test_fan_in_that_counts_rows_instead_of_bumping_may_never_fire(
 ) -> None:
     """The naive barrier, to show that the concurrency above is real: two transactions don't see each other's part."""
     run = make_run()
-    both_inserted = asyncio.Barrier(2)
+    both = asyncio.Barrier(2)
     seen: list[int] = []
 
     async def arrive(event: Event) -> None:
@@ -241,11 +241,12 @@ async def test_fan_in_that_counts_rows_instead_of_bumping_may_never_fire(
                 sa.text("INSERT INTO facts VALUES (:run_id, :index)"),
                 {"run_id": run.run_id, "index": event.part.index},
             )
-            await both_inserted.wait()
+            await both.wait()
             found = await uow.connection.scalar(
                 sa.text("SELECT count(*) FROM facts WHERE run_id = :run_id"), {"run_id": run.run_id}
             )
             seen.append(int(found or 0))
+            await both.wait()  # neither commits before the other has counted
 
     await asyncio.gather(*(arrive(event) for event in _events(run, left=2, right=0)))
 

@@ -10,12 +10,11 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ops.hosting.embedded.stack import RunningStack
-from shared.contracts.catalogue import SERVICES
+from shared.contracts.services import SERVICES
 from shared.db.engine import build_engine
 from shared.db.migrate import migrate, provision
 from tests.support.databases import SERVICE_PASSWORD, ServiceDatabase, provisioned_database
-from tests.support.stack import fresh_database
+from tests.support.stack import Servers, fresh_database
 
 MIGRATED = [name for name in SERVICES if importlib.util.find_spec(f"services.{name}.migrations.0001_first")]
 
@@ -30,8 +29,8 @@ async def _refused(database: ServiceDatabase, statement: str, *, as_service: str
         await connection.close()
 
 
-async def test_role_of_one_service_cannot_touch_another_ones_schema(stack: RunningStack) -> None:
-    async with provisioned_database(stack, ["scheduler", "risk"]) as database:
+async def test_role_of_one_service_cannot_touch_another_ones_schema(postgres: Servers) -> None:
+    async with provisioned_database(postgres, ["scheduler", "risk"]) as database:
         await migrate("scheduler", database.url("scheduler"))
         for statement in (
             "SELECT * FROM scheduler.runs",
@@ -43,29 +42,29 @@ async def test_role_of_one_service_cannot_touch_another_ones_schema(stack: Runni
             assert "permission denied" in said or "must be owner" in said
 
 
-async def test_role_of_a_service_cannot_create_in_public_or_make_roles(stack: RunningStack) -> None:
-    async with provisioned_database(stack, ["risk"]) as database:
+async def test_role_of_a_service_cannot_create_in_public_or_make_roles(postgres: Servers) -> None:
+    async with provisioned_database(postgres, ["risk"]) as database:
         for statement in ("CREATE TABLE public.mine ()", "CREATE SCHEMA mine", "CREATE ROLE mine", "SET ROLE postgres"):
             assert "permission denied" in await _refused(database, statement, as_service="risk")
 
 
-async def test_role_with_a_wrong_password_is_refused(stack: RunningStack) -> None:
-    async with provisioned_database(stack, ["risk"]) as database:
+async def test_role_with_a_wrong_password_is_refused(postgres: Servers) -> None:
+    async with provisioned_database(postgres, ["risk"]) as database:
         url = database.url("risk").get_secret_value().replace(SERVICE_PASSWORD.get_secret_value(), "wrong")
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(url)
 
 
-async def test_provision_repeated_and_for_many_databases_at_once_succeeds(stack: RunningStack) -> None:
+async def test_provision_repeated_and_for_many_databases_at_once_succeeds(postgres: Servers) -> None:
     roles = [f"racing_{index}" for index in range(4)]
     async with AsyncExitStack() as databases:
-        urls = [await databases.enter_async_context(fresh_database(stack.database_url)) for _ in range(4)]
+        urls = [await databases.enter_async_context(fresh_database(postgres.database_url)) for _ in range(4)]
         await asyncio.gather(*(provision(SecretStr(url), roles, SecretStr("x'y")) for url in urls * 2))
 
 
 @pytest.mark.parametrize("service", MIGRATED)
-async def test_migrations_apply_from_empty_repeatedly_and_at_once(stack: RunningStack, service: str) -> None:
-    async with provisioned_database(stack, [service]) as database:
+async def test_migrations_apply_from_empty_repeatedly_and_at_once(postgres: Servers, service: str) -> None:
+    async with provisioned_database(postgres, [service]) as database:
         await asyncio.gather(*(migrate(service, database.url(service)) for _ in range(3)))
         await migrate(service, database.url(service))
 
@@ -82,7 +81,7 @@ async def test_migrations_apply_from_empty_repeatedly_and_at_once(stack: Running
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg2"])
 @pytest.mark.parametrize("query", ["", "?sslmode=disable"])
 async def test_engine_takes_every_form_of_a_postgresql_address(
-    stack: RunningStack, probe: ServiceDatabase, scheme: str, query: str
+    postgres: Servers, probe: ServiceDatabase, scheme: str, query: str
 ) -> None:
     url = probe.url("probe").get_secret_value().replace("postgresql://", f"{scheme}://") + query
     engine: AsyncEngine = build_engine(SecretStr(url), service="probe", pool_size=1)

@@ -8,7 +8,6 @@ import asyncpg
 import httpx
 import pytest
 
-from services.ops.hosting.embedded.stack import RunningStack
 from services.symbol_analytics.core.measures import FROM_PRICES, METRICS
 from services.symbol_analytics.main import build
 from shared.bus.ddl import BUS_TABLES
@@ -18,16 +17,17 @@ from shared.service import build_app
 from tests.integration.symbol_analytics.conftest import FACTOR_SET
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, provisioned_database
 from tests.support.runs import SESSION
+from tests.support.stack import Servers
 
 SERVICE = "symbol_analytics"
 EARLIER = date(2025, 3, 1)
 
 
 @pytest.fixture
-async def database(stack: RunningStack) -> AsyncIterator[ServiceDatabase]:
+async def database(postgres: Servers) -> AsyncIterator[ServiceDatabase]:
     """A database of the first version, in which a symbol has a beta of its provider, one metric and one factor."""
     first = importlib.import_module("services.symbol_analytics.migrations.0001_first")
-    async with provisioned_database(stack, [SERVICE]) as made:
+    async with provisioned_database(postgres, [SERVICE]) as made:
         connection = await asyncpg.connect(made.url(SERVICE).get_secret_value())
         for statement in (*BUS_TABLES, *PRICE_TABLES, *first.TABLES):
             await connection.execute(statement)

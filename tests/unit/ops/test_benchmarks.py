@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.ops.cli import app
-from services.ops.client.commands.benchmarks import read_weights
+from services.ops.client.benchmark_file import read_weights
 from services.ops.errors import Misused, WrongRows
 from services.risk.web.bodies import BenchmarkBody, benchmark_of
 

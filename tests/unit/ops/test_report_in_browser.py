@@ -30,7 +30,6 @@ def opened(page: str, directory: Path) -> tuple[str, list[str]]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
     return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
 

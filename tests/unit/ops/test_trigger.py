@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.ops.cli import app
-from services.ops.client import progress
+from services.ops.client import progress, schedule
 from services.ops.client.client import ApiClient
-from services.ops.client.commands import schedule
+from services.ops.client.commands.options import ClientOptions
 from services.ops.client.routes import Route
 from services.ops.errors import Unreachable
 
@@ -79,7 +79,7 @@ def sigmasight(monkeypatch: pytest.MonkeyPatch) -> Sigmasight:
         def connected(*_: object) -> Iterator[ApiClient]:
             yield _Platform(answers)
 
-        monkeypatch.setattr(schedule, "connected", connected)
+        monkeypatch.setattr(ClientOptions, "connected", connected)
         return CliRunner().invoke(app, arguments)
 
     return run

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from services.risk.core.books import Books
 from services.risk.core.exposures import FactorExposures, factor_exposures
+from services.risk.core.holdings import NetHoldings
 from shared.arrays import ReasonArray
 from shared.conventions import FACTORS
 from shared.sectors import sector_name
@@ -109,12 +109,12 @@ class Held:
     def names(self) -> list[str]:
         return sorted(set(self.rows["symbol"]))
 
-    def books(self, *, equity: float | None = None) -> Books:
+    def holdings(self, *, equity: float | None = None) -> NetHoldings:
         """Return the books over their equity or another amount."""
         cents = np.rint(self.rows["value"].to_numpy() * 100).astype(np.int64)
         symbol = np.array([self.names.index(name) for name in self.rows["symbol"]], dtype=np.int64)
         capital = np.array([round((self.equity if equity is None else equity) * 100)])
-        return Books.of(np.zeros_like(symbol), symbol, exposure=cents, equity=capital, names=self.names)
+        return NetHoldings.of(np.zeros_like(symbol), symbol, exposure=cents, equity=capital, names=self.names)
 
     def betas(self, day: str) -> Quantities:
         values = betas_of(day).reindex(self.names).to_numpy(dtype=np.float64, copy=True)
@@ -123,7 +123,7 @@ class Held:
         return Quantities(values, reasons)
 
     def exposures(self, day: str) -> FactorExposures:
-        return factor_exposures(self.books(), self.betas(day))
+        return factor_exposures(self.holdings(), self.betas(day))
 
 
 @cache

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from services.risk.core.books import Books
 from services.risk.core.factor_moves import factor_moves
-from services.risk.core.risk_inputs import RETURN_SESSIONS, RiskInputs
+from services.risk.core.holdings import NetHoldings
+from services.risk.core.risk_context import RETURN_SESSIONS, RiskContext
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import FACTORS, RISK_FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable
@@ -32,14 +32,14 @@ class Shard:
     factor_returns: FloatArray
 
     @property
-    def inputs(self) -> RiskInputs:
+    def inputs(self) -> RiskContext:
         """Return what the measures take."""
         moves = factor_moves(self.factor_returns, RISK_FACTORS, episodes={})
-        return RiskInputs(self.books, self.betas, self.sectors, self.returns, self.factor_returns, moves)
+        return RiskContext(self.holdings, self.betas, self.sectors, self.returns, self.factor_returns, moves)
 
     @property
-    def books(self) -> Books:
-        return Books.of(self.portfolio, self.symbol, exposure=self.exposure, equity=self.equity, names=self.names)
+    def holdings(self) -> NetHoldings:
+        return NetHoldings.of(self.portfolio, self.symbol, exposure=self.exposure, equity=self.equity, names=self.names)
 
     def positions(self, order: IntArray) -> "Shard":
         """Return the shard with these positions, in this order."""
@@ -117,13 +117,13 @@ def _betas(rng: np.random.Generator, n_symbols: int) -> Quantities:
     return Quantities(values, reasons)
 
 
-def book(positions: Sequence[tuple[str, float]], *, equity: float = 100_000.0) -> tuple[Books, list[str]]:
+def book(positions: Sequence[tuple[str, float]], *, equity: float = 100_000.0) -> tuple[NetHoldings, list[str]]:
     """Return one portfolio from (symbol, dollars), and its symbols in the order of their first mention."""
     names = list(dict.fromkeys(symbol for symbol, _ in positions))
     symbol = np.array([names.index(name) for name, _ in positions], dtype=np.int64)
     exposure = np.array([round(amount * 100) for _, amount in positions], dtype=np.int64)
     cents = np.array([round(equity * 100)])
-    return Books.of(np.zeros_like(symbol), symbol, exposure=exposure, equity=cents, names=names), names
+    return NetHoldings.of(np.zeros_like(symbol), symbol, exposure=exposure, equity=cents, names=names), names
 
 
 def betas_of(rows: Sequence[Sequence[float | Unavailable]]) -> Quantities:

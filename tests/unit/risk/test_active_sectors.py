@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.risk.core.assessment import AssessmentInputs, FactorHistory, HeldBooks, assess
+from services.risk.core.assessment import AssessmentInputs, Books, FactorHistory, assess
 from services.risk.core.ratios import NO_CAPITAL
 from services.risk.core.sectors import NO_BENCHMARK, ActiveSectors, Benchmark, active_sectors, sector_exposures
 from services.risk.storage.rows import Written, active_columns
@@ -21,9 +21,9 @@ INDEX = Benchmark("SP500", DAY, {"Technology": 0.6, "Energy": 0.4})
 
 
 def _active(benchmark: Benchmark | None = INDEX, *, equity: float = 100_000.0) -> ActiveSectors:
-    books, _ = book([("AAA", 50_000.0), ("BBB", -20_000.0), ("FUND", 30_000.0), ("CCC", 10_000.0)], equity=equity)
-    exposures = sector_exposures(books, ["Technology", "Energy", "ETFs", "Utilities"])
-    return active_sectors(books, exposures, benchmark)
+    holdings, _ = book([("AAA", 50_000.0), ("BBB", -20_000.0), ("FUND", 30_000.0), ("CCC", 10_000.0)], equity=equity)
+    exposures = sector_exposures(holdings, ["Technology", "Energy", "ETFs", "Utilities"])
+    return active_sectors(holdings, exposures, benchmark)
 
 
 def test_active_weight_is_net_exposure_less_the_benchmarks_by_hand() -> None:
@@ -38,8 +38,8 @@ def _stored(shard: Shard) -> list[tuple[list[str], list[float | None]]]:
     """Return sectors and active weights as they are stored, a pair a portfolio."""
     ids = tuple(UUID(int=index) for index in range(shard.equity.size))
     history = FactorHistory(RISK_FACTORS, shard.factor_returns, episodes={})
-    held = HeldBooks(DAY, ids, shard.names, shard.books)
-    found = assess(AssessmentInputs(held, shard.betas, shard.sectors, shard.returns, history, benchmark=INDEX))
+    books = Books(DAY, ids, shard.names, shard.holdings)
+    found = assess(AssessmentInputs(books, shard.betas, shard.sectors, shard.returns, history, benchmark=INDEX))
     columns = active_columns(found, Written.of(found, dict.fromkeys(ids, 1)))
     return list(zip(columns["sectors"], columns["active"], strict=True))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.risk.core.measures import MEASURES, Measure
+from services.risk.core.measures import MEASURES, RiskMeasure
 from services.risk.core.ratios import TOO_LARGE
-from services.risk.core.risk_inputs import RiskInputs
+from services.risk.core.risk_context import RiskContext
 from services.risk.core.scenarios import SCENARIOS
 from shared.arrays import FloatArray
 from shared.unavailable import Quantities, Reason, Unavailable
@@ -156,12 +156,12 @@ HARMS: dict[str, Callable[[Shard], Shard]] = OF_BOOKS | OF_SYMBOLS | OF_FACTORS
 
 
 @cache
-def inputs_of(harm: str) -> RiskInputs:
-    inputs: RiskInputs = HARMS[harm](sound()).inputs
+def inputs_of(harm: str) -> RiskContext:
+    inputs: RiskContext = HARMS[harm](sound()).inputs
     return inputs
 
 
-def numbers(inputs: RiskInputs) -> Iterator[tuple[str, Quantities]]:
+def numbers(inputs: RiskContext) -> Iterator[tuple[str, Quantities]]:
     """Return all that is stored as a value or a reason, but the measures."""
     exposures, sectors, stressed = inputs.exposures, inputs.sector_exposures, inputs.stress
     yield from (("beta", exposures.beta), ("dollars", exposures.dollars), ("coverage", exposures.coverage))
@@ -177,7 +177,7 @@ def assert_value_or_reason(found: Quantities, what: object) -> None:
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
-def test_measure_of_bad_input_is_finite_or_has_a_reason(measure: Measure) -> None:
+def test_measure_of_bad_input_is_finite_or_has_a_reason(measure: RiskMeasure) -> None:
     for harm in HARMS:
         measured = measure.compute(inputs_of(harm))
 
@@ -218,7 +218,7 @@ def test_bad_book_changes_no_bit_of_its_neighbour(harm: str) -> None:
 
 
 @given(st.lists(st.sampled_from(sorted(HARMS)), max_size=4, unique=True), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_mixture_of_bad_inputs_gives_values_or_reasons(harms: list[str], seed: int) -> None:
     shard = shard_of(seed, 6, N_PORTFOLIOS, N_SYMBOLS)
     shard = replace(shard, portfolio=sound().portfolio, symbol=sound().symbol)

@@ -5,8 +5,8 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.decomposition import PCA
 
-from services.risk.core.books import Books
 from services.risk.core.diversification import NO_CLUSTER, Diversification, diversify
+from services.risk.core.holdings import NetHoldings
 from shared.arrays import FloatArray
 from shared.unavailable import Reason, Unavailable
 from tests.unit.risk.shards import book
@@ -26,8 +26,8 @@ def _independent(k: int, *, seed: int = 4) -> FloatArray:
 def _one(
     positions: list[tuple[str, float]], returns: FloatArray, *, sectors: list[str] | None = None
 ) -> Diversification:
-    books, names = book(positions)
-    return diversify(books, returns, sectors or ["Technology"] * len(names)).portfolios[0]
+    holdings, names = book(positions)
+    return diversify(holdings, returns, sectors or ["Technology"] * len(names)).portfolios[0]
 
 
 def test_equal_uncorrelated_holdings_are_as_many_bets() -> None:
@@ -80,10 +80,10 @@ def test_defect_44_lots_and_names_without_data_add_no_bets() -> None:
     # Six lots of three names, and three names without data: still three bets.
     returns = np.vstack([_independent(3), np.full((3, N), np.nan)])
     positions = [(name, 50.0) for name in ("A", "B", "C")] * 2 + [(name, 100.0) for name in ("X", "Y", "Z")]
-    books, names = book(positions)
+    holdings, names = book(positions)
     assert names == ["A", "B", "C", "X", "Y", "Z"]
 
-    found = diversify(books, returns, ["Technology"] * 6)
+    found = diversify(holdings, returns, ["Technology"] * 6)
 
     assert found.portfolios[0].effective_bets == pytest.approx(3.0, rel=1e-9)
     assert found.coverage.at(0) == 0.5
@@ -101,7 +101,7 @@ def test_average_of_the_vector_is_signed_and_keeps_its_zeros() -> None:
 def test_holding_below_one_percent_of_gross_is_left_out() -> None:
     found = _one([("A", 990.0), ("B", -500.0), ("C", 14.0)], _independent(3))
 
-    assert found.holdings.tolist() == [0, 1]
+    assert found.rows.tolist() == [0, 1]
 
 
 def _blocks() -> FloatArray:
@@ -156,11 +156,11 @@ def test_what_cannot_be_said_has_its_reason(
 ) -> None:
     if not positions:
         nothing = np.zeros(0, dtype=np.int64)
-        books = Books.of(nothing, nothing, exposure=nothing, equity=np.array([100]), names=())
+        holdings = NetHoldings.of(nothing, nothing, exposure=nothing, equity=np.array([100]), names=())
     else:
-        books, _ = book(positions)
+        holdings, _ = book(positions)
 
-    found = diversify(books, returns, ["Technology"] * len(returns)).quantity(name).at(0)
+    found = diversify(holdings, returns, ["Technology"] * len(returns)).quantity(name).at(0)
 
     assert isinstance(found, Unavailable)
     assert found.reason is reason

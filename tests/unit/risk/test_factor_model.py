@@ -39,9 +39,9 @@ def test_one_holding_on_one_factor_by_hand() -> None:
     proxies = _proxies()
     rest = np.random.default_rng(5).normal(0, 0.01, N)
     returns = (0.5 * proxies[1] + rest)[None]
-    books, _ = book([("A", 200_000.0)])
+    holdings, _ = book([("A", 200_000.0)])
 
-    found = decompose(books, _betas({"value": 0.5}), returns, proxies)
+    found = decompose(holdings, _betas({"value": 0.5}), returns, proxies)
 
     variance = factor_covariance(proxies)[0][0, 0]
     assert found.systematic.at(0) == pytest.approx(np.sqrt(variance), rel=1e-12)
@@ -55,10 +55,10 @@ def test_model_recovers_the_volatility_of_a_simulated_book() -> None:
     proxies = _proxies(seed=4)
     betas = rng.normal(0.3, 0.2, (40, 6))
     returns = betas @ proxies[1:7] + rng.normal(0, 0.015, (40, N))
-    books, _ = book([(f"S{i:02d}", 5_000.0) for i in range(40)])
+    holdings, _ = book([(f"S{i:02d}", 5_000.0) for i in range(40)])
     rows = [dict(zip(STYLE_FACTORS, row, strict=True)) for row in betas.tolist()]
 
-    found = decompose(books, _betas(*rows), returns, proxies)
+    found = decompose(holdings, _betas(*rows), returns, proxies)
 
     realised = (returns.mean(axis=0) * 2).std(ddof=1) * np.sqrt(252)
     assert found.total.at(0) == pytest.approx(realised, rel=0.05)
@@ -67,7 +67,7 @@ def test_model_recovers_the_volatility_of_a_simulated_book() -> None:
 @given(shards())
 def test_contributions_add_up_to_the_volatility(shard: Shard) -> None:
     found = shard.inputs.decomposition
-    books = shard.books
+    holdings = shard.holdings
 
     total = found.total.values
     known = np.isfinite(total)
@@ -76,7 +76,7 @@ def test_contributions_add_up_to_the_volatility(shard: Shard) -> None:
     )
     by_factor = np.nansum(found.by_factor, axis=1) + np.nan_to_num(found.by_specific)
     np.testing.assert_allclose(by_factor[known], total[known], rtol=1e-9)
-    by_holding = np.bincount(books.portfolio, np.nan_to_num(found.by_holding), minlength=books.n_portfolios)
+    by_holding = np.bincount(holdings.portfolio, np.nan_to_num(found.by_holding), minlength=holdings.n_portfolios)
     np.testing.assert_allclose(by_holding[known], total[known], rtol=1e-9)
 
 
@@ -86,20 +86,20 @@ def test_marginal_contribution_is_the_derivative() -> None:
     betas = _betas({"value": 0.5}, {"size": 1.2, "growth": -0.3}, {"momentum": 0.4})
 
     def volatility(middle: float) -> float:
-        books, _ = book([("A", 30_000.0), ("B", middle), ("C", -20_000.0)])
-        return float(decompose(books, betas, returns, proxies).total.values[0])
+        holdings, _ = book([("A", 30_000.0), ("B", middle), ("C", -20_000.0)])
+        return float(decompose(holdings, betas, returns, proxies).total.values[0])
 
-    books, _ = book([("A", 30_000.0), ("B", 50_000.0), ("C", -20_000.0)])
+    holdings, _ = book([("A", 30_000.0), ("B", 50_000.0), ("C", -20_000.0)])
     slope = (volatility(50_001.0) - volatility(49_999.0)) / (2.0 / 100_000.0)
-    assert decompose(books, betas, returns, proxies).marginal[1] == pytest.approx(slope, rel=1e-6)
+    assert decompose(holdings, betas, returns, proxies).marginal[1] == pytest.approx(slope, rel=1e-6)
 
 
 def test_defect_33_market_beta_is_not_counted_beside_the_styles() -> None:
     proxies, returns = _proxies(), np.random.default_rng(6).normal(0, 0.01, (1, N))
-    books, _ = book([("A", 100_000.0)])
+    holdings, _ = book([("A", 100_000.0)])
 
-    without = decompose(books, _betas({"value": 0.5}), returns, proxies).total
-    with_market = decompose(books, _betas({"value": 0.5, "market_beta": 1.3}), returns, proxies).total
+    without = decompose(holdings, _betas({"value": 0.5}), returns, proxies).total
+    with_market = decompose(holdings, _betas({"value": 0.5, "market_beta": 1.3}), returns, proxies).total
 
     assert without.at(0) == with_market.at(0)
 
@@ -110,42 +110,42 @@ def test_holding_without_betas_or_history_is_left_out_and_coverage_says_so() -> 
     returns[1, :-59] = np.nan
     betas = _betas({"value": 0.5}, {"value": 0.5}, {})
     betas.values[2, 0] = np.nan
-    books, _ = book([("A", 60_000.0), ("B", 20_000.0), ("C", 20_000.0)])
+    holdings, _ = book([("A", 60_000.0), ("B", 20_000.0), ("C", 20_000.0)])
 
-    found = decompose(books, betas, returns, proxies)
+    found = decompose(holdings, betas, returns, proxies)
 
     assert found.coverage.at(0) == 0.6
     assert np.isfinite(found.by_holding).tolist() == [True, False, False]
-    nobody = decompose(books, betas, returns * np.nan, proxies)
+    nobody = decompose(holdings, betas, returns * np.nan, proxies)
     assert why(nobody.total).reason is Reason.MISSING_DATA
 
 
 def test_style_without_proxy_is_left_out() -> None:
     proxies = _proxies()
     proxies[RISK_FACTORS.index("growth")] = np.nan
-    books, _ = book([("A", 100_000.0)])
+    holdings, _ = book([("A", 100_000.0)])
     betas = _betas({"value": 0.5})
     betas.values[0, FACTORS.index("growth")] = np.nan
 
-    found = decompose(books, betas, np.random.default_rng(6).normal(0, 0.01, (1, N)), proxies)
+    found = decompose(holdings, betas, np.random.default_rng(6).normal(0, 0.01, (1, N)), proxies)
 
     assert isinstance(found.total.at(0), float)
     assert np.isnan(found.by_factor[0]).tolist() == [factor == "growth" for factor in STYLE_FACTORS]
 
 
 def test_model_without_any_proxy_is_not_applicable() -> None:
-    books, _ = book([("A", 100_000.0)])
+    holdings, _ = book([("A", 100_000.0)])
 
-    found = decompose(books, _betas({}), np.zeros((1, N)), np.full((8, N), np.nan))
+    found = decompose(holdings, _betas({}), np.zeros((1, N)), np.full((8, N), np.nan))
 
     assert found.total.at(0) == NO_PROXIES
 
 
 @pytest.mark.parametrize("equity", [0.0, -1_000.0])
 def test_book_without_capital_has_no_decomposition(equity: float) -> None:
-    books, _ = book([("A", 100_000.0)], equity=equity)
+    holdings, _ = book([("A", 100_000.0)], equity=equity)
 
-    found = decompose(books, _betas({"value": 1.0}), np.zeros((1, N)), _proxies())
+    found = decompose(holdings, _betas({"value": 1.0}), np.zeros((1, N)), _proxies())
 
     assert why(found.total).reason is Reason.DEGENERATE_INPUT
     assert np.isnan(found.by_holding).all()

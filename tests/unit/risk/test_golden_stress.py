@@ -49,7 +49,7 @@ def stressed(portfolio: str, day: str) -> dict[str, float]:
     """Return our direct P&L on the predecessor's exposures in dollars."""
     dollars = stored_dollars(portfolio, day)
     exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)))
-    found = stress(Held.at(portfolio, day).books(), exposures, moves_of(day)).direct.values[0]
+    found = stress(Held.at(portfolio, day).holdings(), exposures, moves_of(day)).direct.values[0]
     return dict(zip((scenario.scenario_id for scenario in SCENARIOS), found.tolist(), strict=True))
 
 

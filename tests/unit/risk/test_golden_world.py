@@ -103,7 +103,7 @@ def test_defect_g2_missing_provider_beta_is_no_zero_and_no_other_beta() -> None:
     filled = held.betas(day)
     gaps = np.isnan(filled.values[:, cell[1]])
     filled.values[gaps, cell[1]] = filled.values[gaps, FACTORS.index("market_beta")]
-    theirs = factor_exposures(held.books(), filled).beta.at(cell)
+    theirs = factor_exposures(held.holdings(), filled).beta.at(cell)
     assert theirs == pytest.approx(stored_exposure(LONG_ONLY, day, "provider_beta"), abs=2e-6)
 
 
@@ -179,8 +179,8 @@ def portfolio_series(held: Held, day: str, *, equity: float | None = None) -> Re
     shares = held.of_class("PUBLIC")
     returns = returns_until(day, calendar_days=365)
     net = abs(float(shares.rows["value"].sum()))
-    books = shares.books(equity=net if equity is None else equity)
-    return return_series(books, returns[shares.names].to_numpy().T, window=len(returns))
+    holdings = shares.holdings(equity=net if equity is None else equity)
+    return return_series(holdings, returns[shares.names].to_numpy().T, window=len(returns))
 
 
 def test_defect_g14_volatility_of_a_net_short_book_is_over_its_equity() -> None:
@@ -232,7 +232,7 @@ def test_defect_g3_window_is_not_cut_to_what_a_cache_holds() -> None:
     held = Held.at(LONG_ONLY, DAYS[-1])
     known = [list(closes().columns).index(name) for name in held.names]
 
-    found = return_series(held.books(), returns[known], window=252)
+    found = return_series(held.holdings(), returns[known], window=252)
 
     detail = f"no holding has all 252 returns, the most complete has {returns.shape[1]}"
     assert found.unavailable[0] == Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
@@ -256,7 +256,7 @@ def test_concentration_of_the_golden_world_is_the_predecessors_at_its_values() -
     for portfolio, day in evenings():
         if portfolio == TRADING and day > DAYS[2]:
             continue  # from the first sale on its values are of the quantity before
-        found = concentration(previous_evening(portfolio, day).books())
+        found = concentration(previous_evening(portfolio, day).holdings())
         stored = snapshot(portfolio, day)
         assert found.hhi.at(0) == pytest.approx(stored["hhi"], abs=FOUR_DECIMALS)
         assert found.effective_positions.at(0) == pytest.approx(stored["effective_num_positions"], abs=0.005 + 1e-9)
@@ -266,7 +266,7 @@ def test_concentration_of_the_golden_world_is_the_predecessors_at_its_values() -
 
 def sector_weights(held: Held) -> tuple[dict[str, float], dict[str, float]]:
     """Return net and gross weights by sector."""
-    found = sector_exposures(held.books(), [sectors().get(name, UNCLASSIFIED) for name in held.names])
+    found = sector_exposures(held.holdings(), [sectors().get(name, UNCLASSIFIED) for name in held.names])
     net, gross = (dict(zip(found.names, each.values[0].tolist(), strict=True)) for each in (found.net, found.gross))
     return net, gross
 
@@ -322,7 +322,9 @@ def test_defect_g20_bets_are_of_net_weights_by_symbol_and_every_pair_stands_alon
     day = DAYS[0]
     held = Held.at(TRADING, day).of_class("PUBLIC")
     returns = returns_until(day, calendar_days=365)[held.names].to_numpy().T
-    found = diversify(held.books(), returns, [sectors().get(name, UNCLASSIFIED) for name in held.names]).portfolios[0]
+    found = diversify(held.holdings(), returns, [sectors().get(name, UNCLASSIFIED) for name in held.names]).portfolios[
+        0
+    ]
     assert (output("correlation_calculations")["correlation_concentration_score"] == 0).all()
 
     # The eigenvalues of the covariance of the holdings' P&L, lots in one symbol added up.
@@ -333,7 +335,7 @@ def test_defect_g20_bets_are_of_net_weights_by_symbol_and_every_pair_stands_alon
     assert found.effective_bets == pytest.approx(float(np.exp(-(shares * np.log(shares)).sum())), rel=1e-9)
     young = returns.copy()
     young[0, :-10] = np.nan
-    left = diversify(held.books(), young, [UNCLASSIFIED] * len(held.names)).portfolios[0].matrix
+    left = diversify(held.holdings(), young, [UNCLASSIFIED] * len(held.names)).portfolios[0].matrix
     np.testing.assert_allclose(left.values[1:, 1:], found.matrix.values[1:, 1:], atol=1e-12)
 
 

@@ -18,8 +18,8 @@ AMOUNTS = {1, 3 + 2 * len(MEASURES), 4 + 2 * len(MEASURES)}
 
 def results(shard: Shard) -> list[FloatArray]:
     """Return every number of every portfolio, one array a kind, portfolios along the first axis."""
-    books = shard.books
-    exposures = factor_exposures(books, shard.betas)
+    holdings = shard.holdings
+    exposures = factor_exposures(holdings, shard.betas)
     numbers = [exposures.beta.values, exposures.dollars.values, exposures.coverage.values]
     inputs = shard.inputs
     for measure in MEASURES:
@@ -32,7 +32,7 @@ def results(shard: Shard) -> list[FloatArray]:
 
 def by_sector(shard: Shard, portfolio: int) -> dict[str, tuple[float, float]]:
     """Return net and gross of the sectors a portfolio holds."""
-    exposures = sector_exposures(shard.books, shard.sectors)
+    exposures = sector_exposures(shard.holdings, shard.sectors)
     pairs = zip(exposures.net.values[portfolio].tolist(), exposures.gross.values[portfolio].tolist(), strict=True)
     held = exposures.gross_cents[portfolio] > 0
     return {name: pair for name, pair, is_held in zip(exposures.names, pairs, held, strict=True) if is_held}
@@ -43,28 +43,28 @@ def assert_same(actual: list[FloatArray], expected: list[FloatArray]) -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
-@settings(deadline=None)
+@settings(max_examples=25)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_positions_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(shard.portfolio.size)
     assert_same(results(shard.positions(order)), results(shard))
 
 
-@settings(deadline=None)
+@settings(max_examples=25)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_symbols_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(shard.names))
     assert_same(results(shard.symbols(order)), results(shard))
 
 
-@settings(deadline=None)
+@settings(max_examples=25)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_portfolios_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(shard.equity.size)
     assert_same(results(shard.portfolios(order)), [numbers[order] for numbers in results(shard)])
 
 
-@settings(deadline=None)
+@settings(max_examples=25)
 @given(shards(), st.integers(1, 12))
 def test_unit_of_currency_changes_no_bit_but_of_amounts(shard: Shard, power: int) -> None:
     unit = 2**power
@@ -74,7 +74,7 @@ def test_unit_of_currency_changes_no_bit_but_of_amounts(shard: Shard, power: int
         np.testing.assert_array_equal(mine, theirs * unit if place in AMOUNTS else theirs)
 
 
-@settings(deadline=None)
+@settings(max_examples=25)
 @given(shards(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, shard.equity.size - 1))
@@ -83,7 +83,7 @@ def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject
     np.testing.assert_equal(by_sector(alone, 0), by_sector(shard, portfolio))
 
 
-@settings(deadline=None)
+@settings(max_examples=25)
 @given(shards())
 def test_every_missing_measure_has_a_reason_and_no_other(shard: Shard) -> None:
     inputs = shard.inputs

@@ -24,9 +24,9 @@ PROFILES = {
 
 
 def test_sector_exposure_of_the_vector_gross_is_the_predecessors_net_is_signed() -> None:
-    books, names = book([(symbol, float(amount)) for symbol, amount in VECTOR])
+    holdings, names = book([(symbol, float(amount)) for symbol, amount in VECTOR])
     sectors = [sector_name(PROFILES[name][0], is_etf=PROFILES[name][1]) for name in names]
-    exposures = sector_exposures(books, sectors)
+    exposures = sector_exposures(holdings, sectors)
     gross = dict(zip(exposures.names, exposures.gross.values[0].tolist(), strict=True))
     net = dict(zip(exposures.names, exposures.net.values[0].tolist(), strict=True))
     expected = {"Technology": 0.15, "Financials": 0.10, "Consumer Discretionary": 0.03, "ETFs": 0.05}
@@ -35,9 +35,9 @@ def test_sector_exposure_of_the_vector_gross_is_the_predecessors_net_is_signed()
 
 
 def test_concentration_of_the_vector_is_the_predecessors() -> None:
-    books, _ = book([(symbol, float(amount)) for symbol, amount in VECTOR])
-    result = concentration(books)
-    assert books.totals(books.gross).tolist() == [5_320_000]
+    holdings, _ = book([(symbol, float(amount)) for symbol, amount in VECTOR])
+    result = concentration(holdings)
+    assert holdings.totals(holdings.gross).tolist() == [5_320_000]
     assert result.hhi.at(0) == pytest.approx(2_681.892702, abs=5e-7)
     assert result.effective_positions.at(0) == pytest.approx(3.728710, abs=5e-7)
     assert result.top_3.at(0) == pytest.approx(0.845865, abs=5e-7)
@@ -45,16 +45,16 @@ def test_concentration_of_the_vector_is_the_predecessors() -> None:
 
 
 def test_defect_50_short_counts_as_negative_and_unclassified_is_not_dropped() -> None:
-    books, _ = book([("AAA", 50_000), ("BBB", -50_000), ("NOSEC", 10_000)])
-    exposures = sector_exposures(books, ["Energy", "Energy", UNCLASSIFIED])
+    holdings, _ = book([("AAA", 50_000), ("BBB", -50_000), ("NOSEC", 10_000)])
+    exposures = sector_exposures(holdings, ["Energy", "Energy", UNCLASSIFIED])
     assert exposures.names == ("Energy", UNCLASSIFIED)
     assert exposures.net.values.tolist() == [[0.0, 0.1]]
     assert exposures.gross.values.tolist() == [[1.0, 0.1]]
 
 
 def test_concentration_nets_long_and_short_lots_of_a_symbol() -> None:
-    books, _ = book([("AAA", 30_000), ("AAA", -20_000), ("BBB", -10_000)])
-    result = concentration(books)
+    holdings, _ = book([("AAA", 30_000), ("AAA", -20_000), ("BBB", -10_000)])
+    result = concentration(holdings)
     assert result.hhi.at(0) == 5_000.0
     assert result.effective_positions.at(0) == 2.0
 
@@ -70,16 +70,16 @@ def test_concentration_needs_no_equity() -> None:
 
 
 def test_sector_exposure_without_positive_equity_is_degenerate() -> None:
-    books, _ = book([("AAA", 1.0)], equity=0.0)
-    assert why(sector_exposures(books, ["Energy"]).net, (0, 0)).reason is Reason.DEGENERATE_INPUT
+    holdings, _ = book([("AAA", 1.0)], equity=0.0)
+    assert why(sector_exposures(holdings, ["Energy"]).net, (0, 0)).reason is Reason.DEGENERATE_INPUT
 
 
 @given(shards())
 def test_sectors_add_up_to_the_book_exactly(shard: Shard) -> None:
-    books = shard.books
-    exposures = sector_exposures(books, shard.sectors)
-    np.testing.assert_array_equal(exposures.net_cents.sum(axis=1), books.totals(books.net))
-    np.testing.assert_array_equal(exposures.gross_cents.sum(axis=1), books.totals(books.gross))
+    holdings = shard.holdings
+    exposures = sector_exposures(holdings, shard.sectors)
+    np.testing.assert_array_equal(exposures.net_cents.sum(axis=1), holdings.totals(holdings.net))
+    np.testing.assert_array_equal(exposures.gross_cents.sum(axis=1), holdings.totals(holdings.gross))
     sector = np.array([shard.sectors[symbol] for symbol in shard.symbol], dtype=object)
     for cell in np.ndindex(exposures.net_cents.shape):
         mine = (shard.portfolio == cell[0]) & (sector == exposures.names[cell[1]])
@@ -89,7 +89,7 @@ def test_sectors_add_up_to_the_book_exactly(shard: Shard) -> None:
 
 @given(shards())
 def test_concentration_agrees_with_a_plain_reckoning(shard: Shard) -> None:
-    result = concentration(shard.books)
+    result = concentration(shard.holdings)
     for portfolio in range(shard.equity.size):
         mine = shard.portfolio == portfolio
         by_symbol = [abs(int(shard.exposure[mine & (shard.symbol == s)].sum())) for s in range(len(shard.names))]

@@ -57,9 +57,9 @@ def _index(scenario: str) -> int:
 def _stressed(
     *rows: dict[str, float], amount: float = 200_000.0, equity: float = 200_000.0, moves: FactorMoves | None = None
 ) -> StressResults:
-    books, _ = book([(f"S{index}", amount / len(rows)) for index in range(len(rows))], equity=equity)
+    holdings, _ = book([(f"S{index}", amount / len(rows)) for index in range(len(rows))], equity=equity)
     moves = moves or factor_moves(_proxies(), RISK_FACTORS, episodes={})
-    return stress(books, factor_exposures(books, _betas(*rows)), moves)
+    return stress(holdings, factor_exposures(holdings, _betas(*rows)), moves)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_defect_34_rate_shock_goes_through_the_duration_and_keeps_its_sign(scena
 
 
 def test_defect_34_shorts_offset_in_a_rate_shock() -> None:
-    books, _ = book([("A", 100_000.0), ("B", -50_000.0)])
-    exposures = factor_exposures(books, _betas({"rate_beta": -0.3}, {"rate_beta": -0.1}))
+    holdings, _ = book([("A", 100_000.0), ("B", -50_000.0)])
+    exposures = factor_exposures(holdings, _betas({"rate_beta": -0.3}, {"rate_beta": -0.1}))
 
-    found = stress(books, exposures, factor_moves(_proxies(), RISK_FACTORS, episodes={}))
+    found = stress(holdings, exposures, factor_moves(_proxies(), RISK_FACTORS, episodes={}))
 
     dollars = 100_000 * -0.3 + 50_000 * 0.1
     assert found.direct.at((0, _index("rates_up_100bp"))) == pytest.approx(dollars * -0.165, rel=1e-12)
@@ -239,10 +239,10 @@ def test_propagated_loss_recovers_the_conditional_mean_of_a_simulated_book() -> 
 
 @pytest.mark.parametrize("exposure", [-50_000.0, 0.0])
 def test_defect_35_losses_are_not_clipped_for_short_or_neutral_books(exposure: float) -> None:
-    books, _ = book([("A", 100_000.0), ("B", exposure - 100_000.0)])
-    exposures = factor_exposures(books, _betas({"market_beta": 1.0}, {"market_beta": 2.0}))
+    holdings, _ = book([("A", 100_000.0), ("B", exposure - 100_000.0)])
+    exposures = factor_exposures(holdings, _betas({"market_beta": 1.0}, {"market_beta": 2.0}))
 
-    found = stress(books, exposures, factor_moves(_proxies(), RISK_FACTORS, episodes={}))
+    found = stress(holdings, exposures, factor_moves(_proxies(), RISK_FACTORS, episodes={}))
 
     dollars = 100_000 + 2 * (exposure - 100_000)
     assert found.direct.at((0, _index("market_up_10"))) == pytest.approx(0.1 * dollars, rel=1e-12)
@@ -282,9 +282,9 @@ def test_defect_39_scenario_without_an_exposure_has_a_reason_and_no_zero() -> No
     column = FACTORS.index("size")
     betas.values[0, column] = np.nan
     betas.unavailable[0, column] = Unavailable(Reason.INSUFFICIENT_HISTORY, "42 of 60 sessions")
-    books, _ = book([("A", 200_000.0)])
+    holdings, _ = book([("A", 200_000.0)])
 
-    found = stress(books, factor_exposures(books, betas), factor_moves(_proxies(), RISK_FACTORS, episodes={}))
+    found = stress(holdings, factor_exposures(holdings, betas), factor_moves(_proxies(), RISK_FACTORS, episodes={}))
 
     reason = why(found.direct, (0, _index("small_cap_outperformance_10")))
     assert reason.reason is Reason.MISSING_DATA

@@ -27,8 +27,8 @@ def vector(n: int) -> FloatArray:
 
 
 def volatility(returns: FloatArray, window: int, positions: list[tuple[str, float]] | None = None) -> Quantities:
-    books, _ = book(positions or [("AAA", 100_000.0)])
-    return realised_volatility(return_series(books, returns, window=window))
+    holdings, _ = book(positions or [("AAA", 100_000.0)])
+    return realised_volatility(return_series(holdings, returns, window=window))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_defect_41_two_lots_of_one_symbol_count_both() -> None:
 def test_volatility_leaves_a_young_holding_out_and_tells() -> None:
     young = vector(63)
     young[0, :40] = np.nan
-    books, _ = book([("AAA", 75_000.0), ("YOUNG", -25_000.0)])
-    long = return_series(books, np.vstack([vector(63), young]), window=63)
-    short = return_series(books, np.vstack([vector(63), young]), window=21)
+    holdings, _ = book([("AAA", 75_000.0), ("YOUNG", -25_000.0)])
+    long = return_series(holdings, np.vstack([vector(63), young]), window=63)
+    short = return_series(holdings, np.vstack([vector(63), young]), window=21)
     assert (long.coverage.at(0), short.coverage.at(0)) == (0.75, 1.0)
     np.testing.assert_allclose(realised_volatility(long).values, 0.75 * volatility(vector(63), 63).values, rtol=1e-13)
 
@@ -91,8 +91,8 @@ def test_volatility_leaves_a_young_holding_out_and_tells() -> None:
 def test_volatility_without_any_complete_holding_names_the_most_complete() -> None:
     returns = np.vstack([vector(63), vector(63)])
     returns[0, 3] = returns[1, 5] = returns[1, 6] = np.nan
-    books, _ = book([("AAA", 1.0), ("BBB", 1.0)])
-    assert why(realised_volatility(return_series(books, returns, window=63))).detail.endswith("has 62")
+    holdings, _ = book([("AAA", 1.0), ("BBB", 1.0)])
+    assert why(realised_volatility(return_series(holdings, returns, window=63))).detail.endswith("has 62")
 
 
 @pytest.mark.parametrize(
@@ -106,19 +106,19 @@ def test_volatility_without_any_complete_holding_names_the_most_complete() -> No
 def test_volatility_of_a_book_without_weights_has_a_reason(
     positions: list[tuple[str, float]], equity: float, reason: Reason
 ) -> None:
-    books, _ = book(positions, equity=equity)
-    assert why(realised_volatility(return_series(books, vector(63), window=63))).reason is reason
+    holdings, _ = book(positions, equity=equity)
+    assert why(realised_volatility(return_series(holdings, vector(63), window=63))).reason is reason
 
 
 def test_volatility_of_one_session_is_refused() -> None:
-    books, _ = book([("AAA", 1.0)])
+    holdings, _ = book([("AAA", 1.0)])
     with pytest.raises(ValueError, match="at least 2"):
-        realised_volatility(return_series(books, vector(63), window=1))
+        realised_volatility(return_series(holdings, vector(63), window=1))
 
 
 @given(shards())
 def test_volatility_agrees_with_a_plain_loop_over_positions(shard: Shard) -> None:
-    series = return_series(shard.books, shard.returns, window=21)
+    series = return_series(shard.holdings, shard.returns, window=21)
     volatilities = realised_volatility(series)
     for portfolio, equity in enumerate(shard.equity.tolist()):
         gross = covered = 0
@@ -181,9 +181,9 @@ def test_percentile_of_the_vector_is_the_predecessors(n: int, percentile: float)
 def test_defect_43_percentile_is_there_with_the_history_that_is_kept() -> None:
     # 290 sessions of bars are 289 returns; 252 volatilities over 21 sessions need 272.
     returns = np.random.default_rng(5).normal(0, 0.01, (1, HISTORY_SESSIONS - 1))
-    books, _ = book([("AAA", 100_000.0)])
+    holdings, _ = book([("AAA", 100_000.0)])
 
-    found = volatility_percentile(return_series(books, returns, window=PERCENTILE_SESSIONS + 20)).at(0)
+    found = volatility_percentile(return_series(holdings, returns, window=PERCENTILE_SESSIONS + 20)).at(0)
 
     assert isinstance(found, float)
     assert 0 <= found < 1
@@ -209,9 +209,9 @@ def _histories(*lengths: int) -> FloatArray:
 def test_longest_series_speaks_for_the_book(
     exposures: tuple[float, float], lengths: tuple[int, int], expected: int
 ) -> None:
-    books, _ = book([("AAA", exposures[0]), ("BBB", exposures[1])])
+    holdings, _ = book([("AAA", exposures[0]), ("BBB", exposures[1])])
 
-    found = longest_series(books, _histories(*lengths))
+    found = longest_series(holdings, _histories(*lengths))
 
     assert found.length.tolist() == [expected]
     assert np.isfinite(found.values[0]).sum() == expected

@@ -45,6 +45,14 @@ def test_line_of_a_library_has_the_form_and_the_context_of_ours(capsys: Captured
     assert theirs == {"event": "said by it", "level": "warning", "topic": "prices.updated", **whose}
 
 
+def test_line_says_its_own_facts_before_whose_it_is(capsys: Captured) -> None:
+    with _logging(json_lines=False) as log, log_context(topic="prices.updated", run="1"):
+        log.info("stage finished", stage="risk", parts=2, run="2")
+
+    _, line = capsys.readouterr().err.split("] ")
+    assert line.split() == ["stage", "finished", "stage=risk", "parts=2", "run=2", "topic=prices.updated"]
+
+
 def test_line_of_a_library_below_its_level_is_not_logged(capsys: Captured) -> None:
     with _logging():
         logging.getLogger("library").info("chatter")

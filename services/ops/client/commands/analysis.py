@@ -8,14 +8,9 @@ from typing import Annotated
 
 import typer
 
-from services.ops.client.client import connected
-from services.ops.client.explanation import explanation_tables, load_explanation
-from services.ops.client.lookup import find_portfolio
-from services.ops.client.portfolio_report import load_portfolio
-from services.ops.client.rendering import console
-from services.ops.data_directory import DataDirectory
+from services.ops.client.commands.options import ClientOptions
 from services.ops.errors import Misused
-from services.ops.options import ClientOptions, day, taking
+from services.ops.options import day, taking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +24,17 @@ class ExplainOptions(ClientOptions):
 
 @taking(ExplainOptions)
 def explain(options: ExplainOptions) -> None:
-    """Show what a number was made from, the provider of each price, and the number computed again from that."""
-    with connected(DataDirectory(options.data_dir), options.url) as client:
+    """Show what a number was made from.
+
+    With the provider of each price, and the number computed again from that.
+    """
+    from services.ops.client.explanation import load_explanation, print_explanation
+    from services.ops.client.lookup import find_portfolio
+
+    with options.connected() as client:
         portfolio = find_portfolio(client, options.portfolio)
         found = load_explanation(client, portfolio["portfolio_id"], options.measure, options.as_of)
-    if options.json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    out = console()
-    for drawn in explanation_tables(found):
-        out.print(drawn)
+    options.show(found, print_explanation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +48,14 @@ class ReportOptions(ClientOptions):
 
 @taking(ReportOptions)
 def report(options: ReportOptions) -> None:
-    """Write one self-contained page about a portfolio: charts, tables, coverage, and every reason."""
-    # matplotlib takes longer to load than any other command to run.
-    from services.ops.client.report_page import render_page  # noqa: PLC0415
+    """Write one self-contained page about a portfolio.
 
-    with connected(DataDirectory(options.data_dir), options.url) as client:
+    Charts, tables, coverage, and every reason.
+    """
+    from services.ops.client.portfolio_report import load_portfolio
+    from services.ops.client.report_page import render_page
+
+    with options.connected() as client:
         found = load_portfolio(client, options.portfolio, options.as_of)
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from services.ops.client.client import connected
-from services.ops.data_directory import DataDirectory
-from services.ops.options import ClientOptions, day, taking
+from services.ops.client.commands.options import ClientOptions
+from services.ops.options import day, taking
 
 
-class _Results(StrEnum):
+class Results(StrEnum):
+    """What can be exported."""
+
     FACTORS = "factors"
     METRICS = "metrics"
     SNAPSHOTS = "snapshots"
@@ -27,7 +27,7 @@ class _Results(StrEnum):
 class ExportOptions(ClientOptions):
     """The options of `export`."""
 
-    results: Annotated[_Results, typer.Argument(help="What to export.")]
+    results: Annotated[Results, typer.Argument(help="What to export.")]
     out: Annotated[Path, typer.Option(help="FILE.csv or FILE.parquet.")]
     first: Annotated[date | None, day("First session; by default the first there is.", "--from")] = None
     last: Annotated[date | None, day("Last session; by default the last there is.", "--to")] = None
@@ -35,14 +35,15 @@ class ExportOptions(ClientOptions):
 
 @taking(ExportOptions)
 def export(options: ExportOptions) -> None:
-    """Write results to a file for a notebook or a spreadsheet, one row a number with its reason if there is none."""
-    # pyarrow and its schemas take longer to load than any other command to run.
-    from services.ops.client.export_tables import EXPORTS  # noqa: PLC0415
+    """Write results to a file for a notebook or a spreadsheet.
 
-    with (
-        connected(DataDirectory(options.data_dir), options.url) as client,
-        Console(stderr=True).status(f"writing {options.out}"),
-    ):
+    One row a number, with its reason if there is none.
+    """
+    from rich.console import Console
+
+    from services.ops.client.export_tables import EXPORTS
+
+    with options.connected() as client, Console(stderr=True).status(f"writing {options.out}"):
         wanted = EXPORTS[options.results.value]
         rows = wanted.write(client, options.out, first=options.first, last=options.last)
     if options.json:

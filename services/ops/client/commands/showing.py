@@ -1,27 +1,13 @@
 """Commands that show results: `show symbol` and `show portfolio`."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
 
-from services.ops.client.answers.symbols import Metric, Symbol
-from services.ops.client.charts import bar, largest_of, line_chart
-from services.ops.client.client import connected
-from services.ops.client.portfolio_report import load_portfolio
-from services.ops.client.portfolio_tables import print_portfolio
-from services.ops.client.rendering import console, measure_row, number, table
-from services.ops.client.routes import PRICES, SYMBOL
-from services.ops.data_directory import DataDirectory
-from services.ops.options import ClientOptions, day, taking
-
-_MAX_BARS = 10_000
-# Where the factor set calls it otherwise.
-_PROXY_OF = {"market_beta": "market", "rate_beta": "rate"}
+from services.ops.client.commands.options import ClientOptions
+from services.ops.options import day, taking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +20,16 @@ class ShowPortfolioOptions(ClientOptions):
 
 @taking(ShowPortfolioOptions)
 def show_portfolio(options: ShowPortfolioOptions) -> None:
-    """Show a portfolio's value, its positions and its risk, each number a value or the reason why there is none."""
-    with connected(DataDirectory(options.data_dir), options.url) as client:
+    """Show a portfolio's value, its positions and its risk.
+
+    Each number is a value or the reason why there is none.
+    """
+    from services.ops.client.portfolio_report import load_portfolio
+    from services.ops.client.portfolio_tables import print_portfolio
+
+    with options.connected() as client:
         found = load_portfolio(client, options.portfolio, options.as_of)
-    if options.json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        print_portfolio(found)
+    options.show(found, print_portfolio)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,45 +42,12 @@ class ShowSymbolOptions(ClientOptions):
 
 @taking(ShowSymbolOptions)
 def show_symbol(options: ShowSymbolOptions) -> None:
-    """Show a symbol's factor betas and metrics, each a value or the reason why there is none."""
-    with connected(DataDirectory(options.data_dir), options.url) as client:
-        found = client.get(SYMBOL.at(symbol=options.symbol.upper()), as_of=options.as_of)
-        prices = client.get(PRICES.at(symbol=options.symbol.upper()), last=found["as_of"], limit=_MAX_BARS)["bars"]
-    if options.json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    out = console()
-    chart = line_chart(
-        "total-return adjusted close", [bar["session"] for bar in prices], [bar["adjusted"] for bar in prices]
-    )
-    if chart is not None:
-        out.print(chart)
-    out.print(_factor_table(found))
-    if found["metrics"]:
-        out.print(_metric_table(found["metrics"]["metrics"]))
+    """Show a symbol's factor betas and metrics.
 
+    Each is a value or the reason why there is none.
+    """
+    from services.ops.client.symbol_report import load_symbol, print_symbol
 
-def _factor_table(found: Symbol) -> RenderableType:
-    proxies = found["factors"]["factor_set"]
-    largest = largest_of([factor["beta"]["value"] for factor in found["factors"]["factors"]])
-    rows = [
-        (
-            *measure_row(factor["factor"], factor["beta"]),
-            proxies.get(_PROXY_OF.get(factor["factor"], factor["factor"])) or "",
-            number(factor["r_squared"], digits=3),
-            factor["n_observations"],
-            "capped" if factor["capped"] else "",
-            bar(factor["beta"]["value"], largest=largest),
-        )
-        for factor in found["factors"]["factors"]
-    ]
-    title = f"{found['symbol']} as of {found['as_of']}"
-    return table(title, ("factor", "beta", "reason", "detail", "proxy", "r2", "sessions", "note", ""), rows)
-
-
-def _metric_table(metrics: Mapping[str, Metric]) -> RenderableType:
-    rows = []
-    for name, measure in metrics.items():
-        since = measure["period_end"] or measure["first_session"]
-        rows.append((*measure_row(name, measure, digits=6), measure["basis"] or "", since or ""))
-    return table("metrics", ("metric", "value", "reason", "detail", "basis", "of / since"), rows)
+    with options.connected() as client:
+        found, prices = load_symbol(client, options.symbol.upper(), options.as_of)
+    options.show(found, lambda shown: print_symbol(shown, prices))

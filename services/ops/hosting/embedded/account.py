@@ -1,3 +1,5 @@
+"""The account that PostgreSQL runs under when root has started us."""
+
 import os
 import pwd
 import stat

@@ -1,3 +1,5 @@
+"""Which broker is run: Kafka where it is installed, else Tansu, or the one that was asked for."""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol

@@ -8,8 +8,10 @@ EmbeddedError
 
 from pathlib import Path
 
+from services.ops.errors import CommandError
 
-class EmbeddedError(RuntimeError):
+
+class EmbeddedError(CommandError):
     """An embedded server cannot be run."""
 
 

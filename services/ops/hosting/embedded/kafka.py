@@ -1,3 +1,5 @@
+"""Apache Kafka as a server of ours."""
+
 import base64
 import secrets
 import shutil

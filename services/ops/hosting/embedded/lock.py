@@ -1,3 +1,5 @@
+"""One process at a time on a data directory."""
+
 import fcntl
 import os
 from pathlib import Path

@@ -1,10 +1,17 @@
-import random
+"""Free ports of the loopback interface, the same ones at the next start."""
+
+import os
 import socket
+from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 
 # Below the range from which kernels take the local ports of outgoing connections (Linux 32768, macOS 49152): a port
 # chosen here is not taken by somebody's client while the server is down.
 _CANDIDATES = range(20_000, 32_000)
+# Keeps successive pids far apart; has no divisor in common with the number of candidates.
+_STRIDE = 3_133
+_tried = count()
 
 
 def is_free(port: int) -> bool:
@@ -45,6 +52,13 @@ def remembered_port(memory: Path) -> int:
     """
     if memory.exists() and is_free(port := int(memory.read_text())):
         return port
-    port = next(port for port in random.SystemRandom().sample(_CANDIDATES, len(_CANDIDATES)) if is_free(port))
+    port = next(filter(is_free, _candidates()))
     memory.write_text(str(port))
     return port
+
+
+def _candidates() -> Iterator[int]:
+    # Each process begins elsewhere and tries no port twice: a chosen port stays free until its server listens.
+    first = os.getpid() * _STRIDE
+    for number in islice(_tried, len(_CANDIDATES)):
+        yield _CANDIDATES[(first + number) % len(_CANDIDATES)]

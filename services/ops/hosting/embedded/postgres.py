@@ -1,3 +1,5 @@
+"""PostgreSQL as a server of ours."""
+
 import os
 import secrets
 import shutil

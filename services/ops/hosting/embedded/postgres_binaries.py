@@ -1,3 +1,5 @@
+"""PostgreSQL's executables: those of the wheel, copied where its account does not get at them."""
+
 import importlib.metadata
 import importlib.util
 import shutil

@@ -1,3 +1,5 @@
+"""Servers as processes of ours: started, watched, stopped, and found again after a kill of ours."""
+
 import asyncio
 import ctypes
 import json

@@ -1,3 +1,5 @@
+"""Whether a broker answers."""
+
 import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient

@@ -1,3 +1,5 @@
+"""A database and a broker together, on one data directory."""
+
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -7,6 +9,7 @@ from types import TracebackType
 from services.ops.hosting.embedded.brokers import BrokerKind, choose_broker
 from services.ops.hosting.embedded.lock import DataDirectoryLock
 from services.ops.hosting.embedded.postgres import EmbeddedPostgres
+from shared.telemetry import timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ class EmbeddedStack:
         self._held.enter_context(DataDirectoryLock(self._data_dir))
         try:
             async with asyncio.TaskGroup() as starting:
-                starting.create_task(self._postgres.start())
-                starting.create_task(self._broker.start())
+                starting.create_task(self._start_postgres())
+                starting.create_task(self._start_broker())
         except BaseExceptionGroup as failures:
             await self._stop()
             raise failures.exceptions[0] from None
@@ -77,6 +80,14 @@ class EmbeddedStack:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._stop()
+
+    async def _start_postgres(self) -> None:
+        with timed("database is up"):
+            await self._postgres.start()
+
+    async def _start_broker(self) -> None:
+        with timed("broker is up", kind=self.choice.kind, version=self.choice.version):
+            await self._broker.start()
 
     def _running(self) -> RunningStack:
         served_last = self._last_broker.read_text() if self._last_broker.exists() else None

@@ -1,3 +1,5 @@
+"""The Tansu broker as a server of ours."""
+
 import importlib.util
 import os
 import shutil

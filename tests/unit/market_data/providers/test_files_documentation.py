@@ -83,7 +83,7 @@ async def test_documented_melt_turns_a_wide_table_into_a_price_file(tmp_path: Pa
     write(tmp_path, "Date,AAA,BBB\n2024-03-04,1.5,2.5\n2024-03-05,1.6,\n", "wide.csv")
     program = MELT.replace("adjusted_closes.csv.gz", "wide.csv")
 
-    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=True, cwd=tmp_path, timeout=120)
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=True, cwd=tmp_path)
 
     fetched = await FilesProvider(tmp_path).fetch_bars(["AAA", "BBB"], *DAYS)
     assert fetched.findings == ()

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from services.risk.core.books import Books
 from services.risk.core.concentration import Concentration, concentration
 from services.risk.core.diversification import Diversifications, diversify
 from services.risk.core.exposures import FactorExposures, factor_exposures
 from services.risk.core.factor_model import Decomposition, decompose
 from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.har import HarForecast, har_forecast
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import (
     ActiveSectors,
     Benchmark,
@@ -35,14 +35,14 @@ PRICE_SESSIONS: Final = RETURN_SESSIONS + 1
 
 
 @dataclass(frozen=True)
-class RiskInputs:
+class RiskContext:
     """The books of a shard as of a session, and what is known of their symbols and of the factors.
 
     Parameters
     ----------
-    books : Books
+    holdings : NetHoldings
     betas : Quantities of shape (n_symbols, len(FACTORS))
-        Of the symbols that `books` points to.
+        Of the symbols that `holdings` points to.
     sectors : sequence of str
         One a symbol.
     returns : ndarray of shape (n_symbols, RETURN_SESSIONS)
@@ -55,7 +55,7 @@ class RiskInputs:
         What sectors are compared with.
     """
 
-    books: Books
+    holdings: NetHoldings
     betas: Quantities
     sectors: Sequence[str]
     returns: FloatArray
@@ -66,47 +66,47 @@ class RiskInputs:
     @cached_property
     def exposures(self) -> FactorExposures:
         """Return the factor exposures."""
-        return factor_exposures(self.books, self.betas)
+        return factor_exposures(self.holdings, self.betas)
 
     @cached_property
     def sector_exposures(self) -> SectorExposures:
         """Return the sector exposures."""
-        return sector_exposures(self.books, self.sectors)
+        return sector_exposures(self.holdings, self.sectors)
 
     @cached_property
     def active_sectors(self) -> ActiveSectors:
         """Return the sectors against the benchmark."""
-        return active_sectors(self.books, self.sector_exposures, self.benchmark)
+        return active_sectors(self.holdings, self.sector_exposures, self.benchmark)
 
     @cached_property
     def concentration(self) -> Concentration:
         """Return the concentration of the books."""
-        return concentration(self.books)
+        return concentration(self.holdings)
 
     @cached_property
     def series_21(self) -> ReturnSeries:
         """Return the return series over 21 sessions."""
-        return return_series(self.books, self.returns, window=21)
+        return return_series(self.holdings, self.returns, window=21)
 
     @cached_property
     def series_63(self) -> ReturnSeries:
         """Return the return series over 63 sessions."""
-        return return_series(self.books, self.returns, window=63)
+        return return_series(self.holdings, self.returns, window=63)
 
     @cached_property
     def series_of_trend(self) -> ReturnSeries:
         """Return the return series of the volatilities in the trend."""
-        return return_series(self.books, self.returns, window=TREND_RETURNS)
+        return return_series(self.holdings, self.returns, window=TREND_RETURNS)
 
     @cached_property
     def series_of_percentile(self) -> ReturnSeries:
         """Return the return series of the trailing year of volatilities."""
-        return return_series(self.books, self.returns, window=PERCENTILE_RETURNS)
+        return return_series(self.holdings, self.returns, window=PERCENTILE_RETURNS)
 
     @cached_property
     def longest_series(self) -> ReturnSeries:
         """Return the longest series that speaks for each book."""
-        return longest_series(self.books, self.returns)
+        return longest_series(self.holdings, self.returns)
 
     @cached_property
     def har(self) -> HarForecast:
@@ -126,14 +126,14 @@ class RiskInputs:
     @cached_property
     def diversification(self) -> Diversifications:
         """Return the correlations."""
-        return diversify(self.books, self.returns, self.sectors)
+        return diversify(self.holdings, self.returns, self.sectors)
 
     @cached_property
     def decomposition(self) -> Decomposition:
         """Return the variance by factors and holdings."""
-        return decompose(self.books, self.betas, self.returns, self.factor_returns)
+        return decompose(self.holdings, self.betas, self.returns, self.factor_returns)
 
     @cached_property
     def stress(self) -> StressResults:
         """Return the P&L of the scenarios."""
-        return stress(self.books, self.exposures, self.moves)
+        return stress(self.holdings, self.exposures, self.moves)

@@ -10,7 +10,7 @@ from shared.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class NetHoldings:
     """Holdings of all portfolios, one row per (portfolio, symbol), sorted by portfolio and symbol name.
 
     The order is a function of the names alone and amounts are summed as integer cents, so that every sum over a
@@ -66,6 +66,10 @@ class Books:
     def n_portfolios(self) -> int:
         """Return the number of portfolios."""
         return int(self.equity.size)
+
+    def bounds(self) -> IntArray:
+        """Return where the rows of each portfolio begin, and where the last one's end, (n_portfolios + 1,)."""
+        return np.searchsorted(self.portfolio, np.arange(self.n_portfolios + 1))
 
     def weights(self) -> FloatArray:
         """Return net exposure over equity per holding, (n_holdings,); NaN where equity is not positive."""

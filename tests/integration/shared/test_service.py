@@ -1,0 +1,48 @@
+"""A service that runs: what its jobs do is supervised."""
+
+import pytest
+
+from services.ops.hosting.embedded.stack import RunningStack
+from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker
+from shared.bus.consume import Consume
+from shared.bus.relay import OutboxRelay
+from shared.db.engine import build_engine, plain_url
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.service import Service, running
+from tests.support.bus_log import BusLog
+from tests.support.databases import ServiceDatabase
+from tests.support.eventually import eventually
+from tests.support.probe import SERVICE
+
+
+def _service(stack: RunningStack, probe: ServiceDatabase) -> Service:
+    kind, url = BrokerKind(stack.broker_kind), probe.url(SERVICE)
+    engine = build_engine(url, service=SERVICE)
+    unit_of_work = UnitOfWorkFactory(engine, source=SERVICE)
+    broker = build_broker(stack.bootstrap_servers, service=SERVICE)
+    relay = OutboxRelay(plain_url(url.get_secret_value()), stack.bootstrap_servers, kind, service=SERVICE)
+    consume = Consume(broker, unit_of_work, service=SERVICE, capabilities=CAPABILITIES[kind])
+    return Service(SERVICE, engine, unit_of_work, broker, relay, consume)
+
+
+async def test_job_that_fails_is_told_with_its_service_and_tried_again(
+    stack: RunningStack, probe: ServiceDatabase, bus_log: BusLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus_log.expect("background job failed")
+    monkeypatch.setattr("shared.service.BACKGROUND_PAUSE_S", 0.01)
+    service = _service(stack, probe)
+    rounds: list[int] = []
+
+    async def job() -> None:
+        rounds.append(len(rounds))
+        raise KeyError("a bug")
+
+    service.background.append(job)
+
+    async def tried_again() -> bool:
+        return len(rounds) > 1
+
+    async with running(service):
+        await eventually(tried_again)
+
+    assert bus_log.count("background job failed", service=SERVICE) == len(rounds)

@@ -1,0 +1,134 @@
+"""The command line as it is asked and refused: at once, without what the commands themselves need."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from services.ops.cli import app
+from services.ops.client.commands.exports import Results
+from services.ops.client.export_tables import EXPORTS
+from shared.contracts.services import SERVICES
+
+# typer and what it needs to read options.
+LOADED_BY_TYPER = {
+    "annotated_doc",
+    "annotated_types",
+    "pydantic",
+    "pydantic_core",
+    "shellingham",
+    "typer",
+    "typing_extensions",
+    "typing_inspection",
+}
+ASK = """
+import json, sys
+before = set(sys.modules)
+from services.ops.cli import app
+for arguments in json.loads(sys.argv[1]):
+    try:
+        app(arguments)
+    except SystemExit as ended:
+        assert ended.code in (0, 2)
+print()
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def _commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, *path, name)
+        elif isinstance(command, TyperCommand):
+            yield (*path, name)
+
+
+def _root() -> TyperGroup:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group
+
+
+def _modules_after(*asked: tuple[str, ...], **environment: str) -> set[str]:
+    """Return what is loaded in a process of its own after these command lines."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, json.dumps(asked)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _from_elsewhere(modules: set[str]) -> set[str]:
+    roots = {name.partition(".")[0] for name in modules if not name.startswith("_sysconfigdata")}
+    return roots - sys.stdlib_module_names - {"services", "shared"}
+
+
+def test_help_and_refused_options_load_nothing_but_what_reads_them() -> None:
+    commands = list(_commands(_root()))
+    asked = [("--help",), ("--version",), *((*command, "--help") for command in commands)]
+    refused = [*((*command, "--no-such-option") for command in commands), ("up", "--broker", "mqtt"), ("serve", "all")]
+
+    assert len(commands) > 10
+    assert _from_elsewhere(_modules_after(*asked, *refused)) <= LOADED_BY_TYPER
+
+
+def test_broker_that_cannot_be_run_is_refused_before_a_service_is_loaded(tmp_path: Path) -> None:
+    up = ("up", "--broker", "kafka", "--data-dir", str(tmp_path / "data"))
+
+    modules = _modules_after(up, SIGMASIGHT_KAFKA_JARS=str(tmp_path))
+
+    assert not _from_elsewhere(modules) & {"fastapi", "numpy", "pydantic_settings", "sqlalchemy"}
+    assert not any(name.startswith(f"services.{service}.") for name in modules for service in SERVICES)
+    assert not (tmp_path / "data").exists()
+
+
+def test_help_says_what_each_command_does_without_breaking_off() -> None:
+    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+
+    assert "..." not in said.partition("Commands:")[2]
+
+
+def test_short_help_is_help_of_every_command() -> None:
+    for command in ((), *_commands(_root())):
+        short, long = (CliRunner().invoke(app, [*command, option]) for option in ("-h", "--help"))
+        assert (short.exit_code, short.stdout) == (0, long.stdout)
+
+
+def test_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("sigmasight 0.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("sigmasight por", "portfolios"), ("sigmasight up --broker ta", "tansu"), ("sigmasight up --bro", "--broker")],
+)
+def test_shell_completes_commands_options_and_choices(typed: str, completed: str) -> None:
+    words = typed.split()
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1), "_SIGMASIGHT_COMPLETE": "complete_bash"}
+
+    done = subprocess.run(
+        [Path(sys.executable).with_name("sigmasight")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **asked},
+    )
+
+    assert done.stdout.split() == [completed]
+
+
+def test_everything_that_can_be_exported_has_a_table() -> None:
+    assert {result.value for result in Results} == set(EXPORTS)
