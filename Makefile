@@ -5,10 +5,13 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # What one process has compiled the next one loads, in every environment: a start compiles a thousand modules otherwise.
 unexport PYTHONDONTWRITEBYTECODE
+# Behind a proxy with a certificate of its own only the system knows who has issued it, and uv brings its own roots.
+export UV_SYSTEM_CERTS := 1
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
+LOCKED_FROM := https://pypi.org/simple
 UNIT := tests/unit tests/contracts tests/architecture
 # The longest files begin, so that no core waits for the last one.
 RUNNING := tests/system tests/integration
@@ -29,6 +32,10 @@ if [ -z "$${python:-}" ]; then \
 fi
 endef
 
+# What the lock names, from the index that pip would take: `uv sync` takes it from where it was when it was locked.
+install = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(LOCKED_FROM)}}" \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
+
 .PHONY: help
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +46,10 @@ $(STAMP): uv.lock pyproject.toml
 		echo "making $(VENV) with $$python"; \
 		"$$python" -m venv $(VENV) || { echo "its module venv is missing (Debian: apt install python3-venv)" >&2; exit 1; }; \
 	fi
-	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --disable-pip-version-check uv
+	@$(BIN)/uv export --quiet --frozen --all-extras --no-emit-project --output-file $(VENV)/requirements.txt
+	@$(install) --require-hashes --requirement $(VENV)/requirements.txt
+	@$(install) --editable .
 	@touch $@
 
 .PHONY: demo
@@ -93,7 +102,7 @@ types: $(STAMP) ## Static types
 
 .PHONY: lock
 lock: $(STAMP) ## Check that uv.lock is up to date
-	@$(BIN)/uv lock --quiet --check
+	@$(BIN)/uv lock --quiet --check --default-index $(LOCKED_FROM)
 
 .PHONY: format
 format: $(STAMP) ## Format the code and repair what can be repaired

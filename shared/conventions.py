@@ -32,6 +32,12 @@ RATE_BETA: Final = "rate_beta"
 PROVIDER_BETA: Final = "provider_beta"
 FACTORS: Final = (*STYLE_FACTORS, *SPREAD_FACTORS, MARKET_BETA, RATE_BETA, PROVIDER_BETA)
 
+# What is said of a factor beta beside its value or reason: its columns, query, view and export have these.
+FACTOR_FIELDS: Final = (
+    *("method", "capped", "r_squared", "std_error", "p_value", "n_observations"),
+    *("first_session", "last_session", "source", "source_date"),
+)
+
 # What portfolios are stressed and decomposed by: the market, the joint style model, and the rate [9].
 RISK_FACTORS: Final = ("market", *STYLE_FACTORS, "rate")
 

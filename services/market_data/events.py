@@ -55,6 +55,7 @@ def prices_updated(
         part=event.part,
         subjects=len(event.symbols),
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
+        unchanged=_unchanged(event, announced, bars),
         blocks=(_block(announced, sources), *_histories(bars.restated, sources)),
         splits=tuple(action for grid in grids for action in _actions(grid, "split", blank=1.0)),
         dividends=tuple(action for grid in grids for action in _actions(grid, "dividend", blank=0.0)),
@@ -63,6 +64,14 @@ def prices_updated(
             for span in bars.corrected
         ),
     )
+
+
+def _unchanged(event: MarketDataDue, announced: Bars, refreshed: RefreshedBars) -> int:
+    """Return how many bars of the run's sessions were stored before, on sessions where no bar of the shard changed."""
+    own = announced.sessions >= np.datetime64(event.run.first_session, "D")
+    own &= announced.sessions <= np.datetime64(event.run.last_session, "D")
+    rows = own & ~np.isin(announced.sessions, refreshed.sessions)
+    return 0 if refreshed.restated is not None else int(announced.present[rows].sum())
 
 
 def _histories(restated: Bars | None, sources: Mapping[str, str]) -> Iterator[PriceBlock]:

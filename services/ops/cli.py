@@ -10,7 +10,17 @@ import typer
 from typer.core import TyperGroup
 
 from services.ops import demonstration
-from services.ops.client.commands import analysis, benchmarks, exports, portfolios, runs, schedule, showing
+from services.ops.client.commands import (
+    analysis,
+    backfills,
+    benchmarks,
+    coverage,
+    exports,
+    portfolios,
+    runs,
+    schedule,
+    showing,
+)
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
 
@@ -65,6 +75,8 @@ app.command("rebuild")(hosting.rebuild)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
 app.command("trigger")(schedule.trigger)
+app.command("ready")(coverage.ready)
+app.command("coverage")(coverage.coverage)
 app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)
@@ -78,6 +90,17 @@ nights = typer.Typer(invoke_without_command=True, callback=schedule.schedule)
 nights.command("pause")(schedule.pause)
 nights.command("resume")(schedule.resume)
 app.add_typer(nights, name="schedule")
+
+filling = typer.Typer(help="Compute what was left out, or again.", no_args_is_help=True)
+filling.command("plan")(backfills.plan)
+filling.command("start")(backfills.start)
+filling.command("list")(backfills.list_backfills)
+filling.command("show")(backfills.show)
+filling.command("pause")(backfills.pause)
+filling.command("resume")(backfills.resume)
+filling.command("cancel")(backfills.cancel)
+filling.command("retry-failed")(backfills.retry_failed)
+app.add_typer(filling, name="backfill")
 
 indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
 indices.command("load")(benchmarks.load_benchmark)

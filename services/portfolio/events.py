@@ -30,6 +30,7 @@ def portfolios_valued(
             Failure(subject=str(portfolio_id), reason=Reason.DEGENERATE_INPUT, detail=str(why))
             for portfolio_id, why in refused.items()
         ),
+        unchanged=int(np.sum(~revisions.changed)),
         snapshots=tuple(_snapshots(rolled, revisions)),
         books=tuple(_books(event, rolled, revisions)),
     )

@@ -52,6 +52,6 @@ async def batch_completed(
         part=ONLY_PART,
         subjects=sum(entry.subjects for entry in tallies),
         failures=(*overdue, *failures)[:MAX_FAILURES],
-        status=status,
+        status=RunStatus.FAILED if status is RunStatus.CANCELLED else status,
         stages=stage_counts(stored, tallies),
     )

@@ -11,14 +11,15 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import APIRouter
 
 from services.scheduler import subscribers
+from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_runs import close_overdue_runs
 from services.scheduler.commands.fire_due import fire_due
+from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.schedule import Trigger
-from services.scheduler.fan_out import go_on_waiting
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web import coverage, readiness, routes, schedule
+from services.scheduler.web import backfills, coverage, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
@@ -51,7 +52,11 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
 
     async def go_on() -> None:
         async with service.unit_of_work() as uow:
-            await go_on_waiting(uow, deadline_s=own.run_deadline_s)
+            await go_on_waiting(uow, settings=own)
+
+    async def go_on_with_backfills() -> None:
+        async with service.unit_of_work() as uow:
+            await advance_backfills(uow, settings=own)
 
     subscribers.register(service.consume, own)
     routers = (
@@ -59,13 +64,15 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         coverage.build_router(service.unit_of_work, time),
         readiness.build_router(service.unit_of_work, time),
         schedule.build_router(service.unit_of_work, firing),
+        backfills.build_router(service.unit_of_work, time, own),
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])
     service.problems = PROBLEMS
     service.warm_up.append(extend_deadlines)
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]
-    service.background += [close_overdue, *(job for _, job in fires), go_on, partial(_wake_at_their_times, fires)]
+    service.background += [close_overdue, *(job for _, job in fires), go_on, go_on_with_backfills]
+    service.background.append(partial(_wake_at_their_times, fires))
     return service
 
 

@@ -16,6 +16,8 @@ class SchedulerSettings(BaseSettings):
     batch_v2_enabled : bool
         Nights have two stages, symbols and then portfolios, each at its time in `zone`; else one run over everything at
         the time of `nightly_crontab`.
+    max_backfill_dates : int
+        How many sessions back a night looks for cells that were never computed, to repair them.
     batch_processing_enabled : bool
         Without it nothing is asked for by itself; every time that passes is recorded as paused.
     """
@@ -23,7 +25,9 @@ class SchedulerSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="SCHEDULER_", populate_by_name=True)
 
     run_deadline_s: float = 3600.0
-    catch_up_sessions: int = 30
+    max_backfill_dates: int = Field(default=30, ge=0, validation_alias="MAX_BACKFILL_DATES")
+    # How long a step of a backfill may take: a night that begins meanwhile waits for no more than that.
+    backfill_step_s: float = Field(default=1.0, gt=0)
 
     batch_v2_enabled: bool = Field(default=True, validation_alias="BATCH_V2_ENABLED")
     batch_processing_enabled: bool = Field(default=True, validation_alias="BATCH_PROCESSING_ENABLED")

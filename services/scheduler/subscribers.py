@@ -1,6 +1,7 @@
 """What the scheduler listens to: every stage of every run, and every dead letter."""
 
 from services.scheduler.core.ledger import STAGES
+from services.scheduler.handlers.go_on_with_backfills import go_on_with_backfills
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.settings import SchedulerSettings
@@ -8,6 +9,7 @@ from shared.bus.consume import Consume
 from shared.contracts.catalogue import EVENTS, dead_letter_topic
 from shared.contracts.event import Event
 from shared.contracts.portfolio import SymbolsOnboarding
+from shared.contracts.scheduler import BatchCompleted
 
 # A run that a service begins itself is known from its first event on.
 LEDGER: tuple[type[Event], ...] = (SymbolsOnboarding, *(EVENTS[stage] for stage in STAGES))
@@ -16,4 +18,5 @@ LEDGER: tuple[type[Event], ...] = (SymbolsOnboarding, *(EVENTS[stage] for stage 
 def register(consume: Consume, settings: SchedulerSettings) -> None:
     """Declare the consumers."""
     consume(LEDGER, record_progress, settings=settings)
+    consume(BatchCompleted, go_on_with_backfills, settings=settings)
     consume.letters(tuple(dead_letter_topic(topic) for topic in EVENTS), record_dead_letter)

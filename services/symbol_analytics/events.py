@@ -29,6 +29,7 @@ def symbol_table(
     *,
     columns: tuple[str, ...],
     results: Sequence[tuple[date, Quantities]],
+    unchanged: int,
 ) -> Table:
     """Return the event that carries these results, one table of (n_symbols, n_columns) per as_of."""
     return table(
@@ -36,6 +37,7 @@ def symbol_table(
         part=event.part,
         subjects=len(event.symbols),
         failures=event.failures,
+        unchanged=unchanged,
         as_ofs=tuple(as_of for as_of, _ in results),
         symbols=event.symbols,
         columns=columns,

@@ -43,6 +43,8 @@ class Event(Contract):
         How many symbols or portfolios this part speaks of; what the run ledger counts.
     failures : tuple of Failure
         The cells of this part that could not be served.
+    unchanged : int
+        How many cells of this part had the inputs that they had before, so that nothing was written.
     """
 
     topic: ClassVar[str]
@@ -53,6 +55,7 @@ class Event(Contract):
     part: Part
     subjects: int = Field(default=0, ge=0)
     failures: tuple[Failure, ...] = ()
+    unchanged: int = Field(default=0, ge=0)
 
     @property
     def event_id(self) -> UUID:

@@ -1,7 +1,7 @@
 """What the scheduler publishes."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.contracts.event import Event
 from shared.contracts.run import Contract
@@ -14,6 +14,11 @@ class RunStatus(StrEnum):
     COMPLETED = "completed"
     COMPLETED_WITH_ERRORS = "completed_with_errors"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+# What listeners know: a status that was added later is none of theirs.
+PublishedStatus = Literal[RunStatus.ACTIVE, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED]
 
 
 class StageCount(Contract):
@@ -35,10 +40,10 @@ class BatchTriggered(Event):
 
 
 class BatchCompleted(Event):
-    """A run reached its end, with or without errors."""
+    """A run reached its end, with or without errors; to listeners, one that was cancelled has failed."""
 
     topic: ClassVar[str] = "batch.completed"
     keyed_by_run: ClassVar[bool] = True
 
-    status: RunStatus
+    status: PublishedStatus
     stages: tuple[StageCount, ...]

@@ -194,7 +194,7 @@ ROLES = {
 }
 WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "performance.py", "explanation.py", "problems.py"}
 # Rooms of the scheduler alone: one router a resource, which its routes put together.
-RESOURCES = {"schedule.py", "coverage.py", "readiness.py"}
+RESOURCES = {"schedule.py", "coverage.py", "readiness.py", "backfills.py"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -7,7 +7,7 @@ import pytest
 
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS, Scenario
-from services.symbol_analytics.core.measures import METRICS
+from services.symbol_analytics.core.columns import METRICS
 from shared.conventions import FACTORS
 from tests.support.methodology import (
     Page,

@@ -16,7 +16,7 @@ from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.platform import Api
 
 # Runs are those that a test asks for, also when it runs at nine in the evening in New York.
-_NO_SCHEDULE = {"BATCH_PROCESSING_ENABLED": "false"}
+_NO_SCHEDULE = {"BATCH_PROCESSING_ENABLED": "false", "MAX_BACKFILL_DATES": "0"}
 _SIGMASIGHT = Path(sys.executable).with_name("sigmasight")
 
 

@@ -25,7 +25,7 @@ from tests.support.stack import Servers
 Json = dict[str, Any]
 
 # Runs are those that a test asks for, also when it runs at nine in the evening in New York.
-NO_SCHEDULE = SchedulerSettings(batch_processing_enabled=False)
+NO_SCHEDULE = SchedulerSettings(batch_processing_enabled=False, max_backfill_dates=0)
 
 
 @dataclass(frozen=True, slots=True)

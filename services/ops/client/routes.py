@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Self, TypeVar
 
+from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
+from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
 from services.ops.client.answers.portfolios import (
     Accepted,
     ExplainedAmount,
@@ -53,11 +55,25 @@ RUN: Final = Route("GET /runs/{run_id}", RunProgress)
 RUNS: Final = Route("GET /runs", list[RunSummary])
 OPEN_RUN: Final = Route("POST /runs", RunSummary)
 
+CELLS: Final = Route("GET /cells", Coverage)
+READINESS: Final = Route("GET /readiness", ReadinessList)
+PORTFOLIO_READINESS: Final = Route("GET /readiness/{portfolio_id}", Readiness)
+
 SCHEDULE: Final = Route("GET /schedule", Schedule)
 FIRE: Final = Route("GET /schedule/fires/{fire_id}", Fire)
 PAUSE_SCHEDULE: Final = Route("POST /schedule/pause", Pause)
 RESUME_SCHEDULE: Final[Route[Pause | None]] = Route("POST /schedule/resume", Pause | None)  # type: ignore[arg-type]
 TRIGGER: Final = Route("POST /schedule/triggers/{stage}", list[Fire])
+
+PLAN_BACKFILL: Final = Route("POST /backfills/plan", Plan)
+START_BACKFILL: Final = Route("POST /backfills", Backfill)
+BACKFILLS: Final = Route("GET /backfills", list[Backfill])
+BACKFILL: Final = Route("GET /backfills/{backfill_id}", Backfill)
+BACKFILL_STEPS: Final = Route("GET /backfills/{backfill_id}/steps", list[StepOutcome])
+PAUSE_BACKFILL: Final = Route("POST /backfills/{backfill_id}/pause", Backfill)
+RESUME_BACKFILL: Final = Route("POST /backfills/{backfill_id}/resume", Backfill)
+CANCEL_BACKFILL: Final = Route("POST /backfills/{backfill_id}/cancel", Backfill)
+RETRY_BACKFILL: Final = Route("POST /backfills/{backfill_id}/retry-failed", Retry)
 
 PORTFOLIO: Final = Route("GET /portfolios/{portfolio_id}", Portfolio)
 PORTFOLIOS: Final = Route("GET /portfolios", list[Portfolio])

@@ -17,11 +17,12 @@ async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePane
     repository = RiskRepository(uow.connection)
     loader = InputLoader(repository, panel, factor_set)
     announced: list[Headline] = []
+    written = 0
 
     for as_of in await loader.sessions_of(event.run, event.portfolio_ids):
         inputs = await loader.of_session(event.portfolio_ids, as_of)
         assessment = await asyncio.to_thread(assess, inputs)
-        await repository.store_assessment(assessment, event.run.run_id)
+        written += await repository.store_assessment(assessment, event.run.run_id)
         announced += headlines(assessment)
 
     uow.emit(
@@ -32,5 +33,6 @@ async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePane
             failures=event.failures,
             headlines=tuple(announced[-MAX_HEADLINES:]),
             assessed=assessed_spans(announced),
+            unchanged=len(announced) - written,
         )
     )

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from services.scheduler.commands.go_on_with_portfolios import go_on
 from services.scheduler.commands.open_run import RunRequest, open_run
 from services.scheduler.core.schedule import Outcome, Stage
-from services.scheduler.fan_out import go_on
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, StageRun
 from shared.calendar import last_closed_session
@@ -47,7 +47,7 @@ async def ask_for_stage(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
     await schedule.store_answer(answered)
     if answered.outcome is not Outcome.WAITING:
         return answered
-    return await go_on(answered, uow, deadline_s=firing.settings.run_deadline_s)
+    return await go_on(answered, uow, settings=firing.settings)
 
 
 async def _find_whole_run(fire: Fire, schedule: ScheduleRepository) -> Fire | None:

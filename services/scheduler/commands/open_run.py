@@ -4,13 +4,19 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID, uuid4
 
+import structlog
+
 from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
-from services.scheduler.fan_out import open_or_join
+from services.scheduler.commands.repair_gaps import repair_gaps
+from services.scheduler.events import outline
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
-from shared.calendar import FIRST_SESSION, is_session, session_on_or_before, shift_session
-from shared.contracts.run import Run, RunKind
+from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
+from shared.contracts.run import ONLY_PART, Run, RunKind
+from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("scheduler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class RunRequest:
 async def open_run(
     request: RunRequest, uow: UnitOfWork, *, newest: date, settings: SchedulerSettings
 ) -> tuple[Run, bool]:
-    """Open a run and trigger it; return it and whether it is new.
+    """Open a run and trigger it; return it and whether it is new. A night repairs the gaps before it, too.
 
     Raises
     ------
@@ -37,9 +43,8 @@ async def open_run(
     OtherRangeUnderWay
         If the run to join begins at another first session than the one asked for.
     """
-    repository = SchedulerRepository(uow.connection)
     last = request.last_session or newest
-    first = request.first_session or await _first_session(request, last, repository, settings)
+    first = request.first_session or last
     _check_range(first, last, newest)
 
     run = Run(
@@ -51,21 +56,24 @@ async def open_run(
         portfolio_ids=request.portfolio_ids,
         requested_by=request.requested_by,
     )
-    found, is_new = await open_or_join(run, uow, deadline_s=settings.run_deadline_s)
+    found, is_new = await open_or_join(run, uow, settings=settings)
     if not is_new and request.first_session not in {None, found.first_session}:
         raise OtherRangeUnderWay(found)
+    if is_new and run.kind is RunKind.NIGHTLY and run.symbols is None:
+        await repair_gaps(run.first_session, uow, settings=settings)
     return found, is_new
 
 
-async def _first_session(
-    request: RunRequest, last: date, repository: SchedulerRepository, settings: SchedulerSettings
-) -> date:
-    # A nightly run begins where the last one ended, so a skipped night heals itself.
-    nightly = request.kind is RunKind.NIGHTLY
-    done = await repository.find_last_nightly_session(scope_of(request)) if nightly else None
-    if done is None or done >= last:
-        return last
-    return max(shift_session(done, 1), shift_session(last, 1 - settings.catch_up_sessions))
+async def open_or_join(run: Run, uow: UnitOfWork, *, settings: SchedulerSettings) -> tuple[Run, bool]:
+    """Open the run and trigger it, or find the one of its kind, session and scope that is under way; tell which."""
+    repository, scope = SchedulerRepository(uow.connection), scope_of(run)
+    while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
+        active = await repository.find_active_run(run, scope=scope)
+        if active is not None:  # else it has ended meanwhile, and this one is opened
+            return active.run, False
+    uow.emit(BatchTriggered(run=run, part=ONLY_PART))
+    log.info("run opened", **outline(run))
+    return run, True
 
 
 def _check_range(first: date, last: date, newest: date) -> None:

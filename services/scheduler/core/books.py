@@ -1,11 +1,11 @@
 """The books whose cells are expected: what each holds from when until when."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, state_at
+from services.scheduler.core.cells import SYMBOL_FACTS, Fact, Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,3 @@ class Expected:
     def subjects_on(self, session: date, fact: Fact) -> list[str]:
         """Return whose cells of a fact are expected at a session, sorted."""
         return self.symbols_on(session) if fact in SYMBOL_FACTS else self.portfolios_on(session)
-
-
-def freshness(grid: Grid, expected: Expected, sessions: Sequence[date]) -> dict[str, int | None]:
-    """Return, per portfolio expected at the last of the sessions, how many sessions old its newest complete one is.
-
-    None: no session among them (ascending) has both its snapshot and its assessment.
-    """
-    ages: dict[str, int | None] = {}
-    waiting = set(expected.portfolios_on(sessions[-1]))
-    for age, session in enumerate(reversed(sessions)):
-        states = [state_at(grid, session, fact) for fact in PORTFOLIO_FACTS]
-        found = {subject for subject in waiting if all(state.is_done(subject) for state in states)}
-        ages |= dict.fromkeys(found, age)
-        waiting -= found
-    return ages | dict.fromkeys(waiting)

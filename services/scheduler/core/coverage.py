@@ -66,6 +66,15 @@ class ReasonGroup:
     subjects: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How many subjects have their newest done cell of a fact so many sessions before the last one; None: nowhere."""
+
+    fact: Fact
+    sessions_behind: int | None
+    subjects: int
+
+
 def cover(
     grid: Grid, scope: Scope, sessions: Sequence[date], facts: Sequence[Fact], *, always: frozenset[str] | None
 ) -> list[Covered]:
@@ -96,6 +105,23 @@ def reasons_of(grid: Grid, scope: Scope, sessions: Sequence[date], facts: Sequen
             found[key].append((session, named.subject))
     groups = [_group(key, cells) for key, cells in found.items()]
     return sorted(groups, key=lambda group: (-group.cells, group.fact, group.reason, group.detail))[:MAX_REASONS]
+
+
+def freshness(grid: Grid, scope: Scope, sessions: Sequence[date], facts: Sequence[Fact]) -> list[Age]:
+    """Return how far behind those are that are expected at the last of the sessions (ascending), per fact."""
+    return [age for fact in facts for age in _ages(grid, scope, sessions, fact)]
+
+
+def _ages(grid: Grid, scope: Scope, sessions: Sequence[date], fact: Fact) -> Iterator[Age]:
+    waiting = set(scope.subjects_on(sessions[-1], fact))
+    for behind, session in enumerate(reversed(sessions)):
+        state = state_at(grid, session, fact)
+        found = {subject for subject in waiting if state.is_done(subject)}
+        if found:
+            yield Age(fact, behind, len(found))
+            waiting -= found
+    if waiting:
+        yield Age(fact, None, len(waiting))
 
 
 def _own(grid: Grid, scope: Scope, session: date, facts: Sequence[Fact], always: frozenset[str]) -> Iterator[NamedCell]:

@@ -271,11 +271,17 @@ def _remedy(fact: Fact, reason: str, subject: str, cell: Cell) -> str:
 def _waiting(run: KnownRun, book: Book) -> Cause:
     return Cause(
         CauseKind.UNDER_WAY,
-        what=f"{run.kind} run {run.run_id} is under way, waiting for {', '.join(run.missing) or 'its end'}",
+        what=f"{run.kind} run {run.run_id} is under way, waiting for {_missing(run.missing)}",
         todo="wait; to follow it: sigmasight status --watch",
         subjects=(book.portfolio_id,),
         run_id=run.run_id,
     )
+
+
+def _missing(parts: Sequence[str]) -> str:
+    # What comes after the first waits for it.
+    later = f" and {len(parts) - 1} stages more" if len(parts) > 1 else ""
+    return parts[0] + later if parts else "its end"
 
 
 def _never_causes(lacks: Sequence[_Lack], book: Book, situation: Situation) -> Iterator[Cause]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.ledger import StageTally, run_complete
 from services.scheduler.events import batch_completed, outline, stage_counts
-from services.scheduler.fan_out import go_on_waiting
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.book_rows import seen_books, stated_books
@@ -39,7 +39,7 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
 
     has_ended = await _close(event, repository, uow)
     if has_ended or isinstance(event, SymbolsFactored):
-        await go_on_waiting(uow, deadline_s=settings.run_deadline_s)
+        await go_on_waiting(uow, settings=settings)
 
 
 async def _close(event: Event, repository: SchedulerRepository, uow: UnitOfWork) -> bool:

@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
+    "ALTER TABLE run_parts ADD COLUMN unchanged integer NOT NULL DEFAULT 0",
     """
     CREATE TABLE backfills (
         backfill_id uuid PRIMARY KEY,
@@ -25,11 +26,15 @@ TABLES = (
     CREATE TABLE backfill_steps (
         backfill_id uuid NOT NULL REFERENCES backfills (backfill_id),
         place integer NOT NULL,
+        attempt integer NOT NULL,
+        reprocess text NOT NULL,
         first_session date NOT NULL,
         last_session date NOT NULL,
         symbols text[] NOT NULL,
         portfolio_ids uuid[] NOT NULL,
         cells integer NOT NULL,
+        symbol_sessions integer NOT NULL,
+        portfolio_sessions integer NOT NULL,
         status text NOT NULL DEFAULT 'queued',
         run_id uuid,
         done_cells integer NOT NULL DEFAULT 0,
@@ -40,7 +45,9 @@ TABLES = (
         PRIMARY KEY (backfill_id, place)
     )
     """,
-    "CREATE INDEX backfill_steps_in_flight ON backfill_steps (run_id) WHERE status = 'running'",
+    # At most one step is in flight, of all backfills together.
+    "CREATE UNIQUE INDEX backfill_steps_in_flight ON backfill_steps ((true)) WHERE status = 'running'",
+    "CREATE INDEX backfill_steps_newest ON backfill_steps (finished_at DESC) WHERE status = 'done'",
 )
 
 

@@ -108,6 +108,18 @@ class SchedulerRepository:
         row = (await self._connection.execute(query, {"run_id": run_id})).one_or_none()
         return None if row is None else _stored(row)
 
+    async def has_live_run(self) -> bool:
+        """Tell whether any run is under way that is no backfill."""
+        query = sa.text(
+            "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'active' AND kind NOT IN ('backfill', 'replay'))"
+        )
+        return bool(await self._connection.scalar(query))
+
+    async def count_unchanged(self, run_id: UUID) -> int:
+        """Return how many cells of a run had the inputs that they had before."""
+        query = sa.text("SELECT coalesce(sum(unchanged), 0) FROM run_parts WHERE run_id = :run_id")
+        return int(await self._connection.scalar(query, {"run_id": run_id}) or 0)
+
     async def list_runs(self, *, limit: int, before: datetime | None) -> list[StoredRun]:
         """Return runs, the newest request first."""
         query = _run_query(
@@ -131,21 +143,12 @@ class SchedulerRepository:
         )
         return rows.scalars().all()
 
-    async def find_last_nightly_session(self, scope: str) -> date | None:
-        """Return the newest session that a finished nightly run of this scope has covered."""
-        query = sa.text(
-            "SELECT max(last_session) FROM runs WHERE kind = 'nightly' AND md5(scope) = md5(:scope) "
-            "AND status IN ('completed', 'completed_with_errors')"
-        )
-        session: date | None = await self._connection.scalar(query, {"scope": scope})
-        return session
-
     async def store_part(self, event: Event) -> None:
         """Record that a part of a stage has arrived; a repetition changes nothing."""
         statement = sa.text(
             """
-            INSERT INTO run_parts (run_id, stage, part_index, part_total, subjects, failures, failed)
-            VALUES (:run_id, :stage, :index, :total, :subjects, CAST(:failures AS jsonb), :failed)
+            INSERT INTO run_parts (run_id, stage, part_index, part_total, subjects, unchanged, failures, failed)
+            VALUES (:run_id, :stage, :index, :total, :subjects, :unchanged, CAST(:failures AS jsonb), :failed)
             ON CONFLICT DO NOTHING
             """
         )
@@ -156,6 +159,7 @@ class SchedulerRepository:
             "index": event.part.index,
             "total": event.part.total,
             "subjects": event.subjects,
+            "unchanged": event.unchanged,
             "failures": json.dumps(failures),
             "failed": len(failures),
         }

@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.scheduler.core.books import Expected
+from services.scheduler.core.books import Book, Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, grid_of
-from services.scheduler.core.coverage import Covered, NamedCell, OneSymbol, Scope, cover, reasons_of
+from services.scheduler.core.coverage import Covered, NamedCell, OneSymbol, Scope, cover, freshness, reasons_of
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
 from shared.calendar import FIRST_SESSION, sessions_between, shift_session
@@ -21,6 +21,7 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 
 SESSIONS_OF_ONE = 66
+SESSIONS_BACK = 30  # how far freshness looks back
 SESSIONS_OF_ALL = 22  # over everything, with some 15,000 cells a session, also the most in a page
 _FACTS = (*PORTFOLIO_FACTS, *SYMBOL_FACTS)
 
@@ -70,15 +71,24 @@ class ReasonView(BaseModel):
     subjects: list[str]
 
 
+class AgeView(BaseModel):
+    """How many have their newest done cell of a fact so many sessions before the last of the page."""
+
+    fact: Fact
+    sessions_behind: int | None = Field(description="null: none in the last thirty sessions")
+    subjects: int
+
+
 class CoverageView(BaseModel):
     """A page of sessions, oldest first; the page after it begins at `next`."""
 
     portfolio_id: UUID | None
-    portfolio_name: str | None
     symbol: str | None
     sessions: list[SessionView]
     reasons: list[ReasonView]
-    next: date | None
+    freshness: list[AgeView]
+    names: dict[str, str] = Field(description="of the portfolios that are named by their ids")
+    next: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,9 @@ class _Looked:
     grid: Grid
     facts: tuple[Fact, ...]
     always: frozenset[str] | None
-    name: str | None = None
+    books: tuple[Book, ...]
+    portfolio_id: UUID | None = None
+    symbol: str | None = None
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
@@ -114,60 +126,73 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         length = min(limit, SESSIONS_OF_ALL) if every else limit
         sessions = _range(first, last, length=length, newest=clock.last_closed_session())
         page = sessions[:length]
+        # Who was done last before the page began is as old as that.
+        window = sessions_between(min(page[0], shift_session(page[-1], 1 - SESSIONS_BACK)), page[-1])
         async with unit_of_work.reading() as connection:
-            reader = _Reader(CellRepository(connection), BookRepository(connection))
+            reader = _Reader(CellRepository(connection), BookRepository(connection), window)
             if portfolio_id is not None:
-                looked = await reader.portfolio(portfolio_id, page)
+                looked = await reader.portfolio(portfolio_id)
             elif symbol is not None:
-                looked = await reader.symbol(symbol, page)
+                looked = await reader.symbol(symbol)
             else:
-                looked = await reader.everything(page)
-        covered = await asyncio.to_thread(cover, looked.grid, looked.scope, page, looked.facts, always=looked.always)
-        reasons = await asyncio.to_thread(reasons_of, looked.grid, looked.scope, page, looked.facts)
-        return CoverageView(
-            portfolio_id=portfolio_id,
-            portfolio_name=looked.name,
-            symbol=symbol,
-            sessions=[_session_view(each) for each in covered],
-            reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
-            next=sessions[len(page)] if len(page) < len(sessions) else None,
-        )
+                looked = await reader.everything()
+        view = await asyncio.to_thread(_view, looked, page, window)
+        return view.model_copy(update={"next": sessions[length] if length < len(sessions) else None})
 
     return router
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
+    """Reads what was said at the sessions of a window."""
+
     cells: CellRepository
     books: BookRepository
+    window: list[date]
 
-    async def portfolio(self, portfolio_id: UUID, page: list[date]) -> _Looked:
-        books = await self.books.load_books([portfolio_id])
+    async def portfolio(self, portfolio_id: UUID) -> _Looked:
+        books = tuple(await self.books.load_books([portfolio_id]))
         if not books:
             raise Problem(404, f"no portfolio {portfolio_id} is known here")
-        subject = str(portfolio_id)
-        scope = Expected(tuple(books), {})
-        symbols = sorted(scope.spans)
-        parts = [
-            *await self.cells.load_parts_of([subject], page[0], page[-1], PORTFOLIO_FACTS),
-            *await self.cells.load_parts_of(symbols, page[0], page[-1], SYMBOL_FACTS),
-        ]
-        return _Looked(scope, grid_of(parts), _FACTS, frozenset([subject]), books[0].name)
+        subject, scope = str(portfolio_id), Expected(books, {})
+        first, last = self.window[0], self.window[-1]
+        own = await self.cells.load_parts_of([subject], first, last, PORTFOLIO_FACTS)
+        held = await self.cells.load_parts_of(sorted(scope.spans), first, last, SYMBOL_FACTS)
+        grid = grid_of([*own, *held])
+        return _Looked(scope, grid, _FACTS, frozenset([subject]), books, portfolio_id=portfolio_id)
 
-    async def symbol(self, symbol: str, page: list[date]) -> _Looked:
-        spans = Expected(tuple(await self.books.load_books_of(symbol)), {}).spans
-        span = spans.get(symbol)
+    async def symbol(self, symbol: str) -> _Looked:
+        books = tuple(await self.books.load_books_of(symbol))
+        span = Expected(books, {}).spans.get(symbol)
         if span is None:
-            first = await self.cells.find_first_session(symbol, [Fact.FACTORS])
-            if first is None:
+            since = await self.cells.find_first_session(symbol, [Fact.FACTORS])
+            if since is None:
                 raise Problem(404, f"nothing is known of {symbol}")
-            span = (first, date.max)
-        parts = await self.cells.load_parts_of([symbol], page[0], page[-1], SYMBOL_FACTS)
-        return _Looked(OneSymbol(symbol, *span), grid_of(parts), SYMBOL_FACTS, frozenset([symbol]))
+            span = (since, date.max)
+        parts = await self.cells.load_parts_of([symbol], self.window[0], self.window[-1], SYMBOL_FACTS)
+        scope = OneSymbol(symbol, *span)
+        return _Looked(scope, grid_of(parts), SYMBOL_FACTS, frozenset([symbol]), books, symbol=symbol)
 
-    async def everything(self, page: list[date]) -> _Looked:
-        grid = grid_of(await self.cells.load_parts(page[0], page[-1], _FACTS))
-        return _Looked(Expected.of(await self.books.load_books(), grid), grid, _FACTS, None)
+    async def everything(self) -> _Looked:
+        books = tuple(await self.books.load_books())
+        grid = grid_of(await self.cells.load_parts(self.window[0], self.window[-1], _FACTS))
+        return _Looked(Expected.of(books, grid), grid, _FACTS, None, books)
+
+
+def _view(looked: _Looked, page: list[date], window: list[date]) -> CoverageView:
+    grid, scope, facts = looked.grid, looked.scope, looked.facts
+    reasons = reasons_of(grid, scope, page, facts)
+    ages = freshness(grid, scope, window[-SESSIONS_BACK:], facts)
+    spoken_of = {subject for reason in reasons for subject in reason.subjects} | (looked.always or set())
+    names = {book.portfolio_id: book.name for book in looked.books if book.name and book.portfolio_id in spoken_of}
+    return CoverageView(
+        portfolio_id=looked.portfolio_id,
+        symbol=looked.symbol,
+        sessions=[_session_view(each) for each in cover(grid, scope, page, facts, always=looked.always)],
+        reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
+        freshness=[AgeView.model_validate(each, from_attributes=True) for each in ages],
+        names=names,
+    )
 
 
 def _range(first: date | None, last: date | None, *, length: int, newest: date) -> list[date]:

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from services.symbol_analytics.core.columns import METRICS
 from services.symbol_analytics.core.factors import CONVENTIONS
 from services.symbol_analytics.core.freshness import sessions_since_last_close
-from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.core.parameters import FactorParameters
 from shared.arrays import FloatArray
 from shared.digests import canonical

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from services.symbol_analytics.core.amounts import Amounts, newest, profile_figure, trailing_year
+from services.symbol_analytics.core.columns import RATIOS
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close
 from services.symbol_analytics.core.fundamentals import KnownFundamentals
-from services.symbol_analytics.core.measures import RATIOS
 from services.symbol_analytics.core.rows import OUT_OF_RANGE
 from services.symbol_analytics.core.share_counts import market_values
 from shared.arrays import DateArray, FloatArray, ReasonArray, TextArray

@@ -3,8 +3,8 @@
 import asyncio
 
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
+from services.symbol_analytics.core.columns import METRICS
 from services.symbol_analytics.core.fundamentals import Fundamentals
-from services.symbol_analytics.core.measures import METRICS
 from services.symbol_analytics.events import symbol_table
 from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
 from services.symbol_analytics.storage.inputs import ShardWindow, load_window
@@ -31,14 +31,16 @@ async def analyse_symbols(
     analyses = await asyncio.to_thread(_analyse, window, fundamentals, factor_set)
 
     shard = Shard(event.symbols, event.run.run_id, factor_set_id)
-    await repository.store_factors(factor_columns(shard, analyses))
-    await repository.store_metrics(metric_columns(shard, analyses))
+    cells = len(shard.symbols) * len(analyses)
+    # The factors of a symbol have one digest: all of them are written, or none is.
+    factored = await repository.store_factors(factor_columns(shard, analyses)) // len(FACTORS)
+    measured = await repository.store_metrics(metric_columns(shard, analyses))
 
     betas = [(analysis.as_of, analysis.estimates.betas) for analysis in analyses]
     metrics = [(analysis.as_of, analysis.metrics) for analysis in analyses]
     uow.emit(
-        symbol_table(SymbolsFactored, event, columns=FACTORS, results=betas),
-        symbol_table(SymbolsMeasured, event, columns=METRICS, results=metrics),
+        symbol_table(SymbolsFactored, event, columns=FACTORS, results=betas, unchanged=cells - factored),
+        symbol_table(SymbolsMeasured, event, columns=METRICS, results=metrics, unchanged=cells - measured),
     )
 
 

@@ -8,10 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.symbol_analytics.core.measures import RATIOS
-from services.symbol_analytics.storage.rows import VALUE_COLUMNS
+from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from shared.contracts.run import Run
-from shared.conventions import FACTORS
+from shared.conventions import FACTOR_FIELDS, FACTORS
 from shared.db.bulk import Columns, append_revisions
 from shared.factor_set import FactorSet
 from shared.selection import Slice
@@ -52,11 +51,9 @@ class SymbolAnalyticsRepository:
     async def list_factors(self, wanted: Slice[str]) -> Sequence[Any]:
         """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""
         query = sa.text(
-            """
-            SELECT DISTINCT ON (as_of, symbol, factor)
-                as_of, symbol, factor, revision, known_at, digest, code_version, method, beta, reason, detail, capped,
-                r_squared, std_error, p_value, n_observations, first_session, last_session, source, source_date,
-                definition AS factor_set
+            f"""
+            SELECT DISTINCT ON (as_of, symbol, factor) as_of, symbol, factor, revision, known_at, digest, code_version,
+                beta, reason, detail, {", ".join(FACTOR_FIELDS)}, definition AS factor_set
             FROM symbol_factors JOIN factor_sets USING (factor_set_id)
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
               AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))

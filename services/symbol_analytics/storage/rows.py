@@ -4,22 +4,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 
 from services.symbol_analytics.core.analysis import Analysis
+from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from services.symbol_analytics.core.digest import CODE_VERSION
 from services.symbol_analytics.core.factors import FACTOR_METHODS
-from services.symbol_analytics.core.measures import METRICS, RATIOS
 from shared.arrays import ReasonArray
 from shared.conventions import FACTORS, PROVIDER_BETA
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
-
-FACTOR_COLUMNS: Final = tuple(f"factor_{factor}" for factor in FACTORS)  # the betas beside the metrics
-VALUE_COLUMNS: Final = (*METRICS, *FACTOR_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +30,35 @@ class Shard:
 
 def factor_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     """Return one row per session, symbol and factor."""
-    cells = len(shard.symbols) * len(FACTORS)
-    estimates = [analysis.estimates for analysis in analyses]
-    reasons, details = reason_columns(np.concatenate([table.betas.unavailable.ravel() for table in estimates]))
-    origins = [origin for analysis in analyses for origin in _origins(analysis)]
+    n_results = len(analyses) * len(shard.symbols)
+    betas = [analysis.estimates.betas for analysis in analyses]
+    reasons, details = reason_columns(np.concatenate([table.unavailable.ravel() for table in betas]))
     return {
         "symbol": [symbol for symbol in shard.symbols for _ in FACTORS] * len(analyses),
-        "as_of": [analysis.as_of for analysis in analyses for _ in range(cells)],
-        "factor": FACTORS * (len(shard.symbols) * len(analyses)),
+        "as_of": [analysis.as_of for analysis in analyses for _ in range(len(shard.symbols) * len(FACTORS))],
+        "factor": FACTORS * n_results,
         "digest": [digest for analysis in analyses for digest in analysis.factor_digests for _ in FACTORS],
-        "code_version": [CODE_VERSION] * (cells * len(analyses)),
-        "run_id": [shard.run_id] * (cells * len(analyses)),
-        "factor_set_id": [shard.factor_set_id] * (cells * len(analyses)),
-        "method": [FACTOR_METHODS[factor] for factor in FACTORS] * (len(shard.symbols) * len(analyses)),
-        "beta": nullable(np.concatenate([table.betas.values.ravel() for table in estimates])),
+        "code_version": [CODE_VERSION] * (n_results * len(FACTORS)),
+        "run_id": [shard.run_id] * (n_results * len(FACTORS)),
+        "factor_set_id": [shard.factor_set_id] * (n_results * len(FACTORS)),
+        "beta": nullable(np.concatenate([table.values.ravel() for table in betas])),
         "reason": reasons,
         "detail": details,
-        "capped": np.concatenate([table.capped.ravel() for table in estimates]),
-        "r_squared": nullable(np.concatenate([table.r_squared.values.ravel() for table in estimates])),
-        "std_error": nullable(np.concatenate([table.std_errors.values.ravel() for table in estimates])),
-        "p_value": nullable(np.concatenate([table.p_values.values.ravel() for table in estimates])),
-        "n_observations": np.concatenate([table.n_observations.ravel() for table in estimates]),
+        **_evidence(analyses, n_results),
+    }
+
+
+def _evidence(analyses: Sequence[Analysis], n_results: int) -> dict[str, Any]:
+    """Return the columns of FACTOR_FIELDS."""
+    tables = [analysis.estimates for analysis in analyses]
+    origins = [origin for analysis in analyses for origin in _origins(analysis)]
+    return {
+        "method": [FACTOR_METHODS[factor] for factor in FACTORS] * n_results,
+        "capped": np.concatenate([table.capped.ravel() for table in tables]),
+        "r_squared": nullable(np.concatenate([table.r_squared.values.ravel() for table in tables])),
+        "std_error": nullable(np.concatenate([table.std_errors.values.ravel() for table in tables])),
+        "p_value": nullable(np.concatenate([table.p_values.values.ravel() for table in tables])),
+        "n_observations": np.concatenate([table.n_observations.ravel() for table in tables]),
         "first_session": [
             day for analysis in analyses for day in _sessions(analysis, analysis.estimates.first_row.ravel())
         ],

@@ -229,6 +229,7 @@ async def test_headlines_of_many_sessions_are_those_of_the_newest(risk: Risk, mo
     )
 
     assert [headline.as_of for headline in assessed.headlines] == WEEK[-3:]
+    assert [(span.first_session, span.last_session) for span in assessed.assessed] == [(WEEK[0], WEEK[-1])]
 
 
 def test_as_many_headlines_as_there_may_be_fit_into_an_event() -> None:

@@ -112,7 +112,13 @@ async def test_portfolio_shows_its_own_cells_and_those_of_its_symbols_that_are_n
 
     found = await cells(client, portfolio_id=book, first=TUESDAY, last=FRIDAY)
 
-    assert (found["portfolio_id"], found["portfolio_name"], found["next"]) == (str(book), "covered", None)
+    assert (found["portfolio_id"], found["names"], found["next"]) == (str(book), {str(book): "covered"}, None)
+    ages = {(age["fact"], age["sessions_behind"]): age["subjects"] for age in found["freshness"]}
+    assert ages == {
+        ("snapshot", 0): 1,
+        ("assessment", None): 1,
+        **{(fact, age): 1 for fact in ("bars", "factors", "metrics") for age in (0, None)},
+    }
     before, never, first, last = found["sessions"]
     assert all(count["expected"] == 0 for count in before["counts"])
     assert before["cells"] == []

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.fire_due import fire_due
+from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.commands.pause_schedule import pause_schedule, resume_schedule
 from services.scheduler.commands.trigger_night import trigger_night
 from services.scheduler.core.schedule import Outcome, Stage, Trigger
-from services.scheduler.fan_out import go_on_waiting
 from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.main import build
 from services.scheduler.settings import SchedulerSettings
@@ -81,7 +81,7 @@ class Scheduler:
 
     async def go_on(self) -> list[Fire]:
         async with self.unit_of_work() as uow:
-            return await go_on_waiting(uow, deadline_s=3600.0)
+            return await go_on_waiting(uow, settings=TWO_STAGES)
 
     async def by_hand(self, stage: Stage, instant: str) -> list[Fire]:
         self.clock.set(instant)
@@ -499,7 +499,7 @@ async def test_part_that_arrives_while_another_scheduler_lets_portfolios_go_on_w
 
     async def go_on_and_stay() -> None:
         async with other.unit_of_work() as uow:
-            assert len((await go_on_waiting(uow, deadline_s=3600.0))[0].run_ids) == 1
+            assert len((await go_on_waiting(uow, settings=TWO_STAGES))[0].run_ids) == 1
             gone_on.set()
             await commit.wait()
 

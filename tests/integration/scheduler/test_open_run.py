@@ -53,50 +53,6 @@ async def test_nightly_run_by_default_covers_the_target_session(scheduler: Servi
     assert await _triggered(scheduler) == 1
 
 
-@pytest.mark.parametrize(
-    ("last_done", "expected_first"),
-    [
-        (date(2025, 3, 13), TODAY),
-        (date(2025, 3, 11), date(2025, 3, 12)),
-        (date(2025, 3, 7), date(2025, 3, 10)),
-        (date(2025, 1, 6), date(2025, 3, 10)),  # no further back than the sessions to catch up
-    ],
-)
-@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS])
-async def test_nightly_run_begins_after_the_last_one_that_ended(
-    scheduler: Service, last_done: date, expected_first: date, status: RunStatus
-) -> None:
-    done, _ = await _open(scheduler, _request(last_session=last_done, first_session=last_done))
-    await _finish(scheduler, done, status)
-
-    run, _ = await _open(scheduler, _request())
-
-    assert (run.first_session, run.last_session) == (expected_first, TODAY)
-
-
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
-        ({}, RunStatus.FAILED),
-        ({"symbols": ("AAPL",)}, RunStatus.COMPLETED),
-        ({"kind": RunKind.ON_DEMAND}, RunStatus.COMPLETED),
-    ],
-)
-async def test_nightly_run_is_not_shortened_by_a_run_that_did_not_cover_the_night(
-    scheduler: Service, fields: dict[str, Any], status: RunStatus
-) -> None:
-    covered, _ = await _open(scheduler, _request(first_session=date(2025, 3, 11), last_session=date(2025, 3, 11)))
-    await _finish(scheduler, covered, RunStatus.COMPLETED)
-    other, _ = await _open(
-        scheduler, _request(**{"first_session": date(2025, 3, 13), "last_session": date(2025, 3, 13), **fields})
-    )
-    await _finish(scheduler, other, status)
-
-    run, _ = await _open(scheduler, _request())
-
-    assert run.first_session == date(2025, 3, 12)
-
-
 async def test_request_for_the_same_work_joins_the_active_run(scheduler: Service) -> None:
     first, _ = await _open(scheduler, _request(RunKind.ON_DEMAND))
 

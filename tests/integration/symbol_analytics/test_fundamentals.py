@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from services.symbol_analytics.core.columns import METRICS, RATIOS
 from services.symbol_analytics.core.digest import CODE_VERSION
-from services.symbol_analytics.core.measures import METRICS, RATIOS
 from services.symbol_analytics.events import report_failed_analysis
 from shared.calendar import shift_session
 from shared.contracts.event import Failure

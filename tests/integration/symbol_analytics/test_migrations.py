@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.symbol_analytics.core.measures import FROM_PRICES, METRICS
+from services.symbol_analytics.core.columns import FROM_PRICES, METRICS
 from services.symbol_analytics.main import build
 from shared.bus.ddl import BUS_TABLES
 from shared.db.migrate import migrate

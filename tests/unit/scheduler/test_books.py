@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from services.scheduler.core.books import Book, Expected, Holding, freshness
+from services.scheduler.core.books import Book, Expected, Holding
 from services.scheduler.core.cells import CellPart, Fact, SaidPart, grid_of
 from shared.calendar import sessions_between
 
@@ -56,17 +56,3 @@ def test_symbol_of_no_book_is_expected_from_its_first_factors() -> None:
     )
     expected = Expected.of([], grid)
     assert [expected.symbols_on(session) for session in SESSIONS] == [[], *[["SPY"]] * 3, ["SPY", "TLT"]]
-
-
-def test_freshness_is_the_age_of_the_newest_complete_session_of_each_portfolio() -> None:
-    books = [book(number, MONDAY) for number in (1, 2, 3)] + [book(4, date(2025, 3, 17))]
-    one, two, three, _ = (each.portfolio_id for each in books)
-    grid = grid_of(
-        [
-            said(FRIDAY, Fact.SNAPSHOT, one, two),
-            said(FRIDAY, Fact.ASSESSMENT, one),
-            said(WEDNESDAY, Fact.SNAPSHOT, one, two),
-            said(WEDNESDAY, Fact.ASSESSMENT, one, two),
-        ]
-    )
-    assert freshness(grid, Expected.of(books, grid), SESSIONS) == {one: 0, two: 2, three: None}

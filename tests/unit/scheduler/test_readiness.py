@@ -45,7 +45,11 @@ def whole(
 
 
 def running(run: int, kind: str = "nightly", **scope: Any) -> KnownRun:
-    every: dict[str, Any] = {"symbols": None, "portfolio_ids": None, "missing": ("portfolios.valued: 0 of 1 parts",)}
+    every: dict[str, Any] = {
+        "symbols": None,
+        "portfolio_ids": None,
+        "missing": ("portfolios.valued: 0 of 1 parts", "x", "y"),
+    }
     return KnownRun(UUID(int=run), kind, MIDNIGHT + timedelta(minutes=run), **{**every, **scope})
 
 
@@ -100,7 +104,9 @@ def test_what_a_run_under_way_will_bring_is_pending() -> None:
     found = stands(*whole(without=PORTFOLIO_FACTS), runs=(active,))
     assert found.state is Readiness.PENDING
     assert kinds(found) == [("under way", (P,))]
-    assert "portfolios.valued: 0 of 1 parts" in found.causes[0].what
+    assert found.causes[0].what == (
+        f"nightly run {active.run_id} is under way, waiting for portfolios.valued: 0 of 1 parts and 2 stages more"
+    )
     assert found.causes[0].run_id == active.run_id
 
 

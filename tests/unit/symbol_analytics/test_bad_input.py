@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
-from services.symbol_analytics.core.measures import METRICS
+from services.symbol_analytics.core.columns import FACTOR_COLUMNS, METRICS, VALUE_COLUMNS
 from services.symbol_analytics.core.ols import fit_lines
 from services.symbol_analytics.core.ridge import fit_ridges
-from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, VALUE_COLUMNS
 from shared.arrays import FloatArray
 from shared.conventions import FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable

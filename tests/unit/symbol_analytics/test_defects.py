@@ -10,9 +10,10 @@ import pytest
 
 from services.symbol_analytics import subscribers
 from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analyse
+from services.symbol_analytics.core.columns import FACTOR_COLUMNS
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.events import report_failed_analysis
-from services.symbol_analytics.storage.rows import FACTOR_COLUMNS, Shard, factor_columns
+from services.symbol_analytics.storage.rows import Shard, factor_columns
 from shared.arrays import FloatArray
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue

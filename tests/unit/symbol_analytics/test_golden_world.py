@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from services.symbol_analytics.core.anchors import HORIZONS
+from services.symbol_analytics.core.columns import RATIOS
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
-from services.symbol_analytics.core.measures import RATIOS
 from services.symbol_analytics.core.metrics import horizon_returns
 from services.symbol_analytics.core.ols import LineFits, fit_lines
 from services.symbol_analytics.core.parameters import FactorParameters, RegressionWindow

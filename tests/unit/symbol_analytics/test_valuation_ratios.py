@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.symbol_analytics.core.measures import RATIOS
+from services.symbol_analytics.core.columns import RATIOS
 from services.symbol_analytics.core.valuation_ratios import ValuationRatios, valuation_ratios
 from shared.arrays import FloatArray
 from shared.unavailable import Quantities, Reason, Unavailable

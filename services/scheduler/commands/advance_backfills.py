@@ -1,0 +1,93 @@
+"""Let backfills go on: settle the step whose run has ended, and begin the next one when nothing live runs."""
+
+from uuid import UUID, uuid4
+
+from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, Step, wanted_cells
+from services.scheduler.core.backfill_progress import BackfillStatus, StepOutcome, StepStatus
+from services.scheduler.core.books import Expected
+from services.scheduler.core.cells import Fact, grid_of
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.backfill_repository import BackfillRepository, StoredBackfill, StoredStep
+from services.scheduler.storage.book_repository import BookRepository
+from services.scheduler.storage.cell_repository import CellRepository
+from services.scheduler.storage.repository import SchedulerRepository, scope_of
+from shared.contracts.run import ONLY_PART, Run, RunKind
+from shared.contracts.scheduler import BatchTriggered, RunStatus
+from shared.db.unit_of_work import UnitOfWork
+
+
+async def advance_backfills(uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
+    """Settle what has ended and begin the next step: one at a time, the oldest first, never beside a live run.
+
+    Safe to call at any time and by anyone: whoever comes second waits, and then sees what the first one did.
+    """
+    backfills, runs = BackfillRepository(uow.connection), SchedulerRepository(uow.connection)
+    await backfills.lock()
+    running = await backfills.find_running_step()
+    if running is not None and not await _settle(running, uow):
+        return
+    while not await runs.has_live_run():
+        backfill = await backfills.find_oldest_active()
+        if backfill is None or await _begin_next_step(backfill, uow, settings=settings):
+            return
+        await _finish(backfill, backfills)
+
+
+async def _settle(running: StoredStep, uow: UnitOfWork) -> bool:
+    """Record what came of a step; False while its run goes on."""
+    backfills, runs = BackfillRepository(uow.connection), SchedulerRepository(uow.connection)
+    run = None if running.run_id is None else await runs.find_run(running.run_id)
+    if run is not None and run.status is RunStatus.ACTIVE:
+        return False
+    is_cancelled = run is not None and run.status is RunStatus.CANCELLED
+    every = await _count(running.step, Reprocess.ALL, uow)
+    failed = await _count(running.step, Reprocess.FAILED, uow)
+    unchanged = 0 if running.run_id is None else await runs.count_unchanged(running.run_id)
+    outcome = StepOutcome(done=every - failed, unchanged=unchanged, failed=failed)
+    await backfills.end_step(running, StepStatus.CANCELLED if is_cancelled else StepStatus.DONE, outcome)
+    return True
+
+
+async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork, *, settings: SchedulerSettings) -> bool:
+    """Open the run of the next step of which anything is still wanted; False if there is none."""
+    backfills, runs = BackfillRepository(uow.connection), SchedulerRepository(uow.connection)
+    while (queued := await backfills.find_next_step(backfill.backfill_id)) is not None:
+        if not await _count(queued.step, queued.reprocess, uow):
+            done = await _count(queued.step, Reprocess.ALL, uow)
+            await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=done))
+            continue
+        run = _run(backfill, queued.step)
+        await runs.store_run(run, scope=f"{scope_of(run)} run={run.run_id}", deadline_s=settings.run_deadline_s)
+        await backfills.begin_step(queued, run.run_id)
+        uow.emit(BatchTriggered(run=run, part=ONLY_PART))
+        return True
+    return False
+
+
+def _run(backfill: StoredBackfill, step: Step) -> Run:
+    return Run(
+        run_id=uuid4(),
+        kind=RunKind.BACKFILL,
+        first_session=step.first_session,
+        last_session=step.last_session,
+        symbols=step.symbols,
+        portfolio_ids=tuple(map(UUID, step.portfolio_ids)),
+        requested_by=f"backfill {backfill.backfill_id}",
+    )
+
+
+async def _count(step: Step, reprocess: Reprocess, uow: UnitOfWork) -> int:
+    """Return how many cells of a step are wanted now."""
+    scope = Scope(frozenset(step.symbols), frozenset(step.portfolio_ids))
+    selection = Selection(step.first_session, step.last_session, scope, reprocess)
+    subjects = (*step.symbols, *step.portfolio_ids)
+    cells = CellRepository(uow.connection)
+    grid = grid_of(await cells.load_parts_of(subjects, selection.first, selection.last, tuple(Fact)))
+    books = await BookRepository(uow.connection).load_books()
+    return wanted_cells(grid, Expected.of(books, grid), selection).count
+
+
+async def _finish(backfill: StoredBackfill, backfills: BackfillRepository) -> None:
+    failed = await backfills.count_failed_cells(backfill.backfill_id)
+    status = BackfillStatus.COMPLETED_WITH_ERRORS if failed else BackfillStatus.COMPLETED
+    await backfills.set_status(backfill.backfill_id, status)
