@@ -119,14 +119,14 @@ def close_at(session: date) -> datetime:
     return close.to_pydatetime().astimezone(UTC)
 
 
-def last_closed_session(now: datetime, *, settle_delay: timedelta = SETTLE_DELAY) -> date:
+def last_closed_session(now: datetime, *, settle_delay: timedelta) -> date:
     """Return the target session: the last one whose close plus the settle delay has passed.
 
     Parameters
     ----------
     now : datetime
         Zone-aware instant.
-    settle_delay : timedelta, default=30 minutes
+    settle_delay : timedelta
         How long after the official close the day's bars are taken as settled.
     """
     candidate = session_on_or_before(now.astimezone(UTC).date())

@@ -1,7 +1,10 @@
 """The one place that reads the time of day."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
+
+from shared.calendar import SETTLE_DELAY, last_closed_session
 
 
 class Clock(Protocol):
@@ -31,3 +34,19 @@ class FixedClock:
     def now(self) -> datetime:
         """Return the instant given at construction."""
         return self._instant
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClock:
+    """A clock by which everybody has the same target session (methodology, 1.3)."""
+
+    clock: Clock
+    settle_delay: timedelta = SETTLE_DELAY
+
+    def now(self) -> datetime:
+        """Return the current instant, zone-aware, UTC."""
+        return self.clock.now()
+
+    def last_closed_session(self) -> date:
+        """Return the last session whose close and settle delay have passed."""
+        return last_closed_session(self.now(), settle_delay=self.settle_delay)

@@ -1,6 +1,7 @@
 """Settings that every service has; each service adds its own in `services/<name>/settings.py`."""
 
 import json
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -28,6 +29,7 @@ class CommonSettings(BaseSettings):
     viewer_token: SecretStr = Field(min_length=1)
     operator_token: SecretStr = Field(min_length=1)
     fan_in_deadline_s: float = 900.0
+    settle_delay_minutes: float = Field(default=30.0, ge=0.0)
     # One value for market_data, which keeps its proxies, symbol_analytics and risk.
     factor_set: Annotated[FactorSet, NoDecode] = FactorSet()
 
@@ -40,6 +42,11 @@ class CommonSettings(BaseSettings):
     def _addresses_are_readable(self) -> "CommonSettings":
         asyncpg_url(self.database_url.get_secret_value())
         return self
+
+    @property
+    def settle_delay(self) -> timedelta:
+        """How long after its official close a session counts as closed, whoever asks."""
+        return timedelta(minutes=self.settle_delay_minutes)
 
 
 class ServiceDatabaseUrls(BaseSettings):

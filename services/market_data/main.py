@@ -11,7 +11,7 @@ from services.market_data.providers.provider import Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings, ProviderName
 from services.market_data.web import routes
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SessionClock, SystemClock
 from shared.service import Service, build_service
 from shared.settings import CommonSettings
 
@@ -26,7 +26,8 @@ PROVIDERS: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]
 
 def build(common: CommonSettings, settings: MarketDataSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return market_data, ready to run."""
-    chain, time = build_chain(settings or MarketDataSettings()), clock or SystemClock()
+    chain = build_chain(settings or MarketDataSettings())
+    time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
     subscribers.register(service.consume, chain=chain, factor_set=common.factor_set, clock=time)
     service.router = routes.build_router(service.unit_of_work, time)

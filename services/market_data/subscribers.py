@@ -5,14 +5,14 @@ from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.handlers.plan_run import plan_run
 from services.market_data.providers.chain import ProviderChain
 from shared.bus.consume import Consume
-from shared.clock import Clock
+from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
 
 
-def register(consume: Consume, *, chain: ProviderChain, factor_set: FactorSet, clock: Clock) -> None:
+def register(consume: Consume, *, chain: ProviderChain, factor_set: FactorSet, clock: SessionClock) -> None:
     """Declare the consumers."""
     requests = (BatchTriggered, SymbolsOnboarding)
     consume(requests, plan_run, on_failure=report_failed_plan, factor_set=factor_set, chain=chain)

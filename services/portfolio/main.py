@@ -4,7 +4,7 @@ from services.portfolio import subscribers
 from services.portfolio.fan_out import fan_out_portfolios
 from services.portfolio.web import routes
 from services.portfolio.web.problems import PROBLEMS
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SessionClock, SystemClock
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.price_service import build_price_service
 from shared.service import Service
@@ -17,6 +17,7 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
         "portfolio", common, streams=(PricesUpdated, ProfilesUpdated), fan_out=fan_out_portfolios
     )
     subscribers.register(service.consume, fan_in=fan_in, panel=panel)
-    service.router = routes.build_router(service.unit_of_work, clock or SystemClock(), panel=panel)
+    time = SessionClock(clock or SystemClock(), common.settle_delay)
+    service.router = routes.build_router(service.unit_of_work, time, panel=panel)
     service.problems = PROBLEMS
     return service

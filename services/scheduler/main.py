@@ -14,14 +14,14 @@ from services.scheduler import subscribers
 from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_runs import close_overdue_runs
-from services.scheduler.commands.fire_due import fire_due, go_on_waiting
+from services.scheduler.commands.fire_due import fire_due
+from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import backfills, coverage, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
-from shared.calendar import SETTLE_DELAY
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, service_database_url
@@ -31,12 +31,12 @@ Job = Callable[[], Awaitable[object]]
 
 def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return the scheduler, ready to run."""
-    own, time = settings or SchedulerSettings(), clock or SystemClock()
+    own, time = settings or SchedulerSettings(), SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("scheduler", common)
     process = f"{platform.node()} {uuid4().hex[:8]}"
 
     def firing() -> Firing:
-        return Firing(now=time.now(), fired_by=process, settings=own, settle_delay=SETTLE_DELAY)
+        return Firing(time.now(), common.settle_delay, process, own)
 
     async def extend_deadlines() -> None:
         async with service.unit_of_work() as uow:
@@ -52,7 +52,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
 
     async def go_on() -> None:
         async with service.unit_of_work() as uow:
-            await go_on_waiting(uow, firing())
+            await go_on_waiting(uow, settings=own)
 
     async def go_on_with_backfills() -> None:
         async with service.unit_of_work() as uow:

@@ -70,3 +70,9 @@ BUS_TABLES = (
     )
     """,
 )
+
+# For services with a barrier: a run whose parts are in may still wait for another run.
+WAITING_RUNS = (
+    "ALTER TABLE fan_in ADD COLUMN waits_for uuid",
+    "CREATE INDEX fan_in_waiting ON fan_in (stage, waits_for) WHERE waits_for IS NOT NULL AND fired_at IS NULL",
+)

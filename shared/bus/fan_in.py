@@ -1,4 +1,7 @@
-"""Fan-in: when every part of a run has arrived, the last one starts the next stage, once, in its own transaction."""
+"""Fan-in: when every part of a run has arrived, the last one starts the next stage, once, in its own transaction.
+
+A run that goes on from another (`Run.after`) starts it when that one's parts are in as well.
+"""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -9,8 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.bus.forerunner import lock_forerunner, lock_waiting, may_go_on, wait_for_forerunner
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
+from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
 
 # The counter is bumped under the row's lock, so of two parts that arrive together the second sees the first.
@@ -19,7 +24,8 @@ _BUMP = sa.text(
     INSERT INTO fan_in AS f (stage, run_id, run, arrived, totals, deadline_at)
     VALUES (:name, :run_id, CAST(:run AS jsonb), :counted, CAST(:totals AS jsonb),
             clock_timestamp() + make_interval(secs => :deadline_s))
-    ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = f.totals || excluded.totals
+    ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = f.totals || excluded.totals,
+        run = excluded.run, deadline_at = least(f.deadline_at, excluded.deadline_at)
     RETURNING arrived, totals, fired_at IS NOT NULL AS fired
     """
 ).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"))
@@ -46,7 +52,8 @@ _PARTS = sa.text(
 _EXTEND = sa.text(
     """
     UPDATE fan_in SET deadline_at = greatest(deadline_at, clock_timestamp() + make_interval(secs => :deadline_s))
-    WHERE stage = :name AND fired_at IS NULL
+    WHERE (stage, run_id) IN (
+        SELECT stage, run_id FROM fan_in WHERE stage = :name AND fired_at IS NULL FOR UPDATE SKIP LOCKED)
     """
 )
 _OVERDUE = sa.text(
@@ -107,7 +114,8 @@ class FanIn:
         arrived, totals, fired = await self._bump(event, uow.connection, counted=1)
         complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
         if complete and not fired:
-            await self._fire(event.run, uow)
+            await self._fire_or_wait(event.run, uow)
+        await self._fire_waiting(event.run, uow)
 
     async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:
         """Count a part that could not be stored, so that the barrier closes; the failure goes on with the fan-out.
@@ -127,7 +135,8 @@ class FanIn:
         overdue = (await uow.connection.execute(_OVERDUE, {"name": self.name})).all()
         runs = tuple(Run.model_validate(row.run) for row in overdue)
         for run in runs:
-            await self._fire(run, uow)
+            await self._fire(run, uow, unmet=await self._unmet(run, uow))
+            await self._fire_waiting(run, uow)
         return runs
 
     async def extend_deadlines(self, uow: UnitOfWork) -> None:
@@ -162,12 +171,34 @@ class FanIn:
         arrived, totals, fired = (await connection.execute(_BUMP, parameters)).one()
         return arrived, totals, fired
 
-    async def _fire(self, run: Run, uow: UnitOfWork) -> None:
+    async def _fire_or_wait(self, run: Run, uow: UnitOfWork) -> None:
+        if run.after is not None:
+            await lock_forerunner(uow.connection, self.name, run.after)
+            if await self._unmet(run, uow):
+                await wait_for_forerunner(uow.connection, self.name, run, run.after)
+                return
+        await self._fire(run, uow)
+
+    async def _fire_waiting(self, run: Run, uow: UnitOfWork) -> None:
+        for waiting in await lock_waiting(uow.connection, self.name, run):
+            if not await self._unmet(waiting, uow):
+                await self._fire(waiting, uow)
+                await self._fire_waiting(waiting, uow)
+
+    async def _unmet(self, run: Run, uow: UnitOfWork) -> tuple[ArrivedPart, ...]:
+        """Return what the run goes on from and is not in, as a part that never came."""
+        if run.after is None or await may_go_on(uow.connection, self.name, self.streams, run.after):
+            return ()
+        detail = f"did not reach {self.name} in time"
+        failure = Failure(subject=f"run {run.after.run_id}", reason="DEADLINE", detail=detail)
+        return (ArrivedPart(BatchTriggered.topic, 0, 1, (), (failure,)),)
+
+    async def _fire(self, run: Run, uow: UnitOfWork, *, unmet: Sequence[ArrivedPart] = ()) -> None:
         parameters = {"name": self.name, "run_id": run.run_id}
         await uow.connection.execute(_FIRE, parameters)
         rows = (await uow.connection.execute(_PARTS, parameters)).all()
         parts = [_arrived(row) for row in rows]
-        await self.fan_out(run, [*parts, *self._missing(parts)], uow)
+        await self.fan_out(run, [*parts, *self._missing(parts), *unmet], uow)
 
     def _missing(self, parts: Sequence[ArrivedPart]) -> Iterator[ArrivedPart]:
         for stream in self.streams:

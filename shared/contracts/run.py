@@ -29,6 +29,22 @@ class RunKind(StrEnum):
     REPLAY = "replay"
 
 
+class PartOf(Contract):
+    """A part of a stage of another run."""
+
+    topic: str
+    index: int = Field(ge=0)
+
+
+class After(Contract):
+    """What a run goes on from: its barriers open after those of another run."""
+
+    run_id: UUID
+    parts: tuple[PartOf, ...] | None = Field(
+        default=None, description="these parts of it are enough; None: the barrier of the same service has opened"
+    )
+
+
 class Run(Contract):
     """Which sessions, symbols and portfolios are to be computed."""
 
@@ -36,9 +52,12 @@ class Run(Contract):
     kind: RunKind
     first_session: date
     last_session: date
-    symbols: tuple[Symbol, ...] | None = Field(default=None, description="None: every watched symbol")
-    portfolio_ids: tuple[UUID, ...] | None = Field(default=None, description="None: every portfolio")
+    symbols: tuple[Symbol, ...] | None = Field(
+        default=None, description="None: every watched symbol; empty: the proxies only"
+    )
+    portfolio_ids: tuple[UUID, ...] | None = Field(default=None, description="None: every portfolio; empty: none")
     requested_by: str = Field(max_length=200)
+    after: After | None = None
 
     @model_validator(mode="after")
     def _sessions_are_ordered(self) -> Self:

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.ddl import BUS_TABLES
+from shared.bus.ddl import BUS_TABLES, WAITING_RUNS
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import ONLY_PART, Run
@@ -114,7 +114,7 @@ async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
     async with provisioned_database(servers, [SERVICE]) as database:
         engine = build_engine(database.url(SERVICE), service=SERVICE)
         async with engine.begin() as connection:
-            for statement in (*BUS_TABLES, *PRICE_TABLES, SOURCE_COLUMN, CORRECTIONS_TABLE, *TABLES):
+            for statement in (*BUS_TABLES, *WAITING_RUNS, *PRICE_TABLES, SOURCE_COLUMN, CORRECTIONS_TABLE, *TABLES):
                 await connection.execute(sa.text(statement))
         await engine.dispose()
         yield database

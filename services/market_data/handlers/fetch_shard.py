@@ -8,12 +8,12 @@ from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.bars import refresh_bars
 from services.market_data.updating.companies import refresh_profiles, refresh_statements
-from shared.clock import Clock
+from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: Clock) -> None:
+async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: SessionClock) -> None:
     """Fetch, store and announce; symbols that are stored already are announced from the store."""
     bars = await refresh_bars(event, uow, chain, clock)
     profiles = await refresh_profiles(event, uow, chain, clock)

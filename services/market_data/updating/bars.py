@@ -17,8 +17,7 @@ from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
 from services.market_data.storage.repository import MarketDataRepository
 from shared.arrays import DateArray
-from shared.calendar import last_closed_session
-from shared.clock import Clock
+from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
 from shared.unavailable import Unavailable
@@ -76,7 +75,9 @@ class _Span:
     newest: date
 
 
-async def refresh_bars(event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock) -> RefreshedBars:
+async def refresh_bars(
+    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: SessionClock
+) -> RefreshedBars:
     """Fetch the bars that the shard lacks, where it lacks any, and store what is new in them."""
     window = planning_window(event.run.first_session, event.run.last_session)
     if event.fetch_first is None:
@@ -85,7 +86,7 @@ async def refresh_bars(event: MarketDataDue, uow: UnitOfWork, chain: ProviderCha
     span = _Span(
         first=event.fetch_first,
         last=event.fetch_last or window[-1].item(),
-        newest=last_closed_session(clock.now()),
+        newest=clock.last_closed_session(),
     )
     edition = await chain.edition(Kind.BARS)
     fetched = await _fetch(chain, repository, event.symbols, span)

@@ -39,8 +39,8 @@ from services.portfolio.web.views import (
     Selection,
     SnapshotView,
 )
-from shared.calendar import is_session, last_closed_session, shift_session
-from shared.clock import Clock
+from shared.calendar import is_session, shift_session
+from shared.clock import Clock, SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
@@ -52,7 +52,7 @@ MAX_SESSIONS = 10_000
 Limit = Annotated[int, Query(ge=1, le=5_000)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PricePanel) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel: PricePanel) -> APIRouter:
     """Return the routes of portfolio."""
     router = APIRouter()
     _add_entering(router, unit_of_work, clock)
@@ -63,7 +63,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PriceP
     return router
 
 
-def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
     @router.post("/portfolios", status_code=201)
     async def create_portfolio(body: PortfolioBody) -> Accepted:
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
@@ -99,7 +99,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
         return Accepted.of(requested)
 
 
-def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
     @router.put("/portfolios/{portfolio_id}/positions/{position_id}")
     async def correct_one_position(
         portfolio_id: UUID, position_id: UUID, body: PositionBody, as_of: Day | None = None
@@ -283,8 +283,8 @@ def _flow(portfolio_id: UUID, body: FlowBody) -> Flow:
     return Flow(portfolio_id, body.on, body.amount)
 
 
-def _target(clock: Clock, day: date | None, *, field: str = "as_of") -> date:
-    newest = last_closed_session(clock.now())
+def _target(clock: SessionClock, day: date | None, *, field: str = "as_of") -> date:
+    newest = clock.last_closed_session()
     if day is None:
         return newest
     if day > newest or not is_session(day):

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
 from uuid import UUID
 
+from services.scheduler.commands.go_on_with_portfolios import go_on
 from services.scheduler.commands.open_run import RunRequest, open_run
 from services.scheduler.core.schedule import Outcome, Stage
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, StageRun
+from shared.calendar import last_closed_session
 from shared.contracts.run import RunKind
-from shared.contracts.scheduler import RunStatus
 from shared.db.unit_of_work import UnitOfWork
-
-UNSERVED: Final = frozenset({RunStatus.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +25,14 @@ class Firing:
     """
 
     now: datetime
+    settle_delay: timedelta
     fired_by: str
     settings: SchedulerSettings
-    settle_delay: timedelta
+
+    @property
+    def newest(self) -> date:
+        """The last closed session."""
+        return last_closed_session(self.now, settle_delay=self.settle_delay)
 
 
 async def ask_for_stage(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
@@ -42,28 +45,16 @@ async def ask_for_stage(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
         or await _open(fire, uow, firing)
     )
     await schedule.store_answer(answered)
-    return await go_on(answered, uow, firing) if answered.outcome is Outcome.WAITING else answered
-
-
-async def go_on(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
-    """Ask for the portfolios that have what they wait for, at most one run at a time; return the fire as it is then."""
-    schedule = ScheduleRepository(uow.connection)
-    *_, symbols_run = await schedule.list_stage_runs([fire.waits_for] if fire.waits_for else [])
-    under_way = [run for run in await schedule.list_stage_runs(fire.run_ids) if not run.has_ended]
-    if under_way or not symbols_run.has_ended:
-        return fire
-    run_id, is_new = await _open_stage(Stage.PORTFOLIOS, fire, uow, firing, first_session=symbols_run.first_session)
-    outcome = Outcome.REQUESTED if is_new or fire.run_ids else Outcome.JOINED
-    gone_on = replace(fire, outcome=outcome, detail="", run_ids=(*fire.run_ids, run_id))
-    await schedule.store_answer(gone_on)
-    return gone_on
+    if answered.outcome is not Outcome.WAITING:
+        return answered
+    return await go_on(answered, uow, settings=firing.settings)
 
 
 async def _find_whole_run(fire: Fire, schedule: ScheduleRepository) -> Fire | None:
     # A run over everything has both stages in it.
     for stage in dict.fromkeys((Stage.NIGHTLY, fire.stage)):
         run = await schedule.find_stage_run(stage, fire.session)
-        if run is not None and run.status not in UNSERVED:
+        if run is not None and not run.has_failed:
             return _served(fire, [run])
     return None
 
@@ -76,11 +67,11 @@ async def _find_earlier_fire(fire: Fire, schedule: ScheduleRepository) -> Fire |
         detail = f"waits with the fire of {earlier.due_at:%Y-%m-%d %H:%M}Z"
         return replace(fire, outcome=Outcome.JOINED, detail=detail, run_ids=earlier.run_ids)
     runs = await schedule.list_stage_runs(earlier.run_ids)
-    return None if any(run.status in UNSERVED for run in runs) else _served(fire, runs)
+    return None if any(run.has_failed for run in runs) else _served(fire, runs)
 
 
 def _served(fire: Fire, runs: list[StageRun]) -> Fire:
-    run_ids = tuple(run.run_id for run in runs)
+    run_ids = tuple(each.run.run_id for each in runs)
     if all(run.has_ended for run in runs):
         detail = f"the session is {', '.join(sorted({run.status.value for run in runs}))}"
         return replace(fire, outcome=Outcome.NOTHING_TO_DO, detail=detail, run_ids=run_ids)
@@ -93,22 +84,20 @@ async def _open(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
         return replace(fire, outcome=Outcome.REQUESTED if is_new else Outcome.JOINED, run_ids=(run_id,))
     symbols_run = await ScheduleRepository(uow.connection).find_stage_run(Stage.SYMBOLS, fire.session)
     if symbols_run is not None:
-        return replace(fire, outcome=Outcome.WAITING, waits_for=symbols_run.run_id, detail="for the symbols")
+        return replace(fire, outcome=Outcome.WAITING, waits_for=symbols_run.run.run_id, detail="for the symbols")
     run_id, _ = await _open_stage(Stage.SYMBOLS, fire, uow, firing)
     detail = "for the symbols, which nobody had asked for"
     return replace(fire, outcome=Outcome.WAITING, waits_for=run_id, detail=detail)
 
 
-async def _open_stage(
-    stage: Stage, fire: Fire, uow: UnitOfWork, firing: Firing, *, first_session: date | None = None
-) -> tuple[UUID, bool]:
+async def _open_stage(stage: Stage, fire: Fire, uow: UnitOfWork, firing: Firing) -> tuple[UUID, bool]:
     request = RunRequest(
         kind=RunKind.NIGHTLY,
-        first_session=first_session,
+        first_session=None,
         last_session=fire.session,
-        symbols=() if stage is Stage.PORTFOLIOS else None,
+        symbols=None,
         portfolio_ids=() if stage is Stage.SYMBOLS else None,
-        requested_by=fire.asked_by or f"schedule: {fire.stage}",
+        requested_by=fire.requested_by,
     )
-    run, is_new = await open_run(request, uow, now=firing.now, settings=firing.settings)
+    run, is_new = await open_run(request, uow, newest=firing.newest, settings=firing.settings)
     return run.run_id, is_new

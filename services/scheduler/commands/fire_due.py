@@ -1,6 +1,6 @@
 """Fire what is due and has not been fired: by this process or, when it was down, by whichever is up."""
 
-from services.scheduler.commands.ask_for_stage import Firing, ask_for_stage, go_on
+from services.scheduler.commands.ask_for_stage import Firing, ask_for_stage
 from services.scheduler.core.schedule import Outcome, Planned, Trigger, due_between, plan
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, fire_id_of
 from shared.db.unit_of_work import UnitOfWork
@@ -22,12 +22,6 @@ async def fire_due(trigger: Trigger, uow: UnitOfWork, firing: Firing) -> list[Fi
         if await schedule.append_fire(fire):
             fired.append(await ask_for_stage(fire, uow, firing) if planned.outcome is None else fire)
     return fired
-
-
-async def go_on_waiting(uow: UnitOfWork, firing: Firing) -> list[Fire]:
-    """Let the fires that wait for symbols go on as far as they can; return them as they are then."""
-    waiting = await ScheduleRepository(uow.connection).lock_waiting_fires()
-    return [await go_on(fire, uow, firing) for fire in waiting]
 
 
 async def _why_paused(schedule: ScheduleRepository, firing: Firing) -> str | None:

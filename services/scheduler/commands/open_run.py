@@ -1,7 +1,7 @@
 """Open a run for the target session or a range, or join the one that is under way."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID, uuid4
 
 import structlog
@@ -11,7 +11,7 @@ from services.scheduler.commands.repair_gaps import repair_gaps
 from services.scheduler.events import outline
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
-from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before
+from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
@@ -32,7 +32,7 @@ class RunRequest:
 
 
 async def open_run(
-    request: RunRequest, uow: UnitOfWork, *, now: datetime, settings: SchedulerSettings
+    request: RunRequest, uow: UnitOfWork, *, newest: date, settings: SchedulerSettings
 ) -> tuple[Run, bool]:
     """Open a run and trigger it; return it and whether it is new. A night repairs the gaps before it, too.
 
@@ -43,8 +43,6 @@ async def open_run(
     OtherRangeUnderWay
         If the run to join begins at another first session than the one asked for.
     """
-    repository = SchedulerRepository(uow.connection)
-    newest = last_closed_session(now)
     last = request.last_session or newest
     first = request.first_session or last
     _check_range(first, last, newest)
@@ -58,19 +56,23 @@ async def open_run(
         portfolio_ids=request.portfolio_ids,
         requested_by=request.requested_by,
     )
-    scope = scope_of(run)
+    found, is_new = await open_or_join(run, uow, settings=settings)
+    if not is_new and request.first_session not in {None, found.first_session}:
+        raise OtherRangeUnderWay(found)
+    if is_new and run.kind is RunKind.NIGHTLY and run.symbols is None:
+        await repair_gaps(run.first_session, uow, settings=settings)
+    return found, is_new
 
+
+async def open_or_join(run: Run, uow: UnitOfWork, *, settings: SchedulerSettings) -> tuple[Run, bool]:
+    """Open the run and trigger it, or find the one of its kind, session and scope that is under way; tell which."""
+    repository, scope = SchedulerRepository(uow.connection), scope_of(run)
     while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
         active = await repository.find_active_run(run, scope=scope)
-        if active is not None:  # else it has ended meanwhile, and this request opens the next one
-            if request.first_session not in {None, active.run.first_session}:
-                raise OtherRangeUnderWay(active.run)
+        if active is not None:  # else it has ended meanwhile, and this one is opened
             return active.run, False
-
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
     log.info("run opened", **outline(run))
-    if run.kind is RunKind.NIGHTLY and run.symbols is None:
-        await repair_gaps(run.first_session, uow, settings=settings)
     return run, True
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +24,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
-from shared.calendar import FIRST_SESSION, last_closed_session
+from shared.calendar import FIRST_SESSION
 
 # Until steps have been measured: a night of 2,000 symbols and 500 portfolios took 7 s on two cores.
 _UNMEASURED = Rates(symbol_session_s=0.002, portfolio_session_s=0.008)
@@ -49,7 +49,7 @@ class BackfillPlan:
     seconds: float
 
 
-def check_selection(first: date, last: date | None, scope: Scope, reprocess: Reprocess, *, now: datetime) -> Selection:
+def check_selection(first: date, last: date | None, scope: Scope, reprocess: Reprocess, *, newest: date) -> Selection:
     """Return the selection of [first, last], to the last closed session where there is no `last`.
 
     Raises
@@ -57,7 +57,6 @@ def check_selection(first: date, last: date | None, scope: Scope, reprocess: Rep
     UnusableSession
         If the bounds are in the wrong order, or the last one lies in the future.
     """
-    newest = last_closed_session(now)
     until = last or newest
     if until > newest:
         raise UnusableSession("last", f"must not be after the last closed session {newest}", day=until)

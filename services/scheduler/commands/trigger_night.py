@@ -5,7 +5,6 @@ from dataclasses import replace
 from services.scheduler.commands.ask_for_stage import Firing, ask_for_stage
 from services.scheduler.core.schedule import Outcome, Stage, is_closed_day
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, fire_id_of
-from shared.calendar import last_closed_session
 from shared.db.unit_of_work import UnitOfWork
 
 
@@ -21,16 +20,15 @@ async def trigger_night(stage: Stage, uow: UnitOfWork, firing: Firing, *, asked_
 
 async def _trigger(stage: Stage, uow: UnitOfWork, firing: Firing, asked_by: str) -> Fire:
     schedule = ScheduleRepository(uow.connection)
-    session = last_closed_session(firing.now, settle_delay=firing.settle_delay)
-    await schedule.lock_night(session)
-    waiting = await schedule.find_asking_fire(stage, session)
+    await schedule.lock_night(firing.newest)
+    waiting = await schedule.find_asking_fire(stage, firing.newest)
     if waiting is not None and waiting.outcome is Outcome.WAITING:
         return waiting
     fire = Fire(
         fire_id=fire_id_of(stage, firing.now),
         stage=stage,
         due_at=firing.now,
-        session=session,
+        session=firing.newest,
         outcome=Outcome.REQUESTED,
         detail="",
         run_ids=(),

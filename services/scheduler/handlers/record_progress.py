@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.ledger import StageTally, run_complete
 from services.scheduler.events import batch_completed, outline, stage_counts
 from services.scheduler.settings import SchedulerSettings
@@ -14,13 +15,17 @@ from services.scheduler.storage.cell_rows import cell_parts
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun, scope_of
 from shared.contracts.event import Event
 from shared.contracts.scheduler import RunStatus
+from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("scheduler")
 
 
 async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
-    """Record the part; when every stage of the run is in, close the run and announce it."""
+    """Record the part; when every stage of the run is in, close the run and announce it.
+
+    Portfolios that wait for symbols go on when theirs have come, or no more will.
+    """
     repository = SchedulerRepository(uow.connection)
     # A run that a service began (onboarding) becomes known by its first event, whichever that is.
     own_scope = f"{scope_of(event.run)} run={event.run.run_id}"
@@ -32,13 +37,20 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
     await books.store_books(stated_books(event))
     await books.append_unknown(seen_books(event))
 
+    has_ended = await _close(event, repository, uow)
+    if has_ended or isinstance(event, SymbolsFactored):
+        await go_on_waiting(uow, settings=settings)
+
+
+async def _close(event: Event, repository: SchedulerRepository, uow: UnitOfWork) -> bool:
+    """Close the run if this was its last part."""
     stored = await repository.find_run(event.run.run_id, lock=True)
     if stored is None or stored.status is not RunStatus.ACTIVE:
-        return
+        return False
     tallies = await repository.load_tallies(event.run.run_id)
     _tell_if_finished(event.topic, stored, tallies)
     if not run_complete(tallies):
-        return
+        return False
     failed = sum(entry.failures for entry in tallies)
     status = RunStatus.COMPLETED_WITH_ERRORS if failed else RunStatus.COMPLETED
 
@@ -46,6 +58,7 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
 
     uow.emit(await batch_completed(stored, status, tallies, repository))
     log.info("run finished", **outline(stored.run), status=status.value, failures=failed, seconds=round(seconds, 2))
+    return True
 
 
 def _tell_if_finished(stage: str, stored: StoredRun, tallies: Sequence[StageTally]) -> None:

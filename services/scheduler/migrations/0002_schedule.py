@@ -55,8 +55,3 @@ def upgrade() -> None:
     """Create the tables."""
     for statement in TABLES:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Not offered: facts are not dropped by a migration."""
-    raise NotImplementedError

@@ -1,6 +1,6 @@
 """The SQL of the schedule: what it fired, its pauses, and the runs of its stages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -8,10 +8,12 @@ from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.schedule import Outcome, Stage, Trigger
+from shared.contracts.run import Run
 from shared.contracts.scheduler import RunStatus
 
 FIRE_NAMESPACE = uuid5(NAMESPACE_URL, "urn:sigmasight:fire")
@@ -58,19 +60,28 @@ class Fire:
     fired_by: str
     fired_at: datetime
 
+    @property
+    def requested_by(self) -> str:
+        """Who asks for its runs."""
+        return self.asked_by or f"schedule: {self.stage}"
+
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """A run of a night's stage, as far as the next stage needs to know it."""
+    """A run of a night's stage, and how it stands."""
 
-    run_id: UUID
-    first_session: date
+    run: Run
     status: RunStatus
 
     @property
     def has_ended(self) -> bool:
         """However it ended."""
         return self.status is not RunStatus.ACTIVE
+
+    @property
+    def has_failed(self) -> bool:
+        """It has ended and has not served its session."""
+        return self.status not in {RunStatus.ACTIVE, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,25 +213,22 @@ class ScheduleRepository:
         """Return the newest night run of a stage over a session, whatever its status."""
         query = sa.text(
             """
-            SELECT run_id, first_session, status FROM runs
+            SELECT run, status FROM runs
             WHERE kind = 'nightly' AND last_session = :session AND md5(scope) = md5(:scope)
             ORDER BY requested_at DESC LIMIT 1
             """
-        )
+        ).columns(sa.column("run", JSONB), sa.column("status"))
         parameters = {"session": session, "scope": STAGE_SCOPES[stage]}
         row = (await self._connection.execute(query, parameters)).one_or_none()
-        return None if row is None else StageRun(row.run_id, row.first_session, RunStatus(row.status))
+        return None if row is None else StageRun(Run.model_validate(row.run), RunStatus(row.status))
 
-    async def list_stage_runs(self, run_ids: Sequence[UUID]) -> list[StageRun]:
+    async def list_stage_runs(self, run_ids: Iterable[UUID]) -> list[StageRun]:
         """Return runs by their ids, oldest request first."""
         query = sa.text(
-            """
-            SELECT run_id, first_session, status FROM runs WHERE run_id = ANY(CAST(:run_ids AS uuid[]))
-            ORDER BY requested_at
-            """
-        )
+            "SELECT run, status FROM runs WHERE run_id = ANY(CAST(:run_ids AS uuid[])) ORDER BY requested_at"
+        ).columns(sa.column("run", JSONB), sa.column("status"))
         rows = await self._connection.execute(query, {"run_ids": list(run_ids)})
-        return [StageRun(row.run_id, row.first_session, RunStatus(row.status)) for row in rows]
+        return [StageRun(Run.model_validate(row.run), RunStatus(row.status)) for row in rows]
 
     async def find_pause(self) -> Pause | None:
         """Return the pause that lasts, if there is one."""

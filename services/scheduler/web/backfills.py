@@ -22,7 +22,7 @@ from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
 from services.scheduler.core.cells import Fact
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository, StoredBackfill, StoredStep
-from shared.clock import Clock
+from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 
@@ -50,7 +50,7 @@ class SelectionBody(BaseModel):
     reprocess: Reprocess = Reprocess.MISSING
     requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")
 
-    def selection(self, clock: Clock) -> Selection:
+    def selection(self, clock: SessionClock) -> Selection:
         """Return the selection; what names only symbols takes no portfolios, and the other way round."""
         symbols, portfolio_ids = self.symbols, self.portfolio_ids
         if symbols is not None or portfolio_ids is not None:
@@ -59,7 +59,7 @@ class SelectionBody(BaseModel):
             None if symbols is None else frozenset(symbols),
             None if portfolio_ids is None else frozenset(map(str, portfolio_ids)),
         )
-        return check_selection(self.first, self.last, scope, self.reprocess, now=clock.now())
+        return check_selection(self.first, self.last, scope, self.reprocess, newest=clock.last_closed_session())
 
 
 class StepView(BaseModel):
@@ -154,7 +154,7 @@ class RetryView(BaseModel):
     cells: int
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:
     """Return the routes of backfills."""
     router = APIRouter()
     _add_requests(router, unit_of_work, clock, settings)
@@ -164,7 +164,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
 
 
 def _add_requests(
-    router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings
+    router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings
 ) -> None:
     @router.post("/backfills/plan")
     async def plan(body: SelectionBody, shown: Limit = 50) -> PlanView:

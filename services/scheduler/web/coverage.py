@@ -14,8 +14,8 @@ from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, G
 from services.scheduler.core.coverage import Covered, NamedCell, OneSymbol, Scope, cover, freshness, reasons_of
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
-from shared.calendar import FIRST_SESSION, last_closed_session, sessions_between, shift_session
-from shared.clock import Clock
+from shared.calendar import FIRST_SESSION, sessions_between, shift_session
+from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
@@ -104,7 +104,7 @@ class _Looked:
     symbol: str | None = None
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
     """Return the routes of the cells."""
     router = APIRouter()
 
@@ -124,7 +124,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             raise Problem(422, "name a portfolio or a symbol, not both")
         every = portfolio_id is None and symbol is None
         length = min(limit, SESSIONS_OF_ALL) if every else limit
-        sessions = _range(first, last, length=length, newest=last_closed_session(clock.now()))
+        sessions = _range(first, last, length=length, newest=clock.last_closed_session())
         page = sessions[:length]
         # Who was done last before the page began is as old as that.
         window = sessions_between(min(page[0], shift_session(page[-1], 1 - SESSIONS_BACK)), page[-1])

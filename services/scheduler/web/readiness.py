@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from services.scheduler.core.cells import Fact
 from services.scheduler.core.readiness import CauseKind, PortfolioReadiness, Readiness, readiness_of
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
-from shared.calendar import FIRST_SESSION, is_session, last_closed_session, session_on_or_before
-from shared.clock import Clock
+from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
+from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 
@@ -62,7 +62,7 @@ class ReadinessList(BaseModel):
     portfolios: list[ReadinessLine]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
     """Return the routes of readiness."""
     router = APIRouter()
 
@@ -119,8 +119,8 @@ def _line(found: PortfolioReadiness) -> ReadinessLine:
     )
 
 
-def _session(as_of: date | None, clock: Clock) -> date:
-    newest = last_closed_session(clock.now())
+def _session(as_of: date | None, clock: SessionClock) -> date:
+    newest = clock.last_closed_session()
     session = as_of or newest
     if not FIRST_SESSION <= session <= newest:
         raise Problem.of_field("as_of", f"must lie between {FIRST_SESSION} and {newest}, was {session}")

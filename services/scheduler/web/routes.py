@@ -12,7 +12,7 @@ from services.scheduler.core.ledger import missing_parts
 from services.scheduler.events import stage_counts
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun
-from shared.clock import Clock
+from shared.clock import SessionClock
 from shared.contracts.event import Failure
 from shared.contracts.run import SYMBOL_PATTERN, Run, RunKind
 from shared.contracts.scheduler import RunStatus, StageCount
@@ -80,7 +80,7 @@ class DeadLetterView(BaseModel):
     recorded_at: datetime
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: SchedulerSettings) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:
     """Return the scheduler's routes."""
     router = APIRouter()
 
@@ -99,7 +99,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, settings: Schedu
             requested_by=body.requested_by,
         )
         async with unit_of_work() as uow:
-            run, is_new = await open_run(request, uow, now=clock.now(), settings=settings)
+            run, is_new = await open_run(request, uow, newest=clock.last_closed_session(), settings=settings)
             stored = await _get_run(SchedulerRepository(uow.connection), run.run_id)
         response.status_code = 201 if is_new else 200
         return _summary(stored)

@@ -16,7 +16,7 @@ from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements
 from services.market_data.settings import MarketDataSettings
-from shared.clock import FixedClock
+from shared.clock import FixedClock, SessionClock
 from shared.contracts.event import Event
 from shared.contracts.market_data import (
     FundamentalsUpdated,
@@ -127,7 +127,9 @@ class World:
         await self.plan(run)
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
-                await fetch_shard(due, uow, chain=ProviderChain(self.providers), clock=FixedClock(self.now))
+                await fetch_shard(
+                    due, uow, chain=ProviderChain(self.providers), clock=SessionClock(FixedClock(self.now))
+                )
         return await self.announced(run)
 
     async def announced(self, run: Run) -> Announced:

@@ -9,7 +9,7 @@ import pytest
 from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.providers.chain import ProviderChain
 from shared.calendar import shift_session
-from shared.clock import FixedClock
+from shared.clock import FixedClock, SessionClock
 from tests.integration.market_data.conftest import NOW, Announced, AskedProvider, World
 from tests.support.price_directories import PriceDirectory
 from tests.support.runs import make_run
@@ -124,7 +124,7 @@ async def test_shard_that_fails_after_the_fetch_announces_the_correction_when_it
     async def deliver(*, breaks: bool) -> None:
         for due in shards:
             async with world.service.unit_of_work() as uow:
-                await fetch_shard(due, uow, chain=ProviderChain(world.providers), clock=FixedClock(NOW))
+                await fetch_shard(due, uow, chain=ProviderChain(world.providers), clock=SessionClock(FixedClock(NOW)))
                 if breaks:
                     raise InterruptedError
 

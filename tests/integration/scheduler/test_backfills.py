@@ -1,7 +1,7 @@
 """Backfills on a real database: one step at a time, nothing beside a live run, nothing twice, nothing left behind."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import date
 from uuid import UUID, uuid4
 
 import pytest
@@ -259,8 +259,7 @@ NIGHT = date(2025, 3, 17)
 async def _open_night(scheduler: Service, **settings: int) -> Run:
     request = RunRequest(RunKind.NIGHTLY, None, NIGHT, None, None, "test")
     async with scheduler.unit_of_work() as uow:
-        now = datetime(2025, 3, 18, 3, tzinfo=UTC)
-        run, _ = await open_run(request, uow, now=now, settings=SETTINGS.model_copy(update=settings))
+        run, _ = await open_run(request, uow, newest=NIGHT, settings=SETTINGS.model_copy(update=settings))
     return run
 
 

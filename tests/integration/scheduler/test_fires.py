@@ -11,19 +11,28 @@ import pytest
 import sqlalchemy as sa
 
 from services.scheduler.commands.ask_for_stage import Firing
-from services.scheduler.commands.fire_due import fire_due, go_on_waiting
+from services.scheduler.commands.fire_due import fire_due
+from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.commands.pause_schedule import pause_schedule, resume_schedule
 from services.scheduler.commands.trigger_night import trigger_night
 from services.scheduler.core.schedule import Outcome, Stage, Trigger
+from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.main import build
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.storage.schedule_repository import Fire
+from shared.contracts.event import Event
+from shared.contracts.market_data import PriceBlock, PricesUpdated
+from shared.contracts.portfolio import SymbolsOnboarding
+from shared.contracts.run import ONLY_PART, After, Part, PartOf, Run
 from shared.contracts.scheduler import RunStatus
+from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.service import Service
 from tests.support.clock import SetClock
 from tests.support.databases import ServiceDatabase
+from tests.support.eventually import eventually
+from tests.support.runs import make_run
 
 MONDAY = "2022-11-21T20:00"  # hours before the night of the 21st, which is 2022-11-22T02:00 in UTC
 ONE_STAGE = SchedulerSettings(batch_v2_enabled=False)
@@ -56,7 +65,7 @@ class Scheduler:
 
     @property
     def firing(self) -> Firing:
-        return Firing(self.clock.now(), self.name, self.settings, timedelta(minutes=30))
+        return Firing(self.clock.now(), timedelta(minutes=30), self.name, self.settings)
 
     async def at(self, instant: str) -> list[Fire]:
         """Set the clock, sweep once, and return what was fired."""
@@ -72,7 +81,7 @@ class Scheduler:
 
     async def go_on(self) -> list[Fire]:
         async with self.unit_of_work() as uow:
-            return await go_on_waiting(uow, self.firing)
+            return await go_on_waiting(uow, settings=TWO_STAGES)
 
     async def by_hand(self, stage: Stage, instant: str) -> list[Fire]:
         self.clock.set(instant)
@@ -358,3 +367,152 @@ async def test_night_before_the_settle_delay_is_that_of_the_session_before(one: 
         (fire,) = await one.by_hand(Stage.NIGHTLY, instant)
         sessions.append(fire.session)
     assert sessions == [date(2022, 11, 23), date(2022, 11, 25)]
+
+
+AAPL_BOOK, MSFT_BOOK = UUID(int=1), UUID(int=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """The symbols run of a night, whose parts arrive as a test says; two portfolios wait for it."""
+
+    up: Scheduler
+    symbols_run: Run
+
+    async def arrive(self, *events: Event) -> None:
+        for event in events:
+            async with self.up.unit_of_work() as uow:
+                await record_progress(event, uow, settings=self.up.settings)
+
+    def bars(self, index: int, *symbols: str, session: date | None = None) -> PricesUpdated:
+        columns = ((1.0,),) * len(symbols)
+        sessions = (session or self.symbols_run.last_session,)
+        block = PriceBlock(sessions=sessions, symbols=symbols, close=columns, adjusted=columns)
+        return PricesUpdated(run=self.symbols_run, part=Part(index=index, total=2), blocks=(block,))
+
+    def factors(self, index: int, *symbols: str) -> SymbolsFactored:
+        return SymbolsFactored(
+            run=self.symbols_run,
+            part=Part(index=index, total=2),
+            as_ofs=(self.symbols_run.last_session,),
+            symbols=symbols,
+            columns=("market_beta",),
+            values=(((1.0,),) * len(symbols),),
+        )
+
+    async def portfolio_runs(self) -> list[Run]:
+        """Return the runs over portfolios, oldest first."""
+        rows = await self.up.rows("SELECT run FROM runs WHERE run ->> 'symbols' = '[]' ORDER BY requested_at")
+        return [Run.model_validate(row.run) for row in rows]
+
+
+@pytest.fixture
+async def night(one: Scheduler) -> Night:
+    async with one.unit_of_work() as uow:
+        await uow.connection.execute(sa.text("TRUNCATE books, cell_parts"))
+    for portfolio_id, symbol in ((AAPL_BOOK, "AAPL"), (MSFT_BOOK, "MSFT")):
+        run = make_run(symbols=(symbol,), portfolio_ids=(portfolio_id,), first_session=date(2022, 11, 1))
+        onboarding = SymbolsOnboarding(run=run, part=ONLY_PART, portfolio_id=portfolio_id, opened_on=date(2022, 11, 1))
+        async with one.unit_of_work() as uow:
+            await record_progress(onboarding, uow, settings=one.settings)
+        await one.end(run.run_id)
+    (fire,) = await one.at("2022-11-22T02:00")
+    await one.at("2022-11-22T02:30")
+    (row,) = await one.rows(f"SELECT run FROM runs WHERE run_id = '{fire.run_ids[0]}'")
+    return Night(one, Run.model_validate(row.run))
+
+
+async def test_portfolio_goes_on_as_soon_as_its_symbols_are_in_and_the_rest_when_the_symbols_have_ended(
+    night: Night,
+) -> None:
+    await night.arrive(night.bars(0, "AAPL"), night.bars(1, "MSFT"))
+    assert await night.portfolio_runs() == []
+
+    await night.arrive(night.factors(1, "AAPL"))
+    (early,) = await night.portfolio_runs()
+
+    assert early.portfolio_ids == (AAPL_BOOK,)
+    assert early.after == After(
+        run_id=night.symbols_run.run_id,
+        parts=(
+            PartOf(topic="prices.updated", index=0),
+            PartOf(topic="profiles.updated", index=0),
+            PartOf(topic="symbols.factored", index=1),
+        ),
+    )
+    (waiting,) = await night.up.rows("SELECT outcome, run_ids FROM fires WHERE trigger_name = 'portfolios'")
+    assert tuple(waiting) == ("waiting", [early.run_id])
+
+    await night.up.end(night.symbols_run.run_id)
+    await night.up.end(early.run_id)
+    (fire,) = await night.up.go_on()
+
+    _, rest = await night.portfolio_runs()
+    assert (rest.portfolio_ids, rest.after) == ((MSFT_BOOK,), After(run_id=night.symbols_run.run_id))
+    assert (fire.outcome, fire.run_ids) == (Outcome.REQUESTED, (early.run_id, rest.run_id))
+
+
+async def test_portfolios_go_on_by_one_run_at_a_time(night: Night) -> None:
+    await night.arrive(night.bars(0, "AAPL"), night.bars(1, "MSFT"), night.factors(0, "AAPL"), night.factors(1, "MSFT"))
+    (early,) = await night.portfolio_runs()
+    assert early.portfolio_ids == (AAPL_BOOK,)
+
+    await night.up.end(early.run_id)
+    (fire,) = await night.up.go_on()
+
+    assert [run.portfolio_ids for run in await night.portfolio_runs()] == [(AAPL_BOOK,), (MSFT_BOOK,)]
+    assert fire.outcome is Outcome.WAITING
+    await night.up.end(fire.run_ids[-1])
+    await night.up.end(night.symbols_run.run_id)
+    (fire,) = await night.up.go_on()
+    assert (fire.outcome, len(fire.run_ids)) == (Outcome.REQUESTED, 2), "nobody is left"
+
+
+async def test_portfolio_whose_early_run_failed_is_among_the_rest(night: Night) -> None:
+    await night.arrive(night.bars(0, "AAPL"), night.factors(0, "AAPL"))
+    (early,) = await night.portfolio_runs()
+    await night.up.end(early.run_id, RunStatus.FAILED)
+    await night.up.end(night.symbols_run.run_id)
+
+    await night.up.go_on()
+
+    assert (await night.portfolio_runs())[1].portfolio_ids is None, "nobody is served yet"
+
+
+async def test_portfolios_that_went_early_go_again_when_the_symbols_turn_out_to_be_corrected(night: Night) -> None:
+    await night.arrive(night.bars(0, "AAPL"), night.factors(0, "AAPL"))
+    (early,) = await night.portfolio_runs()
+    await night.arrive(night.bars(1, "MSFT", session=date(2022, 11, 17)))
+    await night.up.end(early.run_id)
+    await night.up.end(night.symbols_run.run_id)
+
+    await night.up.go_on()
+
+    assert (await night.portfolio_runs())[1].portfolio_ids is None
+
+
+async def test_part_that_arrives_while_another_scheduler_lets_portfolios_go_on_waits_for_it(
+    night: Night, other: Scheduler
+) -> None:
+    await night.arrive(night.factors(0, "AAPL"), night.bars(0, "AAPL"), night.bars(1, "MSFT"))
+    gone_on, commit = asyncio.Event(), asyncio.Event()
+
+    async def go_on_and_stay() -> None:
+        async with other.unit_of_work() as uow:
+            assert len((await go_on_waiting(uow, settings=TWO_STAGES))[0].run_ids) == 1
+            gone_on.set()
+            await commit.wait()
+
+    staying = asyncio.create_task(go_on_and_stay())
+    await gone_on.wait()
+    arriving = asyncio.create_task(night.arrive(night.factors(1, "MSFT")))
+
+    async def waits_or_is_through() -> bool:
+        locked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return arriving.done() or bool(await night.up.rows(locked))
+
+    await eventually(waits_or_is_through)
+    commit.set()
+    await asyncio.gather(staying, arriving)
+
+    assert [run.portfolio_ids for run in await night.portfolio_runs()] == [(AAPL_BOOK,)]

@@ -14,7 +14,6 @@ from services.scheduler.storage.repository import SchedulerRepository
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
 from shared.service import Service
-from tests.integration.scheduler.conftest import NOW
 from tests.support.bus_log import BusLog
 
 TODAY = date(2025, 3, 14)
@@ -34,7 +33,7 @@ def _request(kind: RunKind = RunKind.NIGHTLY, **fields: Any) -> RunRequest:
 
 async def _open(scheduler: Service, request: RunRequest) -> tuple[Run, bool]:
     async with scheduler.unit_of_work() as uow:
-        return await open_run(request, uow, now=NOW, settings=SchedulerSettings(catch_up_sessions=5))
+        return await open_run(request, uow, newest=TODAY, settings=SchedulerSettings(catch_up_sessions=5))
 
 
 async def _finish(scheduler: Service, run: Run, status: RunStatus) -> None:

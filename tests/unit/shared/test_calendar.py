@@ -1,6 +1,6 @@
 """One calendar for everybody: holidays, special closures, early closes, New York's clock."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from shared.calendar import (
     all_sessions,
     is_session,
-    last_closed_session,
     next_session,
     session_on_or_after,
     session_on_or_before,
     sessions_between,
     shift_session,
 )
+from shared.clock import FixedClock, SessionClock
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAYS = st.dates(date(1995, 1, 1), date(2026, 6, 30))
@@ -58,7 +58,13 @@ def test_defect_24_holiday_or_special_closure_is_no_session(day: date) -> None:
 def test_defect_25_session_that_is_calculated_is_new_yorks_last_one_to_have_closed(
     now: datetime, expected: date
 ) -> None:
-    assert last_closed_session(now) == expected
+    assert SessionClock(FixedClock(now)).last_closed_session() == expected
+
+
+def test_settle_delay_is_how_long_after_its_close_a_session_counts() -> None:
+    early_close = FixedClock(at(2025, 7, 3, 14, 59))
+    assert SessionClock(early_close, timedelta(hours=2)).last_closed_session() == date(2025, 7, 2)
+    assert SessionClock(early_close, timedelta(minutes=119)).last_closed_session() == date(2025, 7, 3)
 
 
 @given(DAYS)

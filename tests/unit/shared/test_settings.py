@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -25,6 +27,15 @@ def test_factor_set_of_the_environment_is_a_name_or_json(
     monkeypatch.setenv("FACTOR_SET", said)
 
     assert _settings().factor_set == meant
+
+
+def test_settle_delay_is_one_setting_in_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _settings().settle_delay == timedelta(minutes=30)
+    monkeypatch.setenv("SETTLE_DELAY_MINUTES", "5")
+    assert _settings().settle_delay == timedelta(minutes=5)
+    monkeypatch.setenv("SETTLE_DELAY_MINUTES", "-5")
+    with pytest.raises(ValidationError, match="settle_delay_minutes"):
+        _settings()
 
 
 def test_factor_set_that_is_given_comes_before_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

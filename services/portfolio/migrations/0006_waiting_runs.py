@@ -1,0 +1,16 @@
+"""Runs that wait for another run."""
+
+from alembic import op
+
+from shared.bus.ddl import WAITING_RUNS
+
+revision = "portfolio_0006"
+down_revision = "portfolio_0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column and its index."""
+    for statement in WAITING_RUNS:
+        op.execute(statement)
