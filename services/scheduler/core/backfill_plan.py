@@ -1,7 +1,7 @@
 """What a backfill has to do: the wanted cells of its selection, cut into steps of bounded work, oldest first."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -107,24 +107,28 @@ class Step:
 
 def wanted_cells(grid: Grid, expected: Expected, selection: Selection) -> WantedCells:
     """Return the wanted ones among the cells of the selection that are expected."""
-    symbols: dict[date, dict[str, int]] = {}
-    portfolios: dict[date, dict[str, int]] = {}
-    by_fact = dict.fromkeys(Fact, 0)
-    without_bars: set[str] = set()
+    by_fact = {fact: list(_wanted_of(fact, grid, expected, selection)) for fact in Fact}
+    return WantedCells(
+        symbols=_counted(cell for fact in SYMBOL_FACTS for cell in by_fact[fact]),
+        portfolios=_counted(cell for fact in PORTFOLIO_FACTS for cell in by_fact[fact]),
+        by_fact={fact: len(cells) for fact, cells in by_fact.items()},
+        without_bars=frozenset(subject for _, subject in by_fact[Fact.BARS]),
+    )
+
+
+def _wanted_of(fact: Fact, grid: Grid, expected: Expected, selection: Selection) -> Iterator[tuple[date, str]]:
     for session in selection.sessions:
-        for found, facts in ((symbols, SYMBOL_FACTS), (portfolios, PORTFOLIO_FACTS)):
-            counts: dict[str, int] = defaultdict(int)
-            for fact in facts:
-                subjects = expected.subjects_on(session, fact)
-                for subject in _wanted(state_at(grid, session, fact), subjects, selection.reprocess):
-                    if selection.scope.takes(subject, fact):
-                        counts[subject] += 1
-                        by_fact[fact] += 1
-                        if fact is Fact.BARS:
-                            without_bars.add(subject)
-            if counts:
-                found[session] = dict(counts)
-    return WantedCells(symbols, portfolios, by_fact, frozenset(without_bars))
+        subjects = expected.subjects_on(session, fact)
+        wanted = _wanted(state_at(grid, session, fact), subjects, selection.reprocess)
+        yield from ((session, subject) for subject in wanted if selection.scope.takes(subject, fact))
+
+
+def _counted(cells: Iterable[tuple[date, str]]) -> dict[date, dict[str, int]]:
+    counts: dict[date, dict[str, int]] = {}
+    for session, subject in cells:
+        of_session = counts.setdefault(session, {})
+        of_session[subject] = of_session.get(subject, 0) + 1
+    return counts
 
 
 def _wanted(state: FactState, expected: Sequence[str], reprocess: Reprocess) -> Sequence[str]:
@@ -167,11 +171,15 @@ def _stretches(kind: Mapping[date, Collection[str]], limit: int) -> dict[tuple[d
             lacking[subject].append(session)
     stretches: dict[tuple[date, date], list[str]] = defaultdict(list)
     for subject in sorted(lacking):
-        for _, month in groupby(lacking[subject], key=lambda session: (session.year, session.month)):
-            for first, last in consecutive_sessions(list(month)):
-                for piece in _chunks(sessions_between(first, last), limit):
-                    stretches[piece[0], piece[-1]].append(subject)
+        for stretch in _pieces(lacking[subject], limit):
+            stretches[stretch].append(subject)
     return stretches
+
+
+def _pieces(sessions: Sequence[date], limit: int) -> Iterator[tuple[date, date]]:
+    for _, month in groupby(sessions, key=lambda session: (session.year, session.month)):
+        for first, last in consecutive_sessions(list(month)):
+            yield from ((piece[0], piece[-1]) for piece in _chunks(sessions_between(first, last), limit))
 
 
 def _chunks(items: Sequence[Item], length: int) -> Iterator[tuple[Item, ...]]:
