@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -42,8 +42,8 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
         return st.lists(of_type(arguments[0]), max_size=3).map(tuple)
     if origin is dict:
         return st.dictionaries(of_type(arguments[0]), of_type(arguments[1]), max_size=3)
-    if issubclass(annotation, Enum):
-        return st.sampled_from(annotation)
+    if origin is Literal or issubclass(annotation, Enum):
+        return st.sampled_from(arguments or annotation)
     return CONTRACTS.get(annotation, lambda: built(annotation))()
 
 

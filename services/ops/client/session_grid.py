@@ -56,7 +56,7 @@ def session_grid(sessions: Sequence[Session]) -> RenderableType:
 
 
 def _mondays(first: date, last: date) -> Iterator[date]:
-    monday = first - timedelta(days=first.weekday())
+    monday = date.fromisocalendar(*first.isocalendar()[:2], 1)
     while monday <= last:
         yield monday
         monday += timedelta(days=7)

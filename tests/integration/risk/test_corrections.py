@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.risk import events
 from services.risk.core.risk_context import PRICE_SESSIONS
-from services.risk.handlers import assess_portfolios
+from services.risk.handlers.assess_portfolios import assess_portfolios
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
@@ -205,7 +206,7 @@ async def test_assessment_that_fails_leaves_what_was_touched_to_the_next_attempt
 
     async def break_down() -> None:
         async with risk.service.unit_of_work() as uow:
-            await assess_portfolios.assess_portfolios(due, uow, panel=risk.panel, factor_set=FactorSet())
+            await assess_portfolios(due, uow, panel=risk.panel, factor_set=FactorSet())
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -217,7 +218,7 @@ async def test_assessment_that_fails_leaves_what_was_touched_to_the_next_attempt
 
 
 async def test_headlines_of_many_sessions_are_those_of_the_newest(risk: Risk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assess_portfolios, "MAX_HEADLINES", 3)
+    monkeypatch.setattr(events, "MAX_HEADLINES", 3)
     owner, (held,) = uuid4(), new_symbols(1)
     run = make_run(first_session=WEEK[0], last_session=WEEK[-1])
 
