@@ -1,12 +1,11 @@
 """The scheduler's composition root."""
 
 import asyncio
-import os
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import APIRouter
@@ -34,7 +33,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     """Return the scheduler, ready to run."""
     own, time = settings or SchedulerSettings(), SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("scheduler", common)
-    process = f"{platform.node()} {os.getpid()}"
+    process = f"{platform.node()} {uuid4().hex[:8]}"
 
     def firing() -> Firing:
         return Firing(time.now(), common.settle_delay, process, own)

@@ -21,7 +21,7 @@ class Firing:
     Attributes
     ----------
     fired_by : str
-        The host and the process.
+        The process.
     """
 
     now: datetime
