@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -29,6 +29,20 @@ class StoredRun:
     requested_at: datetime
     deadline_at: datetime
     finished_at: datetime | None
+
+
+class DeadLetterRow(NamedTuple):
+    """A message that could not be processed, where it came from and why."""
+
+    topic: str
+    partition_number: int
+    position: int
+    consumer: str
+    run_id: UUID | None
+    reason: str
+    detail: str
+    attempts: int
+    recorded_at: datetime
 
 
 class Selection(Protocol):
@@ -235,14 +249,17 @@ class SchedulerRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def list_dead_letters(self, *, run_id: UUID | None, limit: int, before: datetime | None) -> Sequence[Any]:
+    async def list_dead_letters(
+        self, *, run_id: UUID | None, limit: int, before: datetime | None
+    ) -> list[DeadLetterRow]:
         """Return dead letters that were recorded before an instant, the newest first, of one run or of all."""
         query = sa.text(
-            """
-            SELECT topic, partition_number, position, consumer, run_id, reason, detail, attempts, recorded_at
+            f"""
+            SELECT {", ".join(DeadLetterRow._fields)}
             FROM dead_letters WHERE (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
               AND recorded_at < coalesce(CAST(:before AS timestamptz), 'infinity')
             ORDER BY recorded_at DESC LIMIT :limit
             """
         )
-        return (await self._connection.execute(query, {"run_id": run_id, "limit": limit, "before": before})).all()
+        rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit, "before": before})
+        return [DeadLetterRow._make(row) for row in rows]

@@ -2,18 +2,18 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
 
 from services.scheduler.core.books import Book, Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, grid_of
-from services.scheduler.core.coverage import Covered, NamedCell, OneSymbol, Scope, cover, freshness, reasons_of
+from services.scheduler.core.coverage import OneSymbol, Scope, cover, freshness, reasons_of
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
+from services.scheduler.web.cell_views import AgeView, CoverageView, ReasonView, SessionView
 from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN
@@ -26,69 +26,6 @@ SESSIONS_OF_ALL = 22  # over everything, with some 15,000 cells a session, also 
 _FACTS = (*PORTFOLIO_FACTS, *SYMBOL_FACTS)
 
 Sessions = Annotated[int, Query(ge=1, le=400, description="sessions in a page; over everything at most 22")]
-
-
-class CountView(BaseModel):
-    """Cells of a fact at a session."""
-
-    fact: Fact
-    expected: int
-    done: int
-    failed: int
-    missing: int = Field(description="nobody has ever asked for them")
-
-
-class CellView(BaseModel):
-    """A cell as the newest run says that spoke of it."""
-
-    subject: str
-    fact: Fact
-    state: Literal["done", "failed", "missing"]
-    reason: str | None = None
-    detail: str | None = None
-    run_id: UUID | None = None
-    asked_at: datetime | None = None
-    revision: int | None = None
-
-
-class SessionView(BaseModel):
-    """One session: the counts, and the cells of whom was asked for, with those of its symbols that are not done."""
-
-    session: date
-    counts: list[CountView]
-    cells: list[CellView]
-
-
-class ReasonView(BaseModel):
-    """Why cells of a fact are not done, how many, and the first of those concerned."""
-
-    fact: Fact
-    reason: str = Field(description="NEVER_ASKED where no run has asked")
-    detail: str
-    cells: int
-    first: date
-    last: date
-    subjects: list[str]
-
-
-class AgeView(BaseModel):
-    """How many have their newest done cell of a fact so many sessions before the last of the page."""
-
-    fact: Fact
-    sessions_behind: int | None = Field(description="null: none in the last thirty sessions")
-    subjects: int
-
-
-class CoverageView(BaseModel):
-    """A page of sessions, oldest first; the page after it begins at `next`."""
-
-    portfolio_id: UUID | None
-    symbol: str | None
-    sessions: list[SessionView]
-    reasons: list[ReasonView]
-    freshness: list[AgeView]
-    names: dict[str, str] = Field(description="of the portfolios that are named by their ids")
-    next: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +125,7 @@ def _view(looked: _Looked, page: list[date], window: list[date]) -> CoverageView
     return CoverageView(
         portfolio_id=looked.portfolio_id,
         symbol=looked.symbol,
-        sessions=[_session_view(each) for each in cover(grid, scope, page, facts, always=looked.always)],
+        sessions=[SessionView.of(each) for each in cover(grid, scope, page, facts, always=looked.always)],
         reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
         freshness=[AgeView.model_validate(each, from_attributes=True) for each in ages],
         names=names,
@@ -203,27 +140,3 @@ def _range(first: date | None, last: date | None, *, length: int, newest: date) 
         reason = f"no session lies between {since} and {until}, the last one that has closed"
         raise Problem(422, reason, errors=[{"field": "first", "reason": reason}])
     return sessions
-
-
-def _session_view(covered: Covered) -> SessionView:
-    return SessionView(
-        session=covered.session,
-        counts=[CountView.model_validate(count, from_attributes=True) for count in covered.counts],
-        cells=[_cell_view(named) for named in covered.cells],
-    )
-
-
-def _cell_view(named: NamedCell) -> CellView:
-    cell = named.cell
-    if cell is None:
-        return CellView(subject=named.subject, fact=named.fact, state="missing")
-    return CellView(
-        subject=named.subject,
-        fact=named.fact,
-        state="failed" if cell.why else "done",
-        reason=cell.why and cell.why.reason,
-        detail=cell.why and cell.why.detail,
-        run_id=cell.run_id,
-        asked_at=cell.asked_at,
-        revision=cell.revision,
-    )

@@ -7,59 +7,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
 
-from services.scheduler.core.cells import Fact
-from services.scheduler.core.readiness import CauseKind, PortfolioReadiness, Readiness, readiness_of
+from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
+from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, ReadinessView
 from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
-
-
-class CauseView(BaseModel):
-    """One reason why a portfolio is not ready, in words, and what to do about it."""
-
-    kind: CauseKind
-    what: str
-    todo: str
-    subjects: list[str] = Field(description="the symbols or the portfolio concerned, the first ten")
-    fact: Fact | None
-    reason: str | None
-    run_id: UUID | None
-
-
-class ReadinessView(BaseModel):
-    """How a portfolio stands at a session."""
-
-    portfolio_id: UUID
-    name: str | None
-    as_of: date
-    state: Readiness
-    newest_session: date | None = Field(description="the newest one that is complete, of the last thirty")
-    causes: list[CauseView]
-    notes: list[str] = Field(description="what is not there and never will be, so that nothing is to be done")
-
-
-class ReadinessLine(BaseModel):
-    """How a portfolio stands, in one line."""
-
-    portfolio_id: UUID
-    name: str | None
-    state: Readiness
-    newest_session: date | None
-    cause: str | None = Field(description="the first of its causes")
-
-
-class ReadinessList(BaseModel):
-    """How many portfolios stand how at a session, and a page of them by id."""
-
-    as_of: date
-    counts: dict[Readiness, int]
-    portfolios: list[ReadinessLine]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
@@ -86,7 +43,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         return ReadinessList(
             as_of=session,
             counts=dict.fromkeys(Readiness, 0) | Counter(each.state for each in found),
-            portfolios=[_line(each) for each in page[:limit]],
+            portfolios=[ReadinessLine.of(each) for each in page[:limit]],
         )
 
     @router.get("/readiness/{portfolio_id}")
@@ -107,16 +64,6 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
 def _readiness(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
     as_of = inputs.situation.as_of
     return [readiness_of(book, inputs.situation) for book in inputs.books if book.opened_on <= as_of]
-
-
-def _line(found: PortfolioReadiness) -> ReadinessLine:
-    return ReadinessLine(
-        portfolio_id=UUID(found.portfolio_id),
-        name=found.name,
-        state=found.state,
-        newest_session=found.newest_session,
-        cause=found.causes[0].what if found.causes else None,
-    )
 
 
 def _session(as_of: date | None, clock: SessionClock) -> date:

@@ -1,96 +1,24 @@
 """The schedule over HTTP: what is next, what came of the last, pause and resume, fire by hand."""
 
 from collections.abc import Callable
-from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.pause_schedule import pause_schedule, resume_schedule
 from services.scheduler.commands.trigger_night import trigger_night
-from services.scheduler.core.schedule import Due, Outcome, Stage, next_due
-from services.scheduler.storage.schedule_repository import Fire, Pause, ScheduleRepository
+from services.scheduler.core.schedule import Stage, next_due
+from services.scheduler.storage.schedule_repository import ScheduleRepository
+from services.scheduler.web.bodies import PauseBody, RequestBody
+from services.scheduler.web.views import DueView, FireView, PauseView, ScheduleView, TriggerView
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
 
 FiringNow = Callable[[], Firing]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
-Who = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00]*$")]
-Why = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
-
-
-class PauseBody(BaseModel):
-    """Why the schedule is to ask for nothing."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    why: Why
-    requested_by: Who = "api"
-
-
-class RequestBody(BaseModel):
-    """Who asks."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    requested_by: Who = "api"
-
-
-class TriggerView(BaseModel):
-    """A trigger as it is set."""
-
-    stage: Stage
-    crontab: str
-    zone: str
-
-
-class DueView(BaseModel):
-    """A time to come, in UTC."""
-
-    stage: Stage
-    due_at: datetime
-    session: date = Field(description="the last one that will have closed and settled by then")
-    expected: Literal["fires", "closed day", "paused"]
-
-
-class FireView(BaseModel):
-    """A trigger that fired, at its time or by hand, and what came of it."""
-
-    fire_id: UUID
-    stage: Stage
-    due_at: datetime
-    fired_at: datetime = Field(description="later than it was due where a missed time was made up for")
-    session: date
-    outcome: Outcome
-    detail: str
-    run_ids: tuple[UUID, ...] = Field(description="the runs that it asked for or joined, so far if it is waiting")
-    waits_for: UUID | None = Field(description="the run over symbols that the portfolios go on from")
-    asked_by: str | None = Field(description="who fired it by hand; null: its time did")
-    fired_by: str = Field(description="the process")
-
-
-class PauseView(BaseModel):
-    """A time in which the schedule asks for nothing."""
-
-    paused_at: datetime
-    paused_by: str
-    why: str
-    resumed_at: datetime | None
-    resumed_by: str | None
-
-
-class ScheduleView(BaseModel):
-    """The schedule as it stands."""
-
-    enabled: bool = Field(description="BATCH_PROCESSING_ENABLED")
-    pause: PauseView | None
-    triggers: list[TriggerView]
-    next: list[DueView]
-    last: list[FireView]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> APIRouter:
@@ -115,17 +43,19 @@ def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Fir
         coming = next_due(triggers, moment.now, limit, settle_delay=moment.settle_delay)
         return ScheduleView(
             enabled=moment.settings.batch_processing_enabled,
-            pause=None if pause is None else _pause(pause),
+            pause=None if pause is None else PauseView.of(pause),
             triggers=[TriggerView(stage=each.stage, crontab=each.crontab, zone=each.zone) for each in triggers],
-            next=[_due(due, active=active) for due in coming],
-            last=[_fire(fire) for fire in last],
+            next=[DueView.of(due, active=active) for due in coming],
+            last=[FireView.of(fire) for fire in last],
         )
 
     @router.get("/fires")
     async def list_fires(limit: Limit = 50, after: Offset = 0) -> list[FireView]:
         """List what fired and what came of it, the newest due time first, without the first `after`."""
         async with unit_of_work.reading() as connection:
-            return [_fire(fire) for fire in await ScheduleRepository(connection).list_fires(limit=limit, skip=after)]
+            return [
+                FireView.of(fire) for fire in await ScheduleRepository(connection).list_fires(limit=limit, skip=after)
+            ]
 
     @router.get("/fires/{fire_id}")
     async def get_fire(fire_id: UUID) -> FireView:
@@ -134,14 +64,14 @@ def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Fir
             fire = await ScheduleRepository(connection).find_fire(fire_id)
         if fire is None:
             raise Problem(404, f"no fire {fire_id}")
-        return _fire(fire)
+        return FireView.of(fire)
 
     @router.get("/pauses")
     async def list_pauses(limit: Limit = 50, after: Offset = 0) -> list[PauseView]:
         """List who paused the schedule, why, and who resumed it, the newest first, without the first `after`."""
         async with unit_of_work.reading() as connection:
             pauses = await ScheduleRepository(connection).list_pauses(limit=limit, skip=after)
-        return [_pause(pause) for pause in pauses]
+        return [PauseView.of(pause) for pause in pauses]
 
 
 def _add_acting(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> None:
@@ -150,36 +80,18 @@ def _add_acting(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Firi
         """Ask for nothing until resumed, and make up for nothing afterwards; a pause that lasts is left as it is."""
         async with unit_of_work() as uow:
             lasting, _ = await pause_schedule(body.why, uow, by=body.requested_by, now=firing().now)
-        return _pause(lasting)
+        return PauseView.of(lasting)
 
     @router.post("/resume")
     async def resume(body: RequestBody) -> PauseView | None:
         """Ask again from now on; return the pause that has ended, null if none lasted."""
         async with unit_of_work() as uow:
             ended = await resume_schedule(uow, by=body.requested_by, now=firing().now)
-        return None if ended is None else _pause(ended)
+        return None if ended is None else PauseView.of(ended)
 
     @router.post("/triggers/{stage}")
     async def trigger(stage: Stage, body: RequestBody) -> list[FireView]:
         """Fire by hand, paused or not: `nightly` is the whole night, with two stages both of them, in their order."""
         async with unit_of_work() as uow:
             fires = await trigger_night(stage, uow, firing(), asked_by=body.requested_by)
-        return [_fire(fire) for fire in fires]
-
-
-def _due(due: Due, *, active: bool) -> DueView:
-    expected: Literal["fires", "closed day", "paused"] = "fires" if active else "paused"
-    return DueView(
-        stage=due.stage,
-        due_at=due.due_at,
-        session=due.session,
-        expected="closed day" if due.is_closed_day else expected,
-    )
-
-
-def _fire(fire: Fire) -> FireView:
-    return FireView.model_validate(fire, from_attributes=True)
-
-
-def _pause(pause: Pause) -> PauseView:
-    return PauseView.model_validate(pause, from_attributes=True)
+        return [FireView.of(fire) for fire in fires]

@@ -1,0 +1,83 @@
+"""What people send."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.scheduler.commands.open_run import RunRequest
+from services.scheduler.commands.plan_backfill import check_selection
+from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
+from shared.clock import SessionClock
+from shared.contracts.run import SYMBOL_PATTERN, RunKind
+
+Who = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00]*$")]
+Why = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class RunBody(BaseModel):
+    """A request for a run; without dates, the target session."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: RunKind = RunKind.ON_DEMAND
+    first_session: date | None = None
+    last_session: date | None = None
+    symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(
+        default=None, min_length=1, max_length=10_000
+    )
+    portfolio_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000)
+    requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")
+
+    def request(self) -> RunRequest:
+        """Return the request; what is named twice is meant once."""
+        return RunRequest(
+            kind=self.kind,
+            first_session=self.first_session,
+            last_session=self.last_session,
+            symbols=None if self.symbols is None else tuple(sorted(set(self.symbols))),
+            portfolio_ids=None if self.portfolio_ids is None else tuple(sorted(set(self.portfolio_ids))),
+            requested_by=self.requested_by,
+        )
+
+
+class PauseBody(BaseModel):
+    """Why the schedule is to ask for nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: Why
+    requested_by: Who = "api"
+
+
+class RequestBody(BaseModel):
+    """Who asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requested_by: Who = "api"
+
+
+class SelectionBody(BaseModel):
+    """Which cells: of the sessions in [first, last], of these symbols and portfolios, or of all where none is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: date
+    last: date | None = Field(default=None, description="none: the last closed session")
+    symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(default=None, max_length=10_000)
+    portfolio_ids: list[UUID] | None = Field(default=None, max_length=10_000)
+    reprocess: Reprocess = Reprocess.MISSING
+    requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")
+
+    def selection(self, clock: SessionClock) -> Selection:
+        """Return the selection; what names only symbols takes no portfolios, and the other way round."""
+        symbols, portfolio_ids = self.symbols, self.portfolio_ids
+        if symbols is not None or portfolio_ids is not None:
+            symbols, portfolio_ids = symbols or [], portfolio_ids or []
+        scope = Scope(
+            None if symbols is None else frozenset(symbols),
+            None if portfolio_ids is None else frozenset(map(str, portfolio_ids)),
+        )
+        return check_selection(self.first, self.last, scope, self.reprocess, newest=clock.last_closed_session())

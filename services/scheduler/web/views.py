@@ -1,0 +1,313 @@
+"""What goes out of runs, the schedule and backfills."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.scheduler.commands.plan_backfill import BackfillPlan
+from services.scheduler.core.backfill_plan import Rates, Reprocess, Step
+from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
+from services.scheduler.core.cells import Fact
+from services.scheduler.core.ledger import StageTally, missing_parts
+from services.scheduler.core.schedule import Due, Outcome, Stage
+from services.scheduler.events import stage_counts
+from services.scheduler.storage.backfill_repository import StoredBackfill, StoredStep
+from services.scheduler.storage.repository import DeadLetterRow, StoredRun
+from services.scheduler.storage.schedule_repository import Fire, Pause
+from shared.contracts.event import Failure
+from shared.contracts.run import Run
+from shared.contracts.scheduler import RunStatus, StageCount
+
+
+class StageFailure(Failure):
+    """A failed cell and the stage that reported it."""
+
+    stage: str
+
+
+class RunSummary(BaseModel):
+    """A run in a list."""
+
+    run: Run
+    status: RunStatus
+    requested_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, stored: StoredRun) -> Self:
+        """Return the line of a run."""
+        return cls(
+            run=stored.run, status=stored.status, requested_at=stored.requested_at, finished_at=stored.finished_at
+        )
+
+
+class RunView(BaseModel):
+    """A run and how it stands."""
+
+    run: Run
+    status: RunStatus
+    requested_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+    stages: tuple[StageCount, ...]
+    failures: list[StageFailure]
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, stored: StoredRun, tallies: Sequence[StageTally], failed: Sequence[tuple[str, Failure]]) -> Self:
+        """Return the view of a run with the tallies of its stages and what failed in them."""
+        ended = stored.finished_at
+        return cls(
+            run=stored.run,
+            status=stored.status,
+            requested_at=stored.requested_at,
+            finished_at=ended,
+            seconds=None if ended is None else (ended - stored.requested_at).total_seconds(),
+            stages=stage_counts(stored, tallies),
+            failures=[StageFailure(stage=stage, **failure.model_dump()) for stage, failure in failed],
+            missing=missing_parts(tallies),
+        )
+
+
+class DeadLetterView(BaseModel):
+    """A message that could not be processed: where it came from and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    consumer: str
+    run_id: UUID | None
+    reason: str
+    detail: str
+    attempts: int
+    recorded_at: datetime
+
+    @classmethod
+    def of(cls, row: DeadLetterRow) -> Self:
+        """Return the view of a row."""
+        return cls(
+            topic=row.topic,
+            partition=row.partition_number,
+            offset=row.position,
+            consumer=row.consumer,
+            run_id=row.run_id,
+            reason=row.reason,
+            detail=row.detail,
+            attempts=row.attempts,
+            recorded_at=row.recorded_at,
+        )
+
+
+class TriggerView(BaseModel):
+    """A trigger as it is set."""
+
+    stage: Stage
+    crontab: str
+    zone: str
+
+
+class DueView(BaseModel):
+    """A time to come, in UTC."""
+
+    stage: Stage
+    due_at: datetime
+    session: date = Field(description="the last one that will have closed and settled by then")
+    expected: Literal["fires", "closed day", "paused"]
+
+    @classmethod
+    def of(cls, due: Due, *, active: bool) -> Self:
+        """Return the view of a time at which the schedule asks, if it is active."""
+        expected: Literal["fires", "closed day", "paused"] = "fires" if active else "paused"
+        return cls(
+            stage=due.stage,
+            due_at=due.due_at,
+            session=due.session,
+            expected="closed day" if due.is_closed_day else expected,
+        )
+
+
+class FireView(BaseModel):
+    """A trigger that fired, at its time or by hand, and what came of it."""
+
+    fire_id: UUID
+    stage: Stage
+    due_at: datetime
+    fired_at: datetime = Field(description="later than it was due where a missed time was made up for")
+    session: date
+    outcome: Outcome
+    detail: str
+    run_ids: tuple[UUID, ...] = Field(description="the runs that it asked for or joined, so far if it is waiting")
+    waits_for: UUID | None = Field(description="the run over symbols that the portfolios go on from")
+    asked_by: str | None = Field(description="who fired it by hand; null: its time did")
+    fired_by: str = Field(description="the process")
+
+    @classmethod
+    def of(cls, fire: Fire) -> Self:
+        """Return the view of what fired."""
+        return cls.model_validate(fire, from_attributes=True)
+
+
+class PauseView(BaseModel):
+    """A time in which the schedule asks for nothing."""
+
+    paused_at: datetime
+    paused_by: str
+    why: str
+    resumed_at: datetime | None
+    resumed_by: str | None
+
+    @classmethod
+    def of(cls, pause: Pause) -> Self:
+        """Return the view of a pause."""
+        return cls.model_validate(pause, from_attributes=True)
+
+
+class ScheduleView(BaseModel):
+    """The schedule as it stands."""
+
+    enabled: bool = Field(description="BATCH_PROCESSING_ENABLED")
+    pause: PauseView | None
+    triggers: list[TriggerView]
+    next: list[DueView]
+    last: list[FireView]
+
+
+class StepView(BaseModel):
+    """One run of a backfill, or what will be one."""
+
+    first_session: date
+    last_session: date
+    symbols: int = Field(description="how many")
+    portfolios: int = Field(description="how many")
+    cells: int = Field(description="wanted of it")
+
+    @classmethod
+    def of(cls, step: Step) -> Self:
+        """Return the view of a step."""
+        return cls(
+            first_session=step.first_session,
+            last_session=step.last_session,
+            symbols=len(step.symbols),
+            portfolios=len(step.portfolio_ids),
+            cells=step.cells,
+        )
+
+
+class PlanView(BaseModel):
+    """What a backfill would compute."""
+
+    cells: int
+    cells_by_fact: dict[Fact, int]
+    sessions: list[date] = Field(description="at which anything is wanted")
+    symbols_to_fetch: int = Field(description="symbols of which a bar is missing: providers are asked for each")
+    steps: int
+    seconds: float = Field(description="from the rates of the newest steps, while nothing else runs")
+    first_steps: list[StepView]
+
+    @classmethod
+    def of(cls, plan: BackfillPlan, shown: int) -> Self:
+        """Return the view of a plan with its first steps."""
+        return cls(
+            cells=plan.wanted.count,
+            cells_by_fact=dict(plan.wanted.by_fact),
+            sessions=sorted({*plan.wanted.symbols, *plan.wanted.portfolios}),
+            symbols_to_fetch=plan.symbols_to_fetch,
+            steps=len(plan.steps),
+            seconds=round(plan.seconds, 1),
+            first_steps=[StepView.of(step) for step in plan.steps[:shown]],
+        )
+
+
+class ProgressView(BaseModel):
+    """How many cells are wanted, done, of these unchanged because nothing they were made of had changed, and failed."""
+
+    cells: int
+    done: int
+    unchanged: int
+    failed: int
+    steps: int
+    steps_ended: int
+    eta_s: float | None = Field(description="null: it has ended, or is paused")
+
+    @classmethod
+    def of(cls, stored: StoredBackfill, steps: Sequence[StoredStep], rates: Rates) -> Self:
+        """Return how far the steps of a backfill are; what is waiting takes as long as the rates say."""
+        waiting = [each.step for each in steps if each.status in {StepStatus.QUEUED, StepStatus.RUNNING}]
+        goes_on = stored.status is BackfillStatus.ACTIVE
+        return cls(
+            cells=sum(each.step.cells for each in steps),
+            done=sum(each.outcome.done for each in steps),
+            unchanged=sum(each.outcome.unchanged for each in steps),
+            failed=sum(each.outcome.failed for each in steps),
+            steps=len(steps),
+            steps_ended=len(steps) - len(waiting),
+            eta_s=round(sum(map(rates.seconds, waiting)), 1) if goes_on else None,
+        )
+
+
+class BackfillView(BaseModel):
+    """A backfill and how it stands."""
+
+    backfill_id: UUID
+    first: date
+    last: date
+    symbols: list[str] | None
+    portfolio_ids: list[str] | None
+    reprocess: Reprocess
+    status: BackfillStatus
+    requested_by: str
+    requested_at: datetime
+    finished_at: datetime | None
+    progress: ProgressView
+
+    @classmethod
+    def of(cls, stored: StoredBackfill, progress: ProgressView) -> Self:
+        """Return the view of a backfill that is so far."""
+        scope = stored.selection.scope
+        return cls(
+            backfill_id=stored.backfill_id,
+            first=stored.selection.first,
+            last=stored.selection.last,
+            symbols=None if scope.symbols is None else sorted(scope.symbols),
+            portfolio_ids=None if scope.portfolio_ids is None else sorted(scope.portfolio_ids),
+            reprocess=stored.selection.reprocess,
+            status=stored.status,
+            requested_by=stored.requested_by,
+            requested_at=stored.requested_at,
+            finished_at=stored.finished_at,
+            progress=progress,
+        )
+
+
+class StepOutcomeView(StepView):
+    """A step with what came of it; `run_id` is its run, whose failures say why."""
+
+    place: int
+    status: StepStatus
+    run_id: UUID | None
+    done: int
+    unchanged: int
+    failed: int
+
+    @classmethod
+    def of_stored(cls, stored: StoredStep) -> Self:
+        """Return the view of a step as it stands."""
+        return cls(
+            **StepView.of(stored.step).model_dump(),
+            place=stored.place,
+            status=stored.status,
+            run_id=stored.run_id,
+            done=stored.outcome.done,
+            unchanged=stored.outcome.unchanged,
+            failed=stored.outcome.failed,
+        )
+
+
+class RetryView(BaseModel):
+    """How many cells are queued again."""
+
+    backfill_id: UUID
+    cells: int
