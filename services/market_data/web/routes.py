@@ -1,15 +1,15 @@
 """market_data over HTTP: bars, profiles, statements, coverage, and what was wrong with the data."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
 
 from services.market_data.core.findings import Rule
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository, StatementSlice
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.web.bodies import FundamentalsSelection
 from services.market_data.web.views import (
     BarView,
     CoverageView,
@@ -27,17 +27,6 @@ from shared.problems import Problem
 
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
-
-
-class FundamentalsSelection(BaseModel):
-    """Which statement, quarterly or annual, which periods by their last day, and as it was known when."""
-
-    statement: Literal["income", "balance", "cash_flow"]
-    frequency: Literal["quarterly", "annual"] = "quarterly"
-    first: date = date.min
-    last: date = date.max
-    known_at: AwareDatetime | None = None
-    limit: int = Field(default=1000, ge=1, le=10_000)
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:

@@ -1,4 +1,4 @@
-"""What people send: portfolios, positions and flows, validated into terms of the core."""
+"""What people ask for and send: portfolios, positions and flows, validated into terms of the core."""
 
 from datetime import date
 from decimal import Decimal
@@ -10,6 +10,7 @@ from services.portfolio.core.csv_import import parse_positions_csv
 from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.problems import Problem
+from shared.selection import PortfolioSelection
 
 # Every sum over a book stays within the columns and within int64 cents.
 MAX_MONEY = Decimal(10) ** 12
@@ -79,6 +80,12 @@ class FlowBody(Body):
 
     on: Day
     amount: Money
+
+
+class Selection(PortfolioSelection):
+    """Which snapshots to list, and where the page begins."""
+
+    limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
 
 
 class CalculateBody(Body):

@@ -24,6 +24,7 @@ from services.portfolio.web.bodies import (
     PortfolioBody,
     PositionBody,
     PositionsBody,
+    Selection,
     position_terms,
     terms_of,
 )
@@ -36,7 +37,6 @@ from services.portfolio.web.views import (
     PortfolioView,
     PositionValueView,
     PositionView,
-    Selection,
     SnapshotView,
 )
 from shared.calendar import is_session, shift_session

@@ -5,14 +5,13 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.storage.edit_repository import StoredFlow
 from shared.contracts.event import Measure
-from shared.selection import PortfolioSelection
 
 
 class Accepted(BaseModel):
@@ -178,9 +177,3 @@ class EditView(BaseModel):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     edited_at: datetime
-
-
-class Selection(PortfolioSelection):
-    """Which snapshots to list, and where the page begins."""
-
-    limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
