@@ -25,6 +25,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /runs": Role.OPERATOR,
         "GET /runs": Role.VIEWER,
         "GET /runs/{run_id}": Role.VIEWER,
+        "GET /runs/{run_id}/log": Role.VIEWER,
         "POST /backfills/plan": Role.VIEWER,
         "POST /backfills": Role.OPERATOR,
         "GET /backfills": Role.VIEWER,

@@ -19,7 +19,7 @@ from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web import backfills, coverage, readiness, routes, schedule
+from services.scheduler.web import activity, backfills, coverage, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
@@ -61,6 +61,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     subscribers.register(service.consume, own)
     routers = (
         routes.build_router(service.unit_of_work, time, own),
+        activity.build_router(service.unit_of_work),
         coverage.build_router(service.unit_of_work, time),
         readiness.build_router(service.unit_of_work, time),
         schedule.build_router(service.unit_of_work, firing),

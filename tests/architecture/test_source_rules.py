@@ -205,7 +205,7 @@ ROLES = {
 }
 WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "performance.py", "explanation.py", "problems.py"}
 # Rooms of the scheduler alone: one router a resource, and apart from the other views those of the ledger of cells.
-RESOURCES = {"schedule.py", "coverage.py", "readiness.py", "backfills.py", "cell_views.py"}
+RESOURCES = {"activity.py", "schedule.py", "coverage.py", "readiness.py", "backfills.py", "cell_views.py"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -26,7 +26,8 @@ async def cancel_run(run_id: UUID, uow: UnitOfWork, *, requested_by: str) -> Non
         raise RunEnded(run_id, stored.status)
     tallies = await repository.load_tallies(run_id)
 
-    await repository.finish_run(run_id, RunStatus.CANCELLED)
+    why = f"cancelled by {requested_by}"
+    await repository.finish_run(run_id, RunStatus.CANCELLED, why=why)
 
-    why = Failure(subject=str(run_id), reason="CANCELLED", detail=f"cancelled by {requested_by}")
-    uow.emit(await batch_completed(stored, RunStatus.CANCELLED, tallies, repository, overdue=[why]))
+    failure = Failure(subject=str(run_id), reason="CANCELLED", detail=why)
+    uow.emit(await batch_completed(stored, RunStatus.CANCELLED, tallies, repository, overdue=[failure]))

@@ -17,15 +17,17 @@ async def close_overdue_runs(uow: UnitOfWork) -> None:
     repository = SchedulerRepository(uow.connection)
     for stored in await repository.list_overdue_runs():
         tallies = await repository.load_tallies(stored.run.run_id)
-        overdue = [Failure(subject=line, reason="DEADLINE", detail="did not arrive") for line in missing_parts(tallies)]
+        missing = missing_parts(tallies)
+        overdue = [Failure(subject=line, reason="DEADLINE", detail="did not arrive") for line in missing]
 
-        seconds = await repository.finish_run(stored.run.run_id, RunStatus.FAILED)
+        why = f"past its deadline, with {'; '.join(missing)}"
+        seconds = await repository.finish_run(stored.run.run_id, RunStatus.FAILED, why=why)
 
         uow.emit(await batch_completed(stored, RunStatus.FAILED, tallies, repository, overdue=overdue))
         log.warning(
             "run finished",
             **outline(stored.run),
             status=RunStatus.FAILED.value,
-            missing=[failure.subject for failure in overdue],
+            missing=list(missing),
             seconds=round(seconds, 2),
         )

@@ -1,10 +1,14 @@
 """Keep a dead letter where a person will see it."""
 
 from services.scheduler.storage.repository import SchedulerRepository
-from shared.bus.dead_letters import Letter
+from shared.bus.dead_letters import Letter, run_of
 from shared.db.unit_of_work import UnitOfWork
 
 
 async def record_dead_letter(letter: Letter, uow: UnitOfWork) -> None:
     """Store the letter with its cause and origin; a repetition changes nothing."""
-    await SchedulerRepository(uow.connection).store_dead_letter(letter)
+    repository = SchedulerRepository(uow.connection)
+    run_id = run_of(letter)
+    if run_id is not None:
+        await repository.find_run(run_id, lock=True)  # its log is read in the order of its places
+    await repository.store_dead_letter(letter)

@@ -31,20 +31,21 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
     own_scope = f"{scope_of(event.run)} run={event.run.run_id}"
     if await repository.store_run(event.run, scope=own_scope, deadline_s=settings.run_deadline_s):
         log.info("run opened", **outline(event.run))
-    await repository.store_part(event)
     await CellRepository(uow.connection).append_parts(event, cell_parts(event))
     books = BookRepository(uow.connection)
     await books.store_books(stated_books(event))
     await books.append_unknown(seen_books(event))
 
-    has_ended = await _close(event, repository, uow)
+    # Locked before the part is stored: the parts of a run are seen in the order of their places.
+    stored = await repository.find_run(event.run.run_id, lock=True)
+    await repository.store_part(event)
+    has_ended = await _close(event, stored, repository, uow)
     if has_ended or isinstance(event, SymbolsFactored):
         await go_on_waiting(uow, settings=settings)
 
 
-async def _close(event: Event, repository: SchedulerRepository, uow: UnitOfWork) -> bool:
+async def _close(event: Event, stored: StoredRun | None, repository: SchedulerRepository, uow: UnitOfWork) -> bool:
     """Close the run if this was its last part."""
-    stored = await repository.find_run(event.run.run_id, lock=True)
     if stored is None or stored.status is not RunStatus.ACTIVE:
         return False
     tallies = await repository.load_tallies(event.run.run_id)

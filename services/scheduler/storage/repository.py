@@ -202,13 +202,15 @@ class SchedulerRepository:
         rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit, "skip": skip})
         return [(row.stage, Failure.model_validate(row.failure)) for row in rows]
 
-    async def finish_run(self, run_id: UUID, status: RunStatus) -> float:
+    async def finish_run(self, run_id: UUID, status: RunStatus, *, why: str | None = None) -> float:
         """Close the run and return how many seconds it has taken."""
         statement = sa.text(
-            "UPDATE runs SET status = :status, finished_at = clock_timestamp() WHERE run_id = :run_id "
+            "UPDATE runs SET status = :status, why = :why, finished_at = clock_timestamp(), "
+            "ended_place = nextval('run_places') WHERE run_id = :run_id "
             "RETURNING extract(epoch FROM finished_at - requested_at)"
         )
-        return float(await self._connection.scalar(statement, {"run_id": run_id, "status": status.value}))
+        parameters = {"run_id": run_id, "status": status.value, "why": why}
+        return float(await self._connection.scalar(statement, parameters))
 
     async def extend_deadlines(self, deadline_s: float) -> None:
         """Give active runs their whole time again: nothing could be recorded while the scheduler was down."""

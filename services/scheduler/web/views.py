@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.scheduler.commands.plan_backfill import BackfillPlan
+from services.scheduler.core.activity import Level, Line, What
 from services.scheduler.core.backfill_plan import Rates, Reprocess, Step
 from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
 from services.scheduler.core.cells import Fact
@@ -70,6 +71,24 @@ class RunView(BaseModel):
             failures=[StageFailure(stage=stage, **failure.model_dump()) for stage, failure in failed],
             missing=missing_parts(tallies),
         )
+
+
+class LineView(BaseModel):
+    """A line of a run's log."""
+
+    place: int = Field(description="grows from line to line; 0 is the first line of every run")
+    at: datetime
+    what: What
+    level: Level
+    message: str
+    stage: str | None = Field(description="null: the line is about the run")
+    parts_done: int | None = Field(description="how far the stage was with this part; null: the line is about none")
+    parts_total: int | None
+
+    @classmethod
+    def of(cls, line: Line) -> Self:
+        """Return the view of a line."""
+        return cls.model_validate(line, from_attributes=True)
 
 
 class DeadLetterView(BaseModel):

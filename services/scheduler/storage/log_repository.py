@@ -1,0 +1,78 @@
+"""The SQL of the log of runs: read from what the ledger keeps, in the order in which it learnt it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.core.activity import (
+    Arrival,
+    Asked,
+    Line,
+    What,
+    ended_line,
+    letter_line,
+    opened_line,
+    part_line,
+)
+
+# One statement, hence one moment: of several, a later one could see what comes behind what an earlier one missed.
+_LINES = sa.text(
+    """
+    WITH run AS (SELECT * FROM runs WHERE run_id = :run_id),
+    lines (place, at, what, said) AS (
+        SELECT 0, requested_at, 'opened', jsonb_build_object(
+            'kind', kind, 'first_session', first_session, 'last_session', last_session,
+            'symbols', jsonb_array_length(nullif(run -> 'symbols', 'null')),
+            'portfolios', jsonb_array_length(nullif(run -> 'portfolio_ids', 'null')),
+            'requested_by', run ->> 'requested_by')
+        FROM run
+        UNION ALL
+        SELECT place, arrived_at, 'part', jsonb_build_object(
+            'stage', stage, 'index', part_index, 'total', part_total, 'subjects', subjects,
+            'arrived', count(*) OVER (PARTITION BY stage ORDER BY place),
+            'failed', coalesce((
+                SELECT jsonb_object_agg(reason, cells) FROM (
+                    SELECT failure ->> 'reason' AS reason, count(*) AS cells
+                    FROM jsonb_array_elements(failures) AS failure GROUP BY 1
+                ) AS reasons
+            ), '{}'))
+        FROM run_parts WHERE run_id = :run_id
+        UNION ALL
+        SELECT place, recorded_at, 'dead_letter',
+               jsonb_build_object('topic', topic, 'consumer', consumer, 'reason', reason)
+        FROM dead_letters WHERE run_id = :run_id
+        UNION ALL
+        SELECT ended_place, finished_at, 'ended', jsonb_build_object('status', status, 'why', why)
+        FROM run WHERE ended_place IS NOT NULL
+    )
+    SELECT lines.*, run.requested_at FROM lines, run WHERE place > :after ORDER BY place LIMIT :limit
+    """
+).columns(sa.column("place"), sa.column("at"), sa.column("what"), sa.column("said", JSONB), sa.column("requested_at"))
+
+
+class LogRepository:
+    """Queries on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def list_lines(self, run_id: UUID, *, after: int, limit: int) -> list[Line]:
+        """Return the lines of a run behind a place, the oldest first; none of a run that nobody knows."""
+        rows = await self._connection.execute(_LINES, {"run_id": run_id, "after": after, "limit": limit})
+        return [_line(row.place, row.at, What(row.what), row.said, row.requested_at) for row in rows]
+
+
+def _line(place: int, at: datetime, what: What, said: Any, requested_at: datetime) -> Line:
+    match what:
+        case What.OPENED:
+            return opened_line(Asked(**said), at)
+        case What.PART:
+            return part_line(place, at, Arrival(**said), requested_at=requested_at)
+        case What.DEAD_LETTER:
+            return letter_line(place, at, **said)
+        case What.ENDED:
+            return ended_line(place, at, said["status"], said["why"], requested_at=requested_at)

@@ -1,0 +1,77 @@
+"""The lines of a run's log, word for word."""
+
+from datetime import UTC, datetime, timedelta
+
+from services.scheduler.core.activity import (
+    Arrival,
+    Asked,
+    Level,
+    What,
+    ended_line,
+    letter_line,
+    opened_line,
+    part_line,
+)
+
+ASKED = datetime(2025, 3, 14, 21, 0, tzinfo=UTC)
+LATER = ASKED + timedelta(seconds=12.34)
+
+
+def _said(**arrival: object) -> tuple[Level, str]:
+    part = Arrival(**{"stage": "prices.updated", "index": 1, "total": 4, "subjects": 50, "failed": {}, **arrival})  # type: ignore[arg-type]
+    line = part_line(7, LATER, part, requested_at=ASKED)
+    assert (line.place, line.at, line.what, line.stage) == (7, LATER, What.PART, "prices.updated")
+    assert (line.parts_done, line.parts_total) == (part.arrived, 4)
+    return line.level, line.message
+
+
+def test_first_line_says_what_was_asked_for_and_by_whom() -> None:
+    everything = Asked("nightly", "2025-03-14", "2025-03-14", None, None, "its time")
+    some = Asked("on_demand", "2025-03-10", "2025-03-14", 2, 1, "me")
+    none = Asked("on_demand", "2025-03-14", "2025-03-14", 0, 0, "me")
+
+    said = [opened_line(asked, ASKED) for asked in (everything, some, none)]
+
+    assert {(line.place, line.at, line.what, line.level) for line in said} == {(0, ASKED, What.OPENED, Level.INFO)}
+    assert [line.message for line in said] == [
+        "nightly run of 2025-03-14 over every symbol and every portfolio, asked for by its time",
+        "on_demand run of 2025-03-10 to 2025-03-14 over 2 symbols and 1 portfolio, asked for by me",
+        "on_demand run of 2025-03-14 over no symbols and no portfolios, asked for by me",
+    ]
+
+
+def test_part_is_told_with_what_failed_by_reason() -> None:
+    assert _said(arrived=2) == (Level.INFO, "part 2 of 4: 50 subjects")
+    assert _said(arrived=2, failed={"ValueError": 1, "MISSING_DATA": 17}) == (
+        Level.WARNING,
+        "part 2 of 4: 50 subjects, 18 failed (17 MISSING_DATA, 1 ValueError)",
+    )
+
+
+def test_part_that_comes_last_completes_its_stage_whichever_it_is() -> None:
+    assert _said(arrived=4) == (Level.INFO, "part 2 of 4: 50 subjects; complete 12.3 s after it was asked for")
+
+
+def test_dead_letter_is_told_without_what_was_in_it() -> None:
+    line = letter_line(8, LATER, topic="portfolios.valued", consumer="risk.store_books", reason="KeyError")
+
+    assert (line.what, line.level, line.stage) == (What.DEAD_LETTER, Level.ERROR, "portfolios.valued")
+    assert line.message == "risk.store_books could not process a message: KeyError"
+
+
+def test_last_line_says_how_the_run_ended_and_why() -> None:
+    ends = [
+        ("completed", None),
+        ("completed_with_errors", None),
+        ("cancelled", "cancelled by me"),
+        ("failed", "past its deadline"),
+    ]
+
+    said = [ended_line(9, LATER, status, why, requested_at=ASKED) for status, why in ends]
+
+    assert [(line.level, line.message) for line in said] == [
+        (Level.INFO, "completed after 12.3 s"),
+        (Level.WARNING, "completed with errors after 12.3 s"),
+        (Level.WARNING, "cancelled after 12.3 s: cancelled by me"),
+        (Level.ERROR, "failed after 12.3 s: past its deadline"),
+    ]
