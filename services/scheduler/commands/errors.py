@@ -2,7 +2,8 @@
 
 Refused
 ├── UnusableSession
-├── OtherRangeUnderWay
+├── OtherRunUnderWay
+├── UnknownPortfolios
 ├── UnknownRun
 ├── RunEnded
 ├── UnknownSubjects
@@ -12,6 +13,7 @@ Refused
 └── IdempotencyKeyReused
 """
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -32,12 +34,20 @@ class UnusableSession(Refused):
         super().__init__(f"{required}, was {day}")
 
 
-class OtherRangeUnderWay(Refused):
-    """The run that the request would join begins at another session."""
+class OtherRunUnderWay(Refused):
+    """A run under way would compute some of the same cells, but is not the one that was asked for."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         super().__init__(f"run {run.run_id} of {run.first_session} to {run.last_session} is under way")
+
+
+class UnknownPortfolios(Refused):
+    """Portfolios that no book is known of."""
+
+    def __init__(self, portfolio_ids: Sequence[UUID]) -> None:
+        self.portfolio_ids = tuple(portfolio_ids)
+        super().__init__(f"nobody knows {_listed(self.portfolio_ids)}")
 
 
 class UnknownRun(Refused):
@@ -61,7 +71,7 @@ class UnknownSubjects(Refused):
 
     def __init__(self, subjects: tuple[str, ...]) -> None:
         self.subjects = subjects
-        super().__init__(f"nobody holds or watches {', '.join(subjects[:10])}{' ...' if len(subjects) > 10 else ''}")
+        super().__init__(f"nobody holds or watches {_listed(subjects)}")
 
 
 class UnknownBackfill(Refused):
@@ -91,6 +101,10 @@ class NotPaused(Refused):
 class IdempotencyKeyReused(Refused):
     """The key stands for another request."""
 
-    def __init__(self, key: str, backfill_id: UUID) -> None:
-        self.key, self.backfill_id = key, backfill_id
-        super().__init__(f"the key {key!r} stands for backfill {backfill_id} of another selection")
+    def __init__(self, key: str, answer: UUID) -> None:
+        self.key, self.answer = key, answer
+        super().__init__(f"the key {key!r} stands for another request, answered with {answer}")
+
+
+def _listed(names: Sequence[object]) -> str:
+    return f"{', '.join(map(str, names[:10]))}{' ...' if len(names) > 10 else ''}"

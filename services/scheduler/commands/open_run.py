@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from services.scheduler.commands.errors import OtherRangeUnderWay, UnusableSession
+from services.scheduler.commands.errors import OtherRunUnderWay, UnusableSession
 from services.scheduler.commands.repair_gaps import repair_gaps
 from services.scheduler.events import outline
 from services.scheduler.settings import SchedulerSettings
@@ -40,14 +40,30 @@ async def open_run(
     ------
     UnusableSession
         If a bound is no session, lies in the future, or the bounds are in the wrong order.
-    OtherRangeUnderWay
+    OtherRunUnderWay
         If the run to join begins at another first session than the one asked for.
+    """
+    run = run_of(request, newest=newest)
+    found, is_new = await open_or_join(run, uow, settings=settings)
+    if not is_new and request.first_session not in {None, found.first_session}:
+        raise OtherRunUnderWay(found)
+    if is_new and run.kind is RunKind.NIGHTLY and run.symbols is None:
+        await repair_gaps(run.first_session, uow, settings=settings)
+    return found, is_new
+
+
+def run_of(request: RunRequest, *, newest: date) -> Run:
+    """Return the run that is asked for, under an id of its own.
+
+    Raises
+    ------
+    UnusableSession
+        If a bound is no session, lies in the future, or the bounds are in the wrong order.
     """
     last = request.last_session or newest
     first = request.first_session or last
     _check_range(first, last, newest)
-
-    run = Run(
+    return Run(
         run_id=uuid4(),
         kind=request.kind,
         first_session=first,
@@ -56,12 +72,6 @@ async def open_run(
         portfolio_ids=request.portfolio_ids,
         requested_by=request.requested_by,
     )
-    found, is_new = await open_or_join(run, uow, settings=settings)
-    if not is_new and request.first_session not in {None, found.first_session}:
-        raise OtherRangeUnderWay(found)
-    if is_new and run.kind is RunKind.NIGHTLY and run.symbols is None:
-        await repair_gaps(run.first_session, uow, settings=settings)
-    return found, is_new
 
 
 async def open_or_join(run: Run, uow: UnitOfWork, *, settings: SchedulerSettings) -> tuple[Run, bool]:

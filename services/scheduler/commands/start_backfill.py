@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from services.scheduler.commands.advance_backfills import advance_backfills
-from services.scheduler.commands.errors import IdempotencyKeyReused
+from services.scheduler.commands.answer_once import answer_once
 from services.scheduler.commands.plan_backfill import BackfillPlan, plan_backfill
 from services.scheduler.core.backfill_plan import Selection
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository
+from services.scheduler.storage.repository import scope_of
 from shared.db.unit_of_work import UnitOfWork
 
 
@@ -33,22 +34,22 @@ async def start_backfill(
     IdempotencyKeyReused
         If the key stands for another selection.
     """
-    backfills = BackfillRepository(uow.connection)
-    await backfills.lock()
-    known = None if request.idempotency_key is None else await backfills.find_by_key(request.idempotency_key)
-    if known is not None:
-        if known.selection != request.selection:
-            raise IdempotencyKeyReused(request.idempotency_key or "", known.backfill_id)
-        return known.backfill_id, False
-    plan = await plan_backfill(request.selection, uow.connection, settings=settings)
-    return await begin(plan, request, uow, settings=settings), True
+
+    async def plan_and_begin() -> tuple[UUID, bool]:
+        await BackfillRepository(uow.connection).lock()
+        plan = await plan_backfill(request.selection, uow.connection, settings=settings)
+        return await begin(plan, request, uow, settings=settings), True
+
+    asked = request.selection
+    said = f"backfill of {asked.first} to {asked.last} {asked.reprocess} {scope_of(asked.scope)}"
+    return await answer_once(request.idempotency_key, said, plan_and_begin, uow)
 
 
 async def begin(plan: BackfillPlan, request: BackfillRequest, uow: UnitOfWork, *, settings: SchedulerSettings) -> UUID:
     """Store the steps of a plan as a new backfill and begin the first."""
     backfills = BackfillRepository(uow.connection)
     backfill_id = uuid4()
-    await backfills.append_backfill(backfill_id, request.selection, request.requested_by, request.idempotency_key)
+    await backfills.append_backfill(backfill_id, request.selection, request.requested_by)
     await backfills.append_steps(backfill_id, plan.steps, request.selection.reprocess)
     await advance_backfills(uow, settings=settings)
     return backfill_id

@@ -40,6 +40,12 @@ class Book:
             return ()
         return tuple(sorted({each.symbol for each in self.holdings if not each.contract and each.held_on(session)}))
 
+    def symbols_between(self, first: date, last: date) -> frozenset[str]:
+        """Return the symbols whose prices the book may need in [first, last], those of contracts too."""
+        return frozenset(
+            each.symbol for each in self.holdings if each.since <= last and (each.until is None or first <= each.until)
+        )
+
 
 @dataclass(frozen=True)
 class Expected:

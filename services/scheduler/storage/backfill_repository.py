@@ -23,7 +23,6 @@ class StoredBackfill:
     selection: Selection
     status: BackfillStatus
     requested_by: str
-    idempotency_key: str | None
     requested_at: datetime
     finished_at: datetime | None
 
@@ -44,7 +43,7 @@ class StoredStep:
 
 
 _SELECTION = TypeAdapter(Selection)
-_BACKFILL = "backfill_id, selection, status, requested_by, idempotency_key, requested_at, finished_at"
+_BACKFILL = "backfill_id, selection, status, requested_by, requested_at, finished_at"
 _STEP = (
     "backfill_id, place, reprocess, first_session, last_session, symbols, portfolio_ids, cells, status, run_id, "
     "done_cells, unchanged_cells, failed_cells, started_at, finished_at"
@@ -79,19 +78,16 @@ class BackfillRepository:
         """Let nobody else change backfills or begin steps until the transaction ends."""
         await self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('backfills', 0))"))
 
-    async def append_backfill(
-        self, backfill_id: UUID, selection: Selection, requested_by: str, idempotency_key: str | None
-    ) -> None:
+    async def append_backfill(self, backfill_id: UUID, selection: Selection, requested_by: str) -> None:
         """Store a new backfill."""
         statement = sa.text(
-            "INSERT INTO backfills (backfill_id, selection, requested_by, idempotency_key) "
-            "VALUES (:backfill_id, CAST(:selection AS jsonb), :requested_by, :idempotency_key)"
+            "INSERT INTO backfills (backfill_id, selection, requested_by) "
+            "VALUES (:backfill_id, CAST(:selection AS jsonb), :requested_by)"
         )
         parameters = {
             "backfill_id": backfill_id,
             "selection": _SELECTION.dump_json(selection).decode(),
             "requested_by": requested_by,
-            "idempotency_key": idempotency_key,
         }
         await self._connection.execute(statement, parameters)
 
@@ -106,12 +102,6 @@ class BackfillRepository:
         rows = [{**same, "place": last_place + 1 + index, **_step_row(step)} for index, step in enumerate(steps)]
         if rows:
             await self._connection.execute(_APPEND_STEPS, rows)
-
-    async def find_by_key(self, idempotency_key: str) -> StoredBackfill | None:
-        """Return the backfill that was asked for with this key."""
-        query = _backfill_query("WHERE idempotency_key = :key")
-        row = (await self._connection.execute(query, {"key": idempotency_key})).one_or_none()
-        return None if row is None else _backfill(row)
 
     async def find_backfill(self, backfill_id: UUID) -> StoredBackfill | None:
         """Return a backfill."""
@@ -231,7 +221,6 @@ def _backfill(row: Any) -> StoredBackfill:
         _SELECTION.validate_python(row.selection),
         BackfillStatus(row.status),
         row.requested_by,
-        row.idempotency_key,
         row.requested_at,
         row.finished_at,
     )

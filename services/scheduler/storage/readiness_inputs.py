@@ -51,7 +51,7 @@ async def load_readiness(connection: AsyncConnection, as_of: date, portfolio_id:
     sessions = tuple(sessions_between(shift_session(as_of, 1 - SESSIONS_BACK), as_of))
     only = None if portfolio_id is None else books
     repository = SchedulerRepository(connection)
-    active = await repository.list_active_runs(as_of)
+    active = await repository.list_active_runs(as_of, as_of)
     runs = [
         _known(stored.run, stored.requested_at, missing_parts(await repository.load_tallies(stored.run.run_id)))
         for stored in active

@@ -1,7 +1,7 @@
 """The scheduler's SQL: runs, their parts, dead letters."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
@@ -45,19 +45,19 @@ class DeadLetterRow(NamedTuple):
     recorded_at: datetime
 
 
-class Selection(Protocol):
-    """What a run, or a request for one, is about."""
+class Scope(Protocol):
+    """What a run, or a request, is about."""
 
     @property
-    def symbols(self) -> tuple[str, ...] | None:
+    def symbols(self) -> Collection[str] | None:
         """None: every watched one."""
 
     @property
-    def portfolio_ids(self) -> tuple[UUID, ...] | None:
+    def portfolio_ids(self) -> Collection[UUID | str] | None:
         """None: every one."""
 
 
-def scope_of(run: Selection) -> str:
+def scope_of(run: Scope) -> str:
     """Return the scope that may have one active run per kind and session: all is ``*``, none is nothing."""
     symbols = "*" if run.symbols is None else ",".join(sorted(run.symbols))
     portfolios = "*" if run.portfolio_ids is None else ",".join(sorted(map(str, run.portfolio_ids)))
@@ -122,6 +122,10 @@ class SchedulerRepository:
         row = (await self._connection.execute(query, {"run_id": run_id})).one_or_none()
         return None if row is None else _stored(row)
 
+    async def lock_requests(self) -> None:
+        """Let nobody else open what is asked for until the transaction ends."""
+        await self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('run requests', 0))"))
+
     async def has_live_run(self) -> bool:
         """Tell whether any run is under way that is no backfill."""
         query = sa.text(
@@ -143,12 +147,12 @@ class SchedulerRepository:
         rows = await self._connection.execute(query, {"before": before, "limit": limit})
         return [_stored(row) for row in rows]
 
-    async def list_active_runs(self, session: date) -> list[StoredRun]:
-        """Return the runs under way over a session, the oldest request first."""
+    async def list_active_runs(self, first: date, last: date) -> list[StoredRun]:
+        """Return the runs under way over any session in [first, last], the oldest request first."""
         query = _run_query(
-            "WHERE status = 'active' AND :session BETWEEN first_session AND last_session ORDER BY requested_at"
+            "WHERE status = 'active' AND first_session <= :last AND last_session >= :first ORDER BY requested_at"
         )
-        return [_stored(row) for row in await self._connection.execute(query, {"session": session})]
+        return [_stored(row) for row in await self._connection.execute(query, {"first": first, "last": last})]
 
     async def list_done_runs(self) -> Sequence[UUID]:
         """Return the runs that have ended with every part in."""

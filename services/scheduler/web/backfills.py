@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
 from services.scheduler.commands.change_backfill import (
@@ -17,21 +17,12 @@ from services.scheduler.commands.plan_backfill import plan_backfill, rates_of
 from services.scheduler.commands.start_backfill import BackfillRequest, start_backfill
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository
-from services.scheduler.web.bodies import SelectionBody
+from services.scheduler.web.bodies import IdempotencyKey, SelectionBody
 from services.scheduler.web.views import BackfillView, PlanView, ProgressView, RetryView, StepOutcomeView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="a repeated request with the same key is the same backfill",
-    ),
-]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:

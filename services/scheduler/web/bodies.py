@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.scheduler.commands.open_run import RunRequest
@@ -13,6 +14,15 @@ from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN, RunKind
 
 Who = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00]*$")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="the same request with the same key is answered with the same run or backfill, however that stands",
+    ),
+]
 Why = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 
 
@@ -22,12 +32,15 @@ class RunBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: RunKind = RunKind.ON_DEMAND
-    first_session: date | None = None
-    last_session: date | None = None
+    first_session: date | None = Field(default=None, description="none: the last one")
+    last_session: date | None = Field(default=None, description="none: the last closed session")
     symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(
-        default=None, min_length=1, max_length=10_000
+        default=None,
+        min_length=1,
+        max_length=10_000,
+        description="none: what the portfolios hold; without portfolios, all",
     )
-    portfolio_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000)
+    portfolio_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000, description="none: all")
     requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")
 
     def request(self) -> RunRequest:

@@ -6,9 +6,10 @@ from services.scheduler.commands.errors import (
     BackfillEnded,
     IdempotencyKeyReused,
     NotPaused,
-    OtherRangeUnderWay,
+    OtherRunUnderWay,
     RunEnded,
     UnknownBackfill,
+    UnknownPortfolios,
     UnknownRun,
     UnknownSubjects,
     UnusableSession,
@@ -17,8 +18,13 @@ from shared.problems import Problem, Problems
 
 PROBLEMS: Final[Problems] = {
     UnusableSession: lambda error: Problem.of_field(error.field, str(error)),
-    OtherRangeUnderWay: lambda error: Problem(
-        409, str(error), errors=[{"field": "first_session", "reason": str(error)}]
+    OtherRunUnderWay: lambda error: Problem(
+        409, str(error), errors=[{"field": "run_id", "reason": "is under way", "run_id": str(error.run.run_id)}]
+    ),
+    UnknownPortfolios: lambda error: Problem(
+        422,
+        str(error),
+        errors=[{"field": "portfolio_ids", "reason": f"nobody knows {unknown}"} for unknown in error.portfolio_ids],
     ),
     UnknownRun: lambda error: Problem(404, str(error)),
     RunEnded: lambda error: Problem(409, str(error)),

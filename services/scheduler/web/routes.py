@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
-from services.scheduler.commands.open_run import open_run
+from services.scheduler.commands.request_run import request_run
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun
-from services.scheduler.web.bodies import RunBody
+from services.scheduler.web.bodies import IdempotencyKey, RunBody
 from services.scheduler.web.views import DeadLetterView, RunSummary, RunView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -24,15 +24,21 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
     router = APIRouter()
 
     @router.post("/runs", status_code=201)
-    async def request_run(body: RunBody, response: Response) -> RunSummary:
-        """Open a run (201), or join the one that is under way for the same kind, session and scope (200).
+    async def open_run(body: RunBody, response: Response, idempotency_key: IdempotencyKey = None) -> RunSummary:
+        """Open a run (201), or show the one that is under way for the same kind, sessions and scope (200).
 
-        A run under way that begins at another first session than the one asked for is a conflict (409).
+        Portfolios without symbols cost what their symbols cost; those that nobody knows are refused (422). A run under
+        way of the same kind that is not the same, but would compute some of the same cells, is a conflict (409) and
+        named by its `run_id`; nights and backfills are in nobody's way.
         """
+        newest = clock.last_closed_session()
         async with unit_of_work() as uow:
-            run, is_new = await open_run(body.request(), uow, newest=clock.last_closed_session(), settings=settings)
-            stored = await _get_run(SchedulerRepository(uow.connection), run.run_id)
+            run_id, is_new = await request_run(
+                body.request(), uow, newest=newest, settings=settings, key=idempotency_key
+            )
+            stored = await _get_run(SchedulerRepository(uow.connection), run_id)
         response.status_code = 201 if is_new else 200
+        response.headers["Location"] = f"/runs/{run_id}"
         return RunSummary.of(stored)
 
     @router.get("/runs")
