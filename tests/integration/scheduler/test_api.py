@@ -22,6 +22,12 @@ from tests.support.runs import make_run
 PROBLEM = "application/problem+json"
 
 
+@pytest.fixture(autouse=True)
+async def _nothing_under_way(scheduler: Service) -> None:
+    async with scheduler.unit_of_work() as uow:
+        await uow.connection.execute(sa.text("TRUNCATE runs, run_parts"))
+
+
 async def test_request_for_a_run_opens_it_and_repeated_joins_it(client: httpx.AsyncClient) -> None:
     body = {"kind": "on_demand", "symbols": ["MSFT", "AAPL", "AAPL"], "requested_by": "me"}
 
@@ -118,11 +124,9 @@ async def test_run_that_nobody_knows_is_not_found(client: httpx.AsyncClient) -> 
     assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
 
 
-async def test_runs_are_listed_newest_first_and_paged(client: httpx.AsyncClient, scheduler: Service) -> None:
-    async with scheduler.unit_of_work() as uow:
-        await uow.connection.execute(sa.text("TRUNCATE runs"))
-    for symbol in ("A", "B", "C"):
-        await client.post("/runs", json={"symbols": [symbol]})
+async def test_runs_are_listed_newest_first_and_paged(client: httpx.AsyncClient) -> None:
+    for day, symbol in ((14, "A"), (13, "B"), (12, "C")):
+        await client.post("/runs", json={"symbols": [symbol], "last_session": f"2025-03-{day}"})
 
     first = (await client.get("/runs", params={"limit": 2})).json()
     rest = (await client.get("/runs", params={"before": first[-1]["requested_at"]})).json()
@@ -214,7 +218,28 @@ async def test_request_from_another_first_session_than_the_run_under_way_is_a_co
 
     assert (other.status_code, other.headers["content-type"]) == (409, PROBLEM)
     assert other.json()["detail"] == f"run {run['run_id']} of 2025-03-13 to 2025-03-14 is under way"
+    assert [error["run_id"] for error in other.json()["errors"]] == [run["run_id"]]
     assert (covered.status_code, covered.json()["run"]) == (200, run)
+
+
+async def test_portfolios_that_nobody_knows_are_named_with_their_field(client: httpx.AsyncClient) -> None:
+    unknown = sorted(str(uuid4()) for _ in range(2))
+    answer = await client.post("/runs", json={"portfolio_ids": unknown})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert answer.json()["errors"] == [{"field": "portfolio_ids", "reason": f"nobody knows {each}"} for each in unknown]
+
+
+async def test_request_with_the_key_of_another_is_a_conflict(client: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    opened = await client.post("/runs", json={}, headers=key)
+    again = await client.post("/runs", json={}, headers=key)
+    other = await client.post("/runs", json={"symbols": ["AAPL"]}, headers=key)
+
+    run_id = opened.json()["run"]["run_id"]
+    assert (opened.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert (again.json(), again.headers["location"]) == (opened.json(), f"/runs/{run_id}")
+    assert (other.json()["errors"][0]["field"], run_id in other.json()["detail"]) == ("Idempotency-Key", True)
 
 
 async def test_failures_of_a_run_are_paged_to_the_last(client: httpx.AsyncClient, scheduler: Service) -> None:

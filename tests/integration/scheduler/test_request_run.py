@@ -1,4 +1,4 @@
-"""Which runs people get when they ask: over what their portfolios hold, once, and not beside another of the same cells."""
+"""Which runs people get: over what their portfolios hold, once, and not beside another of the same cells."""
 
 import asyncio
 from collections.abc import AsyncIterator
