@@ -28,6 +28,7 @@ from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
 from shared.service import Service
+from tests.support.eventually import eventually
 from tests.support.runs import make_run
 
 TODAY, THURSDAY, WEDNESDAY, MONDAY = (date(2025, 3, day) for day in (14, 13, 12, 10))
@@ -216,6 +217,21 @@ async def test_symbols_alone_are_in_the_way_of_the_same_symbols_only(scheduler: 
 async def test_night_and_backfill_are_in_nobodys_way(scheduler: Service, kind: RunKind) -> None:
     await _begin(scheduler, make_run(kind=kind))
     assert (await _ask(scheduler, _request(MINE)))[1]
+
+
+async def test_request_waits_for_one_that_is_being_opened_and_sees_it_then(scheduler: Service) -> None:
+    async def waits_or_is_answered() -> bool:
+        async with scheduler.unit_of_work.reading() as connection:
+            waiting = await connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(waiting) or other.done()
+
+    async with scheduler.unit_of_work() as uow:
+        run_id, _ = await request_run(_request(MINE), uow, newest=TODAY, settings=SchedulerSettings())
+        other = asyncio.create_task(_ask(scheduler, _request(MINE, YOURS)))
+        await eventually(waits_or_is_answered)
+    with pytest.raises(OtherRunUnderWay) as refused:
+        await other
+    assert refused.value.run.run_id == run_id
 
 
 async def test_of_twenty_requests_at_once_one_opens_and_the_others_join_or_are_refused(scheduler: Service) -> None:
