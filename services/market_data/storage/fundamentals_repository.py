@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -40,6 +40,27 @@ class StatementSlice:
     last: date
     known_at: datetime | None
     limit: int
+
+
+class StatementRow(NamedTuple):
+    """A revision of a period of a statement; its items by name."""
+
+    period_end: date
+    revision: int
+    known_at: datetime
+    published_on: date | None
+    counts_from: date
+    currency: str | None
+    fiscal_year: int | None
+    fiscal_quarter: int | None
+    derived: list[str]
+    source: str
+    fetched_at: datetime
+    digest: bytes
+    items: Mapping[str, float | None]
+
+
+*_STATEMENT_COLUMNS, _ = StatementRow._fields
 
 
 class FundamentalsRepository:
@@ -115,12 +136,12 @@ class FundamentalsRepository:
         rows = await self._connection.execute(query, {"symbols": sorted(set(symbols)), "run_id": run_id})
         return {Period(row.symbol, kind, row.frequency, row.period_end): row.revision for row in rows}
 
-    async def list_statements(self, wanted: StatementSlice) -> Sequence[Any]:
+    async def list_statements(self, wanted: StatementSlice) -> list[StatementRow]:
         """Return the newest revision (known at that time) of each period of one statement, oldest first."""
+        items, size = ITEMS[wanted.statement], len(_STATEMENT_COLUMNS)
         query = sa.text(
             f"""
-            SELECT DISTINCT ON (period_end) period_end, revision, known_at, published_on, counts_from, currency,
-                fiscal_year, fiscal_quarter, {", ".join(ITEMS[wanted.statement])}, derived, source, fetched_at, digest
+            SELECT DISTINCT ON (period_end) {", ".join((*_STATEMENT_COLUMNS, *items))}
             FROM {TABLES[wanted.statement]}
             WHERE symbol = :symbol AND frequency = :frequency AND period_end BETWEEN :first AND :last
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
@@ -128,7 +149,8 @@ class FundamentalsRepository:
             """
         )
         names = ("symbol", "frequency", "first", "last", "known_at", "limit")
-        return (await self._connection.execute(query, {name: getattr(wanted, name) for name in names})).all()
+        rows = await self._connection.execute(query, {name: getattr(wanted, name) for name in names})
+        return [StatementRow._make((*row[:size], dict(zip(items, row[size:], strict=True)))) for row in rows]
 
 
 def _asked(row: Any) -> Asked | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -21,6 +21,52 @@ ANCHOR_SESSIONS: Final = 5  # jumps are measured from a close at most so old
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
 _BAR_COLUMNS = tuple((name, ">f8") for name in BAR_FIELDS)
+
+
+class BarRow(NamedTuple):
+    """A bar, and where it comes from."""
+
+    session: date
+    close: float
+    adjusted: float
+    open: float | None
+    high: float | None
+    low: float | None
+    volume: float | None
+    split: float
+    dividend: float
+    source: str
+    fetched_at: datetime
+
+
+class CoverageRow(NamedTuple):
+    """How much of a symbol is stored, or why nothing is."""
+
+    symbol: str
+    bars: int
+    first_session: date | None
+    last_session: date | None
+    checked_first: date | None
+    checked_through: date | None
+    unavailable_reason: str | None
+    unavailable_detail: str | None
+    profile_fetched_at: datetime | None
+    fundamentals_fetched_at: datetime | None
+
+
+class FindingRow(NamedTuple):
+    """What was set aside: which, by which rule, and where it stands."""
+
+    finding_id: int
+    provider: str
+    rule: str
+    symbol: str | None
+    day: date | None
+    file: str | None
+    line: int | None
+    detail: str
+    run_id: UUID
+    found_at: datetime
 
 
 class MarketDataRepository:
@@ -251,41 +297,40 @@ class MarketDataRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def list_findings(self, *, symbol: str | None, rule: str | None, after: int, limit: int) -> Sequence[Any]:
+    async def list_findings(self, *, symbol: str | None, rule: str | None, after: int, limit: int) -> list[FindingRow]:
         """Return findings in the order in which they were made."""
         query = sa.text(
-            """
-            SELECT finding_id, provider, rule, symbol, day, file, line, detail, run_id, found_at FROM findings
+            f"""
+            SELECT {", ".join(FindingRow._fields)} FROM findings
             WHERE finding_id > :after AND (CAST(:symbol AS text) IS NULL OR symbol = :symbol)
               AND (CAST(:rule AS text) IS NULL OR rule = :rule)
             ORDER BY finding_id LIMIT :limit
             """
         )
         parameters = {"symbol": symbol, "rule": rule, "after": after, "limit": limit}
-        return (await self._connection.execute(query, parameters)).all()
+        return [FindingRow._make(row) for row in await self._connection.execute(query, parameters)]
 
-    async def list_bars(self, symbol: str, *, first: date, last: date, limit: int) -> Sequence[Any]:
+    async def list_bars(self, symbol: str, *, first: date, last: date, limit: int) -> list[BarRow]:
         """Return a symbol's bars, oldest first."""
         query = sa.text(
-            """
-            SELECT session, close, adjusted, open, high, low, volume, split, dividend, source, fetched_at
-            FROM bars JOIN instruments USING (symbol_id)
+            f"""
+            SELECT {", ".join(BarRow._fields)} FROM bars JOIN instruments USING (symbol_id)
             WHERE symbol = :symbol AND session BETWEEN :first AND :last ORDER BY session LIMIT :limit
             """
         )
         parameters = {"symbol": symbol, "first": first, "last": last, "limit": limit}
-        return (await self._connection.execute(query, parameters)).all()
+        return [BarRow._make(row) for row in await self._connection.execute(query, parameters)]
 
-    async def list_coverage(self, *, after: str, limit: int) -> Sequence[Any]:
+    async def list_coverage(self, *, after: str, limit: int) -> list[CoverageRow]:
         """Return per watched symbol how many bars there are and why there may be none."""
         query = sa.text(
-            """
-            SELECT symbol, checked_first, checked_through, unavailable_reason, unavailable_detail,
-                   profile_fetched_at, fundamentals_fetched_at, b.bars, b.first_session, b.last_session
+            f"""
+            SELECT {", ".join(CoverageRow._fields)}
             FROM instruments i, LATERAL (
                 SELECT count(*) AS bars, min(session) AS first_session, max(session) AS last_session
                 FROM bars WHERE bars.symbol_id = i.symbol_id) b
             WHERE symbol > :after ORDER BY symbol LIMIT :limit
             """
         )
-        return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
+        rows = await self._connection.execute(query, {"after": after, "limit": limit})
+        return [CoverageRow._make(row) for row in rows]

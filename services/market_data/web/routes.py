@@ -17,7 +17,7 @@ from services.market_data.web.views import (
     FundamentalsView,
     PricesView,
     ProfileView,
-    statement_views,
+    StatementView,
 )
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
@@ -41,7 +41,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         until = last or clock.now().date()
         async with unit_of_work.reading() as connection:
             rows = await MarketDataRepository(connection).list_bars(symbol, first=first, last=until, limit=limit)
-        return PricesView(symbol=symbol, bars=[BarView(**row._mapping) for row in rows])
+        return PricesView(symbol=symbol, bars=[BarView(**row._asdict()) for row in rows])
 
     @router.get("/profiles/{symbol}")
     async def get_profile(symbol: SymbolPath) -> ProfileView:
@@ -68,7 +68,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             symbol=symbol,
             statement=selection.statement,
             frequency=selection.frequency,
-            periods=statement_views(selection.statement, rows),
+            periods=[StatementView.of(row) for row in rows],
         )
 
     @router.get("/coverage")
@@ -76,7 +76,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         """List the watched symbols; page on with the last symbol as `after`."""
         async with unit_of_work.reading() as connection:
             rows = await MarketDataRepository(connection).list_coverage(after=after, limit=limit)
-        return [CoverageView(**row._mapping) for row in rows]
+        return [CoverageView(**row._asdict()) for row in rows]
 
     @router.get("/findings")
     async def list_findings(
@@ -86,6 +86,6 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         async with unit_of_work.reading() as connection:
             repository = MarketDataRepository(connection)
             rows = await repository.list_findings(symbol=symbol, rule=rule, after=after, limit=limit)
-        return [FindingView(**row._mapping) for row in rows]
+        return [FindingView(**row._asdict()) for row in rows]
 
     return router

@@ -1,15 +1,14 @@
 """What market_data answers over HTTP."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from services.market_data.core.findings import Rule
 from services.market_data.core.profile_merge import Origin
-from shared.fundamentals import ITEMS
+from services.market_data.storage.fundamentals_repository import StatementRow
 from shared.profile import ProfileFacts
 
 
@@ -62,6 +61,11 @@ class StatementView(BaseModel):
     fetched_at: datetime
     digest: str
 
+    @classmethod
+    def of(cls, row: StatementRow) -> Self:
+        """Return the view of a stored row."""
+        return cls(**row._asdict() | {"digest": row.digest.hex()})
+
 
 class FundamentalsView(BaseModel):
     """The periods of one statement of a company, oldest first."""
@@ -100,13 +104,3 @@ class FindingView(BaseModel):
     detail: str
     run_id: UUID
     found_at: datetime
-
-
-def statement_views(statement: str, rows: Sequence[Any]) -> list[StatementView]:
-    """Return the stored rows of a statement, their items apart."""
-    views = []
-    for row in rows:
-        entry = row._asdict() | {"digest": row.digest.hex()}
-        items = {name: entry.pop(name) for name in ITEMS[statement]}
-        views.append(StatementView(**entry, items=items))
-    return views

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -32,6 +33,16 @@ class Edit:
     kind: Kind
     before: Mapping[str, Any]
     after: Mapping[str, Any] | None
+
+
+class EditRow(NamedTuple):
+    """A correction as it is recorded."""
+
+    kind: str
+    subject_id: UUID
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    edited_at: datetime
 
 
 class EditRepository:
@@ -93,13 +104,12 @@ class EditRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def list_edits(self, portfolio_id: UUID) -> Sequence[Any]:
+    async def list_edits(self, portfolio_id: UUID) -> list[EditRow]:
         """Return the corrections of a portfolio, the oldest first."""
         query = sa.text(
-            "SELECT kind, subject_id, before, after, edited_at FROM book_edits WHERE portfolio_id = :id "
-            "ORDER BY edited_at, edit_id"
+            f"SELECT {', '.join(EditRow._fields)} FROM book_edits WHERE portfolio_id = :id ORDER BY edited_at, edit_id"
         ).columns(before=JSONB, after=JSONB)
-        return (await self._connection.execute(query, {"id": portfolio_id})).all()
+        return [EditRow._make(row) for row in await self._connection.execute(query, {"id": portfolio_id})]
 
     async def _run(self, statement: str, **parameters: Any) -> None:
         await self._connection.execute(sa.text(statement), parameters)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from decimal import Decimal
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,8 +20,69 @@ Key = tuple[UUID, date]
 _SOURCES: Final = {source.name: source for source in MarkSource}
 
 
-_NEWEST = """
-    SELECT DISTINCT ON (as_of, portfolio_id) * FROM snapshots
+class SnapshotRow(NamedTuple):
+    """A portfolio at the end of a session."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    known_at: datetime
+    digest: str
+    code_version: int
+    equity: Decimal
+    pnl: Decimal
+    flow: Decimal
+    cash: Decimal
+    long_value: Decimal
+    short_value: Decimal
+    gross: Decimal
+    net: Decimal
+    exit_pnl: Decimal
+    realised_pnl: Decimal
+    dividends: Decimal
+    positions: int
+    long_positions: int
+    short_positions: int
+    stale_positions: int
+    at_cost_positions: int
+    daily_return: float | None
+    daily_return_reason: str | None
+    daily_return_detail: str | None
+    twr_index: float | None
+    twr_index_reason: str | None
+    twr_index_detail: str | None
+
+
+class PositionValueRow(NamedTuple):
+    """A position at the end of a session; what is said of options only is none elsewhere."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    position_id: UUID
+    symbol: str
+    sector: str
+    quantity: float
+    mark: float
+    mark_source: str
+    mark_age: int
+    market_value: Decimal
+    cost: Decimal
+    pnl: Decimal
+    exit_pnl: Decimal
+    realised_pnl: Decimal
+    dividends: Decimal
+    oversold: bool
+    exposure: Decimal
+    underlying: str | None
+    delta: float | None
+    delta_reason: str | None
+    delta_detail: str | None
+    volatility: float | None
+
+
+_NEWEST = f"""
+    SELECT DISTINCT ON (as_of, portfolio_id) {", ".join(SnapshotRow._fields)} FROM snapshots
     WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_subject)
       AND (CAST(:subjects AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:subjects AS uuid[])))
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
@@ -105,19 +167,22 @@ class SnapshotRepository:
         await copy_in(self._connection, "snapshots", snapshots)
         await copy_in(self._connection, "position_values", values)
 
-    async def list_snapshots(self, wanted: Slice[UUID]) -> Sequence[Any]:
+    async def list_snapshots(self, wanted: Slice[UUID]) -> list[SnapshotRow]:
         """Return the newest revision (known at that time) of each snapshot, by as_of and portfolio."""
-        return (await self._connection.execute(sa.text(_NEWEST), wanted.parameters())).all()
+        rows = await self._connection.execute(sa.text(_NEWEST), wanted.parameters())
+        return [SnapshotRow._make(row) for row in rows]
 
-    async def list_position_values(self, wanted: Slice[UUID]) -> Sequence[Any]:
+    async def list_position_values(self, wanted: Slice[UUID]) -> list[PositionValueRow]:
         """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts snapshots."""
         query = sa.text(
             f"""
-            SELECT v.* FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)
+            SELECT {", ".join(f"v.{name}" for name in PositionValueRow._fields)}
+            FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)
             ORDER BY as_of, portfolio_id, symbol, position_id
             """
         )
-        return (await self._connection.execute(query, wanted.parameters())).all()
+        rows = await self._connection.execute(query, wanted.parameters())
+        return [PositionValueRow._make(row) for row in rows]
 
     async def find_last_session(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> date | None:
         """Return the newest session on or before a date at which the portfolio has a snapshot, as known then."""

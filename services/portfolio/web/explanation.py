@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from pydantic import BaseModel
@@ -11,6 +11,7 @@ from services.portfolio.core.cents import decimal_of
 from services.portfolio.core.roll import Rolled
 from services.portfolio.core.trades import Quotes
 from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS, PORTFOLIO_RATIOS
+from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
 from services.portfolio.web.views import PositionValueView, SnapshotView
 from shared.contracts.event import Measure
 from shared.prices.last_prices import LastPrice
@@ -57,12 +58,14 @@ class Explanation(BaseModel):
     prices: list[LastPrice]
 
 
-def priced_symbols(values: Sequence[Any]) -> list[str]:
+def priced_symbols(values: Sequence[PositionValueRow]) -> list[str]:
     """Return whose prices are behind position values: the positions' own, and what their options are written on."""
     return sorted({symbol for row in values for symbol in (row.symbol, row.underlying) if symbol is not None})
 
 
-def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, prices: list[LastPrice]) -> Explanation:
+def explain(
+    name: str, snapshot: SnapshotRow, values: Sequence[PositionValueRow], rolled: Rolled, *, prices: list[LastPrice]
+) -> Explanation:
     """Return the explanation of an amount of the one portfolio and session that was rolled."""
     stored = _stored(name, snapshot)
     recomputed = _recomputed(name, rolled)
@@ -81,13 +84,13 @@ def explain(name: str, snapshot: Any, values: list[Any], rolled: Rolled, *, pric
     )
 
 
-def _positions(name: str, values: Sequence[Any], rolled: Rolled) -> list[PositionInput]:
+def _positions(name: str, values: Sequence[PositionValueRow], rolled: Rolled) -> list[PositionInput]:
     place = {position_id: number for number, position_id in enumerate(rolled.arrays.position_ids)}
     (quotes,) = rolled.market.quotes_of(rolled.arrays.positions)
     return [_position(name, row, quotes, place=place.get(row.position_id)) for row in values]
 
 
-def _position(name: str, row: Any, quotes: Quotes, *, place: int | None) -> PositionInput:
+def _position(name: str, row: PositionValueRow, quotes: Quotes, *, place: int | None) -> PositionInput:
     close = float("nan") if place is None else float(quotes.close[place])
     summed = _SUMMED.get(name)
     return PositionInput(
@@ -99,7 +102,7 @@ def _position(name: str, row: Any, quotes: Quotes, *, place: int | None) -> Posi
     )
 
 
-def _stored(name: str, snapshot: Any) -> Measure:
+def _stored(name: str, snapshot: SnapshotRow) -> Measure:
     if name in PORTFOLIO_RATIOS:
         reason, detail = getattr(snapshot, f"{name}_reason"), getattr(snapshot, f"{name}_detail")
         return Measure(value=getattr(snapshot, name), reason=reason, detail=detail)

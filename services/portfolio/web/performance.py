@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from services.portfolio.core.money_weighted import money_weighted_return
 from services.portfolio.core.performance import Drawdown, chained_return, drawdown
 from services.portfolio.core.portfolios import Portfolio
+from services.portfolio.storage.snapshot_repository import SnapshotRow
 from shared.arrays import FloatArray
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
@@ -77,7 +78,7 @@ class Performance(BaseModel):
     points: list[PerformancePoint]
 
     @classmethod
-    def of(cls, portfolio: Portfolio, snapshots: Sequence[Any], before: Any | None) -> Self:
+    def of(cls, portfolio: Portfolio, snapshots: Sequence[SnapshotRow], before: SnapshotRow | None) -> Self:
         """Return the performance over consecutive snapshots, at least one; `before` is the one before the first."""
         opening = portfolio.opening_equity if before is None else before.equity
         days = [shift_session(snapshots[0].as_of, -1), *(row.as_of for row in snapshots)]
@@ -101,7 +102,7 @@ class Performance(BaseModel):
         )
 
 
-def _points(snapshots: Sequence[Any], fall: Drawdown | Unavailable) -> list[PerformancePoint]:
+def _points(snapshots: Sequence[SnapshotRow], fall: Drawdown | Unavailable) -> list[PerformancePoint]:
     below = [None] * len(snapshots) if isinstance(fall, Unavailable) else fall.series[1:].tolist()
     return [
         PerformancePoint(
@@ -116,7 +117,7 @@ def _points(snapshots: Sequence[Any], fall: Drawdown | Unavailable) -> list[Perf
     ]
 
 
-def _cash_flows(opening: Decimal, snapshots: Sequence[Any]) -> FloatArray:
+def _cash_flows(opening: Decimal, snapshots: Sequence[SnapshotRow]) -> FloatArray:
     """Return what the investor put in (negative) and got out, the closing equity included, one amount a close.
 
     A session's flow is capital from its open on: it is dated at the close before, as the daily return has it.
@@ -128,7 +129,7 @@ def _cash_flows(opening: Decimal, snapshots: Sequence[Any]) -> FloatArray:
     return amounts
 
 
-def _opening_index(before: Any | None) -> float:
+def _opening_index(before: SnapshotRow | None) -> float:
     return 1.0 if before is None else _number(before.twr_index)
 
 

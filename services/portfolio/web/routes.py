@@ -179,7 +179,7 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
             rows = await EditRepository(connection).list_edits(portfolio_id)
-        return [EditView(**row._mapping) for row in rows]
+        return [EditView(**row._asdict()) for row in rows]
 
 
 def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
@@ -238,7 +238,7 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             session = await _last_session(repository, portfolio_id, until=until, known_at=known_at)
             one = Slice((portfolio_id,), session, session, known_at, limit=1)
             (snapshot,) = await repository.list_snapshots(one)
-            values = list(await repository.list_position_values(one))
+            values = await repository.list_position_values(one)
             prices = await load_last_prices(connection, priced_symbols(values), session)
             inputs = await gather((portfolio_id,), (session,), connection=connection, panel=panel)
         try:

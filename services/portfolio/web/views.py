@@ -11,6 +11,7 @@ from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.storage.edit_repository import StoredFlow
+from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
 from shared.contracts.event import Measure
 
 
@@ -101,14 +102,11 @@ class SnapshotView(BaseModel):
     twr_index: Measure
 
     @classmethod
-    def of(cls, row: Any) -> Self:
+    def of(cls, row: SnapshotRow) -> Self:
         """Return the view of a stored snapshot."""
-        columns = dict(row._mapping)
-        for name in ("daily_return", "twr_index"):
-            columns[name] = Measure(
-                value=columns[name], reason=columns[f"{name}_reason"], detail=columns[f"{name}_detail"]
-            )
-        return cls.model_validate({name: columns[name] for name in cls.model_fields})
+        daily = Measure(value=row.daily_return, reason=row.daily_return_reason, detail=row.daily_return_detail)
+        index = Measure(value=row.twr_index, reason=row.twr_index_reason, detail=row.twr_index_detail)
+        return cls.model_validate({**row._asdict(), "daily_return": daily, "twr_index": index})
 
 
 class PositionValueView(BaseModel):
@@ -143,12 +141,12 @@ class PositionValueView(BaseModel):
     assumed_volatility: float | None
 
     @classmethod
-    def of(cls, row: Any) -> Self:
+    def of(cls, row: PositionValueRow) -> Self:
         """Return the view of a stored value."""
         delta = Measure(value=row.delta, reason=row.delta_reason, detail=row.delta_detail)
         return cls.model_validate(
             {
-                **row._mapping,
+                **row._asdict(),
                 "unrealised_pnl": row.market_value - row.cost,
                 "delta": None if row.underlying is None else delta,
                 "assumed_volatility": row.volatility,

@@ -1,10 +1,10 @@
 """The SQL of risk: replicas of profiles, betas and books, and the assessments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,15 @@ from services.risk.core.assessment import Assessment, Books
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import Benchmark
 from services.risk.storage.rows import (
+    ActiveSectorsRow,
+    ContributionsRow,
+    CorrelationsRow,
+    FactorRow,
+    HeadRow,
+    MeasuresRow,
+    MovesRow,
+    SectorRow,
+    StressRow,
     Written,
     active_columns,
     assessment_columns,
@@ -87,9 +96,8 @@ _NEW_REVISIONS = sa.text(
     """
 )
 _LIST = sa.text(
-    """
-    SELECT DISTINCT ON (as_of, portfolio_id) portfolio_id, as_of, revision, known_at, equity, digest, code_version
-    FROM assessments
+    f"""
+    SELECT DISTINCT ON (as_of, portfolio_id) {", ".join(HeadRow._fields)} FROM assessments
     WHERE as_of BETWEEN :first AND :last AND (as_of, portfolio_id) > (:after_as_of, :after_subject)
       AND (CAST(:subjects AS uuid[]) IS NULL OR portfolio_id = ANY(CAST(:subjects AS uuid[])))
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
@@ -97,33 +105,46 @@ _LIST = sa.text(
     """
 )
 _FIND_LAST = sa.text(
-    """
-    SELECT portfolio_id, as_of, revision, known_at, equity, digest, code_version FROM assessments
+    f"""
+    SELECT {", ".join(HeadRow._fields)} FROM assessments
     WHERE portfolio_id = :portfolio_id AND as_of <= :until
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
     ORDER BY as_of DESC, revision DESC LIMIT 1
     """
 )
 _ROWS_OF = """
-    SELECT {table}.* FROM {table} JOIN unnest(
+    SELECT {columns} FROM {table} JOIN unnest(
         CAST(:portfolio_ids AS uuid[]), CAST(:as_ofs AS date[]), CAST(:revisions AS integer[])
     ) AS wanted (portfolio_id, as_of, revision) USING (portfolio_id, as_of, revision)
     ORDER BY as_of, portfolio_id{order}
 """
 _FIND_BENCHMARK = sa.text(
-    "SELECT * FROM benchmarks WHERE benchmark = :name AND as_of <= :as_of ORDER BY as_of DESC LIMIT 1"
+    "SELECT as_of, sectors, weights FROM benchmarks WHERE benchmark = :name AND as_of <= :as_of "
+    "ORDER BY as_of DESC LIMIT 1"
 )
-_FIND_MOVES = sa.text("SELECT * FROM factor_moves WHERE as_of = :as_of AND digest = :digest")
+_FIND_MOVES = sa.text(
+    f"SELECT {', '.join(MovesRow._fields)} FROM factor_moves WHERE as_of = :as_of AND digest = :digest"
+)
+_TABLES: Final[Mapping[type[NamedTuple], str]] = {
+    FactorRow: "portfolio_factors",
+    SectorRow: "portfolio_sectors",
+    MeasuresRow: "portfolio_measures",
+    StressRow: "portfolio_stress",
+    CorrelationsRow: "portfolio_correlations",
+    ContributionsRow: "portfolio_contributions",
+    ActiveSectorsRow: "portfolio_active_sectors",
+}
+DetailRow = TypeVar("DetailRow", bound=NamedTuple)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAssessments:
     """Revisions of assessments and the rows that belong to them, by as_of and portfolio."""
 
-    heads: Sequence[Any]
-    factors: Sequence[Any]
-    sectors: Sequence[Any]
-    measures: Sequence[Any]
+    heads: Sequence[HeadRow]
+    factors: Sequence[FactorRow]
+    sectors: Sequence[SectorRow]
+    measures: Sequence[MeasuresRow]
 
 
 class RiskRepository:
@@ -268,8 +289,8 @@ class RiskRepository:
 
     async def list_assessments(self, wanted: Slice[UUID]) -> StoredAssessments:
         """Return a page of assessments, the newest revision (known at that time) of each, by as_of and portfolio."""
-        heads = (await self._connection.execute(_LIST, wanted.parameters())).all()
-        return await self._with_rows(heads)
+        heads = await self._connection.execute(_LIST, wanted.parameters())
+        return await self._with_rows([HeadRow._make(head) for head in heads])
 
     async def find_last_assessment(
         self, portfolio_id: UUID, *, until: date, known_at: datetime | None
@@ -278,32 +299,37 @@ class RiskRepository:
         head = await self.find_head(portfolio_id, until=until, known_at=known_at)
         return None if head is None else await self._with_rows([head])
 
-    async def _with_rows(self, heads: Sequence[Any]) -> StoredAssessments:
+    async def _with_rows(self, heads: Sequence[HeadRow]) -> StoredAssessments:
         return StoredAssessments(
             heads=heads,
-            factors=await self.load_rows(heads, "portfolio_factors", order="factor"),
-            sectors=await self.load_rows(heads, "portfolio_sectors", order="sector"),
-            measures=await self.load_rows(heads, "portfolio_measures"),
+            factors=await self.load_rows(heads, FactorRow, order="factor"),
+            sectors=await self.load_rows(heads, SectorRow, order="sector"),
+            measures=await self.load_rows(heads, MeasuresRow),
         )
 
-    async def find_head(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> Any | None:
+    async def find_head(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> HeadRow | None:
         """Return the head of the assessment of the newest session that is not after a date, as known at that time."""
         parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
-        return (await self._connection.execute(_FIND_LAST, parameters)).one_or_none()
+        head = (await self._connection.execute(_FIND_LAST, parameters)).one_or_none()
+        return None if head is None else HeadRow._make(head)
 
-    async def find_moves(self, as_of: date, digest: bytes) -> Any | None:
+    async def get_moves(self, as_of: date, digest: bytes) -> MovesRow:
         """Return the factor moves of a session."""
-        return (await self._connection.execute(_FIND_MOVES, {"as_of": as_of, "digest": digest})).one_or_none()
+        return MovesRow._make((await self._connection.execute(_FIND_MOVES, {"as_of": as_of, "digest": digest})).one())
 
-    async def load_rows(self, heads: Sequence[Any], table: str, *, order: str | None = None) -> Sequence[Any]:
-        """Return the rows of a table that belong to these assessments, by as_of and portfolio."""
+    async def load_rows(
+        self, heads: Sequence[HeadRow], kind: type[DetailRow], *, order: str | None = None
+    ) -> list[DetailRow]:
+        """Return the rows of a kind that belong to these assessments, by as_of and portfolio."""
         parameters = {
             "portfolio_ids": [head.portfolio_id for head in heads],
             "as_ofs": [head.as_of for head in heads],
             "revisions": [head.revision for head in heads],
         }
-        query = _ROWS_OF.format(table=table, order=f", {order}" if order else "")
-        return (await self._connection.execute(sa.text(query), parameters)).all()
+        query = _ROWS_OF.format(
+            table=_TABLES[kind], columns=", ".join(kind._fields), order=f", {order}" if order else ""
+        )
+        return [kind._make(row) for row in await self._connection.execute(sa.text(query), parameters)]
 
 
 def _unavailable(rows: Sequence[Any]) -> ReasonArray:

@@ -1,9 +1,10 @@
-"""From an assessment to the columns of its tables."""
+"""The tables of an assessment: from a result to their columns, and their rows as they are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -16,6 +17,128 @@ from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
+
+
+class HeadRow(NamedTuple):
+    """A revision of an assessment, to which the rows of the other tables belong."""
+
+    portfolio_id: UUID
+    as_of: date
+    revision: int
+    known_at: datetime
+    equity: Decimal
+    digest: bytes
+    code_version: int
+
+
+class FactorRow(NamedTuple):
+    """The exposure to a factor, or why there is none."""
+
+    portfolio_id: UUID
+    as_of: date
+    factor: str
+    beta: float | None
+    dollars: float | None
+    reason: str | None
+    detail: str | None
+    coverage: float | None
+    coverage_reason: str | None
+    coverage_detail: str | None
+
+
+class SectorRow(NamedTuple):
+    """The exposure to a sector; over equity, or why not."""
+
+    portfolio_id: UUID
+    as_of: date
+    sector: str
+    net: Decimal
+    gross: Decimal
+    net_over_equity: float | None
+    gross_over_equity: float | None
+    reason: str | None
+    detail: str | None
+
+
+class MeasuresRow(NamedTuple):
+    """The measures, one place each in every array."""
+
+    portfolio_id: UUID
+    as_of: date
+    measures: list[str]
+    values: list[float | None]
+    values_reasons: list[str | None]
+    values_details: list[str | None]
+    coverages: list[float | None]
+    coverages_reasons: list[str | None]
+    coverages_details: list[str | None]
+    observations: list[int]
+    window_sessions: list[int]
+
+
+class StressRow(NamedTuple):
+    """The scenarios, one place each in every array, and the digest of the factor moves behind them."""
+
+    moves_digest: bytes
+    scenarios: list[str]
+    direct: list[float | None]
+    direct_reasons: list[str | None]
+    direct_details: list[str | None]
+    propagated: list[float | None]
+    propagated_reasons: list[str | None]
+    propagated_details: list[str | None]
+    coverages: list[float | None]
+    coverages_reasons: list[str | None]
+    coverages_details: list[str | None]
+    beyond_gross: list[bool]
+
+
+class CorrelationsRow(NamedTuple):
+    """The correlations above the diagonal, row by row, and the number of each symbol's cluster."""
+
+    symbols: list[str]
+    correlations: list[float | None]
+    clip: float
+    missing_pairs: int
+    clusters: list[int]
+    cluster_names: list[str]
+
+
+class ContributionsRow(NamedTuple):
+    """What each factor and each holding adds to the volatility."""
+
+    factors: list[str]
+    by_factor: list[float | None]
+    by_specific: float | None
+    symbols: list[str]
+    weights: list[float | None]
+    by_holding: list[float | None]
+    marginal: list[float | None]
+
+
+class ActiveSectorsRow(NamedTuple):
+    """The sectors against a benchmark, or why not."""
+
+    benchmark: str | None
+    benchmark_as_of: date | None
+    sectors: list[str]
+    weights: list[float | None]
+    active: list[float | None]
+    reason: str | None
+    detail: str | None
+
+
+class MovesRow(NamedTuple):
+    """The factor moves of a session; scenario by scenario, a place for each factor."""
+
+    factors: list[str]
+    correlated: list[str]
+    correlations: list[float | None]
+    scenarios: list[str]
+    basis: list[str]
+    shocks: list[float | None]
+    moves: list[float | None]
+    extrapolated: list[bool]
 
 
 @dataclass(frozen=True, slots=True)

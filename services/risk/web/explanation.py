@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from pydantic import BaseModel
@@ -14,7 +14,8 @@ from services.risk.core.risk_context import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.stress import BETA_COLUMNS
 from services.risk.core.volatility import return_series
-from services.risk.web.views import FactorExposureView, Trail, measures_of
+from services.risk.storage.rows import FactorRow, HeadRow, MeasuresRow, StressRow
+from services.risk.web.views import FactorExposureView, Trail, measure_view, measures_of
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
@@ -106,20 +107,20 @@ class Found:
     window: int = 0
 
 
-def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: Any) -> Found | None:
+def stored_number(
+    name: str, *, measures: MeasuresRow, factors: Sequence[FactorRow], stress: StressRow | None
+) -> Found | None:
     """Return a number as it is stored: a measure, a factor's beta, or the P&L of a scenario."""
     if name in measures.measures:
-        at = measures.measures.index(name)
-        return Found(
-            measures_of(measures, "values")[at],
-            measures_of(measures, "coverages")[at],
-            measures.observations[at],
-            measures.window_sessions[at],
-        )
+        found = measure_view(measures, name)
+        return Found(found.value, found.coverage, found.observations, found.window)
     scenario, kind = _scenario_of(name)
     if stress is not None and scenario in stress.scenarios:
         at = stress.scenarios.index(scenario)
-        return Found(measures_of(stress, kind)[at], measures_of(stress, "coverages")[at])
+        direct = stress.direct, stress.direct_reasons, stress.direct_details
+        propagated = stress.propagated, stress.propagated_reasons, stress.propagated_details
+        coverages = stress.coverages, stress.coverages_reasons, stress.coverages_details
+        return Found(measures_of(*(propagated if kind == "propagated" else direct))[at], measures_of(*coverages)[at])
     row = next((entry for entry in factors if entry.factor == name), None)
     if row is None:
         return None
@@ -129,7 +130,7 @@ def stored_number(name: str, *, measures: Any, factors: Sequence[Any], stress: A
 
 def explain(
     name: str,
-    head: Any,
+    head: HeadRow,
     stored: Found,
     *,
     inputs: AssessmentInputs,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -13,17 +13,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.risk.core.assessment import assess
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.storage.inputs import InputLoader
-from services.risk.storage.repository import RiskRepository
+from services.risk.storage.repository import DetailRow, RiskRepository
+from services.risk.storage.rows import (
+    ActiveSectorsRow,
+    ContributionsRow,
+    CorrelationsRow,
+    FactorRow,
+    HeadRow,
+    MeasuresRow,
+    StressRow,
+)
 from services.risk.web.bodies import BenchmarkBody, BenchmarkName, Selection, benchmark_of
 from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
+from services.risk.web.stress import PortfolioStress, ScenarioView
 from services.risk.web.views import (
     BenchmarkView,
     PortfolioActiveSectors,
     PortfolioContributions,
     PortfolioCorrelations,
     PortfolioRisk,
-    PortfolioStress,
-    ScenarioView,
     risk_views,
 )
 from shared.clock import Clock
@@ -78,9 +86,9 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         """Show what the scenarios would do to a portfolio, directly and through the factors that move along."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
-            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
-            row = await _find_row(repository, head, "portfolio_stress")
-            moves = await repository.find_moves(head.as_of, row.moves_digest)
+            head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _get_row(repository, head, StressRow)
+            moves = await repository.get_moves(head.as_of, row.moves_digest)
         return PortfolioStress.of(head, row, moves)
 
     @router.get("/risk/portfolios/{portfolio_id}/correlations")
@@ -90,9 +98,9 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         """Show how the larger holdings of a portfolio move together, and its clusters."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
-            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
-            row = await _find_row(repository, head, "portfolio_correlations")
-            measures = await _find_row(repository, head, "portfolio_measures")
+            head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _get_row(repository, head, CorrelationsRow)
+            measures = await _get_row(repository, head, MeasuresRow)
         return PortfolioCorrelations.of(head, row, measures)
 
     @router.get("/risk/portfolios/{portfolio_id}/contributions")
@@ -102,9 +110,9 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         """Show whose the volatility of a portfolio is: which factors' and which holdings'."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
-            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
-            row = await _find_row(repository, head, "portfolio_contributions")
-            measures = await _find_row(repository, head, "portfolio_measures")
+            head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            row = await _get_row(repository, head, ContributionsRow)
+            measures = await _get_row(repository, head, MeasuresRow)
         return PortfolioContributions.of(head, row, measures)
 
 
@@ -134,8 +142,8 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
         """Show how far the sectors of a portfolio are from the benchmark's."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
-            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
-            return PortfolioActiveSectors.of(head, await _find_row(repository, head, "portfolio_active_sectors"))
+            head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            return PortfolioActiveSectors.of(head, await _get_row(repository, head, ActiveSectorsRow))
 
 
 def _loader(connection: AsyncConnection, panel: PricePanel, factor_set: FactorSet) -> InputLoader:
@@ -157,10 +165,10 @@ def _add_explanations(
             raise Problem(404, f"there is no number {measure!r}; there are {', '.join(EXPLAINED)}")
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
-            head = await _find_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
-            measures = await _find_row(repository, head, "portfolio_measures")
-            stress = await repository.load_rows([head], "portfolio_stress")
-            factors = await repository.load_rows([head], "portfolio_factors")
+            head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            measures = await _get_row(repository, head, MeasuresRow)
+            stress = await repository.load_rows([head], StressRow)
+            factors = await repository.load_rows([head], FactorRow)
             stored = stored_number(measure, measures=measures, factors=factors, stress=stress[0] if stress else None)
             if stored is None:
                 raise Problem(404, f"revision {head.revision} of {head.as_of} was made before there was {measure}")
@@ -170,15 +178,15 @@ def _add_explanations(
         return explain(measure, head, stored, inputs=inputs, assessment=assessment, prices=prices)
 
 
-async def _find_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> Any:
+async def _get_head(repository: RiskRepository, portfolio_id: UUID, until: date, known_at: datetime | None) -> HeadRow:
     head = await repository.find_head(portfolio_id, until=until, known_at=known_at)
     if head is None:
         raise _not_assessed(portfolio_id, until, known_at)
     return head
 
 
-async def _find_row(repository: RiskRepository, head: Any, table: str) -> Any:
-    rows = await repository.load_rows([head], table)
+async def _get_row(repository: RiskRepository, head: HeadRow, kind: type[DetailRow]) -> DetailRow:
+    rows = await repository.load_rows([head], kind)
     if not rows:
         raise Problem(404, f"the assessment of {head.as_of}, revision {head.revision}, was made before there was this")
     return rows[0]

@@ -1,6 +1,6 @@
 """What people read: stored rows as values or reasons."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Self, TypeVar
@@ -10,16 +10,24 @@ import numpy as np
 from pydantic import BaseModel
 
 from services.risk.core.measures import MEASURES
-from services.risk.core.scenarios import SCENARIOS, Scenario
 from services.risk.core.sectors import Benchmark
 from services.risk.storage.repository import StoredAssessments
+from services.risk.storage.rows import (
+    ActiveSectorsRow,
+    ContributionsRow,
+    CorrelationsRow,
+    FactorRow,
+    HeadRow,
+    MeasuresRow,
+    SectorRow,
+)
 from shared.contracts.event import Measure
 from shared.unavailable import Reason
 
 View = TypeVar("View")
+Row = TypeVar("Row", FactorRow, SectorRow)
 
 _UNITS = {measure.name: measure.unit for measure in MEASURES}
-_NAMES = {scenario.scenario_id: scenario for scenario in SCENARIOS}
 
 
 class Trail(BaseModel):
@@ -33,9 +41,16 @@ class Trail(BaseModel):
     code_version: int
 
     @classmethod
-    def fields_of(cls, head: Any) -> dict[str, Any]:
+    def fields_of(cls, head: HeadRow) -> dict[str, Any]:
         """Return the fields of the stored head."""
-        return {**{name: getattr(head, name) for name in Trail.model_fields}, "digest": head.digest.hex()}
+        return {
+            "portfolio_id": head.portfolio_id,
+            "as_of": head.as_of,
+            "revision": head.revision,
+            "known_at": head.known_at,
+            "digest": head.digest.hex(),
+            "code_version": head.code_version,
+        }
 
 
 class FactorExposureView(BaseModel):
@@ -47,7 +62,7 @@ class FactorExposureView(BaseModel):
     coverage: Measure
 
     @classmethod
-    def of(cls, row: Any) -> Self:
+    def of(cls, row: FactorRow) -> Self:
         """Return the view of a stored row."""
         return cls(
             factor=row.factor,
@@ -67,7 +82,7 @@ class SectorExposureView(BaseModel):
     gross_over_equity: Measure
 
     @classmethod
-    def of(cls, row: Any) -> Self:
+    def of(cls, row: SectorRow) -> Self:
         """Return the view of a stored row."""
         return cls(
             sector=row.sector,
@@ -101,54 +116,6 @@ class PortfolioRisk(Trail):
     measures: list[MeasureView]
 
 
-class FactorMoveView(BaseModel):
-    """What a scenario does to a factor: shocked, or moving along; `extrapolated` beyond anything in its history."""
-
-    factor: str
-    shock: float | None
-    move: float | None
-    extrapolated: bool
-
-
-class ScenarioResult(BaseModel):
-    """What a scenario does to a portfolio, in its currency.
-
-    `basis`: hypothetical, or for a historical replay realised (the factors' own returns) or tabulated. `beyond_gross`:
-    the loss exceeds the gross exposure; losses are not clipped.
-    """
-
-    scenario: str
-    name: str
-    category: str
-    severity: str
-    basis: str
-    direct: Measure
-    propagated: Measure
-    coverage: Measure
-    beyond_gross: bool
-    moves: list[FactorMoveView]
-
-
-class PortfolioStress(Trail):
-    """The scenarios of a portfolio as of a session, and how the factors that have every return are correlated."""
-
-    equity: Decimal
-    scenarios: list[ScenarioResult]
-    correlated_factors: list[str]
-    factor_correlations: list[list[float | None]]
-
-    @classmethod
-    def of(cls, head: Any, row: Any, moves: Any) -> Self:
-        """Return the view of a stored row and the factor moves behind it."""
-        return cls(
-            **Trail.fields_of(head),
-            equity=head.equity,
-            scenarios=list(_scenarios(row, moves)),
-            correlated_factors=moves.correlated,
-            factor_correlations=square(moves.correlated, moves.correlations),
-        )
-
-
 class ClusterView(BaseModel):
     """Holdings that move together, under the sector with the largest exposure among them."""
 
@@ -172,9 +139,9 @@ class PortfolioCorrelations(Trail):
     clusters: list[ClusterView]
 
     @classmethod
-    def of(cls, head: Any, row: Any, measures: Any) -> Self:
+    def of(cls, head: HeadRow, row: CorrelationsRow, measures: MeasuresRow) -> Self:
         """Return the view of a stored row and the measures stored with it."""
-        bets = _named(measures, "effective_bets")
+        bets = measure_view(measures, "effective_bets")
         members = list(zip(row.symbols, row.clusters, strict=True))
         return cls(
             **Trail.fields_of(head),
@@ -222,9 +189,9 @@ class PortfolioContributions(Trail):
     holdings: list[HoldingContribution]
 
     @classmethod
-    def of(cls, head: Any, row: Any, measures: Any) -> Self:
+    def of(cls, head: HeadRow, row: ContributionsRow, measures: MeasuresRow) -> Self:
         """Return the view of a stored row and the measures stored with it."""
-        total = _named(measures, "model_volatility")
+        total = measure_view(measures, "model_volatility")
         holdings = zip(row.symbols, row.weights, row.by_holding, row.marginal, strict=True)
         return cls(
             **Trail.fields_of(head),
@@ -262,7 +229,7 @@ class PortfolioActiveSectors(Trail):
     sectors: list[ActiveSector]
 
     @classmethod
-    def of(cls, head: Any, row: Any) -> Self:
+    def of(cls, head: HeadRow, row: ActiveSectorsRow) -> Self:
         """Return the view of a stored row."""
         return cls(
             **Trail.fields_of(head),
@@ -290,29 +257,6 @@ class BenchmarkView(BaseModel):
         return cls(benchmark=benchmark.name, as_of=benchmark.as_of, weights=dict(benchmark.weights))
 
 
-class ScenarioView(BaseModel):
-    """A scenario: shocks are returns of the factors' proxies, of the rate a change of yield."""
-
-    scenario: str
-    name: str
-    category: str
-    severity: str
-    shocks: dict[str, float]
-    episode: tuple[date, date] | None
-
-    @classmethod
-    def of(cls, scenario: Scenario) -> Self:
-        """Return the view of a scenario."""
-        return cls(
-            scenario=scenario.scenario_id,
-            name=scenario.name,
-            category=scenario.category,
-            severity=scenario.severity,
-            shocks=dict(scenario.shocks),
-            episode=scenario.episode,
-        )
-
-
 def risk_views(stored: StoredAssessments) -> list[PortfolioRisk]:
     """Return the risk of each stored assessment."""
     factors = _by_assessment(stored.factors, FactorExposureView.of)
@@ -330,9 +274,10 @@ def risk_views(stored: StoredAssessments) -> list[PortfolioRisk]:
     ]
 
 
-def measure_views(row: Any) -> list[MeasureView]:
+def measure_views(row: MeasuresRow) -> list[MeasureView]:
     """Return the measures of a stored row."""
-    values, coverages = measures_of(row, "values"), measures_of(row, "coverages")
+    values = measures_of(row.values, row.values_reasons, row.values_details)
+    coverages = measures_of(row.coverages, row.coverages_reasons, row.coverages_details)
     columns = zip(row.measures, values, coverages, row.observations, row.window_sessions, strict=True)
     return [
         MeasureView(measure=name, value=value, coverage=part, unit=_UNITS.get(name, ""), observations=n, window=window)
@@ -340,7 +285,8 @@ def measure_views(row: Any) -> list[MeasureView]:
     ]
 
 
-def _named(row: Any, name: str) -> MeasureView:
+def measure_view(row: MeasuresRow, name: str) -> MeasureView:
+    """Return the measure of a stored row that has this name."""
     return next(view for view in measure_views(row) if view.measure == name)
 
 
@@ -352,42 +298,15 @@ def square(names: Sequence[str], above: Sequence[float | None]) -> list[list[flo
     return matrix
 
 
-def _scenarios(row: Any, moves: Any) -> Iterator[ScenarioResult]:
-    direct, propagated, coverage = (measures_of(row, name) for name in ("direct", "propagated", "coverages"))
-    for index, scenario_id in enumerate(row.scenarios):
-        known = _NAMES.get(scenario_id)
-        place = moves.scenarios.index(scenario_id)
-        yield ScenarioResult(
-            scenario=scenario_id,
-            name=known.name if known else scenario_id,
-            category=known.category if known else "",
-            severity=known.severity if known else "",
-            basis=moves.basis[place],
-            direct=direct[index],
-            propagated=propagated[index],
-            coverage=coverage[index],
-            beyond_gross=row.beyond_gross[index],
-            moves=_moves(moves, place),
-        )
+def measures_of(
+    values: Sequence[float | None], reasons: Sequence[str | None], details: Sequence[str | None]
+) -> list[Measure]:
+    """Return values or reasons from the three arrays in which they are stored."""
+    columns = zip(values, reasons, details, strict=True)
+    return [Measure(value=value, reason=reason, detail=detail) for value, reason, detail in columns]
 
 
-def _moves(moves: Any, scenario: int) -> list[FactorMoveView]:
-    size = len(moves.factors)
-    cells = slice(scenario * size, (scenario + 1) * size)
-    columns = zip(moves.factors, moves.shocks[cells], moves.moves[cells], moves.extrapolated[cells], strict=True)
-    return [
-        FactorMoveView(factor=factor, shock=shock, move=move, extrapolated=extrapolated)
-        for factor, shock, move, extrapolated in columns
-    ]
-
-
-def measures_of(row: Any, name: str) -> list[Measure]:
-    """Return the values or reasons of an array column of a stored row."""
-    columns = (getattr(row, name), getattr(row, f"{name}_reasons"), getattr(row, f"{name}_details"))
-    return [Measure(value=value, reason=reason, detail=detail) for value, reason, detail in zip(*columns, strict=True)]
-
-
-def _by_assessment(rows: Sequence[Any], view: Callable[[Any], View]) -> dict[tuple[date, UUID], list[View]]:
+def _by_assessment(rows: Sequence[Row], view: Callable[[Row], View]) -> dict[tuple[date, UUID], list[View]]:
     grouped: dict[tuple[date, UUID], list[View]] = {}
     for row in rows:
         grouped.setdefault((row.as_of, row.portfolio_id), []).append(view(row))

@@ -1,8 +1,8 @@
 """The SQL of symbol_analytics: factor estimates and daily metrics."""
 
-from collections.abc import Sequence
-from datetime import date
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,7 +16,50 @@ from shared.factor_set import FactorSet
 from shared.selection import Slice
 
 _ORIGINS = [f"{ratio}_{part}" for ratio in RATIOS for part in ("basis", "period_end")]
-_METRIC_COLUMNS = ", ".join((*VALUE_COLUMNS, *_ORIGINS))
+
+
+class FactorRow(NamedTuple):
+    """The beta to a factor, or why there is none, under a definition of the factors; the evidence by its fields."""
+
+    symbol: str
+    as_of: date
+    revision: int
+    known_at: datetime
+    digest: bytes
+    code_version: int
+    definition: dict[str, str | None]
+    factor: str
+    beta: float | None
+    reason: str | None
+    detail: str | None
+    evidence: Mapping[str, Any]
+
+
+class MetricsRow(NamedTuple):
+    """The metrics of a symbol and the betas beside them, or why there are none, by column."""
+
+    symbol: str
+    as_of: date
+    revision: int
+    known_at: datetime
+    digest: bytes
+    code_version: int
+    unavailable: dict[str, tuple[str, str]]
+    n_observations: list[int] | None
+    first_sessions: list[date | None] | None
+    values: Mapping[str, float | None]
+    origins: Mapping[str, str | date | None]
+
+
+class SymbolRow(NamedTuple):
+    """An analysed symbol and its newest session."""
+
+    symbol: str
+    last_as_of: date
+
+
+*_FACTOR_COLUMNS, _ = FactorRow._fields
+*_METRIC_COLUMNS, _, _ = MetricsRow._fields
 
 
 class SymbolAnalyticsRepository:
@@ -48,29 +91,29 @@ class SymbolAnalyticsRepository:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
 
-    async def list_factors(self, wanted: Slice[str]) -> Sequence[Any]:
+    async def list_factors(self, wanted: Slice[str]) -> list[FactorRow]:
         """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""
         query = sa.text(
             f"""
-            SELECT DISTINCT ON (as_of, symbol, factor) as_of, symbol, factor, revision, known_at, digest, code_version,
-                beta, reason, detail, {", ".join(FACTOR_FIELDS)}, definition AS factor_set
+            SELECT DISTINCT ON (as_of, symbol, factor) {", ".join((*_FACTOR_COLUMNS, *FACTOR_FIELDS))}
             FROM symbol_factors JOIN factor_sets USING (factor_set_id)
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
               AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
             ORDER BY as_of, symbol, factor, revision DESC LIMIT :limit
             """
-        ).columns(factor_set=JSONB)
+        ).columns(definition=JSONB)
         # Pages end at whole symbols: a symbol has one row per factor.
         parameters = wanted.parameters() | {"limit": wanted.limit * len(FACTORS)}
-        return (await self._connection.execute(query, parameters)).all()
+        rows = await self._connection.execute(query, parameters)
+        size = len(_FACTOR_COLUMNS)
+        return [FactorRow._make((*row[:size], dict(zip(FACTOR_FIELDS, row[size:], strict=True)))) for row in rows]
 
-    async def list_metrics(self, wanted: Slice[str]) -> Sequence[Any]:
+    async def list_metrics(self, wanted: Slice[str]) -> list[MetricsRow]:
         """Return the newest revision (known at that time) of each row of metrics, by as_of and symbol."""
         query = sa.text(
             f"""
-            SELECT DISTINCT ON (as_of, symbol) as_of, symbol, revision, known_at, digest, code_version, unavailable,
-                n_observations, first_sessions, {_METRIC_COLUMNS}
+            SELECT DISTINCT ON (as_of, symbol) {", ".join((*_METRIC_COLUMNS, *VALUE_COLUMNS, *_ORIGINS))}
             FROM symbol_metrics
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
               AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
@@ -78,7 +121,8 @@ class SymbolAnalyticsRepository:
             ORDER BY as_of, symbol, revision DESC LIMIT :limit
             """
         ).columns(unavailable=JSONB)
-        return (await self._connection.execute(query, wanted.parameters())).all()
+        rows = await self._connection.execute(query, wanted.parameters())
+        return [_metrics(row) for row in rows]
 
     async def list_touched(
         self, corrected: Sequence[tuple[str | None, date, date]], *, run: Run, beside: Sequence[str]
@@ -124,7 +168,7 @@ class SymbolAnalyticsRepository:
         session: date | None = await self._connection.scalar(query, {"symbol": symbol, "until": until})
         return session
 
-    async def list_symbols(self, *, after: str, limit: int) -> Sequence[Any]:
+    async def list_symbols(self, *, after: str, limit: int) -> list[SymbolRow]:
         """Return the analysed symbols with their newest session."""
         query = sa.text(
             """
@@ -132,4 +176,11 @@ class SymbolAnalyticsRepository:
             GROUP BY symbol ORDER BY symbol LIMIT :limit
             """
         )
-        return (await self._connection.execute(query, {"after": after, "limit": limit})).all()
+        rows = await self._connection.execute(query, {"after": after, "limit": limit})
+        return [SymbolRow._make(row) for row in rows]
+
+
+def _metrics(row: sa.Row[Any]) -> MetricsRow:
+    first, after = len(_METRIC_COLUMNS), len(_METRIC_COLUMNS) + len(VALUE_COLUMNS)
+    values = dict(zip(VALUE_COLUMNS, row[first:after], strict=True))
+    return MetricsRow._make((*row[:first], values, dict(zip(_ORIGINS, row[after:], strict=True))))

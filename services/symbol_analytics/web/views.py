@@ -8,8 +8,9 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from services.symbol_analytics.core.columns import FACTOR_COLUMNS, FROM_PRICES, METRICS, RATIOS
+from services.symbol_analytics.storage.repository import FactorRow, MetricsRow
 from shared.contracts.event import Measure
-from shared.conventions import FACTOR_FIELDS, FACTORS
+from shared.conventions import FACTORS
 
 
 class FactorView(BaseModel):
@@ -29,10 +30,10 @@ class FactorView(BaseModel):
     source_date: date | None = Field(description="of when the provider's beta is, as far as it says")
 
     @classmethod
-    def of(cls, row: Any) -> Self:
+    def of(cls, row: FactorRow) -> Self:
         """Return the view of a stored estimate."""
         beta = Measure(value=row.beta, reason=row.reason, detail=row.detail)
-        return cls(factor=row.factor, beta=beta, **{name: getattr(row, name) for name in FACTOR_FIELDS})
+        return cls(factor=row.factor, beta=beta, **row.evidence)
 
 
 class Trail(BaseModel):
@@ -46,9 +47,16 @@ class Trail(BaseModel):
     code_version: int
 
     @classmethod
-    def fields_of(cls, row: Any) -> dict[str, Any]:
+    def fields_of(cls, row: FactorRow | MetricsRow) -> dict[str, Any]:
         """Return the fields of a stored row."""
-        return {**{name: getattr(row, name) for name in Trail.model_fields}, "digest": row.digest.hex()}
+        return {
+            "symbol": row.symbol,
+            "as_of": row.as_of,
+            "revision": row.revision,
+            "known_at": row.known_at,
+            "digest": row.digest.hex(),
+            "code_version": row.code_version,
+        }
 
 
 class SymbolFactors(Trail):
@@ -58,11 +66,11 @@ class SymbolFactors(Trail):
     factors: list[FactorView]
 
     @classmethod
-    def of(cls, rows: Sequence[Any]) -> Self:
+    def of(cls, rows: Sequence[FactorRow]) -> Self:
         """Return the view of the stored estimates of one symbol and session."""
         newest = max(rows, key=lambda row: row.revision)
         factors = [FactorView.of(row) for row in rows]
-        return cls(**Trail.fields_of(newest), factor_set=newest.factor_set, factors=factors)
+        return cls(**Trail.fields_of(newest), factor_set=newest.definition, factors=factors)
 
 
 class MetricView(Measure):
@@ -88,7 +96,7 @@ class SymbolMetrics(Trail):
     betas: dict[str, Measure]
 
     @classmethod
-    def of(cls, row: Any) -> Self:
+    def of(cls, row: MetricsRow) -> Self:
         """Return the view of a stored row."""
         betas = zip(FACTORS, FACTOR_COLUMNS, strict=True)
         return cls(
@@ -114,23 +122,23 @@ class SymbolSummary(BaseModel):
     last_as_of: date
 
 
-def factor_views(rows: Sequence[Any]) -> list[SymbolFactors]:
+def factor_views(rows: Sequence[FactorRow]) -> list[SymbolFactors]:
     """Return the view of each symbol and session in a list of estimates that is ordered by them."""
     return [SymbolFactors.of(list(group)) for _, group in groupby(rows, key=lambda row: (row.as_of, row.symbol))]
 
 
-def _number(row: Any, name: str) -> dict[str, Any]:
-    value = getattr(row, name)
+def _number(row: MetricsRow, name: str) -> dict[str, Any]:
+    value = row.values[name]
     if value is not None:
         return {"value": value}
     reason, detail = row.unavailable[name]
     return {"reason": reason, "detail": detail}
 
 
-def _measured_from(row: Any, name: str) -> dict[str, Any]:
+def _measured_from(row: MetricsRow, name: str) -> dict[str, Any]:
     if name in RATIOS:
-        return {part: getattr(row, f"{name}_{part}") for part in ("basis", "period_end")}
-    if row.first_sessions is None:  # stored before they were
+        return {part: row.origins[f"{name}_{part}"] for part in ("basis", "period_end")}
+    if row.n_observations is None or row.first_sessions is None:  # stored before they were
         return {}
     place = FROM_PRICES.index(name)
     first = row.first_sessions[place]
