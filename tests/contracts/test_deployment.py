@@ -31,6 +31,21 @@ def test_compose_starts_no_service_before_its_tables_and_topics_are_there() -> N
         assert waits["migrate"]["condition"] == "service_completed_successfully"
 
 
+def test_image_takes_what_is_locked_from_the_index_of_pip_by_the_certificates_of_the_system() -> None:
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", "")
+    (index,) = re.findall(r"^LOCKED_FROM := (\S+)$", (ROOT / "Makefile").read_text(), re.M)
+    (environment,) = re.findall(r"^ENV (UV_.*)$", dockerfile, re.M)
+    first, *runs = re.findall(r"^RUN (.*(?:uv|pip) .*)$", dockerfile, re.M)
+
+    assert f"ARG PIP_INDEX_URL={index}\n" in dockerfile
+    assert {"UV_DEFAULT_INDEX=$PIP_INDEX_URL", "UV_SYSTEM_CERTS=1"} <= set(environment.split())
+    assert COMPOSE["x-service"]["build"]["args"] == ["PIP_INDEX_URL"]
+    assert re.search(r"type=secret,id=certificate,.* update-ca-certificates && pip install", first)
+    assert any("--require-hashes" in run for run in runs)
+    # It takes packages from where they were when they were locked.
+    assert "uv sync" not in dockerfile
+
+
 def test_compose_has_no_secret_of_its_own() -> None:
     for service in SERVICES:
         environment = COMPOSE["services"][service]["environment"]
