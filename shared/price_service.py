@@ -8,7 +8,7 @@ from shared.settings import CommonSettings
 
 
 def build_price_service(
-    name: str, settings: CommonSettings, *, streams: tuple[type[Event], ...], fan_out: FanOut
+    name: str, settings: CommonSettings, *, streams: tuple[type[Event], ...], fan_out: FanOut, deadline_s: float
 ) -> tuple[Service, FanIn, PricePanel]:
     """Return a service, the barrier in front of its work, and its prices in memory.
 
@@ -17,16 +17,18 @@ def build_price_service(
     name : str
         Of the service.
     settings : CommonSettings
-        Addresses, secrets and the deadline of the barrier.
+        Addresses and secrets.
     streams : tuple of event types
         Whose every part must be in.
     fan_out : coroutine function
         Hands out the work of a run.
+    deadline_s : float
+        Seconds after the first part when the barrier closes without those that are missing.
     """
     service = build_service(name, settings)
     panel = PricePanel(service.engine)
     topics = tuple(stream.topic for stream in streams)
-    fan_in = FanIn("inputs", streams=topics, fan_out=fan_out, deadline_s=settings.fan_in_deadline_s)
+    fan_in = FanIn("inputs", streams=topics, fan_out=fan_out, deadline_s=deadline_s)
     service.fan_ins.append(fan_in)
     service.warm_up.append(panel.refresh)
     return service, fan_in, panel

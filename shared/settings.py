@@ -28,7 +28,9 @@ class CommonSettings(BaseSettings):
     broker: BrokerKind = BrokerKind.KAFKA
     viewer_token: SecretStr = Field(min_length=1)
     operator_token: SecretStr = Field(min_length=1)
-    fan_in_deadline_s: float = 900.0
+    # From the start of a run to the end of its work on symbols, and from there to that of its work on portfolios.
+    symbol_batch_timeout_seconds: float = Field(default=1500.0, gt=0.0)
+    portfolio_refresh_timeout_seconds: float = Field(default=900.0, gt=0.0)
     settle_delay_minutes: float = Field(default=30.0, ge=0.0)
     # One value for market_data, which keeps its proxies, symbol_analytics and risk.
     factor_set: Annotated[FactorSet, NoDecode] = FactorSet()

@@ -14,7 +14,11 @@ from shared.settings import CommonSettings
 def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
     """Return portfolio, ready to run."""
     service, fan_in, panel = build_price_service(
-        "portfolio", common, streams=(PricesUpdated, ProfilesUpdated), fan_out=fan_out_portfolios
+        "portfolio",
+        common,
+        streams=(PricesUpdated, ProfilesUpdated),
+        fan_out=fan_out_portfolios,
+        deadline_s=common.symbol_batch_timeout_seconds,
     )
     subscribers.register(service.consume, fan_in=fan_in, panel=panel)
     time = SessionClock(clock or SystemClock(), common.settle_delay)

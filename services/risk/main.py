@@ -20,6 +20,7 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
         common,
         streams=(PricesUpdated, ProfilesUpdated, SymbolsFactored),
         fan_out=partial(fan_out_books, factor_set=common.factor_set),
+        deadline_s=common.symbol_batch_timeout_seconds,
     )
     subscribers.register(service.consume, fan_in=fan_in, panel=panel, factor_set=common.factor_set)
     service.router = routes.build_router(

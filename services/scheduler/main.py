@@ -3,7 +3,7 @@
 import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -13,9 +13,10 @@ from fastapi import APIRouter
 from services.scheduler import subscribers
 from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.ask_for_stage import Firing
-from services.scheduler.commands.close_overdue_runs import close_overdue_runs
+from services.scheduler.commands.close_overdue_stages import close_overdue_stages
 from services.scheduler.commands.fire_due import fire_due
 from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
+from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
@@ -33,6 +34,10 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     """Return the scheduler, ready to run."""
     own, time = settings or SchedulerSettings(), SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("scheduler", common)
+    deadlines = Deadlines(
+        symbols=timedelta(seconds=common.symbol_batch_timeout_seconds),
+        portfolios=timedelta(seconds=common.portfolio_refresh_timeout_seconds),
+    )
     process = f"{platform.node()} {uuid4().hex[:8]}"
 
     def firing() -> Firing:
@@ -40,11 +45,11 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
 
     async def extend_deadlines() -> None:
         async with service.unit_of_work() as uow:
-            await SchedulerRepository(uow.connection).extend_deadlines(own.run_deadline_s)
+            await SchedulerRepository(uow.connection).extend_deadlines()
 
     async def close_overdue() -> None:
         async with service.unit_of_work() as uow:
-            await close_overdue_runs(uow)
+            await close_overdue_stages(uow, deadlines=deadlines)
 
     async def fire(trigger: Trigger) -> None:
         async with service.unit_of_work() as uow:
@@ -52,13 +57,13 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
 
     async def go_on() -> None:
         async with service.unit_of_work() as uow:
-            await go_on_waiting(uow, settings=own)
+            await go_on_waiting(uow)
 
     async def go_on_with_backfills() -> None:
         async with service.unit_of_work() as uow:
-            await advance_backfills(uow, settings=own)
+            await advance_backfills(uow)
 
-    subscribers.register(service.consume, own)
+    subscribers.register(service.consume)
     routers = (
         routes.build_router(service.unit_of_work, time, own),
         activity.build_router(service.unit_of_work),

@@ -24,7 +24,6 @@ class SchedulerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="SCHEDULER_", populate_by_name=True)
 
-    run_deadline_s: float = 3600.0
     max_backfill_dates: int = Field(default=30, ge=0, validation_alias="MAX_BACKFILL_DATES")
     # How long a step of a backfill may take: a night that begins meanwhile waits for no more than that.
     backfill_step_s: float = Field(default=1.0, gt=0)

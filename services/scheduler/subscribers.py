@@ -4,7 +4,6 @@ from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.go_on_with_backfills import go_on_with_backfills
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
-from services.scheduler.settings import SchedulerSettings
 from shared.bus.consume import Consume
 from shared.contracts.catalogue import EVENTS, dead_letter_topic
 from shared.contracts.event import Event
@@ -15,8 +14,8 @@ from shared.contracts.scheduler import BatchCompleted
 LEDGER: tuple[type[Event], ...] = (SymbolsOnboarding, *(EVENTS[stage] for stage in STAGES))
 
 
-def register(consume: Consume, settings: SchedulerSettings) -> None:
+def register(consume: Consume) -> None:
     """Declare the consumers."""
-    consume(LEDGER, record_progress, settings=settings)
-    consume(BatchCompleted, go_on_with_backfills, settings=settings)
+    consume(LEDGER, record_progress)
+    consume(BatchCompleted, go_on_with_backfills)
     consume.letters(tuple(dead_letter_topic(topic) for topic in EVENTS), record_dead_letter)

@@ -17,6 +17,7 @@ from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
+from shared.parts import missing_of
 
 # The counter is bumped under the row's lock, so of two parts that arrive together the second sees the first.
 _BUMP = sa.text(
@@ -203,11 +204,12 @@ class FanIn:
     def _missing(self, parts: Sequence[ArrivedPart]) -> Iterator[ArrivedPart]:
         for stream in self.streams:
             arrived = {part.index: part.total for part in parts if part.stream == stream}
-            total = max(arrived.values(), default=0)
-            for index in set(range(max(total, 1))) - set(arrived):
-                subject = f"{stream} part {index}" if total else stream
+            total = max(arrived.values(), default=1)
+            missing = missing_of(arrived, total)
+            if missing:
+                subject = f"{stream}: {missing if arrived else 'every part'}"
                 failure = Failure(subject=subject, reason="DEADLINE", detail=f"did not reach {self.name} in time")
-                yield ArrivedPart(stream, index, total, (), (failure,))
+                yield ArrivedPart(stream, 0, total, (), (failure,))
 
 
 def _arrived(row: Any) -> ArrivedPart:

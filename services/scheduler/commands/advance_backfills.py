@@ -6,7 +6,6 @@ from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, S
 from services.scheduler.core.backfill_progress import BackfillStatus, StepOutcome, StepStatus
 from services.scheduler.core.books import Expected
 from services.scheduler.core.cells import Fact, grid_of
-from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository, StoredBackfill, StoredStep
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
@@ -16,7 +15,7 @@ from shared.contracts.scheduler import BatchTriggered, RunStatus
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def advance_backfills(uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
+async def advance_backfills(uow: UnitOfWork) -> None:
     """Settle what has ended and begin the next step: one at a time, the oldest first, never beside a live run.
 
     Safe to call at any time and by anyone: whoever comes second waits, and then sees what the first one did.
@@ -28,7 +27,7 @@ async def advance_backfills(uow: UnitOfWork, *, settings: SchedulerSettings) -> 
         return
     while not await runs.has_live_run():
         backfill = await backfills.find_oldest_active()
-        if backfill is None or await _begin_next_step(backfill, uow, settings=settings):
+        if backfill is None or await _begin_next_step(backfill, uow):
             return
         await _finish(backfill, backfills)
 
@@ -48,7 +47,7 @@ async def _settle(running: StoredStep, uow: UnitOfWork) -> bool:
     return True
 
 
-async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork, *, settings: SchedulerSettings) -> bool:
+async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork) -> bool:
     """Open the run of the next step of which anything is still wanted; False if there is none."""
     backfills, runs = BackfillRepository(uow.connection), SchedulerRepository(uow.connection)
     while (queued := await backfills.find_next_step(backfill.backfill_id)) is not None:
@@ -57,7 +56,7 @@ async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork, *, setting
             await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=done))
             continue
         run = _run(backfill, queued.step)
-        await runs.store_run(run, scope=f"{scope_of(run)} run={run.run_id}", deadline_s=settings.run_deadline_s)
+        await runs.store_run(run, scope=f"{scope_of(run)} run={run.run_id}")
         await backfills.begin_step(queued, run.run_id)
         uow.emit(BatchTriggered(run=run, part=ONLY_PART))
         return True

@@ -47,7 +47,7 @@ async def ask_for_stage(fire: Fire, uow: UnitOfWork, firing: Firing) -> Fire:
     await schedule.store_answer(answered)
     if answered.outcome is not Outcome.WAITING:
         return answered
-    return await go_on(answered, uow, settings=firing.settings)
+    return await go_on(answered, uow)
 
 
 async def _find_whole_run(fire: Fire, schedule: ScheduleRepository) -> Fire | None:

@@ -25,7 +25,7 @@ async def pause_backfill(backfill_id: UUID, uow: UnitOfWork) -> None:
     await BackfillRepository(uow.connection).set_status(backfill_id, BackfillStatus.PAUSED)
 
 
-async def resume_backfill(backfill_id: UUID, uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
+async def resume_backfill(backfill_id: UUID, uow: UnitOfWork) -> None:
     """Go on where it was paused; the step that was in flight is not done again.
 
     Raises
@@ -37,10 +37,10 @@ async def resume_backfill(backfill_id: UUID, uow: UnitOfWork, *, settings: Sched
     if backfill.status is not BackfillStatus.PAUSED:
         raise NotPaused(backfill_id)
     await BackfillRepository(uow.connection).set_status(backfill_id, BackfillStatus.ACTIVE)
-    await advance_backfills(uow, settings=settings)
+    await advance_backfills(uow)
 
 
-async def cancel_backfill(backfill_id: UUID, uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
+async def cancel_backfill(backfill_id: UUID, uow: UnitOfWork) -> None:
     """Drop its queued steps and cancel the run in flight: nothing of it stays active; cells that are done stay done.
 
     Raises
@@ -55,7 +55,7 @@ async def cancel_backfill(backfill_id: UUID, uow: UnitOfWork, *, settings: Sched
     running = await backfills.find_running_step()
     if running is not None and running.backfill_id == backfill_id and running.run_id is not None:
         await cancel_run(running.run_id, uow, requested_by="backfill cancelled")
-    await advance_backfills(uow, settings=settings)
+    await advance_backfills(uow)
 
 
 async def retry_failed_cells(backfill_id: UUID, uow: UnitOfWork, *, settings: SchedulerSettings) -> int:
@@ -72,7 +72,7 @@ async def retry_failed_cells(backfill_id: UUID, uow: UnitOfWork, *, settings: Sc
     if plan.steps:
         await backfills.append_steps(backfill_id, plan.steps, Reprocess.FAILED)
         await backfills.set_status(backfill_id, BackfillStatus.ACTIVE)
-        await advance_backfills(uow, settings=settings)
+        await advance_backfills(uow)
     return plan.wanted.count
 
 

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 from services.scheduler.commands.open_run import open_or_join
 from services.scheduler.core.schedule import Outcome
 from services.scheduler.core.second_stage import Settled, reaches_back, settled_books
-from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, StageRun
@@ -18,13 +17,13 @@ from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def go_on_waiting(uow: UnitOfWork, *, settings: SchedulerSettings) -> list[Fire]:
+async def go_on_waiting(uow: UnitOfWork) -> list[Fire]:
     """Let the fires that wait for symbols go on as far as they can; return them as they are then."""
     waiting = await ScheduleRepository(uow.connection).lock_waiting_fires()
-    return [await go_on(fire, uow, settings=settings) for fire in waiting]
+    return [await go_on(fire, uow) for fire in waiting]
 
 
-async def go_on(fire: Fire, uow: UnitOfWork, *, settings: SchedulerSettings) -> Fire:
+async def go_on(fire: Fire, uow: UnitOfWork) -> Fire:
     """Ask for the portfolios that have what they wait for, one run at a time; return the fire as it is then.
 
     While the symbols are under way, for those whose every symbol is in; once they have ended, however they did, for
@@ -38,7 +37,7 @@ async def go_on(fire: Fire, uow: UnitOfWork, *, settings: SchedulerSettings) -> 
     run = await _next_run(fire, symbols_run, asked, uow)
     gone_on = fire
     if run is not None:
-        opened, _ = await open_or_join(run, uow, settings=settings)
+        opened, _ = await open_or_join(run, uow)
         gone_on = replace(gone_on, run_ids=(*fire.run_ids, opened.run_id))
     if symbols_run.has_ended:
         gone_on = replace(gone_on, outcome=Outcome.REQUESTED, detail="")

@@ -44,7 +44,7 @@ async def open_run(
         If the run to join begins at another first session than the one asked for.
     """
     run = run_of(request, newest=newest)
-    found, is_new = await open_or_join(run, uow, settings=settings)
+    found, is_new = await open_or_join(run, uow)
     if not is_new and request.first_session not in {None, found.first_session}:
         raise OtherRunUnderWay(found)
     if is_new and run.kind is RunKind.NIGHTLY and run.symbols is None:
@@ -74,10 +74,10 @@ def run_of(request: RunRequest, *, newest: date) -> Run:
     )
 
 
-async def open_or_join(run: Run, uow: UnitOfWork, *, settings: SchedulerSettings) -> tuple[Run, bool]:
+async def open_or_join(run: Run, uow: UnitOfWork) -> tuple[Run, bool]:
     """Open the run and trigger it, or find the one of its kind, session and scope that is under way; tell which."""
     repository, scope = SchedulerRepository(uow.connection), scope_of(run)
-    while not await repository.store_run(run, scope=scope, deadline_s=settings.run_deadline_s):
+    while not await repository.store_run(run, scope=scope):
         active = await repository.find_active_run(run, scope=scope)
         if active is not None:  # else it has ended meanwhile, and this one is opened
             return active.run, False

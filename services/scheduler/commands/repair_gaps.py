@@ -27,4 +27,4 @@ async def repair_gaps(night: date, uow: UnitOfWork, *, settings: SchedulerSettin
     first = max(shift_session(last, 1 - settings.max_backfill_dates), FIRST_SESSION)
     request = BackfillRequest(Selection(first, last), REPAIR)
     plan = await plan_backfill(request.selection, uow.connection, settings=settings)
-    return await begin(plan, request, uow, settings=settings) if plan.steps else None
+    return await begin(plan, request, uow) if plan.steps else None

@@ -52,7 +52,7 @@ async def request_run(
             asked = replace(request, symbols=run.symbols)
             opened, is_new = await open_run(asked, uow, newest=newest, settings=settings)
         else:
-            opened, is_new = await _open_unless_in_the_way(run, request.first_session, uow, settings=settings)
+            opened, is_new = await _open_unless_in_the_way(run, request.first_session, uow)
         return opened.run_id, is_new
 
     said = f"{request.kind} run of {request.first_session} to {request.last_session} {scope_of(request)}"
@@ -82,9 +82,7 @@ def _check_books(books: Sequence[Book], run: Run) -> None:
             raise UnusableSession("last_session", required, day=run.last_session)
 
 
-async def _open_unless_in_the_way(
-    run: Run, first_session: date | None, uow: UnitOfWork, *, settings: SchedulerSettings
-) -> tuple[Run, bool]:
+async def _open_unless_in_the_way(run: Run, first_session: date | None, uow: UnitOfWork) -> tuple[Run, bool]:
     repository, asked = SchedulerRepository(uow.connection), selection_of(run)
     await repository.lock_requests()
     under_way = [
@@ -97,7 +95,7 @@ async def _open_unless_in_the_way(
             return other, False
     if under_way:
         raise OtherRunUnderWay(under_way[0])
-    return await open_or_join(run, uow, settings=settings)
+    return await open_or_join(run, uow)
 
 
 def selection_of(run: Run) -> Selection:

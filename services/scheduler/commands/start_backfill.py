@@ -38,18 +38,18 @@ async def start_backfill(
     async def plan_and_begin() -> tuple[UUID, bool]:
         await BackfillRepository(uow.connection).lock()
         plan = await plan_backfill(request.selection, uow.connection, settings=settings)
-        return await begin(plan, request, uow, settings=settings), True
+        return await begin(plan, request, uow), True
 
     asked = request.selection
     said = f"backfill of {asked.first} to {asked.last} {asked.reprocess} {scope_of(asked.scope)}"
     return await answer_once(request.idempotency_key, said, plan_and_begin, uow)
 
 
-async def begin(plan: BackfillPlan, request: BackfillRequest, uow: UnitOfWork, *, settings: SchedulerSettings) -> UUID:
+async def begin(plan: BackfillPlan, request: BackfillRequest, uow: UnitOfWork) -> UUID:
     """Store the steps of a plan as a new backfill and begin the first."""
     backfills = BackfillRepository(uow.connection)
     backfill_id = uuid4()
     await backfills.append_backfill(backfill_id, request.selection, request.requested_by)
     await backfills.append_steps(backfill_id, plan.steps, request.selection.reprocess)
-    await advance_backfills(uow, settings=settings)
+    await advance_backfills(uow)
     return backfill_id

@@ -1,4 +1,4 @@
-"""What people read of a run: a line when it is asked for, for each part, for each dead letter, and for its end."""
+"""What people read of a run: a line when it is asked for, for each part, dead letter and overdue stage, and its end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ class What(StrEnum):
     OPENED = "opened"
     PART = "part"
     DEAD_LETTER = "dead_letter"
+    CLOSED = "closed"
     ENDED = "ended"
 
 
@@ -92,6 +93,11 @@ def part_line(place: int, at: datetime, part: Arrival, *, requested_at: datetime
 def letter_line(place: int, at: datetime, *, topic: str, consumer: str, reason: str) -> Line:
     """Return the line of a message that could not be processed."""
     return Line(place, at, What.DEAD_LETTER, Level.ERROR, f"{consumer} could not process a message: {reason}", topic)
+
+
+def closed_line(place: int, at: datetime, *, stage: str, never_came: str) -> Line:
+    """Return the line of a stage that its deadline closed."""
+    return Line(place, at, What.CLOSED, Level.WARNING, f"closed by its deadline: {never_came}", stage)
 
 
 def ended_line(place: int, at: datetime, status: str, why: str | None, *, requested_at: datetime) -> Line:

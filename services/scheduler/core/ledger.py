@@ -6,6 +6,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from shared.parts import missing_of
+
 # stage (the topic whose parts end it) -> the stages that it waits for
 STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -26,42 +28,63 @@ class StageTally:
 
     Attributes
     ----------
+    arrived : tuple of int
+        The parts, counted from 0.
     parts_total : int or None
         None while no part has arrived: each part says how many there are.
+    closed_at : datetime or None
+        When its deadline closed it without the parts that were missing then.
     """
 
     stage: str
-    parts_done: int
-    parts_total: int | None
-    subjects: int
-    failures: int
-    first_at: datetime | None
-    last_at: datetime | None
+    arrived: tuple[int, ...] = ()
+    parts_total: int | None = None
+    subjects: int = 0
+    failures: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def parts_done(self) -> int:
+        """How many parts are in."""
+        return len(self.arrived)
 
     @property
     def complete(self) -> bool:
         """Whether every part is in."""
         return self.parts_total is not None and self.parts_done >= self.parts_total
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """When its last part came, or its deadline; None while it goes on."""
+        if self.closed_at is not None:
+            return self.closed_at
+        return self.last_at if self.complete else None
+
+    @property
+    def missing(self) -> str:
+        """The parts that have not arrived, in words; empty if all have."""
+        if self.parts_total is None:
+            return f"{self.stage}: every part"
+        parts = missing_of(self.arrived, self.parts_total)
+        return parts and f"{self.stage}: {parts}"
+
 
 def tally(arrived: Sequence[StageTally]) -> tuple[StageTally, ...]:
     """Return one tally per stage of `STAGES`, in its order, with empty ones for those nothing has arrived of."""
     by_stage = {entry.stage: entry for entry in arrived}
-    return tuple(by_stage.get(stage, StageTally(stage, 0, None, 0, 0, None, None)) for stage in STAGES)
+    return tuple(by_stage.get(stage, StageTally(stage)) for stage in STAGES)
 
 
-def run_complete(tallies: Sequence[StageTally]) -> bool:
-    """Tell whether every stage has every part."""
-    return all(entry.complete for entry in tallies)
+def run_ended(tallies: Sequence[StageTally]) -> bool:
+    """Tell whether every stage has every part, or has been closed without."""
+    return all(entry.ended_at is not None for entry in tallies)
 
 
 def missing_parts(tallies: Sequence[StageTally]) -> tuple[str, ...]:
-    """Name what has not arrived, one line a stage."""
-    return tuple(
-        f"{entry.stage}: {entry.parts_done} of {entry.parts_total or 'unknown'} parts"
-        for entry in tallies
-        if not entry.complete
-    )
+    """Name what is still to come, one line a stage."""
+    return tuple(entry.missing for entry in tallies if entry.ended_at is None)
 
 
 def stage_seconds(tallies: Sequence[StageTally], *, requested_at: datetime) -> dict[str, float | None]:

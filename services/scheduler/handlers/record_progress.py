@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.scheduler.commands.end_run import end_run
 from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
-from services.scheduler.core.ledger import StageTally, run_complete
-from services.scheduler.events import batch_completed, outline, stage_counts
-from services.scheduler.settings import SchedulerSettings
+from services.scheduler.core.ledger import StageTally, run_ended
+from services.scheduler.events import outline, stage_counts
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.book_rows import seen_books, stated_books
 from services.scheduler.storage.cell_repository import CellRepository
@@ -21,7 +21,7 @@ from shared.db.unit_of_work import UnitOfWork
 log = structlog.get_logger("scheduler")
 
 
-async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerSettings) -> None:
+async def record_progress(event: Event, uow: UnitOfWork) -> None:
     """Record the part; when every stage of the run is in, close the run and announce it.
 
     Portfolios that wait for symbols go on when theirs have come, or no more will.
@@ -29,7 +29,7 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
     repository = SchedulerRepository(uow.connection)
     # A run that a service began (onboarding) becomes known by its first event, whichever that is.
     own_scope = f"{scope_of(event.run)} run={event.run.run_id}"
-    if await repository.store_run(event.run, scope=own_scope, deadline_s=settings.run_deadline_s):
+    if await repository.store_run(event.run, scope=own_scope):
         log.info("run opened", **outline(event.run))
     await CellRepository(uow.connection).append_parts(event, cell_parts(event))
     books = BookRepository(uow.connection)
@@ -41,7 +41,7 @@ async def record_progress(event: Event, uow: UnitOfWork, *, settings: SchedulerS
     await repository.store_part(event)
     has_ended = await _close(event, stored, repository, uow)
     if has_ended or isinstance(event, SymbolsFactored):
-        await go_on_waiting(uow, settings=settings)
+        await go_on_waiting(uow)
 
 
 async def _close(event: Event, stored: StoredRun | None, repository: SchedulerRepository, uow: UnitOfWork) -> bool:
@@ -50,15 +50,9 @@ async def _close(event: Event, stored: StoredRun | None, repository: SchedulerRe
         return False
     tallies = await repository.load_tallies(event.run.run_id)
     _tell_if_finished(event.topic, stored, tallies)
-    if not run_complete(tallies):
+    if not run_ended(tallies):
         return False
-    failed = sum(entry.failures for entry in tallies)
-    status = RunStatus.COMPLETED_WITH_ERRORS if failed else RunStatus.COMPLETED
-
-    seconds = await repository.finish_run(event.run.run_id, status)
-
-    uow.emit(await batch_completed(stored, status, tallies, repository))
-    log.info("run finished", **outline(stored.run), status=status.value, failures=failed, seconds=round(seconds, 2))
+    await end_run(stored, tallies, uow)
     return True
 
 

@@ -13,11 +13,13 @@ from services.scheduler.core.activity import (
     Asked,
     Line,
     What,
+    closed_line,
     ended_line,
     letter_line,
     opened_line,
     part_line,
 )
+from services.scheduler.storage.repository import CLOSING
 
 # One statement, hence one moment: of several, a later one could see what comes behind what an earlier one missed.
 _LINES = sa.text(
@@ -31,6 +33,10 @@ _LINES = sa.text(
             'requested_by', run ->> 'requested_by')
         FROM run
         UNION ALL
+        SELECT place, arrived_at, 'closed',
+               jsonb_build_object('stage', stage, 'never_came', failures -> 0 ->> 'subject')
+        FROM run_parts WHERE run_id = :run_id AND part_index = :closing
+        UNION ALL
         SELECT place, arrived_at, 'part', jsonb_build_object(
             'stage', stage, 'index', part_index, 'total', part_total, 'subjects', subjects,
             'arrived', count(*) OVER (PARTITION BY stage ORDER BY place),
@@ -40,7 +46,7 @@ _LINES = sa.text(
                     FROM jsonb_array_elements(failures) AS failure GROUP BY 1
                 ) AS reasons
             ), '{}'))
-        FROM run_parts WHERE run_id = :run_id
+        FROM run_parts WHERE run_id = :run_id AND part_index <> :closing
         UNION ALL
         SELECT place, recorded_at, 'dead_letter',
                jsonb_build_object('topic', topic, 'consumer', consumer, 'reason', reason)
@@ -62,7 +68,8 @@ class LogRepository:
 
     async def list_lines(self, run_id: UUID, *, after: int, limit: int) -> list[Line]:
         """Return the lines of a run behind a place, the oldest first; none of a run that nobody knows."""
-        rows = await self._connection.execute(_LINES, {"run_id": run_id, "after": after, "limit": limit})
+        parameters = {"run_id": run_id, "after": after, "limit": limit, "closing": CLOSING}
+        rows = await self._connection.execute(_LINES, parameters)
         return [_line(row.place, row.at, What(row.what), row.said, row.requested_at) for row in rows]
 
 
@@ -74,5 +81,7 @@ def _line(place: int, at: datetime, what: What, said: Any, requested_at: datetim
             return part_line(place, at, Arrival(**said), requested_at=requested_at)
         case What.DEAD_LETTER:
             return letter_line(place, at, **said)
+        case What.CLOSED:
+            return closed_line(place, at, **said)
         case What.ENDED:
             return ended_line(place, at, said["status"], said["why"], requested_at=requested_at)

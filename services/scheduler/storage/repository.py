@@ -3,8 +3,8 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, NamedTuple, Protocol
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,17 +17,19 @@ from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import RunStatus
 
-_RUN_COLUMNS = "run_id, run, status, requested_at, deadline_at, finished_at"
+_RUN_COLUMNS = "run_id, run, status, requested_at, counts_from, finished_at"
+# Stands among the parts of a stage that was closed by its deadline, with what never came as its failure.
+CLOSING: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as the ledger keeps it."""
+    """A run as the ledger keeps it; its deadlines count from its request, or from the last start of the scheduler."""
 
     run: Run
     status: RunStatus
     requested_at: datetime
-    deadline_at: datetime
+    counts_from: datetime
     finished_at: datetime | None
 
 
@@ -66,7 +68,7 @@ def scope_of(run: Scope) -> str:
 
 def _stored(row: Any) -> StoredRun:
     return StoredRun(
-        Run.model_validate(row.run), RunStatus(row.status), row.requested_at, row.deadline_at, row.finished_at
+        Run.model_validate(row.run), RunStatus(row.status), row.requested_at, row.counts_from, row.finished_at
     )
 
 
@@ -86,13 +88,12 @@ class SchedulerRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def store_run(self, run: Run, *, scope: str, deadline_s: float) -> bool:
+    async def store_run(self, run: Run, *, scope: str) -> bool:
         """Open the run unless one of the same kind, session and scope is active, or it is known; tell if it is new."""
         statement = sa.text(
             """
-            INSERT INTO runs (run_id, kind, first_session, last_session, scope, run, deadline_at)
-            VALUES (:run_id, :kind, :first, :last, :scope, CAST(:run AS jsonb),
-                    clock_timestamp() + make_interval(secs => :deadline_s))
+            INSERT INTO runs (run_id, kind, first_session, last_session, scope, run)
+            VALUES (:run_id, :kind, :first, :last, :scope, CAST(:run AS jsonb))
             ON CONFLICT DO NOTHING RETURNING run_id
             """
         )
@@ -103,7 +104,6 @@ class SchedulerRepository:
             "last": run.last_session,
             "scope": scope,
             "run": run.model_dump_json(),
-            "deadline_s": deadline_s,
         }
         return await self._connection.scalar(statement, parameters) is not None
 
@@ -156,10 +156,13 @@ class SchedulerRepository:
 
     async def list_done_runs(self) -> Sequence[UUID]:
         """Return the runs that have ended with every part in."""
-        rows = await self._connection.execute(
-            sa.text("SELECT run_id FROM runs WHERE status IN ('completed', 'completed_with_errors')")
+        query = sa.text(
+            """
+            SELECT run_id FROM runs r WHERE status IN ('completed', 'completed_with_errors')
+            AND NOT EXISTS (SELECT 1 FROM run_parts p WHERE p.run_id = r.run_id AND part_index = :closing)
+            """
         )
-        return rows.scalars().all()
+        return (await self._connection.execute(query, {"closing": CLOSING})).scalars().all()
 
     async def store_part(self, event: Event) -> None:
         """Record that a part of a stage has arrived; a repetition changes nothing."""
@@ -170,7 +173,6 @@ class SchedulerRepository:
             ON CONFLICT DO NOTHING
             """
         )
-        failures = [failure.model_dump(mode="json") for failure in event.failures]
         parameters = {
             "run_id": event.run.run_id,
             "stage": event.topic,
@@ -178,8 +180,25 @@ class SchedulerRepository:
             "total": event.part.total,
             "subjects": event.subjects,
             "unchanged": event.unchanged,
-            "failures": json.dumps(failures),
-            "failed": len(failures),
+            "failures": json.dumps([failure.model_dump(mode="json") for failure in event.failures]),
+            "failed": len(event.failures),
+        }
+        await self._connection.execute(statement, parameters)
+
+    async def close_stage(self, run_id: UUID, stage: StageTally, never_came: Failure) -> None:
+        """Record that a stage has ended without the parts that the failure names."""
+        statement = sa.text(
+            """
+            INSERT INTO run_parts (run_id, stage, part_index, part_total, subjects, failures, failed)
+            VALUES (:run_id, :stage, :closing, :total, 0, CAST(:failures AS jsonb), 1)
+            """
+        )
+        parameters = {
+            "run_id": run_id,
+            "stage": stage.stage,
+            "closing": CLOSING,
+            "total": stage.parts_total or 0,
+            "failures": json.dumps([never_came.model_dump(mode="json")]),
         }
         await self._connection.execute(statement, parameters)
 
@@ -187,12 +206,15 @@ class SchedulerRepository:
         """Return what has arrived of each stage."""
         query = sa.text(
             """
-            SELECT stage, count(*), max(part_total), sum(subjects), sum(failed), min(arrived_at), max(arrived_at)
-            FROM run_parts WHERE run_id = :run_id GROUP BY stage
+            SELECT stage, array_agg(part_index ORDER BY part_index) FILTER (WHERE came) AS arrived,
+                max(part_total) FILTER (WHERE came), sum(subjects), sum(failed),
+                min(arrived_at) FILTER (WHERE came), max(arrived_at) FILTER (WHERE came),
+                max(arrived_at) FILTER (WHERE NOT came)
+            FROM run_parts, LATERAL (SELECT part_index <> :closing AS came) c WHERE run_id = :run_id GROUP BY stage
             """
         )
-        rows = (await self._connection.execute(query, {"run_id": run_id})).all()
-        return tally([StageTally(*row) for row in rows])
+        rows = (await self._connection.execute(query, {"run_id": run_id, "closing": CLOSING})).all()
+        return tally([StageTally(stage, tuple(arrived or ()), *rest) for stage, arrived, *rest in rows])
 
     async def list_failures(self, run_id: UUID, *, limit: int, skip: int = 0) -> list[tuple[str, Failure]]:
         """Return (stage, failure) in the order of stage and part, without the first `skip`."""
@@ -216,18 +238,24 @@ class SchedulerRepository:
         parameters = {"run_id": run_id, "status": status.value, "why": why}
         return float(await self._connection.scalar(statement, parameters))
 
-    async def extend_deadlines(self, deadline_s: float) -> None:
+    async def extend_deadlines(self) -> None:
         """Give active runs their whole time again: nothing could be recorded while the scheduler was down."""
-        statement = sa.text(
-            "UPDATE runs SET deadline_at = "
-            "greatest(deadline_at, clock_timestamp() + make_interval(secs => :deadline_s)) WHERE status = 'active'"
+        await self._connection.execute(
+            sa.text("UPDATE runs SET counts_from = clock_timestamp() WHERE status = 'active'")
         )
-        await self._connection.execute(statement, {"deadline_s": deadline_s})
 
-    async def list_overdue_runs(self) -> list[StoredRun]:
-        """Return active runs whose deadline has passed, locked; those that somebody else holds are left out."""
-        query = _run_query("WHERE status = 'active' AND deadline_at < clock_timestamp() FOR UPDATE SKIP LOCKED")
-        return [_stored(row) for row in await self._connection.execute(query)]
+    async def list_runs_older_than(self, age: timedelta) -> list[StoredRun]:
+        """Return active runs of that age, locked; those that somebody else holds are left out."""
+        query = _run_query(
+            "WHERE status = 'active' AND counts_from <= clock_timestamp() - CAST(:age AS interval) "
+            "ORDER BY run_id FOR UPDATE SKIP LOCKED"
+        )
+        return [_stored(row) for row in await self._connection.execute(query, {"age": age})]
+
+    async def load_now(self) -> datetime:
+        """Return the time of the clock that the ledger is kept by."""
+        now: datetime = (await self._connection.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
+        return now
 
     async def store_dead_letter(self, letter: Letter) -> None:
         """Record a dead letter with its cause and origin."""

@@ -92,14 +92,14 @@ def _add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, settings: S
     async def resume(backfill_id: UUID) -> BackfillView:
         """Go on where it was paused."""
         async with unit_of_work() as uow:
-            await resume_backfill(backfill_id, uow, settings=settings)
+            await resume_backfill(backfill_id, uow)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
     @router.post("/backfills/{backfill_id}/cancel")
     async def cancel(backfill_id: UUID) -> BackfillView:
         """Drop what is queued and cancel the run in flight; cells that are done stay done."""
         async with unit_of_work() as uow:
-            await cancel_backfill(backfill_id, uow, settings=settings)
+            await cancel_backfill(backfill_id, uow)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
     @router.post("/backfills/{backfill_id}/retry-failed")

@@ -36,7 +36,7 @@ async def _add_run(admin: asyncpg.Connection, status: str) -> UUID:
     run_id = uuid4()
     day = date(2022, 12, 28)
     await admin.execute(
-        "INSERT INTO scheduler.runs (run_id, kind, first_session, last_session, scope, run, status, deadline_at,"
+        "INSERT INTO scheduler.runs (run_id, kind, first_session, last_session, scope, run, status, counts_from,"
         " finished_at) VALUES ($1, 'on_demand', $2, $2, $3, '{}', $4, now(), $5)",
         run_id,
         day,

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.scheduler.handlers.record_progress import record_progress
-from services.scheduler.settings import SchedulerSettings
 from shared.calendar import sessions_between
 from shared.contracts.event import Event, Failure
 from shared.contracts.market_data import PriceBlock, PricesUpdated
@@ -69,4 +68,4 @@ def opened(run: Run, portfolio_id: UUID, name: str, *symbols: str, on: date = MO
 async def record(scheduler: Service, *events: Event) -> None:
     for event in events:
         async with scheduler.unit_of_work() as uow:
-            await record_progress(event, uow, settings=SchedulerSettings())
+            await record_progress(event, uow)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,12 +10,11 @@ import httpx
 import pytest
 
 from services.scheduler.commands.cancel_run import cancel_run
-from services.scheduler.commands.close_overdue_runs import close_overdue_runs
+from services.scheduler.commands.close_overdue_stages import close_overdue_stages
 from services.scheduler.core.activity import Line
+from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
-from services.scheduler.handlers.record_progress import record_progress
-from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.log_repository import LogRepository
 from shared.bus.dead_letters import Letter
 from shared.contracts.catalogue import EVENTS
@@ -95,22 +95,27 @@ async def test_log_of_a_run_that_nobody_knows_is_not_found(client: httpx.AsyncCl
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-async def test_log_says_who_cancelled_a_run_and_what_never_came_before_its_deadline(
+async def test_log_says_who_cancelled_a_run_and_what_never_came_before_its_deadlines(
     client: httpx.AsyncClient, scheduler: Service
 ) -> None:
     cancelled, overdue = make_run(), make_run()
     await record(scheduler, _event("prices.updated", cancelled))
-    async with scheduler.unit_of_work() as uow:
-        await record_progress(_whole_run(overdue)[0], uow, settings=SchedulerSettings(run_deadline_s=0.0))
+    await record(scheduler, *(event for event in _whole_run(overdue, parts=4)[:5] if event.part.index != 2))
     async with scheduler.unit_of_work() as uow:
         await cancel_run(cancelled.run_id, uow, requested_by="me")
-        await close_overdue_runs(uow)
+    for _ in range(2):  # the portfolios' time counts from the end of the symbols
+        async with scheduler.unit_of_work() as uow:
+            await close_overdue_stages(uow, deadlines=Deadlines(timedelta(), timedelta()))
 
-    ends = [(await _log(client, run))[-1] for run in (cancelled, overdue)]
-
-    assert [end["what"] for end in ends] == ["ended", "ended"]
-    assert ends[0]["message"].endswith(": cancelled by me")
-    assert ": past its deadline, with prices.updated: 0 of unknown parts; " in ends[1]["message"]
+    end = (await _log(client, cancelled))[-1]
+    assert (end["what"], end["message"].partition(": ")[2]) == ("ended", "cancelled by me")
+    log = await _log(client, overdue)
+    assert [line["what"] for line in log] == ["opened", *["part"] * 4, *["closed"] * len(STAGES), "ended"]
+    assert [(line["stage"], line["message"], line["level"]) for line in log[5:8]] == [
+        (stage, f"closed by its deadline: {stage}: {parts}", "warning")
+        for stage, parts in zip(STAGES, ("part 2 of 4", "parts 1-3 of 4", "every part"), strict=False)
+    ]
+    assert [line["parts_done"] for line in log[1:5]] == [1, 2, 3, 1]
 
 
 async def _read_behind(scheduler: Service, run_id: UUID) -> AsyncIterator[Line]:

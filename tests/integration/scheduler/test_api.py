@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
-from services.scheduler.settings import SchedulerSettings
 from shared.bus.dead_letters import Letter
 from shared.contracts.event import Failure
 from shared.contracts.run import ONLY_PART
@@ -107,7 +106,7 @@ async def test_run_view_shows_stages_failures_and_what_is_missing(
         run=run, part=ONLY_PART, subjects=7, failures=(failure,), as_ofs=(), symbols=(), columns=(), values=()
     )
     async with scheduler.unit_of_work() as uow:
-        await record_progress(event, uow, settings=SchedulerSettings())
+        await record_progress(event, uow)
 
     view = (await client.get(f"/runs/{run['run_id']}")).json()
 
@@ -115,7 +114,7 @@ async def test_run_view_shows_stages_failures_and_what_is_missing(
     stage = next(stage for stage in view["stages"] if stage["stage"] == "symbols.factored")
     assert (stage["parts_done"], stage["parts_total"], stage["subjects"], stage["failures"]) == (1, 1, 7, 1)
     assert view["failures"] == [{**failure.model_dump(mode="json"), "stage": "symbols.factored"}]
-    assert "portfolios.valued: 0 of unknown parts" in view["missing"]
+    assert "portfolios.valued: every part" in view["missing"]
     assert len(view["missing"]) == 6
 
 
@@ -249,7 +248,7 @@ async def test_failures_of_a_run_are_paged_to_the_last(client: httpx.AsyncClient
         run=run, part=ONLY_PART, subjects=5, failures=failures, as_ofs=(), symbols=(), columns=(), values=()
     )
     async with scheduler.unit_of_work() as uow:
-        await record_progress(event, uow, settings=SchedulerSettings())
+        await record_progress(event, uow)
 
     read = []
     for after in (0, 2, 4, 6):

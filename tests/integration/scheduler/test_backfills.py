@@ -96,7 +96,7 @@ async def _compute(scheduler: Service, run: Run, *, failing: bool = False) -> No
     for stage in STAGES:
         extra = TABLE if stage.startswith("symbols.") else {}
         async with scheduler.unit_of_work() as uow:
-            await record_progress(EVENTS[stage](run=run, part=ONLY_PART, **extra), uow, settings=SETTINGS)
+            await record_progress(EVENTS[stage](run=run, part=ONLY_PART, **extra), uow)
     await _hear_of_the_end(scheduler, run)
 
 
@@ -107,7 +107,7 @@ def _part(session: date, fact: Fact, subjects: tuple[str, ...], *, failing: bool
 async def _hear_of_the_end(scheduler: Service, run: Run) -> None:
     async with scheduler.unit_of_work() as uow:
         ended = BatchCompleted(run=run, part=ONLY_PART, status=RunStatus.COMPLETED, stages=())
-        await go_on_with_backfills(ended, uow, settings=SETTINGS)
+        await go_on_with_backfills(ended, uow)
 
 
 async def _compute_all(scheduler: Service, *, failing: bool = False) -> list[Run]:
@@ -144,7 +144,7 @@ async def test_backfill_computes_the_missing_cells_one_step_at_a_time_oldest_fir
 async def test_step_is_begun_only_when_no_live_run_is_under_way(scheduler: Service) -> None:
     night = make_run(kind=RunKind.NIGHTLY)
     async with scheduler.unit_of_work() as uow:
-        await SchedulerRepository(uow.connection).store_run(night, scope=scope_of(night), deadline_s=60)
+        await SchedulerRepository(uow.connection).store_run(night, scope=scope_of(night))
 
     backfill_id = await _start(scheduler)
     assert [run.run_id for run in await _active_runs(scheduler)] == [night.run_id]
@@ -165,7 +165,7 @@ async def test_step_whose_cells_are_done_meanwhile_is_skipped_and_counted(schedu
     (first,) = await _active_runs(scheduler)
     somebody_elses = make_run(symbols=("AAA",), portfolio_ids=(), first_session=LAST, last_session=LAST)
     async with scheduler.unit_of_work() as uow:
-        await SchedulerRepository(uow.connection).store_run(somebody_elses, scope="x", deadline_s=60)
+        await SchedulerRepository(uow.connection).store_run(somebody_elses, scope="x")
     await _compute(scheduler, somebody_elses)
 
     await _compute(scheduler, first)
@@ -184,7 +184,7 @@ async def test_paused_backfill_begins_nothing_and_resumes_where_it_was(scheduler
     assert await _active_runs(scheduler) == []
 
     async with scheduler.unit_of_work() as uow:
-        await resume_backfill(backfill_id, uow, settings=SETTINGS)
+        await resume_backfill(backfill_id, uow)
     later = await _compute_all(scheduler)
 
     assert [(run.first_session, run.symbols) for run in later] == [(LAST, ("AAA",)), (FIRST, ()), (LAST, ())]
@@ -194,7 +194,7 @@ async def test_paused_backfill_begins_nothing_and_resumes_where_it_was(scheduler
 
 async def _resume(scheduler: Service, backfill_id: UUID) -> None:
     async with scheduler.unit_of_work() as uow:
-        await resume_backfill(backfill_id, uow, settings=SETTINGS)
+        await resume_backfill(backfill_id, uow)
 
 
 async def test_only_what_is_paused_can_be_resumed(scheduler: Service) -> None:
@@ -210,7 +210,7 @@ async def test_cancelled_backfill_leaves_nothing_active_and_keeps_what_is_done(s
     (second,) = await _active_runs(scheduler)
 
     async with scheduler.unit_of_work() as uow:
-        await cancel_backfill(backfill_id, uow, settings=SETTINGS)
+        await cancel_backfill(backfill_id, uow)
 
     assert await _active_runs(scheduler) == []
     stored, steps = await _stored(scheduler, backfill_id)

@@ -81,7 +81,7 @@ class Scheduler:
 
     async def go_on(self) -> list[Fire]:
         async with self.unit_of_work() as uow:
-            return await go_on_waiting(uow, settings=TWO_STAGES)
+            return await go_on_waiting(uow)
 
     async def by_hand(self, stage: Stage, instant: str) -> list[Fire]:
         self.clock.set(instant)
@@ -382,7 +382,7 @@ class Night:
     async def arrive(self, *events: Event) -> None:
         for event in events:
             async with self.up.unit_of_work() as uow:
-                await record_progress(event, uow, settings=self.up.settings)
+                await record_progress(event, uow)
 
     def bars(self, index: int, *symbols: str, session: date | None = None) -> PricesUpdated:
         columns = ((1.0,),) * len(symbols)
@@ -414,7 +414,7 @@ async def night(one: Scheduler) -> Night:
         run = make_run(symbols=(symbol,), portfolio_ids=(portfolio_id,), first_session=date(2022, 11, 1))
         onboarding = SymbolsOnboarding(run=run, part=ONLY_PART, portfolio_id=portfolio_id, opened_on=date(2022, 11, 1))
         async with one.unit_of_work() as uow:
-            await record_progress(onboarding, uow, settings=one.settings)
+            await record_progress(onboarding, uow)
         await one.end(run.run_id)
     (fire,) = await one.at("2022-11-22T02:00")
     await one.at("2022-11-22T02:30")
@@ -499,7 +499,7 @@ async def test_part_that_arrives_while_another_scheduler_lets_portfolios_go_on_w
 
     async def go_on_and_stay() -> None:
         async with other.unit_of_work() as uow:
-            assert len((await go_on_waiting(uow, settings=TWO_STAGES))[0].run_ids) == 1
+            assert len((await go_on_waiting(uow))[0].run_ids) == 1
             gone_on.set()
             await commit.wait()
 

@@ -1,28 +1,32 @@
 """Parts as they arrive: counted once, in any order, until the run has ended or its deadline has passed."""
 
 import asyncio
-import itertools
 import random
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
-from services.scheduler.commands.close_overdue_runs import close_overdue_runs
+from services.scheduler.commands.close_overdue_stages import close_overdue_stages
+from services.scheduler.core.deadlines import PORTFOLIO_STAGES, Deadlines
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_progress import record_progress
-from services.scheduler.settings import SchedulerSettings
+from services.scheduler.main import build
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun
+from shared.clock import FixedClock
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Event, Failure
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Part, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.service import Service
+from tests.integration.scheduler.conftest import NOW
 from tests.support.bus_log import BusLog
+from tests.support.databases import ServiceDatabase
 from tests.support.runs import make_run
 
-SETTINGS = SchedulerSettings()
 TABLE: dict[str, Any] = {"as_ofs": (), "symbols": (), "columns": (), "values": ()}
 
 
@@ -35,9 +39,9 @@ def _whole_run(run: Run, *, parts: int = 2) -> list[Event]:
     return [_event(stage, run, index=index, total=parts) for stage in STAGES for index in range(parts)]
 
 
-async def _record(scheduler: Service, event: Event, *, settings: SchedulerSettings = SETTINGS) -> None:
+async def _record(scheduler: Service, event: Event) -> None:
     async with scheduler.unit_of_work() as uow:
-        await record_progress(event, uow, settings=settings)
+        await record_progress(event, uow)
 
 
 async def _stored(scheduler: Service, run: Run) -> StoredRun:
@@ -143,24 +147,143 @@ async def test_part_that_arrives_after_the_end_changes_nothing_but_the_ledger(sc
     assert len(await _announced(scheduler, run)) == 1
 
 
-async def test_run_past_its_deadline_fails_and_names_what_never_came(scheduler: Service, bus_log: BusLog) -> None:
-    overdue, patient = make_run(), make_run()
-    for run, settings in ((overdue, SchedulerSettings(run_deadline_s=0.0)), (patient, SETTINGS)):
-        for event in itertools.islice(_whole_run(run), 3):
-            await _record(scheduler, event, settings=settings)
+async def _close_overdue(scheduler: Service, **limits: float) -> None:
+    deadlines = Deadlines(
+        symbols=timedelta(seconds=limits.get("symbols_s", 1500.0)),
+        portfolios=timedelta(seconds=limits.get("portfolios_s", 900.0)),
+    )
+    async with scheduler.unit_of_work() as uow:
+        await close_overdue_stages(uow, deadlines=deadlines)
 
+
+def _came(run: Run, missing: set[tuple[str, int]], *, parts: int = 12) -> list[Event]:
+    return [event for event in _whole_run(run, parts=parts) if (event.topic, event.part.index) not in missing]
+
+
+async def test_stage_past_its_deadline_is_closed_with_its_missing_parts_and_the_run_goes_on(
+    scheduler: Service, bus_log: BusLog
+) -> None:
+    run = make_run()
+    came = _came(run, {("prices.updated", index) for index in (3, 4, 5, 6, 7, 9)})
+    for event in came:
+        if event.topic not in PORTFOLIO_STAGES:
+            await _record(scheduler, event)
+
+    await _close_overdue(scheduler)
+    assert bus_log.of("stage closed by its deadline", run) == []
     for _ in range(2):
-        async with scheduler.unit_of_work() as uow:
-            await close_overdue_runs(uow)
+        await _close_overdue(scheduler, symbols_s=0.0)
+    assert (await _stored(scheduler, run)).status is RunStatus.ACTIVE, "the portfolios go on with what is there"
+    for event in came:
+        if event.topic in PORTFOLIO_STAGES:
+            await _record(scheduler, event)
 
-    (completed,) = await _announced(scheduler, overdue)
-    assert completed.status is RunStatus.FAILED
-    assert [(failure.subject, failure.reason) for failure in completed.failures] == [
-        ("prices.updated: 1 of 2 parts", "DEADLINE"),
-        *((f"{stage}: 0 of unknown parts", "DEADLINE") for stage in list(STAGES)[2:]),
+    (completed,) = await _announced(scheduler, run)
+    assert completed.status is RunStatus.COMPLETED_WITH_ERRORS
+    assert [(failure.subject, failure.reason, failure.detail) for failure in completed.failures] == [
+        ("prices.updated: parts 3-7, 9 of 12", "DEADLINE", "did not arrive within 0 s")
     ]
-    (told,) = bus_log.of("run finished", overdue)
-    assert (told["status"], told["level"]) == ("failed", "warning")
-    assert told["missing"] == [failure.subject for failure in completed.failures]
-    assert (await _stored(scheduler, overdue)).status is RunStatus.FAILED
-    assert (await _stored(scheduler, patient)).status is RunStatus.ACTIVE
+    counts = {stage.stage: (stage.parts_done, stage.parts_total, stage.failures) for stage in completed.stages}
+    assert counts == dict.fromkeys(STAGES, (12, 12, 0)) | {"prices.updated": (6, 12, 1)}
+    (told,) = bus_log.of("stage closed by its deadline", run)
+    assert (told["missing"], told["level"]) == ("prices.updated: parts 3-7, 9 of 12", "warning")
+
+
+async def test_portfolio_stage_past_its_deadline_ends_the_run_with_what_is_there(scheduler: Service) -> None:
+    run = make_run()
+    for event in _came(run, {("portfolios.valued", 1), ("portfolios.assessed", 1)}, parts=2):
+        await _record(scheduler, event)
+
+    await _close_overdue(scheduler, symbols_s=0.0)
+    assert (await _stored(scheduler, run)).status is RunStatus.ACTIVE
+    await _close_overdue(scheduler, portfolios_s=0.0)
+
+    (completed,) = await _announced(scheduler, run)
+    assert completed.status is RunStatus.COMPLETED_WITH_ERRORS
+    assert [failure.subject for failure in completed.failures] == [
+        "portfolios.assessed: part 1 of 2",
+        "portfolios.valued: part 1 of 2",
+    ]
+    assert await _done_runs(scheduler, run) == [], "a replica may lack what never came"
+
+
+async def test_run_of_which_nothing_came_fails(scheduler: Service) -> None:
+    run = make_run()
+    await _record(scheduler, SymbolsOnboarding(run=run, part=ONLY_PART))
+
+    for _ in range(2):  # the portfolios' time counts from the end of the symbols
+        await _close_overdue(scheduler, symbols_s=0.0, portfolios_s=0.0)
+
+    (completed,) = await _announced(scheduler, run)
+    assert completed.status is RunStatus.FAILED
+    assert {failure.subject for failure in completed.failures} == {f"{stage}: every part" for stage in STAGES}
+
+
+async def test_part_that_comes_after_its_stage_was_closed_is_recorded_and_reopens_nothing(scheduler: Service) -> None:
+    run = make_run()
+    events = _whole_run(run)
+    late = next(event for event in events if event.topic == "prices.updated")
+    for event in events:
+        if event is not late and event.topic not in PORTFOLIO_STAGES:
+            await _record(scheduler, event)
+    await _close_overdue(scheduler, symbols_s=0.0)
+
+    await _record(scheduler, late)
+    for event in events:
+        await _record(scheduler, event)
+
+    (completed,) = await _announced(scheduler, run)
+    assert completed.status is RunStatus.COMPLETED_WITH_ERRORS
+    assert [failure.subject for failure in completed.failures] == ["prices.updated: part 0 of 2"]
+    assert {stage.parts_done for stage in completed.stages} == {2}
+
+
+async def test_deadlines_count_anew_when_the_scheduler_starts(scheduler: Service) -> None:
+    run = make_run()
+    await _record(scheduler, _whole_run(run)[0])
+    async with scheduler.unit_of_work() as uow:
+        long_ago = sa.text("UPDATE runs SET counts_from = counts_from - interval '1 day' WHERE run_id = :run_id")
+        await uow.connection.execute(long_ago, {"run_id": run.run_id})
+    async with scheduler.unit_of_work() as uow:
+        await SchedulerRepository(uow.connection).extend_deadlines()
+
+    await _close_overdue(scheduler)
+
+    assert await _failures(scheduler, run) == []
+
+
+async def test_deadlines_are_those_of_the_settings(database: ServiceDatabase, bus_log: BusLog) -> None:
+    """The sweep of the service itself, as its settings make it."""
+    patient, hurried = make_run(), make_run()
+    for run, limits in ((patient, {}), (hurried, {"symbol_batch_timeout_seconds": 1e-6})):
+        service = build(database.common.model_copy(update=limits), clock=FixedClock(NOW))
+        for event in _whole_run(run)[:3]:
+            await _record(service, event)
+        close_overdue, *_ = service.background
+        await close_overdue()
+        assert len(bus_log.of("stage closed by its deadline", run)) == (4 if limits else 0)
+        await service.engine.dispose()
+
+    portfolios_last = make_run()
+    service = build(
+        database.common.model_copy(update={"portfolio_refresh_timeout_seconds": 1e-6}), clock=FixedClock(NOW)
+    )
+    for event in _whole_run(portfolios_last)[:-1]:
+        await _record(service, event)
+    close_overdue, *_ = service.background
+    await close_overdue()
+    assert [failure.subject for failure in await _failures(service, portfolios_last)] == [
+        "portfolios.assessed: part 1 of 2"
+    ]
+    await service.engine.dispose()
+
+
+async def _failures(scheduler: Service, run: Run) -> list[Failure]:
+    async with scheduler.unit_of_work.reading() as connection:
+        return [failure for _, failure in await SchedulerRepository(connection).list_failures(run.run_id, limit=100)]
+
+
+async def _done_runs(scheduler: Service, run: Run) -> list[UUID]:
+    async with scheduler.unit_of_work.reading() as connection:
+        done = await SchedulerRepository(connection).list_done_runs()
+    return [run_id for run_id in done if run_id == run.run_id]

@@ -76,7 +76,7 @@ async def _ask(scheduler: Service, request: RunRequest, *, key: str | None = Non
 async def _begin(scheduler: Service, run: Run) -> Run:
     """Make a run active that nobody has asked for this way."""
     async with scheduler.unit_of_work() as uow:
-        await SchedulerRepository(uow.connection).store_run(run, scope=scope_of(run), deadline_s=60.0)
+        await SchedulerRepository(uow.connection).store_run(run, scope=scope_of(run))
     return run
 
 
@@ -157,7 +157,7 @@ async def test_run_that_a_portfolio_has_asked_for_itself_is_joined_or_in_the_way
     own = make_run(symbols=("AAPL", "AAPL250620C00200000"), portfolio_ids=(MINE,))
     async with scheduler.unit_of_work() as uow:
         repository = SchedulerRepository(uow.connection)
-        await repository.store_run(own, scope=f"{scope_of(own)} run={own.run_id}", deadline_s=60.0)
+        await repository.store_run(own, scope=f"{scope_of(own)} run={own.run_id}")
 
     assert await _ask(scheduler, _request(MINE)) == (own, False)
     with pytest.raises(OtherRunUnderWay):

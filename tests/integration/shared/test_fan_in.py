@@ -203,9 +203,29 @@ async def test_fan_in_past_its_deadline_fires_with_what_has_arrived_and_never_ag
     (parts,) = fired.of(run)
     arrived = [(part.stream, part.index, part.total) for part in parts if not part.failures]
     assert arrived == [(Left.topic, 0, 2), (Left.topic, 1, 2)]
-    assert [failure.subject for failure in failures_of(parts)] == [Right.topic]
+    assert [failure.subject for failure in failures_of(parts)] == ["probe.right: every part"]
     assert fired.of(patient) == []
     assert await count(engine, "outbox", run) == 1
+
+
+async def test_fan_in_past_its_deadline_names_the_parts_that_are_missing_as_ranges(
+    unit_of_work: UnitOfWorkFactory,
+) -> None:
+    fired, run = Fired(), make_run()
+    barrier = _barrier(fired, name="ranges", deadline_s=0.0)
+    missing = {(Left.topic, index) for index in (3, 4, 5, 6, 7, 9)} | {(Right.topic, 0)}
+    for event in _events(run, left=12, right=2):
+        if (event.topic, event.part.index) not in missing:
+            await _arrive(barrier, event, unit_of_work)
+
+    async with unit_of_work() as uow:
+        assert await barrier.close_overdue(uow) == (run,)
+
+    (parts,) = fired.of(run)
+    assert [(failure.subject, failure.reason) for failure in failures_of(parts)] == [
+        ("probe.left: parts 3-7, 9 of 12", "DEADLINE"),
+        ("probe.right: part 0 of 2", "DEADLINE"),
+    ]
 
 
 async def test_fan_in_swept_by_many_at_once_fires_once(

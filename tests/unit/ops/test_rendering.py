@@ -79,12 +79,12 @@ def test_stage_table_before_first_part_does_not_know_the_total() -> None:
 
 
 def test_failure_table_names_subject_reason_and_what_never_came() -> None:
-    found = failure_table(_run("failed", failures=[_FAILURE], missing=["portfolios.valued: 0 of unknown parts"]))
+    found = failure_table(_run("failed", failures=[_FAILURE], missing=["portfolios.valued: every part"]))
 
     drawn = _drawn(found)
     assert "NOPE" in drawn
     assert "nobody knows it" in drawn
-    assert "portfolios.valued: 0 of unknown parts" in drawn
+    assert "portfolios.valued: every part" in drawn
 
 
 def test_failure_table_of_clean_run_is_none() -> None:

@@ -7,6 +7,7 @@ from services.scheduler.core.activity import (
     Asked,
     Level,
     What,
+    closed_line,
     ended_line,
     letter_line,
     opened_line,
@@ -57,6 +58,13 @@ def test_dead_letter_is_told_without_what_was_in_it() -> None:
 
     assert (line.what, line.level, line.stage) == (What.DEAD_LETTER, Level.ERROR, "portfolios.valued")
     assert line.message == "risk.store_books could not process a message: KeyError"
+
+
+def test_stage_that_was_closed_is_told_with_what_never_came() -> None:
+    line = closed_line(8, LATER, stage="prices.updated", never_came="prices.updated: part 3 of 12")
+
+    assert (line.what, line.level, line.stage) == (What.CLOSED, Level.WARNING, "prices.updated")
+    assert line.message == "closed by its deadline: prices.updated: part 3 of 12"
 
 
 def test_last_line_says_how_the_run_ended_and_why() -> None:

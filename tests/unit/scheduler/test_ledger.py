@@ -1,8 +1,11 @@
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.scheduler.core.ledger import STAGES, StageTally, missing_parts, run_complete, stage_seconds, tally
+from services.scheduler.core.ledger import STAGES, StageTally, missing_parts, run_ended, stage_seconds, tally
+from shared.parts import missing_of
 
 START = datetime(2025, 3, 14, 21, 0, tzinfo=UTC)
 
@@ -12,7 +15,7 @@ def _at(seconds: float) -> datetime:
 
 
 def _stage(stage: str, done: int, total: int | None, *, last: float = 0.0) -> StageTally:
-    return StageTally(stage, done, total, subjects=done, failures=0, first_at=START, last_at=_at(last))
+    return StageTally(stage, tuple(range(done)), total, subjects=done, failures=0, first_at=START, last_at=_at(last))
 
 
 def _all_complete() -> tuple[StageTally, ...]:
@@ -28,24 +31,43 @@ def test_tally_orders_the_stages_and_names_those_without_parts() -> None:
     by_stage = {entry.stage: entry for entry in tallies}
     assert by_stage["prices.updated"].complete
     assert not by_stage["portfolios.valued"].complete
-    assert by_stage["symbols.factored"] == StageTally("symbols.factored", 0, None, 0, 0, None, None)
+    assert by_stage["symbols.factored"] == StageTally("symbols.factored")
 
 
-def test_run_complete_needs_every_part_of_every_stage() -> None:
-    assert run_complete(_all_complete())
+def test_run_ends_with_every_part_of_every_stage_or_without_those_of_a_stage_that_was_closed() -> None:
+    assert run_ended(_all_complete())
     for stage in STAGES:
-        for lacking in (_stage(stage, 1, 2), StageTally(stage, 0, None, 0, 0, None, None)):
+        for lacking in (_stage(stage, 1, 2), StageTally(stage)):
             others = [entry for entry in _all_complete() if entry.stage != stage]
-            assert not run_complete(tally([*others, lacking]))
+            assert not run_ended(tally([*others, lacking]))
+            assert run_ended(tally([*others, replace(lacking, closed_at=_at(9.0))]))
 
 
-def test_missing_parts_says_how_many_came_and_whether_the_total_is_known() -> None:
-    tallies = tally([_stage(stage, 2, 2) for stage in list(STAGES)[:5]] + [_stage("portfolios.valued", 1, 3)])
-    assert missing_parts(tallies) == ("portfolios.valued: 1 of 3 parts", "portfolios.assessed: 0 of unknown parts")
+def test_missing_parts_names_what_is_still_to_come() -> None:
+    closed = replace(_stage("prices.updated", 1, 2), closed_at=_at(9.0))
+    complete = [_stage(stage, 2, 2) for stage in list(STAGES)[:5] if stage != "prices.updated"]
+    tallies = tally([closed, *complete, _stage("portfolios.valued", 1, 3)])
+    assert missing_parts(tallies) == ("portfolios.valued: parts 1-2 of 3", "portfolios.assessed: every part")
+    assert closed.missing == "prices.updated: part 1 of 2"
 
 
 def test_missing_parts_of_a_complete_run_is_empty() -> None:
     assert missing_parts(_all_complete()) == ()
+
+
+@pytest.mark.parametrize(
+    ("arrived", "said"),
+    [
+        (range(12), ""),
+        ([], "parts 0-11 of 12"),
+        ([0, 1, 2, 8, 10, 11], "parts 3-7, 9 of 12"),
+        ([11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1], "part 0 of 12"),
+        (range(11), "part 11 of 12"),
+        ([1, 3, 5, 7, 9], "parts 0, 2, 4, 6, 8, 10-11 of 12"),
+    ],
+)
+def test_parts_that_are_missing_are_named_as_ranges(arrived: Iterable[int], said: str) -> None:
+    assert missing_of(arrived, 12) == said
 
 
 def test_stage_seconds_run_from_the_end_of_what_a_stage_waits_for() -> None:
