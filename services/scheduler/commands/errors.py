@@ -6,6 +6,8 @@ Refused
 ├── UnknownPortfolios
 ├── UnknownRun
 ├── RunEnded
+├── RunGoesOn
+├── NothingFailed
 ├── UnknownSubjects
 ├── UnknownBackfill
 ├── BackfillEnded
@@ -64,6 +66,22 @@ class RunEnded(Refused):
     def __init__(self, run_id: UUID, status: RunStatus) -> None:
         self.run_id, self.status = run_id, status
         super().__init__(f"run {run_id} has ended: {status.value}")
+
+
+class RunGoesOn(Refused):
+    """What a run cannot do is known when it has ended."""
+
+    def __init__(self, run_id: UUID) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id} is under way")
+
+
+class NothingFailed(Refused):
+    """All that the run was to compute is done."""
+
+    def __init__(self, run_id: UUID) -> None:
+        self.run_id = run_id
+        super().__init__(f"all that run {run_id} was to compute is done")
 
 
 class UnknownSubjects(Refused):

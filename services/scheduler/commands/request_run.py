@@ -52,7 +52,7 @@ async def request_run(
             asked = replace(request, symbols=run.symbols)
             opened, is_new = await open_run(asked, uow, newest=newest, settings=settings)
         else:
-            opened, is_new = await _open_unless_in_the_way(run, request.first_session, uow)
+            opened, is_new = await open_on_demand(run, request.first_session, uow)
         return opened.run_id, is_new
 
     said = f"{request.kind} run of {request.first_session} to {request.last_session} {scope_of(request)}"
@@ -82,7 +82,14 @@ def _check_books(books: Sequence[Book], run: Run) -> None:
             raise UnusableSession("last_session", required, day=run.last_session)
 
 
-async def _open_unless_in_the_way(run: Run, first_session: date | None, uow: UnitOfWork) -> tuple[Run, bool]:
+async def open_on_demand(run: Run, first_session: date | None, uow: UnitOfWork) -> tuple[Run, bool]:
+    """Open the run and trigger it, or find the same one under way; without a first session, from any.
+
+    Raises
+    ------
+    OtherRunUnderWay
+        If a run that is not the same would compute some of the same cells.
+    """
     repository, asked = SchedulerRepository(uow.connection), selection_of(run)
     await repository.lock_requests()
     under_way = [

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.core.ledger import StageTally, tally
 from shared.bus.dead_letters import Letter, run_of
 from shared.contracts.event import Event, Failure
-from shared.contracts.run import Run
+from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
 
 _RUN_COLUMNS = "run_id, run, status, requested_at, counts_from, finished_at"
@@ -45,6 +45,15 @@ class DeadLetterRow(NamedTuple):
     detail: str
     attempts: int
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs: of a kind, in a status, over a session; None: whatever it is."""
+
+    kind: RunKind | None = None
+    status: RunStatus | None = None
+    session: date | None = None
 
 
 class Scope(Protocol):
@@ -138,13 +147,16 @@ class SchedulerRepository:
         query = sa.text("SELECT coalesce(sum(unchanged), 0) FROM run_parts WHERE run_id = :run_id")
         return int(await self._connection.scalar(query, {"run_id": run_id}) or 0)
 
-    async def list_runs(self, *, limit: int, before: datetime | None) -> list[StoredRun]:
-        """Return runs, the newest request first."""
+    async def list_runs(self, only: RunFilter, *, limit: int, before: datetime | None) -> list[StoredRun]:
+        """Return the runs that a filter lets through, the newest request first."""
         query = _run_query(
             "WHERE requested_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
+            "AND kind = coalesce(:kind, kind) AND status = coalesce(:status, status) "
+            "AND coalesce(CAST(:session AS date), first_session) BETWEEN first_session AND last_session "
             "ORDER BY requested_at DESC LIMIT :limit"
         )
-        rows = await self._connection.execute(query, {"before": before, "limit": limit})
+        parameters = {"kind": only.kind, "status": only.status, "session": only.session}
+        rows = await self._connection.execute(query, {**parameters, "before": before, "limit": limit})
         return [_stored(row) for row in rows]
 
     async def list_active_runs(self, first: date, last: date) -> list[StoredRun]:
@@ -227,6 +239,14 @@ class SchedulerRepository:
         ).columns(sa.column("stage"), sa.column("failure", JSONB))
         rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit, "skip": skip})
         return [(row.stage, Failure.model_validate(row.failure)) for row in rows]
+
+    async def load_failures(self, run_id: UUID) -> list[tuple[str, Failure]]:
+        """Return (stage, failure) of all that failed, in no order."""
+        query = sa.text("SELECT stage, failures FROM run_parts WHERE run_id = :run_id AND failed > 0").columns(
+            sa.column("stage"), sa.column("failures", JSONB)
+        )
+        rows = await self._connection.execute(query, {"run_id": run_id})
+        return [(row.stage, Failure.model_validate(failure)) for row in rows for failure in row.failures]
 
     async def finish_run(self, run_id: UUID, status: RunStatus, *, why: str | None = None) -> float:
         """Close the run and return how many seconds it has taken."""

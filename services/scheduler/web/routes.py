@@ -3,14 +3,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 
+from services.scheduler.commands.cancel_run import cancel_run
+from services.scheduler.commands.find_causes import find_causes
 from services.scheduler.commands.request_run import request_run
+from services.scheduler.commands.retry_run import retry_run
 from services.scheduler.settings import SchedulerSettings
-from services.scheduler.storage.repository import SchedulerRepository, StoredRun
-from services.scheduler.web.bodies import IdempotencyKey, RunBody
-from services.scheduler.web.views import DeadLetterView, RunSummary, RunView
+from services.scheduler.storage.repository import RunFilter, SchedulerRepository, StoredRun
+from services.scheduler.web.bodies import IdempotencyKey, RequestBody, RunBody
+from services.scheduler.web.views import CauseView, DeadLetterView, RunSummary, RunView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
@@ -22,7 +25,14 @@ Offset = Annotated[int, Query(ge=0, le=10**9)]
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:
     """Return the scheduler's routes."""
     router = APIRouter()
+    _add_requests(router, unit_of_work, clock, settings)
+    _add_reads(router, unit_of_work)
+    return router
 
+
+def _add_requests(
+    router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings
+) -> None:
     @router.post("/runs", status_code=201)
     async def open_run(body: RunBody, response: Response, idempotency_key: IdempotencyKey = None) -> RunSummary:
         """Open a run (201), or show the one that is under way for the same kind, sessions and scope (200).
@@ -41,11 +51,40 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
         response.headers["Location"] = f"/runs/{run_id}"
         return RunSummary.of(stored)
 
+    @router.post("/runs/{run_id}/retry-failed", status_code=201)
+    async def retry_failed(run_id: UUID, body: RequestBody, response: Response) -> RunSummary:
+        """Open one run over what a run that has ended did not do (201), or show the same one under way (200).
+
+        Over the symbols and portfolios that failed or never came and have not been done since, and the portfolios that
+        hold those symbols, from the first session to the last at which they did. Where all is done, it is a conflict
+        (409), as where another run is in the way.
+        """
+        async with unit_of_work() as uow:
+            retry_id, is_new = await retry_run(run_id, uow, requested_by=body.requested_by)
+            stored = await _get_run(SchedulerRepository(uow.connection), retry_id)
+        response.status_code = 201 if is_new else 200
+        response.headers["Location"] = f"/runs/{retry_id}"
+        return RunSummary.of(stored)
+
+    @router.post("/runs/{run_id}/cancel")
+    async def cancel(run_id: UUID, body: RequestBody) -> RunSummary:
+        """End a run at once; what it has computed stays, what has not begun is dropped."""
+        async with unit_of_work() as uow:
+            await cancel_run(run_id, uow, requested_by=body.requested_by)
+            return RunSummary.of(await _get_run(SchedulerRepository(uow.connection), run_id))
+
+
+def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/runs")
-    async def list_runs(limit: Limit = 50, before: AwareDatetime | None = None) -> list[RunSummary]:
-        """List runs, the newest request first; page on with the last `requested_at` as `before`."""
+    async def list_runs(
+        only: Annotated[RunFilter, Depends()], limit: Limit = 50, before: AwareDatetime | None = None
+    ) -> list[RunSummary]:
+        """List runs, the newest request first; page on with the last `requested_at` as `before`.
+
+        Of one kind, in one status, over a session where these are given.
+        """
         async with unit_of_work.reading() as connection:
-            runs = await SchedulerRepository(connection).list_runs(limit=limit, before=before)
+            runs = await SchedulerRepository(connection).list_runs(only, limit=limit, before=before)
         return [RunSummary.of(stored) for stored in runs]
 
     @router.get("/runs/{run_id}")
@@ -58,6 +97,16 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
             failed = await repository.list_failures(run_id, limit=failures, skip=after)
         return RunView.of(stored, tallies, failed)
 
+    @router.get("/runs/{run_id}/causes")
+    async def list_causes(run_id: UUID, limit: Limit = 100, after: Offset = 0) -> list[CauseView]:
+        """List why the run could not serve what it could not, the cause of the most subjects first.
+
+        What failed for one reason is one entry, with the later stages and the portfolios that it was missing in.
+        """
+        async with unit_of_work.reading() as connection:
+            found = await find_causes(run_id, connection)
+        return [CauseView.of(cause, found.names) for cause in found.causes[after : after + limit]]
+
     @router.get("/dead-letters")
     async def list_dead_letters(
         run_id: UUID | None = None, limit: Limit = 100, before: AwareDatetime | None = None
@@ -66,8 +115,6 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
         async with unit_of_work.reading() as connection:
             rows = await SchedulerRepository(connection).list_dead_letters(run_id=run_id, limit=limit, before=before)
         return [DeadLetterView.of(row) for row in rows]
-
-    return router
 
 
 async def _get_run(repository: SchedulerRepository, run_id: UUID) -> StoredRun:

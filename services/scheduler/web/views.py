@@ -1,8 +1,8 @@
 """What goes out of runs, the schedule and backfills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -11,6 +11,7 @@ from services.scheduler.commands.plan_backfill import BackfillPlan
 from services.scheduler.core.activity import Level, Line, What
 from services.scheduler.core.backfill_plan import Rates, Reprocess, Step
 from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
+from services.scheduler.core.causes import Cause
 from services.scheduler.core.cells import Fact
 from services.scheduler.core.ledger import StageTally, missing_parts
 from services.scheduler.core.schedule import Due, Outcome, Stage
@@ -21,6 +22,8 @@ from services.scheduler.storage.schedule_repository import Fire, Pause
 from shared.contracts.event import Failure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import RunStatus, StageCount
+
+_EXAMPLES: Final = 20
 
 
 class StageFailure(Failure):
@@ -89,6 +92,42 @@ class LineView(BaseModel):
     def of(cls, line: Line) -> Self:
         """Return the view of a line."""
         return cls.model_validate(line, from_attributes=True)
+
+
+class HolderView(BaseModel):
+    """A portfolio that holds what failed, or failed itself."""
+
+    portfolio_id: UUID
+    name: str | None
+
+
+class CauseView(BaseModel):
+    """Symbols or portfolios that a run could not serve for one reason, and what that made unavailable further down."""
+
+    stage: str = Field(description="the first that could not serve them")
+    reason: str
+    detail: str = Field(description="of the first subject; those of the others differ in numbers and names at most")
+    subjects: int = Field(description="how many")
+    first_subjects: list[str]
+    then: tuple[str, ...] = Field(description="the later stages that could not serve them either")
+    portfolios: int = Field(description="how many hold any of them, or are among them")
+    first_portfolios: list[HolderView]
+
+    @classmethod
+    def of(cls, cause: Cause, names: Mapping[str, str | None]) -> Self:
+        """Return the view of a cause, with the names of portfolios."""
+        return cls(
+            stage=cause.stage,
+            reason=cause.reason,
+            detail=cause.detail,
+            subjects=len(cause.subjects),
+            first_subjects=list(cause.subjects[:_EXAMPLES]),
+            then=cause.then,
+            portfolios=len(cause.portfolios),
+            first_portfolios=[
+                HolderView(portfolio_id=UUID(each), name=names.get(each)) for each in cause.portfolios[:_EXAMPLES]
+            ],
+        )
 
 
 class DeadLetterView(BaseModel):

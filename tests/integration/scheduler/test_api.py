@@ -133,6 +133,50 @@ async def test_runs_are_listed_newest_first_and_paged(client: httpx.AsyncClient)
     assert [entry["run"]["symbols"] for entry in [*first, *rest]] == [["C"], ["B"], ["A"]]
 
 
+@pytest.mark.parametrize(
+    ("query", "symbols"),
+    [
+        ({"kind": "nightly"}, ["NIGHT"]),
+        ({"status": "active"}, ["NIGHT", "LONG"]),
+        ({"status": "cancelled"}, ["SHORT"]),
+        ({"session": "2025-03-11"}, ["LONG"]),
+        ({"session": "2025-03-12"}, ["SHORT", "LONG"]),
+        ({"session": "2025-03-12", "status": "active", "kind": "on_demand"}, ["LONG"]),
+        ({"session": "2025-03-12", "limit": 1}, ["SHORT"]),
+    ],
+)
+async def test_runs_are_listed_by_kind_status_and_session(
+    client: httpx.AsyncClient, query: dict[str, Any], symbols: list[str]
+) -> None:
+    await client.post(
+        "/runs",
+        json={"symbols": ["LONG"], "kind": "on_demand", "first_session": "2025-03-10", "last_session": "2025-03-12"},
+    )
+    short = await client.post("/runs", json={"symbols": ["SHORT"], "kind": "replay", "last_session": "2025-03-12"})
+    await client.post(f"/runs/{short.json()['run']['run_id']}/cancel", json={})
+    await client.post("/runs", json={"symbols": ["NIGHT"], "kind": "nightly"})
+
+    listed = (await client.get("/runs", params=query)).json()
+
+    assert [name for entry in listed for name in entry["run"]["symbols"]] == symbols
+
+
+async def test_run_is_cancelled_once(client: httpx.AsyncClient) -> None:
+    run_id = (await client.post("/runs", json={})).json()["run"]["run_id"]
+
+    cancelled = await client.post(f"/runs/{run_id}/cancel", json={"requested_by": "me"})
+    again = await client.post(f"/runs/{run_id}/cancel", json={})
+
+    assert (cancelled.status_code, cancelled.json()["status"], again.status_code) == (200, "cancelled", 409)
+    assert (await client.post("/runs", json={})).status_code == 201
+
+
+@pytest.mark.parametrize("what", ["cancel", "retry-failed"])
+async def test_nothing_can_be_done_with_a_run_that_nobody_knows(client: httpx.AsyncClient, what: str) -> None:
+    answer = await client.post(f"/runs/{uuid4()}/{what}", json={})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+
+
 async def test_runs_before_an_instant_without_zone_are_refused(client: httpx.AsyncClient) -> None:
     answer = await client.get("/runs", params={"before": "2025-03-14T21:00:00"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.before")

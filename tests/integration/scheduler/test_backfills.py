@@ -28,7 +28,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository, StoredBackfill, StoredStep
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
-from services.scheduler.storage.repository import SchedulerRepository, scope_of
+from services.scheduler.storage.repository import RunFilter, SchedulerRepository, scope_of
 from shared.calendar import sessions_between
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.run import ONLY_PART, Run, RunKind
@@ -80,7 +80,7 @@ async def _states(scheduler: Service, backfill_id: UUID) -> list[StepStatus]:
 
 async def _active_runs(scheduler: Service) -> list[Run]:
     async with scheduler.unit_of_work.reading() as connection:
-        listed = await SchedulerRepository(connection).list_runs(limit=100, before=None)
+        listed = await SchedulerRepository(connection).list_runs(RunFilter(), limit=100, before=None)
     return [stored.run for stored in listed if stored.status is RunStatus.ACTIVE]
 
 
