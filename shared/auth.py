@@ -29,6 +29,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /runs/{run_id}/retry-failed": Role.OPERATOR,
         "POST /runs/{run_id}/cancel": Role.OPERATOR,
         "GET /runs/{run_id}/log": Role.VIEWER,
+        "GET /runs/{run_id}/events": Role.VIEWER,
         "POST /backfills/plan": Role.VIEWER,
         "POST /backfills": Role.OPERATOR,
         "GET /backfills": Role.VIEWER,

@@ -43,6 +43,8 @@ class Service:
     fan_ins: list[FanIn] = field(default_factory=list)
     background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    # What ends answers that would go on for ever: a stop waits for the ones that are being written.
+    closing: list[Callable[[], None]] = field(default_factory=list)
 
 
 def build_service(name: str, settings: CommonSettings) -> Service:
@@ -109,6 +111,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
 
     authenticate = Authenticator(viewer_token=settings.viewer_token, operator_token=settings.operator_token)
     app = FastAPI(title=title, version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.state.closing = [close for service in services for close in service.closing]
     install_problem_handlers(app)
     guarded = [Depends(authenticate)]
     for service in services:

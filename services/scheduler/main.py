@@ -15,6 +15,7 @@ from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_stages import close_overdue_stages
 from services.scheduler.commands.fire_due import fire_due
+from services.scheduler.commands.follow_run import RunFeeds
 from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
@@ -64,9 +65,10 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
             await advance_backfills(uow)
 
     subscribers.register(service.consume)
+    feeds = RunFeeds(service.unit_of_work)
     routers = (
         routes.build_router(service.unit_of_work, time, own),
-        activity.build_router(service.unit_of_work),
+        activity.build_router(service.unit_of_work, feeds),
         coverage.build_router(service.unit_of_work, time),
         readiness.build_router(service.unit_of_work, time),
         schedule.build_router(service.unit_of_work, firing),
@@ -78,7 +80,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]
     service.background += [close_overdue, *(job for _, job in fires), go_on, go_on_with_backfills]
-    service.background.append(partial(_wake_at_their_times, fires))
+    service.background += [partial(_wake_at_their_times, fires), feeds.keep_up]
+    service.closing.append(feeds.close)
     return service
 
 

@@ -71,6 +71,8 @@ async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[]
         try:
             await asyncio.shield(serving)
         finally:
+            for close in app.state.closing:
+                close()
             server.should_exit = True
             await serving
 

@@ -1,9 +1,15 @@
 """What people read of a run: a line when it is asked for, for each part, dead letter and overdue stage, and its end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from statistics import median
+from typing import Final
+
+from shared.unavailable import Reason, Unavailable
+
+RUNS_TO_LEARN_FROM: Final = 10
 
 
 class What(StrEnum):
@@ -111,3 +117,31 @@ def _count(count: int | None, noun: str) -> str:
     if count is None:
         return f"every {noun}"
     return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a run may take.
+
+    Attributes
+    ----------
+    requested_at, read_at : datetime
+        When it was asked for, and when this was read by the same clock.
+    past : sequence of float
+        How many seconds the newest ones of its kind and size took that completed.
+    """
+
+    requested_at: datetime
+    read_at: datetime
+    past: Sequence[float]
+
+    def seconds_left(self, at: datetime) -> float | Unavailable:
+        """Return how long the run takes from an instant on, if it takes as long as the median of the past ones."""
+        if not self.past:
+            return Unavailable(Reason.INSUFFICIENT_HISTORY, "no run of this kind and size has completed yet")
+        expected = median(self.past)
+        left = expected - (at - self.requested_at).total_seconds()
+        if left < 0:
+            said = f"it takes longer than the {expected:.1f} s that were the median of the last {len(self.past)}"
+            return Unavailable(Reason.NOT_APPLICABLE, said)
+        return left

@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.activity import (
+    RUNS_TO_LEARN_FROM,
     Arrival,
     Asked,
     Line,
+    Pace,
     What,
     closed_line,
     ended_line,
@@ -59,6 +61,27 @@ _LINES = sa.text(
     """
 ).columns(sa.column("place"), sa.column("at"), sa.column("what"), sa.column("said", JSONB), sa.column("requested_at"))
 
+# Of one size are runs over as many days, symbols and portfolios; all of them are as many as all of them.
+_PACE = sa.text(
+    """
+    SELECT run.requested_at, clock_timestamp() AS read_at, array(
+        SELECT extract(epoch FROM past.finished_at - past.requested_at)::float8
+        FROM (
+            SELECT * FROM runs AS completed
+            WHERE completed.kind = run.kind AND completed.status IN ('completed', 'completed_with_errors')
+            ORDER BY completed.requested_at DESC LIMIT 200
+        ) AS past
+        WHERE past.last_session - past.first_session = run.last_session - run.first_session
+          AND jsonb_array_length(nullif(past.run -> 'symbols', 'null'))
+              IS NOT DISTINCT FROM jsonb_array_length(nullif(run.run -> 'symbols', 'null'))
+          AND jsonb_array_length(nullif(past.run -> 'portfolio_ids', 'null'))
+              IS NOT DISTINCT FROM jsonb_array_length(nullif(run.run -> 'portfolio_ids', 'null'))
+        ORDER BY past.requested_at DESC LIMIT :runs
+    ) AS past
+    FROM runs AS run WHERE run_id = :run_id
+    """
+)
+
 
 class LogRepository:
     """Queries on one connection."""
@@ -71,6 +94,11 @@ class LogRepository:
         parameters = {"run_id": run_id, "after": after, "limit": limit, "closing": CLOSING}
         rows = await self._connection.execute(_LINES, parameters)
         return [_line(row.place, row.at, What(row.what), row.said, row.requested_at) for row in rows]
+
+    async def find_pace(self, run_id: UUID) -> Pace | None:
+        """Return how long a run may take, if it is known."""
+        row = (await self._connection.execute(_PACE, {"run_id": run_id, "runs": RUNS_TO_LEARN_FROM})).one_or_none()
+        return None if row is None else Pace(row.requested_at, row.read_at, row.past)
 
 
 def _line(place: int, at: datetime, what: What, said: Any, requested_at: datetime) -> Line:

@@ -1,22 +1,31 @@
-"""The log of a run over HTTP, in pages."""
+"""What happens in a run over HTTP: its log in pages, and as a stream while it goes on."""
 
+from collections.abc import AsyncIterable
+from contextlib import aclosing
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.scheduler.commands.errors import UnknownRun
+from services.scheduler.commands.follow_run import RunFeeds
+from services.scheduler.core.activity import Pace
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web.views import LineView
+from services.scheduler.web.views import LineView, ToldLine
 from shared.db.unit_of_work import UnitOfWorkFactory
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=-1, le=2**63 - 1)]
+LastEventId = Annotated[
+    int,
+    Header(alias="Last-Event-ID", ge=-1, le=2**63 - 1, description="the last `id` that was received: go on behind it"),
+]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory) -> APIRouter:
-    """Return the routes of the log of runs."""
+def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
+    """Return the routes of what happens in runs."""
     router = APIRouter()
 
     @router.get("/runs/{run_id}/log")
@@ -30,5 +39,27 @@ def build_router(unit_of_work: UnitOfWorkFactory) -> APIRouter:
                 raise UnknownRun(run_id)
             lines = await LogRepository(connection).list_lines(run_id, after=after, limit=limit)
         return [LineView.of(line) for line in lines]
+
+    # Before the stream begins: within it there is no status to say it with.
+    async def pace_of(run_id: UUID) -> Pace:
+        async with unit_of_work.reading() as connection:
+            pace = await LogRepository(connection).find_pace(run_id)
+        if pace is None:
+            raise UnknownRun(run_id)
+        return pace
+
+    @router.get("/runs/{run_id}/events", response_class=EventSourceResponse)
+    async def follow(
+        run_id: UUID, pace: Annotated[Pace, Depends(pace_of)], last_event_id: LastEventId = -1
+    ) -> AsyncIterable[ServerSentEvent]:
+        """Stream the lines of the log as they come, until the run has ended; what has happened already comes first.
+
+        The `id` of an event is the line's place, `event` what it is about, `data` the line as JSON with `eta_s`: how
+        many seconds were left then, null without a past to learn from. The last event is `ended`: a stream that breaks
+        off before it is taken up again with Last-Event-ID.
+        """
+        async with aclosing(feeds.follow(run_id, after=last_event_id)) as lines:
+            async for line in lines:
+                yield ServerSentEvent(id=str(line.place), event=line.what.value, data=ToldLine.told(line, pace))
 
     return router

@@ -11,6 +11,7 @@ from services.scheduler.commands.find_causes import find_causes
 from services.scheduler.commands.request_run import request_run
 from services.scheduler.commands.retry_run import retry_run
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, StoredRun
 from services.scheduler.web.bodies import IdempotencyKey, RequestBody, RunBody
 from services.scheduler.web.views import CauseView, DeadLetterView, RunSummary, RunView
@@ -95,7 +96,8 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             stored = await _get_run(repository, run_id)
             tallies = await repository.load_tallies(run_id)
             failed = await repository.list_failures(run_id, limit=failures, skip=after)
-        return RunView.of(stored, tallies, failed)
+            pace = await LogRepository(connection).find_pace(run_id) if stored.finished_at is None else None
+        return RunView.of(stored, tallies, failed, pace)
 
     @router.get("/runs/{run_id}/causes")
     async def list_causes(run_id: UUID, limit: Limit = 100, after: Offset = 0) -> list[CauseView]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.scheduler.commands.plan_backfill import BackfillPlan
-from services.scheduler.core.activity import Level, Line, What
+from services.scheduler.core.activity import Level, Line, Pace, What
 from services.scheduler.core.backfill_plan import Rates, Reprocess, Step
 from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
 from services.scheduler.core.causes import Cause
@@ -19,9 +19,10 @@ from services.scheduler.events import stage_counts
 from services.scheduler.storage.backfill_repository import StoredBackfill, StoredStep
 from services.scheduler.storage.repository import DeadLetterRow, StoredRun
 from services.scheduler.storage.schedule_repository import Fire, Pause
-from shared.contracts.event import Failure
+from shared.contracts.event import Failure, Measure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import RunStatus, StageCount
+from shared.unavailable import Unavailable
 
 _EXAMPLES: Final = 20
 
@@ -56,13 +57,20 @@ class RunView(BaseModel):
     requested_at: datetime
     finished_at: datetime | None
     seconds: float | None
+    eta: Measure | None = Field(description="the seconds that are left, or why nobody knows; null: it has ended")
     stages: tuple[StageCount, ...]
     failures: list[StageFailure]
     missing: tuple[str, ...]
 
     @classmethod
-    def of(cls, stored: StoredRun, tallies: Sequence[StageTally], failed: Sequence[tuple[str, Failure]]) -> Self:
-        """Return the view of a run with the tallies of its stages and what failed in them."""
+    def of(
+        cls,
+        stored: StoredRun,
+        tallies: Sequence[StageTally],
+        failed: Sequence[tuple[str, Failure]],
+        pace: Pace | None,
+    ) -> Self:
+        """Return the view of a run with its tallies, what failed in it, and its pace while it goes on."""
         ended = stored.finished_at
         return cls(
             run=stored.run,
@@ -70,6 +78,7 @@ class RunView(BaseModel):
             requested_at=stored.requested_at,
             finished_at=ended,
             seconds=None if ended is None else (ended - stored.requested_at).total_seconds(),
+            eta=None if pace is None else Measure.of(pace.seconds_left(pace.read_at)),
             stages=stage_counts(stored, tallies),
             failures=[StageFailure(stage=stage, **failure.model_dump()) for stage, failure in failed],
             missing=missing_parts(tallies),
@@ -92,6 +101,18 @@ class LineView(BaseModel):
     def of(cls, line: Line) -> Self:
         """Return the view of a line."""
         return cls.model_validate(line, from_attributes=True)
+
+
+class ToldLine(LineView):
+    """A line as it is told while the run goes on."""
+
+    eta_s: float | None = Field(description="how long the run took from there; null where that is not known")
+
+    @classmethod
+    def told(cls, line: Line, pace: Pace) -> Self:
+        """Return the view of a line of a run with this pace."""
+        left = 0.0 if line.what is What.ENDED else pace.seconds_left(line.at)
+        return cls(**LineView.of(line).model_dump(), eta_s=None if isinstance(left, Unavailable) else round(left, 1))
 
 
 class HolderView(BaseModel):

@@ -4,8 +4,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_progress import record_progress
 from shared.calendar import sessions_between
+from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Event, Failure
 from shared.contracts.market_data import PriceBlock, PricesUpdated
 from shared.contracts.portfolio import Holding, PortfoliosValued, Snapshot, SymbolsOnboarding
@@ -63,6 +65,18 @@ def opened(run: Run, portfolio_id: UUID, name: str, *symbols: str, on: date = MO
     return SymbolsOnboarding(
         run=run, part=ONLY_PART, portfolio_id=portfolio_id, portfolio_name=name, opened_on=on, holdings=holdings
     )
+
+
+def stage_event(stage: str, run: Run, *, index: int = 0, total: int = 1, failed: tuple[str, ...] = ()) -> Event:
+    """A part of any stage that speaks of five subjects; some of them failed for these reasons."""
+    failures = tuple(Failure(subject=f"S{place}", reason=reason, detail="") for place, reason in enumerate(failed))
+    table = {"as_ofs": (), "symbols": (), "columns": (), "values": ()} if stage.startswith("symbols.") else {}
+    return EVENTS[stage](run=run, part=Part(index=index, total=total), subjects=5, failures=failures, **table)
+
+
+def whole_run(run: Run, *, parts: int = 1) -> list[Event]:
+    """Every part of every stage."""
+    return [stage_event(stage, run, index=index, total=parts) for stage in STAGES for index in range(parts)]
 
 
 async def record(scheduler: Service, *events: Event) -> None:

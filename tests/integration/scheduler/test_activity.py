@@ -17,24 +17,10 @@ from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.storage.log_repository import LogRepository
 from shared.bus.dead_letters import Letter
-from shared.contracts.catalogue import EVENTS
-from shared.contracts.event import Event, Failure
-from shared.contracts.run import Part, Run
+from shared.contracts.run import Run
 from shared.service import Service
-from tests.integration.scheduler.events import record
+from tests.integration.scheduler.events import record, stage_event, whole_run
 from tests.support.runs import make_run
-
-TABLE: dict[str, Any] = {"as_ofs": (), "symbols": (), "columns": (), "values": ()}
-
-
-def _event(stage: str, run: Run, *, index: int = 0, total: int = 1, failed: tuple[str, ...] = ()) -> Event:
-    failures = tuple(Failure(subject=f"S{place}", reason=reason, detail="") for place, reason in enumerate(failed))
-    extra = TABLE if stage.startswith("symbols.") else {}
-    return EVENTS[stage](run=run, part=Part(index=index, total=total), subjects=5, failures=failures, **extra)
-
-
-def _whole_run(run: Run, *, parts: int = 1) -> list[Event]:
-    return [_event(stage, run, index=index, total=parts) for stage in STAGES for index in range(parts)]
 
 
 def _letter(run: Run) -> Letter:
@@ -53,13 +39,13 @@ async def test_log_of_a_run_has_a_line_for_everything_that_happened(
     client: httpx.AsyncClient, scheduler: Service
 ) -> None:
     run = make_run(requested_by="somebody")
-    prices = [_event("prices.updated", run, index=index, total=2, failed=("X", "Y", "X")) for index in (1, 0)]
+    prices = [stage_event("prices.updated", run, index=index, total=2, failed=("X", "Y", "X")) for index in (1, 0)]
     await record(scheduler, *prices, prices[0])
     for _ in range(2):
         async with scheduler.unit_of_work() as uow:
             await record_dead_letter(_letter(run), uow)
-    await record(scheduler, *(event for event in _whole_run(run) if event.topic != "prices.updated"))
-    await record(scheduler, _event("prices.updated", run, index=2, total=3))
+    await record(scheduler, *(event for event in whole_run(run) if event.topic != "prices.updated"))
+    await record(scheduler, stage_event("prices.updated", run, index=2, total=3))
 
     log = await _log(client, run)
 
@@ -79,7 +65,7 @@ async def test_log_of_a_run_has_a_line_for_everything_that_happened(
 
 async def test_log_is_paged_to_the_last_line(client: httpx.AsyncClient, scheduler: Service) -> None:
     run = make_run()
-    await record(scheduler, *_whole_run(run))
+    await record(scheduler, *whole_run(run))
     whole = await _log(client, run)
     read: list[dict[str, Any]] = []
 
@@ -99,8 +85,8 @@ async def test_log_says_who_cancelled_a_run_and_what_never_came_before_its_deadl
     client: httpx.AsyncClient, scheduler: Service
 ) -> None:
     cancelled, overdue = make_run(), make_run()
-    await record(scheduler, _event("prices.updated", cancelled))
-    await record(scheduler, *(event for event in _whole_run(overdue, parts=4)[:5] if event.part.index != 2))
+    await record(scheduler, stage_event("prices.updated", cancelled))
+    await record(scheduler, *(event for event in whole_run(overdue, parts=4)[:5] if event.part.index != 2))
     async with scheduler.unit_of_work() as uow:
         await cancel_run(cancelled.run_id, uow, requested_by="me")
     for _ in range(2):  # the portfolios' time counts from the end of the symbols
@@ -142,7 +128,7 @@ async def test_reader_who_goes_on_behind_the_last_line_misses_none_while_parts_a
         return [line async for line in _read_behind(scheduler, run.run_id)]
 
     reading = asyncio.create_task(read())
-    await asyncio.gather(*(record(scheduler, event) for event in _whole_run(run, parts=6)))
+    await asyncio.gather(*(record(scheduler, event) for event in whole_run(run, parts=6)))
 
     seen = [line.place for line in await reading]
     assert seen == [line["place"] for line in await _log(client, run)]

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from services.scheduler.core.activity import (
     Arrival,
     Asked,
     Level,
+    Pace,
     What,
     closed_line,
     ended_line,
@@ -13,6 +16,7 @@ from services.scheduler.core.activity import (
     opened_line,
     part_line,
 )
+from shared.unavailable import Reason, Unavailable
 
 ASKED = datetime(2025, 3, 14, 21, 0, tzinfo=UTC)
 LATER = ASKED + timedelta(seconds=12.34)
@@ -83,3 +87,27 @@ def test_last_line_says_how_the_run_ended_and_why() -> None:
         (Level.WARNING, "cancelled after 12.3 s: cancelled by me"),
         (Level.ERROR, "failed after 12.3 s: past its deadline"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("past", "left"),
+    [
+        ([20.0], 7.66),
+        ([30.0, 10.0, 20.0], 7.66),
+        ([10.0, 20.0], 2.66),
+        ([12.34], 0.0),
+    ],
+)
+def test_time_left_is_what_the_median_of_the_past_leaves(past: list[float], left: float) -> None:
+    assert Pace(ASKED, LATER, past).seconds_left(LATER) == pytest.approx(left)
+
+
+def test_time_left_without_a_past_is_unknown_and_so_is_that_of_a_run_that_takes_longer() -> None:
+    without, longer = Pace(ASKED, LATER, []), Pace(ASKED, LATER, [10.0, 8.0, 12.0])
+
+    assert without.seconds_left(LATER) == Unavailable(
+        Reason.INSUFFICIENT_HISTORY, "no run of this kind and size has completed yet"
+    )
+    assert longer.seconds_left(LATER) == Unavailable(
+        Reason.NOT_APPLICABLE, "it takes longer than the 10.0 s that were the median of the last 3"
+    )
