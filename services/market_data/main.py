@@ -9,9 +9,10 @@ from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import Provider
 from services.market_data.providers.sample import SampleProvider
-from services.market_data.settings import MarketDataSettings, ProviderName
+from services.market_data.settings import MarketDataSettings
 from services.market_data.web import routes
 from shared.clock import Clock, SessionClock, SystemClock
+from shared.providers import ProviderName
 from shared.service import Service, build_service
 from shared.settings import CommonSettings
 

@@ -1,14 +1,12 @@
 """Settings of market_data."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-# How each is built says `services.market_data.main`.
-ProviderName = Literal["files", "sample"]
-PROVIDER_NAMES: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
+from shared.providers import ProviderName
 
 
 class MarketDataSettings(BaseSettings):

@@ -25,6 +25,9 @@ def demo(options: DemoOptions) -> None:
 
     Three portfolios, a month of sessions.
     """
+    from services.ops.hosting.embedded.lock import check_free
+
+    check_free(options.data_dir)
     from services.ops.client.client import connected
     from services.ops.client.demo import run_demo
     from services.ops.data_directory import DataDirectory

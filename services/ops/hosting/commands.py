@@ -81,10 +81,13 @@ def up(options: UpOptions) -> None:
         from services.ops.hosting.embedded.brokers import choose_broker
 
         choose_broker(options.broker.value)
-    from services.ops.data_directory import DataDirectory
-    from services.ops.hosting.host_options import HostOptions, resolve_factor_set, resolve_sources
+    from services.ops.hosting.provider_chain import resolve_providers
 
-    sources = resolve_sources(options.providers, options.files)
+    providers = resolve_providers(options.providers, options.files)
+    from services.ops.data_directory import DataDirectory
+    from services.ops.hosting.embedded.lock import check_free
+    from services.ops.hosting.host_options import HostOptions, resolve_factor_set
+
     wanted = HostOptions(
         data_dir=DataDirectory(options.data_dir),
         host=options.host,
@@ -92,9 +95,11 @@ def up(options: UpOptions) -> None:
         broker=options.broker.value if options.broker else None,
         bootstrap_servers=options.bootstrap_servers,
         database_url=options.database_url,
-        sources=sources,
-        factor_set=resolve_factor_set(options.factor_set, sources.providers),
+        providers=providers,
+        files=options.files,
+        factor_set=resolve_factor_set(options.factor_set, providers),
     )
+    check_free(options.data_dir)
     # Last, since it loads the services: nobody waits for that to be refused.
     from services.ops.hosting.running import run_platform
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services, load_services
 from services.ops.hosting.embedded.lock import DataDirectoryLock
 from services.ops.hosting.embedded.stack import EmbeddedStack
@@ -65,7 +66,8 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             common = _common_settings(options, servers)
             await prepare(common)
             requeued = await requeue_outboxes(common) if servers.log_is_new else {}
-            services = build_services(SERVICES, common, market_data=options.sources)
+            sources = MarketDataSettings(providers=options.providers, files_dir=options.files)
+            services = build_services(SERVICES, common, market_data=sources)
             app = build_app(services, common, title="SigmaSight")
             hosted = Hosted(
                 url=url_of(listener),

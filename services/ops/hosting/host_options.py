@@ -1,15 +1,15 @@
-"""What somebody wants of `up`, resolved: the provider chain and the factor set follow from one another."""
+"""What somebody wants of `up`, resolved."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
-from services.market_data.settings import MarketDataSettings
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import Misused
 from shared.factor_set import FACTOR_SETS, SAMPLE_FACTOR_SET, FactorSet
+from shared.providers import ProviderName
 
 BrokerName = Literal["kafka", "tansu"]
 
@@ -28,8 +28,10 @@ class HostOptions:
         Which broker to run, or which kind `bootstrap_servers` are.
     bootstrap_servers, database_url : str or None
         Servers that run already; both or neither.
-    sources : MarketDataSettings
+    providers : tuple of ProviderName
         The chain of price sources, asked in order.
+    files : Path or None
+        Where the provider `files` reads.
     factor_set : FactorSet
         Which ticker stands for which factor.
     """
@@ -40,27 +42,9 @@ class HostOptions:
     broker: BrokerName | None
     bootstrap_servers: str | None
     database_url: str | None
-    sources: MarketDataSettings
+    providers: tuple[ProviderName, ...]
+    files: Path | None
     factor_set: FactorSet
-
-
-def resolve_sources(providers: str | None, files: Path | None) -> MarketDataSettings:
-    """Return the provider chain: the one asked for, else files where there is a directory, else the sample.
-
-    Raises
-    ------
-    Misused
-        If a provider is unknown, or `files` has no directory.
-    """
-    chain = providers or ("files" if files else "sample")
-    names = [name.strip() for name in chain.split(",") if name.strip()]
-    if "files" in names and (files is None or not files.is_dir()):
-        raise Misused(f"--files must be a directory for the provider `files`, was {files}")
-    given: dict[str, Any] = {"providers": names, "files_dir": files}
-    try:
-        return MarketDataSettings(**given)
-    except ValidationError as error:
-        raise Misused(f"--providers must be a list of known providers, was {chain!r}: {reasons(error)}") from error
 
 
 def resolve_factor_set(wanted: str | None, providers: tuple[str, ...]) -> FactorSet:

@@ -42,7 +42,7 @@ def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
         f"  broker      {hosted.broker}",
         f"  database    {hosted.database}",
         f"  data        {options.data_dir.path.absolute()} (tokens for the API: viewer.token, operator.token)",
-        f"  prices      {', '.join(options.sources.providers)}",
+        f"  prices      {', '.join(options.providers)}",
         f"  factors     {' '.join(options.factor_set.tickers())}",
     ]
     if hosted.requeued:

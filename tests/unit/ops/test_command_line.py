@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from services.ops.cli import app
 from services.ops.client.commands.exports import Results
 from services.ops.client.export_tables import EXPORTS
+from services.ops.data_directory import DataDirectory
+from services.ops.hosting.embedded.lock import DataDirectoryLock
 from shared.contracts.services import SERVICES
 
 # typer and what it needs to read options.
@@ -73,10 +75,24 @@ def _from_elsewhere(modules: set[str]) -> set[str]:
     return roots - sys.stdlib_module_names - {"services", "shared"}
 
 
+def _of_services(modules: set[str]) -> set[str]:
+    """Return what is of a service among modules, and what only services need."""
+    prefixes = tuple(f"services.{service}." for service in SERVICES)
+    heavy = _from_elsewhere(modules) & {"fastapi", "numpy", "pydantic_settings", "sqlalchemy"}
+    return heavy | {name for name in modules if name.startswith(prefixes)}
+
+
 def test_help_and_refused_options_load_nothing_but_what_reads_them() -> None:
     commands = list(_commands(_root()))
     asked = [("--help",), ("--version",), *((*command, "--help") for command in commands)]
-    refused = [*((*command, "--no-such-option") for command in commands), ("up", "--broker", "mqtt"), ("serve", "all")]
+    refused = [
+        *((*command, "--no-such-option") for command in commands),
+        ("up", "--broker", "mqtt"),
+        ("up", "--providers", "oracle"),
+        ("up", "--providers", "files", "--files", "nowhere"),
+        ("up", "--factor-set", "nonsense"),
+        ("serve", "all"),
+    ]
 
     assert len(commands) > 10
     assert _from_elsewhere(_modules_after(*asked, *refused)) <= LOADED_BY_TYPER
@@ -87,9 +103,19 @@ def test_broker_that_cannot_be_run_is_refused_before_a_service_is_loaded(tmp_pat
 
     modules = _modules_after(up, SIGMASIGHT_KAFKA_JARS=str(tmp_path))
 
-    assert not _from_elsewhere(modules) & {"fastapi", "numpy", "pydantic_settings", "sqlalchemy"}
-    assert not any(name.startswith(f"services.{service}.") for name in modules for service in SERVICES)
+    assert not _of_services(modules)
     assert not (tmp_path / "data").exists()
+
+
+def test_data_directory_in_use_is_refused_before_a_service_is_loaded_and_keeps_its_address(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    with DataDirectoryLock(tmp_path):
+        directory.write_endpoint("http://127.0.0.1:1")
+
+        modules = _modules_after(("up", "--data-dir", str(tmp_path)), ("demo", "--data-dir", str(tmp_path)))
+
+    assert not _of_services(modules)
+    assert directory.find_url() == "http://127.0.0.1:1"
 
 
 def test_help_says_what_each_command_does_without_breaking_off() -> None:

@@ -2,36 +2,34 @@ from pathlib import Path
 
 import pytest
 
-from services.market_data.settings import PROVIDER_NAMES
 from services.ops.errors import Misused
-from services.ops.hosting.host_options import resolve_factor_set, resolve_sources
+from services.ops.hosting.host_options import resolve_factor_set
+from services.ops.hosting.provider_chain import resolve_providers
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
+from shared.providers import PROVIDER_NAMES
 
 
 def test_sources_without_wishes_are_the_sample() -> None:
-    assert resolve_sources(None, None).providers == ("sample",)
+    assert resolve_providers(None, None) == ("sample",)
 
 
 def test_sources_with_directory_only_are_its_files(tmp_path: Path) -> None:
-    sources = resolve_sources(None, tmp_path)
-
-    assert sources.providers == ("files",)
-    assert sources.files_dir == tmp_path
+    assert resolve_providers(None, tmp_path) == ("files",)
 
 
 def test_sources_keep_the_order_asked_for(tmp_path: Path) -> None:
-    assert resolve_sources("files, sample", tmp_path).providers == ("files", "sample")
+    assert resolve_providers("files, sample", tmp_path) == ("files", "sample")
 
 
 @pytest.mark.parametrize("files", [None, Path("/nowhere/at/all")])
 def test_sources_with_files_without_directory_are_refused(files: Path | None) -> None:
     with pytest.raises(Misused, match="--files must be a directory"):
-        resolve_sources("files,sample", files)
+        resolve_providers("files,sample", files)
 
 
 def test_sources_with_unknown_provider_are_refused() -> None:
     with pytest.raises(Misused, match="was 'sample,oracle'") as refused:
-        resolve_sources("sample,oracle", None)
+        resolve_providers("sample,oracle", None)
 
     assert all(repr(name) in str(refused.value) for name in PROVIDER_NAMES)
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from services.market_data.settings import PROVIDER_NAMES
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError
-from services.ops.hosting.host_options import HostOptions, resolve_sources
+from services.ops.hosting.host_options import HostOptions
 from services.ops.hosting.running import run_platform, run_service
 from shared.factor_set import SAMPLE_FACTOR_SET
+from shared.providers import PROVIDER_NAMES
 
 
 def _options(data_dir: Path, **changes: object) -> HostOptions:
@@ -19,7 +19,8 @@ def _options(data_dir: Path, **changes: object) -> HostOptions:
         "broker": None,
         "bootstrap_servers": "127.0.0.1:1",
         "database_url": "postgresql://nobody:secret@127.0.0.1:1/none",
-        "sources": resolve_sources(None, None),
+        "providers": ("sample",),
+        "files": None,
         "factor_set": SAMPLE_FACTOR_SET,
     }
     return HostOptions(**{**options, **changes})  # type: ignore[arg-type]

@@ -9,6 +9,19 @@ from typing import Self
 from services.ops.hosting.embedded.errors import DataDirectoryInUse
 
 
+def check_free(data_dir: Path) -> None:
+    """Make sure that nothing runs on a data directory now, and make nothing there.
+
+    Raises
+    ------
+    DataDirectoryInUse
+        If another process holds it.
+    """
+    if data_dir.exists():
+        with DataDirectoryLock(data_dir):
+            pass
+
+
 class DataDirectoryLock:
     """Held while a stack runs on a data directory; the kernel lets go of it however the process ends.
 

@@ -10,8 +10,9 @@ from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.main import PROVIDERS
 from services.market_data.providers.provider import Kind, Provider
-from services.market_data.settings import PROVIDER_NAMES, MarketDataSettings, ProviderName
+from services.market_data.settings import MarketDataSettings
 from shared.calendar import sessions_between
+from shared.providers import PROVIDER_NAMES, ProviderName
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
 
