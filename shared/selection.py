@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 
 Subject = TypeVar("Subject", str, UUID)
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from error
+
+
+# An offset can lead out of the calendar, and no database column would take that.
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,7 @@ class SessionSelection(BaseModel):
 
     first: date = FIRST_SESSION
     last: date | None = Field(default=None, description="none: up to now")
-    known_at: AwareDatetime | None = Field(default=None, description="what was known then; none: now")
+    known_at: Instant | None = Field(default=None, description="what was known then; none: now")
     after_as_of: date = date.min
 
     def slice_of(

@@ -4,7 +4,9 @@ import importlib
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -19,11 +21,12 @@ from shared.settings import CommonSettings
 from tests.support.source import ROOT
 
 CONNECTION_OPTIONS = attrgetter("_connection_args")
+OPERATOR_TOKEN = "o"
 COMMON = CommonSettings(
     database_url=SecretStr("postgresql://nobody@localhost/nothing"),
     bootstrap_servers="localhost:9092",
     viewer_token=SecretStr("v"),
-    operator_token=SecretStr("o"),
+    operator_token=SecretStr(OPERATOR_TOKEN),
 )
 
 
@@ -72,6 +75,29 @@ def test_no_route_is_hidden_from_the_table(services: list[Service]) -> None:
         for route in service.router.routes:
             assert isinstance(route, APIRoute)
             assert route.include_in_schema
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2022-12-28T21:00:00"])
+async def test_instant_outside_the_calendar_or_without_an_offset_is_refused_everywhere(
+    services: list[Service], instant: str
+) -> None:
+    """Prevents an instant that a database column doesn't take, and one that is read in whatever zone a machine has."""
+    app = build_app(services, COMMON, title="all")
+    values = {"portfolio_id": UUID(int=0), "symbol": "AAPL", "measure": "equity"}
+    asked = [
+        (path.format(**values), parameter["name"])
+        for path, operations in app.openapi()["paths"].items()
+        for parameter in operations.get("get", {}).get("parameters", [])
+        if "date-time" in str(parameter["schema"])
+    ]
+    assert len(asked) >= 20
+
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all", headers=headers) as client:
+        for path, name in asked:
+            answer = await client.get(path, params={name: instant})
+            refused = {error["field"] for error in answer.json()["errors"]}
+            assert (answer.status_code, f"query.{name}" in refused) == (422, True), path
 
 
 def test_no_two_services_answer_the_same_route(services: list[Service]) -> None:

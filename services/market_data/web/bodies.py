@@ -3,7 +3,9 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
+
+from shared.selection import Instant
 
 
 class FundamentalsSelection(BaseModel):
@@ -13,5 +15,5 @@ class FundamentalsSelection(BaseModel):
     frequency: Literal["quarterly", "annual"] = "quarterly"
     first: date = date.min
     last: date = date.max
-    known_at: AwareDatetime | None = None
+    known_at: Instant | None = None
     limit: int = Field(default=1000, ge=1, le=10_000)

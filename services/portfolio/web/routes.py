@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from services.portfolio.commands import correct, enter, lookup, request_calculation
 from services.portfolio.core.cents import AmountOutOfRange
@@ -45,7 +44,7 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import Slice
+from shared.selection import Instant, Slice
 
 MAX_SESSIONS = 10_000
 
@@ -196,7 +195,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 
     @router.get("/portfolios/{portfolio_id}/values")
     async def list_portfolio_values(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> list[PositionValueView]:
         """List what each position was worth on the newest valued session on or before `as_of`."""
         until = as_of or clock.now().date()
@@ -226,7 +225,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, panel: PricePanel) -> None:
     @router.get("/portfolios/{portfolio_id}/explain/{measure}")
     async def explain_measure(
-        portfolio_id: UUID, measure: str, as_of: Day | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, measure: str, as_of: Day | None = None, known_at: Instant | None = None
     ) -> Explanation:
         """Show what an amount of a snapshot was made from, and compute it again from that."""
         if measure not in EXPLAINED:
@@ -251,7 +250,7 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
 
     @router.get("/portfolios/{portfolio_id}/performance")
     async def get_performance(
-        portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: Instant | None = None
     ) -> Performance:
         """Show time- and money-weighted return and drawdown from the close before `first` to that of `last`."""
         until = last or clock.now().date()

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import assess
@@ -40,6 +39,7 @@ from shared.factor_set import FactorSet
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
+from shared.selection import Instant
 
 
 def build_router(
@@ -50,7 +50,7 @@ def build_router(
 
     @router.get("/risk/portfolios/{portfolio_id}")
     async def get_portfolio_risk(
-        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
     ) -> PortfolioRisk:
         """Show the risk of a portfolio as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
@@ -81,7 +81,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
 
     @router.get("/risk/portfolios/{portfolio_id}/stress")
     async def get_portfolio_stress(
-        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
     ) -> PortfolioStress:
         """Show what the scenarios would do to a portfolio, directly and through the factors that move along."""
         async with unit_of_work.reading() as connection:
@@ -93,7 +93,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
 
     @router.get("/risk/portfolios/{portfolio_id}/correlations")
     async def get_portfolio_correlations(
-        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
     ) -> PortfolioCorrelations:
         """Show how the larger holdings of a portfolio move together, and its clusters."""
         async with unit_of_work.reading() as connection:
@@ -105,7 +105,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
 
     @router.get("/risk/portfolios/{portfolio_id}/contributions")
     async def get_portfolio_contributions(
-        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
     ) -> PortfolioContributions:
         """Show whose the volatility of a portfolio is: which factors' and which holdings'."""
         async with unit_of_work.reading() as connection:
@@ -137,7 +137,7 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
 
     @router.get("/risk/portfolios/{portfolio_id}/active-sectors")
     async def get_active_sectors(
-        portfolio_id: UUID, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
     ) -> PortfolioActiveSectors:
         """Show how far the sectors of a portfolio are from the benchmark's."""
         async with unit_of_work.reading() as connection:
@@ -158,7 +158,7 @@ def _add_explanations(
 ) -> None:
     @router.get("/risk/portfolios/{portfolio_id}/explain/{measure}")
     async def explain_measure(
-        portfolio_id: UUID, measure: str, as_of: date | None = None, known_at: AwareDatetime | None = None
+        portfolio_id: UUID, measure: str, as_of: date | None = None, known_at: Instant | None = None
     ) -> Explanation:
         """Show what a number was made from, and compute it again from that: a measure, a factor or a scenario."""
         if measure not in EXPLAINED:

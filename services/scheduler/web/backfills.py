@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from services.scheduler.commands.change_backfill import (
     cancel_backfill,
@@ -21,6 +20,7 @@ from services.scheduler.web.bodies import IdempotencyKey, SelectionBody
 from services.scheduler.web.views import BackfillView, PlanView, ProgressView, RetryView, StepOutcomeView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.selection import Instant
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -57,7 +57,7 @@ def _add_requests(
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/backfills")
-    async def list_backfills(limit: Limit = 50, before: AwareDatetime | None = None) -> list[BackfillView]:
+    async def list_backfills(limit: Limit = 50, before: Instant | None = None) -> list[BackfillView]:
         """List backfills, the newest request first; page on with the last `requested_at` as `before`."""
         async with unit_of_work.reading() as connection:
             repository = BackfillRepository(connection)

@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime
 
 from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.commands.find_causes import find_causes
@@ -18,6 +17,7 @@ from services.scheduler.web.views import CauseView, DeadLetterView, RunSummary, 
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
+from shared.selection import Instant
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
@@ -78,7 +78,7 @@ def _add_requests(
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/runs")
     async def list_runs(
-        only: Annotated[RunFilter, Depends()], limit: Limit = 50, before: AwareDatetime | None = None
+        only: Annotated[RunFilter, Depends()], limit: Limit = 50, before: Instant | None = None
     ) -> list[RunSummary]:
         """List runs, the newest request first; page on with the last `requested_at` as `before`.
 
@@ -111,7 +111,7 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 
     @router.get("/dead-letters")
     async def list_dead_letters(
-        run_id: UUID | None = None, limit: Limit = 100, before: AwareDatetime | None = None
+        run_id: UUID | None = None, limit: Limit = 100, before: Instant | None = None
     ) -> list[DeadLetterView]:
         """List messages that could not be processed, the newest first; page on with `recorded_at` as `before`."""
         async with unit_of_work.reading() as connection:

@@ -162,10 +162,16 @@ class SymbolAnalyticsRepository:
         rows = await self._connection.execute(query, parameters)
         return [(row.as_ofs, row.symbols) for row in rows]
 
-    async def find_last_session(self, symbol: str, *, until: date) -> date | None:
-        """Return the newest as_of of a symbol's metrics that is not after a date."""
-        query = sa.text("SELECT max(as_of) FROM symbol_metrics WHERE symbol = :symbol AND as_of <= :until")
-        session: date | None = await self._connection.scalar(query, {"symbol": symbol, "until": until})
+    async def find_last_session(self, symbol: str, *, until: date, known_at: datetime | None) -> date | None:
+        """Return the newest as_of of a symbol's metrics that is not after a date, as known then."""
+        query = sa.text(
+            """
+            SELECT max(as_of) FROM symbol_metrics WHERE symbol = :symbol AND as_of <= :until
+            AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+            """
+        )
+        parameters = {"symbol": symbol, "until": until, "known_at": known_at}
+        session: date | None = await self._connection.scalar(query, parameters)
         return session
 
     async def list_symbols(self, *, after: str, limit: int) -> list[SymbolRow]:

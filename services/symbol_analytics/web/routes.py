@@ -1,6 +1,6 @@
 """symbol_analytics over HTTP: factor betas and daily metrics by as_of, of one symbol or of many."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -12,7 +12,7 @@ from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
-from shared.selection import Slice
+from shared.selection import Instant, Slice
 
 Limit = Annotated[int, Query(ge=1, le=5_000, description="symbols a page")]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
@@ -30,19 +30,18 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return [SymbolSummary(symbol=row.symbol, last_as_of=row.last_as_of) for row in rows]
 
     @router.get("/symbols/{symbol}")
-    async def get_symbol(symbol: SymbolPath, as_of: date | None = None, known_at: datetime | None = None) -> SymbolView:
+    async def get_symbol(symbol: SymbolPath, as_of: date | None = None, known_at: Instant | None = None) -> SymbolView:
         """Show a symbol as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
             repository = SymbolAnalyticsRepository(connection)
-            session = await repository.find_last_session(symbol, until=until)
+            session = await repository.find_last_session(symbol, until=until, known_at=known_at)
             if session is None:
-                raise Problem(404, f"{symbol} has not been analysed on or before {until}")
+                known = "" if known_at is None else f", as known at {known_at.isoformat()}"
+                raise Problem(404, f"{symbol} has not been analysed on or before {until}{known}")
             one = Slice((symbol,), session, session, known_at, limit=1)
             factors = factor_views(await repository.list_factors(one))
             metrics = [SymbolMetrics.of(row) for row in await repository.list_metrics(one)]
-        if not factors:
-            raise Problem(404, f"nothing was known of {symbol} as of {session} at {known_at}")
         return SymbolView(symbol=symbol, as_of=session, factors=factors[0], metrics=metrics[0] if metrics else None)
 
     @router.get("/factors")

@@ -174,6 +174,21 @@ async def test_known_at_serves_what_was_known_before_a_correction(analytics: Ana
     assert then == first
 
 
+async def test_known_at_serves_the_session_that_was_the_newest_then(analytics: Analytics) -> None:
+    (name,) = new_symbols(1)
+    closes = walk(13)
+    before = shift_session(SESSION, -1)
+    await analytics.analyse(priced(make_run(first_session=before, last_session=before, symbols=[name]), {name: closes}))
+    first = await analytics.shown(name, SESSION)
+    await analytics.analyse(priced(for_symbols(name), {name: closes}))
+
+    then = await analytics.shown(name, SESSION, known_at=first["metrics"]["known_at"])
+
+    assert first["as_of"] == before.isoformat()
+    assert (await analytics.shown(name, SESSION))["as_of"] == SESSION.isoformat()
+    assert then == first
+
+
 @pytest.mark.parametrize("as_of", [date(1988, 1, 29), date(1990, 1, 12)])
 async def test_first_sessions_of_the_calendar_have_too_short_a_history(analytics: Analytics, as_of: date) -> None:
     (name,) = new_symbols(1)
