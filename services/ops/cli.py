@@ -14,6 +14,7 @@ from services.ops.client.commands import (
     analysis,
     backfills,
     benchmarks,
+    books,
     coverage,
     exports,
     portfolios,
@@ -81,10 +82,29 @@ app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)
 
-books = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True)
-books.command("import")(portfolios.import_portfolio)
-books.command("list")(portfolios.list_portfolios)
-app.add_typer(books, name="portfolios")
+entering = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True)
+entering.command("import")(portfolios.import_portfolio)
+entering.command("create")(books.create)
+entering.command("list")(portfolios.list_portfolios)
+entering.command("show")(books.show)
+entering.command("edits")(books.edits)
+app.add_typer(entering, name="portfolios")
+
+holding = typer.Typer(help="Enter, correct and close positions.", no_args_is_help=True)
+holding.command("list")(books.list_positions)
+holding.command("add")(books.add_position)
+holding.command("load")(books.load_positions)
+holding.command("correct")(books.correct_position)
+holding.command("exit")(books.exit_position)
+holding.command("remove")(books.remove_position)
+app.add_typer(holding, name="positions")
+
+paying = typer.Typer(help="Enter and correct money paid in and taken out.", no_args_is_help=True)
+paying.command("list")(books.list_flows)
+paying.command("add")(books.add_flow)
+paying.command("correct")(books.correct_flow)
+paying.command("remove")(books.remove_flow)
+app.add_typer(paying, name="flows")
 
 nights = typer.Typer(invoke_without_command=True, callback=schedule.schedule)
 nights.command("pause")(schedule.pause)

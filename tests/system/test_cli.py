@@ -189,6 +189,48 @@ def test_cli_import_of_unknown_symbol_shows_the_reason_and_exits_1(platform: Pat
     assert (failure["subject"], failure["reason"]) == ("NOSUCH", "MISSING_DATA")
 
 
+def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
+    session = ("--as-of", "2022-11-30")
+    _answer(platform, "portfolios", "create", "by hand", "--equity", "10000", "--opened-on", "2022-11-28", *session)
+    trade = ("--quantity", "10", "--price", "147.11", "--entered-on", "2022-11-28")
+    _answer(platform, "positions", "add", "by hand", "AAPL", *trade, *session)
+    _answer(platform, "positions", "exit", "by hand", "AAPL", "--on", "2022-11-29", "--price", "150", *session)
+    _answer(platform, "positions", "correct", "by hand", "AAPL", "--quantity", "20", *session)
+    _answer(platform, "flows", "add", "by hand", "--on", "2022-11-29", "--amount", "1000", *session)
+    _answer(platform, "flows", "correct", "by hand", "2022-11-29", "--on", "2022-11-29", "--amount", "500", *session)
+
+    entered = _answer(platform, "portfolios", "show", "by hand")
+    (position,) = entered["positions"]
+    assert (position["symbol"], position["kind"], position["quantity"]) == ("AAPL", "LONG", "20.000000")
+    assert [(done["on"], done["price"]) for done in position["exits"]] == [("2022-11-29", "150.0000")]
+    assert [(flow["on"], flow["amount"]) for flow in entered["flows"]] == [("2022-11-29", "500.00")]
+    worth = _answer(platform, "show", "portfolio", "by hand", *session)["snapshot"]
+    assert float(worth["equity"]) == pytest.approx(10_000 + 20 * (150 - 147.11) + 500)
+    assert [edit["kind"] for edit in _answer(platform, "portfolios", "edits", "by hand")] == [
+        "position",
+        "position",
+        "flow",
+    ]
+
+    _answer(platform, "positions", "remove", "by hand", position["position_id"], *session)
+    _answer(platform, "flows", "remove", "by hand", "2022-11-29", *session)
+    entered = _answer(platform, "portfolios", "show", "by hand")
+    assert (entered["positions"], entered["flows"]) == ([], [])
+    shown = _sigmasight(platform, "portfolios", "edits", "by hand").stdout
+    assert "quantity 10.000000 -> 20" in shown
+    assert "taken away: on 2022-11-29, amount 500.00" in shown
+
+
+def test_cli_change_of_what_a_book_does_not_hold_or_holds_twice_changes_nothing(platform: Path) -> None:
+    unknown = _sigmasight(platform, "positions", "remove", "long-only", "NOSUCH")
+    half = _sigmasight(platform, "positions", "correct", "long-only", "AAPL", "--strike", "100")
+
+    assert (unknown.exit_code, half.exit_code) == (2, 2)
+    assert "the portfolio has no position 'NOSUCH'" in unknown.stderr
+    assert "an option needs --underlying, --strike and --expires-on" in half.stderr
+    assert _answer(platform, "portfolios", "edits", "long-only") == []
+
+
 def test_cli_run_of_day_that_is_no_session_is_refused(platform: Path) -> None:
     done = _sigmasight(platform, "run", "--as-of", "2022-12-25")
 

@@ -1,6 +1,7 @@
 """The platform's API as the commands see it: JSON in, JSON out, refusals as errors."""
 
 import ipaddress
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -41,22 +42,26 @@ class ApiClient:
         Unreachable, Refused
             If nothing answers, or the answer is no.
         """
-        return self._ask(route, params={name: _text(value) for name, value in query.items() if value is not None})
+        return self._ask(route, query)
 
-    def send(self, route: Route[Answer], body: Mapping[str, object]) -> Answer:
-        """Send a JSON body to a route and return what it answers.
+    def send(self, route: Route[Answer], body: Mapping[str, object] | None, **query: object) -> Answer:
+        """Send a JSON body to a route, dates in it as text, or none, and return what it answers.
 
         Raises
         ------
         Unreachable, Refused
             If nothing answers, or the answer is no.
         """
-        return self._ask(route, json=dict(body))
+        if body is None:
+            return self._ask(route, query)
+        headers = {"Content-Type": "application/json"}
+        return self._ask(route, query, content=json.dumps(dict(body), default=str), headers=headers)
 
-    def _ask(self, route: Route[Answer], **content: Any) -> Answer:
+    def _ask(self, route: Route[Answer], query: Mapping[str, object], **content: Any) -> Answer:
         method, path = route.name.split(" ", 1)
+        params = {name: _text(value) for name, value in query.items() if value is not None}
         try:
-            response = self._http.request(method, path, **content)
+            response = self._http.request(method, path, params=params, **content)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
         if response.is_success:

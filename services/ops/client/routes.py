@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, Self, TypeVar
 
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
+from services.ops.client.answers.books import Edit, Flow, Position
 from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
 from services.ops.client.answers.portfolios import (
     Accepted,
@@ -78,6 +79,16 @@ RETRY_BACKFILL: Final = Route("POST /backfills/{backfill_id}/retry-failed", Retr
 PORTFOLIO: Final = Route("GET /portfolios/{portfolio_id}", Portfolio)
 PORTFOLIOS: Final = Route("GET /portfolios", list[Portfolio])
 STORE_PORTFOLIO: Final = Route("POST /portfolios", Accepted)
+POSITIONS: Final = Route("GET /portfolios/{portfolio_id}/positions", list[Position])
+ADD_POSITIONS: Final = Route("POST /portfolios/{portfolio_id}/positions", Accepted)
+CORRECT_POSITION: Final = Route("PUT /portfolios/{portfolio_id}/positions/{position_id}", Accepted)
+REMOVE_POSITION: Final = Route("DELETE /portfolios/{portfolio_id}/positions/{position_id}", Accepted)
+EXIT_POSITION: Final = Route("POST /portfolios/{portfolio_id}/positions/{position_id}/exits", Accepted)
+FLOWS: Final = Route("GET /portfolios/{portfolio_id}/flows", list[Flow])
+ADD_FLOW: Final = Route("POST /portfolios/{portfolio_id}/flows", Accepted)
+CORRECT_FLOW: Final = Route("PUT /portfolios/{portfolio_id}/flows/{flow_id}", Accepted)
+REMOVE_FLOW: Final = Route("DELETE /portfolios/{portfolio_id}/flows/{flow_id}", Accepted)
+EDITS: Final = Route("GET /portfolios/{portfolio_id}/edits", list[Edit])
 CALCULATE: Final = Route("POST /portfolios/{portfolio_id}/calculate", Accepted)
 PERFORMANCE: Final = Route("GET /portfolios/{portfolio_id}/performance", Performance)
 PORTFOLIO_SNAPSHOTS: Final = Route("GET /portfolios/{portfolio_id}/snapshots", list[Snapshot])

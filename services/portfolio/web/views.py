@@ -1,5 +1,6 @@
 """What people read: portfolios, positions, snapshots and position values, each number a value or a reason."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Self
@@ -47,6 +48,22 @@ class PortfolioView(BaseModel):
         )
 
 
+class ExitView(BaseModel):
+    """Part or all of a position closed at a price; without a quantity, what was left."""
+
+    on: date
+    price: Decimal
+    quantity: Decimal | None
+
+
+class OptionView(BaseModel):
+    """The contract behind an option position."""
+
+    underlying: str
+    strike: Decimal
+    expiration: date
+
+
 class PositionView(BaseModel):
     """A position as it was entered."""
 
@@ -56,7 +73,8 @@ class PositionView(BaseModel):
     quantity: Decimal
     entry_date: date
     entry_price: Decimal
-    exits: list[dict[str, Any]]
+    exits: list[ExitView]
+    option: OptionView | None
 
     @classmethod
     def of(cls, position: Position) -> Self:
@@ -69,7 +87,8 @@ class PositionView(BaseModel):
             quantity=terms.quantity,
             entry_date=terms.entry_date,
             entry_price=terms.entry_price,
-            exits=[{"on": entry.on, "price": entry.price, "quantity": entry.quantity} for entry in terms.exits],
+            exits=[ExitView(on=entry.on, price=entry.price, quantity=entry.quantity) for entry in terms.exits],
+            option=terms.option and OptionView(**asdict(terms.option)),
         )
 
 

@@ -32,17 +32,27 @@ class ImportOptions(ClientOptions):
         Misused
             If the file cannot be read.
         """
-        try:
-            content = self.file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misused(f"cannot read {self.file}: {error}") from error
         return {
             "name": self.name or self.file.stem,
             "opening_equity": self.equity,
-            "opened_on": self.opened_on.isoformat() if self.opened_on else None,
-            "as_of": self.as_of.isoformat() if self.as_of else None,
-            "csv": content,
+            "opened_on": self.opened_on,
+            "as_of": self.as_of,
+            "csv": read_positions_file(self.file),
         }
+
+
+def read_positions_file(file: Path) -> str:
+    """Return the text of a positions file.
+
+    Raises
+    ------
+    Misused
+        If it cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"cannot read {file}: {error}") from error
 
 
 @taking(ImportOptions)

@@ -1,0 +1,160 @@
+"""Reading what a book consists of, and changing it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict, TypeVar
+
+import typer
+
+from services.ops.client.answers.books import Edit, Flow, Position
+from services.ops.client.answers.portfolios import Accepted, Portfolio
+from services.ops.client.client import ApiClient
+from services.ops.client.commands.books import ChangeOptions
+from services.ops.client.lookup import find_portfolio
+from services.ops.client.rendering import console, money, table
+from services.ops.client.routes import FLOWS, POSITIONS, Route
+from services.ops.client.runs import end_with_runs, follow_import
+from services.ops.errors import Misused
+
+Body = Mapping[str, object]
+Entry = TypeVar("Entry")
+
+
+class EnteredBook(TypedDict):
+    """A portfolio with what was entered into it."""
+
+    portfolio: Portfolio
+    positions: list[Position]
+    flows: list[Flow]
+
+
+def load_book(client: ApiClient, wanted: str) -> EnteredBook:
+    """Return a portfolio by name or id, with what was entered into it.
+
+    Raises
+    ------
+    Misused, Refused
+        If there is none.
+    """
+    portfolio = find_portfolio(client, wanted)
+    at = {"portfolio_id": portfolio["portfolio_id"]}
+    return {"portfolio": portfolio, "positions": client.get(POSITIONS.at(**at)), "flows": client.get(FLOWS.at(**at))}
+
+
+def change_book(options: ChangeOptions, route: Route[Accepted], body: Body) -> None:
+    """Send a change of a book and show how the run ended that values it again."""
+    with options.connected() as client:
+        portfolio = find_portfolio(client, options.portfolio)
+        changed = client.send(route.at(portfolio_id=portfolio["portfolio_id"]), body, as_of=options.as_of)
+        end_with_change(client, changed, wait=options.wait, as_json=options.json)
+
+
+def change_position(
+    options: ChangeOptions, wanted: str, route: Route[Accepted], body: Callable[[Position], Body | None]
+) -> None:
+    """Send a change of one position, by id or symbol, and show how the run ended that values the book again.
+
+    Raises
+    ------
+    Misused
+        If the book has no such position, or several of the symbol.
+    """
+    with options.connected() as client:
+        book = load_book(client, options.portfolio)
+        named = [entry for entry in book["positions"] if wanted in {entry["position_id"], entry["symbol"]}]
+        position = _the_only(named, wanted, "position", [entry["position_id"] for entry in named])
+        at = {"portfolio_id": book["portfolio"]["portfolio_id"], "position_id": position["position_id"]}
+        changed = client.send(route.at(**at), body(position), as_of=options.as_of)
+        end_with_change(client, changed, wait=options.wait, as_json=options.json)
+
+
+def change_flow(options: ChangeOptions, wanted: str, route: Route[Accepted], body: Body | None) -> None:
+    """Send a change of one flow, by id or date, and show how the run ended that values the book again.
+
+    Raises
+    ------
+    Misused
+        If the book has no such flow, or several of the date.
+    """
+    with options.connected() as client:
+        book = load_book(client, options.portfolio)
+        named = [entry for entry in book["flows"] if wanted in {entry["flow_id"], entry["on"]}]
+        flow = _the_only(named, wanted, "flow", [entry["flow_id"] for entry in named])
+        at = {"portfolio_id": book["portfolio"]["portfolio_id"], "flow_id": flow["flow_id"]}
+        changed = client.send(route.at(**at), body, as_of=options.as_of)
+        end_with_change(client, changed, wait=options.wait, as_json=options.json)
+
+
+def end_with_change(client: ApiClient, changed: Accepted, *, wait: bool, as_json: bool) -> None:
+    """Show the run that a change has asked for, when it has ended; without waiting, only which it is."""
+    if wait:
+        end_with_runs([follow_import(client, changed)], as_json=as_json)
+    elif as_json:
+        typer.echo(json.dumps(changed, indent=2))
+    else:
+        typer.echo(f"stored; run {changed['run_id']} values portfolio {changed['portfolio_id']}")
+
+
+def print_book(book: EnteredBook) -> None:
+    """Show a portfolio with what was entered into it."""
+    portfolio = book["portfolio"]
+    opened = f"opened {portfolio['opened_on']} with {money(portfolio['opening_equity'])}"
+    console().print(f"{portfolio['name']}, {opened}, id {portfolio['portfolio_id']}", markup=False, highlight=False)
+    print_positions(book["positions"])
+    print_flows(book["flows"])
+
+
+def print_positions(found: Sequence[Position]) -> None:
+    """Show positions with their exits."""
+    rows = [
+        (
+            entry["symbol"],
+            entry["kind"],
+            entry["quantity"],
+            entry["entry_price"],
+            entry["entry_date"],
+            _exits(entry),
+            entry["position_id"],
+        )
+        for entry in found
+    ]
+    console().print(table("positions", ("symbol", "kind", "quantity", "price", "entered on", "exits", "id"), rows))
+
+
+def print_flows(found: Sequence[Flow]) -> None:
+    """Show flows by date."""
+    rows = [(entry["on"], money(entry["amount"]), entry["flow_id"]) for entry in found]
+    console().print(table("flows", ("on", "amount", "id"), rows))
+
+
+def print_edits(found: Sequence[Edit]) -> None:
+    """Show corrections: only what differs between before and after."""
+    rows = [(entry["edited_at"], entry["kind"], entry["subject_id"], _difference(entry)) for entry in found]
+    console().print(table("corrections", ("at", "of", "id", "from what to what"), rows))
+
+
+def terms_of(position: Position) -> dict[str, object]:
+    """Return a position as it is sent to be corrected."""
+    return {name: value for name, value in position.items() if name != "position_id"}
+
+
+def _difference(edit: Edit) -> str:
+    before, after = edit["before"] or {}, edit["after"]
+    if after is None:
+        return "taken away: " + ", ".join(f"{name} {value}" for name, value in before.items() if value)
+    changed = [name for name in after if before.get(name) != after[name]]
+    return "; ".join(f"{name} {before.get(name)} -> {after[name]}" for name in changed)
+
+
+def _exits(position: Position) -> str:
+    return ", ".join(
+        f"{exit_['quantity'] or 'rest'} at {exit_['price']} on {exit_['on']}" for exit_ in position["exits"]
+    )
+
+
+def _the_only(named: Sequence[Entry], wanted: str, kind: str, ids: Sequence[str]) -> Entry:
+    if not named:
+        raise Misused(f"the portfolio has no {kind} {wanted!r}")
+    if len(named) > 1:
+        raise Misused(f"the portfolio has {len(named)} {kind}s {wanted!r}, name one by id: {', '.join(ids)}")
+    return named[0]

@@ -1,0 +1,297 @@
+"""Commands about what a book consists of: `positions ...` and `flows ...`, and `portfolios create|show|edits`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.ops.client.commands.options import ClientOptions
+from services.ops.errors import Misused
+from services.ops.options import day, taking
+
+PortfolioArgument = Annotated[str, typer.Argument(metavar="PORTFOLIO", help="A portfolio by name or id.")]
+PositionArgument = Annotated[
+    str, typer.Argument(metavar="POSITION", help="A position by id, or by its symbol where there is one of it.")
+]
+FlowArgument = Annotated[str, typer.Argument(metavar="FLOW", help="A flow by id, or by its date.")]
+
+
+class Kind(StrEnum):
+    """What may be held."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+    LC = "LC"
+    LP = "LP"
+    SC = "SC"
+    SP = "SP"
+    PRIVATE = "PRIVATE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookOptions(ClientOptions):
+    """The options of a command that reads a book."""
+
+    portfolio: PortfolioArgument
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOptions(BookOptions):
+    """The options of a command that changes a book."""
+
+    as_of: Annotated[date | None, day("Session up to which to value it again; by default the last closed one.")] = None
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run that values it again.")] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateOptions(ClientOptions):
+    """The options of `portfolios create`."""
+
+    name: Annotated[str, typer.Argument(help="Of the new portfolio.")]
+    equity: Annotated[str, typer.Option(help="Equity at the close before the first session, for example 1000000.00.")]
+    opened_on: Annotated[date | None, day("First session to value; by default the session of --as-of.")] = None
+    as_of: Annotated[date | None, day("Session to calculate now; by default the last that has closed.")] = None
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run that values it.")] = True
+
+
+@taking(CreateOptions)
+def create(options: CreateOptions) -> None:
+    """Store a portfolio that holds nothing but cash.
+
+    `positions add` puts something into it; `portfolios import` does both at once.
+    """
+    from services.ops.client.books import end_with_change
+    from services.ops.client.routes import STORE_PORTFOLIO
+
+    body = {"name": options.name, "opening_equity": options.equity, "opened_on": options.opened_on}
+    with options.connected() as client:
+        stored = client.send(STORE_PORTFOLIO, {**body, "as_of": options.as_of})
+        end_with_change(client, stored, wait=options.wait, as_json=options.json)
+
+
+@taking(BookOptions)
+def show(options: BookOptions) -> None:
+    """Show what was entered: the portfolio, its positions and its flows."""
+    from services.ops.client.books import load_book, print_book
+
+    with options.connected() as client:
+        found = load_book(client, options.portfolio)
+    options.show(found, print_book)
+
+
+@taking(BookOptions)
+def edits(options: BookOptions) -> None:
+    """List what was corrected, the oldest first."""
+    from services.ops.client.books import print_edits
+    from services.ops.client.lookup import find_portfolio
+    from services.ops.client.routes import EDITS
+
+    with options.connected() as client:
+        portfolio = find_portfolio(client, options.portfolio)
+        found = client.get(EDITS.at(portfolio_id=portfolio["portfolio_id"]))
+    options.show(found, print_edits)
+
+
+@taking(BookOptions)
+def list_positions(options: BookOptions) -> None:
+    """List the positions of a portfolio as they were entered."""
+    from services.ops.client.books import load_book, print_positions
+
+    with options.connected() as client:
+        found = load_book(client, options.portfolio)["positions"]
+    options.show(found, print_positions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermsOptions(ChangeOptions):
+    """The terms of a position, as far as they are given."""
+
+    quantity: Annotated[str | None, typer.Option(help="Signed: short is negative.")] = None
+    price: Annotated[str | None, typer.Option(help="Paid for a unit, in the portfolio's currency.")] = None
+    entered_on: Annotated[date | None, day("The day of the trade.")] = None
+    kind: Annotated[
+        Kind | None,
+        typer.Option(help="LC, LP, SC, SP: calls and puts, long and short.", case_sensitive=False),
+    ] = None
+    underlying: Annotated[str | None, typer.Option(help="Of an option.")] = None
+    strike: Annotated[str | None, typer.Option(help="Of an option.")] = None
+    expires_on: Annotated[date | None, day("Of an option.")] = None
+
+    def over(self, stored: Mapping[str, object]) -> dict[str, object]:
+        """Return a position as it is sent: what is given in the place of what is stored.
+
+        Raises
+        ------
+        Misused
+            If an option is described in part.
+        """
+        given = {
+            "kind": self.kind and self.kind.value,
+            "quantity": self.quantity,
+            "entry_date": self.entered_on,
+            "entry_price": self.price,
+        }
+        contract = {"underlying": self.underlying, "strike": self.strike, "expiration": self.expires_on}
+        option = _merged(stored["option"] or {}, contract)
+        if option and len(option) < len(contract):
+            raise Misused("an option needs --underlying, --strike and --expires-on")
+        return {**_merged(stored, given), "option": option or None}
+
+
+def _merged(stored: Any, given: Mapping[str, object]) -> dict[str, object]:
+    return {**stored, **{name: value for name, value in given.items() if value is not None}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddPositionOptions(TermsOptions):
+    """The options of `positions add`."""
+
+    symbol: Annotated[str, typer.Argument(help="What is held.")]
+    quantity: Annotated[str, typer.Option(help="Signed: short is negative.")]
+    price: Annotated[str, typer.Option(help="Paid for a unit, in the portfolio's currency.")]
+    entered_on: Annotated[date, day("The day of the trade.")]
+
+
+@taking(AddPositionOptions)
+def add_position(options: AddPositionOptions) -> None:
+    """Add a position, LONG by default, and have everything it touches valued again."""
+    from services.ops.client.books import change_book
+    from services.ops.client.routes import ADD_POSITIONS
+
+    position = options.over({"symbol": options.symbol, "kind": Kind.LONG.value, "option": None})
+    change_book(options, ADD_POSITIONS, {"positions": [position]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPositionsOptions(ChangeOptions):
+    """The options of `positions load`."""
+
+    file: Annotated[Path, typer.Argument(help="A CSV file of positions.")]
+
+
+@taking(LoadPositionsOptions)
+def load_positions(options: LoadPositionsOptions) -> None:
+    """Add the positions of a CSV file: all of them, or none if one is wrong."""
+    from services.ops.client.books import change_book
+    from services.ops.client.commands.portfolios import read_positions_file
+    from services.ops.client.routes import ADD_POSITIONS
+
+    change_book(options, ADD_POSITIONS, {"csv": read_positions_file(options.file)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectPositionOptions(TermsOptions):
+    """The options of `positions correct`."""
+
+    position: PositionArgument
+
+
+@taking(CorrectPositionOptions)
+def correct_position(options: CorrectPositionOptions) -> None:
+    """Correct what is given of a position; the rest and its exits stay.
+
+    What it was before is kept in `portfolios edits`.
+    """
+    from services.ops.client.books import change_position, terms_of
+    from services.ops.client.routes import CORRECT_POSITION
+
+    change_position(options, options.position, CORRECT_POSITION, lambda stored: options.over(terms_of(stored)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitOptions(ChangeOptions):
+    """The options of `positions exit`."""
+
+    position: PositionArgument
+    on: Annotated[date, day("The day of the trade.", "--on")]
+    price: Annotated[str, typer.Option(help="Got for a unit, in the portfolio's currency.")]
+    quantity: Annotated[str | None, typer.Option(help="Of units closed; by default what is left.")] = None
+
+
+@taking(ExitOptions)
+def exit_position(options: ExitOptions) -> None:
+    """Close part of a position, or all that is left of it."""
+    from services.ops.client.books import change_position
+    from services.ops.client.routes import EXIT_POSITION
+
+    body = {"on": options.on, "price": options.price, "quantity": options.quantity}
+    change_position(options, options.position, EXIT_POSITION, lambda _: body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionOptions(ChangeOptions):
+    """The options of `positions remove`."""
+
+    position: PositionArgument
+
+
+@taking(PositionOptions)
+def remove_position(options: PositionOptions) -> None:
+    """Take a position away as if it had never been."""
+    from services.ops.client.books import change_position
+    from services.ops.client.routes import REMOVE_POSITION
+
+    change_position(options, options.position, REMOVE_POSITION, lambda _: None)
+
+
+@taking(BookOptions)
+def list_flows(options: BookOptions) -> None:
+    """List what was paid in and taken out, by date."""
+    from services.ops.client.books import load_book, print_flows
+
+    with options.connected() as client:
+        found = load_book(client, options.portfolio)["flows"]
+    options.show(found, print_flows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowTermsOptions(ChangeOptions):
+    """The terms of a flow."""
+
+    on: Annotated[date, day("The day of the payment.", "--on")]
+    amount: Annotated[str, typer.Option(help="Paid in is positive, taken out negative.")]
+
+
+@taking(FlowTermsOptions)
+def add_flow(options: FlowTermsOptions) -> None:
+    """Enter money paid in or taken out, and have everything it touches valued again."""
+    from services.ops.client.books import change_book
+    from services.ops.client.routes import ADD_FLOW
+
+    change_book(options, ADD_FLOW, {"on": options.on, "amount": options.amount})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectFlowOptions(FlowTermsOptions):
+    """The options of `flows correct`."""
+
+    flow: FlowArgument
+
+
+@taking(CorrectFlowOptions)
+def correct_flow(options: CorrectFlowOptions) -> None:
+    """Replace date and amount of a flow."""
+    from services.ops.client.books import change_flow
+    from services.ops.client.routes import CORRECT_FLOW
+
+    change_flow(options, options.flow, CORRECT_FLOW, {"on": options.on, "amount": options.amount})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFlowOptions(ChangeOptions):
+    """The options of `flows remove`."""
+
+    flow: FlowArgument
+
+
+@taking(RemoveFlowOptions)
+def remove_flow(options: RemoveFlowOptions) -> None:
+    """Take a flow away as if it had never been."""
+    from services.ops.client.books import change_flow
+    from services.ops.client.routes import REMOVE_FLOW
+
+    change_flow(options, options.flow, REMOVE_FLOW, None)
