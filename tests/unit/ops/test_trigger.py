@@ -56,7 +56,7 @@ class _Platform(ApiClient):
             raise answer
         return answer
 
-    def send(self, route: Route[Any], body: Any) -> Any:
+    def send(self, route: Route[Any], body: Any, **query: object) -> Any:
         self.posted.append((_path(route), body))
         return self._answers[_path(route)]
 
