@@ -40,10 +40,26 @@ async def go_on(fire: Fire, uow: UnitOfWork) -> Fire:
         opened, _ = await open_or_join(run, uow)
         gone_on = replace(gone_on, run_ids=(*fire.run_ids, opened.run_id))
     if symbols_run.has_ended:
-        gone_on = replace(gone_on, outcome=Outcome.REQUESTED, detail="")
+        everybody_goes = run is not None and run.portfolio_ids is None
+        gone_on = replace(gone_on, outcome=Outcome.REQUESTED, detail="" if everybody_goes else _left_out(asked))
     if gone_on != fire:
         await schedule.store_answer(gone_on)
     return gone_on
+
+
+async def ask_again(fire: Fire, uow: UnitOfWork) -> Fire:
+    """Let a fire that waits, locked, ask for the portfolios of runs that did not serve them, too; return it then."""
+    schedule = ScheduleRepository(uow.connection)
+    serving = [run.run.run_id for run in await schedule.list_stage_runs(fire.run_ids) if not run.has_failed]
+    asking = replace(fire, run_ids=tuple(serving))
+    await schedule.store_answer(asking)
+    return await go_on(asking, uow)
+
+
+def _left_out(asked: Sequence[StageRun]) -> str:
+    cancelled = ", ".join(str(run.run.run_id) for run in asked if run.status is RunStatus.CANCELLED)
+    told = f"without the portfolios of run {cancelled}, which was cancelled; a trigger by hand asks for them"
+    return told if cancelled else ""
 
 
 async def _next_run(fire: Fire, symbols_run: StageRun, asked: Sequence[StageRun], uow: UnitOfWork) -> Run | None:
@@ -56,10 +72,12 @@ async def _next_run(fire: Fire, symbols_run: StageRun, asked: Sequence[StageRun]
         return _run(fire, symbols_run, settled.portfolio_ids, parts) if settled.portfolio_ids else None
     # What failed early is among the rest; what was cancelled was not wanted.
     served = _portfolios_of([run for run in asked if run.status is not RunStatus.FAILED])
+    # Nothing more comes of symbols that were cancelled.
+    whole = None if symbols_run.status is RunStatus.CANCELLED else after
     if not served or reaches_back(said, symbols_run.run.first_session):
-        return _run(fire, symbols_run, None, after)
+        return _run(fire, symbols_run, None, whole)
     rest = [book.portfolio_id for book in books if book.opened_on <= fire.session and book.portfolio_id not in served]
-    return _run(fire, symbols_run, rest, after) if rest else None
+    return _run(fire, symbols_run, rest, whole) if rest else None
 
 
 def _portfolios_of(runs: Sequence[StageRun]) -> frozenset[str]:
@@ -74,7 +92,7 @@ def _parts(settled: Settled) -> Iterator[PartOf]:
     yield from (PartOf(topic=SymbolsFactored.topic, index=index) for index in settled.factors_parts)
 
 
-def _run(fire: Fire, symbols_run: StageRun, portfolio_ids: Sequence[str] | None, after: After) -> Run:
+def _run(fire: Fire, symbols_run: StageRun, portfolio_ids: Sequence[str] | None, after: After | None) -> Run:
     return Run(
         run_id=uuid4(),
         kind=RunKind.NIGHTLY,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from services.scheduler.commands.ask_for_stage import Firing, ask_for_stage
+from services.scheduler.commands.go_on_with_portfolios import ask_again
 from services.scheduler.core.schedule import Outcome, Stage, is_closed_day
 from services.scheduler.storage.schedule_repository import Fire, ScheduleRepository, fire_id_of
 from shared.db.unit_of_work import UnitOfWork
@@ -21,9 +22,9 @@ async def trigger_night(stage: Stage, uow: UnitOfWork, firing: Firing, *, asked_
 async def _trigger(stage: Stage, uow: UnitOfWork, firing: Firing, asked_by: str) -> Fire:
     schedule = ScheduleRepository(uow.connection)
     await schedule.lock_night(firing.newest)
-    waiting = await schedule.find_asking_fire(stage, firing.newest)
-    if waiting is not None and waiting.outcome is Outcome.WAITING:
-        return waiting
+    for waiting in await schedule.lock_waiting_fires():
+        if (waiting.stage, waiting.session) == (stage, firing.newest):
+            return await ask_again(waiting, uow)
     fire = Fire(
         fire_id=fire_id_of(stage, firing.now),
         stage=stage,

@@ -284,6 +284,18 @@ async def test_portfolios_go_on_at_once_when_the_symbols_have_ended_however_they
     assert _outcomes(await one.at("2022-11-22T02:30")) == [(Stage.PORTFOLIOS, Outcome.REQUESTED)]
 
 
+async def test_portfolios_do_not_wait_for_symbols_that_were_cancelled(one: Scheduler) -> None:
+    (symbols,) = await one.at("2022-11-22T02:00")
+    await one.at("2022-11-22T02:30")
+    await one.end(symbols.run_ids[0], RunStatus.CANCELLED)
+
+    (fire,) = await one.go_on()
+
+    (row,) = await one.rows(f"SELECT run FROM runs WHERE run_id = '{fire.run_ids[0]}'")
+    run = Run.model_validate(row.run)
+    assert (run.portfolio_ids, run.after) == (None, None), "what was dropped never comes"
+
+
 async def test_portfolios_whose_symbols_nobody_asked_for_ask_for_them(one: Scheduler) -> None:
     (_, trigger) = TWO_STAGES.triggers()
     one.clock.set("2022-11-22T02:30")
@@ -477,6 +489,39 @@ async def test_portfolio_whose_early_run_failed_is_among_the_rest(night: Night) 
     await night.up.go_on()
 
     assert (await night.portfolio_runs())[1].portfolio_ids is None, "nobody is served yet"
+
+
+async def test_portfolio_whose_early_run_was_cancelled_is_left_out_and_said_to_be(night: Night) -> None:
+    await night.arrive(night.bars(0, "AAPL"), night.factors(0, "AAPL"))
+    (early,) = await night.portfolio_runs()
+    await night.up.end(early.run_id, RunStatus.CANCELLED)
+    await night.up.end(night.symbols_run.run_id)
+
+    (fire,) = await night.up.go_on()
+
+    assert [run.portfolio_ids for run in await night.portfolio_runs()] == [(AAPL_BOOK,), (MSFT_BOOK,)]
+    told = f"without the portfolios of run {early.run_id}, which was cancelled; a trigger by hand asks for them"
+    assert (fire.outcome, fire.detail) == (Outcome.REQUESTED, told)
+
+
+@pytest.mark.parametrize("symbols_have_ended", [False, True])
+async def test_portfolio_whose_early_run_was_cancelled_is_asked_for_again_by_hand(
+    night: Night, symbols_have_ended: bool
+) -> None:
+    await night.arrive(night.bars(0, "AAPL"), night.factors(0, "AAPL"))
+    (early,) = await night.portfolio_runs()
+    await night.up.end(early.run_id, RunStatus.CANCELLED)
+    if symbols_have_ended:
+        await night.up.end(night.symbols_run.run_id)
+        (ended,) = await night.up.go_on()
+        await night.up.end(ended.run_ids[-1])
+
+    (fire,) = await night.up.by_hand(Stage.PORTFOLIOS, "2022-11-22T03:00")
+
+    again = (await night.portfolio_runs())[-1]
+    assert again.run_id in fire.run_ids
+    assert early.run_id not in fire.run_ids
+    assert again.portfolio_ids == (None if symbols_have_ended else (AAPL_BOOK,))
 
 
 async def test_portfolios_that_went_early_go_again_when_the_symbols_turn_out_to_be_corrected(night: Night) -> None:
