@@ -7,6 +7,7 @@ from services.portfolio.handlers.store_profiles import store_profiles
 from services.portfolio.handlers.value_portfolios import value_portfolios
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
+from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfolioDue
 from shared.contracts.scheduler import BatchCompleted
@@ -19,3 +20,4 @@ def register(consume: Consume, *, fan_in: FanIn, panel: PricePanel) -> None:
     consume(ProfilesUpdated, store_profiles, on_failure=fan_in.arrive_failed, fan_in=fan_in)
     consume(PortfolioDue, value_portfolios, on_failure=report_failed_valuation, panel=panel)
     consume(BatchCompleted, close_calculation)
+    consume(BatchCompleted, note_cancelled_run)

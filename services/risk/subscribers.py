@@ -7,9 +7,11 @@ from services.risk.handlers.store_books import store_books
 from services.risk.handlers.store_profiles import store_profiles
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
+from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import RiskDue
+from shared.contracts.scheduler import BatchCompleted
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -23,3 +25,4 @@ def register(consume: Consume, *, fan_in: FanIn, panel: PricePanel, factor_set: 
     consume(SymbolsFactored, store_betas, on_failure=fan_in.arrive_failed, fan_in=fan_in)
     consume(PortfoliosValued, store_books, on_failure=report_failed_books, fan_in=fan_in)
     consume(RiskDue, assess_portfolios, on_failure=report_failed_assessment, panel=panel, factor_set=factor_set)
+    consume(BatchCompleted, note_cancelled_run)

@@ -53,5 +53,6 @@ async def batch_completed(
         subjects=sum(entry.subjects for entry in tallies),
         failures=(*overdue, *failures)[:MAX_FAILURES],
         status=RunStatus.FAILED if status is RunStatus.CANCELLED else status,
+        cancelled=status is RunStatus.CANCELLED,
         stages=stage_counts(stored, tallies),
     )

@@ -6,7 +6,9 @@ from services.symbol_analytics.handlers.store_fundamentals import store_fundamen
 from services.symbol_analytics.handlers.store_profiles import store_profiles
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
+from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.contracts.market_data import FundamentalsUpdated, PricesUpdated, ProfilesUpdated
+from shared.contracts.scheduler import BatchCompleted
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -19,3 +21,4 @@ def register(consume: Consume, *, fan_in: FanIn, panel: PricePanel, factor_set: 
     consume(ProfilesUpdated, store_profiles, on_failure=fan_in.arrive_failed, fan_in=fan_in)
     consume(FundamentalsUpdated, store_fundamentals, on_failure=fan_in.arrive_failed, fan_in=fan_in)
     consume(SymbolAnalyticsDue, analyse_symbols, on_failure=report_failed_analysis, panel=panel, factor_set=factor_set)
+    consume(BatchCompleted, note_cancelled_run)

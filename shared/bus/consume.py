@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars
 
 from shared.bus.broker import Capabilities
+from shared.bus.cancelled_runs import is_cancelled
 from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, run_of, storable
 from shared.bus.inbox import first_time_seen
 from shared.contracts.event import Event, Failure
@@ -30,6 +31,8 @@ from shared.errors import InvalidEvent, is_poison, is_transient
 from shared.telemetry import log_context
 
 REPLAY_HEADER = "replay-id"
+# What a topic of shards of work ends with, as opposed to one of facts.
+_OF_WORK = ".due"
 
 log = structlog.get_logger("bus")
 
@@ -104,7 +107,7 @@ class Consumer:
     async def _retrying(self, letter: Letter, event: Event) -> str:
         for attempt in range(1, self.policy.attempts + 1):
             try:
-                processed = await self._once(event, letter.headers.get(REPLAY_HEADER, ""))
+                outcome = await self._once(event, letter.headers.get(REPLAY_HEADER, ""))
             except Exception as error:  # noqa: BLE001 - the one place that decides for every class of error
                 if is_poison(error):
                     return await self._set_aside(letter, event, error, attempts=attempt)
@@ -114,15 +117,17 @@ class Consumer:
                 await asyncio.sleep(self.policy.pause_s(attempt))
             else:
                 self.dead_letters_in_a_row = 0
-                return "processed" if processed else "duplicate"
+                return outcome
         raise AssertionError("attempts must be at least 1")
 
-    async def _once(self, event: Event, replay_id: str) -> bool:
+    async def _once(self, event: Event, replay_id: str) -> str:
         async with self.unit_of_work() as uow:
             if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
-                return False
+                return "duplicate"
+            if event.topic.endswith(_OF_WORK) and await is_cancelled(uow.connection, event.run.run_id):
+                return "cancelled"
             await self.handler(event, uow, **self.resources)
-            return True
+            return "processed"
 
     async def _give_up(self, letter: Letter, event: Event, error: Exception) -> str:
         if is_transient(error):

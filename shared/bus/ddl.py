@@ -71,6 +71,14 @@ BUS_TABLES = (
     """,
 )
 
+# For services that are given work: what of it is no longer wanted.
+CANCELLED_RUNS = """
+    CREATE TABLE cancelled_runs (
+        run_id uuid PRIMARY KEY,
+        noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    )
+"""
+
 # For services with a barrier: a run whose parts are in may still wait for another run.
 WAITING_RUNS = (
     "ALTER TABLE fan_in ADD COLUMN waits_for uuid",

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from shared.contracts.event import Event
 from shared.contracts.run import Contract
 
@@ -46,4 +48,5 @@ class BatchCompleted(Event):
     keyed_by_run: ClassVar[bool] = True
 
     status: PublishedStatus
+    cancelled: bool = Field(default=False, description="it has failed because somebody cancelled it")
     stages: tuple[StageCount, ...]

@@ -255,7 +255,7 @@ def test_handlers_are_exactly_what_the_subscribers_register(service: str) -> Non
         for alias in node.names
     }
     own = {name for name in consumed if imported[name] == f"services.{service}.handlers.{name}"}
-    shared = {name for name in consumed if imported[name] == f"shared.prices.{name}"}
+    shared = {name for name in consumed if imported[name] in {f"shared.{room}.{name}" for room in ("bus", "prices")}}
     folder = ROOT / "services" / service / "handlers"
     assert own == {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
     assert own | shared == consumed

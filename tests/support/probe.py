@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.ddl import BUS_TABLES, WAITING_RUNS
+from shared.bus.ddl import BUS_TABLES, CANCELLED_RUNS, WAITING_RUNS
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import ONLY_PART, Run
@@ -55,6 +55,12 @@ class ProbeFollowed(Event):
     """What the probe announces."""
 
     topic: ClassVar[str] = "probe.followed"
+
+
+class ProbeDue(Event):
+    """A shard of work."""
+
+    topic: ClassVar[str] = "probe.due"
 
 
 class ProbeFlooded(Event):
@@ -114,7 +120,8 @@ async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
     async with provisioned_database(servers, [SERVICE]) as database:
         engine = build_engine(database.url(SERVICE), service=SERVICE)
         async with engine.begin() as connection:
-            for statement in (*BUS_TABLES, *WAITING_RUNS, *PRICE_TABLES, SOURCE_COLUMN, CORRECTIONS_TABLE, *TABLES):
+            bus = (*BUS_TABLES, *WAITING_RUNS, CANCELLED_RUNS)
+            for statement in (*bus, *PRICE_TABLES, SOURCE_COLUMN, CORRECTIONS_TABLE, *TABLES):
                 await connection.execute(sa.text(statement))
         await engine.dispose()
         yield database
@@ -122,7 +129,7 @@ async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
 
 async def create_probe_topics(servers: Servers) -> None:
     """Create the probe's topics, one partition each, so that what is behind a bad message waits for it."""
-    names = [event.topic for event in (ProbeHappened, ProbeFollowed, ProbeFlooded)]
+    names = [event.topic for event in (ProbeHappened, ProbeFollowed, ProbeDue, ProbeFlooded)]
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
     await admin.start()
     existing = set(await admin.list_topics())

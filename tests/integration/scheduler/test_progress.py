@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.commands.close_overdue_stages import close_overdue_stages
+from services.scheduler.commands.errors import RunEnded
 from services.scheduler.core.deadlines import PORTFOLIO_STAGES, Deadlines
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_progress import record_progress
@@ -287,3 +289,25 @@ async def _done_runs(scheduler: Service, run: Run) -> list[UUID]:
     async with scheduler.unit_of_work.reading() as connection:
         done = await SchedulerRepository(connection).list_done_runs()
     return [run_id for run_id in done if run_id == run.run_id]
+
+
+@pytest.mark.parametrize("kind", RunKind)
+async def test_run_that_is_cancelled_is_over_and_stays_so_when_the_rest_of_it_comes(
+    scheduler: Service, kind: RunKind
+) -> None:
+    run = make_run(kind=kind)
+    first, *rest = _whole_run(run)
+    await _record(scheduler, first)
+
+    async with scheduler.unit_of_work() as uow:
+        await cancel_run(run.run_id, uow, requested_by="me")
+    for event in rest:
+        await _record(scheduler, event)
+
+    assert (await _stored(scheduler, run)).status is RunStatus.CANCELLED
+    (announced,) = await _announced(scheduler, run)
+    assert (announced.status, announced.cancelled) == (RunStatus.FAILED, True)
+    assert announced.failures == (Failure(subject=str(run.run_id), reason="CANCELLED", detail="cancelled by me"),)
+    with pytest.raises(RunEnded, match="cancelled"):
+        async with scheduler.unit_of_work() as uow:
+            await cancel_run(run.run_id, uow, requested_by="me")

@@ -16,10 +16,12 @@ from structlog.contextvars import bind_contextvars
 
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.consume import Consume, RetryPolicy
+from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event
-from shared.contracts.run import Part
+from shared.contracts.run import ONLY_PART, Part, Run
+from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.db.engine import plain_url
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import PoisonEvent, TransientError
@@ -28,6 +30,7 @@ from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
 from tests.support.probe import (
     SERVICE,
+    ProbeDue,
     ProbeFlooded,
     ProbeFollowed,
     ProbeHappened,
@@ -101,6 +104,7 @@ async def consuming(
     broker = build_broker(servers.bootstrap_servers, service=SERVICE)
     for policy, event_type, handler_script, name in (
         (POLICY, ProbeHappened, script, "probe"),
+        (POLICY, ProbeDue, script, "probe_due"),
         (LOW_LIMIT, ProbeFlooded, flooded, "probe_low_limit"),
     ):
         consume = Consume(broker, unit_of_work, service=name, capabilities=CAPABILITIES[kind], policy=policy)
@@ -167,6 +171,35 @@ async def test_event_processed_is_followed_by_what_the_handler_announced(consumi
     assert headers["ce_type"] == "probe.followed.v1"
     assert headers["traceparent"].split("-")[1] == event.run.run_id.hex
     assert headers["ce_time"].endswith("+00:00")
+
+
+async def end(consuming: Probe, run: Run, *, cancelled: bool) -> None:
+    ended = BatchCompleted(run=run, part=ONLY_PART, status=RunStatus.FAILED, cancelled=cancelled, stages=())
+    for _ in range(2):
+        async with consuming.unit_of_work() as uow:
+            await note_cancelled_run(ended, uow)
+
+
+async def test_work_of_a_cancelled_run_is_dropped_and_what_was_done_of_it_is_not(
+    consuming: Probe, bus_log: BusLog
+) -> None:
+    cancelled, failed = make_run(), make_run()
+    await end(consuming, cancelled, cancelled=True)
+    await end(consuming, failed, cancelled=False)
+
+    for run in (cancelled, failed):
+        await consuming.sender.event(ProbeDue(run=run, part=ONLY_PART))
+
+    async def worked() -> bool:
+        return bool(consuming.script.calls_of(failed))
+
+    await eventually(worked)
+    assert consuming.script.calls_of(cancelled) == []
+    assert bus_log.count("event consumed", outcome="cancelled", topic="probe.due") == 1
+    fact = happened(cancelled)
+    await consuming.sender.event(fact)
+    await consuming.pass_by()
+    assert consuming.script.calls_of(cancelled) == [fact]
 
 
 async def test_handler_that_raises_leaves_nothing_but_the_report(consuming: Probe, bus_log: BusLog) -> None:
