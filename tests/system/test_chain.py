@@ -245,6 +245,46 @@ async def _written(platform: Platform) -> dict[str, tuple[int, Any]]:
     return found
 
 
+async def test_run_over_no_portfolio_ends_with_symbols_alone_and_one_over_all_computes_every_one(
+    platform: Platform,
+) -> None:
+    await onboard(platform, "everybody", "PG,10,140,2022-11-01,")
+    session = sessions_between(ONBOARDED, NIGHT)[1]
+
+    nobody = await _triggered(platform, symbols=None, portfolio_ids=(), first_session=session, last_session=session)
+
+    stages = named(nobody["stages"], "stage")
+    assert (nobody["status"], nobody["missing"]) == ("completed", [])
+    assert [stages[name]["subjects"] for name in ("portfolios.valued", "portfolios.assessed")] == [0, 0]
+    assert stages["symbols.factored"]["subjects"] > 0
+    owned = await platform.fetch(
+        "SELECT run_id FROM portfolio.snapshots WHERE run_id = $1 UNION SELECT run_id FROM risk.assessments "
+        "WHERE run_id = $1",
+        UUID(nobody["run"]["run_id"]),
+    )
+    assert owned == []
+
+    everybody = await _triggered(platform, symbols=(), portfolio_ids=None, first_session=session, last_session=session)
+
+    stages, known = named(everybody["stages"], "stage"), await platform.api.get("/portfolios")
+    assert everybody["missing"] == []
+    assert {stages[name]["subjects"] for name in ("portfolios.valued", "portfolios.assessed")} == {len(known)}
+    for path in ("/snapshots", "/risk"):
+        served = await platform.api.get(path, first=str(session), last=str(session))
+        assert {entry["portfolio_id"] for entry in served} == {entry["portfolio_id"] for entry in known}
+
+
+async def _triggered(platform: Platform, **terms: Any) -> Json:
+    run = make_run(**terms)
+    producer = AIOKafkaProducer(bootstrap_servers=platform.servers.bootstrap_servers)
+    await producer.start()
+    try:
+        await Sender(producer).event(BatchTriggered(run=run, part=ONLY_PART))
+    finally:
+        await producer.stop()
+    return await platform.api.ended(str(run.run_id))
+
+
 async def test_flow_entered_later_revises_the_sessions_from_its_day_on(platform: Platform) -> None:
     entered, _ = await onboard(platform, "paid in later", "CVX,10,170,2022-11-01,")
     paid = date(2022, 12, 14)
