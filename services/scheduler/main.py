@@ -1,11 +1,12 @@
 """The scheduler's composition root."""
 
 import asyncio
+import os
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, timedelta
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import APIRouter
@@ -39,7 +40,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         symbols=timedelta(seconds=common.symbol_batch_timeout_seconds),
         portfolios=timedelta(seconds=common.portfolio_refresh_timeout_seconds),
     )
-    process = f"{platform.node()} {uuid4().hex[:8]}"
+    process = f"{platform.node()} {os.getpid()}"
 
     def firing() -> Firing:
         return Firing(time.now(), common.settle_delay, process, own)

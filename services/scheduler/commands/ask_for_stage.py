@@ -21,7 +21,7 @@ class Firing:
     Attributes
     ----------
     fired_by : str
-        The process.
+        The host and the process.
     """
 
     now: datetime

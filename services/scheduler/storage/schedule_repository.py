@@ -45,7 +45,7 @@ class Fire:
     asked_by : str or None
         Who fired it by hand; None where its time did.
     fired_by : str
-        The process.
+        The host and the process.
     """
 
     fire_id: UUID

@@ -221,7 +221,7 @@ class FireView(BaseModel):
     run_ids: tuple[UUID, ...] = Field(description="the runs that it asked for or joined, so far if it is waiting")
     waits_for: UUID | None = Field(description="the run over symbols that the portfolios go on from")
     asked_by: str | None = Field(description="who fired it by hand; null: its time did")
-    fired_by: str = Field(description="the process")
+    fired_by: str = Field(description="the host and the process")
 
     @classmethod
     def of(cls, fire: Fire) -> Self:
