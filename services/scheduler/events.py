@@ -1,14 +1,18 @@
 """What the scheduler says of a run: that it has ended, how far each stage came, and its name in the log."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from services.scheduler.core.causes import Cause
 from services.scheduler.core.ledger import StageTally, stage_seconds
-from services.scheduler.storage.repository import SchedulerRepository, StoredRun
+from services.scheduler.storage.repository import StoredRun
+from shared.calendar import sessions_between
 from shared.contracts.event import Failure
 from shared.contracts.run import ONLY_PART, Run
-from shared.contracts.scheduler import BatchCompleted, RunStatus, StageCount
+from shared.contracts.scheduler import BatchCompleted, FailureCause, RunStatus, StageCount
 
-MAX_FAILURES = 500  # an event is not a report; the API pages through all of them
+# An event is not a report: the API pages through all of them.
+MAX_FAILURES, MAX_CAUSES, MAX_EXAMPLES = 500, 20, 5
 
 
 def outline(run: Run) -> dict[str, str]:
@@ -37,22 +41,42 @@ def stage_counts(stored: StoredRun, tallies: Sequence[StageTally]) -> tuple[Stag
     )
 
 
-async def batch_completed(
-    stored: StoredRun,
-    status: RunStatus,
-    tallies: Sequence[StageTally],
-    repository: SchedulerRepository,
-    *,
-    overdue: Sequence[Failure] = (),
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run has ended, after how long, and why where that was no last part."""
+
+    status: RunStatus
+    seconds: float
+    why: str | None = None
+
+
+def batch_completed(
+    stored: StoredRun, end: End, tallies: Sequence[StageTally], failures: Sequence[Failure], causes: Sequence[Cause]
 ) -> BatchCompleted:
     """Return the event that says how the run ended."""
-    failures = [failure for _, failure in await repository.list_failures(stored.run.run_id, limit=MAX_FAILURES)]
     return BatchCompleted(
         run=stored.run,
         part=ONLY_PART,
         subjects=sum(entry.subjects for entry in tallies),
-        failures=(*overdue, *failures)[:MAX_FAILURES],
-        status=RunStatus.FAILED if status is RunStatus.CANCELLED else status,
-        cancelled=status is RunStatus.CANCELLED,
+        failures=tuple(failures[:MAX_FAILURES]),
+        status=RunStatus.FAILED if end.status is RunStatus.CANCELLED else end.status,
+        cancelled=end.status is RunStatus.CANCELLED,
         stages=stage_counts(stored, tallies),
+        sessions=len(sessions_between(stored.run.first_session, stored.run.last_session)),
+        requested_at=stored.requested_at,
+        seconds=end.seconds,
+        why=end.why,
+        causes=tuple(_announced(cause) for cause in causes[:MAX_CAUSES]),
+    )
+
+
+def _announced(cause: Cause) -> FailureCause:
+    return FailureCause(
+        stage=cause.stage,
+        reason=cause.reason,
+        detail=cause.detail,
+        subjects=len(cause.subjects),
+        examples=cause.subjects[:MAX_EXAMPLES],
+        then=cause.then,
+        portfolios=len(cause.portfolios),
     )

@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
+from services.scheduler.commands.end_run import break_off
 from services.scheduler.commands.errors import RunEnded, UnknownRun
-from services.scheduler.events import batch_completed
 from services.scheduler.storage.repository import SchedulerRepository
-from shared.contracts.event import Failure
 from shared.contracts.scheduler import RunStatus
 from shared.db.unit_of_work import UnitOfWork
 
@@ -24,10 +23,4 @@ async def cancel_run(run_id: UUID, uow: UnitOfWork, *, requested_by: str) -> Non
         raise UnknownRun(run_id)
     if stored.status is not RunStatus.ACTIVE:
         raise RunEnded(run_id, stored.status)
-    tallies = await repository.load_tallies(run_id)
-
-    why = f"cancelled by {requested_by}"
-    await repository.finish_run(run_id, RunStatus.CANCELLED, why=why)
-
-    failure = Failure(subject=str(run_id), reason="CANCELLED", detail=why)
-    uow.emit(await batch_completed(stored, RunStatus.CANCELLED, tallies, repository, overdue=[failure]))
+    await break_off(stored, f"cancelled by {requested_by}", uow)

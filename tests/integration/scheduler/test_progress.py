@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from shared.contracts.run import ONLY_PART, Part, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.service import Service
 from tests.integration.scheduler.conftest import NOW
+from tests.integration.scheduler.events import opened, stage_event
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
 from tests.support.runs import make_run
@@ -135,6 +136,36 @@ async def test_run_with_failures_is_completed_with_errors_that_name_them(schedul
     (completed,) = await _announced(scheduler, run)
     assert completed.status is RunStatus.COMPLETED_WITH_ERRORS
     assert completed.failures == (failure,)
+
+
+async def test_announcement_of_an_end_carries_what_listeners_need(scheduler: Service) -> None:
+    run = make_run(first_session=date(2025, 3, 7))
+    await _record(scheduler, opened(run, uuid4(), "holder", "S0", on=date(2025, 3, 7)))
+    missing = ("MISSING_DATA",) * 7
+    for stage in STAGES:
+        failed = missing if stage in {"prices.updated", "symbols.factored"} else ()
+        await _record(scheduler, stage_event(stage, run, failed=failed))
+
+    (completed,) = await _announced(scheduler, run)
+    stored = await _stored(scheduler, run)
+    assert stored.finished_at is not None
+    assert (completed.sessions, completed.requested_at, completed.why) == (6, stored.requested_at, None)
+    assert completed.seconds == pytest.approx((stored.finished_at - stored.requested_at).total_seconds(), abs=1e-6)
+    (cause,) = completed.causes
+    assert (cause.stage, cause.reason, cause.then) == ("prices.updated", "MISSING_DATA", ("symbols.factored",))
+    assert (cause.subjects, cause.examples, cause.portfolios) == (7, ("S0", "S1", "S2", "S3", "S4"), 1)
+
+
+async def test_announcement_of_a_cancelled_run_says_who_cancelled_it(scheduler: Service) -> None:
+    run = make_run()
+    await _record(scheduler, _event("prices.updated", run))
+    async with scheduler.unit_of_work() as uow:
+        await cancel_run(run.run_id, uow, requested_by="me")
+
+    (completed,) = await _announced(scheduler, run)
+
+    assert (completed.status, completed.why) == (RunStatus.FAILED, "cancelled by me")
+    assert completed.failures == (Failure(subject=str(run.run_id), reason="CANCELLED", detail="cancelled by me"),)
 
 
 async def test_part_that_arrives_after_the_end_changes_nothing_but_the_ledger(scheduler: Service) -> None:
