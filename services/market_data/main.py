@@ -27,10 +27,16 @@ PROVIDERS: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]
 
 def build(common: CommonSettings, settings: MarketDataSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return market_data, ready to run."""
-    chain = build_chain(settings or MarketDataSettings())
+    own = settings or MarketDataSettings()
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
-    subscribers.register(service.consume, chain=chain, factor_set=common.factor_set, clock=time)
+    subscribers.register(
+        service.consume,
+        own,
+        chain=build_chain(own),
+        factor_set=common.factor_set,
+        clock=time,
+    )
     service.router = routes.build_router(service.unit_of_work, time)
     return service
 

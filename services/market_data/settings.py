@@ -3,19 +3,26 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.providers import ProviderName
 
 
 class MarketDataSettings(BaseSettings):
-    """The provider chain, asked in order, and where the files are."""
+    """The provider chain, asked in order, and where the files are.
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="MARKET_DATA_")
+    Attributes
+    ----------
+    price_fetch_concurrency : int
+        How many shards of symbols are fetched at once, in all processes together.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="MARKET_DATA_", populate_by_name=True)
 
     providers: Annotated[tuple[ProviderName, ...], NoDecode] = ("sample",)
     files_dir: Path | None = None
+    price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
 
     @field_validator("providers", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from services.portfolio import subscribers
 from services.portfolio.fan_out import fan_out_portfolios
+from services.portfolio.settings import PortfolioSettings
 from services.portfolio.web import routes
 from services.portfolio.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
@@ -11,7 +12,7 @@ from shared.service import Service
 from shared.settings import CommonSettings
 
 
-def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
+def build(common: CommonSettings, settings: PortfolioSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return portfolio, ready to run."""
     service, fan_in, panel = build_price_service(
         "portfolio",
@@ -20,7 +21,8 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
         fan_out=fan_out_portfolios,
         deadline_s=common.symbol_batch_timeout_seconds,
     )
-    subscribers.register(service.consume, fan_in=fan_in, panel=panel)
+    own = settings or PortfolioSettings()
+    subscribers.register(service.consume, own, fan_in=fan_in, panel=panel)
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service.router = routes.build_router(service.unit_of_work, time, panel=panel)
     service.problems = PROBLEMS

@@ -4,6 +4,7 @@ from functools import partial
 
 from services.risk import subscribers
 from services.risk.fan_out import fan_out_books
+from services.risk.settings import RiskSettings
 from services.risk.web import routes
 from shared.clock import Clock, SystemClock
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
@@ -13,7 +14,7 @@ from shared.service import Service
 from shared.settings import CommonSettings
 
 
-def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
+def build(common: CommonSettings, settings: RiskSettings | None = None, *, clock: Clock | None = None) -> Service:
     """Return risk, ready to run."""
     service, fan_in, panel = build_price_service(
         "risk",
@@ -22,7 +23,8 @@ def build(common: CommonSettings, *, clock: Clock | None = None) -> Service:
         fan_out=partial(fan_out_books, factor_set=common.factor_set),
         deadline_s=common.symbol_batch_timeout_seconds,
     )
-    subscribers.register(service.consume, fan_in=fan_in, panel=panel, factor_set=common.factor_set)
+    own = settings or RiskSettings()
+    subscribers.register(service.consume, own, fan_in=fan_in, panel=panel, factor_set=common.factor_set)
     service.router = routes.build_router(
         service.unit_of_work, clock or SystemClock(), panel=panel, factor_set=common.factor_set
     )

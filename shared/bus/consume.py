@@ -26,6 +26,7 @@ from shared.bus.cancelled_runs import is_cancelled
 from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, run_of, storable
 from shared.bus.inbox import first_time_seen
 from shared.contracts.event import Event, Failure
+from shared.db.slots import Slots
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import InvalidEvent, is_poison, is_transient
 from shared.telemetry import log_context
@@ -71,6 +72,7 @@ class Consumer:
     report_failure: FailureReport | None
     unit_of_work: UnitOfWorkFactory
     policy: RetryPolicy
+    slots: Slots | None = None
     dead_letters_in_a_row: int = field(default=0)
 
     @property
@@ -124,6 +126,9 @@ class Consumer:
         async with self.unit_of_work() as uow:
             if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
                 return "duplicate"
+            if self.slots is not None:
+                await self.slots.take(uow.connection)
+            # Asked after the wait, during which it may have happened.
             if event.topic.endswith(_OF_WORK) and await is_cancelled(uow.connection, event.run.run_id):
                 return "cancelled"
             await self.handler(event, uow, **self.resources)
@@ -194,6 +199,7 @@ class Consume:
         handler: Handler,
         *,
         on_failure: FailureReport | None = None,
+        at_once: int | None = None,
         **resources: Any,
     ) -> Consumer:
         """Bind a handler to one event type, or to several that it treats alike.
@@ -206,6 +212,9 @@ class Consume:
             Called with the event, the unit of work and `resources`; its name names the consumer group.
         on_failure : coroutine function, optional
             Announces in the dead letter's transaction what the failed event would have led to.
+        at_once : int, optional
+            How many messages the handler may work on at once, in all processes together. A process takes one at a
+            time, and as many processes share the work as the topic has partitions.
         """
         types = event_types if isinstance(event_types, tuple) else (event_types,)
         consumer = Consumer(
@@ -216,6 +225,7 @@ class Consume:
             report_failure=on_failure,
             unit_of_work=self._unit_of_work,
             policy=self._policy,
+            slots=None if at_once is None else Slots(_group(self._service, handler), at_once),
         )
         self._subscribe(tuple(consumer.event_types), consumer.name, consumer.deliver, payload=reduce(or_, types))
         return consumer

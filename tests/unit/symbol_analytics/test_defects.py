@@ -13,6 +13,7 @@ from services.symbol_analytics.core.analysis import Analysis, ShardPrices, analy
 from services.symbol_analytics.core.columns import FACTOR_COLUMNS
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.events import report_failed_analysis
+from services.symbol_analytics.settings import SymbolAnalyticsSettings
 from services.symbol_analytics.storage.rows import Shard, factor_columns
 from shared.arrays import FloatArray
 from shared.contracts.event import Failure
@@ -75,17 +76,23 @@ def test_defect_q19_every_consumer_of_the_service_can_be_called_as_it_is_registe
     registered: list[tuple[Any, Callable[..., Any], dict[str, Any]]] = []
 
     def record(
-        event_type: Any, handler: Callable[..., Any], *, on_failure: Callable[..., Any], **resources: Any
+        event_type: Any,
+        handler: Callable[..., Any],
+        *,
+        on_failure: Callable[..., Any] | None = None,
+        at_once: int | None = None,
+        **resources: Any,
     ) -> None:
         registered.append((event_type, handler, resources))
-        inspect.signature(on_failure).bind("event", "failure", "uow")
+        if on_failure is not None:
+            inspect.signature(on_failure).bind("event", "failure", "uow")
 
     fan_in: Any = type("FanIn", (), {"arrive_failed": lambda self, event, failure, uow: None})()
     consume: Any = record
     panel: Any = "panel"
-    subscribers.register(consume, fan_in=fan_in, panel=panel, factor_set=STANDARD)
+    subscribers.register(consume, SymbolAnalyticsSettings(), fan_in=fan_in, panel=panel, factor_set=STANDARD)
 
-    assert len(registered) == 4
+    assert len(registered) == 5
     for event_type, handler, resources in registered:
         bound = inspect.signature(handler).bind("event", "uow", **resources)
         assert get_type_hints(handler)[next(iter(bound.arguments))] is event_type
