@@ -82,6 +82,13 @@ app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)
 
+asked = typer.Typer(help="List runs, say what failed, try it again, cancel.", no_args_is_help=True)
+asked.command("list")(runs.list_runs)
+asked.command("show")(runs.show)
+asked.command("retry-failed")(runs.retry_failed)
+asked.command("cancel")(runs.cancel)
+app.add_typer(asked, name="runs")
+
 entering = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True)
 entering.command("import")(portfolios.import_portfolio)
 entering.command("create")(books.create)

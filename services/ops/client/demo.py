@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.portfolios import Snapshot
 from services.ops.client.answers.risk import FactorExposure, PortfolioRisk
-from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.runs import RunReport
 from services.ops.client.answers.symbols import SymbolFactors
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import load_portfolios, load_snapshots
@@ -84,7 +84,7 @@ def _onboard(client: ApiClient, sample: SamplePortfolio) -> str:
     return stored["portfolio_id"]
 
 
-def _month(client: ApiClient) -> RunProgress:
+def _month(client: ApiClient) -> RunReport:
     opened = client.send(
         OPEN_RUN,
         {
@@ -97,7 +97,7 @@ def _month(client: ApiClient) -> RunProgress:
     return _served(follow_run(client, opened["run"]["run_id"]))
 
 
-def _served(run: RunProgress) -> RunProgress:
+def _served(run: RunReport) -> RunReport:
     if not run_succeeded(run):
         print_run(run)
         raise CommandError(f"the demo's {run['run']['kind']} run must complete without failures, was {run['status']}")

@@ -1,5 +1,6 @@
 """Finding a portfolio and what is stored of it."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -37,6 +38,24 @@ def find_portfolio(client: ApiClient, wanted: str) -> Portfolio:
         If there is none.
     """
     return client.get(PORTFOLIO.at(portfolio_id=_portfolio_id(client, wanted)))
+
+
+def find_portfolio_ids(client: ApiClient, wanted: Sequence[str]) -> list[str]:
+    """Return the portfolios with these ids or names, each once.
+
+    Raises
+    ------
+    Misused
+        If there is none of some; it names all of those.
+    """
+    known = load_portfolios(client)
+    ids = {entry["portfolio_id"]: entry["portfolio_id"] for entry in known}
+    ids |= {entry["name"]: entry["portfolio_id"] for entry in known}
+    found = {given: ids.get(given) or ids.get(given.lower()) for given in wanted}
+    unknown = [given for given, portfolio_id in found.items() if portfolio_id is None]
+    if unknown:
+        raise Misused(f"no portfolio has the name or id {', '.join(map(repr, unknown))}")
+    return list(dict.fromkeys(filter(None, found.values())))
 
 
 def _portfolio_id(client: ApiClient, wanted: str) -> str:

@@ -8,9 +8,9 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.runs import RunProgress, RunReport
 from services.ops.client.client import ApiClient
-from services.ops.client.routes import RUN, Answer, Route
+from services.ops.client.routes import CAUSES, RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
 
 _LOOK_EVERY_S = 0.15
@@ -19,7 +19,23 @@ _AWAY_AT_MOST_S = 60.0
 MAX_FAILURES_SHOWN = 1000
 
 
-def follow_run(client: ApiClient, run_id: str) -> RunProgress:
+def load_run(client: ApiClient, run_id: str) -> RunReport:
+    """Return a run as it stands.
+
+    Raises
+    ------
+    Unreachable, Refused
+        If nothing answers, or there is no such run.
+    """
+    return _with_causes(client, client.get(RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN))
+
+
+def _with_causes(client: ApiClient, run: RunProgress) -> RunReport:
+    causes = client.get(CAUSES.at(run_id=run["run"]["run_id"])) if run["failures"] else []
+    return {**run, "causes": causes}
+
+
+def follow_run(client: ApiClient, run_id: str) -> RunReport:
     """Return the run when it has ended; its progress is drawn on standard error meanwhile.
 
     Raises
@@ -32,7 +48,7 @@ def follow_run(client: ApiClient, run_id: str) -> RunProgress:
             run = read_patiently(client, RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN)
             draw.update(run)
             if run["status"] != "active":
-                return run
+                return _with_causes(client, run)
             time.sleep(_LOOK_EVERY_S)
 
 

@@ -1,6 +1,7 @@
 """How answers look on a terminal."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
@@ -10,7 +11,9 @@ from rich.text import Text
 from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.portfolios import Portfolio
 from services.ops.client.answers.risk import Benchmark, Scenario
-from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.runs import RunProgress, RunReport, RunSummary
+
+_NAMES_SHOWN: Final = 5
 
 
 def console() -> Console:
@@ -78,11 +81,46 @@ def stage_table(run: RunProgress) -> RenderableType:
     return table(title, ("stage", "parts", "subjects", "failures", "seconds"), rows)
 
 
-def failure_table(run: RunProgress) -> RenderableType | None:
-    """Return what a run could not serve and why, or None when there is nothing."""
-    rows = [(failure["stage"], failure["subject"], failure["reason"], failure["detail"]) for failure in run["failures"]]
-    rows += [("", missing, "MISSING", "did not arrive") for missing in run["missing"]]
-    return table("not served", ("stage", "subject", "reason", "detail"), rows) if rows else None
+def cause_table(run: RunReport) -> RenderableType | None:
+    """Return what a run could not serve, a line a cause, and what did not come; None when there is nothing."""
+    rows: list[tuple[object, ...]] = [
+        (
+            cause["stage"],
+            cause["reason"],
+            cause["detail"],
+            cause["subjects"],
+            _some(cause["first_subjects"], cause["subjects"]),
+            " ".join(cause["then"]),
+            _some([each["name"] or each["portfolio_id"] for each in cause["first_portfolios"]], cause["portfolios"]),
+        )
+        for cause in run["causes"]
+    ]
+    rows += [(missing, "MISSING", "did not arrive", "", "", "", "") for missing in run["missing"]]
+    columns = ("stage", "reason", "detail", "how many", "subjects", "then missing in", "portfolios")
+    return table("not served", columns, rows) if rows else None
+
+
+def _some(names: Sequence[str], of: int) -> str:
+    shown = names[:_NAMES_SHOWN]
+    rest = of - len(shown)
+    return ", ".join([*shown, f"{rest} more"] if rest else shown)
+
+
+def run_table(runs: Sequence[RunSummary], *, id_length: int | None = None) -> RenderableType:
+    """Return a line a run."""
+    columns = ("requested at", "kind", "sessions", "status", "by", "run")
+    rows = [
+        (
+            listed["requested_at"][:19],
+            listed["run"]["kind"],
+            f"{listed['run']['first_session']} to {listed['run']['last_session']}",
+            listed["status"],
+            listed["run"]["requested_by"],
+            listed["run"]["run_id"][:id_length],
+        )
+        for listed in runs
+    ]
+    return table("runs", columns, rows)
 
 
 def run_succeeded(run: RunProgress) -> bool:
@@ -90,13 +128,13 @@ def run_succeeded(run: RunProgress) -> bool:
     return run["status"] == "completed" and not run["failures"] and not run["missing"]
 
 
-def print_run(run: RunProgress) -> None:
-    """Show how a run ended."""
+def print_run(run: RunReport) -> None:
+    """Show how a run is, or ended."""
     out = console()
     out.print(stage_table(run))
-    failures = failure_table(run)
-    if failures is not None:
-        out.print(failures)
+    causes = cause_table(run)
+    if causes is not None:
+        out.print(causes)
 
 
 def print_portfolios(found: Sequence[Portfolio]) -> None:

@@ -23,7 +23,7 @@ from services.ops.client.answers.risk import (
     PortfolioRisk,
     Stress,
 )
-from services.ops.client.answers.runs import RunProgress, RunSummary
+from services.ops.client.answers.runs import Cause, RunProgress, RunSummary
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Symbol, SymbolFactors, SymbolMetrics
 
@@ -54,7 +54,10 @@ READY: Final = Route("GET /health/ready", dict[str, str])
 
 RUN: Final = Route("GET /runs/{run_id}", RunProgress)
 RUNS: Final = Route("GET /runs", list[RunSummary])
+CAUSES: Final = Route("GET /runs/{run_id}/causes", list[Cause])
 OPEN_RUN: Final = Route("POST /runs", RunSummary)
+RETRY_RUN: Final = Route("POST /runs/{run_id}/retry-failed", RunSummary)
+CANCEL_RUN: Final = Route("POST /runs/{run_id}/cancel", RunSummary)
 
 CELLS: Final = Route("GET /cells", Coverage)
 READINESS: Final = Route("GET /readiness", ReadinessList)
@@ -89,7 +92,6 @@ ADD_FLOW: Final = Route("POST /portfolios/{portfolio_id}/flows", Accepted)
 CORRECT_FLOW: Final = Route("PUT /portfolios/{portfolio_id}/flows/{flow_id}", Accepted)
 REMOVE_FLOW: Final = Route("DELETE /portfolios/{portfolio_id}/flows/{flow_id}", Accepted)
 EDITS: Final = Route("GET /portfolios/{portfolio_id}/edits", list[Edit])
-CALCULATE: Final = Route("POST /portfolios/{portfolio_id}/calculate", Accepted)
 PERFORMANCE: Final = Route("GET /portfolios/{portfolio_id}/performance", Performance)
 PORTFOLIO_SNAPSHOTS: Final = Route("GET /portfolios/{portfolio_id}/snapshots", list[Snapshot])
 PORTFOLIO_VALUES: Final = Route("GET /portfolios/{portfolio_id}/values", list[PositionValue])

@@ -1,45 +1,69 @@
-"""Beginning runs, and how a command ends with them."""
+"""Beginning runs, looking at them, and how a command ends with them."""
 
 import json
 from collections.abc import Sequence
 from datetime import date
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import typer
 
 from services.ops.client.answers.portfolios import Accepted
-from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.runs import RunReport, RunSummary
 from services.ops.client.client import ApiClient
-from services.ops.client.lookup import find_portfolio
+from services.ops.client.lookup import find_portfolio_ids
+from services.ops.client.paging import pages
 from services.ops.client.progress import follow_run
-from services.ops.client.rendering import print_run, run_succeeded
-from services.ops.client.routes import CALCULATE, OPEN_RUN
+from services.ops.client.rendering import console, print_run, run_succeeded, run_table
+from services.ops.client.routes import OPEN_RUN, RUN, RUNS
+
+if TYPE_CHECKING:
+    from services.ops.client.commands.runs import ListOptions
+
+_PAGE = 500
 
 
-class ImportRun(Accepted, RunProgress):
+class ImportRun(Accepted, RunReport):
     """A portfolio that was stored, and how the run that values it ended."""
 
 
-def open_runs(client: ApiClient, first: date | None, last: date | None, portfolios: Sequence[str]) -> list[str]:
-    """Begin one run over everything, or one for each of the portfolios by name or id; return their ids.
+def open_run(client: ApiClient, first: date | None, last: date | None, portfolios: Sequence[str]) -> str:
+    """Begin a run over everything, or over the portfolios by name or id; return its id.
 
     Raises
     ------
     Misused, Refused
-        If there is no such portfolio, or the sessions make no sense.
+        If there is no such portfolio, the sessions make no sense, or another run is in the way.
     """
-    first_session, last_session = (day.isoformat() if day else None for day in (first, last))
-    if not portfolios:
-        body = {
-            "kind": "on_demand",
-            "first_session": first_session,
-            "last_session": last_session,
-            "requested_by": "cli",
-        }
-        return [client.send(OPEN_RUN, body)["run"]["run_id"]]
-    # Every name before the first run: one that is wrong begins nothing.
-    wanted = dict.fromkeys(find_portfolio(client, given)["portfolio_id"] for given in portfolios)
-    body = {"first_session": first_session, "as_of": last_session}
-    return [client.send(CALCULATE.at(portfolio_id=portfolio_id), body)["run_id"] for portfolio_id in wanted]
+    body = {
+        "kind": "on_demand",
+        "first_session": first.isoformat() if first else None,
+        "last_session": last.isoformat() if last else None,
+        "portfolio_ids": find_portfolio_ids(client, portfolios) if portfolios else None,
+        "requested_by": "cli",
+    }
+    return client.send(OPEN_RUN, body)["run"]["run_id"]
+
+
+def load_runs(client: ApiClient, options: "ListOptions") -> list[RunSummary]:
+    """Return the runs that the options name, the newest request first."""
+    before = client.get(RUN.at(run_id=options.before), failures=1)["requested_at"] if options.before else None
+    read = pages(
+        client,
+        RUNS,
+        lambda last: {"before": last["requested_at"]},
+        limit=min(options.limit, _PAGE),
+        before=before,
+        kind=options.kind,
+        status=options.status,
+        session=options.session,
+    )
+    return list(islice((listed for page in read for listed in page), options.limit))
+
+
+def print_runs(runs: Sequence[RunSummary]) -> None:
+    """Show a line a run."""
+    console().print(run_table(runs) if runs else "no such runs")
 
 
 def follow_import(client: ApiClient, stored: Accepted) -> ImportRun:
@@ -47,7 +71,7 @@ def follow_import(client: ApiClient, stored: Accepted) -> ImportRun:
     return {**stored, **follow_run(client, stored["run_id"])}
 
 
-def end_with_runs(ended: Sequence[RunProgress], *, as_json: bool) -> None:
+def end_with_runs(ended: Sequence[RunReport], *, as_json: bool) -> None:
     """Show runs that have ended, one as itself, and leave with 1 when they did not serve everything."""
     if as_json:
         typer.echo(json.dumps(ended[0] if len(ended) == 1 else ended, indent=2))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 from rich.console import Group, RenderableType
 
-from services.ops.client.answers.runs import RunProgress
+from services.ops.client.answers.runs import RunReport
 from services.ops.client.answers.schedule import Fire, Schedule
 from services.ops.client.client import ApiClient
 from services.ops.client.progress import follow_run, read_patiently
@@ -46,7 +46,7 @@ def resume_schedule(client: ApiClient, *, as_json: bool) -> None:
 
 def trigger_stage(client: ApiClient, stage: str, *, wait: bool, as_json: bool) -> int:
     """Fire a stage, follow it with `wait`, show what came of it, and return what a cron is told."""
-    ended: dict[str, RunProgress] = {}
+    ended: dict[str, RunReport] = {}
     fires = client.send(TRIGGER.at(stage=stage), {"requested_by": _who()})
     if wait:
         fires = [_follow(client, fire, ended) for fire in fires]
@@ -55,14 +55,14 @@ def trigger_stage(client: ApiClient, stage: str, *, wait: bool, as_json: bool) -
     return exit_code(runs)
 
 
-def exit_code(runs: Sequence[RunProgress]) -> int:
+def exit_code(runs: Sequence[RunReport]) -> int:
     """Return what a cron is told about runs that have ended."""
     if any(run["status"] in _FAILED for run in runs):
         return 1
     return 0 if all(map(run_succeeded, runs)) else 2
 
 
-def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunProgress]) -> Fire:
+def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunReport]) -> Fire:
     """Follow the runs of a fire to their end, also what it asks for later; return the fire as it is then."""
     while True:
         for run_id in filter(None, [fire["waits_for"], *fire["run_ids"]]):
@@ -74,7 +74,7 @@ def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunProgress]) -> Fir
         fire = read_patiently(client, FIRE.at(fire_id=fire["fire_id"]))
 
 
-def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunProgress], *, as_json: bool) -> None:
+def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunReport], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"fires": fires, "runs": runs}, indent=2))
         return

@@ -8,10 +8,11 @@ from typing import Final, TypedDict
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from services.ops.client.answers.runs import RunProgress, RunSummary
+from services.ops.client.answers.runs import RunReport, RunSummary
 from services.ops.client.client import ApiClient
-from services.ops.client.rendering import console, failure_table, stage_table, table
-from services.ops.client.routes import READY, RUN, RUNS
+from services.ops.client.progress import load_run
+from services.ops.client.rendering import cause_table, console, run_table, stage_table
+from services.ops.client.routes import READY, RUNS
 from services.ops.errors import Refused, Unreachable
 
 _WATCH_EVERY_S: Final = 0.5
@@ -25,7 +26,7 @@ class PlatformStatus(TypedDict):
     url: str
     state: str
     runs: list[RunSummary]
-    newest: RunProgress | None
+    newest: RunReport | None
 
 
 def watch_status(client: ApiClient) -> None:
@@ -54,41 +55,29 @@ def load_status(client: ApiClient) -> PlatformStatus:
             raise
         ready = not_ready.detail
     runs = client.get(RUNS, limit=_RUNS_SHOWN)
-    newest = client.get(RUN.at(run_id=runs[0]["run"]["run_id"])) if runs else None
+    newest = load_run(client, runs[0]["run"]["run_id"]) if runs else None
     return {"url": client.url, "state": ready, "runs": runs, "newest": newest}
 
 
 def print_status(found: PlatformStatus) -> None:
     """Show it on the terminal."""
-    console().print(Group(_state(found), _run_table(found["runs"]), *_newest_tables(found)))
+    console().print(Group(_state(found), _runs(found["runs"]), *_newest_tables(found)))
 
 
 def _watched(found: PlatformStatus) -> RenderableType:
     # A terminal shows the top of what does not fit.
-    stages, *failures = _newest_tables(found) or [""]
-    return Group(_state(found), stages, _run_table(found["runs"][:_RUNS_WATCHED], id_length=8), *failures)
+    stages, *causes = _newest_tables(found) or [""]
+    return Group(_state(found), stages, _runs(found["runs"][:_RUNS_WATCHED], id_length=8), *causes)
 
 
 def _state(found: PlatformStatus) -> str:
     return f"{found['url']}: {found['state']}"
 
 
-def _run_table(runs: Sequence[RunSummary], *, id_length: int | None = None) -> RenderableType:
-    columns = ("requested at", "kind", "sessions", "status", "by", "run")
-    rows = [
-        (
-            listed["requested_at"][:19],
-            listed["run"]["kind"],
-            f"{listed['run']['first_session']} to {listed['run']['last_session']}",
-            listed["status"],
-            listed["run"]["requested_by"],
-            listed["run"]["run_id"][:id_length],
-        )
-        for listed in runs
-    ]
-    return table("runs", columns, rows) if rows else "no runs yet; begin with `sigmasight portfolios import`"
+def _runs(runs: Sequence[RunSummary], *, id_length: int | None = None) -> RenderableType:
+    return run_table(runs, id_length=id_length) if runs else "no runs yet; begin with `sigmasight portfolios import`"
 
 
 def _newest_tables(found: PlatformStatus) -> list[RenderableType]:
     newest = found["newest"]
-    return [stage_table(newest), failure_table(newest) or ""] if newest else []
+    return [stage_table(newest), cause_table(newest) or ""] if newest else []

@@ -88,7 +88,11 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
 
     @router.post("/portfolios/{portfolio_id}/calculate", status_code=202)
     async def calculate(portfolio_id: UUID, body: CalculateBody) -> Accepted:
-        """Calculate a portfolio now, or join the calculation that is under way."""
+        """Calculate a portfolio now, or join the calculation that is under way.
+
+        The portfolio says what it holds and asks for its own run; `POST /runs` asks for any number of portfolios, over
+        what they have said last.
+        """
         last = _target(clock, body.as_of)
         first = last if body.first_session is None else _target(clock, body.first_session, field="first_session")
         async with unit_of_work() as uow:

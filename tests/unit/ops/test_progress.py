@@ -26,7 +26,8 @@ class _Platform(ApiClient):
 
 
 def _run(status: str, done: int) -> dict[str, Any]:
-    return {"status": status, "stages": [{"stage": "s", "parts_done": done, "parts_total": 2, "failures": 0}]}
+    stage = {"stage": "s", "parts_done": done, "parts_total": 2, "failures": 0}
+    return {"status": status, "stages": [stage], "failures": []}
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,13 @@ import pytest
 from rich.console import Console
 
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.runs import Failure, RunProgress, Stage
-from services.ops.client.rendering import failure_table, measure_row, number, run_succeeded, stage_table, table
+from services.ops.client.answers.runs import Cause, Failure, RunReport, Stage
+from services.ops.client.rendering import cause_table, measure_row, number, run_succeeded, stage_table, table
 
 
-def _run(status: str, *, failures: Sequence[Failure] = (), missing: Sequence[str] = ()) -> RunProgress:
+def _run(
+    status: str, *, failures: Sequence[Failure] = (), missing: Sequence[str] = (), causes: Sequence[Cause] = ()
+) -> RunReport:
     return {
         "run": {
             "run_id": "1",
@@ -23,6 +25,7 @@ def _run(status: str, *, failures: Sequence[Failure] = (), missing: Sequence[str
         "stages": [_STAGE],
         "failures": [*failures],
         "missing": [*missing],
+        "causes": [*causes],
     }
 
 
@@ -59,7 +62,7 @@ def _drawn(renderable: object) -> str:
         (_run("completed_with_errors"), False),
     ],
 )
-def test_run_succeeded_is_told_only_without_failures(run: RunProgress, succeeded: bool) -> None:
+def test_run_succeeded_is_told_only_without_failures(run: RunReport, succeeded: bool) -> None:
     assert run_succeeded(run) is succeeded
 
 
@@ -73,22 +76,39 @@ def test_stage_table_shows_parts_subjects_failures_and_seconds() -> None:
 
 def test_stage_table_before_first_part_does_not_know_the_total() -> None:
     stage: Stage = {**_STAGE, "parts_done": 0, "parts_total": None, "seconds": None}
-    run: RunProgress = {**_run("active"), "seconds": None, "stages": [stage]}
+    run: RunReport = {**_run("active"), "seconds": None, "stages": [stage]}
 
     assert "0/?" in _drawn(stage_table(run))
 
 
-def test_failure_table_names_subject_reason_and_what_never_came() -> None:
-    found = failure_table(_run("failed", failures=[_FAILURE], missing=["portfolios.valued: every part"]))
+def test_cause_table_has_a_line_a_cause_with_what_came_of_it_and_what_never_came() -> None:
+    cause: Cause = {
+        "stage": "prices.updated",
+        "reason": "MISSING_DATA",
+        "detail": "nobody knows it",
+        "subjects": 18,
+        "first_subjects": [f"S{index:02}" for index in range(18)],
+        "then": ["symbols.factored", "symbols.measured"],
+        "portfolios": 2,
+        "first_portfolios": [{"portfolio_id": "p", "name": "mine"}, {"portfolio_id": "q", "name": None}],
+    }
+    drawn = _drawn(cause_table(_run("failed", causes=[cause], missing=["portfolios.valued: every part"])))
 
-    drawn = _drawn(found)
-    assert "NOPE" in drawn
-    assert "nobody knows it" in drawn
+    (line,) = [line for line in drawn.splitlines() if "prices.updated" in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == [
+        "prices.updated",
+        "MISSING_DATA",
+        "nobody knows it",
+        "18",
+        "S00, S01, S02, S03, S04, 13 more",
+        "symbols.factored symbols.measured",
+        "mine, q",
+    ]
     assert "portfolios.valued: every part" in drawn
 
 
-def test_failure_table_of_clean_run_is_none() -> None:
-    assert failure_table(_run("completed")) is None
+def test_cause_table_of_clean_run_is_none() -> None:
+    assert cause_table(_run("completed")) is None
 
 
 def test_table_with_markup_in_a_cell_shows_it_as_it_is() -> None:

@@ -43,6 +43,26 @@ class Failure(TypedDict):
     detail: str
 
 
+class Holder(TypedDict):
+    """A portfolio that holds what failed, or failed itself."""
+
+    portfolio_id: str
+    name: str | None
+
+
+class Cause(TypedDict):
+    """What failed for one reason, and what that made unavailable further down."""
+
+    stage: str
+    reason: str
+    detail: str
+    subjects: int
+    first_subjects: list[str]
+    then: list[str]
+    portfolios: int
+    first_portfolios: list[Holder]
+
+
 class RunProgress(RunSummary):
     """A run with its stages."""
 
@@ -50,3 +70,9 @@ class RunProgress(RunSummary):
     stages: list[Stage]
     failures: list[Failure]
     missing: list[str]
+
+
+class RunReport(RunProgress):
+    """A run with its failures by cause."""
+
+    causes: list[Cause]
