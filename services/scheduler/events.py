@@ -1,10 +1,13 @@
 """What the scheduler says of a run: that it has ended, how far each stage came, and its name in the log."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.scheduler.core.causes import Cause
 from services.scheduler.core.ledger import StageTally, stage_seconds
+from services.scheduler.core.webhook import WebhookType
 from services.scheduler.storage.repository import StoredRun
 from shared.calendar import sessions_between
 from shared.contracts.event import Failure
@@ -68,6 +71,23 @@ def batch_completed(
         why=end.why,
         causes=tuple(_announced(cause) for cause in causes[:MAX_CAUSES]),
     )
+
+
+def webhook_type(event: BatchCompleted) -> WebhookType:
+    """Return as what the end of a run is told outside."""
+    if not event.cancelled and any(stage.parts_done != stage.parts_total for stage in event.stages):
+        return WebhookType.OVERDUE
+    return WebhookType.FAILED if event.status is RunStatus.FAILED else WebhookType.COMPLETED
+
+
+def webhook_body(event: BatchCompleted) -> str:
+    """Return what is told of the end of a run, as JSON; what may be long is left to the API."""
+    run = {"run_id", "kind", "first_session", "last_session", "requested_by"}
+    data = event.model_dump(mode="json", exclude={"run", "part", "subjects", "failures", "unchanged"})
+    data = {**event.run.model_dump(mode="json", include=run), **data}
+    asked = event.requested_at
+    at = None if asked is None or event.seconds is None else (asked + timedelta(seconds=event.seconds)).isoformat()
+    return json.dumps({"type": webhook_type(event).value, "timestamp": at, "data": data})
 
 
 def _announced(cause: Cause) -> FailureCause:

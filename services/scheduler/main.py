@@ -15,6 +15,7 @@ from services.scheduler import subscribers
 from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_stages import close_overdue_stages
+from services.scheduler.commands.deliver_webhooks import deliver_webhooks
 from services.scheduler.commands.fire_due import fire_due
 from services.scheduler.commands.follow_run import RunFeeds
 from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
@@ -65,7 +66,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         async with service.unit_of_work() as uow:
             await advance_backfills(uow)
 
-    subscribers.register(service.consume)
+    subscribers.register(service.consume, own)
     feeds = RunFeeds(service.unit_of_work)
     routers = (
         routes.build_router(service.unit_of_work, time, own),
@@ -83,6 +84,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     service.background += [close_overdue, *(job for _, job in fires), go_on, go_on_with_backfills]
     service.background += [partial(_wake_at_their_times, fires), feeds.keep_up]
     service.closing.append(feeds.close)
+    if own.webhook is not None:
+        service.background.append(partial(deliver_webhooks, service.unit_of_work, own.webhook, time))
     return service
 
 
