@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, Step, StepOutcome
 from services.ops.client.client import ApiClient
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from services.ops.client.commands.backfills import SelectionOptions
 
 _LOOK_EVERY_S = 0.25
-_OPEN = {"active", "paused"}
-_STEP_COLUMNS = ("first", "last", "symbols", "portfolios", "cells")
+_STEP_COLUMNS = ("first", "last", "of")
 
 
 class Shown(TypedDict):
@@ -44,13 +44,16 @@ def body_of(client: ApiClient, options: "SelectionOptions") -> dict[str, Any]:
 
 def follow_backfill(client: ApiClient, backfill_id: str) -> Backfill:
     """Return the backfill when it has ended or was paused; its progress is drawn on standard error meanwhile."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("cells")
+        bar = progress.add_task("cells", total=None, told="")
         while True:
             found = read_patiently(client, BACKFILL.at(backfill_id=backfill_id))
             counts = found["progress"]
-            progress.update(bar, total=counts["cells"], completed=counts["done"] + counts["failed"])
+            told = [f"{counts['failed']:,} failed"] if counts["failed"] else []
+            told += _left(found)
+            settled = counts["done"] + counts["failed"]
+            progress.update(bar, total=counts["cells"], completed=settled, told=", ".join(told))
             if found["status"] != "active":
                 return found
             time.sleep(_LOOK_EVERY_S)
@@ -77,30 +80,37 @@ def print_plan(plan: Plan) -> None:
         f"{plan['steps']} steps, about {number(plan['seconds'], digits=1)} s while nothing else runs",
         f"{plan['symbols_to_fetch']} symbols lack a bar: providers are asked for each at most once",
     ]
-    shown = [_step_row(step) for step in plan["first_steps"]]
+    shown = [(*_step_row(step), step["cells"]) for step in plan["first_steps"]]
     console().print("\n".join(lines))
     if shown:
-        console().print(table("the first steps", _STEP_COLUMNS, shown))
+        console().print(table("the first steps", (*_STEP_COLUMNS, "cells"), shown))
 
 
 def print_backfill(found: Backfill) -> None:
-    """Draw how far a backfill is."""
+    """Say how far a backfill is."""
     print_backfills([found])
 
 
 def print_backfills(found: Sequence[Backfill]) -> None:
-    """Draw how far backfills are."""
-    console().print(_backfill_table(found) if found else "no backfills yet; plan one with `sigmasight backfill plan`")
+    """Say how far backfills are."""
+    told = "\n\n".join(map(_told, found))
+    console().print(told or "no backfills yet; plan one with `sigmasight backfill plan`", highlight=False)
 
 
 def print_shown(shown: Shown) -> None:
-    """Draw a backfill with its steps."""
+    """Say how far a backfill is, and draw its steps."""
+    steps = shown["steps"]
     rows = [
-        (*_step_row(step), step["status"], step["done"], step["unchanged"], step["failed"], step["run_id"] or "")
-        for step in shown["steps"]
+        (*_step_row(step), f"{step['done']}/{step['cells']}", step["unchanged"], step["failed"], step["status"])
+        for step in steps
     ]
-    steps = table("steps", (*_STEP_COLUMNS, "status", "done", "unchanged", "failed", "run"), rows)
-    console().print(Group(_backfill_table([shown["backfill"]]), steps if rows else "nothing was wanted"))
+    columns = (*_STEP_COLUMNS, "done", "same", "failed", "status")
+    out = console()
+    out.print(_told(shown["backfill"]), highlight=False)
+    out.print(table("steps", columns, rows) if rows else "nothing was wanted")
+    for step in steps:
+        if step["failed"]:
+            out.print(f"run {step['run_id']}: {step['failed']} cells failed", highlight=False)
 
 
 def print_retry(retry: Retry) -> None:
@@ -109,25 +119,27 @@ def print_retry(retry: Retry) -> None:
 
 
 def _step_row(step: Step) -> tuple[object, ...]:
-    return step["first_session"], step["last_session"], step["symbols"], step["portfolios"], step["cells"]
+    kinds = (("symbols", step["symbols"]), ("portfolios", step["portfolios"]))
+    of = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
+    return step["first_session"], step["last_session"], of
 
 
-def _backfill_table(found: Sequence[Backfill]) -> RenderableType:
-    columns = ("requested at", "sessions", "of", "status", "cells", "done", "unchanged", "failed", "eta, s", "by", "id")
-    rows = [
+def _told(found: Backfill) -> str:
+    progress = found["progress"]
+    counts = [f"{progress['done']:,} of {progress['cells']:,} cells done"]
+    counts += [f"{progress[name]:,} {name}" for name in ("unchanged", "failed") if progress[name]]
+    steps = f"{progress['steps_ended']} of {progress['steps']} steps"
+    return "\n".join(
         (
-            each["requested_at"][:19],
-            f"{each['first']} to {each['last']}",
-            each["reprocess"],
-            each["status"],
-            each["progress"]["cells"],
-            each["progress"]["done"],
-            each["progress"]["unchanged"],
-            each["progress"]["failed"],
-            number(each["progress"]["eta_s"], digits=1) if each["status"] in _OPEN else "",
-            each["requested_by"],
-            each["backfill_id"],
+            f"backfill {found['backfill_id']}: {found['status']}",
+            f"  {found['reprocess']} cells of {found['first']} to {found['last']}",
+            f"  asked for by {found['requested_by']} at {found['requested_at'][:19]}Z",
+            f"  {', '.join(counts)}",
+            f"  {', '.join([steps, *_left(found)])}",
         )
-        for each in found
-    ]
-    return table("backfills", columns, rows)
+    )
+
+
+def _left(found: Backfill) -> list[str]:
+    seconds = found["progress"]["eta_s"]
+    return [] if seconds is None else [f"about {timedelta(seconds=round(seconds))} left"]
