@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, Step, wanted_cells
 from services.scheduler.core.backfill_progress import BackfillStatus, StepOutcome, StepStatus
 from services.scheduler.core.books import Expected
-from services.scheduler.core.cells import Fact, grid_of
+from services.scheduler.core.cells import Fact, SaidPart, grid_of
 from services.scheduler.storage.backfill_repository import BackfillRepository, StoredBackfill, StoredStep
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
@@ -41,7 +41,7 @@ async def _settle(running: StoredStep, uow: UnitOfWork) -> bool:
     is_cancelled = run is not None and run.status is RunStatus.CANCELLED
     every = await _count(running.step, Reprocess.ALL, uow)
     failed = await _count(running.step, Reprocess.FAILED, uow)
-    unchanged = 0 if running.run_id is None else await runs.count_unchanged(running.run_id)
+    unchanged = 0 if run is None else await _count_unchanged(running.step, run.run.run_id, uow)
     outcome = StepOutcome(done=every - failed, unchanged=unchanged, failed=failed)
     await backfills.end_step(running, StepStatus.CANCELLED if is_cancelled else StepStatus.DONE, outcome)
     return True
@@ -79,11 +79,25 @@ async def _count(step: Step, reprocess: Reprocess, uow: UnitOfWork) -> int:
     """Return how many cells of a step are wanted now."""
     scope = Scope(frozenset(step.symbols), frozenset(step.portfolio_ids))
     selection = Selection(step.first_session, step.last_session, scope, reprocess)
-    subjects = (*step.symbols, *step.portfolio_ids)
-    cells = CellRepository(uow.connection)
-    grid = grid_of(await cells.load_parts_of(subjects, selection.first, selection.last, tuple(Fact)))
+    grid = grid_of(await _said_of(step, uow))
     books = await BookRepository(uow.connection).load_books()
     return wanted_cells(grid, Expected.of(books, grid), selection).count
+
+
+async def _count_unchanged(step: Step, run_id: UUID, uow: UnitOfWork) -> int:
+    """Return how many cells of a step, of those that have a digest, its run has found as they were.
+
+    A run computes more than its step, the proxies at least: whatever it wrote is taken for the step's.
+    """
+    parts = [said.part for said in await _said_of(step, uow) if said.run_id == run_id]
+    told = sum(len(part.done) + len(part.failed) for part in parts if part.fact is not Fact.BARS)
+    return max(told - await SchedulerRepository(uow.connection).count_written(run_id), 0)
+
+
+async def _said_of(step: Step, uow: UnitOfWork) -> list[SaidPart]:
+    subjects = (*step.symbols, *step.portfolio_ids)
+    cells = CellRepository(uow.connection)
+    return await cells.load_parts_of(subjects, step.first_session, step.last_session, tuple(Fact))
 
 
 async def _finish(backfill: StoredBackfill, backfills: BackfillRepository) -> None:

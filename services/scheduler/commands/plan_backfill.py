@@ -28,6 +28,8 @@ from shared.calendar import FIRST_SESSION
 
 # Until steps have been measured: a night of 2,000 symbols and 500 portfolios took 7 s on two cores.
 _UNMEASURED = Rates(symbol_session_s=0.002, portfolio_session_s=0.008)
+# How much slower than estimated a step may be sized for.
+_SLOWEST = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,18 @@ def _plan(selection: Selection, parts: list[SaidPart], books: list[Book], rates:
     expected = Expected.of(books, grid)
     _check_scope(selection, expected)
     wanted = wanted_cells(grid, expected, selection)
-    steps = plan_steps(wanted, rates.size(step_s))
+    steps = plan_steps(wanted, _bounded(rates).size(step_s))
     seconds = sum(rates.seconds(step) for step in steps)
     return BackfillPlan(selection, wanted, steps, len(wanted.without_bars), seconds)
+
+
+def _bounded(rates: Rates) -> Rates:
+    # A part of what a step takes is the same for all of them: on a slow machine, steps that were sized by their own
+    # rate would become ever smaller, and slower.
+    return Rates(
+        min(rates.symbol_session_s, _SLOWEST * _UNMEASURED.symbol_session_s),
+        min(rates.portfolio_session_s, _SLOWEST * _UNMEASURED.portfolio_session_s),
+    )
 
 
 def _check_scope(selection: Selection, expected: Expected) -> None:

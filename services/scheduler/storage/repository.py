@@ -142,10 +142,16 @@ class SchedulerRepository:
         )
         return bool(await self._connection.scalar(query))
 
-    async def count_unchanged(self, run_id: UUID) -> int:
-        """Return how many cells of a run had the inputs that they had before."""
-        query = sa.text("SELECT coalesce(sum(unchanged), 0) FROM run_parts WHERE run_id = :run_id")
-        return int(await self._connection.scalar(query, {"run_id": run_id}) or 0)
+    async def count_written(self, run_id: UUID) -> int:
+        """Return how many cells of a run, of those that have a digest, were made of other inputs than before."""
+        query = sa.text(
+            """
+            SELECT (SELECT coalesce(sum(cardinality(done) + cardinality(failed)), 0) FROM cell_parts
+                    WHERE run_id = :run_id AND fact <> 'bars')
+                 - (SELECT coalesce(sum(unchanged), 0) FROM run_parts WHERE run_id = :run_id)
+            """
+        )
+        return max(int(await self._connection.scalar(query, {"run_id": run_id}) or 0), 0)
 
     async def list_runs(self, only: RunFilter, *, limit: int, before: datetime | None) -> list[StoredRun]:
         """Return the runs that a filter lets through, the newest request first."""

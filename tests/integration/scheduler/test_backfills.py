@@ -15,6 +15,7 @@ from services.scheduler.commands.change_backfill import (
 )
 from services.scheduler.commands.errors import BackfillEnded, IdempotencyKeyReused, NotPaused, UnknownSubjects
 from services.scheduler.commands.open_run import RunRequest, open_run
+from services.scheduler.commands.plan_backfill import plan_backfill
 from services.scheduler.commands.repair_gaps import REPAIR
 from services.scheduler.commands.start_backfill import BackfillRequest, start_backfill
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
@@ -173,6 +174,25 @@ async def test_step_whose_cells_are_done_meanwhile_is_skipped_and_counted(schedu
     _, steps = await _stored(scheduler, backfill_id)
     assert [step.status for step in steps[:3]] == [StepStatus.DONE, StepStatus.SKIPPED, StepStatus.RUNNING]
     assert steps[1].outcome.done == 3
+
+
+async def test_steps_are_sized_by_measured_rates_but_never_for_a_machine_much_slower_than_estimated(
+    scheduler: Service,
+) -> None:
+    plans = []
+    for seconds in (None, 0.001, 1000.0):  # that a step over a session of a symbol, and of a portfolio, has taken
+        if seconds is not None:
+            await _start(scheduler)
+            await _compute_all(scheduler)
+            async with scheduler.unit_of_work() as uow:
+                took = sa.text("UPDATE backfill_steps SET started_at = finished_at - make_interval(secs => :seconds)")
+                await uow.connection.execute(took, {"seconds": seconds})
+                await uow.connection.execute(sa.text("TRUNCATE cell_parts"))
+        async with scheduler.unit_of_work.reading() as connection:
+            settings = SchedulerSettings(backfill_step_s=0.004)
+            plans.append(len((await plan_backfill(EVERYTHING, connection, settings=settings)).steps))
+
+    assert plans == [3, 2, 4], "as estimated: two sessions of the symbol at once; all at once; each alone"
 
 
 async def test_paused_backfill_begins_nothing_and_resumes_where_it_was(scheduler: Service) -> None:
