@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, Step, StepOutcome
+from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio
 from services.ops.client.progress import read_patiently
@@ -39,6 +40,7 @@ def body_of(client: ApiClient, options: "SelectionOptions") -> dict[str, Any]:
         "symbols": [symbol.upper() for symbol in options.symbol or ()] if named else None,
         "portfolio_ids": portfolios if named else None,
         "reprocess": options.reprocess.value,
+        "requested_by": asker(),
     }
 
 

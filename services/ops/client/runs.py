@@ -10,6 +10,7 @@ import typer
 
 from services.ops.client.answers.portfolios import Accepted
 from services.ops.client.answers.runs import RunReport, RunSummary
+from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio_ids
 from services.ops.client.paging import pages
@@ -40,7 +41,7 @@ def open_run(client: ApiClient, first: date | None, last: date | None, portfolio
         "first_session": first.isoformat() if first else None,
         "last_session": last.isoformat() if last else None,
         "portfolio_ids": find_portfolio_ids(client, portfolios) if portfolios else None,
-        "requested_by": "cli",
+        "requested_by": asker(),
     }
     return client.send(OPEN_RUN, body)["run"]["run_id"]
 

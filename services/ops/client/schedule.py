@@ -1,6 +1,5 @@
 """The schedule on the terminal: what is next, what came of the last, and what a cron is told."""
 
-import getpass
 import json
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from rich.console import Group, RenderableType
 
 from services.ops.client.answers.runs import RunReport
 from services.ops.client.answers.schedule import Fire, Schedule
+from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.progress import follow_run, read_patiently
 from services.ops.client.rendering import console, print_run, run_succeeded, table
@@ -32,14 +32,14 @@ def print_schedule(found: Schedule) -> None:
 
 def pause_schedule(client: ApiClient, why: str, *, as_json: bool) -> None:
     """Pause the schedule and say so."""
-    lasting = client.send(PAUSE_SCHEDULE, {"why": why, "requested_by": _who()})
+    lasting = client.send(PAUSE_SCHEDULE, {"why": why, "requested_by": asker()})
     text = f"paused since {_instant(lasting['paused_at'])} by {lasting['paused_by']}: {lasting['why']}"
     typer.echo(json.dumps(lasting, indent=2) if as_json else text)
 
 
 def resume_schedule(client: ApiClient, *, as_json: bool) -> None:
     """Resume the schedule and say so."""
-    ended = client.send(RESUME_SCHEDULE, {"requested_by": _who()})
+    ended = client.send(RESUME_SCHEDULE, {"requested_by": asker()})
     text = "was not paused" if ended is None else f"resumed; was paused by {ended['paused_by']}: {ended['why']}"
     typer.echo(json.dumps(ended, indent=2) if as_json else text)
 
@@ -47,7 +47,7 @@ def resume_schedule(client: ApiClient, *, as_json: bool) -> None:
 def trigger_stage(client: ApiClient, stage: str, *, wait: bool, as_json: bool) -> int:
     """Fire a stage, follow it with `wait`, show what came of it, and return what a cron is told."""
     ended: dict[str, RunReport] = {}
-    fires = client.send(TRIGGER.at(stage=stage), {"requested_by": _who()})
+    fires = client.send(TRIGGER.at(stage=stage), {"requested_by": asker()})
     if wait:
         fires = [_follow(client, fire, ended) for fire in fires]
     runs = list(ended.values())
@@ -113,10 +113,3 @@ def _fire_table(title: str, fires: Sequence[Fire]) -> RenderableType:
 
 def _instant(text: str) -> str:
     return f"{text[:10]} {text[11:16]}Z"
-
-
-def _who() -> str:
-    try:
-        return f"cli: {getpass.getuser()}"
-    except (OSError, KeyError):  # an account without a name, as in a container
-        return "cli"

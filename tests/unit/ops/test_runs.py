@@ -1,5 +1,6 @@
 """Asking for runs and looking at them, in our words and the predecessor's."""
 
+import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -183,6 +184,19 @@ def test_run_is_cancelled_by_its_id(sigmasight: Sigmasight) -> None:
     done, platform = sigmasight("runs", "cancel", "r", "--json")
     assert (done.exit_code, json.loads(done.stdout)["run"]["run_id"]) == (0, "r")
     assert [route for route, _ in platform.sent] == ["POST /runs/r/cancel"]
+
+
+@pytest.mark.parametrize("command", [("run",), ("runs", "retry-failed", "r"), ("runs", "cancel", "r")])
+def test_platform_is_told_who_asks(
+    sigmasight: Sigmasight, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise OSError
+
+    for account, told in ((lambda: "ann", "cli: ann"), (nobody, "cli")):
+        monkeypatch.setattr(getpass, "getuser", account)
+        _, platform = sigmasight(*command)
+        assert [body["requested_by"] for _, body in platform.sent] == [told]
 
 
 def test_kinds_and_states_of_runs_are_those_that_the_platform_knows() -> None:

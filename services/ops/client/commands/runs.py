@@ -108,23 +108,25 @@ def retry_failed(options: OneRunOptions) -> None:
     Its symbols and portfolios that failed or never came, and who holds those symbols, over the sessions at which that
     is so. Exits with 0 only when nothing failed.
     """
+    from services.ops.client.asker import asker
     from services.ops.client.progress import follow_run
     from services.ops.client.routes import RETRY_RUN
     from services.ops.client.runs import end_with_runs
 
     with options.connected() as client:
-        opened = client.send(RETRY_RUN.at(run_id=options.run), {"requested_by": "cli"})
+        opened = client.send(RETRY_RUN.at(run_id=options.run), {"requested_by": asker()})
         end_with_runs([follow_run(client, opened["run"]["run_id"])], as_json=options.json)
 
 
 @taking(OneRunOptions)
 def cancel(options: OneRunOptions) -> None:
     """End a run at once; what it has computed stays."""
+    from services.ops.client.asker import asker
     from services.ops.client.routes import CANCEL_RUN
     from services.ops.client.runs import print_runs
 
     with options.connected() as client:
-        cancelled = client.send(CANCEL_RUN.at(run_id=options.run), {"requested_by": "cli"})
+        cancelled = client.send(CANCEL_RUN.at(run_id=options.run), {"requested_by": asker()})
     options.show(cancelled, lambda found: print_runs([found]))
 
 
