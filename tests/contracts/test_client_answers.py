@@ -77,7 +77,10 @@ def _answer(name: str, document: Schema) -> Schema:
     method, path = name.split()
     responses = document["paths"][path][method.lower()]["responses"]
     (content,) = [response["content"] for status, response in responses.items() if status.startswith("2")]
-    schema: Schema = content["application/json"]["schema"]
+    stream = content.get("text/event-stream")
+    schema: Schema = (
+        stream["itemSchema"]["properties"]["data"]["contentSchema"] if stream else content["application/json"]["schema"]
+    )
     return schema
 
 

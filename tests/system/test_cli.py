@@ -123,6 +123,20 @@ def test_cli_run_of_portfolio_by_name_is_about_that_one(platform: Path) -> None:
     assert ended["run"]["portfolio_ids"] == [listed["portfolio_id"]]
 
 
+def test_cli_shows_what_happened_in_a_run_and_follows_it_to_its_end(platform: Path) -> None:
+    (listed,) = _answer(platform, "runs", "list", "--limit", "1")
+    run_id = listed["run"]["run_id"]
+
+    log = _answer(platform, "runs", "logs", run_id)
+    followed = _sigmasight(platform, "runs", "logs", run_id, "--follow", "--json")
+    shown = _sigmasight(platform, "runs", "logs", run_id)
+
+    assert [line["what"] for line in (log[0], log[-1])] == ["opened", "ended"]
+    told = [json.loads(line) for line in followed.stdout.splitlines()]
+    assert [line["place"] for line in told] == [line["place"] for line in log]
+    assert len(shown.stdout.splitlines()) == len(log)
+
+
 def test_cli_status_lists_the_runs_and_the_newest(platform: Path) -> None:
     found = _answer(platform, "status")
 

@@ -57,6 +57,26 @@ class ApiClient:
         headers = {"Content-Type": "application/json"}
         return self._ask(route, query, content=json.dumps(dict(body), default=str), headers=headers)
 
+    def follow(self, route: Route[Answer], *, after: int) -> Iterator[Answer]:
+        """Yield what a route streams behind an event, until the stream ends or is broken off.
+
+        Raises
+        ------
+        Unreachable, Refused
+            If nothing answers any more, or the answer is no.
+        """
+        method, path = route.name.split(" ", 1)
+        try:
+            with self._http.stream(method, path, headers={"Last-Event-ID": str(after)}) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
+                for line in response.iter_lines():
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(self.url, str(error) or type(error).__name__) from error
+
     def _ask(self, route: Route[Answer], query: Mapping[str, object], **content: Any) -> Answer:
         method, path = route.name.split(" ", 1)
         params = {name: _text(value) for name, value in query.items() if value is not None}

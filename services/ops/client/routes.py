@@ -23,7 +23,7 @@ from services.ops.client.answers.risk import (
     PortfolioRisk,
     Stress,
 )
-from services.ops.client.answers.runs import Cause, RunProgress, RunSummary
+from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Symbol, SymbolFactors, SymbolMetrics
 
@@ -54,6 +54,8 @@ READY: Final = Route("GET /health/ready", dict[str, str])
 
 RUN: Final = Route("GET /runs/{run_id}", RunProgress)
 RUNS: Final = Route("GET /runs", list[RunSummary])
+RUN_LOG: Final = Route("GET /runs/{run_id}/log", list[LogLine])
+RUN_EVENTS: Final = Route("GET /runs/{run_id}/events", ToldLine)
 CAUSES: Final = Route("GET /runs/{run_id}/causes", list[Cause])
 OPEN_RUN: Final = Route("POST /runs", RunSummary)
 RETRY_RUN: Final = Route("POST /runs/{run_id}/retry-failed", RunSummary)

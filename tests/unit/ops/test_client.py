@@ -224,3 +224,23 @@ def test_command_that_is_refused_lists_the_fields_and_exits_2(data_dir: DataDire
 
     assert result.exit_code == 2
     assert result.stderr == ("sigmasight: refused (422): the request is not valid\n  as_of: must be a date\n")
+
+
+def test_client_follows_a_stream_behind_an_event(data_dir: DataDirectory) -> None:
+    def answer(path: str, query: Any, headers: Any) -> tuple[int, Any]:
+        told = json.dumps([path, headers["Last-Event-ID"]])
+        return 200, f': ping\n\nevent: part\nid: 8\ndata: {told}\n\n: ping\n\ndata: "last"\n\n'
+
+    with _platform(answer) as url, connected(data_dir, url) as client:
+        assert list(client.follow(RUNS, after=7)) == [["/runs", "7"], "last"]
+
+
+def test_client_of_a_stream_that_is_refused_or_not_there_says_so(data_dir: DataDirectory) -> None:
+    with (
+        _platform(lambda *_: (404, {"detail": "no run"})) as url,
+        connected(data_dir, url) as client,
+        pytest.raises(Refused, match="no run"),
+    ):
+        list(client.follow(RUNS, after=-1))
+    with connected(data_dir, url) as client, pytest.raises(Unreachable):
+        list(client.follow(RUNS, after=-1))

@@ -1,14 +1,17 @@
 """Webhooks as the standard has them: signed so that receivers' libraries take them, tried again for more than a day."""
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.scheduler.core.webhook import PAUSES, pause_after, signed_headers, signing_key
 from services.scheduler.settings import SchedulerSettings
+from tests.support.source import ROOT
 
 # The example of the standard: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -69,3 +72,15 @@ def test_nobody_is_told_of_anything_unless_somebody_says_who() -> None:
     assert told is not None
     assert (told.url, told.key) == (URL, base64.b64decode(SECRET))
     assert "sesame" not in repr(told)
+
+
+def test_example_of_the_documentation_takes_what_is_ours_and_nothing_else() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/runs.md").read_text(), re.S)
+    example: dict[str, Any] = {}
+    exec(code, example)  # noqa: S102 - it is our own page
+    at = datetime.fromtimestamp(1614265330, UTC)
+    headers = dict(signed_headers("id", b"body", key=signing_key(SECRET), at=at))
+
+    assert example["is_ours"](headers, b"body", f"whsec_{SECRET}")
+    assert not example["is_ours"](headers, b"another", f"whsec_{SECRET}")
+    assert not example["is_ours"](headers | {"webhook-timestamp": "1614265331"}, b"body", SECRET)

@@ -43,6 +43,23 @@ class Failure(TypedDict):
     detail: str
 
 
+class LogLine(TypedDict):
+    """Something that happened in a run."""
+
+    place: int
+    at: Moment
+    what: str
+    level: str
+    message: str
+    stage: str | None
+
+
+class ToldLine(LogLine):
+    """A line as it is told while the run goes on."""
+
+    eta_s: float | None
+
+
 class Holder(TypedDict):
     """A portfolio that holds what failed, or failed itself."""
 

@@ -1,5 +1,6 @@
 """Commands about runs: `run`, `runs` and `status`."""
 
+import json
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -99,6 +100,32 @@ def show(options: OneRunOptions) -> None:
 
     with options.connected() as client:
         options.show(load_run(client, options.run), print_run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogsOptions(OneRunOptions):
+    """The options of `runs logs`."""
+
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False
+
+
+@taking(LogsOptions)
+def logs(options: LogsOptions) -> None:
+    """Show what happened in a run, line by line.
+
+    With --json --follow, an object a line.
+    """
+    from services.ops.client.run_log import follow_log, load_log, print_line, print_log
+
+    with options.connected() as client:
+        if not options.follow:
+            options.show(load_log(client, options.run), print_log)
+            return
+        for line in follow_log(client, options.run):
+            if options.json:
+                typer.echo(json.dumps(line))
+            else:
+                print_line(line, line["eta_s"])
 
 
 @taking(OneRunOptions)
