@@ -31,6 +31,8 @@ class CommonSettings(BaseSettings):
     # From the start of a run to the end of its work on symbols, and from there to that of its work on portfolios.
     symbol_batch_timeout_seconds: float = Field(default=1500.0, gt=0.0)
     portfolio_refresh_timeout_seconds: float = Field(default=900.0, gt=0.0)
+    # How many runs for a book that was entered or changed are under way at once; the others wait.
+    symbol_onboarding_concurrency: int = Field(default=3, ge=1)
     settle_delay_minutes: float = Field(default=30.0, ge=0.0)
     # One value for market_data, which keeps its proxies, symbol_analytics and risk.
     factor_set: Annotated[FactorSet, NoDecode] = FactorSet()
@@ -44,6 +46,11 @@ class CommonSettings(BaseSettings):
     def _addresses_are_readable(self) -> "CommonSettings":
         asyncpg_url(self.database_url.get_secret_value())
         return self
+
+    @property
+    def longest_run(self) -> timedelta:
+        """The age at which every stage of a run has been closed."""
+        return timedelta(seconds=self.symbol_batch_timeout_seconds + self.portfolio_refresh_timeout_seconds)
 
     @property
     def settle_delay(self) -> timedelta:

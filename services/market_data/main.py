@@ -7,7 +7,7 @@ from typing import Final
 from services.market_data import subscribers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.provider import Provider
+from services.market_data.providers.provider import Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
 from services.market_data.web import routes
@@ -30,17 +30,12 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     own = settings or MarketDataSettings()
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
-    subscribers.register(
-        service.consume,
-        own,
-        chain=build_chain(own),
-        factor_set=common.factor_set,
-        clock=time,
-    )
+    subscribers.register(service.consume, common, own, chain=build_chain(own), clock=time)
     service.router = routes.build_router(service.unit_of_work, time)
     return service
 
 
 def build_chain(settings: MarketDataSettings) -> ProviderChain:
     """Return the providers in the configured order."""
-    return ProviderChain([PROVIDERS[name](settings) for name in settings.providers])
+    skipped = (Kind.PROFILES,) if settings.skip_phase0_valuations else ()
+    return ProviderChain([PROVIDERS[name](settings) for name in settings.providers], but=skipped)

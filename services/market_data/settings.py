@@ -16,6 +16,8 @@ class MarketDataSettings(BaseSettings):
     ----------
     price_fetch_concurrency : int
         How many shards of symbols are fetched at once, in all processes together.
+    skip_phase0_valuations : bool
+        No provider is asked for profiles, which have the valuations.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="MARKET_DATA_", populate_by_name=True)
@@ -23,6 +25,7 @@ class MarketDataSettings(BaseSettings):
     providers: Annotated[tuple[ProviderName, ...], NoDecode] = ("sample",)
     files_dir: Path | None = None
     price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
+    skip_phase0_valuations: bool = Field(default=False, validation_alias="SKIP_PHASE0_VALUATIONS")
 
     @field_validator("providers", mode="before")
     @classmethod

@@ -1,25 +1,30 @@
 """What market_data listens to."""
 
 from services.market_data.events import report_failed_fetch, report_failed_plan
+from services.market_data.handlers.begin_onboardings import begin_onboardings
 from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.handlers.plan_run import plan_run
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.settings import MarketDataSettings
+from services.market_data.storage.onboarding_repository import OnboardingLimits
 from shared.bus.consume import Consume
 from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.scheduler import BatchCompleted, BatchTriggered
-from shared.factor_set import FactorSet
+from shared.settings import CommonSettings
 
 
 def register(
-    consume: Consume, settings: MarketDataSettings, *, chain: ProviderChain, factor_set: FactorSet, clock: SessionClock
+    consume: Consume, common: CommonSettings, settings: MarketDataSettings, *, chain: ProviderChain, clock: SessionClock
 ) -> None:
     """Declare the consumers."""
+    limits = OnboardingLimits(common.symbol_onboarding_concurrency, longest=common.longest_run)
     requests = (BatchTriggered, SymbolsOnboarding)
-    consume(requests, plan_run, on_failure=report_failed_plan, factor_set=factor_set, chain=chain)
+    consume(
+        requests, plan_run, on_failure=report_failed_plan, factor_set=common.factor_set, chain=chain, onboardings=limits
+    )
     consume(
         MarketDataDue,
         fetch_shard,
@@ -28,4 +33,5 @@ def register(
         chain=chain,
         clock=clock,
     )
+    consume(BatchCompleted, begin_onboardings, onboardings=limits)
     consume(BatchCompleted, note_cancelled_run)

@@ -1,6 +1,7 @@
 """The composition root of portfolio."""
 
 from services.portfolio import subscribers
+from services.portfolio.commands.check_room import Room
 from services.portfolio.fan_out import fan_out_portfolios
 from services.portfolio.settings import PortfolioSettings
 from services.portfolio.web import routes
@@ -24,6 +25,7 @@ def build(common: CommonSettings, settings: PortfolioSettings | None = None, *, 
     own = settings or PortfolioSettings()
     subscribers.register(service.consume, own, fan_in=fan_in, panel=panel)
     time = SessionClock(clock or SystemClock(), common.settle_delay)
-    service.router = routes.build_router(service.unit_of_work, time, panel=panel)
+    room = Room(common.symbol_onboarding_concurrency + own.symbol_onboarding_max_queue, common.longest_run)
+    service.router = routes.build_router(service.unit_of_work, time, panel=panel, room=room)
     service.problems = PROBLEMS
     return service

@@ -1,14 +1,64 @@
 """The settings are described by hand: every one that bounds a run is, and acts where it should."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
+from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
+from services.portfolio.settings import PortfolioSettings
+from services.risk.settings import RiskSettings
+from services.scheduler.settings import SchedulerSettings
+from services.symbol_analytics.settings import SymbolAnalyticsSettings
 from shared.contracts.services import SERVICES
 from shared.service import Service
 from shared.settings import CommonSettings
+
+ROOT = Path(__file__).parents[2]
+# Those of the predecessor, as its documentation lists them, and what its code had fixed.
+PREDECESSOR = """
+    DATABASE_URL AI_DATABASE_URL POLYGON_API_KEY POLYGON_PLAN FMP_API_KEY FRED_API_KEY USE_YFINANCE USE_FMP_FOR_STOCKS
+    USE_FMP_FOR_FUNDS USE_POLYGON_FOR_OPTIONS YFINANCE_RATE_LIMIT YFINANCE_TIMEOUT_SECONDS YFINANCE_MAX_RETRIES
+    FMP_TIMEOUT_SECONDS FMP_MAX_RETRIES SYMBOL_BATCH_TIMEOUT_SECONDS PORTFOLIO_REFRESH_TIMEOUT_SECONDS
+    PRICE_FETCH_CONCURRENCY FACTOR_CALC_CONCURRENCY PORTFOLIO_REFRESH_CONCURRENCY SYMBOL_ONBOARDING_CONCURRENCY
+    SYMBOL_ONBOARDING_MAX_QUEUE SKIP_PHASE0_VALUATIONS YAHOOQUERY_BATCH_TIMEOUT BATCH_PROCESSING_ENABLED
+    MARKET_DATA_UPDATE_INTERVAL DETERMINISTIC_UUIDS INVITE_CODE_ENABLED BETA_INVITE_CODE SECRET_KEY ALGORITHM
+    ACCESS_TOKEN_EXPIRE_MINUTES CLERK_* TIER_LIMITS ENVIRONMENT LOG_LEVEL RAILWAY_ENVIRONMENT SIGMASIGHT_FORCE_NY_TIME
+    BATCH_TRIGGERED_BY SKIP_STARTUP_VALIDATION MAX_BACKFILL_DATES MAX_PORTFOLIO_CONCURRENCY BATCH_V2_ENABLED
+"""
+CLASSES = (
+    CommonSettings,
+    SchedulerSettings,
+    MarketDataSettings,
+    SymbolAnalyticsSettings,
+    PortfolioSettings,
+    RiskSettings,
+)
+
+
+def _names(settings: type[BaseSettings]) -> set[str]:
+    """Return the variables of the environment that a class reads."""
+    prefix = settings.model_config.get("env_prefix", "")
+    return {str(field.validation_alias or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
+
+
+def _example() -> set[str]:
+    return set(re.findall(r"^(?:# )?([A-Z_0-9]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_every_setting_is_in_the_example_of_the_environment() -> None:
+    assert {name for settings in CLASSES for name in _names(settings)} <= _example()
+
+
+def test_every_setting_of_the_predecessor_can_be_set_here_or_is_told_why_not() -> None:
+    without_meaning = (ROOT / "docs/settings.md").read_text().partition("that have none here")[2]
+    told = set(re.findall(r"`([A-Z_0-9]+\*?)`", without_meaning))
+    for name in PREDECESSOR.split():
+        assert (name in told) != (name in _example()), name
 
 
 def _services(**settings: Any) -> dict[str, Service]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -20,7 +21,11 @@ LIMITS = {
     "MAX_PORTFOLIO_CONCURRENCY": "risk.assess_portfolios",
 }
 DAY = date(2022, 12, 28)
-CSV = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,100,2022-11-01\n"
+BOOK = {
+    "csv": "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,100,2022-11-01\n",
+    "opening_equity": "100000.00",
+    "as_of": str(DAY),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +33,10 @@ async def platform(own_servers: Servers) -> AsyncIterator[Platform]:
     with pytest.MonkeyPatch.context() as environment:
         for limit, setting in enumerate(LIMITS, start=1):
             environment.setenv(setting, str(limit))
+        environment.setenv("SYMBOL_ONBOARDING_CONCURRENCY", "1")
+        environment.setenv("SYMBOL_ONBOARDING_MAX_QUEUE", "1")
         async with running_platform(own_servers, MarketDataSettings(providers=("sample",))) as running:
-            entered = await running.api.import_portfolio("one", CSV, opening_equity="100000.00", as_of=str(DAY))
+            entered = await running.api.import_portfolio("one", **BOOK)
             await running.api.ended(entered["run_id"])
             yield running
 
@@ -71,3 +78,27 @@ async def test_work_waits_while_others_are_at_as_much_as_the_setting_allows(plat
 
     async with held(platform, consumer, limit - 1):
         assert (await platform.api.run(**body))["status"] == "completed"
+
+
+async def test_portfolios_are_onboarded_one_at_a_time_one_waits_and_the_next_is_refused(platform: Platform) -> None:
+    held_up = "risk.assess_portfolios"
+    async with held(platform, held_up, len(LIMITS)):
+        first = (await platform.api.import_portfolio("first", **BOOK))["run_id"]
+        await eventually(lambda: _waits(platform, held_up))
+        second = (await platform.api.import_portfolio("second", **BOOK))["run_id"]
+
+        async def waiting() -> list[asyncpg.Record]:
+            query = "SELECT begun_at FROM market_data.onboardings WHERE run_id = $1"
+            return await platform.fetch(query, UUID(second))
+
+        assert [row["begun_at"] for row in await eventually(waiting)] == [None]
+        refused = await platform.api.client.post("/portfolios", json={"name": "third", **BOOK})
+        assert (refused.status_code, refused.json()["detail"][:26]) == (503, "2 calculations are under w")
+
+    for run_id in (first, second):
+        assert (await platform.api.ended(run_id))["status"] == "completed"
+
+    async def room() -> bool:
+        return (await platform.api.client.post("/portfolios", json={"name": "third", **BOOK})).is_success
+
+    assert await eventually(room)

@@ -6,16 +6,23 @@ from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
 from services.market_data.core.window import planning_window
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
+from services.market_data.storage.onboarding_repository import OnboardingLimits, OnboardingRepository
 from services.market_data.storage.repository import MarketDataRepository
 from shared.contracts.event import Event
 from shared.contracts.market_data import MarketDataDue
+from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import Part, Run
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 
 
-async def plan_run(event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chain: ProviderChain) -> None:
-    """Find what each symbol of the run lacks and hand it out in shards; the proxies always belong to the run."""
+async def plan_run(
+    event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chain: ProviderChain, onboardings: OnboardingLimits
+) -> None:
+    """Find what each symbol of the run lacks and hand it out in shards; the proxies always belong to the run.
+
+    What a service asks for, an onboarding, waits its turn.
+    """
     run = event.run
     repository = MarketDataRepository(uow.connection)
     await repository.store_instruments(sorted({*(run.symbols or ()), *factor_set.tickers()}))
@@ -31,7 +38,12 @@ async def plan_run(event: Event, uow: UnitOfWork, *, factor_set: FactorSet, chai
     plan = plan_symbols(symbols, window, stored, settled)
     shards = pack_shards(plan, run.first_session)
 
-    uow.emit(*(_due(run, index, shard, len(shards)) for index, shard in enumerate(shards)))
+    due = [_due(run, index, shard, len(shards)) for index, shard in enumerate(shards)]
+    if isinstance(event, SymbolsOnboarding):
+        waiting = OnboardingRepository(uow.connection)
+        await waiting.append_onboarding(run.run_id, due)
+        due = await waiting.begin_waiting(onboardings)
+    uow.emit(*due)
 
 
 def _due(run: Run, index: int, shard: Shard, total: int) -> MarketDataDue:

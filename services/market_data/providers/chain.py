@@ -1,6 +1,6 @@
 """The providers in order of preference: for each symbol the first one that knows it answers, alone."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, TypeVar
@@ -108,15 +108,22 @@ class ProviderChain:
     Within one call a symbol is answered by exactly one provider, so two adjustment bases never meet in one series.
     Between calls the answering provider can change: bars of another source than the stored ones replace the whole
     history, they are not appended.
+
+    Parameters
+    ----------
+    providers : sequence of Provider
+        In the order in which they are asked.
+    but : collection of Kind
+        What none of them is asked for.
     """
 
-    def __init__(self, providers: Sequence[Provider]) -> None:
-        self._providers = tuple(providers)
+    def __init__(self, providers: Sequence[Provider], *, but: Collection[Kind] = ()) -> None:
+        self._providers = {kind: () if kind in but else tuple(providers) for kind in Kind}
 
     async def edition(self, kind: Kind) -> str:
         """Return a text that changes when a provider's answers of a kind may have changed without time passing."""
         editions = []
-        for provider in self._providers:
+        for provider in self._providers[kind]:
             try:
                 edition = await provider.edition(kind)
             except ProviderError as error:
@@ -130,7 +137,7 @@ class ProviderChain:
         async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedBars:
             return await provider.fetch_bars(remaining, first, last)
 
-        return ChainedBars(*await self._ask_in_turn(symbols, ask))
+        return ChainedBars(*await self._ask_in_turn(Kind.BARS, symbols, ask))
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one."""
@@ -138,7 +145,7 @@ class ProviderChain:
         async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedProfiles:
             return await provider.fetch_profiles(remaining)
 
-        return ChainedProfiles(*await self._ask_in_turn(symbols, ask))
+        return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, symbols, ask))
 
     async def fetch_statements(self, symbols: Sequence[str]) -> ChainedStatements:
         """Return the statements of each distinct symbol from the first provider that has any."""
@@ -146,14 +153,14 @@ class ProviderChain:
         async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedStatements:
             return await provider.fetch_statements(remaining)
 
-        return ChainedStatements(*await self._ask_in_turn(symbols, ask))
+        return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, symbols, ask))
 
     async def _ask_in_turn(
-        self, symbols: Sequence[str], ask: Callable[[Provider, Sequence[str]], Awaitable[Answer]]
+        self, kind: Kind, symbols: Sequence[str], ask: Callable[[Provider, Sequence[str]], Awaitable[Answer]]
     ) -> tuple[tuple[Answer, ...], Attempts]:
         progress = _Progress(sorted(set(symbols)))
         answers: list[Answer] = []
-        for provider in self._providers:
+        for provider in self._providers[kind]:
             if not progress.remaining:
                 break
             try:

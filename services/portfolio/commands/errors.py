@@ -9,6 +9,7 @@ Refused
 ├── FlowOutOfReach
 ├── ExitOutOfReach
 ├── ImpossibleExit
+├── QueueFull
 └── RangeReversed
 """
 
@@ -82,6 +83,14 @@ class ImpossibleExit(Refused):
     def __init__(self, position_id: UUID, reason: str) -> None:
         self.position_id = position_id
         super().__init__(reason)
+
+
+class QueueFull(Refused):
+    """As many calculations as there may be are under way or wait."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        super().__init__(f"{places} calculations are under way or wait; try again when some have ended")
 
 
 class RangeReversed(Refused):

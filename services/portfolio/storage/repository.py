@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -241,6 +241,14 @@ class PortfolioRepository:
         )
         run_id: UUID | None = (await self._connection.execute(query, _calculation(calculation))).scalar_one_or_none()
         return run_id
+
+    async def count_open_calculations(self, longest: timedelta) -> int:
+        """Return how many calculations have not ended, without those that have been open for longer."""
+        query = sa.text(
+            "SELECT count(*) FROM calculations "
+            "WHERE finished_at IS NULL AND requested_at > clock_timestamp() - CAST(:longest AS interval)"
+        )
+        return int(await self._connection.scalar(query, {"longest": longest}) or 0)
 
     async def close_calculation(self, run_id: UUID) -> None:
         """Mark the calculation as ended, if it is one of ours."""

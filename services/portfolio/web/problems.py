@@ -9,6 +9,7 @@ from services.portfolio.commands.errors import (
     ImpossibleExit,
     NameTaken,
     OpeningOutOfReach,
+    QueueFull,
     RangeReversed,
     UnknownFlow,
     UnknownPortfolio,
@@ -34,5 +35,6 @@ PROBLEMS: Final[Problems] = {
     FlowOutOfReach: _of_field("on"),
     ExitOutOfReach: _of_field("on"),
     ImpossibleExit: lambda error: Problem(422, str(error), errors=[{"field": "on", "reason": str(error)}]),
+    QueueFull: lambda error: Problem(503, str(error)),
     RangeReversed: _of_field("first_session"),
 }

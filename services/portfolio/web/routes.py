@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from services.portfolio.commands import correct, enter, lookup, request_calculation
+from services.portfolio.commands.check_room import Room, check_room
 from services.portfolio.core.cents import AmountOutOfRange
 from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.core.roll import roll
@@ -51,10 +52,10 @@ MAX_SESSIONS = 10_000
 Limit = Annotated[int, Query(ge=1, le=5_000)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel: PricePanel) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel: PricePanel, room: Room) -> APIRouter:
     """Return the routes of portfolio."""
     router = APIRouter()
-    _add_entering(router, unit_of_work, clock)
+    _add_entering(router, unit_of_work, clock, room)
     _add_corrections(router, unit_of_work, clock)
     _add_books(router, unit_of_work)
     _add_values(router, unit_of_work, clock)
@@ -62,13 +63,14 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
     return router
 
 
-def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
+def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, room: Room) -> None:
     @router.post("/portfolios", status_code=201)
     async def create_portfolio(body: PortfolioBody) -> Accepted:
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
         as_of = _target(clock, body.as_of)
         terms = terms_of(body, today=clock.now().date())
         async with unit_of_work() as uow:
+            await check_room(room, uow)
             new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on)
             return Accepted.of(await enter.enter_portfolio(new, terms, uow, as_of=as_of))
 
@@ -77,6 +79,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         """Store more positions and have everything they touch valued again."""
         target, terms = _target(clock, as_of), terms_of(body, today=clock.now().date())
         async with unit_of_work() as uow:
+            await check_room(room, uow)
             return Accepted.of(await enter.enter_positions(portfolio_id, terms, uow, as_of=target))
 
     @router.post("/portfolios/{portfolio_id}/flows", status_code=201)

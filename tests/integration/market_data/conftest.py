@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements
 from services.market_data.settings import MarketDataSettings
+from services.market_data.storage.onboarding_repository import OnboardingLimits
 from shared.clock import FixedClock, SessionClock
 from shared.contracts.event import Event
 from shared.contracts.market_data import (
@@ -146,7 +147,13 @@ class World:
         factor_set = FactorSet(**dict.fromkeys(FactorSet.model_fields) | {"market": self.market})
         async with self.service.unit_of_work() as uow:
             triggered = BatchTriggered(run=run, part=ONLY_PART)
-            await plan_run(triggered, uow, factor_set=factor_set, chain=ProviderChain(self.providers))
+            await plan_run(
+                triggered,
+                uow,
+                factor_set=factor_set,
+                chain=ProviderChain(self.providers),
+                onboardings=OnboardingLimits(1, timedelta()),
+            )
         return await self._published(MarketDataDue, run)
 
     async def get(self, path: str, **query: Any) -> Any:

@@ -15,6 +15,7 @@ from services.portfolio.handlers.store_prices import store_prices
 from services.portfolio.handlers.store_profiles import store_profiles
 from services.portfolio.handlers.value_portfolios import value_portfolios
 from services.portfolio.main import build
+from services.portfolio.settings import PortfolioSettings
 from shared.bus.fan_in import FanIn
 from shared.clock import FixedClock
 from shared.contracts.event import Event
@@ -138,7 +139,7 @@ def run_for(portfolio_id: str, *, first: date, last: date) -> Run:
 @pytest.fixture(scope="module")
 async def books(service_database: MakeServiceDatabase) -> AsyncIterator[Books]:
     database = await service_database("portfolio")
-    service = build(database.common, clock=FixedClock(NOW))
+    service = build(database.common, PortfolioSettings(symbol_onboarding_max_queue=10_000), clock=FixedClock(NOW))
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="portfolio"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://portfolio", headers=headers) as client:

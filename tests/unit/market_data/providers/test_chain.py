@@ -2,6 +2,9 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import pytest
+
+from services.market_data.main import build_chain
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import (
@@ -12,6 +15,7 @@ from services.market_data.providers.provider import (
     ProviderError,
 )
 from services.market_data.providers.sample import SampleProvider
+from services.market_data.settings import MarketDataSettings
 from shared.unavailable import Reason, Unavailable
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
 
@@ -135,3 +139,17 @@ async def test_chain_edition_changes_with_a_price_file_and_survives_a_missing_on
     write(tmp_path, GOOD + "KO,2022-03-03,62.5,60.1\n")
 
     assert len({without, with_file, await chain.edition(Kind.BARS)}) == 3
+
+
+@pytest.mark.parametrize(("said", "answers"), [("false", 1), ("true", 0)])
+async def test_chain_asks_for_no_profiles_where_the_valuations_are_skipped(
+    monkeypatch: pytest.MonkeyPatch, said: str, answers: int
+) -> None:
+    monkeypatch.setenv("SKIP_PHASE0_VALUATIONS", said)
+    chain = build_chain(MarketDataSettings(providers=("sample",)))
+
+    profiles = await chain.fetch_profiles(["AAPL"])
+
+    assert (len(profiles.answers), profiles.attempts.undecided) == (answers, ())
+    assert len((await chain.fetch_bars(["AAPL"], date(2022, 12, 27), date(2022, 12, 28))).answers) == 1
+    assert len((await chain.fetch_statements(["AAPL"])).answers) == 1
