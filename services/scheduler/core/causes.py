@@ -8,6 +8,8 @@ from typing import Final
 
 from services.scheduler.core.ledger import STAGES
 
+# A symbol or an id is one word: BRK.B, ^GSPC.
+_WORDS: Final = re.compile(r"\^?\w+(?:[.^-]\w+)*")
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:-]\d+)*")
 _ORDER: Final = {stage: place for place, stage in enumerate(STAGES)}
 
@@ -75,7 +77,8 @@ def _place(stage: str) -> int:
 
 def _shape(failed: Failed) -> str:
     # "42 of 60 sessions" and "17 of 60 sessions" of two symbols are one cause.
-    return _NUMBERS.sub("#", re.sub(rf"(?<!\w){re.escape(failed.subject)}(?!\w)", "*", failed.detail))
+    unnamed = _WORDS.sub(lambda word: "*" if word[0] == failed.subject else word[0], failed.detail)
+    return _NUMBERS.sub("#", unnamed)
 
 
 def _cause(stages: Sequence[str], origins: Sequence[Failed], holders: Mapping[str, Iterable[str]]) -> Cause:

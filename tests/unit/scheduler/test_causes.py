@@ -30,12 +30,13 @@ def test_eighteen_symbols_of_one_reason_are_one_cause_with_what_came_of_it() -> 
         (failed(FACTORED, "A", "42 of 60 sessions"), failed(FACTORED, "B", "7 of 60 sessions"), 1),
         (failed(FACTORED, "A", "since 2025-03-14"), failed(FACTORED, "B", "since 2024-11-01"), 1),
         (failed(FACTORED, "A", "A has none"), failed(FACTORED, "B", "B has none"), 1),
+        (failed(FACTORED, "BRK.B", "no BRK.B, none"), failed(FACTORED, "^GSPC", "no ^GSPC, none"), 1),
         (failed(FACTORED, "A", "none At All"), failed(FACTORED, "B", "none Bt All"), 2),
         (failed(FACTORED, "A"), failed(FACTORED, "B", reason="DEGENERATE_INPUT"), 2),
         (failed(FACTORED, "A"), failed(MEASURED, "B"), 2),
         (failed(FACTORED, "A", "a gap"), failed(FACTORED, "B", "a hole"), 2),
     ],
-    ids=["numbers", "dates", "names", "letters of a name", "reasons", "stages", "details"],
+    ids=["numbers", "dates", "names", "names of signs", "letters of a name", "reasons", "stages", "details"],
 )
 def test_what_differs_in_numbers_and_names_only_is_one_cause(one: Failed, other: Failed, causes: int) -> None:
     assert len(causes_of([one, other], {})) == causes
