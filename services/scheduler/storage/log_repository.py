@@ -27,6 +27,11 @@ from services.scheduler.storage.repository import CLOSING
 _LINES = sa.text(
     """
     WITH run AS (SELECT * FROM runs WHERE run_id = :run_id),
+    counted AS (
+        SELECT place, arrived_at, stage, part_index, part_total, subjects, failures,
+               count(*) OVER (PARTITION BY stage ORDER BY place) AS arrived
+        FROM run_parts WHERE run_id = :run_id AND part_index <> :closing
+    ),
     lines (place, at, what, said) AS (
         SELECT 0, requested_at, 'opened', jsonb_build_object(
             'kind', kind, 'first_session', first_session, 'last_session', last_session,
@@ -41,14 +46,14 @@ _LINES = sa.text(
         UNION ALL
         SELECT place, arrived_at, 'part', jsonb_build_object(
             'stage', stage, 'index', part_index, 'total', part_total, 'subjects', subjects,
-            'arrived', count(*) OVER (PARTITION BY stage ORDER BY place),
+            'arrived', arrived,
             'failed', coalesce((
                 SELECT jsonb_object_agg(reason, cells) FROM (
                     SELECT failure ->> 'reason' AS reason, count(*) AS cells
                     FROM jsonb_array_elements(failures) AS failure GROUP BY 1
                 ) AS reasons
             ), '{}'))
-        FROM run_parts WHERE run_id = :run_id AND part_index <> :closing
+        FROM counted WHERE place > :after
         UNION ALL
         SELECT place, recorded_at, 'dead_letter',
                jsonb_build_object('topic', topic, 'consumer', consumer, 'reason', reason)

@@ -18,6 +18,7 @@ from services.scheduler.commands import deliver_webhooks as delivering
 from services.scheduler.commands.deliver_webhooks import deliver_webhooks
 from services.scheduler.core.webhook import PAUSES
 from services.scheduler.handlers.queue_webhook import queue_webhook
+from services.scheduler.main import build
 from services.scheduler.settings import SchedulerSettings
 from shared.clock import FixedClock
 from shared.contracts.event import Failure
@@ -26,6 +27,7 @@ from shared.contracts.scheduler import BatchCompleted, FailureCause, RunStatus, 
 from shared.service import Service
 from tests.integration.scheduler.conftest import NOW
 from tests.support.bus_log import BusLog
+from tests.support.databases import ServiceDatabase
 from tests.support.runs import make_run
 
 KEY = b"a key that the receiver has"
@@ -304,3 +306,17 @@ async def test_attempt_that_ends_after_its_claim_does_not_undo_what_came_since(r
 
     (row,) = await _rows(receiver)
     assert (row["delivered_at"], row["attempts"], row["last_error"]) == (received[0]["delivered_at"], 2, None)
+
+
+async def test_scheduler_delivers_in_the_background_where_there_is_a_receiver(
+    receiver: Receiver, database: ServiceDatabase
+) -> None:
+    await _queue(receiver, _ended())
+    told, silent = (build(database.common, settings) for settings in (receiver.settings, SchedulerSettings()))
+
+    (deliver,) = told.background[len(silent.background) :]
+    await deliver()
+    for service in (told, silent):
+        await service.engine.dispose()
+
+    assert len(receiver.received) == 1
