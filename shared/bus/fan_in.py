@@ -131,6 +131,11 @@ class FanIn:
         _, _, fired = await self._bump(event, uow.connection, counted=0)
         return fired
 
+    async def failures(self, run: Run, uow: UnitOfWork) -> tuple[Failure, ...]:
+        """Return what a run lacks of the streams, for a part that comes when the barrier has fired."""
+        parts = await self._load_parts(run, uow)
+        return failures_of([*parts, *self._missing(parts)])
+
     async def close_overdue(self, uow: UnitOfWork) -> tuple[Run, ...]:
         """Fire the barriers whose deadline has passed with what has arrived; return their runs."""
         overdue = (await uow.connection.execute(_OVERDUE, {"name": self.name})).all()
@@ -195,11 +200,13 @@ class FanIn:
         return (ArrivedPart(BatchTriggered.topic, 0, 1, (), (failure,)),)
 
     async def _fire(self, run: Run, uow: UnitOfWork, *, unmet: Sequence[ArrivedPart] = ()) -> None:
-        parameters = {"name": self.name, "run_id": run.run_id}
-        await uow.connection.execute(_FIRE, parameters)
-        rows = (await uow.connection.execute(_PARTS, parameters)).all()
-        parts = [_arrived(row) for row in rows]
+        await uow.connection.execute(_FIRE, {"name": self.name, "run_id": run.run_id})
+        parts = await self._load_parts(run, uow)
         await self.fan_out(run, [*parts, *self._missing(parts), *unmet], uow)
+
+    async def _load_parts(self, run: Run, uow: UnitOfWork) -> list[ArrivedPart]:
+        rows = await uow.connection.execute(_PARTS, {"name": self.name, "run_id": run.run_id})
+        return [_arrived(row) for row in rows]
 
     def _missing(self, parts: Sequence[ArrivedPart]) -> Iterator[ArrivedPart]:
         for stream in self.streams:

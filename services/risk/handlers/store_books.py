@@ -13,4 +13,6 @@ async def store_books(event: PortfoliosValued, uow: UnitOfWork, *, fan_in: FanIn
 
     portfolio_ids = event.subject_names()
     if await fan_in.hold(event, portfolio_ids, uow):
-        uow.emit(books_due(event.run, event.part, portfolio_ids))
+        # Said once: by the first part, or by the first of those that were held.
+        failures = await fan_in.failures(event.run, uow) if event.part.index == 0 else ()
+        uow.emit(books_due(event.run, event.part, portfolio_ids, failures=failures))

@@ -85,6 +85,19 @@ async def test_part_that_could_not_be_stored_closes_the_barrier(risk: Risk) -> N
     assert len(await due_parts(risk, run)) == 2
 
 
+async def test_what_failed_before_any_part_was_valued_is_said_by_the_first_of_them(risk: Risk) -> None:
+    run = make_run()
+    prices, profiles, betas, first, second = parts_of(run)
+    await risk.deliver(prices, profiles)
+    async with risk.service.unit_of_work() as uow:
+        await risk.fan_in.arrive_failed(betas, FAILURE, uow)
+
+    await risk.deliver(second, first)
+
+    said = {event.part.index: event.failures for event in await risk.announced(RiskDue, run)}
+    assert said == {0: (FAILURE,), 1: ()}
+
+
 async def test_barrier_past_its_deadline_releases_the_books_and_those_that_come_late(risk: Risk) -> None:
     run = make_run()
     prices, *_, first, second = parts_of(run)
