@@ -92,14 +92,19 @@ class Platform:
 
 @asynccontextmanager
 async def running_platform(
-    servers: Servers, sources: MarketDataSettings, factor_set: FactorSet = SAMPLE_FACTOR_SET
+    servers: Servers,
+    sources: MarketDataSettings,
+    factor_set: FactorSet = SAMPLE_FACTOR_SET,
+    *,
+    but: str = "",
 ) -> AsyncIterator[Platform]:
-    """Run the platform on an empty database, beside a broker that nobody else publishes on."""
+    """Run the platform, all services `but` one, on an empty database, beside a broker that nobody else publishes on."""
     async with AsyncExitStack() as held:
         database = await held.enter_async_context(migrated_database(servers, SERVICES))
         await create_topics(servers.bootstrap_servers, partitions=4)
         common = database.common.model_copy(update={"factor_set": factor_set})
-        services = build_services(SERVICES, common, market_data=sources, scheduler=NO_SCHEDULE)
+        names = [name for name in SERVICES if name != but]
+        services = build_services(names, common, market_data=sources, scheduler=NO_SCHEDULE)
         url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
         client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S))

@@ -5,8 +5,8 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from services.ops.hosting.embedded.kafka import EmbeddedKafka
 from services.ops.hosting.embedded.postgres import EmbeddedPostgres
 from tests.support.digests import Digest, digest_results
 from tests.support.eventually import eventually
+from tests.support.hold import without_an_end
 from tests.support.hosted import Up
 from tests.support.platform import Json
 from tests.support.stack import wanted_broker
@@ -32,18 +33,6 @@ pytestmark = [
 SAMPLES = Path("services/ops/samples")
 EQUITY = {"long-only": "1300000", "long-short": "1300000", "funds-and-private": "1500000"}
 OPENED, LAST = "2022-11-28", "2022-12-28"
-HOLD = """
-    CREATE TABLE public.held ();
-    CREATE OR REPLACE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            WHILE to_regclass('public.held') IS NOT NULL LOOP
-                PERFORM pg_sleep(0.02);
-            END LOOP;
-            RETURN NULL;
-        END
-    $$;
-    CREATE OR REPLACE TRIGGER hold BEFORE INSERT ON risk.assessments FOR EACH STATEMENT EXECUTE FUNCTION public.hold()
-"""
 MONTH = {"first_session": OPENED, "last_session": LAST, "requested_by": "the kill test"}
 
 
@@ -96,20 +85,6 @@ async def parts_done(database_url: str, run_id: str, *, at_least: int) -> None:
         await eventually(look)
     finally:
         await connection.close()
-
-
-@asynccontextmanager
-async def without_an_end(database_url: str) -> AsyncIterator[None]:
-    """No run ends meanwhile, also when everything is killed and started again: risk, the last stage, cannot store."""
-    await execute(database_url, HOLD)
-    yield
-    await execute(database_url, "DROP TABLE public.held")
-
-
-async def execute(database_url: str, statements: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    await connection.execute(statements)
-    await connection.close()
 
 
 async def is_active(database_url: str, run_id: str) -> bool:
