@@ -87,6 +87,10 @@ kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
 bench: $(STAMP) ## Measure nights and onboarding (SIZES="500x50 2000x500 5000x1000")
 	@$(BIN)/python -m tests.benchmarks $(SIZES)
 
+.PHONY: bench-beside
+bench-beside: $(STAMP) ## Measure a night beside a backfill (SIZES="500x50")
+	@$(BIN)/python -m tests.benchmarks.beside $(SIZES)
+
 .PHONY: check
 check: lint types lock ## Everything that is checked without running the code
 

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import numpy as np
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
@@ -84,8 +85,8 @@ class Platform:
 
 
 @asynccontextmanager
-async def platform(data_dir: Path, files_dir: Path) -> AsyncIterator[Platform]:
-    """Run everything over a directory of files until the block ends."""
+async def platform(data_dir: Path, files_dir: Path, **settings: BaseSettings) -> AsyncIterator[Platform]:
+    """Run everything over a directory of files until the block ends; settings of a service by its name."""
     async with EmbeddedStack(data_dir) as stack:
         common = CommonSettings(
             database_url=SecretStr(stack.database_url),
@@ -98,7 +99,7 @@ async def platform(data_dir: Path, files_dir: Path) -> AsyncIterator[Platform]:
         )
         await prepare(common)
         sources = MarketDataSettings(providers=("files",), files_dir=files_dir)
-        services = build_services(SERVICES, common, market_data=sources)
+        services = build_services(SERVICES, common, market_data=sources, **settings)
         app = build_app(services, common, title="bench")
         admin = await asyncpg.connect(stack.database_url)
         client = httpx.AsyncClient(
