@@ -47,6 +47,11 @@ async def _is_waited_for(engine: AsyncEngine) -> bool:
     return bool(waiting)
 
 
+async def _take_and_release(unit_of_work: UnitOfWorkFactory, name: str) -> None:
+    async with unit_of_work() as uow:
+        await Slots(name, 1).take(uow.connection)
+
+
 @pytest.mark.parametrize("count", [1, 3, 10])
 async def test_slots_are_never_held_by_more_than_there_are_and_all_who_wait_get_one(
     many_connections: UnitOfWorkFactory, engine: AsyncEngine, count: int
@@ -91,8 +96,7 @@ async def test_slot_of_work_that_failed_is_free(many_connections: UnitOfWorkFact
 
     with pytest.raises(RuntimeError, match="in the slot"):
         await fail()
-    async with many_connections() as uow:
-        await Slots("failing", 1).take(uow.connection)
+    await _take_and_release(many_connections, "failing")
 
 
 async def test_slot_is_held_against_other_processes_and_free_when_its_process_is_killed(
@@ -102,17 +106,13 @@ async def test_slot_is_held_against_other_processes_and_free_when_its_process_is
     holder = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, url, "killed", stdout=asyncio.subprocess.PIPE
     )
-    assert holder.stdout is not None
-    assert await holder.stdout.readline() == b"held\n"
-
-    async def take() -> None:
-        async with many_connections() as uow:
-            await Slots("killed", 1).take(uow.connection)
-
-    taking = asyncio.create_task(take())
-    await eventually(lambda: _is_waited_for(engine))
-    assert not taking.done()
-
-    holder.kill()
+    try:
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"held\n"
+        taking = asyncio.create_task(_take_and_release(many_connections, "killed"))
+        await eventually(lambda: _is_waited_for(engine))
+        assert not taking.done()
+    finally:
+        holder.kill()
+        await holder.wait()
     await taking
-    await holder.wait()
