@@ -26,7 +26,7 @@ _OURS = "WHERE delivery_id = :delivery_id AND attempts = :attempts AND delivered
 
 
 class Delivery(NamedTuple):
-    """What is to be sent, at the so manieth attempt."""
+    """What is to be sent, at its attempt of this number."""
 
     delivery_id: UUID
     type: str
