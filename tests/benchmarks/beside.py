@@ -28,6 +28,7 @@ STORED_SESSIONS, PAIRS, POSITIONS = 300, 11, 50
 MEASURED, GAP = 3, 40
 SCHEDULER = SchedulerSettings(batch_processing_enabled=False, max_backfill_dates=0)
 _IN_FLIGHT = "EXISTS (SELECT 1 FROM scheduler.backfill_steps WHERE status = 'running')"
+_STEP_S = "SELECT avg(extract(epoch FROM finished_at - started_at))::float8 FROM scheduler.backfill_steps"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 console = Console(stderr=True)
@@ -114,15 +115,14 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> list[tuple[
         pairs = []
         for index in track(range(PAIRS), "pairs of nights", console=console):
             one, other = nights[1 + 2 * index : 3 + 2 * index]
-            wait_s = generator.uniform(0.0, SCHEDULER.backfill_step_s)
+            wait_s = generator.uniform(0.0, await running.admin.fetchval(_STEP_S))
             if index % 2:
                 with_it = await beside.night_beside(one, wait_s)
                 pairs.append((await beside.night(other), with_it))
             else:
                 alone = await beside.night(one)
                 pairs.append((alone, await beside.night_beside(other, wait_s)))
-        done = await running.admin.fetchval("SELECT count(*) FROM scheduler.backfill_steps WHERE status = 'done'")
-        console.log(f"{done} steps of the backfills were done")
+        console.log(f"a step of the backfill took {await running.admin.fetchval(_STEP_S):.2f} s")
     return pairs
 
 
