@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 import typer
 
@@ -17,7 +17,6 @@ from services.ops.client.runs import end_with_runs, follow_import
 from services.ops.errors import Misused
 
 Body = Mapping[str, object]
-Entry = TypeVar("Entry")
 
 
 class EnteredBook(TypedDict):
@@ -45,8 +44,7 @@ def change_book(options: ChangeOptions, route: Route[Accepted], body: Body) -> N
     """Send a change of a book and show how the run ended that values it again."""
     with options.connected() as client:
         portfolio = find_portfolio(client, options.portfolio)
-        changed = client.send(route.at(portfolio_id=portfolio["portfolio_id"]), body, as_of=options.as_of)
-        end_with_change(client, changed, wait=options.wait, as_json=options.json)
+        _send(client, options, route.at(portfolio_id=portfolio["portfolio_id"]), body)
 
 
 def change_position(
@@ -61,11 +59,10 @@ def change_position(
     """
     with options.connected() as client:
         book = load_book(client, options.portfolio)
-        named = [entry for entry in book["positions"] if wanted in {entry["position_id"], entry["symbol"]}]
-        position = _the_only(named, wanted, "position", [entry["position_id"] for entry in named])
-        at = {"portfolio_id": book["portfolio"]["portfolio_id"], "position_id": position["position_id"]}
-        changed = client.send(route.at(**at), body(position), as_of=options.as_of)
-        end_with_change(client, changed, wait=options.wait, as_json=options.json)
+        found = [entry for entry in book["positions"] if wanted in {entry["position_id"], entry["symbol"]}]
+        position_id = _the_only([entry["position_id"] for entry in found], f"position {wanted!r}")
+        at = {"portfolio_id": book["portfolio"]["portfolio_id"], "position_id": position_id}
+        _send(client, options, route.at(**at), body(found[0]))
 
 
 def change_flow(options: ChangeOptions, wanted: str, route: Route[Accepted], body: Body | None) -> None:
@@ -78,11 +75,17 @@ def change_flow(options: ChangeOptions, wanted: str, route: Route[Accepted], bod
     """
     with options.connected() as client:
         book = load_book(client, options.portfolio)
-        named = [entry for entry in book["flows"] if wanted in {entry["flow_id"], entry["on"]}]
-        flow = _the_only(named, wanted, "flow", [entry["flow_id"] for entry in named])
-        at = {"portfolio_id": book["portfolio"]["portfolio_id"], "flow_id": flow["flow_id"]}
-        changed = client.send(route.at(**at), body, as_of=options.as_of)
-        end_with_change(client, changed, wait=options.wait, as_json=options.json)
+        named = [entry["flow_id"] for entry in book["flows"] if wanted in {entry["flow_id"], entry["on"]}]
+        at = {
+            "portfolio_id": book["portfolio"]["portfolio_id"],
+            "flow_id": _the_only(named, f"flow {wanted!r}"),
+        }
+        _send(client, options, route.at(**at), body)
+
+
+def _send(client: ApiClient, options: ChangeOptions, route: Route[Accepted], body: Body | None) -> None:
+    changed = client.send(route, body, as_of=options.as_of)
+    end_with_change(client, changed, wait=options.wait, as_json=options.json)
 
 
 def end_with_change(client: ApiClient, changed: Accepted, *, wait: bool, as_json: bool) -> None:
@@ -152,9 +155,9 @@ def _exits(position: Position) -> str:
     )
 
 
-def _the_only(named: Sequence[Entry], wanted: str, kind: str, ids: Sequence[str]) -> Entry:
-    if not named:
-        raise Misused(f"the portfolio has no {kind} {wanted!r}")
-    if len(named) > 1:
-        raise Misused(f"the portfolio has {len(named)} {kind}s {wanted!r}, name one by id: {', '.join(ids)}")
-    return named[0]
+def _the_only(ids: Sequence[str], what: str) -> str:
+    if not ids:
+        raise Misused(f"the portfolio has no {what}")
+    if len(ids) > 1:
+        raise Misused(f"the portfolio has {len(ids)} of {what}, name one by id: {', '.join(ids)}")
+    return ids[0]
