@@ -122,7 +122,7 @@ async def test_each_of_five_portfolios_says_how_it_stands_and_what_to_do(platfor
 
     pending = await until(platform, under_way, "pending", "under way")
     assert [each["run_id"] for each in pending["causes"]] == [str(waiting.run_id)]
-    assert "profiles.updated: 1 of 2 parts" in pending["causes"][0]["what"]
+    assert "profiles.updated: part 1 of 2" in pending["causes"][0]["what"]
 
     stale = await readiness(platform, behind)
     assert (stale["state"], stale["newest_session"]) == ("stale", str(ONBOARDED))
