@@ -66,7 +66,11 @@ unit: $(STAMP) ## Architecture, contracts and unit tests: nothing is started (AR
 
 .PHONY: test
 test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name")
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) $(RUNNING) $(UNIT) $(ARGS)
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(STAMP) ## Months of nights, backfills and kills: minutes each (ARGS="-k name")
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) -m slow $(RUNNING) $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)
@@ -77,7 +81,7 @@ test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Ja
 		export SIGMASIGHT_TEST_BROKER=testcontainers; \
 	fi; \
 	$(BIN)/python -c 'from tests.support.stack import broker_description; print("broker:", broker_description())'; \
-	$(PYTEST) -m broker $(RUNNING) $(ARGS)
+	$(PYTEST) -m "broker and not slow" $(RUNNING) $(ARGS)
 
 .PHONY: kafka
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)

@@ -23,12 +23,9 @@ from tests.support.hosted import Up
 from tests.support.platform import Json
 from tests.support.stack import wanted_broker
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        wanted_broker() == "testcontainers", reason="needs a broker that `up` runs, or that we may kill"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    wanted_broker() == "testcontainers", reason="needs a broker that `up` runs, or that we may kill"
+)
 
 SAMPLES = Path("services/ops/samples")
 EQUITY = {"long-only": "1300000", "long-short": "1300000", "funds-and-private": "1500000"}
@@ -122,6 +119,7 @@ async def undisturbed() -> dict[str, Digest]:
     return digests
 
 
+@pytest.mark.slow
 async def test_up_killed_at_several_moments_of_a_run_ends_with_the_results_of_an_undisturbed_one(
     undisturbed: dict[str, Digest],
 ) -> None:
@@ -151,6 +149,7 @@ async def test_up_killed_at_several_moments_of_a_run_ends_with_the_results_of_an
     assert under_way == [True, True, True], "the kills must hit runs that are under way"
 
 
+@pytest.mark.broker
 @pytest.mark.skipif(wanted_broker() != "kafka", reason="Tansu keeps its log in memory: `up` is started again instead")
 async def test_broker_killed_in_the_middle_of_a_run_and_started_again_changes_no_result(
     undisturbed: dict[str, Digest],

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from datetime import date
 
-import pytest
-
 from services.symbol_analytics.fan_out import SHARD_CELLS
 from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
 from shared.arrays import FloatArray
@@ -129,7 +127,6 @@ async def test_result_whose_windows_no_longer_hold_the_corrected_bar_is_left_alo
     assert {shard.last_session for shard in due if name in shard.symbols} == {SESSION, edge}
 
 
-@pytest.mark.slow
 async def test_correction_under_many_results_is_cut_into_shards_whose_events_stay_small(analytics: Analytics) -> None:
     names = new_symbols(60)
     first = shift_session(SESSION, -39)
