@@ -69,7 +69,7 @@ test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on
 	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(STAMP) ## Months of nights, backfills and kills: minutes each (ARGS="-k name")
+test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, the README's commands (ARGS="-k name")
 	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) -m slow $(RUNNING) $(ARGS)
 
 .PHONY: test-kafka

@@ -205,12 +205,13 @@ def test_cli_import_of_unknown_symbol_shows_the_reason_and_exits_1(platform: Pat
 
 def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
     session = ("--as-of", "2022-11-30")
+    later = (*session, "--no-wait")  # the last change asks for a run over all of them
     _answer(platform, "portfolios", "create", "by hand", "--equity", "10000", "--opened-on", "2022-11-28", *session)
     trade = ("--quantity", "10", "--price", "147.11", "--entered-on", "2022-11-28")
-    _answer(platform, "positions", "add", "by hand", "AAPL", *trade, *session)
-    _answer(platform, "positions", "exit", "by hand", "AAPL", "--on", "2022-11-29", "--price", "150", *session)
-    _answer(platform, "positions", "correct", "by hand", "AAPL", "--quantity", "20", *session)
-    _answer(platform, "flows", "add", "by hand", "--on", "2022-11-29", "--amount", "1000", *session)
+    _answer(platform, "positions", "add", "by hand", "AAPL", *trade, *later)
+    _answer(platform, "positions", "exit", "by hand", "AAPL", "--on", "2022-11-29", "--price", "150", *later)
+    _answer(platform, "positions", "correct", "by hand", "AAPL", "--quantity", "20", *later)
+    _answer(platform, "flows", "add", "by hand", "--on", "2022-11-29", "--amount", "1000", *later)
     _answer(platform, "flows", "correct", "by hand", "2022-11-29", "--on", "2022-11-29", "--amount", "500", *session)
 
     entered = _answer(platform, "portfolios", "show", "by hand")

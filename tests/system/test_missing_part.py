@@ -15,6 +15,8 @@ from tests.support.probe import Sender
 from tests.support.runs import make_run
 from tests.support.stack import Servers
 
+pytestmark = pytest.mark.slow
+
 NIGHT = date(2022, 12, 28)
 BOOK = {
     "csv": "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,100,2022-11-01\n",

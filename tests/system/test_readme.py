@@ -86,11 +86,13 @@ def test_make_command_names_a_target(command: str) -> None:
     assert words[words.index("make") + 1] in targets
 
 
+@pytest.mark.slow
 def test_readme_client_commands_succeed_in_their_order(out: Path) -> None:
     for name in ("factors.parquet", "long-only.html"):
         assert (out / name).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_up_tells_each_step_of_its_start(up: Up) -> None:
     said = up.log.read_text()
 
@@ -105,6 +107,7 @@ def test_debugging_page_has_less_than_60_lines() -> None:
     assert len(DEBUGGING.splitlines()) < 60
 
 
+@pytest.mark.slow
 def test_debugging_page_follows_a_run_through_every_service(up: Up, out: Path) -> None:
     script = "\n".join(line for line in _lines(DEBUGGING) if line not in DEBUGGING_MAKE)
     for said, here in (("build/up.log", up.log), (" build/readme", f" {up.data_dir}"), (".venv/bin", BIN)):
@@ -119,6 +122,7 @@ def test_debugging_page_follows_a_run_through_every_service(up: Up, out: Path) -
     assert "[100%]" in said
 
 
+@pytest.mark.slow
 async def test_debugging_page_runs_one_handler_and_keeps_nothing(up: Up, out: Path) -> None:
     up.stop()
     script = "\n".join(_lines(DEBUGGING, "python")).replace("build/readme", str(up.data_dir))
