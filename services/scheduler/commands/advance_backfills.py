@@ -1,11 +1,13 @@
 """Let backfills go on: settle the step whose run has ended, and begin the next one when nothing live runs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, Step, wanted_cells
 from services.scheduler.core.backfill_progress import BackfillStatus, StepOutcome, StepStatus
 from services.scheduler.core.books import Expected
-from services.scheduler.core.cells import Fact, SaidPart, grid_of
+from services.scheduler.core.cells import Fact, Grid, SaidPart, grid_of
 from services.scheduler.storage.backfill_repository import BackfillRepository, StoredBackfill, StoredStep
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
@@ -39,10 +41,10 @@ async def _settle(running: StoredStep, uow: UnitOfWork) -> bool:
     if run is not None and run.status is RunStatus.ACTIVE:
         return False
     is_cancelled = run is not None and run.status is RunStatus.CANCELLED
-    every = await _count(running.step, Reprocess.ALL, uow)
-    failed = await _count(running.step, Reprocess.FAILED, uow)
-    unchanged = 0 if run is None else await _count_unchanged(running.step, run.run.run_id, uow)
-    outcome = StepOutcome(done=every - failed, unchanged=unchanged, failed=failed)
+    cells = await _load_cells(running.step, uow)
+    failed = cells.count(Reprocess.FAILED)
+    unchanged = 0 if run is None else await _count_unchanged(cells, run.run.run_id, uow)
+    outcome = StepOutcome(done=cells.count(Reprocess.ALL) - failed, unchanged=unchanged, failed=failed)
     await backfills.end_step(running, StepStatus.CANCELLED if is_cancelled else StepStatus.DONE, outcome)
     return True
 
@@ -51,9 +53,9 @@ async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork) -> bool:
     """Open the run of the next step of which anything is still wanted; False if there is none."""
     backfills, runs = BackfillRepository(uow.connection), SchedulerRepository(uow.connection)
     while (queued := await backfills.find_next_step(backfill.backfill_id)) is not None:
-        if not await _count(queued.step, queued.reprocess, uow):
-            done = await _count(queued.step, Reprocess.ALL, uow)
-            await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=done))
+        cells = await _load_cells(queued.step, uow)
+        if not cells.count(queued.reprocess):
+            await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=cells.count(Reprocess.ALL)))
             continue
         run = _run(backfill, queued.step)
         await runs.store_run(run, scope=f"{scope_of(run)} run={run.run_id}")
@@ -75,29 +77,37 @@ def _run(backfill: StoredBackfill, step: Step) -> Run:
     )
 
 
-async def _count(step: Step, reprocess: Reprocess, uow: UnitOfWork) -> int:
-    """Return how many cells of a step are wanted now."""
-    scope = Scope(frozenset(step.symbols), frozenset(step.portfolio_ids))
-    selection = Selection(step.first_session, step.last_session, scope, reprocess)
-    grid = grid_of(await _said_of(step, uow))
-    books = await BookRepository(uow.connection).load_books()
-    return wanted_cells(grid, Expected.of(books, grid), selection).count
+@dataclass(frozen=True, slots=True)
+class _StepCells:
+    """What has been said of the cells of a step, and which of them are expected."""
+
+    selection: Selection
+    said: Sequence[SaidPart]
+    grid: Grid
+    expected: Expected
+
+    def count(self, reprocess: Reprocess) -> int:
+        """Return how many of them are wanted now."""
+        return wanted_cells(self.grid, self.expected, self.selection.of(reprocess)).count
 
 
-async def _count_unchanged(step: Step, run_id: UUID, uow: UnitOfWork) -> int:
+async def _load_cells(step: Step, uow: UnitOfWork) -> _StepCells:
+    subjects = (*step.symbols, *step.portfolio_ids)
+    selection = Selection(step.first_session, step.last_session, Scope.of(step.symbols, step.portfolio_ids))
+    cells = CellRepository(uow.connection)
+    said = await cells.load_parts_of(subjects, selection.first, selection.last, tuple(Fact))
+    grid = grid_of(said)
+    return _StepCells(selection, said, grid, Expected.of(await BookRepository(uow.connection).load_books(), grid))
+
+
+async def _count_unchanged(cells: _StepCells, run_id: UUID, uow: UnitOfWork) -> int:
     """Return how many cells of a step, of those that have a digest, its run has found as they were.
 
     A run computes more than its step, the proxies at least: whatever it wrote is taken for the step's.
     """
-    parts = [said.part for said in await _said_of(step, uow) if said.run_id == run_id]
+    parts = [said.part for said in cells.said if said.run_id == run_id]
     told = sum(len(part.done) + len(part.failed) for part in parts if part.fact is not Fact.BARS)
     return max(told - await SchedulerRepository(uow.connection).count_written(run_id), 0)
-
-
-async def _said_of(step: Step, uow: UnitOfWork) -> list[SaidPart]:
-    subjects = (*step.symbols, *step.portfolio_ids)
-    cells = CellRepository(uow.connection)
-    return await cells.load_parts_of(subjects, step.first_session, step.last_session, tuple(Fact))
 
 
 async def _finish(backfill: StoredBackfill, backfills: BackfillRepository) -> None:

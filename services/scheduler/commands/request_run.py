@@ -107,9 +107,4 @@ async def open_on_demand(run: Run, first_session: date | None, uow: UnitOfWork) 
 
 def selection_of(run: Run) -> Selection:
     """Return what a run computes."""
-    symbols, portfolio_ids = run.symbols, run.portfolio_ids
-    scope = Scope(
-        None if symbols is None else frozenset(symbols),
-        None if portfolio_ids is None else frozenset(map(str, portfolio_ids)),
-    )
-    return Selection(run.first_session, run.last_session, scope)
+    return Selection(run.first_session, run.last_session, Scope.of(run.symbols, run.portfolio_ids))

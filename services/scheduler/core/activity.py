@@ -66,7 +66,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A part that has arrived, as the so manieth of its stage; `failed` counts per reason."""
+    """A part that has arrived; `arrived` counts those of its stage up to it, `failed` counts per reason."""
 
     stage: str
     index: int

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from itertools import groupby
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
+from uuid import UUID
 
 from services.scheduler.core.books import Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, FactState, Grid, state_at
@@ -37,6 +38,14 @@ class Scope:
 
     symbols: frozenset[str] | None = None
     portfolio_ids: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, symbols: Iterable[str] | None, portfolio_ids: Iterable[UUID | str] | None) -> Self:
+        """Return the scope of what a request or a run names."""
+        return cls(
+            None if symbols is None else frozenset(symbols),
+            None if portfolio_ids is None else frozenset(map(str, portfolio_ids)),
+        )
 
     def takes(self, subject: str, fact: Fact) -> bool:
         """Tell whether the cells of a subject are among them."""

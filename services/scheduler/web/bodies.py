@@ -89,8 +89,5 @@ class SelectionBody(BaseModel):
         symbols, portfolio_ids = self.symbols, self.portfolio_ids
         if symbols is not None or portfolio_ids is not None:
             symbols, portfolio_ids = symbols or [], portfolio_ids or []
-        scope = Scope(
-            None if symbols is None else frozenset(symbols),
-            None if portfolio_ids is None else frozenset(map(str, portfolio_ids)),
-        )
+        scope = Scope.of(symbols, portfolio_ids)
         return check_selection(self.first, self.last, scope, self.reprocess, newest=clock.last_closed_session())

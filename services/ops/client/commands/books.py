@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from services.ops.client.commands.options import ClientOptions
+from services.ops.client.commands.portfolios import OpeningOptions, read_positions_file
 from services.ops.errors import Misused
 from services.ops.options import day, taking
 
@@ -48,14 +49,10 @@ class ChangeOptions(BookOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateOptions(ClientOptions):
+class CreateOptions(OpeningOptions):
     """The options of `portfolios create`."""
 
     name: Annotated[str, typer.Argument(help="Of the new portfolio.")]
-    equity: Annotated[str, typer.Option(help="Equity at the close before the first session, for example 1000000.00.")]
-    opened_on: Annotated[date | None, day("First session to value; by default the session of --as-of.")] = None
-    as_of: Annotated[date | None, day("Session to calculate now; by default the last that has closed.")] = None
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run that values it.")] = True
 
 
 @taking(CreateOptions)
@@ -67,9 +64,8 @@ def create(options: CreateOptions) -> None:
     from services.ops.client.books import end_with_change
     from services.ops.client.routes import STORE_PORTFOLIO
 
-    body = {"name": options.name, "opening_equity": options.equity, "opened_on": options.opened_on}
     with options.connected() as client:
-        stored = client.send(STORE_PORTFOLIO, {**body, "as_of": options.as_of})
+        stored = client.send(STORE_PORTFOLIO, options.named(options.name))
         end_with_change(client, stored, wait=options.wait, as_json=options.json)
 
 
@@ -177,7 +173,6 @@ class LoadPositionsOptions(ChangeOptions):
 def load_positions(options: LoadPositionsOptions) -> None:
     """Add the positions of a CSV file: all of them, or none if one is wrong."""
     from services.ops.client.books import change_book
-    from services.ops.client.commands.portfolios import read_positions_file
     from services.ops.client.routes import ADD_POSITIONS
 
     change_book(options, ADD_POSITIONS, {"csv": read_positions_file(options.file)})

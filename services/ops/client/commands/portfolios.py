@@ -14,15 +14,25 @@ from services.ops.options import day, taking
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions(ClientOptions):
-    """The options of `portfolios import`."""
+class OpeningOptions(ClientOptions):
+    """How a portfolio begins."""
 
-    file: Annotated[Path, typer.Argument(help="A CSV file of positions.")]
     equity: Annotated[str, typer.Option(help="Equity at the close before the first session, for example 1000000.00.")]
-    name: Annotated[str | None, typer.Option(help="By default the name of the file.")] = None
     opened_on: Annotated[date | None, day("First session to value; by default the session of --as-of.")] = None
     as_of: Annotated[date | None, day("Session to calculate now; by default the last that has closed.")] = None
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run that values it.")] = True
+
+    def named(self, name: str) -> dict[str, object]:
+        """Return the portfolio as it is sent, without positions."""
+        return {"name": name, "opening_equity": self.equity, "opened_on": self.opened_on, "as_of": self.as_of}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(OpeningOptions):
+    """The options of `portfolios import`."""
+
+    file: Annotated[Path, typer.Argument(help="A CSV file of positions.")]
+    name: Annotated[str | None, typer.Option(help="By default the name of the file.")] = None
 
     def body(self) -> dict[str, object]:
         """Return the portfolio as it is sent.
@@ -32,13 +42,7 @@ class ImportOptions(ClientOptions):
         Misused
             If the file cannot be read.
         """
-        return {
-            "name": self.name or self.file.stem,
-            "opening_equity": self.equity,
-            "opened_on": self.opened_on,
-            "as_of": self.as_of,
-            "csv": read_positions_file(self.file),
-        }
+        return {**self.named(self.name or self.file.stem), "csv": read_positions_file(self.file)}
 
 
 def read_positions_file(file: Path) -> str:
