@@ -1,6 +1,7 @@
 """Every event of the system, by its topic: the list to read first."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -32,6 +33,78 @@ PRODUCERS: Final[Mapping[type[Event], str]] = MappingProxyType(
 )
 
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({event.topic: event for event in PRODUCERS})
+
+_ASKED = "is not sent to one service: its sessions are asked for again, as a run of their own"
+_WORK = "is computed again by the service itself; of unchanged inputs nothing is written, and nobody hears of it twice"
+_STORED = "is stored again by who keeps it, which changes nothing that is there; barriers that have opened stay open"
+
+# event -> what a replay of it does in the service that it is sent to
+REPLAYS: Final[Mapping[type[Event], str]] = MappingProxyType(
+    {
+        BatchTriggered: _ASKED,
+        BatchCompleted: "ends nothing: who has noted the end of the run notes it once",
+        MarketDataDue: "is fetched again: what the providers say by now is stored, and nobody hears of it",
+        ProfilesUpdated: _STORED,
+        PricesUpdated: _STORED,
+        FundamentalsUpdated: _STORED,
+        SymbolAnalyticsDue: _WORK,
+        SymbolsFactored: _STORED,
+        SymbolsMeasured: _STORED,
+        SymbolsOnboarding: _ASKED,
+        PortfolioDue: _WORK,
+        PortfoliosValued: _STORED,
+        RiskDue: _WORK,
+        PortfoliosAssessed: _STORED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the messages of a topic are keyed by, and the order that follows."""
+
+    name: str
+    order: str
+
+
+BY_INDEX: Final = Key(
+    "shard-{part.index}", "of the parts of one index the one in which they were said, run after run; else none"
+)
+BY_RUN: Final = Key("run.run_id", "of the messages of a run the one in which they were said; else none")
+BY_BOOK: Final = Key(
+    "portfolio_id, or run.run_id without one", "of the messages about a book the one in which they were said; else none"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What whoever listens to a topic may rely on."""
+
+    key: str
+    order: str
+    duplicates: str
+    replay: str
+
+
+_DUPLICATES = (
+    "a message may come twice, with the same ce_id; a consumer of ours takes an id once, and once more a replay"
+)
+
+
+def promise(topic: str) -> Promise:
+    """Return what a topic promises."""
+    event_type = EVENTS.get(topic)
+    if event_type is None:
+        again = "is a redrive: the message goes to the consumer that refused it, and to nobody else"
+        return Promise("that of the message that was refused", "none", "a message may come twice", again)
+    key = _key_of(event_type)
+    return Promise(key.name, key.order, _DUPLICATES, REPLAYS[event_type])
+
+
+def _key_of(event_type: type[Event]) -> Key:
+    if event_type is SymbolsOnboarding:
+        return BY_BOOK
+    return BY_RUN if event_type.keyed_by_run else BY_INDEX
 
 
 def dead_letter_topic(topic: str) -> str:

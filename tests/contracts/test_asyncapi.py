@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -9,7 +10,7 @@ import pytest
 
 from services.ops.documents.asyncapi import DOCUMENTS, SYSTEM, Document, documents
 from services.ops.documents.schemas import rendered
-from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, REPLAYS, all_topics, dead_letter_topic, promise
 from shared.contracts.services import SERVICES
 from tests.support.documents import current_documents
 
@@ -102,6 +103,18 @@ def test_message_payload_is_the_schema_of_the_event(current: dict[str, Document]
         payload = _follow(system, _follow(system, f"#/components/messages/{message}")["payload"]["$ref"])
         assert set(payload["properties"]) == set(event_type.model_fields)
         assert payload["required"] == event_type.model_json_schema()["required"]
+
+
+def test_every_channel_publishes_what_its_topic_promises(current: dict[str, Document]) -> None:
+    channels = {topic: channel for name in NAMES for topic, channel in current[name]["channels"].items()}
+    assert {topic: channels[topic]["x-promise"] for topic in all_topics()} == {
+        topic: asdict(promise(topic)) for topic in all_topics()
+    }
+    assert all(text for topic in all_topics() for text in asdict(promise(topic)).values())
+
+
+def test_every_event_says_what_a_replay_of_it_does() -> None:
+    assert set(REPLAYS) == set(PRODUCERS)
 
 
 def test_documents_contain_no_address_and_no_secret(current: dict[str, Document]) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shared.bus.consume import decode
 from shared.bus.dead_letters import Letter
-from shared.contracts.catalogue import EVENTS
+from shared.contracts.catalogue import BY_BOOK, BY_INDEX, BY_RUN, EVENTS, promise
 from shared.contracts.event import Event, Measure
 from shared.contracts.market_data import Correction, PriceBlock, PricesUpdated
 from shared.contracts.portfolio import Book, PortfoliosValued
@@ -41,6 +41,21 @@ def test_event_of_any_content_survives_the_way_over_the_wire(event_type: type[Ev
 
 
 EVENTS_BY_TOPIC = dict(EVENTS)
+
+
+@EVENT_TYPES
+@settings(max_examples=8)
+@given(data=st.data())
+def test_key_of_a_message_is_the_one_that_its_topic_promises(event_type: type[Event], data: st.DataObject) -> None:
+    event: Event = data.draw(events(event_type))
+
+    run, book = str(event.run.run_id), getattr(event, "portfolio_id", None)
+    keys = {
+        BY_INDEX.name: f"shard-{event.part.index}",
+        BY_RUN.name: run,
+        BY_BOOK.name: run if book is None else str(book),
+    }
+    assert event.key == keys[promise(event.topic).key]
 
 
 def _triggered(**changes: Any) -> BatchTriggered:

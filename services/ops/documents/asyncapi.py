@@ -4,6 +4,7 @@ What a service receives is read from its broker by FastStream, what it sends fro
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.ops.composition import build_services
 from services.ops.documents.schemas import rendered
-from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic
+from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic, promise
 from shared.contracts.services import SERVICES
 from shared.service import Service
 from shared.settings import CommonSettings
@@ -122,6 +123,7 @@ def _channel(topic: str) -> Document:
         "address": topic,
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
+        "x-promise": asdict(promise(topic)),
     }
 
 
