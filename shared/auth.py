@@ -18,6 +18,7 @@ class Role(IntEnum):
     OPERATOR = 2
 
 
+# By the routes as the services say them, without what they are all below.
 ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
     {
         "GET /health/live": Role.ANYONE,
@@ -58,7 +59,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /symbols": Role.VIEWER,
         "GET /symbols/{symbol}": Role.VIEWER,
         "GET /factors": Role.VIEWER,
-        "GET /metrics": Role.VIEWER,
+        "GET /symbol-metrics": Role.VIEWER,
         "POST /portfolios": Role.OPERATOR,
         "GET /portfolios": Role.VIEWER,
         "GET /portfolios/{portfolio_id}": Role.VIEWER,

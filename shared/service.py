@@ -19,6 +19,7 @@ from shared.bus.fan_in import FanIn
 from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
 from shared.telemetry import log_context, timed
@@ -116,7 +117,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     guarded = [Depends(authenticate)]
     for service in services:
         answer_with_problems(app, service.problems)
-        app.include_router(service.router, dependencies=guarded, tags=[service.name])
+        app.include_router(service.router, prefix=API, dependencies=guarded, tags=[service.name])
     app.include_router(_health(services), dependencies=guarded, tags=["health"])
     return app
 

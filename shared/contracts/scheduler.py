@@ -80,7 +80,7 @@ class BatchCompleted(Event):
     why : str or None
         What ended it, where that was no last part.
     causes : tuple of FailureCause
-        Of what could not be served, the cause of the most subjects first; `GET /runs/{run_id}/causes` has them all.
+        Of what could not be served, the cause of the most subjects first; the run's route `causes` has them all.
     """
 
     topic: ClassVar[str] = "batch.completed"

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from services.ops.composition import build_services
 from shared.auth import ACCESS
 from shared.contracts.services import SERVICES
+from shared.paths import API
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
 from tests.support.source import ROOT
@@ -66,7 +67,13 @@ def test_every_consumer_has_a_group_of_its_own(services: list[Service]) -> None:
 def test_every_route_is_in_the_access_table_and_every_entry_is_a_route(services: list[Service]) -> None:
     """Prevents a route that anybody may call, or nobody."""
     app: FastAPI = build_app(services, COMMON, title="all")
-    assert set(_routes(app)) == set(ACCESS)
+    assert {route.replace(f" {API}/", " /") for route in _routes(app)} == set(ACCESS)
+
+
+def test_every_route_is_below_the_version_but_what_machines_look_for(services: list[Service]) -> None:
+    """Prevents a route that the next version of the API would break for who calls it now."""
+    paths = {route.partition(" ")[2] for route in _routes(build_app(services, COMMON, title="all"))}
+    assert {path for path in paths if not path.startswith(f"{API}/")} == {"/health/live", "/health/ready"}
 
 
 def test_no_route_is_hidden_from_the_table(services: list[Service]) -> None:

@@ -29,6 +29,7 @@ from shared.bus.broker import BrokerKind
 from shared.contracts.services import SERVICES
 from shared.db.engine import StatementCounter
 from shared.factor_set import FactorSet
+from shared.paths import API
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
 
@@ -104,7 +105,7 @@ async def platform(data_dir: Path, files_dir: Path, **settings: BaseSettings) ->
         admin = await asyncpg.connect(stack.database_url)
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
-            base_url="http://bench",
+            base_url=f"http://bench{API}",
             headers={"Authorization": f"Bearer {OPERATOR.get_secret_value()}"},
             timeout=60,
         )

@@ -11,6 +11,7 @@ from typer.main import get_command
 from services.ops.cli import app
 from services.ops.composition import build_services
 from shared.contracts.services import SERVICES
+from shared.paths import API
 from shared.settings import CommonSettings
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
     )
     for service in build_services(SERVICES, common):
         for route in service.router.routes:
-            path: str = route.path  # type: ignore[attr-defined]
+            path: str = API + route.path  # type: ignore[attr-defined]
             assert [name for pattern, name in rules if pattern.match(path)] == [service.name], path
     for path in ("/health/ready", "/health/live", "/docs", "/openapi.json"):
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path

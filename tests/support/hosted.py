@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from shared.paths import API
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.platform import Api
 
@@ -53,7 +54,7 @@ class Up:
         token = (self.data_dir / "operator.token").read_text()
         url = json.loads((self.data_dir / "endpoint.json").read_text())["url"]
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(base_url=url + API, headers=headers, timeout=PATIENCE_S) as client:
             yield Api(client)
 
     @property

@@ -16,6 +16,7 @@ from services.scheduler.settings import SchedulerSettings
 from shared.bus.broker import create_topics
 from shared.contracts.services import SERVICES
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
+from shared.paths import API
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
@@ -76,6 +77,7 @@ def _accepted(answer: httpx.Response) -> Any:
 class Platform:
     """A running platform."""
 
+    url: str
     api: Api
     database: ServiceDatabase
     servers: Servers
@@ -107,8 +109,8 @@ async def running_platform(
         services = build_services(names, common, market_data=sources, scheduler=NO_SCHEDULE)
         url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        client = await held.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S))
-        yield Platform(Api(client), database, servers)
+        client = httpx.AsyncClient(base_url=url + API, headers=headers, timeout=PATIENCE_S)
+        yield Platform(url, Api(await held.enter_async_context(client)), database, servers)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from services.market_data.settings import MarketDataSettings
 from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.main import build
 from shared.calendar import sessions_between
+from shared.paths import API
 from shared.service import Service, build_app
 from tests.support.bus_log import BusLog
 from tests.support.databases import OPERATOR_TOKEN
@@ -174,7 +175,7 @@ async def _people(platform: Platform, step_s: float) -> AsyncIterator[tuple[Serv
     service = build(common, NO_SCHEDULE.model_copy(update={"backfill_step_s": step_s}))
     transport = httpx.ASGITransport(build_app([service], common, title="scheduler"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://scheduler", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://scheduler{API}", headers=headers) as client:
         yield service, Api(client)
     await service.engine.dispose()
 

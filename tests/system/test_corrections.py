@@ -69,7 +69,7 @@ class World:
             },
             risk={name: _by_day([e for e in risk if e["portfolio_id"] == book]) for name, book in self.books.items()},
             factors={name: _by_day(await api.get("/factors", symbol=name, **days)) for name in symbols},
-            metrics={name: _by_day(await api.get("/metrics", symbol=name, **days)) for name in symbols},
+            metrics={name: _by_day(await api.get("/symbol-metrics", symbol=name, **days)) for name in symbols},
         )
 
 

@@ -100,7 +100,9 @@ def compare_estimate(agreement: Agreement, what: str, served: Json, plain: Estim
 
 
 async def test_metrics_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
-    served = {row["symbol"]: row for row in await twice.platform.api.get("/metrics", first=str(NIGHT), last=str(NIGHT))}
+    served = {
+        row["symbol"]: row for row in await twice.platform.api.get("/symbol-metrics", first=str(NIGHT), last=str(NIGHT))
+    }
 
     for symbol in agreement.names("metrics", "symbols", served, twice.estimates):
         rows, plain = served[symbol]["metrics"], metrics_of(symbol, twice.night.prices, NIGHT)

@@ -52,7 +52,7 @@ async def onboard(platform: Platform, name: str, *symbols: str) -> str:
 
 
 async def sigmasight(platform: Platform, *arguments: str) -> Result:
-    command = [*arguments, "--url", str(platform.api.client.base_url)]
+    command = [*arguments, "--url", platform.url]
     return await asyncio.to_thread(CliRunner().invoke, app, command, env={"SIGMASIGHT_TOKEN": OPERATOR_TOKEN})
 
 

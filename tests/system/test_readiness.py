@@ -72,7 +72,7 @@ async def publish(platform: Platform, event: Event) -> None:
 
 async def sigmasight(platform: Platform, *arguments: str) -> Result:
     environment = {"SIGMASIGHT_TOKEN": OPERATOR_TOKEN}
-    command = [*arguments, "--url", str(platform.api.client.base_url)]
+    command = [*arguments, "--url", platform.url]
     return await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
 
 
@@ -111,7 +111,7 @@ async def test_each_of_five_portfolios_says_how_it_stands_and_what_to_do(platfor
     assert "no provider knows NOBODYHAS" in cause["what"]
     again = "sigmasight run --portfolio 'holds an unknown' --start 2022-12-28 --as-of 2022-12-28"
     assert cause["todo"].endswith(
-        f"GET /findings?symbol=NOBODYHAS), supply them or correct the symbol in the book, then: {again}"
+        f"/findings?symbol=NOBODYHAS), supply them or correct the symbol in the book, then: {again}"
     )
 
     letter = await until(platform, poisoned, "blocked", "dead letter")

@@ -65,7 +65,7 @@ class ApiClient:
         Unreachable, Refused
             If nothing answers any more, or the answer is no.
         """
-        method, path = route.name.split(" ", 1)
+        method, path = route.address
         try:
             with self._http.stream(method, path, headers={"Last-Event-ID": str(after)}) as response:
                 if not response.is_success:
@@ -78,7 +78,7 @@ class ApiClient:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
 
     def _ask(self, route: Route[Answer], query: Mapping[str, object], **content: Any) -> Answer:
-        method, path = route.name.split(" ", 1)
+        method, path = route.address
         params = {name: _text(value) for name, value in query.items() if value is not None}
         try:
             response = self._http.request(method, path, params=params, **content)

@@ -26,6 +26,7 @@ from services.ops.client.answers.risk import (
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Symbol, SymbolFactors, SymbolMetrics
+from shared.paths import API
 
 Answer = TypeVar("Answer")
 
@@ -37,20 +38,29 @@ class Route(Generic[Answer]):
     Attributes
     ----------
     name : str
-        Its method and path, ``GET /runs/{run_id}``.
+        Its method and path below the root, ``GET /runs/{run_id}``.
     answer : type
         What it answers, as far as it is read: the JSON is taken as it came.
+    root : str
+        What its path is below.
     """
 
     name: str
     answer: type[Answer]
+    root: str = API
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Its method and its whole path."""
+        method, path = self.name.split(" ", 1)
+        return method, f"{self.root}{path}"
 
     def at(self, **path: str) -> Self:
         """Return the route with its path filled in."""
         return replace(self, name=self.name.format(**path))
 
 
-READY: Final = Route("GET /health/ready", dict[str, str])
+READY: Final = Route("GET /health/ready", dict[str, str], root="")
 
 RUN: Final = Route("GET /runs/{run_id}", RunProgress)
 RUNS: Final = Route("GET /runs", list[RunSummary])
@@ -113,4 +123,4 @@ LOAD_BENCHMARK: Final = Route("PUT /risk/benchmarks/{name}", Benchmark)
 SYMBOL: Final = Route("GET /symbols/{symbol}", Symbol)
 PRICES: Final = Route("GET /prices/{symbol}", Prices)
 FACTORS: Final = Route("GET /factors", list[SymbolFactors])
-METRICS: Final = Route("GET /metrics", list[SymbolMetrics])
+METRICS: Final = Route("GET /symbol-metrics", list[SymbolMetrics])

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.scheduler.core.books import Book
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Cell, Fact, Grid, newest_done, state_at
+from shared.paths import API
 from shared.unavailable import Reason
 
 
@@ -226,7 +227,7 @@ def _letter_causes(letters: Sequence[SetAside], book: Book, situation: Situation
         yield Cause(
             CauseKind.DEAD_LETTER,
             what=f"{letter.consumer} could not process a message of {letter.topic}: {letter.reason}: {letter.detail}",
-            todo=f"repair the cause (GET /dead-letters?run_id={letter.run.run_id}), then: {_again(book, situation)}",
+            todo=f"{_of_dead_letters(letter.run.run_id)}, then: {_again(book, situation)}",
             subjects=tuple(named[:MAX_NAMES]),
             reason=letter.reason,
             run_id=letter.run.run_id,
@@ -257,12 +258,16 @@ def _failed_causes(
         )
 
 
+def _of_dead_letters(run_id: UUID) -> str:
+    return f"repair the cause (GET {API}/dead-letters?run_id={run_id})"
+
+
 def _remedy(fact: Fact, reason: str, subject: str, cell: Cell) -> str:
     if reason not in {known.value for known in Reason}:
-        return f"repair the cause (GET /dead-letters?run_id={cell.run_id})"
+        return _of_dead_letters(cell.run_id)
     if fact in SYMBOL_FACTS:
         return (
-            f"see which prices were rejected or held (GET /findings?symbol={subject}), "
+            f"see which prices were rejected or held (GET {API}/findings?symbol={subject}), "
             "supply them or correct the symbol in the book"
         )
     return "correct the book"

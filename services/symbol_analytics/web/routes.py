@@ -51,7 +51,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             rows = await SymbolAnalyticsRepository(connection).list_factors(selection.slice(clock))
         return factor_views(rows)
 
-    @router.get("/metrics")
+    @router.get("/symbol-metrics")
     async def list_metrics(selection: Annotated[Selection, Query()]) -> list[SymbolMetrics]:
         """List daily metrics by as_of and symbol; page on with the last entry's as `after_as_of` and `after_symbol`."""
         async with unit_of_work.reading() as connection:

@@ -30,6 +30,7 @@ from shared.contracts.market_data import (
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
+from shared.paths import API
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import VIEWER_TOKEN
@@ -182,7 +183,7 @@ async def market_data(service_database: MakeServiceDatabase) -> AsyncIterator[tu
     service = build(database.common, MarketDataSettings(providers=("sample",)), clock=FixedClock(NOW))
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="market_data"))
     headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://market-data", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://market-data{API}", headers=headers) as client:
         yield service, client
     await service.engine.dispose()
 

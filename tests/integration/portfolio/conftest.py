@@ -22,6 +22,7 @@ from shared.contracts.event import Event
 from shared.contracts.market_data import PriceBlock, PricesUpdated, ProfilesUpdated
 from shared.contracts.portfolio import PortfolioDue, PortfoliosValued, SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run
+from shared.paths import API
 from shared.prices.panel import PricePanel
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
@@ -142,7 +143,7 @@ async def books(service_database: MakeServiceDatabase) -> AsyncIterator[Books]:
     service = build(database.common, PortfolioSettings(symbol_onboarding_max_queue=10_000), clock=FixedClock(NOW))
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="portfolio"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://portfolio", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://portfolio{API}", headers=headers) as client:
         streams = (PricesUpdated.topic, ProfilesUpdated.topic)
         fan_in = FanIn("inputs", streams=streams, fan_out=fan_out_portfolios)
         yield Books(service, PricePanel(service.engine), fan_in, client)

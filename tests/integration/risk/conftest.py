@@ -24,6 +24,7 @@ from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.contracts.run import Run
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.factor_set import FactorSet
+from shared.paths import API
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 from shared.service import Service, build_app
@@ -123,7 +124,7 @@ async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncCli
     app = build_app([service], risk_database.common, title="risk")
     headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers) as connected:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://risk{API}", headers=headers) as connected:
         yield connected
     await service.engine.dispose()
 

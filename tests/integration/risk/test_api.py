@@ -12,6 +12,7 @@ from services.risk.core.scenarios import SCENARIOS
 from shared.calendar import shift_session
 from shared.conventions import FACTORS, MARKET_BETA, RISK_FACTORS
 from shared.factor_set import FactorSet
+from shared.paths import API
 from tests.integration.risk.conftest import Risk, assessed_book
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.databases import OPERATOR_TOKEN
@@ -22,7 +23,7 @@ from tests.support.runs import SESSION, make_run
 async def operator(client: httpx.AsyncClient) -> httpx.AsyncClient:
     transport = client._transport
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    return httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers)
+    return httpx.AsyncClient(transport=transport, base_url=f"http://risk{API}", headers=headers)
 
 
 async def assess(risk: Risk, portfolio_id: UUID, exposures: dict[str, float], **fields: Any) -> None:

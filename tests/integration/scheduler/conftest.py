@@ -7,6 +7,7 @@ import pytest
 from services.scheduler.main import build
 from services.scheduler.settings import SchedulerSettings
 from shared.clock import FixedClock
+from shared.paths import API
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase
@@ -38,5 +39,5 @@ def transport(scheduler: Service, database: ServiceDatabase) -> httpx.ASGITransp
 async def client(transport: httpx.ASGITransport) -> AsyncIterator[httpx.AsyncClient]:
     """An operator's client of the scheduler's API."""
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://scheduler", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://scheduler{API}", headers=headers) as client:
         yield client

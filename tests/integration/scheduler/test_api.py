@@ -14,6 +14,7 @@ from shared.bus.dead_letters import Letter
 from shared.contracts.event import Failure
 from shared.contracts.run import ONLY_PART
 from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.paths import API
 from shared.service import Service
 from tests.support.databases import VIEWER_TOKEN
 from tests.support.runs import make_run
@@ -88,9 +89,9 @@ async def test_caller_without_the_role_is_refused(
     transport: httpx.ASGITransport, authorization: str | None, get_runs: int, post_runs: int
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
-    async with httpx.AsyncClient(transport=transport, base_url="http://scheduler", headers=headers) as caller:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://scheduler{API}", headers=headers) as caller:
         read, write = await caller.get("/runs"), await caller.post("/runs", json={})
-        dead_letters, live = await caller.get("/dead-letters"), await caller.get("/health/live")
+        dead_letters, live = await caller.get("/dead-letters"), await caller.get("http://scheduler/health/live")
 
     assert (read.status_code, write.status_code, dead_letters.status_code) == (get_runs, post_runs, post_runs)
     assert live.status_code == 200

@@ -20,6 +20,7 @@ from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.web import activity
 from shared.contracts.run import Run, RunKind
 from shared.db.engine import StatementCounter
+from shared.paths import API
 from shared.service import Service, build_app
 from tests.integration.scheduler.events import record, stage_event, whole_run
 from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
@@ -48,7 +49,7 @@ async def serving(
 ) -> AsyncIterator[tuple[str, "asyncio.Task[None]"]]:
     """The routes on a port, without the consumers; and what serves them."""
     app = build_app([], database.common, title="followed")
-    app.include_router(activity.build_router(scheduler.unit_of_work, feeds))
+    app.include_router(activity.build_router(scheduler.unit_of_work, feeds), prefix=API)
     app.state.closing = [feeds.close]
     listening = asyncio.Event()
     with listen("127.0.0.1", 0) as listener:
@@ -62,7 +63,7 @@ async def serving(
 @pytest.fixture
 async def caller(serving: tuple[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     """A client on a real connection: what is sent is seen before the answer ends."""
-    async with httpx.AsyncClient(base_url=serving[0], timeout=PATIENCE_S, trust_env=False) as caller:
+    async with httpx.AsyncClient(base_url=serving[0] + API, timeout=PATIENCE_S, trust_env=False) as caller:
         yield caller
 
 
@@ -147,7 +148,7 @@ async def test_stream_that_cannot_be_served_is_refused_before_it_begins(
 
 
 async def test_stream_needs_a_token(transport: httpx.ASGITransport) -> None:
-    async with httpx.AsyncClient(transport=transport, base_url="http://scheduler") as caller:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://scheduler{API}") as caller:
         refused = await caller.get(f"/runs/{uuid4()}/events")
         passed = await caller.get(f"/runs/{uuid4()}/events", headers={"Authorization": f"Bearer {VIEWER_TOKEN}"})
 

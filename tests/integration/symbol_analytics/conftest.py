@@ -31,6 +31,7 @@ from shared.contracts.market_data import (
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 from shared.factor_set import FactorSet
+from shared.paths import API
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 from shared.service import Service, build_app
@@ -146,7 +147,7 @@ async def analytics(service_database: MakeServiceDatabase) -> AsyncIterator[Anal
     streams = (PricesUpdated.topic, ProfilesUpdated.topic, FundamentalsUpdated.topic)
     transport = httpx.ASGITransport(app=build_app([service], database.common, title="symbol_analytics"))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://analytics", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://analytics{API}", headers=headers) as client:
         fan_in = FanIn("inputs", streams=streams, fan_out=partial(fan_out_symbols, factor_set=FACTOR_SET))
         yield Analytics(service, PricePanel(service.engine), fan_in, client)
     await service.engine.dispose()

@@ -12,6 +12,7 @@ from services.symbol_analytics.core.columns import FROM_PRICES, METRICS
 from services.symbol_analytics.main import build
 from shared.bus.ddl import BUS_TABLES
 from shared.db.migrate import migrate
+from shared.paths import API
 from shared.prices.ddl import PRICE_TABLES
 from shared.service import build_app
 from tests.integration.symbol_analytics.conftest import FACTOR_SET
@@ -58,7 +59,7 @@ async def test_rows_of_the_first_version_are_served_and_say_what_they_do_not_hav
     service = build(database.common)
     transport = httpx.ASGITransport(app=build_app([service], database.common, title=SERVICE))
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://analytics", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://analytics{API}", headers=headers) as client:
         shown = (await client.get("/symbols/OLD", params={"as_of": str(SESSION)})).raise_for_status().json()
     await service.engine.dispose()
 

@@ -16,6 +16,7 @@ from services.ops.client.paging import pages
 from services.ops.client.routes import Route
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, Refused, Unreachable
+from shared.paths import API
 
 _TOKEN = "secret"
 RUNS: Route[Any] = Route("GET /runs", object)
@@ -71,7 +72,7 @@ def test_client_sends_token_and_leaves_out_what_is_none(data_dir: DataDirectory)
     with _platform(answer) as url, connected(data_dir, url) as client:
         found = client.get(RUNS, limit=3, before=None, symbol=["A", "B"])
 
-    assert found == ["/runs", {"limit": ["3"], "symbol": ["A", "B"]}, f"Bearer {_TOKEN}"]
+    assert found == [f"{API}/runs", {"limit": ["3"], "symbol": ["A", "B"]}, f"Bearer {_TOKEN}"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -79,7 +80,7 @@ def test_client_sends_a_body_by_the_method_of_the_route(data_dir: DataDirectory,
     route: Route[Any] = Route(f"{method} /things/{{name}}", object)
 
     with _platform(None) as url, connected(data_dir, url) as client:
-        assert client.send(route.at(name="a b"), {"weight": 1.5}) == [method, "/things/a%20b", {"weight": 1.5}]
+        assert client.send(route.at(name="a b"), {"weight": 1.5}) == [method, f"{API}/things/a%20b", {"weight": 1.5}]
 
 
 def test_client_finds_platform_by_its_data_directory(data_dir: DataDirectory) -> None:
@@ -153,7 +154,7 @@ def test_pages_counted_in_another_list_end_with_that_one(data_dir: DataDirectory
     def answer(path: str, query: Any, _: Any) -> tuple[int, Any]:
         first = int(query.get("after", ["0"])[0]) + 1
         counted = range(first, min(first + int(query["limit"][0]), 11 + 1))
-        return 200, [{"id": number} for number in counted if path == "/counted" or number in with_values]
+        return 200, [{"id": number} for number in counted if path == f"{API}/counted" or number in with_values]
 
     with _platform(answer) as url, connected(data_dir, url) as client:
         counted = Route("GET /counted", list[Any])
@@ -232,7 +233,7 @@ def test_client_follows_a_stream_behind_an_event(data_dir: DataDirectory) -> Non
         return 200, f': ping\n\nevent: part\nid: 8\ndata: {told}\n\n: ping\n\ndata: "last"\n\n'
 
     with _platform(answer) as url, connected(data_dir, url) as client:
-        assert list(client.follow(RUNS, after=7)) == [["/runs", "7"], "last"]
+        assert list(client.follow(RUNS, after=7)) == [[f"{API}/runs", "7"], "last"]
 
 
 def test_client_of_a_stream_that_is_refused_or_not_there_says_so(data_dir: DataDirectory) -> None:

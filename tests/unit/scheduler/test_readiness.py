@@ -17,6 +17,7 @@ from services.scheduler.core.readiness import (
     readiness_of,
 )
 from shared.calendar import sessions_between
+from shared.paths import API
 
 SESSIONS = tuple(sessions_between(date(2025, 3, 10), date(2025, 3, 14)))
 YESTERDAY, TODAY = SESSIONS[-2:]
@@ -80,7 +81,7 @@ def test_symbol_that_nobody_has_prices_of_blocks_it_and_its_factors_are_no_furth
         CauseKind.FAILED, ("B",), Fact.BARS, "MISSING_DATA"
     )  # fmt: skip
     assert cause.what == "B: no bars of 2025-03-14 (MISSING_DATA): no provider knows it"
-    assert "GET /findings?symbol=B" in cause.todo
+    assert f"GET {API}/findings?symbol=B" in cause.todo
     assert cause.todo.endswith(f"then: {AGAIN}")
 
 
@@ -122,7 +123,7 @@ def test_failure_of_an_earlier_run_is_pending_once_it_is_tried_again_and_that_of
     assert stands(*failed, runs=(running(NIGHT + 1),)).state is Readiness.PENDING
     found = stands(*failed, runs=(running(NIGHT),))
     assert found.state is Readiness.BLOCKED
-    assert found.causes[0].todo == f"repair the cause (GET /dead-letters?run_id={UUID(int=NIGHT)}), then: {AGAIN}"
+    assert found.causes[0].todo == f"repair the cause (GET {API}/dead-letters?run_id={UUID(int=NIGHT)}), then: {AGAIN}"
 
 
 def test_dead_letter_that_names_it_blocks_and_stands_for_the_failure_that_it_led_to() -> None:
