@@ -17,6 +17,7 @@ from services.ops.client.commands import (
     books,
     coverage,
     exports,
+    letters,
     portfolios,
     runs,
     schedule,
@@ -89,6 +90,12 @@ asked.command("logs")(runs.logs)
 asked.command("retry-failed")(runs.retry_failed)
 asked.command("cancel")(runs.cancel)
 app.add_typer(asked, name="runs")
+
+undelivered = typer.Typer(help="See what could not be processed, and deal with it.", no_args_is_help=True)
+undelivered.command("list")(letters.list_letters)
+undelivered.command("show")(letters.show)
+undelivered.command("drop")(letters.drop)
+app.add_typer(undelivered, name="dead-letters")
 
 entering = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=True)
 entering.command("import")(portfolios.import_portfolio)

@@ -23,7 +23,7 @@ from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web import activity, backfills, coverage, readiness, routes, schedule
+from services.scheduler.web import activity, backfills, coverage, letters, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
@@ -70,6 +70,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     feeds = RunFeeds(service.unit_of_work)
     routers = (
         routes.build_router(service.unit_of_work, time, own),
+        letters.build_router(service.unit_of_work),
         activity.build_router(service.unit_of_work, feeds),
         coverage.build_router(service.unit_of_work, time),
         readiness.build_router(service.unit_of_work, time),

@@ -217,7 +217,16 @@ ROLES = {
 WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "explanation.py", "problems.py"}
 WEB |= {"performance.py", "stress.py"}  # views of one large thing each
 # Rooms of the scheduler alone: one router a resource, and apart from the other views those of the ledger of cells.
-RESOURCES = {"activity.py", "schedule.py", "coverage.py", "readiness.py", "backfills.py", "cell_views.py"}
+RESOURCES = {
+    "activity.py",
+    "schedule.py",
+    "coverage.py",
+    "readiness.py",
+    "backfills.py",
+    "cell_views.py",
+    "letters.py",
+    "letter_views.py",
+}
 
 
 @pytest.mark.parametrize("service", SERVICES)

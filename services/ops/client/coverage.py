@@ -163,6 +163,8 @@ def _not_ready(found: ReadinessList) -> int:
 def _drawn(found: ReadinessList) -> Iterator[RenderableType]:
     counts = ", ".join(f"{count} {state}" for state, count in found["counts"].items() if count)
     yield Text(f"{found['as_of']}: {counts or 'no portfolios yet'}", style="bold")
+    if found["dead_letters"]:
+        yield Text(f"{found['dead_letters']} dead letters of runs over it; see `sigmasight dead-letters list`")
     lines = [line for line in found["portfolios"] if line["state"] != _READY]
     if lines:
         lines.sort(key=lambda line: (list(_STYLES).index(line["state"]), line["name"] or ""))

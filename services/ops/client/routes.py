@@ -6,6 +6,7 @@ from typing import Final, Generic, Self, TypeVar
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
 from services.ops.client.answers.books import Edit, Flow, Position
 from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
+from services.ops.client.answers.letters import Letter, LetterCounts, LetterDetail
 from services.ops.client.answers.portfolios import (
     Accepted,
     ExplainedAmount,
@@ -70,6 +71,11 @@ CAUSES: Final = Route("GET /runs/{run_id}/causes", list[Cause])
 OPEN_RUN: Final = Route("POST /runs", RunSummary)
 RETRY_RUN: Final = Route("POST /runs/{run_id}/retry-failed", RunSummary)
 CANCEL_RUN: Final = Route("POST /runs/{run_id}/cancel", RunSummary)
+
+LETTERS: Final = Route("GET /dead-letters", list[Letter])
+LETTER: Final = Route("GET /dead-letters/{letter_id}", LetterDetail)
+LETTER_COUNTS: Final = Route("GET /dead-letters/counts", LetterCounts)
+DROP_LETTER: Final = Route("POST /dead-letters/{letter_id}/drop", LetterDetail)
 
 CELLS: Final = Route("GET /cells", Coverage)
 READINESS: Final = Route("GET /readiness", ReadinessList)

@@ -8,11 +8,13 @@ from typing import Final, TypedDict
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from services.ops.client.answers.letters import LetterCounts
 from services.ops.client.answers.runs import RunReport, RunSummary
 from services.ops.client.client import ApiClient
+from services.ops.client.letters import letters_line
 from services.ops.client.progress import load_run
 from services.ops.client.rendering import cause_table, console, run_table, stage_table
-from services.ops.client.routes import READY, RUNS
+from services.ops.client.routes import LETTER_COUNTS, READY, RUNS
 from services.ops.errors import Refused, Unreachable
 
 _WATCH_EVERY_S: Final = 0.5
@@ -27,6 +29,7 @@ class PlatformStatus(TypedDict):
     state: str
     runs: list[RunSummary]
     newest: RunReport | None
+    dead_letters: LetterCounts
 
 
 def watch_status(client: ApiClient) -> None:
@@ -56,7 +59,8 @@ def load_status(client: ApiClient) -> PlatformStatus:
         ready = not_ready.detail
     runs = client.get(RUNS, limit=_RUNS_SHOWN)
     newest = load_run(client, runs[0]["run"]["run_id"]) if runs else None
-    return {"url": client.url, "state": ready, "runs": runs, "newest": newest}
+    letters = client.get(LETTER_COUNTS)
+    return {"url": client.url, "state": ready, "runs": runs, "newest": newest, "dead_letters": letters}
 
 
 def print_status(found: PlatformStatus) -> None:
@@ -71,7 +75,8 @@ def _watched(found: PlatformStatus) -> RenderableType:
 
 
 def _state(found: PlatformStatus) -> str:
-    return f"{found['url']}: {found['state']}"
+    letters = letters_line(found["dead_letters"])
+    return f"{found['url']}: {found['state']}" + (f"\n{letters}" if letters else "")
 
 
 def _runs(runs: Sequence[RunSummary], *, id_length: int | None = None) -> RenderableType:

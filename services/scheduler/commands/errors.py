@@ -12,6 +12,8 @@ Refused
 ├── UnknownBackfill
 ├── BackfillEnded
 ├── NotPaused
+├── UnknownLetter
+├── LetterNotWaiting
 └── IdempotencyKeyReused
 """
 
@@ -20,6 +22,7 @@ from datetime import date
 from uuid import UUID
 
 from services.scheduler.core.backfill_progress import BackfillStatus
+from services.scheduler.core.letters import LetterStatus
 from shared.contracts.run import Run
 from shared.contracts.scheduler import RunStatus
 
@@ -114,6 +117,22 @@ class NotPaused(Refused):
     def __init__(self, backfill_id: UUID) -> None:
         self.backfill_id = backfill_id
         super().__init__(f"backfill {backfill_id} is not paused")
+
+
+class UnknownLetter(Refused):
+    """There is no dead letter of this id."""
+
+    def __init__(self, letter_id: UUID) -> None:
+        self.letter_id = letter_id
+        super().__init__(f"no dead letter {letter_id}")
+
+
+class LetterNotWaiting(Refused):
+    """Somebody has dealt with the letter, or is about to."""
+
+    def __init__(self, letter_id: UUID, status: LetterStatus) -> None:
+        self.letter_id, self.status = letter_id, status
+        super().__init__(f"dead letter {letter_id} must be waiting, was {status.value}")
 
 
 class IdempotencyKeyReused(Refused):

@@ -259,7 +259,7 @@ def _failed_causes(
 
 
 def _of_dead_letters(run_id: UUID) -> str:
-    return f"repair the cause (GET {API}/dead-letters?run_id={run_id})"
+    return f"repair the cause (sigmasight dead-letters list --run {run_id})"
 
 
 def _remedy(fact: Fact, reason: str, subject: str, cell: Cell) -> str:

@@ -1,5 +1,6 @@
 """Keep a dead letter where a person will see it."""
 
+from services.scheduler.storage.letter_repository import LetterRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from shared.bus.dead_letters import Letter, run_of
 from shared.db.unit_of_work import UnitOfWork
@@ -7,8 +8,8 @@ from shared.db.unit_of_work import UnitOfWork
 
 async def record_dead_letter(letter: Letter, uow: UnitOfWork) -> None:
     """Store the letter with its cause and origin; a repetition changes nothing."""
-    repository = SchedulerRepository(uow.connection)
     run_id = run_of(letter)
     if run_id is not None:
-        await repository.find_run(run_id, lock=True)  # its log is read in the order of its places
-    await repository.store_dead_letter(letter)
+        # Its log is read in the order of its places.
+        await SchedulerRepository(uow.connection).find_run(run_id, lock=True)
+    await LetterRepository(uow.connection).append_letter(letter)

@@ -26,23 +26,24 @@ SESSIONS_BACK: Final = 30
 MAX_LETTERS: Final = 100
 _LETTERS = sa.text(
     """
-    SELECT r.run, r.requested_at, d.topic, d.consumer, d.reason, d.detail, d.value
+    SELECT r.run, r.requested_at, d.topic, d.consumer, d.reason, d.detail, d.value, count(*) OVER () AS letters
     FROM dead_letters d JOIN runs r USING (run_id)
-    WHERE :as_of BETWEEN r.first_session AND r.last_session
+    WHERE :as_of BETWEEN r.first_session AND r.last_session AND d.status NOT IN ('settled', 'dropped')
     ORDER BY d.recorded_at DESC LIMIT :limit
     """
 ).columns(
-    *map(sa.column, ("requested_at", "topic", "consumer", "reason", "detail", "value")),
+    *map(sa.column, ("requested_at", "topic", "consumer", "reason", "detail", "value", "letters")),
     sa.column("run", JSONB),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ReadinessInputs:
-    """The books that are looked at, and what is known of the session."""
+    """The books that are looked at, what is known of the session, and how many of its dead letters are open."""
 
     books: tuple[Book, ...]
     situation: Situation
+    letters: int
 
 
 async def load_readiness(connection: AsyncConnection, as_of: date, portfolio_id: UUID | None = None) -> ReadinessInputs:
@@ -56,7 +57,7 @@ async def load_readiness(connection: AsyncConnection, as_of: date, portfolio_id:
         _known(stored.run, stored.requested_at, missing_parts(await repository.load_tallies(stored.run.run_id)))
         for stored in active
     ]
-    rows = await connection.execute(_LETTERS, {"as_of": as_of, "limit": MAX_LETTERS})
+    rows = (await connection.execute(_LETTERS, {"as_of": as_of, "limit": MAX_LETTERS})).all()
     situation = Situation(
         as_of=as_of,
         sessions=sessions,
@@ -64,7 +65,7 @@ async def load_readiness(connection: AsyncConnection, as_of: date, portfolio_id:
         runs=tuple(runs),
         letters=tuple(_set_aside(row) for row in rows),
     )
-    return ReadinessInputs(tuple(books), situation)
+    return ReadinessInputs(tuple(books), situation, letters=rows[0].letters if rows else 0)
 
 
 async def _load_grid(cells: CellRepository, sessions: Sequence[date], only: Sequence[Book] | None) -> Grid:

@@ -1,10 +1,10 @@
-"""The scheduler's SQL: runs, their parts, dead letters."""
+"""The scheduler's SQL: runs and their parts."""
 
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.ledger import StageTally, tally
-from shared.bus.dead_letters import Letter, run_of
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
@@ -31,20 +30,6 @@ class StoredRun:
     requested_at: datetime
     counts_from: datetime
     finished_at: datetime | None
-
-
-class DeadLetterRow(NamedTuple):
-    """A message that could not be processed, where it came from and why."""
-
-    topic: str
-    partition_number: int
-    position: int
-    consumer: str
-    run_id: UUID | None
-    reason: str
-    detail: str
-    attempts: int
-    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +69,6 @@ def _stored(row: Any) -> StoredRun:
 def _run_query(clause: str) -> Any:
     columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in _RUN_COLUMNS.split(", ") if name != "run"]
     return sa.text(f"SELECT {_RUN_COLUMNS} FROM runs {clause}").columns(*columns, sa.column("run", JSONB))
-
-
-def _number(said: str | None, otherwise: int, *, digits: int) -> int:
-    # Anybody can write headers: what would not fit the column is not taken.
-    return int(said) if said and said.isascii() and said.isdigit() and len(said) <= digits else otherwise
 
 
 class SchedulerRepository:
@@ -282,44 +262,3 @@ class SchedulerRepository:
         """Return the time of the clock that the ledger is kept by."""
         now: datetime = (await self._connection.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
         return now
-
-    async def store_dead_letter(self, letter: Letter) -> None:
-        """Record a dead letter with its cause and origin."""
-        statement = sa.text(
-            """
-            INSERT INTO dead_letters
-                (topic, partition_number, position, consumer, run_id, reason, detail, attempts, value, headers)
-            VALUES (:topic, :partition, :position, :consumer, :run_id, :reason, :detail, :attempts, :value,
-                    CAST(:headers AS jsonb))
-            ON CONFLICT DO NOTHING
-            """
-        )
-        said = letter.headers
-        parameters = {
-            "topic": said.get("dlq-topic", letter.topic),
-            "partition": _number(said.get("dlq-partition"), letter.partition, digits=9),
-            "position": _number(said.get("dlq-offset"), letter.offset, digits=18),
-            "consumer": said.get("dlq-consumer", "unknown"),
-            "run_id": run_of(letter),
-            "reason": said.get("dlq-reason", "unknown"),
-            "detail": said.get("dlq-detail", ""),
-            "attempts": _number(said.get("dlq-attempts"), 0, digits=9),
-            "value": letter.value,
-            "headers": json.dumps(dict(said)),
-        }
-        await self._connection.execute(statement, parameters)
-
-    async def list_dead_letters(
-        self, *, run_id: UUID | None, limit: int, before: datetime | None
-    ) -> list[DeadLetterRow]:
-        """Return dead letters that were recorded before an instant, the newest first, of one run or of all."""
-        query = sa.text(
-            f"""
-            SELECT {", ".join(DeadLetterRow._fields)}
-            FROM dead_letters WHERE (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
-              AND recorded_at < coalesce(CAST(:before AS timestamptz), 'infinity')
-            ORDER BY recorded_at DESC LIMIT :limit
-            """
-        )
-        rows = await self._connection.execute(query, {"run_id": run_id, "limit": limit, "before": before})
-        return [DeadLetterRow._make(row) for row in rows]

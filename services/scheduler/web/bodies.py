@@ -55,7 +55,7 @@ class RunBody(BaseModel):
         )
 
 
-class PauseBody(BaseModel):
+class ReasonBody(BaseModel):
     """Why the schedule is to ask for nothing."""
 
     model_config = ConfigDict(extra="forbid")

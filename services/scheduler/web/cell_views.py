@@ -150,4 +150,5 @@ class ReadinessList(BaseModel):
 
     as_of: date
     counts: dict[Readiness, int]
+    dead_letters: int = Field(description="of runs over the session, that somebody still has to deal with")
     portfolios: list[ReadinessLine]

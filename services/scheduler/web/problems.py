@@ -5,12 +5,14 @@ from typing import Final
 from services.scheduler.commands.errors import (
     BackfillEnded,
     IdempotencyKeyReused,
+    LetterNotWaiting,
     NothingFailed,
     NotPaused,
     OtherRunUnderWay,
     RunEnded,
     RunGoesOn,
     UnknownBackfill,
+    UnknownLetter,
     UnknownPortfolios,
     UnknownRun,
     UnknownSubjects,
@@ -35,6 +37,8 @@ PROBLEMS: Final[Problems] = {
     UnknownSubjects: lambda error: Problem(422, str(error)),
     UnknownBackfill: lambda error: Problem(404, str(error)),
     BackfillEnded: lambda error: Problem(409, str(error)),
+    UnknownLetter: lambda error: Problem(404, str(error)),
+    LetterNotWaiting: lambda error: Problem(409, str(error)),
     NotPaused: lambda error: Problem(409, str(error)),
     IdempotencyKeyReused: lambda error: Problem(
         409, str(error), errors=[{"field": "Idempotency-Key", "reason": str(error)}]

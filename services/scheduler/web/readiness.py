@@ -42,6 +42,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         ]
         return ReadinessList(
             as_of=session,
+            dead_letters=inputs.letters,
             counts=dict.fromkeys(Readiness, 0) | Counter(each.state for each in found),
             portfolios=[ReadinessLine.of(each) for each in page[:limit]],
         )

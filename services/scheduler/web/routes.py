@@ -1,4 +1,4 @@
-"""The scheduler over HTTP: ask for a run, follow it, see what could not be processed."""
+"""The scheduler over HTTP: ask for a run, and follow it."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +13,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, StoredRun
 from services.scheduler.web.bodies import IdempotencyKey, RequestBody, RunBody
-from services.scheduler.web.views import CauseView, DeadLetterView, RunSummary, RunView
+from services.scheduler.web.views import CauseView, RunSummary, RunView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
@@ -108,15 +108,6 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         async with unit_of_work.reading() as connection:
             found = await find_causes(run_id, connection)
         return [CauseView.of(cause, found.names) for cause in found.causes[after : after + limit]]
-
-    @router.get("/dead-letters")
-    async def list_dead_letters(
-        run_id: UUID | None = None, limit: Limit = 100, before: Instant | None = None
-    ) -> list[DeadLetterView]:
-        """List messages that could not be processed, the newest first; page on with `recorded_at` as `before`."""
-        async with unit_of_work.reading() as connection:
-            rows = await SchedulerRepository(connection).list_dead_letters(run_id=run_id, limit=limit, before=before)
-        return [DeadLetterView.of(row) for row in rows]
 
 
 async def _get_run(repository: SchedulerRepository, run_id: UUID) -> StoredRun:

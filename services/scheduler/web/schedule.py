@@ -11,7 +11,7 @@ from services.scheduler.commands.pause_schedule import pause_schedule, resume_sc
 from services.scheduler.commands.trigger_night import trigger_night
 from services.scheduler.core.schedule import Stage, next_due
 from services.scheduler.storage.schedule_repository import ScheduleRepository
-from services.scheduler.web.bodies import PauseBody, RequestBody
+from services.scheduler.web.bodies import ReasonBody, RequestBody
 from services.scheduler.web.views import DueView, FireView, PauseView, ScheduleView, TriggerView
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
@@ -76,7 +76,7 @@ def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Fir
 
 def _add_acting(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> None:
     @router.post("/pause")
-    async def pause(body: PauseBody) -> PauseView:
+    async def pause(body: ReasonBody) -> PauseView:
         """Ask for nothing until resumed, and make up for nothing afterwards; a pause that lasts is left as it is."""
         async with unit_of_work() as uow:
             lasting, _ = await pause_schedule(body.why, uow, by=body.requested_by, now=firing().now)

@@ -17,7 +17,7 @@ from services.scheduler.core.ledger import StageTally, missing_parts
 from services.scheduler.core.schedule import Due, Outcome, Stage
 from services.scheduler.events import stage_counts
 from services.scheduler.storage.backfill_repository import StoredBackfill, StoredStep
-from services.scheduler.storage.repository import DeadLetterRow, StoredRun
+from services.scheduler.storage.repository import StoredRun
 from services.scheduler.storage.schedule_repository import Fire, Pause
 from shared.contracts.event import Failure, Measure
 from shared.contracts.run import Run
@@ -148,35 +148,6 @@ class CauseView(BaseModel):
             first_portfolios=[
                 HolderView(portfolio_id=UUID(each), name=names.get(each)) for each in cause.portfolios[:_EXAMPLES]
             ],
-        )
-
-
-class DeadLetterView(BaseModel):
-    """A message that could not be processed: where it came from and why."""
-
-    topic: str
-    partition: int
-    offset: int
-    consumer: str
-    run_id: UUID | None
-    reason: str
-    detail: str
-    attempts: int
-    recorded_at: datetime
-
-    @classmethod
-    def of(cls, row: DeadLetterRow) -> Self:
-        """Return the view of a row."""
-        return cls(
-            topic=row.topic,
-            partition=row.partition_number,
-            offset=row.position,
-            consumer=row.consumer,
-            run_id=row.run_id,
-            reason=row.reason,
-            detail=row.detail,
-            attempts=row.attempts,
-            recorded_at=row.recorded_at,
         )
 
 

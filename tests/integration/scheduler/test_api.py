@@ -1,6 +1,5 @@
-"""What people ask of the scheduler over HTTP: runs, how they stand, and dead letters."""
+"""What people ask of the scheduler over HTTP: runs, and how they stand."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -8,16 +7,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
-from shared.bus.dead_letters import Letter
 from shared.contracts.event import Failure
 from shared.contracts.run import ONLY_PART
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.paths import API
 from shared.service import Service
 from tests.support.databases import VIEWER_TOKEN
-from tests.support.runs import make_run
 
 PROBLEM = "application/problem+json"
 
@@ -183,74 +179,6 @@ async def test_runs_before_an_instant_without_zone_are_refused(client: httpx.Asy
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.before")
 
 
-def _letter(
-    run_id: object, *, offset: int = 3, value: bytes = b"{nope", origin: Mapping[str, str] | None = None
-) -> Letter:
-    headers = {
-        "dlq-consumer": "risk.store_books",
-        "dlq-topic": "portfolios.valued",
-        "dlq-partition": "1",
-        "dlq-offset": str(offset),
-        "dlq-attempts": "3",
-        "dlq-reason": "KeyError",
-        "dlq-detail": "a bug",
-        "ce_subject": f"{run_id}/0",
-    }
-    return Letter("portfolios.valued.dlq", 0, 99, "key", value, {**headers, **(origin or {})})
-
-
-async def _record(scheduler: Service, letter: Letter) -> None:
-    async with scheduler.unit_of_work() as uow:
-        await record_dead_letter(letter, uow)
-
-
-async def _dead_letters(client: httpx.AsyncClient, run_id: object) -> list[dict[str, Any]]:
-    answer = await client.get("/dead-letters", params={"run_id": str(run_id)})
-    assert answer.status_code == 200
-    found: list[dict[str, Any]] = answer.json()
-    return found
-
-
-async def test_dead_letter_is_listed_once_with_cause_and_origin(client: httpx.AsyncClient, scheduler: Service) -> None:
-    run_id = make_run().run_id
-    for _ in range(2):
-        await _record(scheduler, _letter(run_id))
-
-    (listed,) = await _dead_letters(client, run_id)
-
-    assert {name: listed[name] for name in ("topic", "partition", "offset", "consumer", "reason", "attempts")} == {
-        "topic": "portfolios.valued",
-        "partition": 1,
-        "offset": 3,
-        "consumer": "risk.store_books",
-        "reason": "KeyError",
-        "attempts": 3,
-    }
-    assert (await client.get("/dead-letters")).json()[0] == listed
-
-
-async def test_dead_letter_at_a_position_that_a_lost_log_gives_again_is_kept(
-    client: httpx.AsyncClient, scheduler: Service
-) -> None:
-    """A broker that keeps its log in memory counts offsets from zero again after a restart."""
-    run_id = make_run().run_id
-    await _record(scheduler, _letter(run_id, offset=0, value=b"before the restart"))
-    await _record(scheduler, _letter(run_id, offset=0, value=b"after the restart"))
-
-    assert len(await _dead_letters(client, run_id)) == 2
-
-
-async def test_dead_letter_with_forged_origin_is_kept(client: httpx.AsyncClient, scheduler: Service) -> None:
-    run_id = make_run().run_id
-    await _record(
-        scheduler, _letter(run_id, origin={"dlq-partition": "x", "dlq-offset": "9" * 30, "dlq-attempts": "-"})
-    )
-
-    (listed,) = await _dead_letters(client, run_id)
-
-    assert (listed["partition"], listed["offset"], listed["attempts"]) == (0, 99, 0)
-
-
 async def test_request_from_another_first_session_than_the_run_under_way_is_a_conflict(
     client: httpx.AsyncClient,
 ) -> None:
@@ -301,15 +229,3 @@ async def test_failures_of_a_run_are_paged_to_the_last(client: httpx.AsyncClient
         read.append([failure["subject"] for failure in view["failures"]])
 
     assert read == [["A", "B"], ["C", "D"], ["E"], []]
-
-
-async def test_dead_letters_are_paged_by_when_they_were_recorded(client: httpx.AsyncClient, scheduler: Service) -> None:
-    run_id = make_run().run_id
-    for offset in range(3):
-        await _record(scheduler, _letter(run_id, offset=offset))
-
-    first = (await client.get("/dead-letters", params={"run_id": str(run_id), "limit": 2})).json()
-    query = {"run_id": str(run_id), "before": first[-1]["recorded_at"]}
-    rest = (await client.get("/dead-letters", params=query)).json()
-
-    assert [letter["offset"] for letter in [*first, *rest]] == [2, 1, 0]

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from services.scheduler.storage.repository import SchedulerRepository
+from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from shared.bus.dead_letters import Letter
 from shared.contracts.event import Event
 from shared.contracts.portfolio import PortfolioDue
@@ -48,7 +48,7 @@ async def set_aside(scheduler: Service, event: Event, *, consumer: str) -> None:
         f"{event.topic}.dlq", 0, abs(hash(event.event_id)) % 10**9, "", event.model_dump_json().encode(), said
     )
     async with scheduler.unit_of_work() as uow:
-        await SchedulerRepository(uow.connection).store_dead_letter(letter)
+        await record_dead_letter(letter, uow)
 
 
 async def readiness(client: httpx.AsyncClient, book: UUID, **query: Any) -> dict[str, Any]:
@@ -83,7 +83,21 @@ async def test_portfolio_of_a_dead_letter_is_blocked_by_it(scheduler: Service, c
     assert found["state"] == "blocked"
     (cause,) = found["causes"]
     assert (cause["kind"], cause["subjects"], cause["run_id"]) == ("dead letter", [str(book)], str(run.run_id))
-    assert f"/dead-letters?run_id={run.run_id}" in cause["todo"]
+    assert f"sigmasight dead-letters list --run {run.run_id}" in cause["todo"]
+
+
+async def test_dropped_letter_is_no_longer_a_cause(scheduler: Service, client: httpx.AsyncClient) -> None:
+    book, symbol, run = uuid4(), new_symbol(), make_run(symbols=())
+    await complete(scheduler, run, book, symbol)
+    seen_before = (await client.get("/readiness")).json()["dead_letters"]
+    await set_aside(scheduler, prices(run, symbol), consumer="risk.store_prices")
+    assert (await client.get("/readiness")).json()["dead_letters"] == seen_before + 1
+
+    (letter,) = (await client.get("/dead-letters", params={"run_id": str(run.run_id)})).json()
+    await client.post(f"/dead-letters/{letter['letter_id']}/drop", json={"why": "nobody needs it"})
+
+    assert (await readiness(client, book))["state"] == "ready"
+    assert (await client.get("/readiness")).json()["dead_letters"] == seen_before
 
 
 async def test_list_counts_all_and_pages_through_those_of_a_state(

@@ -123,7 +123,10 @@ def test_failure_of_an_earlier_run_is_pending_once_it_is_tried_again_and_that_of
     assert stands(*failed, runs=(running(NIGHT + 1),)).state is Readiness.PENDING
     found = stands(*failed, runs=(running(NIGHT),))
     assert found.state is Readiness.BLOCKED
-    assert found.causes[0].todo == f"repair the cause (GET {API}/dead-letters?run_id={UUID(int=NIGHT)}), then: {AGAIN}"
+    assert (
+        found.causes[0].todo
+        == f"repair the cause (sigmasight dead-letters list --run {UUID(int=NIGHT)}), then: {AGAIN}"
+    )
 
 
 def test_dead_letter_that_names_it_blocks_and_stands_for_the_failure_that_it_led_to() -> None:

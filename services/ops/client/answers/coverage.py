@@ -104,4 +104,5 @@ class ReadinessList(TypedDict):
 
     as_of: Day
     counts: dict[str, int]
+    dead_letters: int
     portfolios: list[ReadinessLine]

@@ -23,7 +23,7 @@ class CoverageOptions(ClientOptions):
 
 @taking(CoverageOptions)
 def coverage(options: CoverageOptions) -> None:
-    """Show as a calendar what is done, failed or was never asked for."""
+    """Show as a calendar what is done, failed or never asked for."""
     if options.portfolio is not None and options.symbol is not None:
         raise Misused("--portfolio and --symbol exclude each other")
     from services.ops.client.coverage import load_coverage, print_coverage
@@ -43,7 +43,7 @@ class ReadyOptions(ClientOptions):
 
 @taking(ReadyOptions)
 def ready(options: ReadyOptions) -> None:
-    """Say whether numbers are ready, and if not: why, and what to do.
+    """Say whether numbers are ready, if not why and what to do.
 
     Exits with 0 only when they are.
     """

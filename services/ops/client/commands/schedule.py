@@ -75,7 +75,7 @@ class TriggerOptions(ClientOptions):
 
 @taking(TriggerOptions)
 def trigger(options: TriggerOptions) -> None:
-    """Ask for the night of the last closed session, as a cron does.
+    """Ask for the night of the last closed session, like a cron.
 
     What has been asked for already is joined.
 
