@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from services.scheduler.commands.errors import OtherRunUnderWay, UnusableSession
+from services.scheduler.commands.make_way import make_way
 from services.scheduler.commands.repair_gaps import repair_gaps
 from services.scheduler.events import outline
 from services.scheduler.settings import SchedulerSettings
@@ -81,6 +82,7 @@ async def open_or_join(run: Run, uow: UnitOfWork) -> tuple[Run, bool]:
         active = await repository.find_active_run(run, scope=scope)
         if active is not None:  # else it has ended meanwhile, and this one is opened
             return active.run, False
+    await make_way(run, uow)
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
     log.info("run opened", **outline(run))
     return run, True

@@ -6,6 +6,7 @@ import structlog
 
 from services.scheduler.commands.end_run import end_run
 from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
+from services.scheduler.commands.make_way import make_way
 from services.scheduler.core.ledger import StageTally, run_ended
 from services.scheduler.events import outline, stage_counts
 from services.scheduler.storage.book_repository import BookRepository
@@ -30,6 +31,7 @@ async def record_progress(event: Event, uow: UnitOfWork) -> None:
     # A run that a service began (onboarding) becomes known by its first event, whichever that is.
     own_scope = f"{scope_of(event.run)} run={event.run.run_id}"
     if await repository.store_run(event.run, scope=own_scope):
+        await make_way(event.run, uow)
         log.info("run opened", **outline(event.run))
     await CellRepository(uow.connection).append_parts(event, cell_parts(event))
     books = BookRepository(uow.connection)

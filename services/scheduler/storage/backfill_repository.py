@@ -188,6 +188,14 @@ class BackfillRepository:
         }
         await self._connection.execute(statement, parameters)
 
+    async def requeue_step(self, step: StoredStep) -> None:
+        """Say that a step that had begun is to be done from its start, when its turn comes again."""
+        statement = sa.text(
+            "UPDATE backfill_steps SET status = 'queued', run_id = NULL, started_at = NULL "
+            "WHERE backfill_id = :backfill_id AND place = :place"
+        )
+        await self._connection.execute(statement, {"backfill_id": step.backfill_id, "place": step.place})
+
     async def cancel_queued(self, backfill_id: UUID) -> None:
         """Drop the steps that have not begun."""
         statement = sa.text(

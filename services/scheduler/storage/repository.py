@@ -19,6 +19,8 @@ from shared.contracts.scheduler import RunStatus
 _RUN_COLUMNS = "run_id, run, status, requested_at, counts_from, finished_at"
 # Stands among the parts of a stage that was closed by its deadline, with what never came as its failure.
 CLOSING: Final = -1
+# Runs of other kinds are live: somebody waits for their numbers, and no step of a backfill goes on beside them.
+GIVES_WAY: Final = frozenset({RunKind.BACKFILL, RunKind.REPLAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,9 @@ class SchedulerRepository:
         await self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('run requests', 0))"))
 
     async def has_live_run(self) -> bool:
-        """Tell whether any run is under way that is no backfill."""
-        query = sa.text(
-            "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'active' AND kind NOT IN ('backfill', 'replay'))"
-        )
-        return bool(await self._connection.scalar(query))
+        """Tell whether any run is under way that gives way to none."""
+        query = sa.text("SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'active' AND kind <> ALL (:others))")
+        return bool(await self._connection.scalar(query, {"others": [kind.value for kind in GIVES_WAY]}))
 
     async def count_written(self, run_id: UUID) -> int:
         """Return how many cells of a run, of those that have a digest, were made of other inputs than before."""

@@ -1,6 +1,6 @@
 """Backfills on a real database: one step at a time, nothing beside a live run, nothing twice, nothing left behind."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -14,7 +14,7 @@ from services.scheduler.commands.change_backfill import (
     retry_failed_cells,
 )
 from services.scheduler.commands.errors import BackfillEnded, IdempotencyKeyReused, NotPaused, UnknownSubjects
-from services.scheduler.commands.open_run import RunRequest, open_run
+from services.scheduler.commands.open_run import RunRequest, open_or_join, open_run
 from services.scheduler.commands.plan_backfill import plan_backfill
 from services.scheduler.commands.repair_gaps import REPAIR
 from services.scheduler.commands.start_backfill import BackfillRequest, start_backfill
@@ -32,6 +32,7 @@ from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, scope_of
 from shared.calendar import sessions_between
 from shared.contracts.catalogue import EVENTS
+from shared.contracts.market_data import PricesUpdated
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.service import Service
@@ -87,6 +88,11 @@ async def _active_runs(scheduler: Service) -> list[Run]:
 
 async def _compute(scheduler: Service, run: Run, *, failing: bool = False) -> None:
     """Let every stage of a run report, its cells done or failed, and the backfill hear of its end."""
+    await _report(scheduler, run, failing=failing)
+    await _hear_of_the_end(scheduler, run)
+
+
+async def _report(scheduler: Service, run: Run, *, failing: bool = False) -> None:
     sessions = sessions_between(run.first_session, run.last_session)
     subjects = dict.fromkeys(SYMBOL_FACTS, run.symbols or ())
     subjects |= {fact: tuple(map(str, run.portfolio_ids or ())) for fact in PORTFOLIO_FACTS}
@@ -98,7 +104,6 @@ async def _compute(scheduler: Service, run: Run, *, failing: bool = False) -> No
         extra = TABLE if stage.startswith("symbols.") else {}
         async with scheduler.unit_of_work() as uow:
             await record_progress(EVENTS[stage](run=run, part=ONLY_PART, **extra), uow)
-    await _hear_of_the_end(scheduler, run)
 
 
 def _part(session: date, fact: Fact, subjects: tuple[str, ...], *, failing: bool) -> CellPart:
@@ -152,6 +157,70 @@ async def test_step_is_begun_only_when_no_live_run_is_under_way(scheduler: Servi
 
     await _compute(scheduler, night)
     assert (await _states(scheduler, backfill_id))[0] is StepStatus.RUNNING
+
+
+async def _status_of(scheduler: Service, run: Run) -> RunStatus | None:
+    async with scheduler.unit_of_work.reading() as connection:
+        stored = await SchedulerRepository(connection).find_run(run.run_id)
+    return None if stored is None else stored.status
+
+
+async def _open_by_request(scheduler: Service, live: Run) -> None:
+    async with scheduler.unit_of_work() as uow:
+        await open_or_join(live, uow)
+
+
+async def _open_by_first_event(scheduler: Service, live: Run) -> None:
+    async with scheduler.unit_of_work() as uow:
+        await record_progress(PricesUpdated(run=live, part=ONLY_PART), uow)
+
+
+@pytest.mark.parametrize(
+    ("kind", "open_live"), [(RunKind.NIGHTLY, _open_by_request), (RunKind.ONBOARDING, _open_by_first_event)]
+)
+async def test_step_in_flight_makes_way_for_a_live_run_and_is_done_after_it(
+    scheduler: Service, kind: RunKind, open_live: Callable[[Service, Run], Awaitable[None]]
+) -> None:
+    backfill_id = await _start(scheduler)
+    (broken_off,) = await _active_runs(scheduler)
+    live = make_run(kind=kind)
+
+    await open_live(scheduler, live)
+    await _hear_of_the_end(scheduler, broken_off)
+
+    assert await _status_of(scheduler, broken_off) is RunStatus.CANCELLED
+    assert await _active_runs(scheduler) == [live]
+    assert await _states(scheduler, backfill_id) == [StepStatus.QUEUED] * 4
+
+    await _compute(scheduler, live)
+    later = await _compute_all(scheduler)
+
+    assert [run.first_session for run in later] == [FIRST, LAST, FIRST, LAST]
+    stored, steps = await _stored(scheduler, backfill_id)
+    assert stored.status is BackfillStatus.COMPLETED
+    assert [step.outcome.done for step in steps] == [3, 3, 2, 2]
+
+
+async def test_step_makes_no_way_for_another_backfill(scheduler: Service) -> None:
+    await _start(scheduler)
+    (step,) = await _active_runs(scheduler)
+    other = make_run(kind=RunKind.BACKFILL)
+
+    await _open_by_request(scheduler, other)
+
+    assert {run.run_id for run in await _active_runs(scheduler)} == {step.run_id, other.run_id}
+
+
+async def test_step_whose_run_has_ended_unheard_is_not_done_again_for_a_live_run(scheduler: Service) -> None:
+    backfill_id = await _start(scheduler)
+    (step,) = await _active_runs(scheduler)
+    await _report(scheduler, step)
+
+    live = make_run(kind=RunKind.NIGHTLY)
+    await _open_by_request(scheduler, live)
+    await _hear_of_the_end(scheduler, step)
+
+    assert await _states(scheduler, backfill_id) == [StepStatus.DONE, *[StepStatus.QUEUED] * 3]
 
 
 async def test_repeated_request_with_the_same_key_is_the_same_backfill(scheduler: Service) -> None:
