@@ -23,6 +23,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
     {
         "GET /health/live": Role.ANYONE,
         "GET /health/ready": Role.ANYONE,
+        # Prometheus, on the port of the service: the gateway sends nothing there.
+        "GET /metrics": Role.ANYONE,
         "POST /runs": Role.OPERATOR,
         "GET /runs": Role.VIEWER,
         "GET /runs/{run_id}": Role.VIEWER,

@@ -1,4 +1,4 @@
-"""Where the API is. Health and documents are at the root: who looks for those doesn't ask for a version."""
+"""Where the API is. Health, metrics and documents are at the root: who looks for those doesn't ask for a version."""
 
 from typing import Final
 

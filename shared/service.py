@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.responses import PlainTextResponse
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,9 +17,14 @@ from shared.auth import Authenticator
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
+from shared.bus.gauges import read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.errors import is_transient
+from shared.metrics.catalogue import DATABASE
+from shared.metrics.exposition import CONTENT_TYPE, Scraped, exposition
+from shared.metrics.service_metrics import GaugeReader, Reading, ServiceMetrics
 from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
@@ -27,6 +33,8 @@ from shared.telemetry import log_context, timed
 log = structlog.get_logger("service")
 
 BACKGROUND_PAUSE_S = 5.0
+# Prometheus gives up after ten seconds: a database or a broker that hangs must not take the rest of a scrape with it.
+GAUGES_WITHIN_S = 4.0
 
 
 @dataclass(slots=True)
@@ -39,8 +47,10 @@ class Service:
     broker: KafkaBroker
     relay: OutboxRelay
     consume: Consume
+    metrics: ServiceMetrics
     router: APIRouter = field(default_factory=APIRouter)
     problems: Problems = field(default_factory=dict)
+    gauges: list[GaugeReader] = field(default_factory=lambda: [read_outbox])
     fan_ins: list[FanIn] = field(default_factory=list)
     background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -53,10 +63,13 @@ def build_service(name: str, settings: CommonSettings) -> Service:
     url = service_database_url(settings, name)
     engine = build_engine(url, service=name)
     unit_of_work = UnitOfWorkFactory(engine, source=name)
-    broker = build_broker(settings.bootstrap_servers, service=name)
-    relay = OutboxRelay(plain_url(url.get_secret_value()), settings.bootstrap_servers, settings.broker, service=name)
-    consume = Consume(broker, unit_of_work, service=name, capabilities=CAPABILITIES[settings.broker])
-    return Service(name, engine, unit_of_work, broker, relay, consume)
+    metrics = ServiceMetrics(name)
+    broker = build_broker(settings.bootstrap_servers, service=name, metrics=metrics)
+    address = plain_url(url.get_secret_value())
+    relay = OutboxRelay(address, settings.bootstrap_servers, settings.broker, service=name, metrics=metrics)
+    capabilities = CAPABILITIES[settings.broker]
+    consume = Consume(broker, unit_of_work, service=name, capabilities=capabilities, metrics=metrics)
+    return Service(name, engine, unit_of_work, broker, relay, consume, metrics)
 
 
 @asynccontextmanager
@@ -119,6 +132,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
         answer_with_problems(app, service.problems)
         app.include_router(service.router, prefix=API, dependencies=guarded, tags=[service.name])
     app.include_router(_health(services), dependencies=guarded, tags=["health"])
+    app.include_router(_metrics(services), dependencies=guarded, tags=["metrics"])
     return app
 
 
@@ -143,3 +157,29 @@ def _health(services: Sequence[Service]) -> APIRouter:
         return {"status": "ready"}
 
     return router
+
+
+def _metrics(services: Sequence[Service]) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Return what Prometheus collects: the metrics of every service of this process."""
+        scraped = await asyncio.gather(*(_scrape(service) for service in services))
+        return Response(exposition(scraped), media_type=CONTENT_TYPE)
+
+    return router
+
+
+async def _scrape(service: Service) -> Scraped:
+    readings = await read_lag(service.broker, within_s=GAUGES_WITHIN_S)
+    try:
+        async with asyncio.timeout(GAUGES_WITHIN_S), service.unit_of_work.reading() as connection:
+            for read in service.gauges:
+                readings += await read(connection)
+        readings.append(Reading(DATABASE, 1))
+    except Exception as error:
+        if not is_transient(error):
+            log.exception("gauges cannot be read", service=service.name)
+        readings.append(Reading(DATABASE, 0))
+    return Scraped(service.metrics, readings)

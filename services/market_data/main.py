@@ -12,6 +12,7 @@ from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
 from services.market_data.web import routes
 from shared.clock import Clock, SessionClock, SystemClock
+from shared.metrics.service_metrics import ServiceMetrics
 from shared.providers import ProviderName
 from shared.service import Service, build_service
 from shared.settings import CommonSettings
@@ -30,12 +31,12 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     own = settings or MarketDataSettings()
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
-    subscribers.register(service.consume, common, own, chain=build_chain(own), clock=time)
+    subscribers.register(service.consume, common, own, chain=build_chain(own, service.metrics), clock=time)
     service.router = routes.build_router(service.unit_of_work, time)
     return service
 
 
-def build_chain(settings: MarketDataSettings) -> ProviderChain:
+def build_chain(settings: MarketDataSettings, metrics: ServiceMetrics) -> ProviderChain:
     """Return the providers in the configured order."""
     skipped = (Kind.PROFILES,) if settings.skip_phase0_valuations else ()
-    return ProviderChain([PROVIDERS[name](settings) for name in settings.providers], but=skipped)
+    return ProviderChain([PROVIDERS[name](settings) for name in settings.providers], but=skipped, metrics=metrics)

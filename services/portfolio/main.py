@@ -1,9 +1,12 @@
 """The composition root of portfolio."""
 
+from functools import partial
+
 from services.portfolio import subscribers
 from services.portfolio.commands.check_room import Room
 from services.portfolio.fan_out import fan_out_portfolios
 from services.portfolio.settings import PortfolioSettings
+from services.portfolio.storage.gauges import read_staleness
 from services.portfolio.web import routes
 from services.portfolio.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
@@ -28,4 +31,5 @@ def build(common: CommonSettings, settings: PortfolioSettings | None = None, *, 
     room = Room(common.symbol_onboarding_concurrency + own.symbol_onboarding_max_queue, common.longest_run)
     service.router = routes.build_router(service.unit_of_work, time, panel=panel, room=room)
     service.problems = PROBLEMS
+    service.gauges.append(partial(read_staleness, clock=time))
     return service

@@ -22,11 +22,13 @@ from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
 from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.gauges import read_ledger
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import activity, backfills, coverage, letters, readiness, routes, schedule
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
+from shared.metrics.run_ends import RunEnds
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, service_database_url
 
@@ -79,6 +81,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])
     service.problems = PROBLEMS
+    service.gauges.append(read_ledger)
+    service.unit_of_work.listeners.append(RunEnds(service.metrics))
     service.warm_up.append(extend_deadlines)
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]

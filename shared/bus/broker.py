@@ -13,8 +13,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from faststream import AckPolicy, ContextRepo
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from shared.contracts.catalogue import all_topics
+from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import FASTSTREAM_LOGGER
 
 # How long a stopping consumer may go on with the message in hand.
@@ -53,8 +55,9 @@ CAPABILITIES = {
 }
 
 
-def build_broker(bootstrap_servers: str, *, service: str) -> KafkaBroker:
+def build_broker(bootstrap_servers: str, *, service: str, metrics: ServiceMetrics | None = None) -> KafkaBroker:
     """Return the service's broker; consumers are declared with `shared.bus.consume.Consume` only."""
+    registry = (metrics or ServiceMetrics(service)).registry
     return KafkaBroker(
         bootstrap_servers,
         client_id=service,
@@ -65,6 +68,7 @@ def build_broker(bootstrap_servers: str, *, service: str) -> KafkaBroker:
         decoder=_leave_encoded,
         apply_types=False,
         context=ContextRepo(),
+        middlewares=(KafkaPrometheusMiddleware(registry=registry, app_name=service),),
         logger=logging.getLogger(FASTSTREAM_LOGGER),
         log_level=logging.DEBUG,
         request_timeout_ms=40_000,

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -29,6 +30,8 @@ from shared.contracts.event import Event, Failure
 from shared.db.slots import Slots
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import InvalidEvent, is_poison, is_transient
+from shared.metrics.catalogue import EVENT_RETRIES, EVENT_SECONDS, EVENTS
+from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import log_context
 
 REPLAY_HEADER = "replay-id"
@@ -39,6 +42,16 @@ log = structlog.get_logger("bus")
 
 Handler = Callable[..., Awaitable[None]]
 FailureReport = Callable[[Any, Failure, UnitOfWork], Awaitable[None]]
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    PROCESSED = "processed"
+    DUPLICATE = "duplicate"
+    CANCELLED = "cancelled"
+    DEAD_LETTER = "dead_letter"
+    REDELIVERY = "redelivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,7 @@ class Consumer:
     report_failure: FailureReport | None
     unit_of_work: UnitOfWorkFactory
     policy: RetryPolicy
+    metrics: ServiceMetrics
     slots: Slots | None = None
     dead_letters_in_a_row: int = field(default=0)
 
@@ -96,17 +110,24 @@ class Consumer:
                 raise
 
     async def _settle(self, letter: Letter) -> None:
-        started = time.perf_counter()
+        started, outcome = time.perf_counter(), Outcome.REDELIVERY
+        try:
+            outcome = await self._outcome_of(letter)
+        finally:
+            seconds = time.perf_counter() - started
+            self.metrics.add(EVENTS, self.name, letter.topic, outcome)
+            self.metrics.observe(EVENT_SECONDS, seconds, self.name)
+        log.debug("event consumed", outcome=outcome.value, seconds=round(seconds, 4))
+
+    async def _outcome_of(self, letter: Letter) -> Outcome:
         try:
             event = decode(letter, self.event_types)
         except InvalidEvent as error:
-            await self._set_aside(letter, None, error, attempts=1)
-            return
+            return await self._set_aside(letter, None, error, attempts=1)
         bind_contextvars(run=str(event.run.run_id), part=f"{event.part.index + 1}/{event.part.total}")
-        outcome = await self._retrying(letter, event)
-        log.debug("event consumed", outcome=outcome, seconds=round(time.perf_counter() - started, 4))
+        return await self._retrying(letter, event)
 
-    async def _retrying(self, letter: Letter, event: Event) -> str:
+    async def _retrying(self, letter: Letter, event: Event) -> Outcome:
         for attempt in range(1, self.policy.attempts + 1):
             try:
                 outcome = await self._once(event, letter.headers.get(REPLAY_HEADER, ""))
@@ -116,31 +137,32 @@ class Consumer:
                 if attempt == self.policy.attempts:
                     return await self._give_up(letter, event, error)
                 log.warning("attempt failed", attempt=attempt, error=repr(error))
+                self.metrics.add(EVENT_RETRIES, self.name)
                 await asyncio.sleep(self.policy.pause_s(attempt))
             else:
                 self.dead_letters_in_a_row = 0
                 return outcome
         raise AssertionError("attempts must be at least 1")
 
-    async def _once(self, event: Event, replay_id: str) -> str:
+    async def _once(self, event: Event, replay_id: str) -> Outcome:
         async with self.unit_of_work() as uow:
             if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
-                return "duplicate"
+                return Outcome.DUPLICATE
             if self.slots is not None:
                 await self.slots.take(uow.connection)
             # Asked after the wait, during which it may have happened.
             if event.topic.endswith(_OF_WORK) and await is_cancelled(uow.connection, event.run.run_id):
-                return "cancelled"
+                return Outcome.CANCELLED
             await self.handler(event, uow, **self.resources)
-            return "processed"
+            return Outcome.PROCESSED
 
-    async def _give_up(self, letter: Letter, event: Event, error: Exception) -> str:
+    async def _give_up(self, letter: Letter, event: Event, error: Exception) -> Outcome:
         if is_transient(error):
             raise error
         log.error("handler failed", exc_info=error)
         return await self._set_aside(letter, event, error, attempts=self.policy.attempts)
 
-    async def _set_aside(self, letter: Letter, event: Event | None, error: Exception, *, attempts: int) -> str:
+    async def _set_aside(self, letter: Letter, event: Event | None, error: Exception, *, attempts: int) -> Outcome:
         if self.dead_letters_in_a_row >= self.policy.dead_letter_limit:
             log.critical("dead-letter limit reached, consumer stopped", offset=letter.offset)
             raise StopConsume
@@ -161,7 +183,7 @@ class Consumer:
                 uow.post(row)
         self.dead_letters_in_a_row += 1
         log.error("set aside", offset=letter.offset, attempts=attempts, error=repr(error))
-        return "dead letter"
+        return Outcome.DEAD_LETTER
 
     async def _report(self, event: Event, error: Exception, replay_id: str, uow: UnitOfWork) -> None:
         seen = not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id)
@@ -186,12 +208,14 @@ class Consume:
         service: str,
         capabilities: Capabilities,
         policy: RetryPolicy | None = None,
+        metrics: ServiceMetrics | None = None,
     ) -> None:
         self._broker = broker
         self._unit_of_work = unit_of_work
         self._service = service
         self._capabilities = capabilities
         self._policy = policy or RetryPolicy()
+        self._metrics = metrics or ServiceMetrics(service)
 
     def __call__(
         self,
@@ -225,10 +249,19 @@ class Consume:
             report_failure=on_failure,
             unit_of_work=self._unit_of_work,
             policy=self._policy,
+            metrics=self._metrics,
             slots=None if at_once is None else Slots(_group(self._service, handler), at_once),
         )
+        self._make_known(consumer)
         self._subscribe(tuple(consumer.event_types), consumer.name, consumer.deliver, payload=reduce(or_, types))
         return consumer
+
+    def _make_known(self, consumer: Consumer) -> None:
+        # A rate of what has never happened is 0, not missing.
+        self._metrics.add(EVENT_RETRIES, consumer.name, amount=0)
+        for topic in consumer.event_types:
+            for outcome in Outcome:
+                self._metrics.add(EVENTS, consumer.name, topic, outcome, amount=0)
 
     def letters(self, topics: tuple[str, ...], handler: Handler, **resources: Any) -> None:
         """Bind a handler to raw messages, which need not be events, such as dead letters."""

@@ -13,6 +13,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.broker import BrokerKind, build_producer
+from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
+from shared.metrics.service_metrics import ServiceMetrics
 
 log = structlog.get_logger("relay")
 
@@ -24,6 +26,7 @@ _PUBLISHED = """
     UPDATE outbox o SET published_at = clock_timestamp()
     FROM unnest($1::bigint[], $2::timestamptz[]) AS sent (id, created_at)
     WHERE o.id = sent.id AND o.created_at = sent.created_at
+    RETURNING o.topic, extract(epoch FROM o.published_at - o.created_at)::double precision AS seconds
 """
 _FORGET = (
     "DELETE FROM outbox_default WHERE published_at < now() - $1::interval",
@@ -53,6 +56,8 @@ class OutboxRelay:
         What the broker can do.
     service : str
         Whose outbox; also the schema.
+    metrics : ServiceMetrics, optional
+        What is counted of it.
     """
 
     flush_rows = 500
@@ -61,13 +66,23 @@ class OutboxRelay:
     reconnect_pause_s = 0.5
     kept_days = 30
 
-    def __init__(self, database_url: str, bootstrap_servers: str, kind: BrokerKind, *, service: str) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        bootstrap_servers: str,
+        kind: BrokerKind,
+        *,
+        service: str,
+        metrics: ServiceMetrics | None = None,
+    ) -> None:
         self._database_url = database_url
         self._bootstrap_servers = bootstrap_servers
         self._kind = kind
         self._service = service
         self._wake = asyncio.Event()
         self._partitions_made_for: date | None = None
+        self._metrics = metrics or ServiceMetrics(service)
+        self._metrics.add(PARKED, amount=0)
         self.sent = 0
 
     async def run(self) -> None:
@@ -124,7 +139,10 @@ class OutboxRelay:
             return 0
         outcomes = await asyncio.gather(*[await self._send(producer, row) for row in rows], return_exceptions=True)
         sent = [row for row, outcome in zip(rows, outcomes, strict=True) if not isinstance(outcome, BaseException)]
-        await connection.execute(_PUBLISHED, [row["id"] for row in sent], [row["created_at"] for row in sent])
+        ids, written = [row["id"] for row in sent], [row["created_at"] for row in sent]
+        for topic, seconds in await connection.fetch(_PUBLISHED, ids, written):
+            self._metrics.add(PUBLISHED, topic)
+            self._metrics.observe(RELAY_SECONDS, seconds)
         self.sent += len(sent)
         await self._settle_failures(connection, rows, outcomes)
         return len(rows)
@@ -147,6 +165,7 @@ class OutboxRelay:
             if isinstance(outcome, MessageSizeTooLargeError):
                 log.error("outbox row parked", id=row["id"], topic=row["topic"], error=repr(outcome))
                 await connection.execute(_PARK, row["id"], row["created_at"], repr(outcome))
+                self._metrics.add(PARKED)
             elif isinstance(outcome, BaseException):
                 passing = passing or outcome
         if passing is not None:

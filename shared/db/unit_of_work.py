@@ -1,6 +1,6 @@
 """One message = one transaction: the only place that commits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
@@ -18,9 +18,11 @@ class UnitOfWork:
         self.connection = connection
         self._source = source
         self._announced: list[OutboxRow] = []
+        self.events: list[Event] = []
 
     def emit(self, *events: Event) -> None:
         """Announce facts; they leave with the commit, or not at all."""
+        self.events.extend(events)
         self._announced.extend(outbox_row(event, source=self._source) for event in events)
 
     def post(self, row: OutboxRow) -> None:
@@ -34,11 +36,12 @@ class UnitOfWork:
 
 
 class UnitOfWorkFactory:
-    """Opens units of work for one service."""
+    """Opens units of work for one service; `listeners` hear of each event that was announced, once that is sure."""
 
     def __init__(self, engine: AsyncEngine, *, source: str) -> None:
         self._engine = engine
         self._source = source
+        self.listeners: list[Callable[[Event], None]] = []
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[UnitOfWork]:
@@ -48,6 +51,9 @@ class UnitOfWorkFactory:
             yield unit
             await unit.flush()
             await connection.commit()
+        for event in unit.events:
+            for listen in self.listeners:
+                listen(event)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -23,6 +23,7 @@ from tests.support.source import ROOT
 
 CONNECTION_OPTIONS = attrgetter("_connection_args")
 OPERATOR_TOKEN = "o"
+FOR_MACHINES = {"/health/live", "/health/ready", "/metrics"}
 COMMON = CommonSettings(
     database_url=SecretStr("postgresql://nobody@localhost/nothing"),
     bootstrap_servers="localhost:9092",
@@ -73,7 +74,7 @@ def test_every_route_is_in_the_access_table_and_every_entry_is_a_route(services:
 def test_every_route_is_below_the_version_but_what_machines_look_for(services: list[Service]) -> None:
     """Prevents a route that the next version of the API would break for who calls it now."""
     paths = {route.partition(" ")[2] for route in _routes(build_app(services, COMMON, title="all"))}
-    assert {path for path in paths if not path.startswith(f"{API}/")} == {"/health/live", "/health/ready"}
+    assert {path for path in paths if not path.startswith(f"{API}/")} == FOR_MACHINES
 
 
 def test_no_route_is_hidden_from_the_table(services: list[Service]) -> None:
@@ -110,8 +111,21 @@ async def test_instant_outside_the_calendar_or_without_an_offset_is_refused_ever
 def test_no_two_services_answer_the_same_route(services: list[Service]) -> None:
     """Prevents one service from hiding another's route when all run on one port."""
     routes = [route for service in services for route in _routes(build_app([service], COMMON, title=service.name))]
-    own = [route for route in routes if "/health/" not in route]
+    own = [route for route in routes if route.partition(" ")[2] not in FOR_MACHINES]
     assert len(own) == len(set(own))
+
+
+async def test_metrics_are_there_without_the_database_and_say_that_it_is_not(services: list[Service]) -> None:
+    """Prevents a scrape that fails when it is needed most."""
+    app = build_app(services, COMMON, title="all")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all") as client:
+        answer = await client.get("/metrics")
+
+    assert answer.status_code == 200
+    for service in services:
+        assert f'sigmasight_database_up{{service="{service.name}"}} 0.0\n' in answer.text
+    assert "sigmasight_outbox_pending" not in answer.text
+    assert 'sigmasight_runs_total{kind="nightly",service="scheduler",status="failed"} 0.0\n' in answer.text
 
 
 WITH_USE_CASES = [name for name in SERVICES if (ROOT / "services" / name / "commands").is_dir()]

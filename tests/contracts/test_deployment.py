@@ -65,6 +65,8 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
             assert [name for pattern, name in rules if pattern.match(path)] == [service.name], path
     for path in ("/health/ready", "/health/live", "/docs", "/openapi.json"):
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
+    # Anybody may read them who reaches a service: nobody from outside does.
+    assert not any(pattern.match("/metrics") for pattern, _ in rules)
 
 
 def test_railway_asks_for_the_night_by_a_command_that_exists() -> None:

@@ -9,7 +9,12 @@ import structlog
 from shared.contracts.run import Run
 
 # A bug, as opposed to a message that is wrong or a world that fails.
-UNEXPECTED = frozenset({"handler failed", "background job failed", "failure report failed", "letter handler failed"})
+UNEXPECTED = frozenset(
+    {
+        *("handler failed", "background job failed", "failure report failed", "letter handler failed"),
+        "gauges cannot be read",
+    }
+)
 
 
 @dataclass(slots=True)

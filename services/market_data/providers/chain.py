@@ -1,5 +1,6 @@
 """The providers in order of preference: for each symbol the first one that knows it answers, alone."""
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,6 +14,8 @@ from services.market_data.providers.provider import (
     Provider,
     ProviderError,
 )
+from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
+from shared.metrics.service_metrics import ServiceMetrics
 from shared.unavailable import Reason, Unavailable
 
 Answer = TypeVar("Answer", FetchedBars, FetchedProfiles, FetchedStatements)
@@ -115,10 +118,19 @@ class ProviderChain:
         In the order in which they are asked.
     but : collection of Kind
         What none of them is asked for.
+    metrics : ServiceMetrics, optional
+        What is counted of the calls.
     """
 
-    def __init__(self, providers: Sequence[Provider], *, but: Collection[Kind] = ()) -> None:
+    def __init__(
+        self, providers: Sequence[Provider], *, but: Collection[Kind] = (), metrics: ServiceMetrics | None = None
+    ) -> None:
         self._providers = {kind: () if kind in but else tuple(providers) for kind in Kind}
+        self._metrics = metrics or ServiceMetrics("market_data")
+        for kind, asked in self._providers.items():
+            for provider in asked:
+                for outcome in ("answered", "failed"):
+                    self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome, amount=0)
 
     async def edition(self, kind: Kind) -> str:
         """Return a text that changes when a provider's answers of a kind may have changed without time passing."""
@@ -163,11 +175,16 @@ class ProviderChain:
         for provider in self._providers[kind]:
             if not progress.remaining:
                 break
+            began, outcome = time.perf_counter(), "failed"
             try:
                 answer = await ask(provider, progress.remaining)
+                outcome = "answered"
             except ProviderError as error:
                 progress.failed(provider.name, error)
                 continue
+            finally:
+                self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome)
+                self._metrics.observe(PROVIDER_SECONDS, time.perf_counter() - began, provider.name, kind)
             answers.append(answer)
             progress.answered(provider.name, answer.unavailable)
         return tuple(answers), progress.attempts()

@@ -7,6 +7,7 @@ from shared.bus.consume import Consume
 from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.metrics.service_metrics import ServiceMetrics
 from shared.service import Service, running
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
@@ -22,7 +23,7 @@ def _service(servers: Servers, probe: ServiceDatabase) -> Service:
     broker = build_broker(servers.bootstrap_servers, service=SERVICE)
     relay = OutboxRelay(plain_url(url.get_secret_value()), servers.bootstrap_servers, kind, service=SERVICE)
     consume = Consume(broker, unit_of_work, service=SERVICE, capabilities=CAPABILITIES[kind])
-    return Service(SERVICE, engine, unit_of_work, broker, relay, consume)
+    return Service(SERVICE, engine, unit_of_work, broker, relay, consume, ServiceMetrics(SERVICE))
 
 
 async def test_job_that_fails_is_told_with_its_service_and_tried_again(

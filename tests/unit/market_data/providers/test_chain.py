@@ -16,6 +16,7 @@ from services.market_data.providers.provider import (
 )
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
+from shared.metrics.service_metrics import ServiceMetrics
 from shared.unavailable import Reason, Unavailable
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
 
@@ -146,7 +147,7 @@ async def test_chain_asks_for_no_profiles_where_the_valuations_are_skipped(
     monkeypatch: pytest.MonkeyPatch, said: str, answers: int
 ) -> None:
     monkeypatch.setenv("SKIP_PHASE0_VALUATIONS", said)
-    chain = build_chain(MarketDataSettings(providers=("sample",)))
+    chain = build_chain(MarketDataSettings(providers=("sample",)), ServiceMetrics("market_data"))
 
     profiles = await chain.fetch_profiles(["AAPL"])
 

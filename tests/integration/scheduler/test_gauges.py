@@ -1,0 +1,45 @@
+"""What Prometheus reads of the ledger."""
+
+import httpx
+
+from shared.service import Service
+from tests.integration.scheduler.letters import make_letter, record
+from tests.support.runs import make_run
+
+
+async def _series(client: httpx.AsyncClient, *names: str) -> dict[str, float]:
+    text = (await client.get("http://scheduler/metrics")).text
+    lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith(names)]
+    return {series: float(value) for series, _, value in lines if float(value)}
+
+
+async def test_run_is_active_until_it_has_ended_and_counted_then(client: httpx.AsyncClient) -> None:
+    names = ("sigmasight_runs_active", "sigmasight_runs_total", "sigmasight_database_up")
+    is_up = {'sigmasight_database_up{service="scheduler"}': 1.0}
+
+    opened = (await client.post("/runs", json={"kind": "backfill", "last_session": "2025-03-13"})).json()
+    assert await _series(client, *names) == {
+        'sigmasight_runs_active{kind="backfill",service="scheduler"}': 1.0,
+        **is_up,
+    }
+
+    run_id = opened["run"]["run_id"]
+    answer = await client.post(f"/runs/{run_id}/cancel", json={"requested_by": "me"})
+    assert answer.is_success, answer.text
+    assert await _series(client, *names) == {
+        'sigmasight_runs_total{kind="backfill",service="scheduler",status="cancelled"}': 1.0,
+        **is_up,
+    }
+
+
+async def test_dead_letter_counts_until_it_is_dropped(client: httpx.AsyncClient, scheduler: Service) -> None:
+    open_letters = 'sigmasight_dead_letters{service="scheduler"}'
+    run_id = make_run().run_id
+    await record(scheduler, make_letter(run_id))
+    assert await _series(client, "sigmasight_dead_letters") == {open_letters: 1.0}
+
+    (letter,) = (await client.get("/dead-letters", params={"run_id": str(run_id)})).json()
+    path = f"/dead-letters/{letter['letter_id']}/drop"
+    assert (await client.post(path, json={"why": "seen", "requested_by": "me"})).is_success
+
+    assert await _series(client, "sigmasight_dead_letters") == {}
