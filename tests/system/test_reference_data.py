@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools import add_constant
 
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars
@@ -115,12 +116,10 @@ def test_last_session_of_the_chain_agrees_with_a_plain_computation(shown: dict[s
 
     year, quarter = returns.iloc[-252:], returns.iloc[-90:]
     for name, proxy in (("market_beta", "SPY"), ("rate_beta", "TLT")):
-        fitted = sm.OLS(quarter[symbol].to_numpy(), sm.add_constant(quarter[proxy].to_numpy())).fit()
+        fitted = OLS(quarter[symbol].to_numpy(), add_constant(quarter[proxy].to_numpy())).fit()
         assert betas[name] == pytest.approx(fitted.params[1], rel=1e-9), name
-    spread = sm.add_constant((year["VUG"] - year["VTV"]).to_numpy())
-    assert betas["growth_value_spread"] == pytest.approx(
-        sm.OLS(year[symbol].to_numpy(), spread).fit().params[1], rel=1e-9
-    )
+    spread = add_constant((year["VUG"] - year["VTV"]).to_numpy())
+    assert betas["growth_value_spread"] == pytest.approx(OLS(year[symbol].to_numpy(), spread).fit().params[1], rel=1e-9)
     scaler = StandardScaler().fit(year[list(STYLES.values())].to_numpy())
     ridge = Ridge(alpha=1.0).fit(scaler.transform(year[list(STYLES.values())].to_numpy()), year[symbol].to_numpy())
     expected = dict(zip(STYLES, (ridge.coef_ / scaler.scale_).tolist(), strict=True))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools import add_constant
 
 from services.risk.core.har import har_forecast
 from shared.arrays import FloatArray
@@ -18,7 +19,7 @@ def _plain_forecast(returns: FloatArray) -> tuple[FloatArray, float, float]:
     a = np.abs(returns)
     rows = range(20, len(a) - 1)
     x = np.array([[a[t], a[t - 4 : t + 1].mean(), a[t - 20 : t + 1].mean()] for t in rows])
-    fit = sm.OLS(a[21:], sm.add_constant(x)).fit()
+    fit = OLS(a[21:], add_constant(x)).fit()
     path = list(a)
     for _ in range(21):
         path.append(fit.params @ [1.0, path[-1], np.mean(path[-5:]), np.mean(path[-21:])])

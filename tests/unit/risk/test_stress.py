@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.regression.linear_model import WLS
+from statsmodels.tools import add_constant
 
 from services.risk.core.exposures import factor_exposures
 from services.risk.core.factor_moves import (
@@ -108,7 +109,7 @@ def test_defect_32_propagated_move_is_the_weighted_regression_of_statsmodels() -
 
     weights = 0.94 ** np.arange(N)[::-1]
     value, growth, market = (proxies[RISK_FACTORS.index(name)] for name in ("value", "growth", "market"))
-    fit = sm.WLS(market, sm.add_constant(np.column_stack([value, growth])), weights=weights).fit()
+    fit = WLS(market, add_constant(np.column_stack([value, growth])), weights=weights).fit()
     expected = fit.params[1] * 0.20 + fit.params[2] * -0.10
     assert found.moves[_index("value_rotation_20"), 0] == pytest.approx(expected, rel=1e-8)
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools import add_constant
 
 from services.symbol_analytics.core.ols import LineFits, fit_lines
 from shared.arrays import FloatArray
@@ -46,7 +47,7 @@ def test_lines_with_random_gaps_match_statsmodels_and_linregress(gaps: float) ->
     fits = fit_lines(y, x, min_observations=30)
     for i, row in enumerate(y):
         used = ~np.isnan(row) & ~np.isnan(x)
-        oracle = sm.OLS(row[used], sm.add_constant(x[used])).fit()
+        oracle = OLS(row[used], add_constant(x[used])).fit()
         line = stats.linregress(x[used], row[used])
         ours = [getattr(fits, name)[i] for name in ("intercepts", "betas", "std_errors", "p_values", "r_squared")]
         theirs = [*oracle.params, oracle.bse[1], oracle.pvalues[1], oracle.rsquared]
