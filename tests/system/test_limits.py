@@ -1,7 +1,7 @@
 """How much is done at once: what one process works on counts for the others, for each kind of work."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from uuid import UUID
 
@@ -42,13 +42,15 @@ async def platform(own_servers: Servers) -> AsyncIterator[Platform]:
 
 
 @asynccontextmanager
-async def held(platform: Platform, consumer: str, slots: int) -> AsyncIterator[None]:
-    """Other processes are at work in so many slots of a consumer."""
+async def held(platform: Platform, consumer: str, slots: int) -> AsyncIterator[asyncpg.Connection]:
+    """Other processes are at work in so many slots of a consumer, until the connection is closed."""
     connection = await asyncpg.connect(platform.database.admin_url)
-    for slot in range(slots):
-        await connection.execute("SELECT pg_advisory_lock(hashtext($1), $2)", consumer, slot)
-    yield
-    await connection.close()
+    try:
+        for slot in range(slots):
+            await connection.execute("SELECT pg_advisory_lock(hashtext($1), $2)", consumer, slot)
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _waits(platform: Platform, consumer: str) -> bool:
@@ -59,25 +61,34 @@ async def _waits(platform: Platform, consumer: str) -> bool:
     return bool((await platform.fetch(query, consumer))[0][0])
 
 
-@pytest.mark.parametrize("limit", range(1, len(LIMITS) + 1))
-async def test_work_waits_while_others_are_at_as_much_as_the_setting_allows(platform: Platform, limit: int) -> None:
-    consumer = list(LIMITS.values())[limit - 1]
+async def test_work_waits_while_others_are_at_as_much_as_the_setting_allows(platform: Platform) -> None:
     body = {"first_session": str(DAY), "last_session": str(DAY)}
 
-    async with held(platform, consumer, limit):
+    async with AsyncExitStack() as all_held:
+        held_up = {
+            consumer: await all_held.enter_async_context(held(platform, consumer, limit))
+            for limit, consumer in enumerate(LIMITS.values(), start=1)
+        }
         run_id = (await platform.api.post("/runs", body))["run"]["run_id"]
+        for consumer, connection in held_up.items():
 
-        async def waits_or_has_ended() -> str | None:
-            if await _waits(platform, consumer):
-                return "waits"
-            status: str = (await platform.api.get(f"/runs/{run_id}"))["status"]
-            return None if status == "active" else status
+            async def waits_or_has_ended(consumer: str = consumer) -> str | None:
+                if await _waits(platform, consumer):
+                    return "waits"
+                status: str = (await platform.api.get(f"/runs/{run_id}"))["status"]
+                return None if status == "active" else status
 
-        assert await eventually(waits_or_has_ended) == "waits"
-    assert (await platform.api.ended(run_id))["status"] == "completed"
+            assert await eventually(waits_or_has_ended) == "waits", consumer
+            await connection.close()
+        assert (await platform.api.ended(run_id))["status"] == "completed"
 
-    async with held(platform, consumer, limit - 1):
-        assert (await platform.api.run(**body))["status"] == "completed"
+
+async def test_work_goes_on_while_others_are_at_one_less_than_the_setting_allows(platform: Platform) -> None:
+    async with AsyncExitStack() as all_held:
+        for limit, consumer in enumerate(LIMITS.values(), start=1):
+            await all_held.enter_async_context(held(platform, consumer, limit - 1))
+
+        assert (await platform.api.run(first_session=str(DAY), last_session=str(DAY)))["status"] == "completed"
 
 
 async def test_portfolios_are_onboarded_one_at_a_time_one_waits_and_the_next_is_refused(platform: Platform) -> None:
