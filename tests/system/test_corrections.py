@@ -19,6 +19,8 @@ from tests.support.platform import Json, Platform, running_platform
 from tests.support.price_directories import PriceDirectory
 from tests.support.stack import Servers
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = sessions_between(date(2022, 12, 19), date(2022, 12, 28))
 FIRST, SPOILT, AFTER, LAST = SESSIONS[0], SESSIONS[3], SESSIONS[4], SESSIONS[-1]
 BEFORE = [str(day) for day in SESSIONS if day < SPOILT]
