@@ -29,6 +29,7 @@ from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
 from shared.telemetry import log_context, timed
+from shared.tracing import Tracing
 
 log = structlog.get_logger("service")
 
@@ -48,6 +49,7 @@ class Service:
     relay: OutboxRelay
     consume: Consume
     metrics: ServiceMetrics
+    tracing: Tracing = field(default_factory=Tracing)
     router: APIRouter = field(default_factory=APIRouter)
     problems: Problems = field(default_factory=dict)
     gauges: list[GaugeReader] = field(default_factory=lambda: [read_outbox])
@@ -68,8 +70,18 @@ def build_service(name: str, settings: CommonSettings) -> Service:
     address = plain_url(url.get_secret_value())
     relay = OutboxRelay(address, settings.bootstrap_servers, settings.broker, service=name, metrics=metrics)
     capabilities = CAPABILITIES[settings.broker]
-    consume = Consume(broker, unit_of_work, service=name, capabilities=capabilities, metrics=metrics)
-    return Service(name, engine, unit_of_work, broker, relay, consume, metrics)
+    tracing = _tracing(name, settings)
+    consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, tracer=tracing.tracer)
+    return Service(name, engine, unit_of_work, broker, relay, consume, metrics, tracing)
+
+
+def _tracing(name: str, settings: CommonSettings) -> Tracing:
+    if not settings.otel_exporter_otlp_endpoint:
+        return Tracing()
+    # What makes and sends spans costs a third of a second to load.
+    from shared.otlp import build_tracing  # noqa: PLC0415
+
+    return build_tracing(settings.otel_exporter_otlp_endpoint, service=name)
 
 
 @asynccontextmanager
@@ -93,6 +105,7 @@ async def running(service: Service) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await service.engine.dispose()
+        await asyncio.to_thread(service.tracing.close)
 
 
 async def _supervised(service: str, job: Callable[[], Awaitable[None]]) -> None:
@@ -130,10 +143,19 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     guarded = [Depends(authenticate)]
     for service in services:
         answer_with_problems(app, service.problems)
-        app.include_router(service.router, prefix=API, dependencies=guarded, tags=[service.name])
+        own = [*guarded, Depends(_logging_for(service.name))]
+        app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     app.include_router(_health(services), dependencies=guarded, tags=["health"])
     app.include_router(_metrics(services), dependencies=guarded, tags=["metrics"])
     return app
+
+
+def _logging_for(service: str) -> Callable[[], AsyncIterator[None]]:
+    async def whose() -> AsyncIterator[None]:
+        with log_context(service=service):
+            yield
+
+    return whose
 
 
 def _health(services: Sequence[Service]) -> APIRouter:

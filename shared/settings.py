@@ -34,6 +34,8 @@ class CommonSettings(BaseSettings):
     # How many runs for a book that was entered or changed are under way at once; the others wait.
     symbol_onboarding_concurrency: int = Field(default=3, ge=1)
     settle_delay_minutes: float = Field(default=30.0, ge=0.0)
+    # Who collects spans; by default nobody.
+    otel_exporter_otlp_endpoint: str | None = None
     # One value for market_data, which keeps its proxies, symbol_analytics and risk.
     factor_set: Annotated[FactorSet, NoDecode] = FactorSet()
 

@@ -31,6 +31,7 @@ from shared.db.unit_of_work import one_transaction
 from shared.metrics.run_ends import RunEnds
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, service_database_url
+from shared.tracing import RunSpans
 
 Job = Callable[[], Awaitable[object]]
 
@@ -82,7 +83,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])
     service.problems = PROBLEMS
     service.gauges.append(read_ledger)
-    service.unit_of_work.listeners.append(RunEnds(service.metrics))
+    service.unit_of_work.listeners += [RunEnds(service.metrics), RunSpans(service.tracing.tracer)]
     service.warm_up.append(extend_deadlines)
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]

@@ -19,8 +19,9 @@ import structlog
 from faststream import AckPolicy
 from faststream.exceptions import StopConsume
 from faststream.kafka import KafkaBroker, KafkaMessage
+from opentelemetry.trace import NoOpTracer, Status, StatusCode, Tracer
 from pydantic import ValidationError
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from shared.bus.broker import Capabilities
 from shared.bus.cancelled_runs import is_cancelled
@@ -33,6 +34,7 @@ from shared.errors import InvalidEvent, is_poison, is_transient
 from shared.metrics.catalogue import EVENT_RETRIES, EVENT_SECONDS, EVENTS
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import log_context
+from shared.tracing import consuming
 
 REPLAY_HEADER = "replay-id"
 # What a topic of shards of work ends with, as opposed to one of facts.
@@ -86,6 +88,7 @@ class Consumer:
     unit_of_work: UnitOfWorkFactory
     policy: RetryPolicy
     metrics: ServiceMetrics
+    tracer: Tracer
     slots: Slots | None = None
     dead_letters_in_a_row: int = field(default=0)
 
@@ -112,7 +115,11 @@ class Consumer:
     async def _settle(self, letter: Letter) -> None:
         started, outcome = time.perf_counter(), Outcome.REDELIVERY
         try:
-            outcome = await self._outcome_of(letter)
+            with consuming(self.tracer, self.name, letter.topic, letter.headers) as span:
+                outcome = await self._outcome_of(letter)
+                span.set_attributes({**get_contextvars(), "outcome": outcome})
+                if outcome is Outcome.DEAD_LETTER:
+                    span.set_status(Status(StatusCode.ERROR))
         finally:
             seconds = time.perf_counter() - started
             self.metrics.add(EVENTS, self.name, letter.topic, outcome)
@@ -205,17 +212,18 @@ class Consume:
         broker: KafkaBroker,
         unit_of_work: UnitOfWorkFactory,
         *,
-        service: str,
+        metrics: ServiceMetrics,
         capabilities: Capabilities,
         policy: RetryPolicy | None = None,
-        metrics: ServiceMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._broker = broker
         self._unit_of_work = unit_of_work
-        self._service = service
+        self._service = metrics.service
         self._capabilities = capabilities
         self._policy = policy or RetryPolicy()
-        self._metrics = metrics or ServiceMetrics(service)
+        self._metrics = metrics
+        self._tracer = tracer or NoOpTracer()
 
     def __call__(
         self,
@@ -250,6 +258,7 @@ class Consume:
             unit_of_work=self._unit_of_work,
             policy=self._policy,
             metrics=self._metrics,
+            tracer=self._tracer,
             slots=None if at_once is None else Slots(_group(self._service, handler), at_once),
         )
         self._make_known(consumer)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.event import Event
+from shared.tracing import trace_parent
 
 Headers = dict[str, str]
 
@@ -24,11 +25,6 @@ class OutboxRow:
     value: bytes
     headers: Headers
     run_id: UUID | None
-
-
-def trace_parent(event: Event) -> str:
-    """Return the W3C trace context: the run is the trace, the event is the span."""
-    return f"00-{event.run.run_id.hex}-{event.event_id.hex[:16]}-01"
 
 
 def outbox_row(event: Event, *, source: str) -> OutboxRow:

@@ -170,7 +170,7 @@ def test_message_carries_cloudevents_and_trace_headers() -> None:
         "ce_type": "prices.updated.v1",
         "ce_source": "urn:sigmasight:market_data",
         "ce_subject": f"{event.run.run_id}/2",
-        "traceparent": f"00-{event.run.run_id.hex}-{event.event_id.hex[:16]}-01",
+        "traceparent": f"00-{event.run.run_id.hex}-{event.run.run_id.hex[16:]}-01",
     }
 
 

@@ -13,6 +13,7 @@ from shared.contracts.run import ONLY_PART
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.paths import API
 from shared.service import Service
+from tests.support.bus_log import BusLog
 from tests.support.databases import VIEWER_TOKEN
 
 PROBLEM = "application/problem+json"
@@ -35,6 +36,13 @@ async def test_request_for_a_run_opens_it_and_repeated_joins_it(client: httpx.As
     assert run["symbols"] == ["AAPL", "MSFT"]
     assert (run["first_session"], run["last_session"]) == ("2025-03-14", "2025-03-14")
     assert joined.json() == opened.json()
+
+
+async def test_line_logged_for_a_request_says_whose_it_is(client: httpx.AsyncClient, bus_log: BusLog) -> None:
+    opened = (await client.post("/runs", json={"kind": "on_demand"})).json()
+
+    (line,) = bus_log.of("run opened")
+    assert (line["service"], line["run"]) == ("scheduler", opened["run"]["run_id"])
 
 
 @pytest.mark.parametrize(

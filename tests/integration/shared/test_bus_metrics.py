@@ -70,7 +70,7 @@ async def measured(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topi
     script, metrics = Script(), ServiceMetrics(MEASURED)
     broker = build_broker(servers.bootstrap_servers, service=MEASURED, metrics=metrics)
     capabilities = CAPABILITIES[servers.broker_kind]
-    consume = Consume(broker, unit_of_work, service=MEASURED, capabilities=capabilities, policy=POLICY, metrics=metrics)
+    consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, policy=POLICY)
     consume(ProbeHappened, follow_script, script=script)
     producer = AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers)
     await producer.start()

@@ -25,6 +25,7 @@ from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.db.engine import plain_url
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import PoisonEvent, TransientError
+from shared.metrics.service_metrics import ServiceMetrics
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
@@ -107,7 +108,8 @@ async def consuming(
         (POLICY, ProbeDue, script, "probe_due"),
         (LOW_LIMIT, ProbeFlooded, flooded, "probe_low_limit"),
     ):
-        consume = Consume(broker, unit_of_work, service=name, capabilities=CAPABILITIES[kind], policy=policy)
+        metrics = ServiceMetrics(name)
+        consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[kind], policy=policy)
         consume(event_type, follow_script, on_failure=handler_script.report, script=handler_script)
 
     relay = OutboxRelay(

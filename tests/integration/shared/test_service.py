@@ -22,8 +22,9 @@ def _service(servers: Servers, probe: ServiceDatabase) -> Service:
     unit_of_work = UnitOfWorkFactory(engine, source=SERVICE)
     broker = build_broker(servers.bootstrap_servers, service=SERVICE)
     relay = OutboxRelay(plain_url(url.get_secret_value()), servers.bootstrap_servers, kind, service=SERVICE)
-    consume = Consume(broker, unit_of_work, service=SERVICE, capabilities=CAPABILITIES[kind])
-    return Service(SERVICE, engine, unit_of_work, broker, relay, consume, ServiceMetrics(SERVICE))
+    metrics = ServiceMetrics(SERVICE)
+    consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[kind])
+    return Service(SERVICE, engine, unit_of_work, broker, relay, consume, metrics)
 
 
 async def test_job_that_fails_is_told_with_its_service_and_tried_again(
