@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import structlog
 from fastapi import FastAPI, Request
@@ -29,11 +29,14 @@ class Problem(Exception):
         return cls(422, f"{field} {reason}", errors=[{"field": field, "reason": reason}])
 
 
+PROBLEM_TYPE: Final = "application/problem+json"
+
 # What each error of a service's use cases is over HTTP.
 Problems = Mapping[type[Exception], Callable[[Any], Problem]]
 
 
-def _respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any = None) -> JSONResponse:
+def respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any = None) -> JSONResponse:
+    """Return a problem over HTTP."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -42,13 +45,13 @@ def _respond(status: int, detail: str, errors: list[dict[str, Any]], headers: An
     }
     if errors:
         body["errors"] = errors
-    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+    return JSONResponse(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 async def _on_problem(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Problem):
         raise error
-    return _respond(error.status, str(error), error.errors)
+    return respond(error.status, str(error), error.errors)
 
 
 async def _on_refusal(problem_of: Callable[[Any], Problem], request: Request, error: Exception) -> JSONResponse:
@@ -58,19 +61,19 @@ async def _on_refusal(problem_of: Callable[[Any], Problem], request: Request, er
 async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    return _respond(error.status_code, str(error.detail), [], error.headers)
+    return respond(error.status_code, str(error.detail), [], error.headers)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [{"field": ".".join(str(step) for step in item["loc"]), "reason": item["msg"]} for item in error.errors()]
-    return _respond(422, "the request is not valid", errors)
+    return respond(422, "the request is not valid", errors)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-    return _respond(500, "the request could not be served; the cause is in the log", [])
+    return respond(500, "the request could not be served; the cause is in the log", [])
 
 
 class _RefusingNul:
@@ -86,7 +89,7 @@ class _RefusingNul:
             await self._app(scope, receive, send)
             return
         errors = [{"field": field, "reason": "must not contain NUL characters"}]
-        await _respond(422, "the request is not valid", errors)(scope, receive, send)
+        await respond(422, "the request is not valid", errors)(scope, receive, send)
 
 
 def _field_with_nul(request: Request) -> str | None:

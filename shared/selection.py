@@ -6,12 +6,42 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 
 Subject = TypeVar("Subject", str, UUID)
+
+
+# Within what the calendar knows, whatever is added to it or taken from it.
+FIRST_DAY, LAST_DAY = date(1990, 1, 2), date(2099, 12, 31)
+
+
+def _as_text(value: object) -> object:
+    # Pydantic takes numbers, and texts of digits, for seconds since 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and "-" not in value[1:]):
+        raise ValueError("must be written as in ISO 8601, 2022-12-28")
+    return value
+
+
+# A day of the calendar, as a parameter or in a body.
+Day = Annotated[
+    date,
+    Field(ge=FIRST_DAY, le=LAST_DAY),
+    BeforeValidator(_as_text),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date",
+            "formatMinimum": str(FIRST_DAY),
+            "formatMaximum": str(LAST_DAY),
+            "description": f"a day from {FIRST_DAY} to {LAST_DAY}",
+            "examples": ["2022-12-28"],
+        }
+    ),
+]
 
 
 def _in_utc(instant: datetime) -> datetime:
@@ -22,7 +52,12 @@ def _in_utc(instant: datetime) -> datetime:
 
 
 # An offset can lead out of the calendar, and no database column would take that.
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_as_text),
+    AfterValidator(_in_utc),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2022-12-28T21:00:00Z"]}),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +80,36 @@ class Slice(Generic[Subject]):
         return {**asdict(self), "subjects": None if self.subjects is None else list(self.subjects)}
 
 
-class SessionSelection(BaseModel):
-    """Results of the sessions in [first, last], as they were known at an instant, after the last one of a page."""
+@dataclass(frozen=True)
+class SessionSelection:
+    """Results of the sessions in [first, last], as they were known at an instant."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    first: date = FIRST_SESSION
-    last: date | None = Field(default=None, description="none: up to now")
-    known_at: Instant | None = Field(default=None, description="what was known then; none: now")
-    after_as_of: date = date.min
+    first: Annotated[Day | None, Query(description="none: from the beginning")] = None
+    last: Annotated[Day | None, Query(description="none: up to now")] = None
+    known_at: Annotated[Instant | None, Query(description="what was known then; none: now")] = None
 
     def slice_of(
-        self, subjects: Sequence[Subject] | None, clock: Clock, *, after: Subject, limit: int
+        self, subjects: Sequence[Subject] | None, clock: Clock, after: tuple[date, Subject] | None, limit: int
     ) -> Slice[Subject]:
-        """Return the selection of these subjects, None for all of them, for a repository."""
+        """Return the selection of these subjects, None for all of them, behind a key, for a repository."""
+        after_as_of, after_subject = after or (date.min, None)
         return Slice(
             subjects=None if subjects is None else tuple(subjects),
-            first=self.first,
+            first=self.first or FIRST_SESSION,
             last=self.last or clock.now().date(),
             known_at=self.known_at,
             limit=limit,
-            after_as_of=self.after_as_of,
-            after_subject=after,
+            after_as_of=after_as_of,
+            after_subject=after_subject,
         )
 
 
+@dataclass(frozen=True)
 class PortfolioSelection(SessionSelection):
-    """Which results of portfolios to list, and where the page begins; a service says how long its pages are."""
+    """Which results of portfolios to list."""
 
-    portfolio_id: list[UUID] | None = Field(default=None, description="repeat for several; none: all")
-    after_portfolio_id: UUID = UUID(int=0)
-    limit: int
+    portfolio_id: Annotated[list[UUID] | None, Query(description="repeat for several; none: all")] = None
 
-    def slice(self, clock: Clock) -> Slice[UUID]:
-        """Return the selection for a repository."""
-        return self.slice_of(self.portfolio_id, clock, after=self.after_portfolio_id, limit=self.limit)
+    def slice(self, clock: Clock, after: tuple[date, UUID] | None, limit: int) -> Slice[UUID]:
+        """Return the selection behind a session and portfolio for a repository."""
+        return self.slice_of(self.portfolio_id, clock, after, limit)

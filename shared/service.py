@@ -25,6 +25,7 @@ from shared.errors import is_transient
 from shared.metrics.catalogue import DATABASE
 from shared.metrics.exposition import CONTENT_TYPE, Scraped, exposition
 from shared.metrics.service_metrics import GaugeReader, Reading, ServiceMetrics
+from shared.openapi import complete, refuse_unknown_parameters
 from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
@@ -140,7 +141,8 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     app = FastAPI(title=title, version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.closing = [close for service in services for close in service.closing]
     install_problem_handlers(app)
-    guarded = [Depends(authenticate)]
+    complete(app)
+    guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:
         answer_with_problems(app, service.problems)
         own = [*guarded, Depends(_logging_for(service.name))]

@@ -101,7 +101,7 @@ async def test_instant_outside_the_calendar_or_without_an_offset_is_refused_ever
         for parameter in operations.get("get", {}).get("parameters", [])
         if "date-time" in str(parameter["schema"])
     ]
-    assert len(asked) >= 19
+    assert len(asked) >= 18
 
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all", headers=headers) as client:

@@ -55,11 +55,13 @@ def _differences(where: str, wanted: Any, schema: Schema | Literal[True], docume
 
 
 def _of_one(where: str, wanted: Any, schema: Schema, document: Schema) -> Iterator[str]:
-    if is_typeddict(wanted):
-        fields = schema.get("properties", {})
-        for name, kind in get_type_hints(wanted, include_extras=True).items():
+    generic = get_origin(wanted) or wanted
+    if is_typeddict(generic):
+        fields, entry = schema.get("properties", {}), get_args(wanted)
+        for name, kind in get_type_hints(generic, include_extras=True).items():
             if name in fields:
-                yield from _differences(f"{where}.{name}", kind, fields[name], document)
+                told = kind[entry] if getattr(kind, "__parameters__", ()) else kind
+                yield from _differences(f"{where}.{name}", told, fields[name], document)
             else:
                 yield f"{where}.{name} is not answered"
     elif get_origin(wanted) is list:

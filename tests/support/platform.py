@@ -39,6 +39,13 @@ class Api:
         """Return what the platform answers."""
         return _accepted(await self.client.get(path, params=query))
 
+    async def items(self, path: str, **query: Any) -> list[Json]:
+        """Return the entries of a list that fits into a page."""
+        page = await self.get(path, **query)
+        assert page["next"] is None
+        items: list[Json] = page["items"]
+        return items
+
     async def post(self, path: str, body: Json) -> Json:
         """Send something and return what the platform answers."""
         answer: Json = _accepted(await self.client.post(path, json=body))

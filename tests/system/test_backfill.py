@@ -81,7 +81,7 @@ class Disturbed:
         await eventually(look)
 
     async def steps(self, backfill: Json) -> list[Json]:
-        steps: list[Json] = await self.api.get(f"/backfills/{backfill['backfill_id']}/steps")
+        steps: list[Json] = await self.api.items(f"/backfills/{backfill['backfill_id']}/steps")
         return steps
 
     async def portfolios_in_flight(self) -> UUID:

@@ -54,7 +54,7 @@ async def onboard(platform: Platform, name: str, *rows: str, as_of: date = ONBOA
 
 
 async def snapshots_of(platform: Platform, portfolio_id: str) -> list[Json]:
-    found: list[Json] = await platform.api.get(f"/portfolios/{portfolio_id}/snapshots")
+    found: list[Json] = await platform.api.items(f"/portfolios/{portfolio_id}/snapshots")
     return found
 
 
@@ -107,8 +107,8 @@ async def test_onboarding_of_a_known_and_a_new_symbol_asks_the_provider_for_the_
 
     assert run["status"] == "completed"
     assert await platform.api.get("/prices/JNJ") == before
-    assert len((await platform.api.get("/prices/KO"))["bars"]) == len(before["bars"])
-    values = await platform.api.get(f"/portfolios/{entered['portfolio_id']}/values", as_of=str(ONBOARDED))
+    assert len((await platform.api.get("/prices/KO"))["items"]) == len(before["items"])
+    values = await platform.api.items(f"/portfolios/{entered['portfolio_id']}/values", as_of=str(ONBOARDED))
     assert [(value["symbol"], value["mark_source"]) for value in values] == [("JNJ", "CLOSE"), ("KO", "CLOSE")]
     due = await platform.fetch(
         "SELECT convert_from(value, 'UTF8')::jsonb AS event FROM market_data.outbox "
@@ -138,13 +138,13 @@ async def test_night_over_everything_serves_every_portfolio_and_heals_the_nights
     assert_chained(snapshots, "100000.00")
     known = [entry["known_at"] for entry in snapshots]
     assert known == sorted(known), "the oldest session is written first"
-    everyone = await platform.api.get("/portfolios")
-    newest = await platform.api.get("/snapshots", first=str(NIGHT), last=str(NIGHT))
+    everyone = await platform.api.items("/portfolios")
+    newest = await platform.api.items("/snapshots", first=str(NIGHT), last=str(NIGHT))
     assert {entry["portfolio_id"] for entry in newest} == {entry["portfolio_id"] for entry in everyone}
-    assessed = await platform.api.get("/risk", first=str(NIGHT), last=str(NIGHT))
+    assessed = await platform.api.items("/risk", first=str(NIGHT), last=str(NIGHT))
     assert {entry["portfolio_id"] for entry in assessed} == {entry["portfolio_id"] for entry in everyone}
-    analysed = await platform.api.get("/factors", first=str(NIGHT), last=str(NIGHT))
-    watched = await platform.api.get("/coverage")
+    analysed = await platform.api.items("/factors", first=str(NIGHT), last=str(NIGHT))
+    watched = await platform.api.items("/coverage")
     assert {entry["symbol"] for entry in analysed} == {entry["symbol"] for entry in watched}
 
 
@@ -172,7 +172,7 @@ async def test_what_is_unavailable_says_why_and_lowers_coverage(platform: Platfo
     assert factor(unknown, "market_beta")["beta"]["reason"] == "MISSING_DATA"
     assert unknown["metrics"]["metrics"]["volatility_21d"]["reason"] == "MISSING_DATA"
 
-    values = named(await platform.api.get(f"/portfolios/{entered['portfolio_id']}/values"), "symbol")
+    values = named(await platform.api.items(f"/portfolios/{entered['portfolio_id']}/values"), "symbol")
     assert {symbol: value["mark_source"] for symbol, value in values.items()} == {
         "HARBOR_HOUSE": "COST",
         "NOBODYHAS": "COST",
@@ -204,7 +204,7 @@ async def test_poison_stops_nobody_and_is_shown_to_people(platform: Platform) ->
     assert run["status"] == "completed"
 
     async def letters() -> list[Json]:
-        found: list[Json] = await platform.api.get("/dead-letters")
+        found: list[Json] = await platform.api.items("/dead-letters")
         return found if len(found) >= 6 else []
 
     found = await eventually(letters)
@@ -268,11 +268,11 @@ async def test_run_over_no_portfolio_ends_with_symbols_alone_and_one_over_all_co
 
     everybody = await _triggered(platform, symbols=(), portfolio_ids=None, first_session=session, last_session=session)
 
-    stages, known = named(everybody["stages"], "stage"), await platform.api.get("/portfolios")
+    stages, known = named(everybody["stages"], "stage"), await platform.api.items("/portfolios")
     assert everybody["missing"] == []
     assert {stages[name]["subjects"] for name in ("portfolios.valued", "portfolios.assessed")} == {len(known)}
     for path in ("/snapshots", "/risk"):
-        served = await platform.api.get(path, first=str(session), last=str(session))
+        served = await platform.api.items(path, first=str(session), last=str(session))
         assert {entry["portfolio_id"] for entry in served} == {entry["portfolio_id"] for entry in known}
 
 

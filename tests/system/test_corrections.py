@@ -63,15 +63,15 @@ class World:
         """Read everything, as it was known at an instant."""
         api, days = self.platform.api, {"first": str(FIRST), "last": str(LAST), **known}
         symbols = ("MKT", "CALM", *TWINS, *TWINS.values())
-        risk = await api.get("/risk", **days)
+        risk = await api.items("/risk", **days)
         return Figures(
             snapshots={
-                name: _by_day(await api.get(f"/portfolios/{book}/snapshots", **days))
+                name: _by_day(await api.items(f"/portfolios/{book}/snapshots", **days))
                 for name, book in self.books.items()
             },
             risk={name: _by_day([e for e in risk if e["portfolio_id"] == book]) for name, book in self.books.items()},
-            factors={name: _by_day(await api.get("/factors", symbol=name, **days)) for name in symbols},
-            metrics={name: _by_day(await api.get("/symbol-metrics", symbol=name, **days)) for name in symbols},
+            factors={name: _by_day(await api.items("/factors", symbol=name, **days)) for name in symbols},
+            metrics={name: _by_day(await api.items("/symbol-metrics", symbol=name, **days)) for name in symbols},
         )
 
 
@@ -193,7 +193,7 @@ async def test_explanation_of_a_corrected_book_names_provider_and_close_of_each_
 
 async def test_corrected_trade_and_flow_revise_the_risk_of_the_sessions_that_they_touch(world: World) -> None:
     book, client = world.books["calm"], world.platform.api.client
-    (position,) = await world.platform.api.get(f"/portfolios/{book}/positions")
+    (position,) = await world.platform.api.items(f"/portfolios/{book}/positions")
     terms = {"symbol": "CALM", "kind": "LONG", "entry_price": "100"}
 
     async def edited(method: str, path: str, body: Json) -> Figures:

@@ -78,7 +78,7 @@ async def onboard(platform: Platform, name: str, *symbols: str, as_of: date) -> 
 
 
 async def closes_of(platform: Platform, symbol: str) -> dict[str, float]:
-    bars = (await platform.api.get(f"/prices/{symbol}"))["bars"]
+    bars = (await platform.api.get(f"/prices/{symbol}"))["items"]
     return {bar["session"]: bar["close"] for bar in bars}
 
 
@@ -93,7 +93,7 @@ async def test_bad_rows_are_findings_with_file_and_line_and_the_rest_is_loaded(
     assert [(failure["subject"], failure["reason"]) for failure in run["failures"]] == [("NOWHERE", "MISSING_DATA")]
     assert "files: not in prices.csv" in run["failures"][0]["detail"]
 
-    findings: list[Json] = await platform.api.get("/findings")
+    findings: list[Json] = await platform.api.items("/findings")
     rules: dict[str, set[str]] = {}
     for finding in findings:
         assert finding["file"] == "prices.csv"
@@ -108,7 +108,7 @@ async def test_bad_rows_are_findings_with_file_and_line_and_the_rest_is_loaded(
         expected = [day for day in sessions if day != str(SPOILT) or symbol in {"GOOD", *KEEPS_THE_SESSION}]
         assert [day for day in closes if day >= "2022-12-01"] == expected, symbol
 
-    snapshots = await platform.api.get(f"/portfolios/{entered['portfolio_id']}/snapshots")
+    snapshots = await platform.api.items(f"/portfolios/{entered['portfolio_id']}/snapshots")
     stale = {entry["as_of"]: entry["stale_positions"] for entry in snapshots}
     carried = len(BAD) - len(KEEPS_THE_SESSION)
     assert stale == {day: carried if day == str(SPOILT) else 0 for day in stale}
@@ -151,9 +151,9 @@ async def test_statements_of_a_file_are_announced_to_whoever_needs_them_and_a_re
         ("income", "annual"): (1, "2022-03-31", {"total_revenue": 3600.0}),
     }
     assert [(s["statement"], s["revision"], s["items"]["net_margin"]) for s in announced[1]] == [("income", 2, 0.09)]
-    (period,) = (await platform.api.get("/fundamentals/GOOD", statement="income"))["periods"]
+    (period,) = (await platform.api.get("/fundamentals/GOOD", statement="income"))["items"]
     assert (period["revision"], period["items"]["net_income"], period["derived"]) == (2, 90.0, ["net_margin"])
-    (finding,) = await platform.api.get("/findings", rule="UNPARSABLE_NUMBER", symbol="GOOD")
+    (finding,) = await platform.api.items("/findings", rule="UNPARSABLE_NUMBER", symbol="GOOD")
     assert (finding["file"], finding["line"], finding["day"]) == ("fundamentals.csv", 4, "2021-12-31")
 
 
@@ -182,7 +182,7 @@ async def test_file_without_a_column_fails_the_cells_that_need_it_and_heals_when
     assert "close" in failed["OTHER"]
     assert "prices.csv" in failed["OTHER"]
     assert await closes_of(platform, "OTHER") == before
-    carried = (await platform.api.get(f"/portfolios/{entered['portfolio_id']}/snapshots"))[-1]
+    carried = (await platform.api.items(f"/portfolios/{entered['portfolio_id']}/snapshots"))[-1]
     assert (carried["as_of"], carried["revision"], carried["stale_positions"]) == (str(LAST), 1, 1)
 
     directory.write()
@@ -190,7 +190,7 @@ async def test_file_without_a_column_fails_the_cells_that_need_it_and_heals_when
 
     assert healed["status"] == "completed"
     assert (await closes_of(platform, "OTHER"))[str(LAST)] == directory.closes["OTHER"][LAST]
-    final = (await platform.api.get(f"/portfolios/{entered['portfolio_id']}/snapshots"))[-1]
+    final = (await platform.api.items(f"/portfolios/{entered['portfolio_id']}/snapshots"))[-1]
     assert (final["as_of"], final["revision"], final["stale_positions"]) == (str(LAST), 2, 0)
 
 
@@ -204,9 +204,9 @@ async def test_unreadable_bytes_fail_the_run_s_cells_and_not_the_chain(
     assert run["status"] == "completed_with_errors"
     assert {failure["subject"] for failure in run["failures"]} >= {"FRESH"}
     assert all(failure["reason"] == "MISSING_DATA" for failure in run["failures"])
-    values = await platform.api.get(f"/portfolios/{entered['portfolio_id']}/values")
+    values = await platform.api.items(f"/portfolios/{entered['portfolio_id']}/values")
     assert [(value["symbol"], value["mark_source"]) for value in values] == [("FRESH", "COST")]
-    assert await platform.api.get("/dead-letters") == []
+    assert await platform.api.items("/dead-letters") == []
 
 
 async def test_directory_that_is_gone_names_what_is_missing(platform: Platform, directory: PriceDirectory) -> None:

@@ -80,7 +80,9 @@ async def test_night_holds_every_kind_of_trouble(twice: Twice) -> None:
 
 
 async def test_factors_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
-    served = {row["symbol"]: row for row in await twice.platform.api.get("/factors", first=str(NIGHT), last=str(NIGHT))}
+    served = {
+        row["symbol"]: row for row in await twice.platform.api.items("/factors", first=str(NIGHT), last=str(NIGHT))
+    }
 
     for symbol in agreement.names("factors", "symbols", served, twice.estimates):
         rows = named(served[symbol]["factors"], "factor")
@@ -101,7 +103,8 @@ def compare_estimate(agreement: Agreement, what: str, served: Json, plain: Estim
 
 async def test_metrics_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
     served = {
-        row["symbol"]: row for row in await twice.platform.api.get("/symbol-metrics", first=str(NIGHT), last=str(NIGHT))
+        row["symbol"]: row
+        for row in await twice.platform.api.items("/symbol-metrics", first=str(NIGHT), last=str(NIGHT))
     }
 
     for symbol in agreement.names("metrics", "symbols", served, twice.estimates):
@@ -126,7 +129,7 @@ def compare_ratio(agreement: Agreement, what: str, served: Json, plain: Ratio) -
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
 async def test_snapshots_of_all_sessions_agree_to_the_cent(twice: Twice, agreement: Agreement, name: str) -> None:
-    served = await twice.platform.api.get(f"/portfolios/{twice.portfolio_ids[name]}/snapshots")
+    served = await twice.platform.api.items(f"/portfolios/{twice.portfolio_ids[name]}/snapshots")
 
     agreement.same(
         "snapshots", f"{name} sessions", [s["as_of"] for s in served], [str(d.session) for d in twice.days[name]]
@@ -171,7 +174,7 @@ def counts_of(day: Day) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
 async def test_position_values_of_all_sessions_agree(twice: Twice, agreement: Agreement, name: str) -> None:
-    served = await twice.platform.api.get(
+    served = await twice.platform.api.items(
         "/position-values", portfolio_id=twice.portfolio_ids[name], first="2022-12-01", last=str(NIGHT)
     )
 

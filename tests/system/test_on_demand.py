@@ -57,7 +57,7 @@ async def sigmasight(platform: Platform, *arguments: str) -> Result:
 
 
 async def newest(platform: Platform, symbol: str) -> str:
-    bars: list[Json] = (await platform.api.get(f"/prices/{symbol}"))["bars"]
+    bars: list[Json] = (await platform.api.get(f"/prices/{symbol}"))["items"]
     return max(str(bar["session"]) for bar in bars)
 
 
@@ -75,7 +75,7 @@ async def test_portfolio_on_demand_is_computed_alone_and_what_failed_is_done_aga
     assert (cause["stage"], cause["first_subjects"]) == ("prices.updated", ["LATER"])
     assert cause["first_portfolios"] == [{"portfolio_id": mine, "name": "mine"}]
     assert (await newest(platform, "MINE"), await newest(platform, "YOURS")) == (str(LAST), str(BEFORE))
-    assert len(await platform.api.get(f"/portfolios/{yours}/snapshots", first=str(LAST))) == 0
+    assert len(await platform.api.items(f"/portfolios/{yours}/snapshots", first=str(LAST))) == 0
 
     directory.add("LATER", last=LAST)
     directory.write()
@@ -98,7 +98,7 @@ async def test_portfolios_that_nobody_knows_are_refused_by_both_ends(platform: P
 
 
 async def test_portfolio_that_asks_for_itself_has_the_run_that_would_be_asked_for_it(platform: Platform) -> None:
-    (mine,) = [each for each in await platform.api.get("/portfolios") if each["name"] == "mine"]
+    (mine,) = [each for each in await platform.api.items("/portfolios") if each["name"] == "mine"]
     asked = await platform.api.post(f"/portfolios/{mine['portfolio_id']}/calculate", {"as_of": str(LAST)})
     own = await platform.api.ended(asked["run_id"])
     run = await platform.api.run(portfolio_ids=[mine["portfolio_id"]], last_session=str(LAST))

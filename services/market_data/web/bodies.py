@@ -1,19 +1,33 @@
 """What people ask for."""
 
+from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from fastapi import Query
 
-from shared.selection import Instant
+from services.market_data.storage.fundamentals_repository import StatementSlice
+from shared.selection import Day, Instant
 
 
-class FundamentalsSelection(BaseModel):
+@dataclass(frozen=True)
+class FundamentalsSelection:
     """Which statement, quarterly or annual, which periods by their last day, and as it was known when."""
 
     statement: Literal["income", "balance", "cash_flow"]
     frequency: Literal["quarterly", "annual"] = "quarterly"
-    first: date = date.min
-    last: date = date.max
-    known_at: Instant | None = None
-    limit: int = Field(default=1000, ge=1, le=10_000)
+    first: Annotated[Day | None, Query(description="none: from the beginning")] = None
+    last: Annotated[Day | None, Query(description="none: to the end")] = None
+    known_at: Annotated[Instant | None, Query(description="what was known then; none: now")] = None
+
+    def slice(self, symbol: str, *, since: date | None, limit: int) -> StatementSlice:
+        """Return the selection of a company, from a day on where the page begins there, for a repository."""
+        return StatementSlice(
+            symbol=symbol,
+            statement=self.statement,
+            frequency=self.frequency,
+            first=since or self.first or date.min,
+            last=self.last or date.max,
+            known_at=self.known_at,
+            limit=limit,
+        )

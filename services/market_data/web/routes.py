@@ -1,12 +1,12 @@
 """market_data over HTTP: bars, profiles, statements, coverage, and what was wrong with the data."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from services.market_data.core.findings import Rule
-from services.market_data.storage.fundamentals_repository import FundamentalsRepository, StatementSlice
+from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.web.bodies import FundamentalsSelection
@@ -23,10 +23,13 @@ from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
+from shared.selection import Day
 
-Limit = Annotated[int, Query(ge=1, le=10_000)]
+Many = Annotated[Paging, paged(1000, most=10_000)]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
+SymbolText = Annotated[str, Query(pattern=SYMBOL_PATTERN)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
@@ -35,13 +38,16 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/prices/{symbol}")
     async def get_prices(
-        symbol: SymbolPath, first: date = FIRST_SESSION, last: date | None = None, limit: Limit = 1000
+        symbol: SymbolPath, paging: Many, first: Day | None = None, last: Day | None = None
     ) -> PricesView:
-        """Show a symbol's bars from `first` to `last`; page on with the day after the last bar as `first`."""
+        """List a symbol's bars from `first` to `last`, the oldest first."""
+        since = _next_day(paging) or first or FIRST_SESSION
         until = last or clock.now().date()
         async with unit_of_work.reading() as connection:
-            rows = await MarketDataRepository(connection).list_bars(symbol, first=first, last=until, limit=limit)
-        return PricesView(symbol=symbol, bars=[BarView(**row._asdict()) for row in rows])
+            repository = MarketDataRepository(connection)
+            rows = await repository.list_bars(symbol, first=since, last=until, limit=paging.wanted)
+        bars, following = paging.cut(rows, lambda row: (row.session,))
+        return PricesView(symbol=symbol, items=[BarView(**row._asdict()) for row in bars], next=following)
 
     @router.get("/profiles/{symbol}")
     async def get_profile(symbol: SymbolPath) -> ProfileView:
@@ -56,36 +62,45 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/fundamentals/{symbol}")
     async def get_fundamentals(
-        symbol: SymbolPath, selection: Annotated[FundamentalsSelection, Query()]
+        symbol: SymbolPath, selection: Annotated[FundamentalsSelection, Depends()], paging: Many
     ) -> FundamentalsView:
-        """Show a statement of a company; page on with the day after the last `period_end` as `first`."""
+        """List the periods of a statement of a company, the oldest first."""
         async with unit_of_work.reading() as connection:
             if not await MarketDataRepository(connection).load_symbol_ids([symbol]):
                 raise Problem(404, f"{symbol} is not watched")
-            wanted = StatementSlice(symbol, **selection.model_dump())
+            wanted = selection.slice(symbol, since=_next_day(paging), limit=paging.wanted)
             rows = await FundamentalsRepository(connection).list_statements(wanted)
+        periods, following = paging.cut(rows, lambda row: (row.period_end,))
         return FundamentalsView(
             symbol=symbol,
             statement=selection.statement,
             frequency=selection.frequency,
-            periods=[StatementView.of(row) for row in rows],
+            items=[StatementView.of(row) for row in periods],
+            next=following,
         )
 
     @router.get("/coverage")
-    async def list_coverage(after: str = "", limit: Limit = 1000) -> list[CoverageView]:
-        """List the watched symbols; page on with the last symbol as `after`."""
+    async def list_coverage(paging: Many) -> Page[CoverageView]:
+        """List the watched symbols."""
+        (after,) = paging.after(tuple[Text]) or ("",)
         async with unit_of_work.reading() as connection:
-            rows = await MarketDataRepository(connection).list_coverage(after=after, limit=limit)
-        return [CoverageView(**row._asdict()) for row in rows]
+            rows = await MarketDataRepository(connection).list_coverage(after=after, limit=paging.wanted)
+        return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
 
     @router.get("/findings")
     async def list_findings(
-        symbol: str | None = None, rule: Rule | None = None, after: int = 0, limit: Limit = 1000
-    ) -> list[FindingView]:
-        """List what was wrong with delivered data; page on with the last `finding_id` as `after`."""
+        paging: Many, symbol: SymbolText | None = None, rule: Rule | None = None
+    ) -> Page[FindingView]:
+        """List what was wrong with delivered data, in the order in which it was found."""
+        (after,) = paging.after(tuple[Place]) or (0,)
         async with unit_of_work.reading() as connection:
             repository = MarketDataRepository(connection)
-            rows = await repository.list_findings(symbol=symbol, rule=rule, after=after, limit=limit)
-        return [FindingView(**row._asdict()) for row in rows]
+            rows = await repository.list_findings(symbol=symbol, rule=rule, after=after, limit=paging.wanted)
+        return paging.page(rows, FindingView.of, lambda row: (row.finding_id,))
 
     return router
+
+
+def _next_day(paging: Paging) -> date | None:
+    after = paging.after(tuple[Day])
+    return None if after is None else after[0] + timedelta(days=1)

@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from services.market_data.core.findings import Rule
 from services.market_data.core.profile_merge import Origin
 from services.market_data.storage.fundamentals_repository import StatementRow
+from services.market_data.storage.repository import CoverageRow, FindingRow
+from shared.pages import Page
 from shared.profile import ProfileFacts
 
 
@@ -28,11 +30,10 @@ class BarView(BaseModel):
     fetched_at: datetime
 
 
-class PricesView(BaseModel):
+class PricesView(Page[BarView]):
     """A symbol's bars, oldest first."""
 
     symbol: str
-    bars: list[BarView]
 
 
 class ProfileView(BaseModel):
@@ -67,13 +68,12 @@ class StatementView(BaseModel):
         return cls(**row._asdict() | {"digest": row.digest.hex()})
 
 
-class FundamentalsView(BaseModel):
+class FundamentalsView(Page[StatementView]):
     """The periods of one statement of a company, oldest first."""
 
     symbol: str
     statement: str
     frequency: str
-    periods: list[StatementView]
 
 
 class CoverageView(BaseModel):
@@ -90,6 +90,11 @@ class CoverageView(BaseModel):
     profile_fetched_at: datetime | None
     fundamentals_fetched_at: datetime | None
 
+    @classmethod
+    def of(cls, row: CoverageRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())
+
 
 class FindingView(BaseModel):
     """A row, or a field of it, that was set aside: which, by which rule, and where it stands."""
@@ -104,3 +109,8 @@ class FindingView(BaseModel):
     detail: str
     run_id: UUID
     found_at: datetime
+
+    @classmethod
+    def of(cls, row: FindingRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())

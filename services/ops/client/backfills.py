@@ -12,6 +12,7 @@ from services.ops.client.answers.backfills import Backfill, Plan, Retry, Step, S
 from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio
+from services.ops.client.paging import load_list
 from services.ops.client.progress import read_patiently
 from services.ops.client.rendering import console, number, table
 from services.ops.client.routes import BACKFILL, BACKFILL_STEPS
@@ -70,7 +71,7 @@ def load_backfill(client: ApiClient, backfill_id: str) -> Shown:
     """Return a backfill with its steps."""
     return {
         "backfill": client.get(BACKFILL.at(backfill_id=backfill_id)),
-        "steps": client.get(BACKFILL_STEPS.at(backfill_id=backfill_id)),
+        "steps": load_list(client, BACKFILL_STEPS.at(backfill_id=backfill_id)),
     }
 
 

@@ -11,6 +11,7 @@ from services.ops.client.answers.portfolios import Accepted, Portfolio
 from services.ops.client.client import ApiClient
 from services.ops.client.commands.books import ChangeOptions
 from services.ops.client.lookup import find_portfolio
+from services.ops.client.paging import load_list
 from services.ops.client.rendering import console, money, table
 from services.ops.client.routes import FLOWS, POSITIONS, Route
 from services.ops.client.runs import end_with_runs, follow_import
@@ -37,7 +38,11 @@ def load_book(client: ApiClient, wanted: str) -> EnteredBook:
     """
     portfolio = find_portfolio(client, wanted)
     at = {"portfolio_id": portfolio["portfolio_id"]}
-    return {"portfolio": portfolio, "positions": client.get(POSITIONS.at(**at)), "flows": client.get(FLOWS.at(**at))}
+    return {
+        "portfolio": portfolio,
+        "positions": load_list(client, POSITIONS.at(**at)),
+        "flows": load_list(client, FLOWS.at(**at)),
+    }
 
 
 def change_book(options: ChangeOptions, route: Route[Accepted], body: Body) -> None:

@@ -149,10 +149,10 @@ def _reason_table(found: Coverage) -> RenderableType:
 def load_all_readiness(client: ApiClient, as_of: date | None) -> ReadinessList:
     """Return how every portfolio stands."""
     found = client.get(READINESS, as_of=as_of, limit=_PAGE)
-    page = found["portfolios"]
-    while page:
-        page = client.get(READINESS, as_of=found["as_of"], limit=_PAGE, after=page[-1]["portfolio_id"])["portfolios"]
-        found["portfolios"] += page
+    while found["next"] is not None:
+        page = client.get(READINESS, as_of=found["as_of"], limit=_PAGE, cursor=found["next"])
+        found["items"] += page["items"]
+        found["next"] = page["next"]
     return found
 
 
@@ -165,7 +165,7 @@ def _drawn(found: ReadinessList) -> Iterator[RenderableType]:
     yield Text(f"{found['as_of']}: {counts or 'no portfolios yet'}", style="bold")
     if found["dead_letters"]:
         yield Text(f"{found['dead_letters']} dead letters of runs over it; see `sigmasight dead-letters list`")
-    lines = [line for line in found["portfolios"] if line["state"] != _READY]
+    lines = [line for line in found["items"] if line["state"] != _READY]
     if lines:
         lines.sort(key=lambda line: (list(_STYLES).index(line["state"]), line["name"] or ""))
         rows = [

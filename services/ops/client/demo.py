@@ -57,7 +57,7 @@ def run_demo(client: ApiClient, data_dir: DataDirectory) -> None:
     reports = {name: _Report.load(client, portfolio_id) for name, portfolio_id in ids.items()}
     out.print(_pnl_table(reports))
     out.print(_factor_table(reports))
-    out.print(_unavailable_table(reports, client.get(FACTORS, first=LAST_SESSION, last=LAST_SESSION)))
+    out.print(_unavailable_table(reports, client.get(FACTORS, first=LAST_SESSION, last=LAST_SESSION)["items"]))
     out.print(stage_table(run))
     out.print(_how_to_look_further(data_dir, ids), highlight=False, soft_wrap=True)
 

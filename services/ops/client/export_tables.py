@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from services.ops.client import routes
 from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.pages import Page
 from services.ops.client.answers.portfolios import PositionValue, Snapshot
 from services.ops.client.answers.risk import PortfolioRisk
 from services.ops.client.answers.symbols import SymbolFactors, SymbolMetrics
 from services.ops.client.client import ApiClient
 from services.ops.client.exporting import Entry, Export, Row, write_export
-from services.ops.client.paging import Query, after_portfolio, after_symbol, pages
+from services.ops.client.paging import pages
 from services.ops.client.routes import Route
 from shared.conventions import FACTOR_FIELDS
 
@@ -45,18 +46,12 @@ class ExportedList(Generic[Entry]):
     ----------
     route : Route
         Where it is.
-    cursor : callable
-        The query of the page after the one that ends with an entry.
     export : Export
         Its columns and rows.
-    counted : Route, optional
-        The list in whose entries its pages are counted, when not in its own.
     """
 
-    route: Route[list[Entry]]
-    cursor: Callable[[Any], Query]
+    route: Route[Page[Entry]]
     export: Export[Entry]
-    counted: Route[list[Any]] | None = None
 
     def write(self, client: ApiClient, out: Path, *, first: date | None, last: date | None) -> int:
         """Write the sessions from `first` to `last` to a file and return the number of rows.
@@ -66,7 +61,7 @@ class ExportedList(Generic[Entry]):
         Misused, Unreachable, Refused
             If the file cannot be written, or the platform does not answer.
         """
-        read = pages(client, self.route, self.cursor, limit=_PAGE, counted=self.counted, first=first, last=last)
+        read = pages(client, self.route, limit=_PAGE, first=first, last=last)
         return write_export(self.export, read, out)
 
 
@@ -217,12 +212,10 @@ def _risk_row(entry: PortfolioRisk, what: tuple[str, str, str], measure: Measure
 
 EXPORTS: Final[Mapping[str, ExportedList[Any]]] = MappingProxyType(
     {
-        "factors": ExportedList(routes.FACTORS, after_symbol, Export(FACTORS, _factor_rows)),
-        "metrics": ExportedList(routes.METRICS, after_symbol, Export(METRICS, _metric_rows)),
-        "snapshots": ExportedList(routes.SNAPSHOTS, after_portfolio, Export(SNAPSHOTS, _snapshot_rows)),
-        "positions": ExportedList(
-            routes.POSITION_VALUES, after_portfolio, Export(POSITIONS, _position_rows), counted=routes.SNAPSHOTS
-        ),
-        "risk": ExportedList(routes.RISK, after_portfolio, Export(RISK, _risk_rows)),
+        "factors": ExportedList(routes.FACTORS, Export(FACTORS, _factor_rows)),
+        "metrics": ExportedList(routes.METRICS, Export(METRICS, _metric_rows)),
+        "snapshots": ExportedList(routes.SNAPSHOTS, Export(SNAPSHOTS, _snapshot_rows)),
+        "positions": ExportedList(routes.POSITION_VALUES, Export(POSITIONS, _position_rows)),
+        "risk": ExportedList(routes.RISK, Export(RISK, _risk_rows)),
     }
 )

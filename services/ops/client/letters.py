@@ -25,7 +25,6 @@ def load_letters(client: ApiClient, options: "ListOptions") -> list[Letter]:
     read = pages(
         client,
         LETTERS,
-        lambda last: {"before": last["place"]},
         limit=min(options.limit, _PAGE),
         reason=options.cause,
         topic=options.topic,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.ops.client.answers.portfolios import Portfolio, Snapshot
 from services.ops.client.client import ApiClient
-from services.ops.client.paging import after_portfolio, pages
+from services.ops.client.paging import load_list
 from services.ops.client.routes import PORTFOLIO, PORTFOLIO_SNAPSHOTS, PORTFOLIOS
 from services.ops.errors import Misused
 
@@ -19,14 +19,12 @@ def load_snapshots(
 ) -> list[Snapshot]:
     """Return a portfolio's snapshots, the oldest first."""
     route = PORTFOLIO_SNAPSHOTS.at(portfolio_id=portfolio_id)
-    read = pages(client, route, after_portfolio, limit=_PAGE, first=first, last=last)
-    return [entry for page in read for entry in page]
+    return load_list(client, route, limit=_PAGE, first=first, last=last)
 
 
 def load_portfolios(client: ApiClient) -> list[Portfolio]:
     """Return every portfolio by name."""
-    read = pages(client, PORTFOLIOS, lambda last: {"after": last["name"]}, limit=_PAGE)
-    return [entry for page in read for entry in page]
+    return load_list(client, PORTFOLIOS, limit=_PAGE)
 
 
 def find_portfolio(client: ApiClient, wanted: str) -> Portfolio:

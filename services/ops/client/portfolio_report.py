@@ -14,6 +14,7 @@ from services.ops.client.answers.risk import (
 )
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio, load_snapshots
+from services.ops.client.paging import load_list
 from services.ops.client.routes import (
     ACTIVE_SECTORS,
     CONTRIBUTIONS,
@@ -58,7 +59,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
     if not snapshots:
         raise Misused(f"portfolio {portfolio['name']!r} has not been valued{f' on or before {as_of}' if as_of else ''}")
     session = snapshots[-1]["as_of"]
-    assessed = client.get(RISK, portfolio_id=portfolio_id, first=session, last=session)
+    assessed = client.get(RISK, portfolio_id=portfolio_id, first=session, last=session)["items"]
 
     def detail(route: Route[Answer]) -> Answer | None:
         return _find_detail(client, route.at(portfolio_id=portfolio_id), session) if assessed else None
@@ -70,7 +71,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
         "portfolio": portfolio,
         "snapshot": snapshots[-1],
         "performance": client.get(PERFORMANCE.at(portfolio_id=portfolio_id), last=session),
-        "positions": client.get(PORTFOLIO_VALUES.at(portfolio_id=portfolio_id), as_of=session),
+        "positions": load_list(client, PORTFOLIO_VALUES.at(portfolio_id=portfolio_id), as_of=session),
         "risk": assessed[0] if assessed else None,
         "stress": stress,
         "correlations": detail(CORRELATIONS),

@@ -31,7 +31,7 @@ def load_run(client: ApiClient, run_id: str) -> RunReport:
 
 
 def _with_causes(client: ApiClient, run: RunProgress) -> RunReport:
-    causes = client.get(CAUSES.at(run_id=run["run"]["run_id"])) if run["failures"] else []
+    causes = client.get(CAUSES.at(run_id=run["run"]["run_id"]))["items"] if run["failures"] else []
     return {**run, "causes": causes}
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from services.ops.client.answers.runs import LogLine, ToldLine
 from services.ops.client.client import ApiClient
-from services.ops.client.paging import pages
+from services.ops.client.paging import load_list
 from services.ops.client.rendering import console
 from services.ops.client.routes import RUN_EVENTS, RUN_LOG
 from services.ops.errors import Refused, Unreachable
@@ -29,8 +29,7 @@ def load_log(client: ApiClient, run_id: str) -> list[LogLine]:
     Unreachable, Refused
         If nothing answers, or there is no such run.
     """
-    read = pages(client, RUN_LOG.at(run_id=run_id), lambda last: {"after": last["place"]}, limit=_PAGE)
-    return [line for page in read for line in page]
+    return load_list(client, RUN_LOG.at(run_id=run_id), limit=_PAGE)
 
 
 def follow_log(client: ApiClient, run_id: str) -> Iterator[ToldLine]:

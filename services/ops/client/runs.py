@@ -52,7 +52,6 @@ def load_runs(client: ApiClient, options: "ListOptions") -> list[RunSummary]:
     read = pages(
         client,
         RUNS,
-        lambda last: {"before": last["requested_at"]},
         limit=min(options.limit, _PAGE),
         before=before,
         kind=options.kind,

@@ -57,7 +57,7 @@ def load_status(client: ApiClient) -> PlatformStatus:
         if not_ready.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
         ready = not_ready.detail
-    runs = client.get(RUNS, limit=_RUNS_SHOWN)
+    runs = client.get(RUNS, limit=_RUNS_SHOWN)["items"]
     newest = load_run(client, runs[0]["run"]["run_id"]) if runs else None
     letters = client.get(LETTER_COUNTS)
     return {"url": client.url, "state": ready, "runs": runs, "newest": newest, "dead_letters": letters}

@@ -26,7 +26,7 @@ def load_symbol(client: ApiClient, symbol: str, as_of: date | None) -> tuple[Sym
         If there are none.
     """
     found = client.get(SYMBOL.at(symbol=symbol), as_of=as_of)
-    return found, client.get(PRICES.at(symbol=symbol), last=found["as_of"], limit=_MAX_BARS)["bars"]
+    return found, client.get(PRICES.at(symbol=symbol), last=found["as_of"], limit=_MAX_BARS)["items"]
 
 
 def print_symbol(found: Symbol, prices: Sequence[Bar]) -> None:

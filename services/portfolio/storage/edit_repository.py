@@ -38,6 +38,7 @@ class Edit:
 class EditRow(NamedTuple):
     """A correction as it is recorded."""
 
+    edit_id: UUID
     kind: str
     subject_id: UUID
     before: dict[str, Any] | None
@@ -104,12 +105,18 @@ class EditRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def list_edits(self, portfolio_id: UUID) -> list[EditRow]:
-        """Return the corrections of a portfolio, the oldest first."""
+    async def list_edits(self, portfolio_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[EditRow]:
+        """Return the corrections of a portfolio, the oldest first, behind an instant and id."""
         query = sa.text(
-            f"SELECT {', '.join(EditRow._fields)} FROM book_edits WHERE portfolio_id = :id ORDER BY edited_at, edit_id"
+            f"""
+            SELECT {", ".join(EditRow._fields)} FROM book_edits WHERE portfolio_id = :id
+              AND (edited_at, edit_id) > (coalesce(CAST(:at AS timestamptz), '-infinity'), CAST(:edit_id AS uuid))
+            ORDER BY edited_at, edit_id LIMIT :limit
+            """
         ).columns(before=JSONB, after=JSONB)
-        return [EditRow._make(row) for row in await self._connection.execute(query, {"id": portfolio_id})]
+        at, edit_id = after or (None, None)
+        parameters = {"id": portfolio_id, "at": at, "edit_id": edit_id, "limit": limit}
+        return [EditRow._make(row) for row in await self._connection.execute(query, parameters)]
 
     async def _run(self, statement: str, **parameters: Any) -> None:
         await self._connection.execute(sa.text(statement), parameters)

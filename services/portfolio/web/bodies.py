@@ -10,15 +10,12 @@ from services.portfolio.core.csv_import import parse_positions_csv
 from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.problems import Problem
-from shared.selection import PortfolioSelection
+from shared.selection import Day
 
 # Every sum over a book stays within the columns and within int64 cents.
 MAX_MONEY = Decimal(10) ** 12
-# Within what the calendar knows, whatever is added to it or taken from it.
-FIRST_DAY, LAST_DAY = date(1990, 1, 2), date(2099, 12, 31)
 
 Money = Annotated[Decimal, Field(ge=-MAX_MONEY, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False)]
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 Price = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4, allow_inf_nan=False)]
 Quantity = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
@@ -80,12 +77,6 @@ class FlowBody(Body):
 
     on: Day
     amount: Money
-
-
-class Selection(PortfolioSelection):
-    """Which snapshots to list, and where the page begins."""
-
-    limit: int = Field(default=500, ge=1, le=5_000, description="snapshots a page")
 
 
 class CalculateBody(Body):

@@ -1,30 +1,29 @@
 """portfolio over HTTP: enter books, read what they are worth."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends
 
 from services.portfolio.commands import correct, enter, lookup, request_calculation
 from services.portfolio.commands.check_room import Room, check_room
 from services.portfolio.core.cents import AmountOutOfRange
 from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.core.roll import roll
-from services.portfolio.storage.edit_repository import EditRepository
+from services.portfolio.storage.edit_repository import EditRepository, StoredFlow
 from services.portfolio.storage.inputs import gather
 from services.portfolio.storage.repository import PortfolioRepository
-from services.portfolio.storage.snapshot_repository import SnapshotRepository
+from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRepository, SnapshotRow
 from services.portfolio.web.bodies import (
     CalculateBody,
-    Day,
     ExitBody,
     FlowBody,
     PortfolioBody,
     PositionBody,
     PositionsBody,
-    Selection,
     position_terms,
     terms_of,
 )
@@ -42,14 +41,16 @@ from services.portfolio.web.views import (
 from shared.calendar import is_session, shift_session
 from shared.clock import Clock, SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Text, paged
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import Instant, Slice
+from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice
 
 MAX_SESSIONS = 10_000
 
-Limit = Annotated[int, Query(ge=1, le=5_000)]
+Books = Annotated[Paging, paged(500, most=5_000)]
+Snapshots = Annotated[Paging, paged(500, most=5_000, of="snapshots")]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel: PricePanel, room: Room) -> APIRouter:
@@ -152,11 +153,12 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
 
 def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/portfolios")
-    async def list_portfolios(after: str = "", limit: Limit = 500) -> list[PortfolioView]:
-        """List portfolios by name; page on with the last name as `after`."""
+    async def list_portfolios(paging: Books) -> Page[PortfolioView]:
+        """List portfolios by name."""
+        (after,) = paging.after(tuple[Text]) or ("",)
         async with unit_of_work.reading() as connection:
-            portfolios = await PortfolioRepository(connection).list_portfolios(after=after, limit=limit)
-        return [PortfolioView.of(portfolio) for portfolio in portfolios]
+            found = await PortfolioRepository(connection).list_portfolios(after=after, limit=paging.wanted)
+        return paging.page(found, PortfolioView.of, lambda portfolio: (portfolio.name,))
 
     @router.get("/portfolios/{portfolio_id}")
     async def get_portfolio(portfolio_id: UUID) -> PortfolioView:
@@ -165,68 +167,83 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             return PortfolioView.of(await lookup.get_portfolio(connection, portfolio_id))
 
     @router.get("/portfolios/{portfolio_id}/positions")
-    async def list_positions(portfolio_id: UUID) -> list[PositionView]:
-        """List the positions of a portfolio as they were entered."""
+    async def list_positions(portfolio_id: UUID, paging: Books) -> Page[PositionView]:
+        """List the positions of a portfolio as they were entered, by id."""
+        (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
-            positions = await PortfolioRepository(connection).load_positions([portfolio_id])
-        return [PositionView.of(position) for position in positions]
+            held = await PortfolioRepository(connection).load_positions([portfolio_id])
+        found = [position for position in held if position.position_id > after]
+        return paging.page(found, PositionView.of, lambda position: (position.position_id,))
 
     @router.get("/portfolios/{portfolio_id}/flows")
-    async def list_flows(portfolio_id: UUID) -> list[FlowView]:
+    async def list_flows(portfolio_id: UUID, paging: Books) -> Page[FlowView]:
         """List what was paid in and taken out, by date."""
+        after = paging.after(tuple[date, UUID]) or (date.min, UUID(int=0))
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
-            return [FlowView.of(stored) for stored in await EditRepository(connection).list_flows(portfolio_id)]
+            stored = await EditRepository(connection).list_flows(portfolio_id)
+        found = [entry for entry in stored if _flow_key(entry) > after]
+        return paging.page(found, FlowView.of, _flow_key)
 
     @router.get("/portfolios/{portfolio_id}/edits")
-    async def list_edits(portfolio_id: UUID) -> list[EditView]:
+    async def list_edits(portfolio_id: UUID, paging: Books) -> Page[EditView]:
         """List the corrections of a portfolio, the oldest first."""
+        after = paging.after(tuple[Instant, UUID])
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
-            rows = await EditRepository(connection).list_edits(portfolio_id)
-        return [EditView(**row._asdict()) for row in rows]
+            rows = await EditRepository(connection).list_edits(portfolio_id, after=after, limit=paging.wanted)
+        return paging.page(rows, EditView.of, lambda row: (row.edited_at, row.edit_id))
 
 
 def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
     @router.get("/portfolios/{portfolio_id}/snapshots")
     async def list_portfolio_snapshots(
-        portfolio_id: UUID, selection: Annotated[Selection, Query()]
-    ) -> list[SnapshotView]:
-        """List a portfolio's snapshots, oldest first; page on with the last one's `as_of` as `after_as_of`."""
+        portfolio_id: UUID, selection: Annotated[SessionSelection, Depends()], paging: Snapshots
+    ) -> Page[SnapshotView]:
+        """List a portfolio's snapshots, the oldest first."""
+        wanted = selection.slice_of([portfolio_id], clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
-            mine = selection.model_copy(update={"portfolio_id": [portfolio_id]})
-            rows = await SnapshotRepository(connection).list_snapshots(mine.slice(clock))
-        return [SnapshotView.of(row) for row in rows]
+            rows = await SnapshotRepository(connection).list_snapshots(wanted)
+        return paging.page(rows, SnapshotView.of, _snapshot_key)
 
     @router.get("/portfolios/{portfolio_id}/values")
     async def list_portfolio_values(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
-    ) -> list[PositionValueView]:
-        """List what each position was worth on the newest valued session on or before `as_of`."""
+        portfolio_id: UUID, paging: Books, as_of: Day | None = None, known_at: Instant | None = None
+    ) -> Page[PositionValueView]:
+        """List what each position was worth on the newest valued session on or before `as_of`, by symbol."""
+        after = paging.after(tuple[Text, UUID]) or ("", UUID(int=0))
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
             repository = SnapshotRepository(connection)
             session = await _last_session(repository, portfolio_id, until=until, known_at=known_at)
             one = Slice((portfolio_id,), session, session, known_at, limit=1)
-            rows = await repository.list_position_values(one)
-        return [PositionValueView.of(row) for row in rows]
+            rows = sorted(await repository.list_position_values(one), key=_value_key)
+        return paging.page([row for row in rows if _value_key(row) > after], PositionValueView.of, _value_key)
 
     @router.get("/snapshots")
-    async def list_snapshots(selection: Annotated[Selection, Query()]) -> list[SnapshotView]:
-        """List snapshots by as_of and portfolio; page on with the last one's keys as `after_...`."""
+    async def list_snapshots(
+        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots
+    ) -> Page[SnapshotView]:
+        """List snapshots by as_of and portfolio."""
+        wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            rows = await SnapshotRepository(connection).list_snapshots(selection.slice(clock))
-        return [SnapshotView.of(row) for row in rows]
+            rows = await SnapshotRepository(connection).list_snapshots(wanted)
+        return paging.page(rows, SnapshotView.of, _snapshot_key)
 
     @router.get("/position-values")
-    async def list_position_values(selection: Annotated[Selection, Query()]) -> list[PositionValueView]:
-        """List position values by as_of and portfolio; `limit` counts snapshots; page on with the last one's keys."""
+    async def list_position_values(
+        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots
+    ) -> Page[PositionValueView]:
+        """List position values by as_of and portfolio, those of `limit` snapshots a page."""
+        wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            rows = await SnapshotRepository(connection).list_position_values(selection.slice(clock))
-        return [PositionValueView.of(row) for row in rows]
+            repository = SnapshotRepository(connection)
+            valued, following = paging.cut(await repository.list_snapshots(wanted), _snapshot_key)
+            rows = await repository.list_position_values(replace(wanted, limit=len(valued))) if valued else []
+        return Page(items=[PositionValueView.of(row) for row in rows], next=following)
 
 
 def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, panel: PricePanel) -> None:
@@ -272,6 +289,18 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             eve = shift_session(snapshots[0].as_of, -1)
             before = await repository.list_snapshots(Slice((portfolio_id,), eve, eve, known_at, limit=1))
         return Performance.of(portfolio, snapshots, before[0] if before else None)
+
+
+def _snapshot_key(row: SnapshotRow) -> tuple[date, UUID]:
+    return row.as_of, row.portfolio_id
+
+
+def _value_key(row: PositionValueRow) -> tuple[str, UUID]:
+    return row.symbol, row.position_id
+
+
+def _flow_key(stored: StoredFlow) -> tuple[date, UUID]:
+    return stored.flow.on, stored.flow_id
 
 
 async def _last_session(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionType
-from services.portfolio.storage.edit_repository import StoredFlow
+from services.portfolio.storage.edit_repository import EditRow, StoredFlow
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
 from shared.contracts.event import Measure
 
@@ -194,3 +194,8 @@ class EditView(BaseModel):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     edited_at: datetime
+
+    @classmethod
+    def of(cls, row: EditRow) -> Self:
+        """Return the view of a row."""
+        return cls.model_validate(row, from_attributes=True)

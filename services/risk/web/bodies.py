@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from datetime import date
 from typing import Annotated, Final
 
 from fastapi import Path
@@ -11,17 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.risk.core.sectors import NO_SECTORS, Benchmark
 from shared.problems import Problem
 from shared.sectors import sector_name
-from shared.selection import PortfolioSelection
+from shared.selection import Day
 
 BenchmarkName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="SP500 is the one compared with")]
 # Published weights are rounded to two decimals of a percent.
 _SUM_TOLERANCE: Final = 1e-3
-
-
-class Selection(PortfolioSelection):
-    """Which assessments to list, and where the page begins."""
-
-    limit: int = Field(default=100, ge=1, le=500, description="portfolios a page")
 
 
 class BenchmarkBody(BaseModel):
@@ -29,7 +22,7 @@ class BenchmarkBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    as_of: date
+    as_of: Day
     weights: dict[str, float] = Field(min_length=1, max_length=100)
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import assess
@@ -22,7 +22,7 @@ from services.risk.storage.rows import (
     MeasuresRow,
     StressRow,
 )
-from services.risk.web.bodies import BenchmarkBody, BenchmarkName, Selection, benchmark_of
+from services.risk.web.bodies import BenchmarkBody, BenchmarkName, benchmark_of
 from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
 from services.risk.web.stress import PortfolioStress, ScenarioView
 from services.risk.web.views import (
@@ -36,10 +36,14 @@ from services.risk.web.views import (
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.factor_set import FactorSet
+from shared.pages import Page, Paging, paged
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import Instant
+from shared.selection import Day, Instant, PortfolioSelection
+
+Assessments = Annotated[Paging, paged(100, most=500, of="portfolios")]
+Scenarios = Annotated[Paging, paged(100, most=1000)]
 
 
 def build_router(
@@ -50,7 +54,7 @@ def build_router(
 
     @router.get("/risk/portfolios/{portfolio_id}")
     async def get_portfolio_risk(
-        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioRisk:
         """Show the risk of a portfolio as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
@@ -61,11 +65,16 @@ def build_router(
         return risk_views(stored)[0]
 
     @router.get("/risk")
-    async def list_risk(selection: Annotated[Selection, Query()]) -> list[PortfolioRisk]:
-        """List risk by as_of and portfolio; page on with the last entry's as `after_as_of`, `after_portfolio_id`."""
+    async def list_risk(
+        selection: Annotated[PortfolioSelection, Depends()], paging: Assessments
+    ) -> Page[PortfolioRisk]:
+        """List risk by as_of and portfolio."""
+        wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            stored = await RiskRepository(connection).list_assessments(selection.slice(clock))
-        return await asyncio.to_thread(risk_views, stored)
+            stored = await RiskRepository(connection).list_assessments(wanted)
+        views = await asyncio.to_thread(risk_views, stored)
+        page, following = paging.cut(views, lambda view: (view.as_of, view.portfolio_id))
+        return Page(items=[*page], next=following)
 
     _add_details(router, unit_of_work, clock)
     _add_benchmarks(router, unit_of_work, clock)
@@ -75,13 +84,15 @@ def build_router(
 
 def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
     @router.get("/risk/scenarios")
-    async def list_scenarios() -> list[ScenarioView]:
-        """List the stress scenarios and their shocks."""
-        return [ScenarioView.of(scenario) for scenario in SCENARIOS]
+    async def list_scenarios(paging: Scenarios) -> Page[ScenarioView]:
+        """List the stress scenarios and their shocks, by name."""
+        (after,) = paging.after(tuple[str]) or ("",)
+        found = sorted((each for each in SCENARIOS if each.name > after), key=lambda each: each.name)
+        return paging.page(found, ScenarioView.of, lambda each: (each.name,))
 
     @router.get("/risk/portfolios/{portfolio_id}/stress")
     async def get_portfolio_stress(
-        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioStress:
         """Show what the scenarios would do to a portfolio, directly and through the factors that move along."""
         async with unit_of_work.reading() as connection:
@@ -93,7 +104,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
 
     @router.get("/risk/portfolios/{portfolio_id}/correlations")
     async def get_portfolio_correlations(
-        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioCorrelations:
         """Show how the larger holdings of a portfolio move together, and its clusters."""
         async with unit_of_work.reading() as connection:
@@ -105,7 +116,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
 
     @router.get("/risk/portfolios/{portfolio_id}/contributions")
     async def get_portfolio_contributions(
-        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioContributions:
         """Show whose the volatility of a portfolio is: which factors' and which holdings'."""
         async with unit_of_work.reading() as connection:
@@ -126,7 +137,7 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
         return BenchmarkView.of(benchmark)
 
     @router.get("/risk/benchmarks/{name}")
-    async def get_benchmark(name: BenchmarkName, as_of: date | None = None) -> BenchmarkView:
+    async def get_benchmark(name: BenchmarkName, as_of: Day | None = None) -> BenchmarkView:
         """Show the newest sector weights of a benchmark that are not after a day."""
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
@@ -137,7 +148,7 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
 
     @router.get("/risk/portfolios/{portfolio_id}/active-sectors")
     async def get_active_sectors(
-        portfolio_id: UUID, as_of: date | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioActiveSectors:
         """Show how far the sectors of a portfolio are from the benchmark's."""
         async with unit_of_work.reading() as connection:
@@ -158,7 +169,7 @@ def _add_explanations(
 ) -> None:
     @router.get("/risk/portfolios/{portfolio_id}/explain/{measure}")
     async def explain_measure(
-        portfolio_id: UUID, measure: str, as_of: date | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, measure: str, as_of: Day | None = None, known_at: Instant | None = None
     ) -> Explanation:
         """Show what a number was made from, and compute it again from that: a measure, a factor or a scenario."""
         if measure not in EXPLAINED:

@@ -117,13 +117,14 @@ class BackfillRepository:
         row = (await self._connection.execute(query, {"requested_by": requested_by})).one_or_none()
         return None if row is None else _backfill(row)
 
-    async def list_backfills(self, *, limit: int, before: datetime | None) -> list[StoredBackfill]:
-        """Return backfills, the newest request first."""
+    async def list_backfills(self, *, limit: int, behind: tuple[datetime, UUID] | None = None) -> list[StoredBackfill]:
+        """Return backfills, the newest request first, behind a request and backfill."""
         query = _backfill_query(
-            "WHERE requested_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
-            "ORDER BY requested_at DESC LIMIT :limit"
+            "WHERE (requested_at, backfill_id) < (coalesce(CAST(:at AS timestamptz), 'infinity'), CAST(:id AS uuid)) "
+            "ORDER BY requested_at DESC, backfill_id DESC LIMIT :limit"
         )
-        rows = await self._connection.execute(query, {"limit": limit, "before": before})
+        at, backfill_id = behind or (None, None)
+        rows = await self._connection.execute(query, {"limit": limit, "at": at, "id": backfill_id})
         return [_backfill(row) for row in rows]
 
     async def find_oldest_active(self) -> StoredBackfill | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ from services.scheduler.core.ledger import StageTally, tally
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
+from shared.selection import Day, Instant
 
 _RUN_COLUMNS = "run_id, run, status, requested_at, counts_from, finished_at"
 # Stands among the parts of a stage that was closed by its deadline, with what never came as its failure.
@@ -36,11 +37,12 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs: of a kind, in a status, over a session; None: whatever it is."""
+    """Which runs: of a kind, in a status, over a session, asked for before an instant; None: whatever it is."""
 
     kind: RunKind | None = None
     status: RunStatus | None = None
-    session: date | None = None
+    session: Day | None = None
+    before: Instant | None = None
 
 
 class Scope(Protocol):
@@ -133,16 +135,19 @@ class SchedulerRepository:
         )
         return max(int(await self._connection.scalar(query, {"run_id": run_id}) or 0), 0)
 
-    async def list_runs(self, only: RunFilter, *, limit: int, before: datetime | None) -> list[StoredRun]:
-        """Return the runs that a filter lets through, the newest request first."""
+    async def list_runs(
+        self, only: RunFilter, *, limit: int, behind: tuple[datetime, UUID] | None = None
+    ) -> list[StoredRun]:
+        """Return the runs that a filter lets through, the newest request first, behind a request and run."""
         query = _run_query(
             "WHERE requested_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
+            "AND (requested_at, run_id) < (coalesce(CAST(:at AS timestamptz), 'infinity'), CAST(:id AS uuid)) "
             "AND kind = coalesce(:kind, kind) AND status = coalesce(:status, status) "
             "AND coalesce(CAST(:session AS date), first_session) BETWEEN first_session AND last_session "
-            "ORDER BY requested_at DESC LIMIT :limit"
+            "ORDER BY requested_at DESC, run_id DESC LIMIT :limit"
         )
-        parameters = {"kind": only.kind, "status": only.status, "session": only.session}
-        rows = await self._connection.execute(query, {**parameters, "before": before, "limit": limit})
+        at, run_id = behind or (None, None)
+        rows = await self._connection.execute(query, {**asdict(only), "at": at, "id": run_id, "limit": limit})
         return [_stored(row) for row in rows]
 
     async def list_active_runs(self, first: date, last: date) -> list[StoredRun]:

@@ -188,12 +188,19 @@ class ScheduleRepository:
         row = (await self._connection.execute(query, {"fire_id": fire_id})).one_or_none()
         return None if row is None else _fire(row)
 
-    async def list_fires(self, *, limit: int, skip: int = 0) -> list[Fire]:
-        """Return fires, the newest due time first, without the first `skip`."""
+    async def list_fires(self, *, limit: int, behind: tuple[datetime, str] | None = None) -> list[Fire]:
+        """Return fires, the newest due time first, behind a due time and stage."""
         query = sa.text(
-            f"SELECT {_FIRE_COLUMNS} FROM fires ORDER BY due_at DESC, trigger_name LIMIT :limit OFFSET :skip"
+            f"""
+            SELECT {_FIRE_COLUMNS} FROM fires
+            WHERE due_at < coalesce(CAST(:due_at AS timestamptz), 'infinity')
+               OR due_at = CAST(:due_at AS timestamptz) AND trigger_name > CAST(:stage AS text)
+            ORDER BY due_at DESC, trigger_name LIMIT :limit
+            """
         )
-        return [_fire(row) for row in await self._connection.execute(query, {"limit": limit, "skip": skip})]
+        due_at, stage = behind or (None, None)
+        rows = await self._connection.execute(query, {"limit": limit, "due_at": due_at, "stage": stage})
+        return [_fire(row) for row in rows]
 
     async def find_asking_fire(self, stage: Stage, session: date) -> Fire | None:
         """Return the newest fire of a stage that asked for runs of the session, or is to do so."""
@@ -236,10 +243,13 @@ class ScheduleRepository:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else Pause(*row)
 
-    async def list_pauses(self, *, limit: int, skip: int) -> list[Pause]:
-        """Return pauses, the newest first, without the first `skip`."""
-        query = sa.text(f"{_PAUSES} ORDER BY paused_at DESC LIMIT :limit OFFSET :skip")
-        return [Pause(*row) for row in await self._connection.execute(query, {"limit": limit, "skip": skip})]
+    async def list_pauses(self, *, limit: int, before: datetime | None) -> list[Pause]:
+        """Return pauses that began before an instant, the newest first."""
+        query = sa.text(
+            f"{_PAUSES} WHERE paused_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
+            "ORDER BY paused_at DESC LIMIT :limit"
+        )
+        return [Pause(*row) for row in await self._connection.execute(query, {"limit": limit, "before": before})]
 
     async def store_pause(self, why: str, *, by: str, now: datetime) -> bool:
         """Begin a pause; False if one lasts already."""

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.scheduler.commands.errors import UnknownRun
@@ -15,9 +15,9 @@ from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web.views import LineView, ToldLine
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Place, paged
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
-After = Annotated[int, Query(ge=-1, le=2**63 - 1)]
+Lines = Annotated[Paging, paged(1000, most=1000)]
 LastEventId = Annotated[
     int,
     Header(alias="Last-Event-ID", ge=-1, le=2**63 - 1, description="the last `id` that was received: go on behind it"),
@@ -29,16 +29,17 @@ def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
     router = APIRouter()
 
     @router.get("/runs/{run_id}/log")
-    async def list_lines(run_id: UUID, after: After = -1, limit: Limit = 1000) -> list[LineView]:
-        """List what happened in a run, the oldest first; page on with the last `place` as `after`.
+    async def list_lines(run_id: UUID, paging: Lines) -> Page[LineView]:
+        """List what happened in a run, the oldest first.
 
         Parts that come after its end are listed behind it: they change nothing.
         """
+        (after,) = paging.after(tuple[Place]) or (-1,)
         async with unit_of_work.reading() as connection:
             if await SchedulerRepository(connection).find_run(run_id) is None:
                 raise UnknownRun(run_id)
-            lines = await LogRepository(connection).list_lines(run_id, after=after, limit=limit)
-        return [LineView.of(line) for line in lines]
+            lines = await LogRepository(connection).list_lines(run_id, after=after, limit=paging.wanted)
+        return paging.page(lines, LineView.of, lambda line: (line.place,))
 
     # Before the stream begins: within it there is no status to say it with.
     async def pace_of(run_id: UUID) -> Pace:

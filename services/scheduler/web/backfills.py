@@ -20,9 +20,13 @@ from services.scheduler.web.bodies import IdempotencyKey, SelectionBody
 from services.scheduler.web.views import BackfillView, PlanView, ProgressView, RetryView, StepOutcomeView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Place, paged
+from shared.paths import API
 from shared.selection import Instant
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
+Shown = Annotated[int, Query(ge=1, le=1000, description="steps to show")]
+Backfills = Annotated[Paging, paged(50, most=1000)]
+Steps = Annotated[Paging, paged(1000, most=1000)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:
@@ -38,7 +42,7 @@ def _add_requests(
     router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings
 ) -> None:
     @router.post("/backfills/plan")
-    async def plan(body: SelectionBody, shown: Limit = 50) -> PlanView:
+    async def plan(body: SelectionBody, shown: Shown = 50) -> PlanView:
         """Show which cells a backfill would compute, in which steps, and how long it would take; begin nothing."""
         async with unit_of_work.reading() as connection:
             return PlanView.of(await plan_backfill(body.selection(clock), connection, settings=settings), shown)
@@ -51,18 +55,21 @@ def _add_requests(
             backfill_id, is_new = await start_backfill(request, uow, settings=settings)
             view = await _view(BackfillRepository(uow.connection), backfill_id)
         response.status_code = 201 if is_new else 200
-        response.headers["Location"] = f"/backfills/{backfill_id}"
+        response.headers["Location"] = f"{API}/backfills/{backfill_id}"
         return view
 
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/backfills")
-    async def list_backfills(limit: Limit = 50, before: Instant | None = None) -> list[BackfillView]:
-        """List backfills, the newest request first; page on with the last `requested_at` as `before`."""
+    async def list_backfills(paging: Backfills) -> Page[BackfillView]:
+        """List backfills, the newest request first."""
+        behind = paging.after(tuple[Instant, UUID])
         async with unit_of_work.reading() as connection:
             repository = BackfillRepository(connection)
-            found = await repository.list_backfills(limit=limit, before=before)
-            return [await _view(repository, stored.backfill_id) for stored in found]
+            found = await repository.list_backfills(limit=paging.wanted, behind=behind)
+            page, following = paging.cut(found, lambda stored: (stored.requested_at, stored.backfill_id))
+            items = [await _view(repository, stored.backfill_id) for stored in page]
+        return Page(items=items, next=following)
 
     @router.get("/backfills/{backfill_id}")
     async def get_backfill(backfill_id: UUID) -> BackfillView:
@@ -71,13 +78,15 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             return await _view(BackfillRepository(connection), backfill_id)
 
     @router.get("/backfills/{backfill_id}/steps")
-    async def list_steps(
-        backfill_id: UUID, after: Annotated[int, Query(ge=-1)] = -1, limit: Limit = 1000
-    ) -> list[StepOutcomeView]:
-        """List the steps of a backfill in their order; page on with the last `place` as `after`."""
+    async def list_steps(backfill_id: UUID, paging: Steps) -> Page[StepOutcomeView]:
+        """List the steps of a backfill in their order."""
+        (after,) = paging.after(tuple[Place]) or (-1,)
         async with unit_of_work.reading() as connection:
-            steps = await BackfillRepository(connection).list_steps(backfill_id, after=after, limit=limit)
-        return [StepOutcomeView.of_stored(stored) for stored in steps]
+            repository = BackfillRepository(connection)
+            if await repository.find_backfill(backfill_id) is None:
+                raise UnknownBackfill(backfill_id)
+            steps = await repository.list_steps(backfill_id, after=after, limit=paging.wanted)
+        return paging.page(steps, StepOutcomeView.of_stored, lambda stored: (stored.place,))
 
 
 def _add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, settings: SchedulerSettings) -> None:

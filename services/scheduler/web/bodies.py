@@ -1,6 +1,5 @@
 """What people send."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from services.scheduler.commands.plan_backfill import check_selection
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
 from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN, RunKind
+from shared.selection import Day
 
 Who = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00]*$")]
 IdempotencyKey = Annotated[
@@ -32,8 +32,8 @@ class RunBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: RunKind = RunKind.ON_DEMAND
-    first_session: date | None = Field(default=None, description="none: the last one")
-    last_session: date | None = Field(default=None, description="none: the last closed session")
+    first_session: Day | None = Field(default=None, description="none: the last one")
+    last_session: Day | None = Field(default=None, description="none: the last closed session")
     symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(
         default=None,
         min_length=1,
@@ -77,8 +77,8 @@ class SelectionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    first: date
-    last: date | None = Field(default=None, description="none: the last closed session")
+    first: Day
+    last: Day | None = Field(default=None, description="none: the last closed session")
     symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(default=None, max_length=10_000)
     portfolio_ids: list[UUID] | None = Field(default=None, max_length=10_000)
     reprocess: Reprocess = Reprocess.MISSING

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from services.scheduler.core.cells import Fact
 from services.scheduler.core.coverage import Covered, NamedCell
 from services.scheduler.core.readiness import CauseKind, PortfolioReadiness, Readiness
+from shared.pages import Page
 
 
 class CountView(BaseModel):
@@ -145,10 +146,9 @@ class ReadinessLine(BaseModel):
         )
 
 
-class ReadinessList(BaseModel):
+class ReadinessList(Page[ReadinessLine]):
     """How many portfolios stand how at a session, and a page of them by id."""
 
     as_of: date
     counts: dict[Readiness, int]
     dead_letters: int = Field(description="of runs over the session, that somebody still has to deal with")
-    portfolios: list[ReadinessLine]

@@ -19,6 +19,7 @@ from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.problems import Problem
+from shared.selection import Day
 
 SESSIONS_OF_ONE = 66
 SESSIONS_BACK = 30  # how far freshness looks back
@@ -49,8 +50,8 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
     async def list_cells(
         portfolio_id: UUID | None = None,
         symbol: Annotated[str | None, Query(pattern=SYMBOL_PATTERN)] = None,
-        first: date | None = None,
-        last: date | None = None,
+        first: Day | None = None,
+        last: Day | None = None,
         limit: Sessions = SESSIONS_OF_ONE,
     ) -> CoverageView:
         """Show which cells of a portfolio and its symbols, of a symbol, or of everything are done.

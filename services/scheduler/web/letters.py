@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 
 from services.scheduler.commands.drop_letter import drop_letter
 from services.scheduler.commands.errors import UnknownLetter
@@ -11,9 +11,9 @@ from services.scheduler.storage.letter_repository import LetterFilter, LetterRep
 from services.scheduler.web.bodies import ReasonBody
 from services.scheduler.web.letter_views import LetterCountsView, LetterDetail, LetterView
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Place, paged
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Before = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
+Letters = Annotated[Paging, paged(100, most=1000)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory) -> APIRouter:
@@ -26,16 +26,15 @@ def build_router(unit_of_work: UnitOfWorkFactory) -> APIRouter:
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("")
-    async def list_letters(
-        only: Annotated[LetterFilter, Depends()], limit: Limit = 100, before: Before = None
-    ) -> list[LetterView]:
-        """List messages that could not be processed, the newest first; page on with the last `place` as `before`.
+    async def list_letters(only: Annotated[LetterFilter, Depends()], paging: Letters) -> Page[LetterView]:
+        """List messages that could not be processed, the newest first.
 
         Those that somebody still has to deal with, unless a status is given.
         """
+        (before,) = paging.after(tuple[Place]) or (None,)
         async with unit_of_work.reading() as connection:
-            letters = await LetterRepository(connection).list_letters(only, limit=limit, before=before)
-        return [LetterView.of(letter) for letter in letters]
+            letters = await LetterRepository(connection).list_letters(only, limit=paging.wanted, before=before)
+        return paging.page(letters, LetterView.of, lambda letter: (letter.place,))
 
     @router.get("/counts")
     async def count_letters() -> LetterCountsView:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
@@ -14,9 +14,11 @@ from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, Read
 from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Paging, paged
 from shared.problems import Problem
+from shared.selection import Day
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
+Portfolios = Annotated[Paging, paged(500, most=1000)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
@@ -25,30 +27,29 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
 
     @router.get("/readiness")
     async def list_readiness(
-        as_of: date | None = None, state: Readiness | None = None, after: UUID | None = None, limit: Limit = 500
+        paging: Portfolios, as_of: Day | None = None, state: Readiness | None = None
     ) -> ReadinessList:
         """Say of every portfolio that is open whether it is ready at a session, by default the last closed one.
 
-        Counts are of all of them; page on with the last `portfolio_id` as `after`.
+        Counts are of all of them, items by id.
         """
+        (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
         session = _session(as_of, clock)
         async with unit_of_work.reading() as connection:
             inputs = await load_readiness(connection, session)
         found = await asyncio.to_thread(_readiness, inputs)
-        page = [
-            each
-            for each in found
-            if (state is None or each.state is state) and (after is None or each.portfolio_id > str(after))
-        ]
+        behind = [each for each in found if state in {None, each.state} and each.portfolio_id > str(after)]
+        page, following = paging.cut(behind, lambda each: (each.portfolio_id,))
         return ReadinessList(
             as_of=session,
             dead_letters=inputs.letters,
             counts=dict.fromkeys(Readiness, 0) | Counter(each.state for each in found),
-            portfolios=[ReadinessLine.of(each) for each in page[:limit]],
+            items=[ReadinessLine.of(each) for each in page],
+            next=following,
         )
 
     @router.get("/readiness/{portfolio_id}")
-    async def get_readiness(portfolio_id: UUID, as_of: date | None = None) -> ReadinessView:
+    async def get_readiness(portfolio_id: UUID, as_of: Day | None = None) -> ReadinessView:
         """Say whether a portfolio is ready at a session, and if not: what is under way, what blocks it, what to do."""
         session = _session(as_of, clock)
         async with unit_of_work.reading() as connection:

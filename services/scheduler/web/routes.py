@@ -16,10 +16,14 @@ from services.scheduler.web.bodies import IdempotencyKey, RequestBody, RunBody
 from services.scheduler.web.views import CauseView, RunSummary, RunView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Place, paged
+from shared.paths import API
 from shared.problems import Problem
 from shared.selection import Instant
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Runs = Annotated[Paging, paged(50, most=1000)]
+Causes = Annotated[Paging, paged(100, most=1000)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 
 
@@ -49,7 +53,7 @@ def _add_requests(
             )
             stored = await _get_run(SchedulerRepository(uow.connection), run_id)
         response.status_code = 201 if is_new else 200
-        response.headers["Location"] = f"/runs/{run_id}"
+        response.headers["Location"] = f"{API}/runs/{run_id}"
         return RunSummary.of(stored)
 
     @router.post("/runs/{run_id}/retry-failed", status_code=201)
@@ -64,7 +68,7 @@ def _add_requests(
             retry_id, is_new = await retry_run(run_id, uow, requested_by=body.requested_by)
             stored = await _get_run(SchedulerRepository(uow.connection), retry_id)
         response.status_code = 201 if is_new else 200
-        response.headers["Location"] = f"/runs/{retry_id}"
+        response.headers["Location"] = f"{API}/runs/{retry_id}"
         return RunSummary.of(stored)
 
     @router.post("/runs/{run_id}/cancel")
@@ -77,16 +81,15 @@ def _add_requests(
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/runs")
-    async def list_runs(
-        only: Annotated[RunFilter, Depends()], limit: Limit = 50, before: Instant | None = None
-    ) -> list[RunSummary]:
-        """List runs, the newest request first; page on with the last `requested_at` as `before`.
+    async def list_runs(only: Annotated[RunFilter, Depends()], paging: Runs) -> Page[RunSummary]:
+        """List runs, the newest request first.
 
-        Of one kind, in one status, over a session where these are given.
+        Of one kind, in one status, over a session, asked for before an instant where these are given.
         """
+        behind = paging.after(tuple[Instant, UUID])
         async with unit_of_work.reading() as connection:
-            runs = await SchedulerRepository(connection).list_runs(only, limit=limit, before=before)
-        return [RunSummary.of(stored) for stored in runs]
+            runs = await SchedulerRepository(connection).list_runs(only, limit=paging.wanted, behind=behind)
+        return paging.page(runs, RunSummary.of, lambda stored: (stored.requested_at, stored.run.run_id))
 
     @router.get("/runs/{run_id}")
     async def get_run(run_id: UUID, failures: Limit = 200, after: Offset = 0) -> RunView:
@@ -100,14 +103,16 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         return RunView.of(stored, tallies, failed, pace)
 
     @router.get("/runs/{run_id}/causes")
-    async def list_causes(run_id: UUID, limit: Limit = 100, after: Offset = 0) -> list[CauseView]:
+    async def list_causes(run_id: UUID, paging: Causes) -> Page[CauseView]:
         """List why the run could not serve what it could not, the cause of the most subjects first.
 
         What failed for one reason is one entry, with the later stages and the portfolios that it was missing in.
         """
+        (after,) = paging.after(tuple[Place]) or (-1,)
         async with unit_of_work.reading() as connection:
             found = await find_causes(run_id, connection)
-        return [CauseView.of(cause, found.names) for cause in found.causes[after : after + limit]]
+        behind = [(place, cause) for place, cause in enumerate(found.causes) if place > after]
+        return paging.page(behind, lambda each: CauseView.of(each[1], found.names), lambda each: each[:1])
 
 
 async def _get_run(repository: SchedulerRepository, run_id: UUID) -> StoredRun:

@@ -14,11 +14,13 @@ from services.scheduler.storage.schedule_repository import ScheduleRepository
 from services.scheduler.web.bodies import ReasonBody, RequestBody
 from services.scheduler.web.views import DueView, FireView, PauseView, ScheduleView, TriggerView
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Text, paged
 from shared.problems import Problem
+from shared.selection import Instant
 
 FiringNow = Callable[[], Firing]
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Offset = Annotated[int, Query(ge=0, le=10**9)]
+Shown = Annotated[int, Query(ge=1, le=1000, description="times to come, and fires that were last, to show")]
+Listed = Annotated[Paging, paged(50, most=1000)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> APIRouter:
@@ -31,7 +33,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> APIRoute
 
 def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> None:
     @router.get("")
-    async def get_schedule(limit: Limit = 10) -> ScheduleView:
+    async def get_schedule(limit: Shown = 10) -> ScheduleView:
         """Show the triggers, the next times of all of them, and what came of the last."""
         moment = firing()
         triggers = moment.settings.triggers()
@@ -50,12 +52,12 @@ def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Fir
         )
 
     @router.get("/fires")
-    async def list_fires(limit: Limit = 50, after: Offset = 0) -> list[FireView]:
-        """List what fired and what came of it, the newest due time first, without the first `after`."""
+    async def list_fires(paging: Listed) -> Page[FireView]:
+        """List what fired and what came of it, the newest due time first."""
+        behind = paging.after(tuple[Instant, Text])
         async with unit_of_work.reading() as connection:
-            return [
-                FireView.of(fire) for fire in await ScheduleRepository(connection).list_fires(limit=limit, skip=after)
-            ]
+            fires = await ScheduleRepository(connection).list_fires(limit=paging.wanted, behind=behind)
+        return paging.page(fires, FireView.of, lambda fire: (fire.due_at, fire.stage.value))
 
     @router.get("/fires/{fire_id}")
     async def get_fire(fire_id: UUID) -> FireView:
@@ -67,11 +69,12 @@ def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Fir
         return FireView.of(fire)
 
     @router.get("/pauses")
-    async def list_pauses(limit: Limit = 50, after: Offset = 0) -> list[PauseView]:
-        """List who paused the schedule, why, and who resumed it, the newest first, without the first `after`."""
+    async def list_pauses(paging: Listed) -> Page[PauseView]:
+        """List who paused the schedule, why, and who resumed it, the newest first."""
+        (before,) = paging.after(tuple[Instant]) or (None,)
         async with unit_of_work.reading() as connection:
-            pauses = await ScheduleRepository(connection).list_pauses(limit=limit, skip=after)
-        return [PauseView.of(pause) for pause in pauses]
+            pauses = await ScheduleRepository(connection).list_pauses(limit=paging.wanted, before=before)
+        return paging.page(pauses, PauseView.of, lambda pause: (pause.paused_at,))
 
 
 def _add_acting(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: FiringNow) -> None:

@@ -1,18 +1,24 @@
 """What people ask for."""
 
-from pydantic import Field
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from fastapi import Query
 
 from shared.clock import Clock
+from shared.contracts.run import SYMBOL_PATTERN
 from shared.selection import SessionSelection, Slice
 
+SymbolText = Annotated[str, Query(pattern=SYMBOL_PATTERN)]
 
+
+@dataclass(frozen=True)
 class Selection(SessionSelection):
-    """Which results to list, and where the page begins."""
+    """Which results to list."""
 
-    symbol: list[str] | None = Field(default=None, description="repeat for several; none: all")
-    after_symbol: str = ""
-    limit: int = Field(default=500, ge=1, le=5_000, description="symbols a page")
+    symbol: Annotated[list[SymbolText] | None, Query(description="repeat for several; none: all")] = None
 
-    def slice(self, clock: Clock) -> Slice[str]:
-        """Return the selection for a repository."""
-        return self.slice_of(self.symbol, clock, after=self.after_symbol, limit=self.limit)
+    def slice(self, clock: Clock, after: tuple[date, str] | None, limit: int) -> Slice[str]:
+        """Return the selection behind a session and symbol for a repository."""
+        return self.slice_of(self.symbol, clock, after, limit)

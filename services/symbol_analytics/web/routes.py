@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path
 
 from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
 from services.symbol_analytics.web.bodies import Selection
@@ -11,10 +11,12 @@ from services.symbol_analytics.web.views import SymbolFactors, SymbolMetrics, Sy
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.pages import Page, Paging, Text, paged
 from shared.problems import Problem
-from shared.selection import Instant, Slice
+from shared.selection import Day, Instant, Slice
 
-Limit = Annotated[int, Query(ge=1, le=5_000, description="symbols a page")]
+Symbols = Annotated[Paging, paged(1000, most=5_000, of="symbols")]
+Results = Annotated[Paging, paged(500, most=5_000, of="symbols")]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
 
 
@@ -23,14 +25,15 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
     router = APIRouter()
 
     @router.get("/symbols")
-    async def list_symbols(after: str = "", limit: Limit = 1000) -> list[SymbolSummary]:
-        """List the analysed symbols; page on with the last symbol as `after`."""
+    async def list_symbols(paging: Symbols) -> Page[SymbolSummary]:
+        """List the analysed symbols."""
+        (after,) = paging.after(tuple[Text]) or ("",)
         async with unit_of_work.reading() as connection:
-            rows = await SymbolAnalyticsRepository(connection).list_symbols(after=after, limit=limit)
-        return [SymbolSummary(symbol=row.symbol, last_as_of=row.last_as_of) for row in rows]
+            rows = await SymbolAnalyticsRepository(connection).list_symbols(after=after, limit=paging.wanted)
+        return paging.page(rows, SymbolSummary.of, lambda row: (row.symbol,))
 
     @router.get("/symbols/{symbol}")
-    async def get_symbol(symbol: SymbolPath, as_of: date | None = None, known_at: Instant | None = None) -> SymbolView:
+    async def get_symbol(symbol: SymbolPath, as_of: Day | None = None, known_at: Instant | None = None) -> SymbolView:
         """Show a symbol as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
@@ -45,17 +48,20 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return SymbolView(symbol=symbol, as_of=session, factors=factors[0], metrics=metrics[0] if metrics else None)
 
     @router.get("/factors")
-    async def list_factors(selection: Annotated[Selection, Query()]) -> list[SymbolFactors]:
-        """List factor betas by as_of and symbol; page on with the last entry's as `after_as_of` and `after_symbol`."""
+    async def list_factors(selection: Annotated[Selection, Depends()], paging: Results) -> Page[SymbolFactors]:
+        """List factor betas by as_of and symbol."""
+        wanted = selection.slice(clock, paging.after(tuple[date, Text]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            rows = await SymbolAnalyticsRepository(connection).list_factors(selection.slice(clock))
-        return factor_views(rows)
+            rows = await SymbolAnalyticsRepository(connection).list_factors(wanted)
+        views, following = paging.cut(factor_views(rows), lambda view: (view.as_of, view.symbol))
+        return Page(items=[*views], next=following)
 
     @router.get("/symbol-metrics")
-    async def list_metrics(selection: Annotated[Selection, Query()]) -> list[SymbolMetrics]:
-        """List daily metrics by as_of and symbol; page on with the last entry's as `after_as_of` and `after_symbol`."""
+    async def list_metrics(selection: Annotated[Selection, Depends()], paging: Results) -> Page[SymbolMetrics]:
+        """List daily metrics by as_of and symbol."""
+        wanted = selection.slice(clock, paging.after(tuple[date, Text]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            rows = await SymbolAnalyticsRepository(connection).list_metrics(selection.slice(clock))
-        return [SymbolMetrics.of(row) for row in rows]
+            rows = await SymbolAnalyticsRepository(connection).list_metrics(wanted)
+        return paging.page(rows, SymbolMetrics.of, lambda row: (row.as_of, row.symbol))
 
     return router

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from services.symbol_analytics.core.columns import FACTOR_COLUMNS, FROM_PRICES, METRICS, RATIOS
-from services.symbol_analytics.storage.repository import FactorRow, MetricsRow
+from services.symbol_analytics.storage.repository import FactorRow, MetricsRow, SymbolRow
 from shared.contracts.event import Measure
 from shared.conventions import FACTORS
 
@@ -120,6 +120,11 @@ class SymbolSummary(BaseModel):
 
     symbol: str
     last_as_of: date
+
+    @classmethod
+    def of(cls, row: SymbolRow) -> Self:
+        """Return the view of a row."""
+        return cls(symbol=row.symbol, last_as_of=row.last_as_of)
 
 
 def factor_views(rows: Sequence[FactorRow]) -> list[SymbolFactors]:

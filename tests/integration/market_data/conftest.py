@@ -161,6 +161,12 @@ class World:
         """Read over HTTP."""
         return (await self.client.get(path, params=query)).raise_for_status().json()
 
+    async def items(self, path: str, **query: Any) -> Any:
+        """Read a list over HTTP that fits into a page."""
+        page = await self.get(path, **query)
+        assert page["next"] is None
+        return page["items"]
+
     async def rows(self, query: str, **parameters: Any) -> list[Any]:
         """Read."""
         async with self.service.unit_of_work.reading() as connection:

@@ -60,7 +60,7 @@ class Filings:
     async def shown(self, **query: Any) -> list[dict[str, Any]]:
         """Return the periods that are shown over HTTP."""
         answer = await self._world.get(f"/fundamentals/{self.name}", **{"statement": "income"} | query)
-        periods: list[dict[str, Any]] = answer["periods"]
+        periods: list[dict[str, Any]] = answer["items"]
         return periods
 
 
@@ -295,7 +295,7 @@ async def test_bad_rows_are_findings_with_their_lines_and_the_rest_is_stored(wor
 
     announced = await filings.run()
 
-    found = await world.get("/findings", symbol=filings.name)
+    found = await world.items("/findings", symbol=filings.name)
     assert {(entry["file"], entry["line"], entry["rule"], entry["day"]) for entry in found} == {
         ("fundamentals.csv", 3, "UNPARSABLE_DATE", None),
         ("fundamentals.csv", 4, "FUTURE_DATE", str(TODAY + timedelta(days=1))),
@@ -422,7 +422,7 @@ async def test_defect_e46_company_that_nobody_knows_is_no_success(world: World, 
 async def test_coverage_says_when_a_company_was_last_asked_about(world: World, filings: Filings) -> None:
     await filings.run()
 
-    (entry,) = [entry for entry in await world.get("/coverage") if entry["symbol"] == filings.name]
+    (entry,) = [entry for entry in await world.items("/coverage") if entry["symbol"] == filings.name]
 
     asked = (datetime.fromisoformat(entry[name]) for name in ("profile_fetched_at", "fundamentals_fetched_at"))
     assert list(asked) == [NOW, NOW]
@@ -451,7 +451,7 @@ async def test_defect_e45_zero_close_is_no_bar_and_its_session_stays_missing(wor
 
     assert LAST not in announced.sessions_of(filings.name)
     assert [bar.session for bar in await world.bars(filings.name)][-1] == shift_session(LAST, -1)
-    (finding,) = await world.get("/findings", symbol=filings.name)
+    (finding,) = await world.items("/findings", symbol=filings.name)
     assert (finding["rule"], finding["day"]) == ("NON_POSITIVE_CLOSE", str(LAST))
     world.directory.extra = []
     world.directory.closes[filings.name][LAST] = 101.5

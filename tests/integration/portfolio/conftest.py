@@ -124,7 +124,7 @@ class Books:
     async def snapshots(self, portfolio_id: str) -> list[dict[str, Any]]:
         """Return what the API lists of a portfolio."""
         answer = await self.client.get(f"/portfolios/{portfolio_id}/snapshots")
-        found: list[dict[str, Any]] = answer.raise_for_status().json()
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
         return found
 
     async def figures(self, portfolio_id: str, name: str) -> list[Decimal]:

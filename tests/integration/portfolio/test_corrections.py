@@ -22,13 +22,13 @@ async def _valued(books: Books, symbol: str, *, entered: date = TUESDAY) -> tupl
     accepted = await books.open((symbol, "10", entered, "101"))
     await books.value(await books.request(accepted["run_id"]), _rising(symbol))
     portfolio_id = accepted["portfolio_id"]
-    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
     return portfolio_id, position["position_id"]
 
 
 async def _snapshots(books: Books, portfolio_id: str, **parameters: Any) -> dict[str, Any]:
     answer = await books.client.get(f"/portfolios/{portfolio_id}/snapshots", params=parameters)
-    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()}
+    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()["items"]}
 
 
 async def _revalued(books: Books, answer: Any, symbol: str) -> None:
@@ -60,7 +60,7 @@ async def test_defect_13_corrected_quantity_moves_cash_as_well_as_pnl(books: Boo
     old = await _snapshots(books, portfolio_id, known_at=before.isoformat())
     assert Decimal(old[str(FRIDAY)]["equity"]) == Decimal("10030.00")
     assert found[str(FRIDAY)]["code_version"] == CODE_VERSION
-    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()
+    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
     assert (edit["before"]["quantity"], edit["after"]["quantity"]) == ("10.000000", "20")
 
 
@@ -83,7 +83,7 @@ async def test_defect_o36_removed_position_leaves_the_equity_it_never_earned(boo
     found = await _snapshots(books, portfolio_id)
     assert {entry["equity"] for entry in found.values()} == {"10000.00"}
     assert found[str(FRIDAY)]["cash"] == "10000.00"
-    assert (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json() == []
+    assert (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"] == []
     again = await books.client.delete(f"/portfolios/{portfolio_id}/positions/{position_id}")
     assert again.status_code == 404
 
@@ -121,9 +121,10 @@ async def test_exits_of_one_day_are_taken_in_the_order_in_which_they_were_entere
     found = (await _snapshots(books, portfolio_id))[str(WEDNESDAY)]
     # Over the cost of 101: 4 + 5 + 6 + 7 + 8 + 9, and the other four at 100: -4
     assert Decimal(found["realised_pnl"]) == 39 - 4
-    values = (await books.client.get(f"/portfolios/{portfolio_id}/values", params={"as_of": str(WEDNESDAY)})).json()
+    then = {"as_of": str(WEDNESDAY)}
+    values = (await books.client.get(f"/portfolios/{portfolio_id}/values", params=then)).json()["items"]
     assert [(value["quantity"], value["oversold"]) for value in values] == [(0.0, False)]
-    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
     assert [Decimal(entry["price"]) for entry in position["exits"]] == [*map(Decimal, prices), Decimal(100)]
 
 
@@ -143,7 +144,7 @@ async def test_moved_flow_revises_the_sessions_between_its_dates(books: Books) -
     portfolio_id, _ = await _valued(books, symbol)
     path = f"/portfolios/{portfolio_id}/flows"
     await _revalued(books, await books.client.post(path, json={"on": str(WEDNESDAY), "amount": "500.00"}), symbol)
-    (flow,) = (await books.client.get(path)).json()
+    (flow,) = (await books.client.get(path)).json()["items"]
 
     moved = await books.client.put(f"{path}/{flow['flow_id']}", json={"on": str(THURSDAY), "amount": "500.00"})
     await _revalued(books, moved, symbol)
@@ -191,9 +192,9 @@ async def test_correction_that_contradicts_itself_changes_nothing(books: Books) 
     answer = await books.client.put(f"/portfolios/{portfolio_id}/positions/{position_id}", json=_terms(symbol, "-5"))
 
     assert answer.status_code == 422
-    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
     assert Decimal(position["quantity"]) == 10
-    assert (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json() == []
+    assert (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"] == []
 
 
 async def test_performance_over_a_window_counts_flows_as_no_gain(books: Books) -> None:

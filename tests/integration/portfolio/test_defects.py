@@ -66,7 +66,7 @@ async def test_defect_22_snapshot_is_seen_only_complete_with_all_its_positions(b
         assert (await books.client.get(path)).status_code == 404
 
     assert len(await books.snapshots(accepted["portfolio_id"])) == len(WEEK)
-    assert len((await books.client.get(path)).json()) == 1
+    assert len((await books.client.get(path)).json()["items"]) == 1
 
 
 async def test_defect_22_process_that_dies_while_it_values_leaves_nothing(books: Books) -> None:
@@ -118,7 +118,7 @@ async def test_defect_30_shown_values_have_the_sign_the_multiplier_and_the_close
     await books.value(run_for(accepted["portfolio_id"], first=FRIDAY, last=FRIDAY), {short: {WEDNESDAY: 50.0}})
 
     path = f"/portfolios/{accepted['portfolio_id']}/values"
-    values = {entry["symbol"]: entry for entry in (await books.client.get(path)).json()}
+    values = {entry["symbol"]: entry for entry in (await books.client.get(path)).json()["items"]}
 
     assert (values[short]["market_value"], values[short]["unrealised_pnl"]) == ("-1040.00", "0.00")
     assert (values[call]["market_value"], values[call]["unrealised_pnl"]) == ("800.00", "200.00")

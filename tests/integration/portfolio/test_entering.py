@@ -21,7 +21,7 @@ def body(**changes: Any) -> dict[str, Any]:
 
 
 async def names(books: Books) -> set[str]:
-    return {entry["name"] for entry in (await books.client.get("/portfolios", params={"limit": 5000})).json()}
+    return {entry["name"] for entry in (await books.client.get("/portfolios", params={"limit": 5000})).json()["items"]}
 
 
 async def test_csv_with_errors_is_refused_with_line_field_and_code_of_each_and_stores_nothing(books: Books) -> None:
@@ -81,7 +81,7 @@ async def test_defect_o31_name_that_is_taken_leaves_the_first_portfolio_as_it_is
     answer = await books.client.post("/portfolios", json=first | {"csv": CSV + "MSFT,10,100,2025-03-03\n"})
 
     assert answer.status_code == 409
-    positions = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    positions = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
     assert [position["symbol"] for position in positions] == ["AAPL"]
 
 

@@ -40,7 +40,7 @@ async def _valued(books: Books, position: dict[str, Any], closes: Closes) -> tup
 
 async def _values(books: Books, portfolio_id: str) -> dict[str, Any]:
     answer = await books.client.get("/position-values", params={"portfolio_id": portfolio_id, "last": str(FRIDAY)})
-    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()}
+    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()["items"]}
 
 
 async def test_defect_51_option_never_priced_is_exposed_by_its_delta(books: Books) -> None:
@@ -96,7 +96,7 @@ async def test_option_settles_at_intrinsic_value_on_its_last_session(books: Book
     last = values[str(THURSDAY)]
     assert (last["quantity"], last["mark_source"], last["mark"]) == (0.0, "EXIT", 4.0)
     assert (last["realised_pnl"], last["pnl"]) == ("200.00", "200.00")
-    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()["items"]
     assert Decimal(snapshots[-1]["equity"]) == Decimal("10200.00")
     assert snapshots[-1]["cash"] == "10200.00"
 
@@ -108,7 +108,7 @@ async def test_worthless_option_ends_at_nothing(books: Books) -> None:
     portfolio_id, values = await _valued(books, put, _underlying(underlying))
 
     assert (values[str(FRIDAY)]["mark"], values[str(FRIDAY)]["pnl"]) == (0.0, "-600.00")
-    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()["items"]
     assert Decimal(snapshots[-1]["equity"]) == Decimal("9400.00")
 
 
@@ -143,14 +143,14 @@ async def test_corrected_contract_is_on_record(books: Books) -> None:
     underlying = new_name()
     option = _call(new_name(), underlying, expires=THURSDAY)
     portfolio_id, _ = await _valued(books, option, _underlying(underlying))
-    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
 
     contract = {"underlying": underlying, "strike": "102", "expiration": str(THURSDAY)}
     path = f"/portfolios/{portfolio_id}/positions/{position['position_id']}"
     answer = await books.client.put(path, json={**option, "option": contract})
     await books.value(await books.request(answer.raise_for_status().json()["run_id"]), {})
 
-    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()
+    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
     assert (edit["before"]["option"]["strike"], edit["after"]["option"]) == ("100.0000", contract)
     assert (await _values(books, portfolio_id))[str(THURSDAY)]["mark"] == 2.0
 
@@ -162,5 +162,5 @@ async def test_option_that_had_expired_before_the_book_was_opened_is_not_held(bo
     portfolio_id, values = await _valued(books, expired, _underlying(underlying))
 
     assert values == {}
-    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()["items"]
     assert {entry["equity"] for entry in snapshots} == {"10000.00"}

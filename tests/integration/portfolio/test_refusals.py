@@ -118,7 +118,7 @@ async def book(books: Books) -> dict[str, str]:
     """A book of one position, entered on Tuesday."""
     accepted = await books.open((new_name(), "10", TUESDAY, "101"))
     portfolio_id = accepted["portfolio_id"]
-    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()
+    (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
     return {"id": portfolio_id, "position": position["position_id"]}
 
 

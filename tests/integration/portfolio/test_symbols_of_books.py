@@ -17,7 +17,7 @@ async def test_defect_q13_position_that_was_deleted_is_in_no_book(books: Books) 
     prices = {**_flat(kept), **_flat(deleted)}
     (before,) = await books.value(await books.request(accepted["run_id"]), prices)
     assert set(before.books[-1].symbols) == {kept, deleted}
-    held = (await books.client.get(f"/portfolios/{accepted['portfolio_id']}/positions")).json()
+    held = (await books.client.get(f"/portfolios/{accepted['portfolio_id']}/positions")).json()["items"]
     (position_id,) = [position["position_id"] for position in held if position["symbol"] == deleted]
 
     answer = await books.client.delete(f"/portfolios/{accepted['portfolio_id']}/positions/{position_id}")

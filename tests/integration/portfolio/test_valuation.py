@@ -91,7 +91,7 @@ async def test_defect_o16_price_that_arrives_later_is_healed_as_a_new_revision(b
     await books.value(await books.request(accepted["run_id"]), {symbol: holed})
     carried = await books.snapshots(accepted["portfolio_id"])
     values = await books.client.get(f"/portfolios/{accepted['portfolio_id']}/values", params={"as_of": str(WEEK[2])})
-    assert [(value["mark_source"], value["mark_age"], value["pnl"]) for value in values.json()] == [
+    assert [(value["mark_source"], value["mark_age"], value["pnl"]) for value in values.json()["items"]] == [
         ("CARRIED", 1, "0.00")
     ]
     assert [entry["stale_positions"] for entry in carried] == [0, 0, 1, 0, 0]

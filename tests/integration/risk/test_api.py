@@ -103,7 +103,8 @@ async def test_corrected_risk_serves_the_new_revision_and_what_was_known_before(
 
     now = (await client.get(path)).json()
     then = (await client.get(path, params={"known_at": known})).json()
-    listed_then = (await client.get("/risk", params={"known_at": known, "portfolio_id": str(portfolio_id)})).json()
+    query = {"known_at": known, "portfolio_id": str(portfolio_id)}
+    listed_then = (await client.get("/risk", params=query)).json()["items"]
     never = await client.get(path, params={"known_at": "2020-01-01T00:00:00Z"})
 
     assert (now["revision"], beta_of(now)) == (2, 1.0)
@@ -153,15 +154,16 @@ async def test_list_of_risk_pages_by_session_and_portfolio(risk: Risk, client: h
     query: dict[str, Any] = {"portfolio_id": [str(portfolio_id) for portfolio_id in portfolio_ids], "limit": 2}
 
     seen: list[tuple[str, str]] = []
-    while page := (await client.get("/risk", params=query)).json():
-        assert len(page) == 2
-        assert all(len(view["factors"]) == len(FACTORS) for view in page)
-        seen += [(view["as_of"], view["portfolio_id"]) for view in page]
-        query |= {"after_as_of": page[-1]["as_of"], "after_portfolio_id": page[-1]["portfolio_id"]}
+    while query:
+        page = (await client.get("/risk", params=query)).json()
+        assert len(page["items"]) == 2
+        assert all(len(view["factors"]) == len(FACTORS) for view in page["items"])
+        seen += [(view["as_of"], view["portfolio_id"]) for view in page["items"]]
+        query = query | {"cursor": page["next"]} if page["next"] else {}
 
     assert seen == [(day.isoformat(), str(portfolio_id)) for day in days for portfolio_id in portfolio_ids]
     query = {"portfolio_id": str(portfolio_ids[0]), "first": days[1].isoformat(), "last": days[1].isoformat()}
-    assert len((await client.get("/risk", params=query)).json()) == 1
+    assert len((await client.get("/risk", params=query)).json()["items"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ async def test_details_of_a_portfolio_that_was_never_assessed_are_not_found(
 
 
 async def test_scenarios_are_listed_with_their_shocks(client: httpx.AsyncClient) -> None:
-    listed = (await client.get("/risk/scenarios")).json()
+    listed = (await client.get("/risk/scenarios")).json()["items"]
 
     found = {entry["scenario"]: entry for entry in listed}
     assert found["value_rotation_20"]["shocks"] == {"value": 0.2, "growth": -0.1}

@@ -82,7 +82,7 @@ async def _states(scheduler: Service, backfill_id: UUID) -> list[StepStatus]:
 
 async def _active_runs(scheduler: Service) -> list[Run]:
     async with scheduler.unit_of_work.reading() as connection:
-        listed = await SchedulerRepository(connection).list_runs(RunFilter(), limit=100, before=None)
+        listed = await SchedulerRepository(connection).list_runs(RunFilter(), limit=100)
     return [stored.run for stored in listed if stored.status is RunStatus.ACTIVE]
 
 
@@ -354,7 +354,7 @@ async def _open_night(scheduler: Service, **settings: int) -> Run:
 
 async def _repairs(scheduler: Service) -> list[StoredBackfill]:
     async with scheduler.unit_of_work.reading() as connection:
-        listed = await BackfillRepository(connection).list_backfills(limit=10, before=None)
+        listed = await BackfillRepository(connection).list_backfills(limit=10)
     return [stored for stored in listed if stored.requested_by == REPAIR]
 
 

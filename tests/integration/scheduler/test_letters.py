@@ -23,7 +23,7 @@ async def _no_letters(scheduler: Service) -> None:
 async def _list(client: httpx.AsyncClient, **query: object) -> list[dict[str, Any]]:
     answer = await client.get("/dead-letters", params={name: str(value) for name, value in query.items()})
     assert answer.status_code == 200
-    found: list[dict[str, Any]] = answer.json()
+    found: list[dict[str, Any]] = answer.json()["items"]
     return found
 
 
@@ -81,10 +81,10 @@ async def test_dead_letters_are_paged_the_newest_first(client: httpx.AsyncClient
     run_id = make_run().run_id
     await record(scheduler, *(make_letter(run_id, offset=offset) for offset in range(3)))
 
-    first = await _list(client, limit=2)
-    rest = await _list(client, limit=2, before=first[-1]["place"])
+    first = (await client.get("/dead-letters", params={"limit": 2})).json()
+    rest = await _list(client, limit=2, cursor=first["next"])
 
-    assert [letter["offset"] for letter in [*first, *rest]] == [2, 1, 0]
+    assert [letter["offset"] for letter in [*first["items"], *rest]] == [2, 1, 0]
 
 
 async def test_dead_letters_are_listed_by_cause_topic_and_run(client: httpx.AsyncClient, scheduler: Service) -> None:

@@ -93,7 +93,7 @@ async def test_dropped_letter_is_no_longer_a_cause(scheduler: Service, client: h
     await set_aside(scheduler, prices(run, symbol), consumer="risk.store_prices")
     assert (await client.get("/readiness")).json()["dead_letters"] == seen_before + 1
 
-    (letter,) = (await client.get("/dead-letters", params={"run_id": str(run.run_id)})).json()
+    (letter,) = (await client.get("/dead-letters", params={"run_id": str(run.run_id)})).json()["items"]
     await client.post(f"/dead-letters/{letter['letter_id']}/drop", json={"why": "nobody needs it"})
 
     assert (await readiness(client, book))["state"] == "ready"
@@ -108,25 +108,25 @@ async def test_list_counts_all_and_pages_through_those_of_a_state(
         await record(scheduler, opened(make_run(symbols=()), book, f"never {book}", new_symbol(), on=THURSDAY))
 
     whole = (await client.get("/readiness", params={"as_of": str(THURSDAY)})).json()
-    assert sum(whole["counts"].values()) == len(whole["portfolios"])
+    assert sum(whole["counts"].values()) == len(whole["items"])
     assert set(whole["counts"]) == {"ready", "pending", "blocked", "stale", "replaying"}
-    by_state = [line["state"] for line in whole["portfolios"]]
+    by_state = [line["state"] for line in whole["items"]]
     assert whole["counts"] == {state: by_state.count(state) for state in whole["counts"]}
 
-    seen, after = [], None
-    while True:
-        query = {"as_of": str(THURSDAY), "state": "pending", "limit": "2"} | ({"after": after} if after else {})
-        page = (await client.get("/readiness", params=query)).json()
+    seen: list[dict[str, Any]] = []
+    address = f"/readiness?as_of={THURSDAY}&state=pending&limit=2"
+    while address:
+        answer = await client.get(f"http://scheduler{address}" if seen else address)
+        page = answer.json()
         assert page["counts"] == whole["counts"]
-        if not page["portfolios"]:
-            break
-        seen += page["portfolios"]
-        after = seen[-1]["portfolio_id"]
+        seen += page["items"]
+        address = answer.links.get("next", {}).get("url", "")
+        assert bool(address) == (page["next"] is not None)
     assert [line["portfolio_id"] for line in seen] == [
-        line["portfolio_id"] for line in whole["portfolios"] if line["state"] == "pending"
+        line["portfolio_id"] for line in whole["items"] if line["state"] == "pending"
     ]
     before = (await client.get("/readiness", params={"as_of": str(MONDAY)})).json()
-    assert not {line["portfolio_id"] for line in before["portfolios"]} & set(map(str, books))
+    assert not {line["portfolio_id"] for line in before["items"]} & set(map(str, books))
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,10 @@ async def test_night_by_hand_is_shown_with_who_asked_and_its_runs(client: httpx.
     assert portfolios["waits_for"] == symbols["run_ids"][0]
     assert (await _get(client, f"/runs/{symbols['run_ids'][0]}"))["run"]["requested_by"] == "me"
     assert await _get(client, f"/schedule/fires/{portfolios['fire_id']}") == portfolios
-    assert await _get(client, "/schedule/fires") == [portfolios, symbols]
-    assert await _get(client, "/schedule/fires", limit=1, after=1) == [symbols]
+    assert (await _get(client, "/schedule/fires"))["items"] == [portfolios, symbols]
+    first = await _get(client, "/schedule/fires", limit=1)
+    assert first["items"] == [portfolios]
+    assert await _get(client, "/schedule/fires", limit=1, cursor=first["next"]) == {"items": [symbols], "next": None}
     assert (await _get(client, "/schedule", limit=1))["last"] == [portfolios]
 
 
@@ -78,7 +80,7 @@ async def test_pause_is_kept_with_who_paused_and_who_resumed(client: httpx.Async
 
     assert (ended["paused_by"], ended["why"], ended["resumed_by"]) == ("me", "the provider moves", "you")
     assert await _post(client, "/schedule/resume") is None
-    assert await _get(client, "/schedule/pauses") == [ended]
+    assert await _get(client, "/schedule/pauses") == {"items": [ended], "next": None}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.ops.cli import app
+from services.ops.client.answers.pages import Page
 from services.ops.client.client import ApiClient, connected
 from services.ops.client.paging import pages
 from services.ops.client.routes import Route
@@ -137,33 +138,16 @@ def test_connected_without_address_or_token_is_refused(tmp_path: Path, monkeypat
         pass
 
 
-def test_pages_reads_to_the_end_by_the_last_entry(data_dir: DataDirectory) -> None:
+def test_pages_reads_to_the_end(data_dir: DataDirectory) -> None:
     def answer(_: str, query: Any, __: Any) -> tuple[int, Any]:
-        first = int(query.get("after", ["0"])[0]) + 1
-        return 200, [{"id": number} for number in range(first, min(first + int(query["limit"][0]), 7 + 1))]
+        first, last = int(query.get("cursor", ["0"])[0]) + 1, 7
+        items = list(range(first, min(first + int(query["limit"][0]), last + 1)))
+        return 200, {"items": items, "next": None if last in items else str(items[-1])}
 
     with _platform(answer) as url, connected(data_dir, url) as client:
-        read = list(pages(client, Route("GET /things", list[Any]), lambda last: {"after": last["id"]}, limit=3))
+        read = list(pages(client, Route("GET /things", Page[int]), limit=3))
 
-    assert [[entry["id"] for entry in page] for page in read] == [[1, 2, 3], [4, 5, 6], [7]]
-
-
-def test_pages_counted_in_another_list_end_with_that_one(data_dir: DataDirectory) -> None:
-    with_values = {1, 2, 9}
-
-    def answer(path: str, query: Any, _: Any) -> tuple[int, Any]:
-        first = int(query.get("after", ["0"])[0]) + 1
-        counted = range(first, min(first + int(query["limit"][0]), 11 + 1))
-        return 200, [{"id": number} for number in counted if path == f"{API}/counted" or number in with_values]
-
-    with _platform(answer) as url, connected(data_dir, url) as client:
-        counted = Route("GET /counted", list[Any])
-        read = pages(
-            client, Route("GET /values", list[Any]), lambda last: {"after": last["id"]}, limit=3, counted=counted
-        )
-        found = [entry["id"] for page in read for entry in page]
-
-    assert found == [1, 2, 9]
+    assert read == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +194,7 @@ def test_status_of_a_platform_that_refuses_is_no_state(data_dir: DataDirectory) 
 
 
 def test_run_of_unknown_portfolio_begins_nothing_and_exits_2(data_dir: DataDirectory) -> None:
-    with _platform(lambda *_: (200, [])) as url:
+    with _platform(lambda *_: (200, {"items": [], "next": None})) as url:
         result = CliRunner().invoke(
             app, ["run", "--portfolio", "nobody", "--url", url, "--data-dir", str(data_dir.path)]
         )

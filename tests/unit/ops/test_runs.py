@@ -64,16 +64,18 @@ class _Platform(ApiClient):
         self.asked.append((route.name, query))
         match route.name.partition(" ")[2]:
             case "/portfolios":
-                return [] if "after" in query else PORTFOLIOS
+                return {"items": PORTFOLIOS, "next": None}
             case "/runs":
-                older = {None: ["rrr", "rr"], "2022-12-28T22:00:02Z": ["r"]}.get(query["before"])  # type: ignore[call-overload]
-                return [_run(run_id) for run_id in older or []]
+                if query["cursor"] is None and query["before"] is None:
+                    return {"items": [_run("rrr"), _run("rr")], "next": "rr"}
+                oldest = query["before"] == _run("r")["requested_at"]
+                return {"items": [] if oldest else [_run("r")], "next": None}
             case "/runs/r":
                 return self._ended
             case "/runs/rr":
                 return _run("rr")
             case "/runs/r/causes":
-                return [CAUSE]
+                return {"items": [CAUSE], "next": None}
         raise Refused(404, f"no {route.name}")
 
     def send(self, route: Route[Any], body: Any, **_: object) -> Any:

@@ -49,7 +49,7 @@ class _Platform(ApiClient):
         self.posted: list[tuple[str, Any]] = []
 
     def get(self, route: Route[Any], **query: object) -> Any:
-        answer = [[]] if _path(route) == "/runs/r/causes" else self._answers[_path(route)]
+        answer = [{"items": [], "next": None}] if _path(route) == "/runs/r/causes" else self._answers[_path(route)]
         answer = answer.pop(0) if isinstance(answer, list) and len(answer) > 1 else answer
         answer = answer[0] if isinstance(answer, list) else answer
         if isinstance(answer, BaseException):

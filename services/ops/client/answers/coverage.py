@@ -105,4 +105,5 @@ class ReadinessList(TypedDict):
     as_of: Day
     counts: dict[str, int]
     dead_letters: int
-    portfolios: list[ReadinessLine]
+    items: list[ReadinessLine]
+    next: str | None

@@ -15,7 +15,7 @@ class Bar(TypedDict):
 class Prices(TypedDict):
     """A symbol's prices."""
 
-    bars: list[Bar]
+    items: list[Bar]
 
 
 class FactorBeta(TypedDict):

@@ -94,7 +94,7 @@ def list_backfills(options: ClientOptions) -> None:
     from services.ops.client.routes import BACKFILLS
 
     with options.connected() as client:
-        options.show(client.get(BACKFILLS), print_backfills)
+        options.show(client.get(BACKFILLS)["items"], print_backfills)
 
 
 @dataclass(frozen=True, kw_only=True)

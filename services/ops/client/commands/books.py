@@ -84,11 +84,12 @@ def edits(options: BookOptions) -> None:
     """List what was corrected, the oldest first."""
     from services.ops.client.books import print_edits
     from services.ops.client.lookup import find_portfolio
+    from services.ops.client.paging import load_list
     from services.ops.client.routes import EDITS
 
     with options.connected() as client:
         portfolio = find_portfolio(client, options.portfolio)
-        found = client.get(EDITS.at(portfolio_id=portfolio["portfolio_id"]))
+        found = load_list(client, EDITS.at(portfolio_id=portfolio["portfolio_id"]))
     options.show(found, print_edits)
 
 
