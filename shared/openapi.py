@@ -17,6 +17,7 @@ Json = dict[str, Any]
 _MEANINGS: Final[Mapping[str, tuple[str, object]]] = {
     "as_of": ("as of which session; none: the newest", "2022-12-28"),
     "backfill_id": ("which backfill", "5b0a6f2e-9a0f-5a35-8a4e-0f6c6a3a7a11"),
+    "batch_run_id": ("which run", "3f2504e0-4f89-51d3-9a0c-0305e82c3301"),
     "first": ("from which session on; none: as far back as there is", "2022-12-01"),
     "fire_id": ("which fire of the schedule", "0b7cf0a2-5f0e-5f0a-9d0b-6c0f7d1e2a33"),
     "flow_id": ("which flow of the portfolio", "1d3c7c52-2a5b-4c39-9a53-7f1f6c9d8e10"),

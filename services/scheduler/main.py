@@ -24,7 +24,19 @@ from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.gauges import read_ledger
 from services.scheduler.storage.repository import SchedulerRepository
-from services.scheduler.web import activity, backfills, coverage, letters, readiness, routes, schedule
+from services.scheduler.web import (
+    activity,
+    admin_batch,
+    backfills,
+    batch_history,
+    coverage,
+    data_quality,
+    letters,
+    onboarding,
+    readiness,
+    routes,
+    schedule,
+)
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.db.unit_of_work import one_transaction
@@ -79,6 +91,10 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         readiness.build_router(service.unit_of_work, time),
         schedule.build_router(service.unit_of_work, firing),
         backfills.build_router(service.unit_of_work, time, own),
+        admin_batch.build_router(service.unit_of_work, time, own),
+        batch_history.build_router(service.unit_of_work, time),
+        data_quality.build_router(service.unit_of_work, time, own),
+        onboarding.build_router(service.unit_of_work, time),
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])
     service.problems = PROBLEMS

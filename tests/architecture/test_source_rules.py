@@ -226,6 +226,13 @@ RESOURCES = {
     "cell_views.py",
     "letters.py",
     "letter_views.py",
+    "admin_batch.py",
+    "batch_history.py",
+    "batch_views.py",
+    "data_quality.py",
+    "quality_views.py",
+    "onboarding.py",
+    "onboarding_views.py",
 }
 
 

@@ -31,6 +31,7 @@ from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, 
 from services.portfolio.web.performance import Performance
 from services.portfolio.web.views import (
     Accepted,
+    CalculationAccepted,
     EditView,
     FlowView,
     PortfolioView,
@@ -91,19 +92,20 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
             return Accepted.of(await enter.enter_flow(flow, uow, as_of=target))
 
     @router.post("/portfolios/{portfolio_id}/calculate", status_code=202)
-    async def calculate(portfolio_id: UUID, body: CalculateBody) -> Accepted:
+    async def calculate(portfolio_id: UUID, body: CalculateBody | None = None) -> CalculationAccepted:
         """Calculate a portfolio now, or join the calculation that is under way.
 
         The portfolio says what it holds and asks for its own run; `POST /runs` asks for any number of portfolios, over
         what they have said last.
         """
-        last = _target(clock, body.as_of)
-        first = last if body.first_session is None else _target(clock, body.first_session, field="first_session")
+        asked = body or CalculateBody()
+        last = _target(clock, asked.as_of)
+        first = last if asked.first_session is None else _target(clock, asked.first_session, field="first_session")
         async with unit_of_work() as uow:
             requested = await request_calculation.calculate(
                 portfolio_id, uow, first_session=first, as_of=last, requested_by="api"
             )
-        return Accepted.of(requested)
+        return CalculationAccepted.begun(requested)
 
 
 def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:

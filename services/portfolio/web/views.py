@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -27,6 +27,25 @@ class Accepted(BaseModel):
     def of(cls, requested: Requested) -> Self:
         """Return the answer to a use case."""
         return cls(portfolio_id=requested.portfolio_id, run_id=requested.run_id, positions=requested.positions)
+
+
+class CalculationAccepted(Accepted):
+    """A calculation that was asked for, or joined; `batch_run_id` is the run."""
+
+    batch_run_id: UUID
+    status: Literal["started"] = "started"
+    message: str
+
+    @classmethod
+    def begun(cls, requested: Requested) -> Self:
+        """Return the answer to a request for a calculation."""
+        return cls(
+            portfolio_id=requested.portfolio_id,
+            run_id=requested.run_id,
+            positions=requested.positions,
+            batch_run_id=requested.run_id,
+            message="the calculation is under way",
+        )
 
 
 class PortfolioView(BaseModel):

@@ -23,7 +23,13 @@ _OWN_RULES: Final = frozenset({RunKind.NIGHTLY, RunKind.BACKFILL})
 
 
 async def request_run(
-    request: RunRequest, uow: UnitOfWork, *, newest: date, settings: SchedulerSettings, key: str | None = None
+    request: RunRequest,
+    uow: UnitOfWork,
+    *,
+    newest: date,
+    settings: SchedulerSettings,
+    key: str | None = None,
+    beside: bool = False,
 ) -> tuple[UUID, bool]:
     """Open the run and trigger it, or find the same one under way; return it and whether it is new.
 
@@ -31,7 +37,8 @@ async def request_run(
     same kind, sessions, symbols and portfolios; without a first session, whatever that of the run is. Another one under
     way is in the way where both would write the same cells: with a session in common and, at it, a portfolio, or where
     either has none, a symbol. Portfolios that only hold the same symbols are computed beside one another. Nights and
-    backfills are in nobody's way and refused by nobody: they have rules of their own.
+    backfills are in nobody's way and refused by nobody: they have rules of their own. A run that is to be computed
+    `beside` others is refused by nobody either.
 
     Raises
     ------
@@ -48,7 +55,7 @@ async def request_run(
 
     async def open_or_find() -> tuple[UUID, bool]:
         run = await _over_what_is_held(run_of(request, newest=newest), uow)
-        if run.kind in _OWN_RULES:
+        if beside or run.kind in _OWN_RULES:
             asked = replace(request, symbols=run.symbols)
             opened, is_new = await open_run(asked, uow, newest=newest, settings=settings)
         else:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -37,12 +37,21 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs: of a kind, in a status, over a session, asked for before an instant; None: whatever it is."""
+    """Which runs: of a kind, in a status, over a session, asked for in [since, before); None: whatever it is."""
 
     kind: RunKind | None = None
     status: RunStatus | None = None
     session: Day | None = None
+    since: Instant | None = None
     before: Instant | None = None
+
+
+class StatusCount(NamedTuple):
+    """How many runs are in a status, and how many seconds they took together."""
+
+    status: RunStatus
+    runs: int
+    seconds: float
 
 
 class Scope(Protocol):
@@ -140,7 +149,8 @@ class SchedulerRepository:
     ) -> list[StoredRun]:
         """Return the runs that a filter lets through, the newest request first, behind a request and run."""
         query = _run_query(
-            "WHERE requested_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
+            "WHERE requested_at >= coalesce(CAST(:since AS timestamptz), '-infinity') "
+            "AND requested_at < coalesce(CAST(:before AS timestamptz), 'infinity') "
             "AND (requested_at, run_id) < (coalesce(CAST(:at AS timestamptz), 'infinity'), CAST(:id AS uuid)) "
             "AND kind = coalesce(:kind, kind) AND status = coalesce(:status, status) "
             "AND coalesce(CAST(:session AS date), first_session) BETWEEN first_session AND last_session "
@@ -205,19 +215,47 @@ class SchedulerRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def load_tallies(self, run_id: UUID) -> tuple[StageTally, ...]:
-        """Return what has arrived of each stage."""
+    async def count_runs(self, since: datetime) -> list[StatusCount]:
+        """Return how many runs were asked for since an instant, by status, and how long they took together."""
         query = sa.text(
             """
-            SELECT stage, array_agg(part_index ORDER BY part_index) FILTER (WHERE came) AS arrived,
+            SELECT status, count(*) AS runs, coalesce(extract(epoch FROM sum(finished_at - requested_at)), 0) AS seconds
+            FROM runs WHERE requested_at >= :since GROUP BY status ORDER BY status
+            """
+        )
+        rows = await self._connection.execute(query, {"since": since})
+        return [StatusCount(RunStatus(row.status), row.runs, float(row.seconds)) for row in rows]
+
+    async def find_newest_run(self, portfolio_id: UUID, kind: RunKind) -> StoredRun | None:
+        """Return the run of a kind that names a portfolio and was asked for last."""
+        query = _run_query(
+            "WHERE kind = :kind AND run -> 'portfolio_ids' @> to_jsonb(CAST(:portfolio_id AS text)) "
+            "ORDER BY requested_at DESC LIMIT 1"
+        )
+        row = (await self._connection.execute(query, {"kind": kind, "portfolio_id": str(portfolio_id)})).one_or_none()
+        return None if row is None else _stored(row)
+
+    async def load_tallies(self, run_id: UUID) -> tuple[StageTally, ...]:
+        """Return what has arrived of each stage."""
+        return (await self.load_tallies_of([run_id]))[run_id]
+
+    async def load_tallies_of(self, run_ids: Sequence[UUID]) -> dict[UUID, tuple[StageTally, ...]]:
+        """Return what has arrived of each stage of these runs."""
+        query = sa.text(
+            """
+            SELECT run_id, stage, array_agg(part_index ORDER BY part_index) FILTER (WHERE came) AS arrived,
                 max(part_total) FILTER (WHERE came), sum(subjects), sum(failed),
                 min(arrived_at) FILTER (WHERE came), max(arrived_at) FILTER (WHERE came),
                 max(arrived_at) FILTER (WHERE NOT came)
-            FROM run_parts, LATERAL (SELECT part_index <> :closing AS came) c WHERE run_id = :run_id GROUP BY stage
+            FROM run_parts, LATERAL (SELECT part_index <> :closing AS came) c
+            WHERE run_id = ANY(:run_ids) GROUP BY run_id, stage
             """
         )
-        rows = (await self._connection.execute(query, {"run_id": run_id, "closing": CLOSING})).all()
-        return tally([StageTally(stage, tuple(arrived or ()), *rest) for stage, arrived, *rest in rows])
+        stages: dict[UUID, list[StageTally]] = {run_id: [] for run_id in run_ids}
+        rows = await self._connection.execute(query, {"run_ids": list(run_ids), "closing": CLOSING})
+        for run_id, stage, arrived, *rest in rows:
+            stages[run_id].append(StageTally(stage, tuple(arrived or ()), *rest))
+        return {run_id: tally(found) for run_id, found in stages.items()}
 
     async def list_failures(self, run_id: UUID, *, limit: int, skip: int = 0) -> list[tuple[str, Failure]]:
         """Return (stage, failure) in the order of stage and part, without the first `skip`."""

@@ -37,7 +37,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         session = _session(as_of, clock)
         async with unit_of_work.reading() as connection:
             inputs = await load_readiness(connection, session)
-        found = await asyncio.to_thread(_readiness, inputs)
+        found = await asyncio.to_thread(readiness_of_all, inputs)
         behind = [each for each in found if state in {None, each.state} and each.portfolio_id > str(after)]
         page, following = paging.cut(behind, lambda each: (each.portfolio_id,))
         return ReadinessList(
@@ -56,14 +56,15 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
             inputs = await load_readiness(connection, session, portfolio_id)
         if not inputs.books:
             raise Problem(404, f"no portfolio {portfolio_id} is known here")
-        if not (found := _readiness(inputs)):
+        if not (found := readiness_of_all(inputs)):
             raise Problem(404, f"portfolio {portfolio_id} opens on {inputs.books[0].opened_on}, after {session}")
         return ReadinessView.model_validate(found[0], from_attributes=True)
 
     return router
 
 
-def _readiness(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
+def readiness_of_all(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
+    """Return how each portfolio stands that is open."""
     as_of = inputs.situation.as_of
     return [readiness_of(book, inputs.situation) for book in inputs.books if book.opened_on <= as_of]
 
