@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Fills empty databases with what deploy/backup.sh has written: deploy/restore.sh DIRECTORY
+#
+# The servers are those of the environment, as for the backup. All of a database comes back, or nothing where there is
+# something already. `sigmasight migrate` afterwards gives the roles their passwords and brings the tables to this version;
+# `sigmasight rebuild` publishes what the broker may lack.
+set -euo pipefail
+directory=${1:?the directory of the backup must be given}
+
+restore() { # FILE URL OPTION...
+    pg_restore --single-transaction --exit-on-error "${@:3}" --dbname="$2" "$1"
+    echo "$1 is restored"
+}
+
+for file in "$directory"/*.dump; do
+    name=$(basename "$file" .dump)
+    own=${name^^}_DATABASE_URL
+    if [ "$name" != shared ]; then
+        # A server of its own has a role of its own: everything belongs to that.
+        restore "$file" "${!own:?must be set, the backup has a server for $name}" --no-owner --no-privileges
+        continue
+    fi
+    for role in scheduler market_data symbol_analytics portfolio risk; do
+        psql --quiet --set=ON_ERROR_STOP=1 "$DATABASE_URL" <<SQL
+            DO \$\$ BEGIN
+                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') THEN CREATE ROLE $role; END IF;
+                GRANT $role TO CURRENT_USER;
+            END \$\$;
+SQL
+    done
+    restore "$file" "$DATABASE_URL"
+done
