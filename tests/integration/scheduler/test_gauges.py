@@ -38,7 +38,7 @@ async def test_dead_letter_counts_until_it_is_dropped(client: httpx.AsyncClient,
     await record(scheduler, make_letter(run_id))
     assert await _series(client, "sigmasight_dead_letters") == {open_letters: 1.0}
 
-    (letter,) = (await client.get("/dead-letters", params={"run_id": str(run_id)})).json()
+    (letter,) = (await client.get("/dead-letters", params={"run_id": str(run_id)})).json()["items"]
     path = f"/dead-letters/{letter['letter_id']}/drop"
     assert (await client.post(path, json={"why": "seen", "requested_by": "me"})).is_success
 
