@@ -112,6 +112,17 @@ class Consumer:
                 await asyncio.sleep(self.policy.longest_pause_s)
                 raise
 
+    async def process(self, letter: Letter) -> None:
+        """Process a message that did not come from the broker, such as one that is kept.
+
+        Raises
+        ------
+        Exception
+            Whatever will pass, after the usual attempts.
+        """
+        with log_context(service=self.service, consumer=self.name, topic=letter.topic, run=run_of(letter)):
+            await self._settle(letter)
+
     async def _settle(self, letter: Letter) -> None:
         started, outcome = time.perf_counter(), Outcome.REDELIVERY
         try:
@@ -224,6 +235,7 @@ class Consume:
         self._policy = policy or RetryPolicy()
         self._metrics = metrics
         self._tracer = tracer or NoOpTracer()
+        self.consumers: list[Consumer] = []
 
     def __call__(
         self,
@@ -263,6 +275,7 @@ class Consume:
         )
         self._make_known(consumer)
         self._subscribe(tuple(consumer.event_types), consumer.name, consumer.deliver, payload=reduce(or_, types))
+        self.consumers.append(consumer)
         return consumer
 
     def _make_known(self, consumer: Consumer) -> None:

@@ -1,5 +1,7 @@
 """Engines: one pool per service, `postgresql://` URLs accepted, the service's schema on the search path."""
 
+from typing import Any
+
 from pydantic import SecretStr
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -47,6 +49,15 @@ def build_engine(url: SecretStr, *, service: str, pool_size: int = POOL_SIZE) ->
         pool_pre_ping=True,
         connect_args={"server_settings": {"search_path": service, "application_name": service, "jit": "off"}},
     )
+
+
+def redirect(engine: AsyncEngine, schema: str) -> None:
+    """Let the connections that an engine opens from now on see another schema."""
+
+    def look_there(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        options["server_settings"] = {**options["server_settings"], "search_path": schema}
+
+    event.listen(engine.sync_engine, "do_connect", look_there)
 
 
 class StatementCounter:

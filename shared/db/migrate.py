@@ -71,9 +71,20 @@ async def _make_role(connection: asyncpg.Connection, service: str, secret: str) 
             return
 
 
-async def migrate(service: str, url: SecretStr) -> None:
-    """Bring the service's schema to the newest version, as the service's own role."""
-    async with _ONE_AT_A_TIME, one_transaction(url, service=service) as connection:
+async def make_schema(url: SecretStr, schema: str, *, owner: str) -> None:
+    """Create an empty schema that only a service may use; what is there under the name is dropped."""
+    connection = await asyncpg.connect(plain_url(url.get_secret_value()))
+    try:
+        async with connection.transaction():
+            await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+            await connection.execute(f"CREATE SCHEMA {quoted(schema)} AUTHORIZATION {quoted(owner)}")
+    finally:
+        await connection.close()
+
+
+async def migrate(service: str, url: SecretStr, *, schema: str | None = None) -> None:
+    """Bring the service's schema, or another one of it, to the newest version, as the service's own role."""
+    async with _ONE_AT_A_TIME, one_transaction(url, service=schema or service) as connection:
         # Replicas of a service that start together migrate one after the other.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
         await connection.run_sync(_upgrade, service)

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -93,3 +95,81 @@ async def requeue(connection: AsyncConnection, done: Sequence[UUID]) -> int:
         How many messages wait again.
     """
     return (await connection.execute(_REQUEUE, {"done": list(done)})).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as the outbox keeps it, published or not."""
+
+    row: OutboxRow
+    created_at: datetime
+    id: int
+
+    @property
+    def place(self) -> tuple[datetime, int]:
+        """Where it stands in its outbox."""
+        return self.created_at, self.id
+
+
+BEGINNING: Final = datetime(1, 1, 2, tzinfo=UTC)
+END: Final = datetime(9999, 12, 30, tzinfo=UTC)
+_COLUMNS = "topic, key, value, headers, run_id, created_at, id"
+_LIST_KEPT = sa.text(
+    f"""
+    SELECT {_COLUMNS} FROM outbox
+    WHERE topic = ANY(:topics) AND created_at >= :since AND (created_at, id) > (:since, :id) AND created_at < :until
+    ORDER BY created_at, id LIMIT :limit
+    """
+)
+_FIND_KEPT = sa.text(
+    f"""
+    SELECT {_COLUMNS} FROM outbox WHERE topic = ANY(:topics) AND headers ->> 'ce_id' = ANY(:ids)
+    ORDER BY created_at, id
+    """
+)
+_TAKE = sa.text(f"WITH taken AS (DELETE FROM outbox RETURNING {_COLUMNS}) SELECT * FROM taken ORDER BY id")
+# Of the runs over a session or later ones the first that was asked for: what they led to is younger.
+_FIRST_ASKED = sa.text(
+    """
+    SELECT min(created_at) FROM outbox
+    WHERE topic = ANY(:topics) AND CAST(convert_from(value, 'UTF8') AS jsonb) #>> '{run,last_session}' >= :session
+    """
+)
+
+
+async def list_kept(
+    connection: AsyncConnection,
+    topics: Sequence[str],
+    *,
+    after: tuple[datetime, int],
+    until: datetime,
+    limit: int,
+) -> list[Kept]:
+    """Return messages of these topics that stand behind a place, the oldest first."""
+    wanted = {"topics": list(topics), "since": after[0], "id": after[1], "until": until, "limit": limit}
+    return await _kept(connection, _LIST_KEPT, wanted)
+
+
+async def find_kept(connection: AsyncConnection, topics: Sequence[str], event_ids: Sequence[UUID]) -> list[Kept]:
+    """Return the messages of these topics with these events, the oldest first."""
+    return await _kept(
+        connection, _FIND_KEPT, {"topics": list(topics), "ids": [str(event_id) for event_id in event_ids]}
+    )
+
+
+async def take_kept(connection: AsyncConnection) -> list[Kept]:
+    """Remove all messages, as the one who handles them in the place of a relay, and return them in their order."""
+    return await _kept(connection, _TAKE, {})
+
+
+async def first_asked(connection: AsyncConnection, topics: Sequence[str], session: date) -> datetime | None:
+    """Return when the first of these topics' messages was written that is about a session or a later one."""
+    found: datetime | None = await connection.scalar(_FIRST_ASKED, {"topics": list(topics), "session": str(session)})
+    return found
+
+
+async def _kept(connection: AsyncConnection, query: sa.TextClause, parameters: dict[str, Any]) -> list[Kept]:
+    rows = await connection.execute(query.columns(headers=JSONB), parameters)
+    return [
+        Kept(OutboxRow(row.topic, row.key, row.value, row.headers, row.run_id), row.created_at, row.id) for row in rows
+    ]

@@ -22,6 +22,8 @@ _BAR_FIELDS = (
     ("split", ">f8"),
     ("dividend", ">f8"),
 )
+# The table may have been put in the place of another one, in which symbols have other ids.
+_NOW = "SELECT pg_current_snapshot()::text, 'price_bars'::regclass::oid::bigint"
 _BARS = "SELECT symbol_id, session, close, adjusted, split, dividend FROM price_bars"
 # A row is new when the transaction that wrote it was not visible to the snapshot of the last refresh. Ids alone
 # would miss a transaction that began earlier and committed later.
@@ -40,6 +42,10 @@ class PricePanel:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._lock = asyncio.Lock()
+        self._forget(0)
+
+    def _forget(self, table: int) -> None:
+        self._table = table
         self._seen: str | None = None
         self._row: dict[str, int] = {}
         self._row_of_id = np.full(1, -1, dtype=np.int64)
@@ -50,7 +56,9 @@ class PricePanel:
         """Take in the bars that were committed since the last refresh."""
         async with self._lock, self._engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
-            snapshot = await connection.scalar(sa.text("SELECT pg_current_snapshot()::text"))
+            snapshot, table = (await connection.execute(sa.text(_NOW))).one()
+            if table != self._table:
+                self._forget(table)
             query = _BARS if self._seen is None else _UNSEEN.format(bars=_BARS, seen=self._seen)
             bars = await copy_out(connection, query, _BAR_FIELDS)
             if len(bars):

@@ -14,6 +14,7 @@ from shared.contracts.market_data import CorporateAction, Correction, PriceBlock
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.corrections import CorrectedBars, load_corrections, store_corrections
+from shared.prices.ddl import PRICE_TABLES, SOURCE_COLUMN
 from shared.prices.last_prices import LastPrice, load_last_prices
 from shared.prices.panel import PricePanel
 from shared.prices.store import store_bars
@@ -254,6 +255,23 @@ async def test_corrections_of_all_parts_of_a_run_are_loaded_together(
         CorrectedBars("A", SESSIONS[2], SESSIONS[2]),
         CorrectedBars("B", SESSIONS[0], SESSIONS[3]),
     )
+
+
+async def test_panel_over_tables_that_were_put_in_the_place_of_others_knows_its_symbols(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    panel = PricePanel(engine)
+    rows: dict[str, Sequence[float | None]] = {"FIRST": [1.0] * 5, "SECOND": [2.0] * 5}
+    await _store(unit_of_work, _prices(rows))
+    assert await _close(panel, "FIRST") == [1.0] * 5
+
+    async with unit_of_work() as uow:
+        for statement in ("DROP TABLE price_bars, price_symbols CASCADE", *PRICE_TABLES, SOURCE_COLUMN):
+            await uow.connection.execute(sa.text(statement))
+    for symbol in reversed(rows):
+        await _store(unit_of_work, _prices({symbol: rows[symbol]}))
+
+    assert [await _close(panel, symbol) for symbol in rows] == [[1.0] * 5, [2.0] * 5]
 
 
 def test_correction_is_seen_by_the_windows_that_hold_its_last_bar_and_by_no_later_one() -> None:
