@@ -25,6 +25,7 @@ from services.ops.client.commands import (
 )
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
+from services.ops.hosting import recovery
 
 
 class _Commands(TyperGroup):
@@ -73,7 +74,8 @@ app.command("up")(hosting.up)
 app.command("demo")(demonstration.demo)
 app.command("serve")(hosting.serve)
 app.command("migrate")(hosting.migrate)
-app.command("rebuild")(hosting.rebuild)
+app.command("rebuild")(recovery.rebuild)
+app.command("requeue")(recovery.requeue)
 app.command("run")(runs.run)
 app.command("status")(runs.status)
 app.command("trigger")(schedule.trigger)

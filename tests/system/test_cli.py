@@ -114,6 +114,20 @@ def test_cli_run_of_a_week_completes_and_counts_every_stage(platform: Path) -> N
     assert all(done == total for done, total in stages.values())
 
 
+def test_cli_rebuild_finds_the_servers_of_what_runs_and_no_difference(platform: Path) -> None:
+    asked = ("rebuild", "risk", "--beside"), ("rebuild", "risk", "diff"), ("rebuild", "risk", "promote")
+
+    beside, diff, promoted = (_sigmasight(platform, *command) for command in asked)
+
+    assert [done.exit_code for done in (beside, diff, promoted)] == [0, 0, 0], beside.stderr + diff.stderr
+    assert "0 could not be processed\nnothing differs\nnothing has been taken over" in beside.stdout
+    assert diff.stdout == "nothing differs\n"
+    assert promoted.stdout.startswith("risk: taken over")
+    again = _sigmasight(platform, "rebuild", "risk", "diff")
+    said = "sigmasight: nothing is beside risk: `rebuild risk --beside` makes it"
+    assert (again.exit_code, again.stderr.splitlines()[-1]) == (2, said)
+
+
 def test_cli_run_of_portfolio_by_name_is_about_that_one(platform: Path) -> None:
     (listed,) = _answer(platform, "portfolios", "list")
 

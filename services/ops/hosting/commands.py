@@ -1,4 +1,4 @@
-"""Commands that run the platform: `up`, `serve`, `migrate`, `rebuild`."""
+"""Commands that run the platform: `up`, `serve`, `migrate`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -140,15 +140,3 @@ def migrate(options: LogOptions) -> None:
 
     options.configure()
     run_preparation()
-
-
-@taking(LogOptions)
-def rebuild(options: LogOptions) -> None:
-    """Publish again what unfinished runs need.
-
-    After the broker that the environment names has lost its log.
-    """
-    from services.ops.hosting.running import run_rebuild
-
-    options.configure()
-    run_rebuild()

@@ -13,7 +13,7 @@ from services.ops.hosting.embedded.lock import DataDirectoryLock
 from services.ops.hosting.embedded.stack import EmbeddedStack
 from services.ops.hosting.host_options import HostOptions
 from services.ops.hosting.preparation import prepare
-from services.ops.hosting.rebuild import requeue_outboxes
+from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, serve, url_of
 from services.ops.settings import OpsSettings
 from shared.bus.broker import BrokerKind
@@ -77,6 +77,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             )
 
             def on_listening() -> None:
+                options.data_dir.write_servers(_written(common))
                 options.data_dir.write_endpoint(hosted.url)
                 announce(hosted)
 
@@ -142,3 +143,16 @@ def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:
         operator_token=settings.operator_token or options.data_dir.keep_secret("operator.token"),
         factor_set=options.factor_set,
     )
+
+
+def _written(common: CommonSettings) -> dict[str, str]:
+    password = common.service_database_password
+    return {
+        "database_url": common.database_url.get_secret_value(),
+        **({} if password is None else {"service_database_password": password.get_secret_value()}),
+        "bootstrap_servers": common.bootstrap_servers,
+        "broker": common.broker.value,
+        "factor_set": common.factor_set.model_dump_json(),
+        "viewer_token": common.viewer_token.get_secret_value(),
+        "operator_token": common.operator_token.get_secret_value(),
+    }

@@ -1,5 +1,6 @@
 """Starting things from the command line: the whole platform, one service, preparation, rebuilding."""
 
+import os
 from collections.abc import Coroutine
 from typing import Any
 
@@ -10,11 +11,12 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from services.ops.composition import build_services
+from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError, Misused
 from services.ops.hosting.host import Hosted, host
 from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import prepare
-from services.ops.hosting.rebuild import requeue_outboxes
+from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
 from shared.service import build_app
 from shared.settings import CommonSettings
@@ -32,7 +34,7 @@ def run_platform(options: HostOptions) -> None:
     def announce(hosted: Hosted) -> None:
         typer.echo("\n".join(_announcement(hosted, options)))
 
-    _run(host(options, announce))
+    run_to_end(host(options, announce))
     typer.echo("stopped")
 
 
@@ -59,27 +61,33 @@ def run_service(name: str, host_name: str, port: int) -> None:
             app = build_app(build_services([name], common), common, title=f"SigmaSight {name}")
             await serve(app, listener, lambda: typer.echo(f"{name} listens on {url_of(listener)}"))
 
-    _run(main())
+    run_to_end(main())
 
 
 def run_preparation() -> None:
     """Make the servers that the environment names ready."""
-    _run(prepare(settings_from_environment()))
+    run_to_end(prepare(settings_from_environment()))
     typer.echo("roles, schemas, tables and topics are there")
 
 
-def run_rebuild() -> None:
-    """Queue what the broker that the environment names has lost."""
-    common = settings_from_environment()
+def run_requeue(common: CommonSettings) -> None:
+    """Queue what the broker has lost."""
 
     async def main() -> None:
         for service, messages in (await requeue_outboxes(common)).items():
             typer.echo(f"{service}: {messages} messages are published again")
 
-    _run(main())
+    run_to_end(main())
 
 
-def _run(main: Coroutine[Any, Any, None]) -> None:
+def run_to_end(main: Coroutine[Any, Any, None]) -> None:
+    """Run something until it ends or is told to stop.
+
+    Raises
+    ------
+    CommandError
+        If the environment makes no sense, or a server cannot be used.
+    """
     try:
         run_until_told_to_stop(main)
     except ValidationError as error:
@@ -90,6 +98,18 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         raise CommandError(f"the database or a port cannot be used: {error}") from error
     except KafkaError as error:
         raise CommandError(f"the broker cannot be used: {error}") from error
+
+
+def settings_of(data_dir: DataDirectory) -> CommonSettings:
+    """Return the settings of the environment, where it names a database; else those of what runs on a directory.
+
+    Raises
+    ------
+    Misused
+        If there are neither.
+    """
+    servers = None if "DATABASE_URL" in os.environ else data_dir.find_servers()
+    return settings_from_environment() if servers is None else CommonSettings.model_validate(servers)
 
 
 def settings_from_environment() -> CommonSettings:

@@ -4,11 +4,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from services.ops.errors import CommandError
 from services.ops.hosting.preparation import prepare
-from services.ops.hosting.rebuild import requeue_outboxes
-from services.ops.hosting.running import run_rebuild
+from services.ops.hosting.requeue import requeue_outboxes
+from services.ops.hosting.running import run_requeue
 from shared.settings import CommonSettings
 from tests.support.databases import common_settings
 from tests.support.stack import Servers
@@ -74,7 +75,7 @@ async def _waiting(admin: asyncpg.Connection, service: str) -> int:
 @pytest.mark.parametrize(
     ("status", "requeued"), [("active", 1), ("failed", 1), ("completed", 0), ("completed_with_errors", 0)]
 )
-async def test_rebuild_requeues_rows_of_runs_that_are_not_done(
+async def test_requeue_requeues_rows_of_runs_that_are_not_done(
     common: CommonSettings, admin: asyncpg.Connection, status: str, requeued: int
 ) -> None:
     await _add_row(admin, "market_data", await _add_run(admin, status))
@@ -83,7 +84,7 @@ async def test_rebuild_requeues_rows_of_runs_that_are_not_done(
     assert await _waiting(admin, "market_data") == requeued
 
 
-async def test_rebuild_requeues_rows_of_run_that_the_ledger_does_not_know(
+async def test_requeue_requeues_rows_of_run_that_the_ledger_does_not_know(
     common: CommonSettings, admin: asyncpg.Connection
 ) -> None:
     await _add_row(admin, "symbol_analytics", uuid4())
@@ -91,7 +92,7 @@ async def test_rebuild_requeues_rows_of_run_that_the_ledger_does_not_know(
     assert (await requeue_outboxes(common))["symbol_analytics"] == 1
 
 
-async def test_rebuild_of_ended_runs_requeues_the_last_days_announcements_only(
+async def test_requeue_of_ended_runs_requeues_the_last_days_announcements_only(
     common: CommonSettings, admin: asyncpg.Connection
 ) -> None:
     done = await _add_run(admin, "completed")
@@ -102,7 +103,7 @@ async def test_rebuild_of_ended_runs_requeues_the_last_days_announcements_only(
     assert (await requeue_outboxes(common))["scheduler"] == 1
 
 
-async def test_rebuild_after_a_long_absence_requeues_the_announcements_of_the_last_day_before_it(
+async def test_requeue_after_a_long_absence_requeues_the_announcements_of_the_last_day_before_it(
     common: CommonSettings, admin: asyncpg.Connection
 ) -> None:
     done = await _add_run(admin, "completed")
@@ -112,14 +113,14 @@ async def test_rebuild_after_a_long_absence_requeues_the_announcements_of_the_la
     assert (await requeue_outboxes(common))["scheduler"] == 1
 
 
-async def test_rebuild_requeues_dead_letters_without_run(common: CommonSettings, admin: asyncpg.Connection) -> None:
+async def test_requeue_requeues_dead_letters_without_run(common: CommonSettings, admin: asyncpg.Connection) -> None:
     await _add_run(admin, "completed")
     await _add_row(admin, "symbol_analytics", None, topic="prices.updated.dlq")
 
     assert (await requeue_outboxes(common))["symbol_analytics"] == 1
 
 
-async def test_rebuild_leaves_what_still_waits_and_counts_nothing_twice(
+async def test_requeue_leaves_what_still_waits_and_counts_nothing_twice(
     common: CommonSettings, admin: asyncpg.Connection
 ) -> None:
     await _add_row(admin, "market_data", await _add_run(admin, "active"), published=False)
@@ -128,14 +129,11 @@ async def test_rebuild_leaves_what_still_waits_and_counts_nothing_twice(
     assert await _waiting(admin, "market_data") == 1
 
 
-def test_rebuild_with_a_wrong_password_is_one_line(common: CommonSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", common.database_url.get_secret_value())
-    monkeypatch.setenv("SERVICE_DATABASE_PASSWORD", "sesame")
-    for name in ("BOOTSTRAP_SERVERS", "VIEWER_TOKEN", "OPERATOR_TOKEN"):
-        monkeypatch.setenv(name, "unused")
+def test_requeue_with_a_wrong_password_is_one_line(common: CommonSettings) -> None:
+    wrong = common.model_copy(update={"service_database_password": SecretStr("sesame")})
 
     with pytest.raises(CommandError, match="the database cannot be used: password authentication failed") as failed:
-        run_rebuild()
+        run_requeue(wrong)
 
     assert "\n" not in str(failed.value)
     assert "sesame" not in str(failed.value)

@@ -1,0 +1,86 @@
+"""Which tables of which service are told, computed, or known to it alone: what a rebuild fills and what it keeps."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from shared.db.tables import Results, Tables
+
+# What a service of risk names the elements of its arrays by.
+_OF_MEASURES = ("values", "values_reasons", "values_details", "observations", "window_sessions")
+_OF_SCENARIOS = ("direct", "direct_reasons", "direct_details", "propagated", "propagated_reasons", "propagated_details")
+_LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        **dict.fromkeys(_OF_MEASURES, ("measures",)),
+        **dict.fromkeys((*_OF_SCENARIOS, "beyond_gross", "basis"), ("scenarios",)),
+        **dict.fromkeys(("coverages", "coverages_reasons", "coverages_details"), ("measures", "scenarios")),
+        **dict.fromkeys(("weights", "by_holding", "marginal", "clusters"), ("symbols", "sectors")),
+        "active": ("sectors",),
+        **dict.fromkeys(("by_factor", "proxies", "reasons", "details", "largest"), ("factors",)),
+    }
+)
+
+TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
+    {
+        # The ledger holds what was asked for beside what came of it, and deadlines that no event tells.
+        "scheduler": Tables(
+            source=(
+                *("runs", "run_parts", "dead_letters", "cell_parts", "books", "keyed_requests", "webhook_deliveries"),
+                *("triggers", "fires", "schedule_pauses", "backfills", "backfill_steps"),
+            )
+        ),
+        # What the providers said, which they may not say again.
+        "market_data": Tables(
+            source=(
+                *("instruments", "bars", "profiles", "findings", "onboardings"),
+                *("income_statements", "balance_sheets", "cash_flow_statements"),
+            )
+        ),
+        "symbol_analytics": Tables(
+            replicas=("price_symbols", "price_bars", "corrections", "profiles", "profile_figures", "statements"),
+            results=(
+                Results(head="symbol_factors", key=("symbol", "as_of", "factor")),
+                Results(head="symbol_metrics", key=("symbol", "as_of")),
+            ),
+            # The numbers of the definitions that the results name.
+            source=("factor_sets",),
+        ),
+        "portfolio": Tables(
+            replicas=("price_symbols", "price_bars", "profiles"),
+            workings=("price_changes",),
+            results=(
+                Results(
+                    head="snapshots",
+                    key=("portfolio_id", "as_of"),
+                    details={"position_values": ("position_id",)},
+                    rolled=True,
+                ),
+            ),
+            # Books are entered by hand.
+            source=("portfolios", "positions", "position_exits", "flows", "book_edits", "calculations"),
+        ),
+        "risk": Tables(
+            replicas=("price_symbols", "price_bars", "corrections", "profiles", "betas", "books"),
+            workings=("touched_books",),
+            results=(
+                Results(
+                    head="assessments",
+                    key=("portfolio_id", "as_of"),
+                    details={
+                        "portfolio_factors": ("factor",),
+                        "portfolio_sectors": ("sector",),
+                        "portfolio_measures": (),
+                        "portfolio_stress": (),
+                        "portfolio_correlations": (),
+                        "portfolio_contributions": (),
+                        "portfolio_active_sectors": (),
+                    },
+                    labels=_LABELS,
+                ),
+                Results(head="factor_moves", key=("as_of", "digest"), revised=False, labels=_LABELS),
+            ),
+            # Weights of indices are loaded by hand.
+            source=("benchmarks",),
+        ),
+    }
+)
