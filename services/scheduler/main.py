@@ -19,6 +19,7 @@ from services.scheduler.commands.deliver_webhooks import deliver_webhooks
 from services.scheduler.commands.fire_due import fire_due
 from services.scheduler.commands.follow_run import RunFeeds
 from services.scheduler.commands.go_on_with_portfolios import go_on_waiting
+from services.scheduler.commands.replay_run import replay_run
 from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
@@ -39,7 +40,8 @@ from services.scheduler.web import (
 )
 from services.scheduler.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
-from shared.db.unit_of_work import one_transaction
+from shared.contracts.run import Run
+from shared.db.unit_of_work import UnitOfWork, one_transaction
 from shared.metrics.run_ends import RunEnds
 from shared.service import Service, build_service
 from shared.settings import CommonSettings, service_database_url
@@ -131,3 +133,12 @@ async def done_runs(common: CommonSettings) -> Sequence[UUID]:
     """
     async with one_transaction(service_database_url(common, "scheduler"), service="scheduler") as connection:
         return await SchedulerRepository(connection).list_done_runs()
+
+
+async def replay(common: CommonSettings, run: Run) -> bool:
+    """Ask for a run once, when nothing live is under way; tell whether it has ended."""
+    async with one_transaction(service_database_url(common, "scheduler"), service="scheduler") as connection:
+        uow = UnitOfWork(connection, source="scheduler")
+        has_ended = await replay_run(run, uow)
+        await uow.flush()
+        return has_ended

@@ -37,6 +37,8 @@ from shared.telemetry import log_context
 from shared.tracing import consuming
 
 REPLAY_HEADER = "replay-id"
+# A message that is sent again to one service: the others have nothing to do with it.
+SERVICE_HEADER = "replay-service"
 # What a topic of shards of work ends with, as opposed to one of facts.
 _OF_WORK = ".due"
 
@@ -124,6 +126,8 @@ class Consumer:
             await self._settle(letter)
 
     async def _settle(self, letter: Letter) -> None:
+        if letter.headers.get(SERVICE_HEADER, self.service) != self.service:
+            return
         started, outcome = time.perf_counter(), Outcome.REDELIVERY
         try:
             with consuming(self.tracer, self.name, letter.topic, letter.headers) as span:

@@ -128,6 +128,9 @@ _FIND_KEPT = sa.text(
     """
 )
 _TAKE = sa.text(f"WITH taken AS (DELETE FROM outbox RETURNING {_COLUMNS}) SELECT * FROM taken ORDER BY id")
+_LIST_SENT = sa.text(
+    "SELECT headers ->> 'ce_id' FROM outbox WHERE topic = :topic AND headers ->> 'replay-id' = :replay_id"
+)
 # Of the runs over a session or later ones the first that was asked for: what they led to is younger.
 _FIRST_ASKED = sa.text(
     """
@@ -160,6 +163,12 @@ async def find_kept(connection: AsyncConnection, topics: Sequence[str], event_id
 async def take_kept(connection: AsyncConnection) -> list[Kept]:
     """Remove all messages, as the one who handles them in the place of a relay, and return them in their order."""
     return await _kept(connection, _TAKE, {})
+
+
+async def list_sent(connection: AsyncConnection, topic: str, replay_id: UUID) -> set[str]:
+    """Return which events of a topic stand in the outbox as parts of a replay."""
+    sent = await connection.execute(_LIST_SENT, {"topic": topic, "replay_id": str(replay_id)})
+    return set(sent.scalars())
 
 
 async def first_asked(connection: AsyncConnection, topics: Sequence[str], session: date) -> datetime | None:

@@ -16,6 +16,8 @@ from shared.settings import CommonSettings
 from tests.support.platform import Platform, running_platform
 from tests.support.stack import Servers
 
+pytestmark = pytest.mark.slow
+
 OPENED, ONBOARDED, NIGHTS = date(2022, 12, 1), date(2022, 12, 20), (date(2022, 12, 27), date(2022, 12, 28))
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class\n"
 WHEN_WRITTEN = "ARRAY['known_at', 'run_id', 'revision', 'prices_seen_below']"

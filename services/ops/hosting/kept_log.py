@@ -18,7 +18,8 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.settings import CommonSettings, service_database_url
 
 _PAGE: Final = 50
-_ASKED: Final = (BatchTriggered.topic, SymbolsOnboarding.topic)
+# What asks for runs: everything else follows from it.
+ASKED: Final = (BatchTriggered.topic, SymbolsOnboarding.topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class KeptLog:
     async def first_asked(self, session: date) -> datetime:
         """Return when the first run over a session or later ones was asked for; the beginning, where none is kept."""
         found = []
-        for producer, own in _by_producer(_ASKED).items():
+        for producer, own in _by_producer(ASKED).items():
             async with self.outboxes[producer].reading() as connection:
                 found.append(await first_asked(connection, own, session))
         return min((moment for moment in found if moment is not None), default=BEGINNING)

@@ -1,6 +1,7 @@
-"""Commands that go back to what was announced: `requeue`, `rebuild`."""
+"""Commands that go back to what was announced: `requeue`, `rebuild`, `replay`."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,3 +86,50 @@ def rebuild(options: RebuildOptions) -> None:
     else:
         work = rebuilding.discard(common, options.service)
     run_to_end(work)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"must be like 2026-11-30 or 2026-11-30T02:15:00, was {text}") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions(ServersOptions):
+    """The options of `replay`."""
+
+    topic: Annotated[str, typer.Argument(help="Whose messages, such as prices.updated.")]
+    since: Annotated[
+        datetime, typer.Option("--from", parser=_instant, metavar="INSTANT", help="The first instant; UTC, or offset.")
+    ]
+    until: Annotated[
+        datetime, typer.Option("--to", parser=_instant, metavar="INSTANT", help="The instant after the last one.")
+    ]
+    service: Annotated[
+        str | None, typer.Option(help="Only this service takes them in; else its runs are run again.")
+    ] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False
+
+
+@taking(ReplayOptions)
+def replay(options: ReplayOptions) -> None:
+    """Send again what was announced on a topic.
+
+    To one service, or through the chain as runs of their own; the same again changes nothing.
+    """
+    from shared.contracts.catalogue import EVENTS
+
+    if options.topic not in EVENTS:
+        raise Misused(f"TOPIC must be one of {', '.join(sorted(EVENTS))}, was {options.topic!r}")
+    if options.since >= options.until:
+        raise Misused(f"--from must be before --to {options.until.isoformat()}, was {options.since.isoformat()}")
+    if options.service is not None and options.service not in SERVICES:
+        raise Misused(f"--service must be one of {', '.join(SERVICES)}, was {options.service!r}")
+    from services.ops.hosting.replay import Replay, replay_through_chain, replay_to_service
+    from services.ops.hosting.running import run_to_end
+
+    wanted = Replay(options.topic, options.since, options.until, options.service)
+    send = replay_through_chain if options.service is None else replay_to_service
+    run_to_end(send(options.settings(), wanted, dry_run=options.dry_run))
