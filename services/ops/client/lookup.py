@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date
+from difflib import get_close_matches
 from typing import Final
-from uuid import UUID
 
 from services.ops.client.answers.portfolios import Portfolio, Snapshot
 from services.ops.client.client import ApiClient
@@ -33,9 +33,10 @@ def find_portfolio(client: ApiClient, wanted: str) -> Portfolio:
     Raises
     ------
     Misused, Refused
-        If there is none.
+        If there is none; it names those that are alike.
     """
-    return client.get(PORTFOLIO.at(portfolio_id=_portfolio_id(client, wanted)))
+    (portfolio_id,) = find_portfolio_ids(client, [wanted])
+    return client.get(PORTFOLIO.at(portfolio_id=portfolio_id))
 
 
 def find_portfolio_ids(client: ApiClient, wanted: Sequence[str]) -> list[str]:
@@ -44,7 +45,7 @@ def find_portfolio_ids(client: ApiClient, wanted: Sequence[str]) -> list[str]:
     Raises
     ------
     Misused
-        If there is none of some; it names all of those.
+        If there is none of some; it names all of those, and names that are like them.
     """
     known = load_portfolios(client)
     ids = {entry["portfolio_id"]: entry["portfolio_id"] for entry in known}
@@ -52,15 +53,17 @@ def find_portfolio_ids(client: ApiClient, wanted: Sequence[str]) -> list[str]:
     found = {given: ids.get(given) or ids.get(given.lower()) for given in wanted}
     unknown = [given for given, portfolio_id in found.items() if portfolio_id is None]
     if unknown:
-        raise Misused(f"no portfolio has the name or id {', '.join(map(repr, unknown))}")
+        raise Misused(_no_portfolio(unknown, [entry["name"] for entry in known]))
     return list(dict.fromkeys(filter(None, found.values())))
 
 
-def _portfolio_id(client: ApiClient, wanted: str) -> str:
-    try:
-        return str(UUID(wanted))
-    except ValueError:
-        named = [entry["portfolio_id"] for entry in load_portfolios(client) if entry["name"] == wanted]
-        if not named:
-            raise Misused(f"no portfolio has the name or id {wanted!r}") from None
-        return named[0]
+def _no_portfolio(unknown: Sequence[str], names: Sequence[str]) -> str:
+    # Compared without case and marks, as people remember names.
+    plain = {_plain(name): name for name in names}
+    alike = [plain[close] for given in unknown for close in get_close_matches(_plain(given), plain, n=3)]
+    meant = f"; did you mean {' or '.join(map(repr, dict.fromkeys(alike)))}?" if alike else ""
+    return f"no portfolio has the name or id {', '.join(map(repr, unknown))}{meant}"
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -1,6 +1,8 @@
 """A portfolio as of a session on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Final
 
 from rich.console import RenderableType
@@ -9,29 +11,46 @@ from services.ops.client.answers.portfolios import Performance, PositionValue
 from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, Stress
 from services.ops.client.charts import bar, largest_of, line_chart, waterfall
 from services.ops.client.explanation import factor_steps
+from services.ops.client.portfolio_overview import PortfolioOverview, overview_tables
 from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.rendering import console, measure_row, money, number, percent, scenario_flags, table
 
 _AMOUNTS: Final = ("equity", "pnl", "flow", "cash", "long_value", "short_value", "gross", "net", "realised_pnl")
 
 
-def print_portfolio(report: PortfolioReport) -> None:
-    """Show it on the terminal."""
+def print_portfolio(found: PortfolioOverview, wanted: AbstractSet[str]) -> None:
+    """Show sections of it on the terminal, in the order of `SECTIONS`."""
     out = console()
-    out.print(_snapshot_table(report))
-    for chart in _charts(report["performance"]):
-        out.print(chart)
-    out.print(_position_table(report["positions"]))
-    if report["risk"] is None:
-        out.print(f"risk has not been assessed as of {report['snapshot']['as_of']}")
+    for name, parts in SECTIONS.items():
+        for part in parts(found) if wanted & {name, "all"} else ():
+            out.print(part)
+
+
+def _performance_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
+    yield _snapshot_table(found)
+    yield from _charts(found["performance"])
+
+
+def _position_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
+    yield _position_table(found["positions"])
+
+
+def _risk_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
+    if found["risk"] is None:
+        yield f"risk has not been assessed as of {found['snapshot']['as_of']}"
         return
-    out.print(_factor_table(report["risk"]))
-    out.print(_sector_table(report["risk"]))
-    out.print(_measure_table(report["risk"]))
-    if report["stress"] is not None:
-        out.print(_stress_table(report["stress"]))
-    if report["worst_scenario"] is not None:
-        out.print(_waterfall_table(report["worst_scenario"]))
+    yield _factor_table(found["risk"])
+    yield _sector_table(found["risk"])
+    yield _measure_table(found["risk"])
+
+
+def _stress_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
+    if found["stress"] is None:
+        yield f"no stress is known as of {found['snapshot']['as_of']}"
+        return
+    yield _stress_table(found["stress"])
+    if found["worst_scenario"] is not None:
+        yield _waterfall_table(found["worst_scenario"])
 
 
 def _charts(performance: Performance) -> list[RenderableType]:
@@ -138,3 +157,14 @@ def _measure_table(risk: PortfolioRisk) -> RenderableType:
         for entry in risk["measures"]
     ]
     return table("measures", ("measure", "value", "reason", "detail", "coverage", "unit"), rows)
+
+
+SECTIONS: Final[Mapping[str, Callable[[PortfolioOverview], Iterable[RenderableType]]]] = MappingProxyType(
+    {
+        "overview": overview_tables,
+        "performance": _performance_parts,
+        "positions": _position_parts,
+        "risk": _risk_parts,
+        "stress": _stress_parts,
+    }
+)

@@ -158,3 +158,9 @@ def test_shell_completes_commands_options_and_choices(typed: str, completed: str
 
 def test_everything_that_can_be_exported_has_a_table() -> None:
     assert {result.value for result in Results} == set(EXPORTS)
+
+
+def test_report_to_what_it_cannot_write_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["report", "book", "--out", str(tmp_path / "x.pdf"), "--url", "http://127.0.0.1:1"])
+
+    assert (done.exit_code, done.stderr.split(";")[0]) == (2, "sigmasight: --out must end with .html, was x.pdf")

@@ -139,6 +139,12 @@ def test_run_of_portfolios_that_nobody_knows_names_them_and_begins_nothing(sigma
     assert platform.sent == []
 
 
+def test_run_of_a_name_that_is_nearly_known_says_which_it_may_have_meant(sigmasight: Sigmasight) -> None:
+    done, _ = sigmasight("run", "--portfolio", "MI-NE")
+
+    assert done.stderr == "sigmasight: no portfolio has the name or id 'MI-NE'; did you mean 'mine'?\n"
+
+
 @pytest.mark.parametrize("command", [("run",), ("runs", "retry-failed", "old")])
 def test_run_that_served_not_everything_fails_and_shows_a_line_a_cause(
     sigmasight: Sigmasight, command: tuple[str, ...]

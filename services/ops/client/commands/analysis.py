@@ -52,6 +52,8 @@ def report(options: ReportOptions) -> None:
 
     Charts, tables, coverage, and every reason.
     """
+    if options.out.suffix.lower() not in {".html", ".htm"}:
+        raise Misused(f"--out must end with .html, was {options.out.name}; a browser prints the page to PDF")
     from services.ops.client.portfolio_report import load_portfolio
     from services.ops.client.report_page import render_page
 

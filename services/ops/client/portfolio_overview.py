@@ -1,0 +1,149 @@
+"""A portfolio on one screen: what it is worth, how it did, what it risks, and how far its numbers can be trusted."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Final, TypedDict
+
+from rich.console import RenderableType
+
+from services.ops.client.answers.coverage import Readiness
+from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.portfolios import Performance, Snapshot
+from services.ops.client.answers.risk import PortfolioRisk, RiskMeasure
+from services.ops.client.client import ApiClient
+from services.ops.client.portfolio_report import PortfolioReport, load_portfolio, worst_scenario
+from services.ops.client.rendering import money, number, percent, table
+from services.ops.client.routes import PERFORMANCE, PORTFOLIO_READINESS
+from services.ops.errors import NOT_FOUND, Refused
+
+_LARGEST: Final = 5
+# What stands for the risk of a book; all of them are in the section `measures`.
+_TOP_MEASURES: Final = ("volatility_63d", "var_95_1d_historical", "es_95_1d_historical")
+
+
+class Returns(TypedDict):
+    """The time-weighted return over each stretch that people ask for, up to the session."""
+
+    day: Measure
+    month_to_date: Measure
+    year_to_date: Measure
+    since_inception: Measure
+
+
+class PortfolioOverview(PortfolioReport):
+    """Everything that is shown of a portfolio, with its returns and how it stands; None where nobody keeps account."""
+
+    returns: Returns
+    readiness: Readiness | None
+
+
+def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> PortfolioOverview:
+    """Return the newest valued session on or before `as_of` of the portfolio with this id or name.
+
+    Raises
+    ------
+    Misused, Refused
+        If there is no such portfolio, or it was not valued until then.
+    """
+    report = load_portfolio(client, wanted, as_of)
+    portfolio_id, session = report["portfolio"]["portfolio_id"], report["snapshot"]["as_of"]
+
+    def since(first: date) -> Measure:
+        return client.get(PERFORMANCE.at(portfolio_id=portfolio_id), first=first, last=session)["twr"]
+
+    day = date.fromisoformat(session)
+    returns: Returns = {
+        "day": report["snapshot"]["daily_return"],
+        "month_to_date": since(day.replace(day=1)),
+        "year_to_date": since(day.replace(month=1, day=1)),
+        "since_inception": report["performance"]["twr"],
+    }
+    return {**report, "returns": returns, "readiness": _find_readiness(client, portfolio_id, as_of)}
+
+
+def _find_readiness(client: ApiClient, portfolio_id: str, as_of: date | None) -> Readiness | None:
+    try:
+        return client.get(PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=as_of)
+    except Refused as refused:
+        if refused.status == NOT_FOUND:
+            return None
+        raise
+
+
+def overview_tables(found: PortfolioOverview) -> Iterator[RenderableType]:
+    """Yield what fits on one screen."""
+    title = f"{found['portfolio']['name']} as of {found['snapshot']['as_of']}"
+    yield table(
+        title,
+        ("quantity", "value", "detail"),
+        [*_worth(found["snapshot"]), *_results(found["returns"], found["performance"])],
+    )
+    if found["risk"] is not None:
+        yield table("risk", ("measure", "value", "coverage"), [*_top_risks(found["risk"]), *_worst(found)])
+    yield table("largest positions", ("symbol", "value", "of equity", "day's P&L"), _largest(found))
+    yield "\n".join(_standing(found))
+
+
+def _worth(snapshot: Snapshot) -> Iterator[Sequence[str]]:
+    held = f"{snapshot['positions']} positions: {snapshot['long_positions']} long, {snapshot['short_positions']} short"
+    yield "value", money(snapshot["equity"]), held
+    yield "cash", money(snapshot["cash"]), f"gross {money(snapshot['gross'])}, net {money(snapshot['net'])}"
+
+
+def _results(returns: Returns, performance: Performance) -> Iterator[Sequence[str]]:
+    yield "day", _share(returns["day"]), ""
+    yield "month to date", _share(returns["month_to_date"]), ""
+    yield "year to date", _share(returns["year_to_date"]), ""
+    yield "since inception", _share(returns["since_inception"]), f"from the close before {performance['first']}"
+    fall = performance["drawdown"]
+    when = f"{fall['peak']} to {fall['trough']}" if fall["peak"] and fall["trough"] else ""
+    yield "deepest fall", _share(fall["depth"]), when
+
+
+def _top_risks(risk: PortfolioRisk) -> Iterator[Sequence[str]]:
+    measures: dict[str, RiskMeasure] = {entry["measure"]: entry for entry in risk["measures"]}
+    for name in _TOP_MEASURES:
+        if name in measures:
+            yield name, _share(measures[name]["value"]), percent(measures[name]["coverage"])
+    known = [factor for factor in risk["factors"] if factor["beta"]["value"] is not None]
+    known.sort(key=lambda factor: -abs(factor["beta"]["value"] or 0.0))
+    for factor in known[:_LARGEST]:
+        yield f"beta {factor['factor']}", number(factor["beta"]["value"], digits=2), percent(factor["coverage"])
+
+
+def _worst(found: PortfolioOverview) -> Iterator[Sequence[str]]:
+    worst = worst_scenario(found["stress"])
+    for entry in found["stress"]["scenarios"] if found["stress"] else ():
+        if entry["scenario"] == worst:
+            yield f"worst stress: {entry['name']}", money(entry["propagated"]["value"]), ""
+
+
+def _largest(found: PortfolioOverview) -> list[Sequence[str]]:
+    equity = float(found["snapshot"]["equity"])
+    positions = sorted(found["positions"], key=lambda value: -abs(float(value["market_value"])))
+    return [
+        (
+            value["symbol"],
+            money(value["market_value"]),
+            f"{float(value['market_value']) / equity:.1%}" if equity > 0 else "",
+            money(value["pnl"]),
+        )
+        for value in positions[:_LARGEST]
+    ]
+
+
+def _standing(found: PortfolioOverview) -> Iterator[str]:
+    snapshot, readiness = found["snapshot"], found["readiness"]
+    if readiness is not None:
+        yield f"{readiness['state']} as of {readiness['as_of']}"
+        yield from (f"  {cause['what']}: {cause['todo']}" for cause in readiness["causes"])
+    if found["risk"] is None:
+        yield "risk has not been assessed"
+    if snapshot["stale_positions"]:
+        yield f"{snapshot['stale_positions']} positions stand at a price of an earlier session"
+    if snapshot["at_cost_positions"]:
+        yield f"{snapshot['at_cost_positions']} positions stand at what they cost"
+
+
+def _share(measure: Measure) -> str:
+    return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.2%}"
