@@ -9,8 +9,9 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
-from shared.calendar import FIRST_SESSION
+from shared.calendar import FIRST_SESSION, sessions_between
 from shared.clock import Clock
+from shared.problems import Problem
 
 Subject = TypeVar("Subject", str, UUID)
 
@@ -60,6 +61,31 @@ Instant = Annotated[
 ]
 
 
+def check_order(first: date, last: date) -> None:
+    """Refuse a range that is reversed.
+
+    Raises
+    ------
+    Problem
+        422, naming the bound.
+    """
+    if first > last:
+        raise Problem.of_field("query.first", f"must not be after {last}, the end of the range, was {first}")
+
+
+def check_range(first: date, last: date) -> None:
+    """Refuse a range that is reversed or holds no session.
+
+    Raises
+    ------
+    Problem
+        422, naming the bound.
+    """
+    check_order(first, last)
+    if not sessions_between(first, last):
+        raise Problem.of_field("query.last", f"must be a session or later, there is none from {first} to {last}")
+
+
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Subject]):
     """Which results to read, as they were known at an instant, and where the page begins: after a session and subject.
@@ -92,11 +118,13 @@ class SessionSelection:
         self, subjects: Sequence[Subject] | None, clock: Clock, after: tuple[date, Subject] | None, limit: int
     ) -> Slice[Subject]:
         """Return the selection of these subjects, None for all of them, behind a key, for a repository."""
+        first, last = self.first or FIRST_SESSION, self.last or clock.now().date()
+        check_range(first, last)
         after_as_of, after_subject = after or (date.min, None)
         return Slice(
             subjects=None if subjects is None else tuple(subjects),
-            first=self.first or FIRST_SESSION,
-            last=self.last or clock.now().date(),
+            first=first,
+            last=last,
             known_at=self.known_at,
             limit=limit,
             after_as_of=after_as_of,

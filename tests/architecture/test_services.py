@@ -1,7 +1,7 @@
 """Every service as it is put together: how it consumes, who may call its routes, and what its refusals are."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import product
 from operator import attrgetter
 from typing import Any
@@ -25,6 +25,8 @@ from tests.support.source import ROOT
 CONNECTION_OPTIONS = attrgetter("_connection_args")
 OPERATOR_TOKEN = "o"
 FOR_MACHINES = {"/health/live", "/health/ready", "/metrics"}
+# Ranges of days on which anything may end, and what else these routes need.
+OVER_DAYS = {f"{API}/fundamentals/{{symbol}}": {"statement": "income"}}
 UNUSABLE_INSTANTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2022-12-28T21:00:00")
 COMMON = CommonSettings(
     database_url=SecretStr("postgresql://nobody@localhost/nothing"),
@@ -49,6 +51,11 @@ def _routes(app: Any) -> Iterator[str]:
     schema = app.openapi()
     for path, operations in schema["paths"].items():
         yield from (f"{method.upper()} {path}" for method in operations)
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all", headers=headers)
 
 
 def _group(subscriber: object) -> str:
@@ -103,12 +110,36 @@ async def test_instant_outside_the_calendar_or_without_an_offset_is_refused_ever
     ]
     assert len(asked) >= 18
 
-    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all", headers=headers) as client:
+    async with _client(app) as client:
         for (path, name), instant in product(asked, UNUSABLE_INSTANTS):
             answer = await client.get(path, params={name: instant})
             refused = {error["field"] for error in answer.json()["errors"]}
             assert (answer.status_code, f"query.{name}" in refused) == (422, True), (path, instant)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "but"),
+    [("2022-12-28", "2022-12-27", ()), ("2022-12-24", "2022-12-25", OVER_DAYS)],
+    ids=["reversed", "a weekend"],
+)
+async def test_range_that_is_reversed_or_holds_no_session_is_refused_everywhere(
+    app: FastAPI, first: str, last: str, but: Container[str]
+) -> None:
+    """Prevents an empty answer that looks as if there were no results."""
+    asked = [
+        path
+        for path, operations in app.openapi()["paths"].items()
+        if path not in but
+        and {"first", "last"} <= {parameter["name"] for parameter in operations.get("get", {}).get("parameters", [])}
+    ]
+    assert len(asked) >= 9
+
+    async with _client(app) as client:
+        for path in asked:
+            params = {"first": first, "last": last, **OVER_DAYS.get(path, {})}
+            answer = await client.get(path.format(portfolio_id=UUID(int=0), symbol="AAPL"), params=params)
+            assert (answer.status_code, path) == (422, path)
+            assert {error["field"].removeprefix("query.") for error in answer.json()["errors"]} <= {"first", "last"}
 
 
 def test_no_two_services_answer_the_same_route(services: list[Service]) -> None:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
 from services.ops.cli import app
+from services.ops.client.export_tables import EXPORTS
 from services.ops.data_directory import DataDirectory
+from tests.support.exported import READERS
 from tests.support.stack import wanted_broker
 
 _SAMPLES = Path(__file__).parents[2] / "services" / "ops" / "samples"
@@ -178,18 +179,19 @@ def test_cli_shows_symbol_with_reason_for_every_number_it_lacks(platform: Path) 
     assert "2022-11-25" in done.stdout  # the base of the one-day return
 
 
-@pytest.mark.parametrize("results", ["factors", "metrics", "snapshots", "positions", "risk"])
-def test_cli_exports_the_same_rows_to_both_formats(platform: Path, tmp_path: Path, results: str) -> None:
+@pytest.mark.parametrize("results", EXPORTS)
+def test_cli_exports_the_same_rows_to_every_format(platform: Path, tmp_path: Path, results: str) -> None:
     frames = []
-    for ending in ("csv", "parquet"):
-        out = tmp_path / f"out.{ending}"
+    for ending, read in READERS.items():
+        out = tmp_path / f"out{ending}"
         written = _answer(platform, "export", results, "--from", "2022-11-28", "--to", "2022-11-28", "--out", out)
-        frames.append(pd.read_csv(out) if ending == "csv" else pd.read_parquet(out))
+        frames.append(read(out))
         assert len(frames[-1]) == written["rows"] > 0
 
-    assert list(frames[0].columns) == list(frames[1].columns)
-    assert len(frames[0]) == len(frames[1])
-    assert set(frames[1]["as_of"].astype(str)) == {"2022-11-28"}
+    assert len({tuple(frame.columns) for frame in frames}) == 1
+    assert {str(day)[:10] for frame in frames for day in frame["as_of"]} == {"2022-11-28"}
+    if "portfolio" in frames[0]:
+        assert all(frame["portfolio"].notna().all() for frame in frames)
 
 
 def test_cli_import_of_broken_file_names_every_row_and_stores_nothing(platform: Path, tmp_path: Path) -> None:

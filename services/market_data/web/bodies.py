@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 
 from services.market_data.storage.fundamentals_repository import StatementSlice
-from shared.selection import Day, Instant
+from shared.selection import Day, Instant, check_order
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,14 @@ class FundamentalsSelection:
 
     def slice(self, symbol: str, *, since: date | None, limit: int) -> StatementSlice:
         """Return the selection of a company, from a day on where the page begins there, for a repository."""
+        first, last = self.first or date.min, self.last or date.max
+        check_order(first, last)
         return StatementSlice(
             symbol=symbol,
             statement=self.statement,
             frequency=self.frequency,
-            first=since or self.first or date.min,
-            last=self.last or date.max,
+            first=since or first,
+            last=last,
             known_at=self.known_at,
             limit=limit,
         )

@@ -25,7 +25,7 @@ from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
-from shared.selection import Day
+from shared.selection import Day, check_range
 
 Many = Annotated[Paging, paged(1000, most=10_000)]
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
@@ -41,11 +41,11 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         symbol: SymbolPath, paging: Many, first: Day | None = None, last: Day | None = None
     ) -> PricesView:
         """List a symbol's bars from `first` to `last`, the oldest first."""
-        since = _next_day(paging) or first or FIRST_SESSION
-        until = last or clock.now().date()
+        since, until = first or FIRST_SESSION, last or clock.now().date()
+        check_range(since, until)
         async with unit_of_work.reading() as connection:
             repository = MarketDataRepository(connection)
-            rows = await repository.list_bars(symbol, first=since, last=until, limit=paging.wanted)
+            rows = await repository.list_bars(symbol, first=_next_day(paging) or since, last=until, limit=paging.wanted)
         bars, following = paging.cut(rows, lambda row: (row.session,))
         return PricesView(symbol=symbol, items=[BarView(**row._asdict()) for row in bars], next=following)
 
@@ -65,10 +65,10 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         symbol: SymbolPath, selection: Annotated[FundamentalsSelection, Depends()], paging: Many
     ) -> FundamentalsView:
         """List the periods of a statement of a company, the oldest first."""
+        wanted = selection.slice(symbol, since=_next_day(paging), limit=paging.wanted)
         async with unit_of_work.reading() as connection:
             if not await MarketDataRepository(connection).load_symbol_ids([symbol]):
                 raise Problem(404, f"{symbol} is not watched")
-            wanted = selection.slice(symbol, since=_next_day(paging), limit=paging.wanted)
             rows = await FundamentalsRepository(connection).list_statements(wanted)
         periods, following = paging.cut(rows, lambda row: (row.period_end,))
         return FundamentalsView(

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.ops.client.flags import flag_of
 from services.ops.client.routes import Answer, Route
 from services.ops.data_directory import DataDirectory
-from services.ops.errors import FieldError, Misused, Refused, Unreachable
+from services.ops.errors import NOT_FOUND, FieldError, Misused, Refused, Unreachable
 from services.ops.settings import ClientSettings
 
 _TIMEOUT_S = 60.0
@@ -90,6 +91,22 @@ class ApiClient:
         raise _refusal(response)
 
 
+def find(client: ApiClient, route: Route[Answer], **query: object) -> Answer | None:
+    """Return what a route answers, None where it says that there is no such thing.
+
+    Raises
+    ------
+    Unreachable, Refused
+        If nothing answers, or the answer is another no.
+    """
+    try:
+        return client.get(route, **query)
+    except Refused as refused:
+        if refused.status == NOT_FOUND:
+            return None
+        raise
+
+
 @contextmanager
 def connected(data_dir: DataDirectory, url: str | None) -> Iterator[ApiClient]:
     """Open a client of the platform that `url` names, else of the one that runs on the data directory.
@@ -138,8 +155,11 @@ def _refusal(response: httpx.Response) -> Refused:
         return Refused(response.status_code, response.reason_phrase)
     if not isinstance(problem, dict):
         return Refused(response.status_code, response.reason_phrase)
-    errors = [
-        FieldError(str(error.get("field", "?")), str(error.get("reason", "?")), error.get("line"))
-        for error in problem.get("errors", [])
-    ]
-    return Refused(response.status_code, str(problem.get("detail", response.reason_phrase)), errors)
+    detail, errors = str(problem.get("detail", response.reason_phrase)), []
+    for error in problem.get("errors", []):
+        field, reason, line = str(error.get("field", "?")), str(error.get("reason", "?")), error.get("line")
+        # In a file it is a column that people look for.
+        name = field if line is not None else flag_of(field)
+        errors.append(FieldError(name, reason, line))
+        detail = detail.replace(f"{field} {reason}", f"{name} {reason}")
+    return Refused(response.status_code, detail, errors)

@@ -1,4 +1,4 @@
-"""What can be exported: where it is, how it is paged, and the columns it becomes."""
+"""What can be exported: where it is, and the columns it becomes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,20 @@ import pyarrow as pa
 
 from services.ops.client import routes
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.pages import Page
 from services.ops.client.answers.portfolios import PositionValue, Snapshot
 from services.ops.client.answers.risk import PortfolioRisk
 from services.ops.client.answers.symbols import SymbolFactors, SymbolMetrics
 from services.ops.client.client import ApiClient
+from services.ops.client.export_readers import (
+    PortfolioPerformance,
+    PortfolioStress,
+    Reader,
+    listed,
+    read_performance,
+    read_stress,
+    with_names,
+)
 from services.ops.client.exporting import Entry, Export, Row, write_export
-from services.ops.client.paging import pages
-from services.ops.client.routes import Route
 from shared.conventions import FACTOR_FIELDS
 
 _DAY = pa.date32()
@@ -30,7 +36,6 @@ _INDEXED: Final = ("daily_return", "twr_index")
 _AMOUNTS: Final = ("net", "gross")
 _SHARES: Final = ("net_over_equity", "gross_over_equity")
 _UNCOVERED: Final[Measure] = {"value": None, "reason": None, "detail": None}
-_PAGE: Final = 500
 _PARSERS: Final[Mapping[pa.DataType, Callable[[str], object]]] = {
     _DAY: date.fromisoformat,
     _MOMENT: datetime.fromisoformat,
@@ -39,18 +44,18 @@ _PARSERS: Final[Mapping[pa.DataType, Callable[[str], object]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedList(Generic[Entry]):
-    """A list of the platform that can be exported.
+class Exported(Generic[Entry]):
+    """What of the platform can be exported.
 
     Attributes
     ----------
-    route : Route
-        Where it is.
+    read : callable
+        Yields pages of it between two sessions.
     export : Export
         Its columns and rows.
     """
 
-    route: Route[Page[Entry]]
+    read: Reader[Entry]
     export: Export[Entry]
 
     def write(self, client: ApiClient, out: Path, *, first: date | None, last: date | None) -> int:
@@ -61,7 +66,9 @@ class ExportedList(Generic[Entry]):
         Misused, Unreachable, Refused
             If the file cannot be written, or the platform does not answer.
         """
-        read = pages(client, self.route, limit=_PAGE, first=first, last=last)
+        read = self.read(client, first, last)
+        if "portfolio" in self.export.schema.names:
+            read = with_names(client, read)
         return write_export(self.export, read, out)
 
 
@@ -120,7 +127,7 @@ METRICS: Final = pa.schema(
 SNAPSHOTS: Final = pa.schema(
     [
         *_columns("as_of", _DAY),
-        *_columns("portfolio_id", pa.string()),
+        *_columns("portfolio_id portfolio", pa.string()),
         *_columns("equity pnl flow cash long_value short_value gross net", _MONEY),
         *_columns("exit_pnl realised_pnl dividends", _MONEY),
         *_columns("positions long_positions short_positions stale_positions at_cost_positions", pa.int64()),
@@ -134,7 +141,7 @@ SNAPSHOTS: Final = pa.schema(
 POSITIONS: Final = pa.schema(
     [
         *_columns("as_of", _DAY),
-        *_columns("portfolio_id position_id symbol sector", pa.string()),
+        *_columns("portfolio_id portfolio position_id symbol sector", pa.string()),
         *_columns("quantity mark", pa.float64()),
         *_columns("mark_source", pa.string()),
         *_columns("mark_age", pa.int64()),
@@ -146,12 +153,32 @@ POSITIONS: Final = pa.schema(
 RISK: Final = pa.schema(
     [
         *_columns("as_of", _DAY),
-        *_columns("portfolio_id kind name quantity", pa.string()),
+        *_columns("portfolio_id portfolio kind name quantity", pa.string()),
         *_columns("value", pa.float64()),
         *_REASON,
         *_columns("coverage", pa.float64()),
         *_columns("coverage_reason unit", pa.string()),
         *_EVIDENCE,
+    ]
+)
+
+PERFORMANCE: Final = pa.schema(
+    [
+        *_columns("as_of", _DAY),
+        *_columns("portfolio_id portfolio", pa.string()),
+        *_columns("equity", _MONEY),
+        *_columns("twr_index drawdown", pa.float64()),
+    ]
+)
+STRESS: Final = pa.schema(
+    [
+        *_columns("as_of", _DAY),
+        *_columns("portfolio_id portfolio scenario name basis", pa.string()),
+        *_columns("direct", pa.float64()),
+        *_columns("direct_reason direct_detail", pa.string()),
+        *_columns("propagated", pa.float64()),
+        *_columns("propagated_reason propagated_detail extrapolated", pa.string()),
+        *_columns("beyond_gross", pa.bool_()),
     ]
 )
 
@@ -169,10 +196,16 @@ def _metric_rows(entry: SymbolMetrics) -> Iterator[Row]:
 
 
 def _snapshot_rows(entry: Snapshot) -> Iterator[Row]:
-    measures = {
-        name if part == "value" else f"{name}_{part}": entry[name][part] for name in _INDEXED for part in _MEASURE
+    yield _row({**entry, **_flat({name: entry[name] for name in _INDEXED})}, SNAPSHOTS)
+
+
+def _flat(measures: Mapping[str, Measure]) -> dict[str, object]:
+    """Return measures as cells: the value under its name, the reason and detail under the name and theirs."""
+    return {
+        name if part == "value" else f"{name}_{part}": measure[part]
+        for name, measure in measures.items()
+        for part in _MEASURE
     }
-    yield _row({**entry, **measures}, SNAPSHOTS)
 
 
 def _position_rows(entry: PositionValue) -> Iterator[Row]:
@@ -210,12 +243,26 @@ def _risk_row(entry: PortfolioRisk, what: tuple[str, str, str], measure: Measure
     return _row(cells, RISK)
 
 
-EXPORTS: Final[Mapping[str, ExportedList[Any]]] = MappingProxyType(
+def _performance_rows(entry: PortfolioPerformance) -> Iterator[Row]:
+    for point in entry["points"]:
+        yield _row({**entry, **point}, PERFORMANCE)
+
+
+def _stress_rows(entry: PortfolioStress) -> Iterator[Row]:
+    for scenario in entry["scenarios"]:
+        beyond = [move["factor"] for move in scenario["moves"] if move["extrapolated"]]
+        measures = _flat({"direct": scenario["direct"], "propagated": scenario["propagated"]})
+        yield _row({**entry, **scenario, **measures, "extrapolated": " ".join(beyond)}, STRESS)
+
+
+EXPORTS: Final[Mapping[str, Exported[Any]]] = MappingProxyType(
     {
-        "factors": ExportedList(routes.FACTORS, Export(FACTORS, _factor_rows)),
-        "metrics": ExportedList(routes.METRICS, Export(METRICS, _metric_rows)),
-        "snapshots": ExportedList(routes.SNAPSHOTS, Export(SNAPSHOTS, _snapshot_rows)),
-        "positions": ExportedList(routes.POSITION_VALUES, Export(POSITIONS, _position_rows)),
-        "risk": ExportedList(routes.RISK, Export(RISK, _risk_rows)),
+        "factors": Exported(listed(routes.FACTORS), Export(FACTORS, _factor_rows)),
+        "metrics": Exported(listed(routes.METRICS), Export(METRICS, _metric_rows)),
+        "snapshots": Exported(listed(routes.SNAPSHOTS), Export(SNAPSHOTS, _snapshot_rows)),
+        "positions": Exported(listed(routes.POSITION_VALUES), Export(POSITIONS, _position_rows)),
+        "risk": Exported(listed(routes.RISK), Export(RISK, _risk_rows)),
+        "performance": Exported(read_performance, Export(PERFORMANCE, _performance_rows)),
+        "stress": Exported(read_stress, Export(STRESS, _stress_rows)),
     }
 )

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from services.ops.client.workbook import Workbook
 from services.ops.errors import Misused
 
 Entry = TypeVar("Entry")
@@ -45,7 +46,7 @@ def write_export(export: Export[Entry], pages: Iterable[list[Entry]], out: Path)
     Raises
     ------
     Misused
-        If the name ends neither with .csv nor with .parquet, or the file cannot be written.
+        If the name ends with none of .csv, .parquet and .xlsx, or the file cannot be written.
     """
     partial = out.with_name(f".{out.name}.partial")
     try:
@@ -63,10 +64,14 @@ def write_export(export: Export[Entry], pages: Iterable[list[Entry]], out: Path)
 
 
 def _open(schema: pa.Schema, suffix: str, path: Path) -> _Writer:
-    writers: dict[str, Callable[..., _Writer]] = {".parquet": parquet.ParquetWriter, ".csv": csv.CSVWriter}
+    writers: dict[str, Callable[..., _Writer]] = {
+        ".csv": csv.CSVWriter,
+        ".parquet": parquet.ParquetWriter,
+        ".xlsx": Workbook,
+    }
     if suffix in writers:
         return writers[suffix](path, schema)
-    raise Misused(f"--out must end with .csv or .parquet, was {suffix or 'without an ending'}")
+    raise Misused(f"--out must end with .csv, .parquet or .xlsx, was {suffix or 'without an ending'}")
 
 
 def _tables(export: Export[Entry], pages: Iterable[list[Entry]], *, as_text: bool) -> Iterator[pa.Table]:

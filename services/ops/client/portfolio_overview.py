@@ -10,11 +10,10 @@ from services.ops.client.answers.coverage import Readiness
 from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.portfolios import Performance, Snapshot
 from services.ops.client.answers.risk import PortfolioRisk, RiskMeasure
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, find
 from services.ops.client.portfolio_report import PortfolioReport, load_portfolio, worst_scenario
 from services.ops.client.rendering import money, number, percent, table
 from services.ops.client.routes import PERFORMANCE, PORTFOLIO_READINESS
-from services.ops.errors import NOT_FOUND, Refused
 
 _LARGEST: Final = 5
 # What stands for the risk of a book; all of them are in the section `measures`.
@@ -58,16 +57,8 @@ def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> Portfol
         "year_to_date": since(day.replace(month=1, day=1)),
         "since_inception": report["performance"]["twr"],
     }
-    return {**report, "returns": returns, "readiness": _find_readiness(client, portfolio_id, as_of)}
-
-
-def _find_readiness(client: ApiClient, portfolio_id: str, as_of: date | None) -> Readiness | None:
-    try:
-        return client.get(PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=as_of)
-    except Refused as refused:
-        if refused.status == NOT_FOUND:
-            return None
-        raise
+    readiness = find(client, PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=as_of)
+    return {**report, "returns": returns, "readiness": readiness}
 
 
 def overview_tables(found: PortfolioOverview) -> Iterator[RenderableType]:

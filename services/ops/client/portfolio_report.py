@@ -12,7 +12,7 @@ from services.ops.client.answers.risk import (
     PortfolioRisk,
     Stress,
 )
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, find
 from services.ops.client.lookup import find_portfolio, load_snapshots
 from services.ops.client.paging import load_list
 from services.ops.client.routes import (
@@ -27,7 +27,7 @@ from services.ops.client.routes import (
     Answer,
     Route,
 )
-from services.ops.errors import NOT_FOUND, Misused, Refused
+from services.ops.errors import Misused
 
 
 class PortfolioReport(TypedDict):
@@ -62,7 +62,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
     assessed = client.get(RISK, portfolio_id=portfolio_id, first=session, last=session)["items"]
 
     def detail(route: Route[Answer]) -> Answer | None:
-        return _find_detail(client, route.at(portfolio_id=portfolio_id), session) if assessed else None
+        return find(client, route.at(portfolio_id=portfolio_id), as_of=session) if assessed else None
 
     stress = detail(STRESS)
     worst = worst_scenario(stress)
@@ -86,13 +86,3 @@ def worst_scenario(stress: Stress | None) -> str | None:
     propagated = {entry["scenario"]: entry["propagated"]["value"] for entry in (stress["scenarios"] if stress else ())}
     known = {scenario: value for scenario, value in propagated.items() if value is not None}
     return min(known, key=known.__getitem__) if known else None
-
-
-def _find_detail(client: ApiClient, route: Route[Answer], session: str) -> Answer | None:
-    """Return a detail of an assessment, None if it was made before there was such a detail."""
-    try:
-        return client.get(route, as_of=session)
-    except Refused as refused:
-        if refused.status == NOT_FOUND:
-            return None
-        raise

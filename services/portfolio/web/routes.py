@@ -46,7 +46,7 @@ from shared.pages import Page, Paging, Text, paged
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice
+from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice, check_range
 
 MAX_SESSIONS = 10_000
 
@@ -280,6 +280,8 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
     ) -> Performance:
         """Show time- and money-weighted return and drawdown from the close before `first` to that of `last`."""
         until = last or clock.now().date()
+        if first is not None:
+            check_range(first, until)
         async with unit_of_work.reading() as connection:
             portfolio = await lookup.get_portfolio(connection, portfolio_id)
             since = max(first or portfolio.opened_on, portfolio.opened_on)

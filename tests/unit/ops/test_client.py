@@ -208,7 +208,7 @@ def test_command_that_is_refused_lists_the_fields_and_exits_2(data_dir: DataDire
         result = CliRunner().invoke(app, ["show", "symbol", "AAPL", "--url", url, "--data-dir", str(data_dir.path)])
 
     assert result.exit_code == 2
-    assert result.stderr == ("sigmasight: refused (422): the request is not valid\n  as_of: must be a date\n")
+    assert result.stderr == ("sigmasight: refused (422): the request is not valid\n  --as-of: must be a date\n")
 
 
 def test_client_follows_a_stream_behind_an_event(data_dir: DataDirectory) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
@@ -13,6 +13,7 @@ from services.ops.client.export_tables import EXPORTS
 from services.ops.client.exporting import Export, write_export
 from services.ops.errors import Misused
 from shared.conventions import FACTOR_FIELDS
+from tests.support.exported import READERS, Reader
 
 
 def _rows(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -58,14 +59,51 @@ def test_export_to_parquet_of_formula_keeps_it(tmp_path: Path) -> None:
     assert pd.read_parquet(out)["name"][0] == "=1+1"
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_export_of_nothing_has_the_columns(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize(("ending", "read"), READERS.items())
+def test_export_of_nothing_has_the_columns(tmp_path: Path, ending: str, read: Reader) -> None:
     out = tmp_path / f"out{ending}"
 
     assert write_export(_EXPORT, [], out) == 0
 
-    frame = pd.read_csv(out) if ending == ".csv" else pd.read_parquet(out)
-    assert list(frame.columns) == ["name", "value", "amount"]
+    assert list(read(out).columns) == ["name", "value", "amount"]
+
+
+def test_export_to_a_workbook_has_numbers_dates_and_text_as_such(tmp_path: Path) -> None:
+    out = tmp_path / "out.xlsx"
+    schema = pa.schema(
+        [
+            *_SCHEMA,
+            ("on", pa.date32()),
+            ("at", pa.timestamp("us", tz="UTC")),
+            ("flag", pa.bool_()),
+            ("count", pa.int64()),
+        ]
+    )
+    rest = {"on": date(2022, 12, 28), "at": datetime(2022, 12, 28, 22, 30, tzinfo=UTC), "flag": True, "count": 7}
+
+    assert write_export(Export(schema, _rows), [[_entry("=1+1") | rest], [_entry(None, None) | rest]], out) == 2
+
+    frame = pd.read_excel(out, engine="calamine")
+    first, second = frame.to_dict("records")
+    assert first == {
+        "name": "=1+1",
+        "value": -1.5,
+        "amount": -2.5,
+        "on": pd.Timestamp("2022-12-28"),
+        "at": pd.Timestamp("2022-12-28 22:30"),
+        "flag": True,
+        "count": 7,
+    }
+    assert pd.isna(second["name"])
+    assert pd.isna(second["value"])
+
+
+def test_export_of_more_rows_than_a_sheet_takes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.ops.client.workbook.MAX_ROWS", 3)
+
+    with pytest.raises(Misused, match="no more than 3 rows"):
+        write_export(_EXPORT, [[_entry("a"), _entry("b")], [_entry("c")]], tmp_path / "out.xlsx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_export_that_breaks_off_leaves_the_earlier_file(tmp_path: Path) -> None:
@@ -83,8 +121,8 @@ def test_export_that_breaks_off_leaves_the_earlier_file(tmp_path: Path) -> None:
 
 
 def test_export_to_unknown_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Misused, match=r"must end with .csv or .parquet, was .xlsx"):
-        write_export(_EXPORT, [], tmp_path / "out.xlsx")
+    with pytest.raises(Misused, match=r"must end with .csv, .parquet or .xlsx, was .txt"):
+        write_export(_EXPORT, [], tmp_path / "out.txt")
 
 
 def test_export_to_missing_directory_is_refused(tmp_path: Path) -> None:
@@ -109,8 +147,8 @@ def _filled(kind: Any) -> Any:
 def test_export_fills_every_column_from_what_the_platform_answers(results: str) -> None:
     wanted = EXPORTS[results]
 
-    (entries,) = get_args(wanted.route.answer)
-    rows = list(wanted.export.rows(_filled(entries)))
+    entry = _filled(get_type_hints(wanted.export.rows, include_extras=True)["entry"])
+    rows = list(wanted.export.rows({**entry, "portfolio": "book"}))
 
     table = pa.Table.from_pylist(rows, schema=wanted.export.schema)
     empty = {name for name in table.column_names if table[name].null_count == table.num_rows}

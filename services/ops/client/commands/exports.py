@@ -21,6 +21,8 @@ class Results(StrEnum):
     SNAPSHOTS = "snapshots"
     POSITIONS = "positions"
     RISK = "risk"
+    PERFORMANCE = "performance"
+    STRESS = "stress"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class ExportOptions(ClientOptions):
     """The options of `export`."""
 
     results: Annotated[Results, typer.Argument(help="What to export.")]
-    out: Annotated[Path, typer.Option(help="FILE.csv or FILE.parquet.")]
+    out: Annotated[Path, typer.Option(help="FILE.csv, FILE.parquet or FILE.xlsx.")]
     first: Annotated[date | None, day("First session; by default the first there is.", "--from")] = None
     last: Annotated[date | None, day("Last session; by default the last there is.", "--to")] = None
 
