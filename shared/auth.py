@@ -44,6 +44,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /backfills/{backfill_id}/retry-failed": Role.OPERATOR,
         "GET /dead-letters": Role.OPERATOR,
         "GET /dead-letters/counts": Role.VIEWER,
+        "POST /dead-letters/redrives": Role.OPERATOR,
+        "GET /dead-letters/redrives/{redrive_id}": Role.OPERATOR,
         "GET /dead-letters/{letter_id}": Role.OPERATOR,
         "POST /dead-letters/{letter_id}/drop": Role.OPERATOR,
         "GET /schedule": Role.VIEWER,

@@ -97,6 +97,7 @@ app.add_typer(asked, name="runs")
 undelivered = typer.Typer(help="See what could not be processed, and deal with it.", no_args_is_help=True)
 undelivered.command("list")(letters.list_letters)
 undelivered.command("show")(letters.show)
+undelivered.command("redrive")(letters.redrive)
 undelivered.command("drop")(letters.drop)
 app.add_typer(undelivered, name="dead-letters")
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from services.scheduler import subscribers
 from services.scheduler.commands.advance_backfills import advance_backfills
+from services.scheduler.commands.advance_redrives import advance_redrives
 from services.scheduler.commands.ask_for_stage import Firing
 from services.scheduler.commands.close_overdue_stages import close_overdue_stages
 from services.scheduler.commands.deliver_webhooks import deliver_webhooks
@@ -48,6 +49,7 @@ from shared.settings import CommonSettings, service_database_url
 from shared.tracing import RunSpans
 
 Job = Callable[[], Awaitable[object]]
+Step = Callable[[UnitOfWork], Awaitable[object]]
 
 
 def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, clock: Clock | None = None) -> Service:
@@ -67,21 +69,13 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
         async with service.unit_of_work() as uow:
             await SchedulerRepository(uow.connection).extend_deadlines()
 
-    async def close_overdue() -> None:
-        async with service.unit_of_work() as uow:
-            await close_overdue_stages(uow, deadlines=deadlines)
-
     async def fire(trigger: Trigger) -> None:
         async with service.unit_of_work() as uow:
             await fire_due(trigger, uow, firing())
 
-    async def go_on() -> None:
+    async def sweep(step: Step) -> None:
         async with service.unit_of_work() as uow:
-            await go_on_waiting(uow)
-
-    async def go_on_with_backfills() -> None:
-        async with service.unit_of_work() as uow:
-            await advance_backfills(uow)
+            await step(uow)
 
     subscribers.register(service.consume, own)
     feeds = RunFeeds(service.unit_of_work)
@@ -105,7 +99,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     service.warm_up.append(extend_deadlines)
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]
-    service.background += [close_overdue, *(job for _, job in fires), go_on, go_on_with_backfills]
+    steps = (partial(close_overdue_stages, deadlines=deadlines), go_on_waiting, advance_backfills, advance_redrives)
+    service.background += [*(job for _, job in fires), *(partial(sweep, step) for step in steps)]
     service.background += [partial(_wake_at_their_times, fires), feeds.keep_up]
     service.closing.append(feeds.close)
     if own.webhook is not None:

@@ -2,6 +2,7 @@
 
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.go_on_with_backfills import go_on_with_backfills
+from services.scheduler.handlers.go_on_with_redrives import go_on_with_redrives
 from services.scheduler.handlers.queue_webhook import queue_webhook
 from services.scheduler.handlers.record_dead_letter import record_dead_letter
 from services.scheduler.handlers.record_progress import record_progress
@@ -20,6 +21,7 @@ def register(consume: Consume, settings: SchedulerSettings) -> None:
     """Declare the consumers."""
     consume(LEDGER, record_progress)
     consume(BatchCompleted, go_on_with_backfills)
+    consume(BatchCompleted, go_on_with_redrives)
     # Also where nobody is told: a receiver that is set later does not hear of all that was.
     consume(BatchCompleted, queue_webhook, settings=settings)
     consume.letters(tuple(dead_letter_topic(topic) for topic in EVENTS), record_dead_letter)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,18 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 
 from shared.bus.broker import Capabilities
 from shared.bus.cancelled_runs import is_cancelled
-from shared.bus.dead_letters import MAX_DETAIL, Letter, dead_letter, run_of, storable
+from shared.bus.dead_letters import (
+    ADDRESSEE_HEADER,
+    MAX_DETAIL,
+    REPLAY_HEADER,
+    SERVICE_HEADER,
+    Letter,
+    dead_letter,
+    is_sent_again,
+    run_of,
+    settlement,
+    storable,
+)
 from shared.bus.inbox import first_time_seen
 from shared.contracts.event import Event, Failure
 from shared.db.slots import Slots
@@ -36,9 +47,6 @@ from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import log_context
 from shared.tracing import consuming
 
-REPLAY_HEADER = "replay-id"
-# A message that is sent again to one service: the others have nothing to do with it.
-SERVICE_HEADER = "replay-service"
 # What a topic of shards of work ends with, as opposed to one of facts.
 _OF_WORK = ".due"
 
@@ -126,7 +134,7 @@ class Consumer:
             await self._settle(letter)
 
     async def _settle(self, letter: Letter) -> None:
-        if letter.headers.get(SERVICE_HEADER, self.service) != self.service:
+        if not self._is_meant(letter):
             return
         started, outcome = time.perf_counter(), Outcome.REDELIVERY
         try:
@@ -141,6 +149,10 @@ class Consumer:
             self.metrics.observe(EVENT_SECONDS, seconds, self.name)
         log.debug("event consumed", outcome=outcome.value, seconds=round(seconds, 4))
 
+    def _is_meant(self, letter: Letter) -> bool:
+        to_service = letter.headers.get(SERVICE_HEADER, self.service) == self.service
+        return to_service and letter.headers.get(ADDRESSEE_HEADER, self.name) == self.name
+
     async def _outcome_of(self, letter: Letter) -> Outcome:
         try:
             event = decode(letter, self.event_types)
@@ -152,7 +164,7 @@ class Consumer:
     async def _retrying(self, letter: Letter, event: Event) -> Outcome:
         for attempt in range(1, self.policy.attempts + 1):
             try:
-                outcome = await self._once(event, letter.headers.get(REPLAY_HEADER, ""))
+                outcome = await self._once(letter, event)
             except Exception as error:  # noqa: BLE001 - the one place that decides for every class of error
                 if is_poison(error):
                     return await self._set_aside(letter, event, error, attempts=attempt)
@@ -166,17 +178,24 @@ class Consumer:
                 return outcome
         raise AssertionError("attempts must be at least 1")
 
-    async def _once(self, event: Event, replay_id: str) -> Outcome:
+    async def _once(self, letter: Letter, event: Event) -> Outcome:
+        replay_id = letter.headers.get(REPLAY_HEADER, "")
         async with self.unit_of_work() as uow:
             if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
                 return Outcome.DUPLICATE
-            if self.slots is not None:
-                await self.slots.take(uow.connection)
-            # Asked after the wait, during which it may have happened.
-            if event.topic.endswith(_OF_WORK) and await is_cancelled(uow.connection, event.run.run_id):
-                return Outcome.CANCELLED
-            await self.handler(event, uow, **self.resources)
-            return Outcome.PROCESSED
+            outcome = await self._handle(event, uow)
+            if is_sent_again(letter):
+                uow.post(settlement(letter, consumer=self.name))
+            return outcome
+
+    async def _handle(self, event: Event, uow: UnitOfWork) -> Outcome:
+        if self.slots is not None:
+            await self.slots.take(uow.connection)
+        # Asked after the wait, during which it may have happened.
+        if event.topic.endswith(_OF_WORK) and await is_cancelled(uow.connection, event.run.run_id):
+            return Outcome.CANCELLED
+        await self.handler(event, uow, **self.resources)
+        return Outcome.PROCESSED
 
     async def _give_up(self, letter: Letter, event: Event, error: Exception) -> Outcome:
         if is_transient(error):
@@ -185,14 +204,16 @@ class Consumer:
         return await self._set_aside(letter, event, error, attempts=self.policy.attempts)
 
     async def _set_aside(self, letter: Letter, event: Event | None, error: Exception, *, attempts: int) -> Outcome:
-        if self.dead_letters_in_a_row >= self.policy.dead_letter_limit:
+        # Who sends many again may be wrong about all of them: that says nothing about the others.
+        counts = not is_sent_again(letter)
+        if counts and self.dead_letters_in_a_row >= self.policy.dead_letter_limit:
             log.critical("dead-letter limit reached, consumer stopped", offset=letter.offset)
             raise StopConsume
-        row = dead_letter(letter, consumer=self.name, error=error, attempts=attempts)
+        row = partial(dead_letter, letter, consumer=self.name, error=error, attempts=attempts)
         replay_id = letter.headers.get(REPLAY_HEADER, "")
         try:
             async with self.unit_of_work() as uow:
-                uow.post(row)
+                uow.post(row(reported=event is not None and self.report_failure is not None))
                 if event is not None:
                     await self._report(event, error, replay_id, uow)
         except Exception as trouble:
@@ -202,8 +223,8 @@ class Consumer:
             log.exception("failure report failed")
             async with self.unit_of_work() as uow:
                 await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id)
-                uow.post(row)
-        self.dead_letters_in_a_row += 1
+                uow.post(row(reported=False))
+        self.dead_letters_in_a_row += counts
         log.error("set aside", offset=letter.offset, attempts=attempts, error=repr(error))
         return Outcome.DEAD_LETTER
 

@@ -1,23 +1,35 @@
 """Dead letters on the terminal: listed, one with its message, counted by cause."""
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
-from services.ops.client.answers.letters import Letter, LetterCounts, LetterDetail
+from services.ops.client.answers.letters import (
+    Letter,
+    LetterCounts,
+    LetterDetail,
+    PlannedRun,
+    Redrive,
+    RedriveAnswer,
+    RedrivePlan,
+)
+from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.paging import pages
+from services.ops.client.progress import read_patiently
 from services.ops.client.rendering import console, table
-from services.ops.client.routes import LETTERS
+from services.ops.client.routes import LETTERS, REDRIVEN
 
 if TYPE_CHECKING:
-    from services.ops.client.commands.letters import ListOptions
+    from services.ops.client.commands.letters import ListOptions, RedriveOptions
 
 _PAGE: Final = 500
 _PAYLOAD_SHOWN: Final = 2_000
 _CAUSES_SHOWN: Final = 5
+_LOOK_EVERY_S: Final = 0.25
 
 
 def load_letters(client: ApiClient, options: "ListOptions") -> list[Letter]:
@@ -69,6 +81,9 @@ def _told(letter: LetterDetail) -> Iterator[str]:
     yield f"  recorded at {letter['recorded_at'][:19]}Z"
     if letter["dropped_at"]:
         yield f"  dropped at {letter['dropped_at'][:19]}Z by {letter['dropped_by']}: {letter['dropped_why']}"
+    for attempt in letter["attempted"]:
+        yield f"  redriven at {attempt['requested_at'][:19]}Z by {attempt['requested_by']}: {attempt['why'] or '-'}"
+        yield f"    by {attempt['way']}: {attempt['status']} {attempt['detail']}".rstrip()
     yield f"  key: {letter['key']}"
     for name, value in letter["headers"].items():
         if not name.startswith("dlq-"):
@@ -76,6 +91,71 @@ def _told(letter: LetterDetail) -> Iterator[str]:
     payload = letter["payload"]
     yield f"  payload, {letter['payload_bytes']:,} bytes:"
     yield payload[:_PAYLOAD_SHOWN] + (" ... (all of it with --json)" if len(payload) > _PAYLOAD_SHOWN else "")
+
+
+def body_of(options: "RedriveOptions") -> dict[str, Any]:
+    """Return what the options ask for."""
+    return {
+        "letter_ids": options.letters or None,
+        "reason": options.cause,
+        "topic": options.topic,
+        "run_id": options.run,
+        "again": options.again,
+        "dry_run": options.dry_run,
+        "why": options.why,
+        "requested_by": asker(),
+    }
+
+
+def follow_redrive(client: ApiClient, redrive_id: str) -> Redrive:
+    """Return the redrive when nothing of it is left to do, also when the platform is being started again."""
+    while (found := read_patiently(client, REDRIVEN.at(redrive_id=redrive_id)))["finished_at"] is None:
+        time.sleep(_LOOK_EVERY_S)
+    return found
+
+
+def end_with(ended: Redrive) -> int:
+    """Return the exit code of a redrive that was waited for."""
+    return 0 if ended["counts"]["settled"] == ended["letters"] else 2
+
+
+def print_answer(answer: RedriveAnswer) -> None:
+    """Say what a redrive would do, or how far the one is that was begun, and what it leaves out."""
+    plan, begun = answer["plan"], answer["redrive"]
+    if begun is not None:
+        print_redrive(begun)
+    for line in (
+        *(_planned(plan) if plan else ()),
+        *(f"left out {each['letter_id']}: {each['why']}" for each in answer["left_out"]),
+    ):
+        console().print(Text(line), soft_wrap=True)
+
+
+def print_redrive(found: Redrive) -> None:
+    """Say how far a redrive is."""
+    counts = ", ".join(f"{count} {status}" for status, count in found["counts"].items() if count)
+    state = "ended" if found["finished_at"] else "goes on"
+    lines = [f"redrive {found['redrive_id']} of {found['letters']} letters {state}: {counts}"]
+    lines += [f"  run {run_id}" for run_id in found["run_ids"]]
+    console().print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def _planned(plan: RedrivePlan) -> Iterator[str]:
+    yield f"{plan['letters']} letters would be redriven"
+    for sent in plan["messages"]:
+        yield f"  {sent['messages']} messages of {sent['topic']} are sent again to {sent['consumer']}"
+    yield from map(_run_line, plan["first_runs"])
+    more = plan["runs"] - len(plan["first_runs"])
+    if more:
+        yield f"  and {more} runs more"
+
+
+def _run_line(planned: PlannedRun) -> str:
+    letters = f"  {planned['letters']} letters of run {planned['run_id']}"
+    if planned["symbols"] is None:
+        return f"{letters}: {planned['why']}"
+    over = f"{planned['symbols']} symbols and {planned['portfolios']} portfolios"
+    return f"{letters}: {over} of {planned['first']} to {planned['last']} are computed again in one new run"
 
 
 def letters_line(counts: LetterCounts) -> str | None:

@@ -6,7 +6,7 @@ from typing import Final, Generic, Self, TypeVar
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
 from services.ops.client.answers.books import Edit, Flow, Position
 from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
-from services.ops.client.answers.letters import Letter, LetterCounts, LetterDetail
+from services.ops.client.answers.letters import Letter, LetterCounts, LetterDetail, Redrive, RedriveAnswer
 from services.ops.client.answers.pages import Page
 from services.ops.client.answers.portfolios import (
     Accepted,
@@ -76,6 +76,8 @@ CANCEL_RUN: Final = Route("POST /runs/{run_id}/cancel", RunSummary)
 LETTERS: Final = Route("GET /dead-letters", Page[Letter])
 LETTER: Final = Route("GET /dead-letters/{letter_id}", LetterDetail)
 LETTER_COUNTS: Final = Route("GET /dead-letters/counts", LetterCounts)
+REDRIVE: Final = Route("POST /dead-letters/redrives", RedriveAnswer)
+REDRIVEN: Final = Route("GET /dead-letters/redrives/{redrive_id}", Redrive)
 DROP_LETTER: Final = Route("POST /dead-letters/{letter_id}/drop", LetterDetail)
 
 CELLS: Final = Route("GET /cells", Coverage)

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.ops.composition import build_services
 from services.ops.documents.schemas import rendered
+from shared.bus.dead_letters import REPORTED_HEADER, SETTLED_HEADER
 from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic, promise
 from shared.contracts.services import SERVICES
 from shared.service import Service
@@ -41,10 +42,8 @@ _ORIGIN_HEADERS = (
     "dlq-topic",
     "dlq-partition",
     "dlq-offset",
-    "dlq-attempts",
-    "dlq-reason",
-    "dlq-detail",
 )
+_CAUSE_HEADERS = ("dlq-attempts", "dlq-reason", "dlq-detail", REPORTED_HEADER, SETTLED_HEADER)
 
 
 def documents() -> dict[str, Document]:
@@ -132,8 +131,9 @@ def _message(topic: str) -> Document:
         return {
             "name": "dead letter",
             "title": "DeadLetter",
-            "summary": "A message that could not be processed: its bytes and headers, the cause and the origin.",
-            "headers": _headers(_ORIGIN_HEADERS),
+            "summary": "A message that could not be processed: its bytes and headers, the cause and the origin. "
+            "Without bytes and with dlq-settled: one that was sent again, which has been processed.",
+            "headers": _headers(_ORIGIN_HEADERS, _CAUSE_HEADERS),
             "payload": {},
         }
     event_type = EVENTS[topic]
@@ -147,8 +147,8 @@ def _message(topic: str) -> Document:
     }
 
 
-def _headers(names: Sequence[str]) -> Document:
-    return {"type": "object", "properties": dict.fromkeys(names, _TEXT), "required": list(names)}
+def _headers(names: Sequence[str], optional: Sequence[str] = ()) -> Document:
+    return {"type": "object", "properties": dict.fromkeys((*names, *optional), _TEXT), "required": list(names)}
 
 
 def _schemas(topics: Sequence[str]) -> Document:

@@ -12,8 +12,7 @@ from uuid import UUID
 from services.ops.composition import build_services
 from services.ops.errors import CommandError
 from services.ops.hosting.kept_log import KeptLog, kept_log
-from shared.bus.consume import REPLAY_HEADER
-from shared.bus.dead_letters import Letter
+from shared.bus.dead_letters import REPLAY_HEADER, Letter
 from shared.contracts.catalogue import EVENTS, PRODUCERS
 from shared.db.engine import redirect
 from shared.db.outbox import BEGINNING, Kept, OutboxRow, take_kept

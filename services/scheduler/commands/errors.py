@@ -13,11 +13,13 @@ Refused
 ├── BackfillEnded
 ├── NotPaused
 ├── UnknownLetter
-├── LetterNotWaiting
+├── LetterDealtWith
+├── NothingToRedrive
+├── UnknownRedrive
 └── IdempotencyKeyReused
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -127,12 +129,29 @@ class UnknownLetter(Refused):
         super().__init__(f"no dead letter {letter_id}")
 
 
-class LetterNotWaiting(Refused):
-    """Somebody has dealt with the letter, or is about to."""
+class LetterDealtWith(Refused):
+    """Somebody has dealt with the letter."""
 
     def __init__(self, letter_id: UUID, status: LetterStatus) -> None:
         self.letter_id, self.status = letter_id, status
-        super().__init__(f"dead letter {letter_id} must be waiting, was {status.value}")
+        super().__init__(f"dead letter {letter_id} is {status.value}")
+
+
+class NothingToRedrive(Refused):
+    """No letter is left of those that were meant."""
+
+    def __init__(self, left_out: Mapping[UUID, str]) -> None:
+        self.left_out = left_out
+        reasons = [f"{letter_id}: {why}" for letter_id, why in left_out.items()]
+        super().__init__(f"no dead letter to redrive{f' ({_listed(reasons)})' if reasons else ''}")
+
+
+class UnknownRedrive(Refused):
+    """There is no redrive of this id."""
+
+    def __init__(self, redrive_id: UUID) -> None:
+        self.redrive_id = redrive_id
+        super().__init__(f"no redrive {redrive_id}")
 
 
 class IdempotencyKeyReused(Refused):

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
-from services.scheduler.core.backfill_plan import Reprocess, Selection, wanted_cells
+from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, wanted_cells
 from services.scheduler.core.books import Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, SaidPart, state_at
+
+NOBODY: Final = Scope(frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,14 @@ class Undone:
     portfolio_ids: tuple[str, ...]
 
 
-def undone_of(selection: Selection, said: Sequence[SaidPart], grid: Grid, expected: Expected) -> Undone | None:
+def undone_of(
+    selection: Selection,
+    said: Sequence[SaidPart],
+    grid: Grid,
+    expected: Expected,
+    *,
+    named: Scope = NOBODY,
+) -> Undone | None:
     """Return what of a run is not done: it failed, or never came, and nobody has done it since; None if nothing is.
 
     With the symbols go the portfolios that hold them at those sessions, since theirs were computed without.
@@ -32,10 +42,15 @@ def undone_of(selection: Selection, said: Sequence[SaidPart], grid: Grid, expect
         What it has said.
     grid : Grid
         How its cells stand now.
+    named : Scope
+        The symbols and portfolios that are taken as not done at every session, whatever their cells say.
     """
     wanted = wanted_cells(grid, expected, selection.of(Reprocess.FAILED))
     symbols = _by_session(_still_failed(said, grid, SYMBOL_FACTS), wanted.symbols)
     portfolios = _by_session(_still_failed(said, grid, PORTFOLIO_FACTS), wanted.portfolios)
+    for session in () if named == NOBODY else selection.sessions:
+        symbols.setdefault(session, set()).update(named.symbols or ())
+        portfolios.setdefault(session, set()).update(named.portfolio_ids or ())
     sessions = symbols.keys() | portfolios.keys()
     if not sessions:
         return None

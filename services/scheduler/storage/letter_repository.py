@@ -13,16 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.core.letters import LetterStatus
 from shared.bus.dead_letters import Letter, run_of
 
+# One of a run that makes others good goes on counting where theirs are: it goes back to them.
 _APPEND: Final = sa.text(
     """
     INSERT INTO dead_letters
-        (topic, partition_number, position, consumer, run_id, reason, detail, attempts, key, value, headers)
+        (topic, partition_number, position, consumer, run_id, reason, detail, attempts, key, value, headers, redrives)
     VALUES (:topic, :partition, :position, :consumer, :run_id, :reason, :detail, :attempts, :key, :value,
-            CAST(:headers AS jsonb))
+            CAST(:headers AS jsonb), coalesce((
+                SELECT max(d.redrives) FROM redriven_letters r JOIN dead_letters d USING (letter_id)
+                WHERE r.run_id = :run_id
+            ), 0))
     ON CONFLICT DO NOTHING
     """
 )
-_FILTER: Final = """
+FILTER: Final = """
     status = ANY (:statuses)
     AND (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
     AND topic = coalesce(:topic, topic) AND reason = coalesce(:reason, reason)
@@ -44,6 +48,7 @@ class StoredLetter(NamedTuple):
     attempts: int
     recorded_at: datetime
     status: str
+    redrives: int
     dropped_at: datetime | None
     dropped_by: str | None
     dropped_why: str | None
@@ -85,7 +90,8 @@ class LetterFilter:
         }
 
 
-def _number(said: str | None, otherwise: int, *, digits: int) -> int:
+def number_of(said: str | None, otherwise: int, *, digits: int) -> int:
+    """Return the number that a header says, or another one."""
     # Anybody can write headers: what would not fit the column is not taken.
     return int(said) if said and said.isascii() and said.isdigit() and len(said) <= digits else otherwise
 
@@ -104,13 +110,13 @@ class LetterRepository:
         said = letter.headers
         parameters = {
             "topic": said.get("dlq-topic", letter.topic),
-            "partition": _number(said.get("dlq-partition"), letter.partition, digits=9),
-            "position": _number(said.get("dlq-offset"), letter.offset, digits=18),
+            "partition": number_of(said.get("dlq-partition"), letter.partition, digits=9),
+            "position": number_of(said.get("dlq-offset"), letter.offset, digits=18),
             "consumer": said.get("dlq-consumer", "unknown"),
             "run_id": run_of(letter),
             "reason": said.get("dlq-reason", "unknown"),
             "detail": said.get("dlq-detail", ""),
-            "attempts": _number(said.get("dlq-attempts"), 0, digits=9),
+            "attempts": number_of(said.get("dlq-attempts"), 0, digits=9),
             "key": letter.key,
             "value": letter.value,
             "headers": json.dumps(dict(said)),
@@ -120,17 +126,15 @@ class LetterRepository:
     async def list_letters(self, only: LetterFilter, *, limit: int, before: int | None) -> list[StoredLetter]:
         """Return the letters that a filter lets through, the newest first, behind a place."""
         query = sa.text(
-            f"SELECT {_COLUMNS} FROM dead_letters WHERE {_FILTER} "
+            f"SELECT {_COLUMNS} FROM dead_letters WHERE {FILTER} "
             "AND (CAST(:before AS bigint) IS NULL OR place < :before) ORDER BY place DESC LIMIT :limit"
         )
         rows = await self._connection.execute(query, {**only.parameters(), "limit": limit, "before": before})
         return [StoredLetter._make(row) for row in rows]
 
-    async def find_letter(self, letter_id: UUID, *, lock: bool = False) -> StoredLetter | None:
-        """Return the letter if it is known; with `lock`, nobody else changes it until the transaction ends."""
-        query = sa.text(
-            f"SELECT {_COLUMNS} FROM dead_letters WHERE letter_id = :letter_id" + (" FOR UPDATE" if lock else "")
-        )
+    async def find_letter(self, letter_id: UUID) -> StoredLetter | None:
+        """Return the letter if it is known."""
+        query = sa.text(f"SELECT {_COLUMNS} FROM dead_letters WHERE letter_id = :letter_id")
         row = (await self._connection.execute(query, {"letter_id": letter_id})).one_or_none()
         return None if row is None else StoredLetter._make(row)
 

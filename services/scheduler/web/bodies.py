@@ -1,14 +1,17 @@
 """What people send."""
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.scheduler.commands.open_run import RunRequest
 from services.scheduler.commands.plan_backfill import check_selection
+from services.scheduler.commands.redrive_letters import RedriveRequest
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
+from services.scheduler.core.letters import LetterStatus
+from services.scheduler.storage.letter_repository import LetterFilter
 from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN, RunKind
 from shared.selection import Day
@@ -70,6 +73,33 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     requested_by: Who = "api"
+
+
+class RedriveBody(BaseModel):
+    """Which dead letters are redriven: these, or those that wait of a cause, a topic, a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    letter_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000)
+    reason: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00]*$")
+    topic: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00]*$")
+    run_id: UUID | None = None
+    again: bool = Field(default=False, description="also those that were redriven three times already")
+    dry_run: bool = Field(default=False, description="only say what would be done")
+    why: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] = ""
+    requested_by: Who = "api"
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if (self.letter_ids is None) == (self.reason is None and self.topic is None and self.run_id is None):
+            raise ValueError("name either letter_ids, or what the letters have in common: reason, topic, run_id")
+        return self
+
+    def request(self) -> RedriveRequest:
+        """Return the request; what is named twice is meant once."""
+        only = LetterFilter(self.reason, self.topic, self.run_id, LetterStatus.WAITING)
+        ids = None if self.letter_ids is None else tuple(dict.fromkeys(self.letter_ids))
+        return RedriveRequest(ids, only, again=self.again, requested_by=self.requested_by, why=self.why)
 
 
 class SelectionBody(BaseModel):

@@ -5,8 +5,9 @@ from typing import Final
 from services.scheduler.commands.errors import (
     BackfillEnded,
     IdempotencyKeyReused,
-    LetterNotWaiting,
+    LetterDealtWith,
     NothingFailed,
+    NothingToRedrive,
     NotPaused,
     OtherRunUnderWay,
     RunEnded,
@@ -14,6 +15,7 @@ from services.scheduler.commands.errors import (
     UnknownBackfill,
     UnknownLetter,
     UnknownPortfolios,
+    UnknownRedrive,
     UnknownRun,
     UnknownSubjects,
     UnusableSession,
@@ -38,7 +40,13 @@ PROBLEMS: Final[Problems] = {
     UnknownBackfill: lambda error: Problem(404, str(error)),
     BackfillEnded: lambda error: Problem(409, str(error)),
     UnknownLetter: lambda error: Problem(404, str(error)),
-    LetterNotWaiting: lambda error: Problem(409, str(error)),
+    LetterDealtWith: lambda error: Problem(409, str(error)),
+    NothingToRedrive: lambda error: Problem(
+        409,
+        str(error),
+        errors=[{"field": str(letter_id), "reason": why} for letter_id, why in error.left_out.items()],
+    ),
+    UnknownRedrive: lambda error: Problem(404, str(error)),
     NotPaused: lambda error: Problem(409, str(error)),
     IdempotencyKeyReused: lambda error: Problem(
         409, str(error), errors=[{"field": "Idempotency-Key", "reason": str(error)}]

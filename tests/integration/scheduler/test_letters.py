@@ -17,7 +17,7 @@ WHY = {"why": "a test run", "requested_by": "me"}
 @pytest.fixture(autouse=True)
 async def _no_letters(scheduler: Service) -> None:
     async with scheduler.unit_of_work() as uow:
-        await uow.connection.execute(sa.text("TRUNCATE dead_letters"))
+        await uow.connection.execute(sa.text("TRUNCATE dead_letters CASCADE"))
 
 
 async def _list(client: httpx.AsyncClient, **query: object) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ async def test_dead_letter_recorded_into_an_empty_schema_has_the_id_that_it_had(
     await record(scheduler, letter)
     (before,) = await _list(client)
     async with scheduler.unit_of_work() as uow:
-        await uow.connection.execute(sa.text("TRUNCATE dead_letters"))
+        await uow.connection.execute(sa.text("TRUNCATE dead_letters CASCADE"))
     await record(scheduler, letter)
 
     assert [each["letter_id"] for each in await _list(client)] == [before["letter_id"]]

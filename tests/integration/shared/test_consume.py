@@ -469,6 +469,82 @@ async def test_event_with_unknown_fields_and_odd_extra_headers_is_processed(cons
     assert consuming.script.calls_of(event.run) == [event]
 
 
+async def _send_again(consuming: Probe, event: Event, *, consumer: str, replay: str, value: bytes | None = None) -> int:
+    headers = with_headers(event, **{"replay-id": replay, "replay-for": consumer})
+    return await consuming.sender.raw(event.topic, value or event.model_dump_json().encode(), headers=headers)
+
+
+async def test_message_that_is_for_another_consumer_is_passed_by_unread(consuming: Probe) -> None:
+    event = happened()
+    letters = len(consuming.dead_letters.records)
+
+    for value in (None, b"{nope"):
+        await _send_again(consuming, event, consumer="probe.somebody_else", replay="one", value=value)
+    await consuming.pass_by()
+
+    assert consuming.script.calls_of(event.run) == []
+    assert await inbox_count(consuming.engine, event) == 0
+    await consuming.dead_letters.read()
+    assert len(consuming.dead_letters.records) == letters
+
+
+async def test_letter_sent_again_is_processed_once_and_said_to_be_settled_once(
+    consuming: Probe, bus_log: BusLog
+) -> None:
+    bus_log.expect("set aside")
+    event = happened()
+
+    async def fail(*_: object) -> None:
+        raise PoisonEvent("not yet")
+
+    consuming.script.behaviours[event.run.run_id] = fail
+    await consuming.sender.event(event)
+    await consuming.pass_by()
+    del consuming.script.behaviours[event.run.run_id]
+
+    for _ in range(3):
+        await _send_again(consuming, event, consumer="probe.follow_script", replay="one")
+    await consuming.pass_by()
+
+    assert len(consuming.script.calls_of(event.run)) == 2
+    assert await count(consuming.engine, "facts", event.run) == 1
+
+    async def two() -> list[Any]:
+        found = await consuming.dead_letters.of(event.run)
+        return found if len(found) >= 2 else []
+
+    letter, settled = map(headers_of, await eventually(two))
+    assert letter["dlq-reported"] == "yes"
+    assert [settled[name] for name in ("replay-id", "dlq-consumer", "dlq-settled")] == [
+        "one",
+        "probe.follow_script",
+        "yes",
+    ]
+
+
+async def test_letter_of_which_the_run_was_told_nothing_says_so(consuming: Probe) -> None:
+    offset = await consuming.sender.raw(ProbeHappened.topic, b"{nope", headers=with_headers(EVENT))
+    await consuming.pass_by()
+    assert "dlq-reported" not in await consuming.dead_letter_at(offset)
+
+
+async def test_letters_sent_again_do_not_count_towards_the_limit(consuming: Probe) -> None:
+    """Prevents a redrive of what still fails from stopping the consumer of everybody's messages."""
+    limit = LOW_LIMIT.dead_letter_limit
+    event = ProbeFlooded(run=make_run(), part=ONLY_PART)
+    for number in range(limit + 1):
+        await _send_again(
+            consuming, event, consumer="probe_low_limit.follow_script", replay=str(number), value=b"{nope"
+        )
+    sentinel = ProbeFlooded(run=make_run(), part=ONLY_PART)
+    await consuming.sender.event(sentinel)
+
+    async def passed() -> bool:
+        return bool(consuming.flooded.calls_of(sentinel.run))
+
+    await eventually(passed)
+
+
 async def test_dead_letter_limit_stops_the_consumer_without_losing_the_message(
     consuming: Probe, bus_log: BusLog
 ) -> None:

@@ -74,3 +74,10 @@ def test_what_never_came_is_undone_where_it_was_asked_for() -> None:
 
 def test_failed_symbol_that_no_book_holds_is_undone_too() -> None:
     assert undone([*everything(), said(MONDAY, Fact.BARS, failed=("SPY",))]) == Undone(MONDAY, MONDAY, ("SPY",), ())
+
+
+def test_who_is_named_is_undone_at_every_session_whatever_was_said_of_it() -> None:
+    named = Scope(frozenset({"B"}), frozenset({YOURS}))
+    own = everything()
+    found = undone_of(Selection(MONDAY, FRIDAY, Scope()), own, grid_of(own), Expected(BOOKS, {}), named=named)
+    assert found == Undone(MONDAY, FRIDAY, ("B",), (MINE, YOURS))

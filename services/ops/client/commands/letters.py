@@ -1,4 +1,4 @@
-"""Commands about dead letters: `dead-letters list`, `show` and `drop`."""
+"""Commands about dead letters: `dead-letters list`, `show`, `redrive` and `drop`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.ops.client.commands.options import ClientOptions
+from services.ops.errors import Misused
 from services.ops.options import taking
 
 
@@ -60,6 +61,42 @@ def show(options: LetterOptions) -> None:
 
     with options.connected() as client:
         options.show(client.get(LETTER.at(letter_id=options.letter)), print_letter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedriveOptions(FilterOptions):
+    """The options of `dead-letters redrive`."""
+
+    letters: Annotated[list[str] | None, typer.Argument(help="Their ids, as `dead-letters list` shows them.")] = None
+    again: Annotated[bool, typer.Option("--again", help="Also what was redriven three times already.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False
+    why: Annotated[str, typer.Option(help="Kept with who redrives them.")] = ""
+
+
+@taking(RedriveOptions)
+def redrive(options: RedriveOptions) -> None:
+    """Have letters processed again: these, or all of a cause.
+
+    A message goes again to the consumer that could not process it; where its run has gone on without, one run over what
+    it could not do makes all its letters good.
+
+    With --wait, exit 0: all are settled; 2: some failed again; 130: interrupted, and it goes on.
+    """
+    if bool(options.letters) == any((options.cause, options.topic, options.run)):
+        raise Misused("name what to redrive: letters by id, or --cause, --topic, --run")
+    from services.ops.client.letters import body_of, end_with, follow_redrive, print_answer, print_redrive
+    from services.ops.client.routes import REDRIVE
+
+    with options.connected() as client:
+        answer = client.send(REDRIVE, body_of(options))
+        begun = answer["redrive"]
+        if begun is None or not options.wait:
+            options.show(answer, print_answer)
+            return
+        ended = follow_redrive(client, begun["redrive_id"])
+        options.show(ended, print_redrive)
+        raise typer.Exit(end_with(ended))
 
 
 @dataclass(frozen=True, kw_only=True)
