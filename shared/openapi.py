@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel
 from starlette.routing import compile_path
 
 from shared.auth import ACCESS, Role
@@ -15,20 +16,36 @@ Json = dict[str, Any]
 
 # What parameters of these names mean, wherever they are not described.
 _MEANINGS: Final[Mapping[str, tuple[str, object]]] = {
+    "after": ("without so many of the first ones", 0),
     "as_of": ("as of which session; none: the newest", "2022-12-28"),
     "backfill_id": ("which backfill", "5b0a6f2e-9a0f-5a35-8a4e-0f6c6a3a7a11"),
     "batch_run_id": ("which run", "3f2504e0-4f89-51d3-9a0c-0305e82c3301"),
-    "first": ("from which session on; none: as far back as there is", "2022-12-01"),
+    "before": ("asked for before then", "2022-12-28T22:00:00Z"),
+    "failures": ("how many of what failed to show", 200),
     "fire_id": ("which fire of the schedule", "0b7cf0a2-5f0e-5f0a-9d0b-6c0f7d1e2a33"),
+    "first": ("from which session on; none: as far back as there is", "2022-12-01"),
     "flow_id": ("which flow of the portfolio", "1d3c7c52-2a5b-4c39-9a53-7f1f6c9d8e10"),
+    "frequency": ("quarters or years", "quarterly"),
+    "kind": ("why they were asked for; none: whatever for", "nightly"),
     "known_at": ("as it was known then; none: now", "2022-12-28T22:00:00Z"),
     "last": ("up to which session; none: the last one that has closed", "2022-12-28"),
     "letter_id": ("which dead letter", "f1c2a9de-30f4-5f7a-8a3c-1b2d3e4f5a66"),
     "measure": ("which number", "market_beta"),
+    "name": ("which one, by its name", "SP500"),
     "portfolio_id": ("which portfolio", "7c9e6679-7425-50de-944b-e07fc1f90ae7"),
     "position_id": ("which position of the portfolio", "c56a4180-65aa-42ec-a945-5fd21dec0538"),
+    "reason": ("why it could not be done; none: for whatever reason", "MISSING_DATA"),
+    "redrive_id": ("which redrive", "9b2f6a0e-5d4c-4d2b-8c1e-2f3a4b5c6d77"),
+    "rule": ("by which rule it was set aside; none: by any", "NON_POSITIVE_CLOSE"),
     "run_id": ("which run", "3f2504e0-4f89-51d3-9a0c-0305e82c3301"),
+    "session": ("over which session; none: over any", "2022-12-28"),
+    "since": ("asked for then or later", "2022-12-01T00:00:00Z"),
+    "stage": ("which trigger", "nightly"),
+    "state": ("only those that stand so; none: all", "blocked"),
+    "statement": ("which statement", "income"),
+    "status": ("only those that stand so; none: all", "completed"),
     "symbol": ("which symbol", "AAPL"),
+    "topic": ("from which topic; none: from any", "prices.updated"),
 }
 _PROBLEM_SCHEMA: Final[Json] = {
     "type": "object",
@@ -69,6 +86,11 @@ def complete(app: FastAPI) -> None:
 def refused(*statuses: int) -> dict[int | str, Json]:
     """Return the problems that a route may answer with, as its `responses`."""
     return {status: _problem(status) for status in statuses}
+
+
+def or_found(answer: type[BaseModel]) -> dict[int | str, Json]:
+    """Return that a route which makes something may answer with what is there already, as its `responses`."""
+    return {200: {"model": answer, "description": "The same one, which is there already"}}
 
 
 async def refuse_unknown_parameters(request: Request) -> None:

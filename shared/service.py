@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.responses import PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,7 +26,7 @@ from shared.errors import is_transient
 from shared.metrics.catalogue import DATABASE
 from shared.metrics.exposition import CONTENT_TYPE, Scraped, exposition
 from shared.metrics.service_metrics import GaugeReader, Reading, ServiceMetrics
-from shared.openapi import complete, refuse_unknown_parameters
+from shared.openapi import complete, refuse_unknown_parameters, refused
 from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.settings import CommonSettings, service_database_url
@@ -138,7 +139,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
             yield
 
     authenticate = Authenticator(viewer_token=settings.viewer_token, operator_token=settings.operator_token)
-    app = FastAPI(title=title, version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPIOffline(title=title, version="0.1.0", lifespan=lifespan, static_url="/docs/assets", redoc_url=None)
     app.state.closing = [close for service in services for close in service.closing]
     install_problem_handlers(app)
     complete(app)
@@ -168,7 +169,7 @@ def _health(services: Sequence[Service]) -> APIRouter:
         """Tell that the process answers."""
         return {"status": "live"}
 
-    @router.get("/ready")
+    @router.get("/ready", responses=refused(503))
     async def ready() -> dict[str, str]:
         """Tell that every service has its database and its partitions."""
         for service in services:

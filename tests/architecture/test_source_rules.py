@@ -215,7 +215,7 @@ ROLES = {
     "updating": "market_data",
 }
 WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "explanation.py", "problems.py"}
-WEB |= {"performance.py", "stress.py"}  # views of one large thing each
+WEB |= {"performance.py", "stress.py", "making.py"}  # views of one large thing each, and what makes things once
 # Rooms of the scheduler alone: one router a resource, and apart from the other views those of the ledger of cells.
 RESOURCES = {
     "activity.py",

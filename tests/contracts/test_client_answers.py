@@ -78,7 +78,8 @@ def _of_one(where: str, wanted: Any, schema: Schema, document: Schema) -> Iterat
 def _answer(asked: Route[Any], document: Schema) -> Schema:
     method, path = asked.address
     responses = document["paths"][path][method.lower()]["responses"]
-    (content,) = [response["content"] for status, response in responses.items() if status.startswith("2")]
+    content, *others = [response["content"] for status, response in responses.items() if status.startswith("2")]
+    assert all(other == content for other in others)
     stream = content.get("text/event-stream")
     schema: Schema = (
         stream["itemSchema"]["properties"]["data"]["contentSchema"] if stream else content["application/json"]["schema"]

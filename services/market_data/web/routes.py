@@ -23,6 +23,7 @@ from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
 from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
 from shared.selection import Day, check_range
@@ -49,7 +50,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         bars, following = paging.cut(rows, lambda row: (row.session,))
         return PricesView(symbol=symbol, items=[BarView(**row._asdict()) for row in bars], next=following)
 
-    @router.get("/profiles/{symbol}")
+    @router.get("/profiles/{symbol}", responses=refused(404))
     async def get_profile(symbol: SymbolPath) -> ProfileView:
         """Show what is known about a symbol."""
         async with unit_of_work.reading() as connection:
@@ -60,7 +61,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             profile=found.facts, source=found.source, fetched_at=found.fetched_at, origins=dict(found.origins)
         )
 
-    @router.get("/fundamentals/{symbol}")
+    @router.get("/fundamentals/{symbol}", responses=refused(404))
     async def get_fundamentals(
         symbol: SymbolPath, selection: Annotated[FundamentalsSelection, Depends()], paging: Many
     ) -> FundamentalsView:

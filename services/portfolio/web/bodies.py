@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from services.portfolio.core.csv_import import parse_positions_csv
 from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
@@ -15,10 +15,29 @@ from shared.selection import Day
 # Every sum over a book stays within the columns and within int64 cents.
 MAX_MONEY = Decimal(10) ** 12
 
-Money = Annotated[Decimal, Field(ge=-MAX_MONEY, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False)]
+
+def _written(pattern: str, example: str, **number: float) -> WithJsonSchema:
+    """Return what OpenAPI says of an amount: text with so many decimals, or a number."""
+    text = {"type": "string", "pattern": pattern, "examples": [example]}
+    return WithJsonSchema({"anyOf": [text, {"type": "number", **number}]})
+
+
+Money = Annotated[
+    Decimal,
+    Field(ge=-MAX_MONEY, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False),
+    _written(r"^-?[0-9]{1,13}(\.[0-9]{1,2})?$", "100000.00", minimum=-int(MAX_MONEY), maximum=int(MAX_MONEY)),
+]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
-Price = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4, allow_inf_nan=False)]
-Quantity = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
+Price = Annotated[
+    Decimal,
+    Field(gt=0, max_digits=12, decimal_places=4, allow_inf_nan=False),
+    _written(r"^[0-9]{1,8}(\.[0-9]{1,4})?$", "101.25", exclusiveMinimum=0, maximum=10**8),
+]
+Quantity = Annotated[
+    Decimal,
+    Field(max_digits=18, decimal_places=6, allow_inf_nan=False),
+    _written(r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$", "10", minimum=-(10**12), maximum=10**12),
+]
 SymbolText = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 
 

@@ -1,7 +1,6 @@
 """How a stored amount came about: its inputs, and the same amount computed from them on the spot."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -12,7 +11,7 @@ from services.portfolio.core.roll import Rolled
 from services.portfolio.core.trades import Quotes
 from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS, PORTFOLIO_RATIOS
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
-from services.portfolio.web.views import PositionValueView, SnapshotView
+from services.portfolio.web.views import Amount, PositionValueView, SnapshotView
 from shared.contracts.event import Measure
 from shared.prices.last_prices import LastPrice
 from shared.unavailable import Quantities
@@ -35,7 +34,7 @@ class PositionInput(BaseModel):
     close: float | None
     split: float
     dividend: float
-    contribution: Decimal | None
+    contribution: Amount | None
 
 
 class Explanation(BaseModel):
@@ -52,7 +51,7 @@ class Explanation(BaseModel):
     recomputed: Measure
     inputs_unchanged: bool
     agrees: bool
-    opening_equity: Decimal
+    opening_equity: Amount
     opening_index: float | None
     positions: list[PositionInput]
     prices: list[LastPrice]

@@ -13,6 +13,7 @@ from services.portfolio.core.money_weighted import money_weighted_return
 from services.portfolio.core.performance import Drawdown, chained_return, drawdown
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.storage.snapshot_repository import SnapshotRow
+from services.portfolio.web.views import Amount
 from shared.arrays import FloatArray
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
@@ -50,8 +51,8 @@ class PerformancePoint(BaseModel):
 
     as_of: date
     revision: int | None
-    equity: Decimal
-    flow: Decimal
+    equity: Amount
+    flow: Amount
     twr_index: float | None
     drawdown: float | None
 
@@ -67,10 +68,10 @@ class Performance(BaseModel):
     first: date
     last: date
     sessions: int
-    opening_equity: Decimal
-    closing_equity: Decimal
-    flows: Decimal
-    pnl: Decimal
+    opening_equity: Amount
+    closing_equity: Amount
+    flows: Amount
+    pnl: Amount
     twr: Measure
     mwr: Measure
     mwr_annual: Measure

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends
 
 from services.portfolio.commands import correct, enter, lookup, request_calculation
 from services.portfolio.commands.check_room import Room, check_room
+from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.cents import AmountOutOfRange
 from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.core.roll import roll
@@ -28,6 +30,7 @@ from services.portfolio.web.bodies import (
     terms_of,
 )
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
+from services.portfolio.web.making import MadeOnce
 from services.portfolio.web.performance import Performance
 from services.portfolio.web.views import (
     Accepted,
@@ -41,7 +44,8 @@ from services.portfolio.web.views import (
 )
 from shared.calendar import is_session, shift_session
 from shared.clock import Clock, SessionClock
-from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Text, paged
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
@@ -66,32 +70,46 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
 
 
 def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, room: Room) -> None:
-    @router.post("/portfolios", status_code=201)
-    async def create_portfolio(body: PortfolioBody) -> Accepted:
+    @router.post("/portfolios", status_code=201, responses=refused(409, 503) | or_found(Accepted))
+    async def create_portfolio(body: PortfolioBody, making: MadeOnce) -> Accepted:
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
         as_of = _target(clock, body.as_of)
         terms = terms_of(body, today=clock.now().date())
-        async with unit_of_work() as uow:
-            await check_room(room, uow)
-            new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on)
-            return Accepted.of(await enter.enter_portfolio(new, terms, uow, as_of=as_of))
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on)
 
-    @router.post("/portfolios/{portfolio_id}/positions", status_code=201)
-    async def add_positions(portfolio_id: UUID, body: PositionsBody, as_of: Day | None = None) -> Accepted:
+        async def make(uow: UnitOfWork) -> Requested:
+            await check_room(room, uow)
+            return await enter.enter_portfolio(new, terms, uow, as_of=as_of)
+
+        async with unit_of_work() as uow:
+            return await making.once(body, make, uow)
+
+    @router.post(
+        "/portfolios/{portfolio_id}/positions",
+        status_code=201,
+        responses=refused(404, 409, 503) | or_found(Accepted),
+    )
+    async def add_positions(
+        portfolio_id: UUID, body: PositionsBody, making: MadeOnce, as_of: Day | None = None
+    ) -> Accepted:
         """Store more positions and have everything they touch valued again."""
         target, terms = _target(clock, as_of), terms_of(body, today=clock.now().date())
-        async with unit_of_work() as uow:
-            await check_room(room, uow)
-            return Accepted.of(await enter.enter_positions(portfolio_id, terms, uow, as_of=target))
 
-    @router.post("/portfolios/{portfolio_id}/flows", status_code=201)
-    async def add_flow(portfolio_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
+        async def make(uow: UnitOfWork) -> Requested:
+            await check_room(room, uow)
+            return await enter.enter_positions(portfolio_id, terms, uow, as_of=target)
+
+        async with unit_of_work() as uow:
+            return await making.once(body, make, uow)
+
+    @router.post("/portfolios/{portfolio_id}/flows", status_code=201, responses=refused(404, 409) | or_found(Accepted))
+    async def add_flow(portfolio_id: UUID, body: FlowBody, making: MadeOnce, as_of: Day | None = None) -> Accepted:
         """Store money paid in (positive) or taken out (negative) and have everything it touches valued again."""
         target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
-            return Accepted.of(await enter.enter_flow(flow, uow, as_of=target))
+            return await making.once(body, partial(enter.enter_flow, flow, as_of=target), uow)
 
-    @router.post("/portfolios/{portfolio_id}/calculate", status_code=202)
+    @router.post("/portfolios/{portfolio_id}/calculate", status_code=202, responses=refused(404))
     async def calculate(portfolio_id: UUID, body: CalculateBody | None = None) -> CalculationAccepted:
         """Calculate a portfolio now, or join the calculation that is under way.
 
@@ -109,7 +127,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
 
 
 def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
-    @router.put("/portfolios/{portfolio_id}/positions/{position_id}")
+    @router.put("/portfolios/{portfolio_id}/positions/{position_id}", responses=refused(404))
     async def correct_one_position(
         portfolio_id: UUID, position_id: UUID, body: PositionBody, as_of: Day | None = None
     ) -> Accepted:
@@ -122,30 +140,35 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
         async with unit_of_work() as uow:
             return Accepted.of(await correct.correct_position(portfolio_id, position_id, terms, uow, as_of=target))
 
-    @router.delete("/portfolios/{portfolio_id}/positions/{position_id}")
+    @router.delete("/portfolios/{portfolio_id}/positions/{position_id}", responses=refused(404))
     async def remove_position(portfolio_id: UUID, position_id: UUID, as_of: Day | None = None) -> Accepted:
         """Take a position away as if it had never been, and have every session that it touched valued again."""
         target = _target(clock, as_of)
         async with unit_of_work() as uow:
             return Accepted.of(await correct.remove_position(portfolio_id, position_id, uow, as_of=target))
 
-    @router.post("/portfolios/{portfolio_id}/positions/{position_id}/exits", status_code=201)
+    @router.post(
+        "/portfolios/{portfolio_id}/positions/{position_id}/exits",
+        status_code=201,
+        responses=refused(404, 409) | or_found(Accepted),
+    )
     async def exit_position(
-        portfolio_id: UUID, position_id: UUID, body: ExitBody, as_of: Day | None = None
+        portfolio_id: UUID, position_id: UUID, body: ExitBody, making: MadeOnce, as_of: Day | None = None
     ) -> Accepted:
         """Close part of a position, or without a quantity what is left of it."""
         target, closing = _target(clock, as_of), Exit(body.on, body.price, body.quantity)
         async with unit_of_work() as uow:
-            return Accepted.of(await correct.add_exit(portfolio_id, position_id, closing, uow, as_of=target))
+            make = partial(correct.add_exit, portfolio_id, position_id, closing, as_of=target)
+            return await making.once(body, make, uow)
 
-    @router.put("/portfolios/{portfolio_id}/flows/{flow_id}")
+    @router.put("/portfolios/{portfolio_id}/flows/{flow_id}", responses=refused(404))
     async def correct_one_flow(portfolio_id: UUID, flow_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
         """Replace date and amount of a flow and have every session that it touches valued again."""
         target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
             return Accepted.of(await correct.correct_flow(flow_id, flow, uow, as_of=target))
 
-    @router.delete("/portfolios/{portfolio_id}/flows/{flow_id}")
+    @router.delete("/portfolios/{portfolio_id}/flows/{flow_id}", responses=refused(404))
     async def remove_flow(portfolio_id: UUID, flow_id: UUID, as_of: Day | None = None) -> Accepted:
         """Take a flow away as if it had never been, and have every session that it touched valued again."""
         target = _target(clock, as_of)
@@ -162,13 +185,13 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             found = await PortfolioRepository(connection).list_portfolios(after=after, limit=paging.wanted)
         return paging.page(found, PortfolioView.of, lambda portfolio: (portfolio.name,))
 
-    @router.get("/portfolios/{portfolio_id}")
+    @router.get("/portfolios/{portfolio_id}", responses=refused(404))
     async def get_portfolio(portfolio_id: UUID) -> PortfolioView:
         """Show a portfolio."""
         async with unit_of_work.reading() as connection:
             return PortfolioView.of(await lookup.get_portfolio(connection, portfolio_id))
 
-    @router.get("/portfolios/{portfolio_id}/positions")
+    @router.get("/portfolios/{portfolio_id}/positions", responses=refused(404))
     async def list_positions(portfolio_id: UUID, paging: Books) -> Page[PositionView]:
         """List the positions of a portfolio as they were entered, by id."""
         (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
@@ -178,7 +201,7 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         found = [position for position in held if position.position_id > after]
         return paging.page(found, PositionView.of, lambda position: (position.position_id,))
 
-    @router.get("/portfolios/{portfolio_id}/flows")
+    @router.get("/portfolios/{portfolio_id}/flows", responses=refused(404))
     async def list_flows(portfolio_id: UUID, paging: Books) -> Page[FlowView]:
         """List what was paid in and taken out, by date."""
         after = paging.after(tuple[date, UUID]) or (date.min, UUID(int=0))
@@ -188,7 +211,7 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         found = [entry for entry in stored if _flow_key(entry) > after]
         return paging.page(found, FlowView.of, _flow_key)
 
-    @router.get("/portfolios/{portfolio_id}/edits")
+    @router.get("/portfolios/{portfolio_id}/edits", responses=refused(404))
     async def list_edits(portfolio_id: UUID, paging: Books) -> Page[EditView]:
         """List the corrections of a portfolio, the oldest first."""
         after = paging.after(tuple[Instant, UUID])
@@ -199,7 +222,7 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 
 
 def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
-    @router.get("/portfolios/{portfolio_id}/snapshots")
+    @router.get("/portfolios/{portfolio_id}/snapshots", responses=refused(404))
     async def list_portfolio_snapshots(
         portfolio_id: UUID, selection: Annotated[SessionSelection, Depends()], paging: Snapshots
     ) -> Page[SnapshotView]:
@@ -210,7 +233,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
             rows = await SnapshotRepository(connection).list_snapshots(wanted)
         return paging.page(rows, SnapshotView.of, _snapshot_key)
 
-    @router.get("/portfolios/{portfolio_id}/values")
+    @router.get("/portfolios/{portfolio_id}/values", responses=refused(404))
     async def list_portfolio_values(
         portfolio_id: UUID, paging: Books, as_of: Day | None = None, known_at: Instant | None = None
     ) -> Page[PositionValueView]:
@@ -249,7 +272,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 
 
 def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, panel: PricePanel) -> None:
-    @router.get("/portfolios/{portfolio_id}/explain/{measure}")
+    @router.get("/portfolios/{portfolio_id}/explain/{measure}", responses=refused(404, 409))
     async def explain_measure(
         portfolio_id: UUID, measure: str, as_of: Day | None = None, known_at: Instant | None = None
     ) -> Explanation:
@@ -274,7 +297,7 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             ) from error
         return explain(measure, snapshot, values, rolled, prices=prices)
 
-    @router.get("/portfolios/{portfolio_id}/performance")
+    @router.get("/portfolios/{portfolio_id}/performance", responses=refused(404))
     async def get_performance(
         portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: Instant | None = None
     ) -> Performance:

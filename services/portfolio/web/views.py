@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 
 from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.portfolios import Portfolio
@@ -14,6 +14,12 @@ from services.portfolio.core.positions import Position, PositionType
 from services.portfolio.storage.edit_repository import EditRow, StoredFlow
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
 from shared.contracts.event import Measure
+
+# Written out in full; a number of JSON would lose cents.
+Amount = Annotated[
+    Decimal,
+    WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?$"}, mode="serialization"),
+]
 
 
 class Accepted(BaseModel):
@@ -54,7 +60,7 @@ class PortfolioView(BaseModel):
     portfolio_id: UUID
     name: str
     opened_on: date
-    opening_equity: Decimal
+    opening_equity: Amount
 
     @classmethod
     def of(cls, portfolio: Portfolio) -> Self:
@@ -71,15 +77,15 @@ class ExitView(BaseModel):
     """Part or all of a position closed at a price; without a quantity, what was left."""
 
     on: date
-    price: Decimal
-    quantity: Decimal | None
+    price: Amount
+    quantity: Amount | None
 
 
 class OptionView(BaseModel):
     """The contract behind an option position."""
 
     underlying: str
-    strike: Decimal
+    strike: Amount
     expiration: date
 
 
@@ -89,9 +95,9 @@ class PositionView(BaseModel):
     position_id: UUID
     symbol: str
     kind: PositionType
-    quantity: Decimal
+    quantity: Amount
     entry_date: date
-    entry_price: Decimal
+    entry_price: Amount
     exits: list[ExitView]
     option: OptionView | None
 
@@ -120,17 +126,17 @@ class SnapshotView(BaseModel):
     known_at: datetime
     digest: str
     code_version: int
-    equity: Decimal
-    pnl: Decimal
-    flow: Decimal
-    cash: Decimal
-    long_value: Decimal
-    short_value: Decimal
-    gross: Decimal
-    net: Decimal
-    exit_pnl: Decimal
-    realised_pnl: Decimal
-    dividends: Decimal
+    equity: Amount
+    pnl: Amount
+    flow: Amount
+    cash: Amount
+    long_value: Amount
+    short_value: Amount
+    gross: Amount
+    net: Amount
+    exit_pnl: Amount
+    realised_pnl: Amount
+    dividends: Amount
     positions: int
     long_positions: int
     short_positions: int
@@ -165,15 +171,15 @@ class PositionValueView(BaseModel):
     mark: float
     mark_source: str
     mark_age: int
-    market_value: Decimal
-    cost: Decimal
-    unrealised_pnl: Decimal
-    pnl: Decimal
-    exit_pnl: Decimal
-    realised_pnl: Decimal
-    dividends: Decimal
+    market_value: Amount
+    cost: Amount
+    unrealised_pnl: Amount
+    pnl: Amount
+    exit_pnl: Amount
+    realised_pnl: Amount
+    dividends: Amount
     oversold: bool
-    exposure: Decimal
+    exposure: Amount
     underlying: str | None
     delta: Measure | None
     assumed_volatility: float | None
@@ -197,7 +203,7 @@ class FlowView(BaseModel):
 
     flow_id: UUID
     on: date
-    amount: Decimal
+    amount: Amount
 
     @classmethod
     def of(cls, stored: StoredFlow) -> Self:

@@ -36,6 +36,7 @@ from services.risk.web.views import (
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.factor_set import FactorSet
+from shared.openapi import refused
 from shared.pages import Page, Paging, paged
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
@@ -52,7 +53,7 @@ def build_router(
     """Return the routes of risk."""
     router = APIRouter()
 
-    @router.get("/risk/portfolios/{portfolio_id}")
+    @router.get("/risk/portfolios/{portfolio_id}", responses=refused(404))
     async def get_portfolio_risk(
         portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioRisk:
@@ -90,7 +91,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         found = sorted((each for each in SCENARIOS if each.name > after), key=lambda each: each.name)
         return paging.page(found, ScenarioView.of, lambda each: (each.name,))
 
-    @router.get("/risk/portfolios/{portfolio_id}/stress")
+    @router.get("/risk/portfolios/{portfolio_id}/stress", responses=refused(404))
     async def get_portfolio_stress(
         portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioStress:
@@ -102,7 +103,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
             moves = await repository.get_moves(head.as_of, row.moves_digest)
         return PortfolioStress.of(head, row, moves)
 
-    @router.get("/risk/portfolios/{portfolio_id}/correlations")
+    @router.get("/risk/portfolios/{portfolio_id}/correlations", responses=refused(404))
     async def get_portfolio_correlations(
         portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioCorrelations:
@@ -114,7 +115,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
             measures = await _get_row(repository, head, MeasuresRow)
         return PortfolioCorrelations.of(head, row, measures)
 
-    @router.get("/risk/portfolios/{portfolio_id}/contributions")
+    @router.get("/risk/portfolios/{portfolio_id}/contributions", responses=refused(404))
     async def get_portfolio_contributions(
         portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioContributions:
@@ -136,7 +137,7 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
             await RiskRepository(uow.connection).store_benchmark(benchmark)
         return BenchmarkView.of(benchmark)
 
-    @router.get("/risk/benchmarks/{name}")
+    @router.get("/risk/benchmarks/{name}", responses=refused(404))
     async def get_benchmark(name: BenchmarkName, as_of: Day | None = None) -> BenchmarkView:
         """Show the newest sector weights of a benchmark that are not after a day."""
         until = as_of or clock.now().date()
@@ -146,7 +147,7 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
             raise Problem(404, f"no weights of benchmark {name} on or before {until} are loaded")
         return BenchmarkView.of(found)
 
-    @router.get("/risk/portfolios/{portfolio_id}/active-sectors")
+    @router.get("/risk/portfolios/{portfolio_id}/active-sectors", responses=refused(404))
     async def get_active_sectors(
         portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioActiveSectors:
@@ -167,7 +168,7 @@ def _add_explanations(
     clock: Clock,
     loader: Callable[[AsyncConnection], InputLoader],
 ) -> None:
-    @router.get("/risk/portfolios/{portfolio_id}/explain/{measure}")
+    @router.get("/risk/portfolios/{portfolio_id}/explain/{measure}", responses=refused(404, 409))
     async def explain_measure(
         portfolio_id: UUID, measure: str, as_of: Day | None = None, known_at: Instant | None = None
     ) -> Explanation:

@@ -1,10 +1,12 @@
 """Have what a run left undone computed again."""
 
 import asyncio
+from functools import partial
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scheduler.commands.answer_once import answer_once
 from services.scheduler.commands.errors import NothingFailed, RunGoesOn, UnknownRun
 from services.scheduler.commands.request_run import open_on_demand, selection_of
 from services.scheduler.core.backfill_plan import Scope
@@ -19,7 +21,9 @@ from shared.contracts.scheduler import RunStatus
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def retry_run(run_id: UUID, uow: UnitOfWork, *, requested_by: str, named: Scope = NOBODY) -> tuple[UUID, bool]:
+async def retry_run(
+    run_id: UUID, uow: UnitOfWork, *, requested_by: str, named: Scope = NOBODY, key: str | None = None
+) -> tuple[UUID, bool]:
     """Open one run over what another could not do, or find the same one under way; return it and whether it is new.
 
     Over the symbols and portfolios that failed or never came, and the portfolios that hold those symbols, from the
@@ -31,7 +35,14 @@ async def retry_run(run_id: UUID, uow: UnitOfWork, *, requested_by: str, named: 
         If there is nothing to do again.
     OtherRunUnderWay
         If a run that is not the same would compute some of the same cells.
+    IdempotencyKeyReused
+        If the key stands for another request.
     """
+    asked = partial(_open_retry, run_id, uow, requested_by, named)
+    return await answer_once(key, f"retry of {run_id}", asked, uow)
+
+
+async def _open_retry(run_id: UUID, uow: UnitOfWork, requested_by: str, named: Scope) -> tuple[UUID, bool]:
     undone = await find_undone(run_id, uow.connection, named=named)
     run = Run(
         run_id=uuid4(),

@@ -15,6 +15,7 @@ from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web.views import LineView, ToldLine
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
 from shared.pages import Page, Paging, Place, paged
 
 Lines = Annotated[Paging, paged(1000, most=1000)]
@@ -28,7 +29,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
     """Return the routes of what happens in runs."""
     router = APIRouter()
 
-    @router.get("/runs/{run_id}/log")
+    @router.get("/runs/{run_id}/log", responses=refused(404))
     async def list_lines(run_id: UUID, paging: Lines) -> Page[LineView]:
         """List what happened in a run, the oldest first.
 
@@ -49,7 +50,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
             raise UnknownRun(run_id)
         return pace
 
-    @router.get("/runs/{run_id}/events", response_class=EventSourceResponse)
+    @router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=refused(404))
     async def follow(
         run_id: UUID, pace: Annotated[Pace, Depends(pace_of)], last_event_id: LastEventId = -1
     ) -> AsyncIterable[ToldLine]:

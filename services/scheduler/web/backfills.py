@@ -16,10 +16,12 @@ from services.scheduler.commands.plan_backfill import plan_backfill, rates_of
 from services.scheduler.commands.start_backfill import BackfillRequest, start_backfill
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository
-from services.scheduler.web.bodies import IdempotencyKey, SelectionBody
+from services.scheduler.web.bodies import SelectionBody
 from services.scheduler.web.views import BackfillView, PlanView, ProgressView, RetryView, StepOutcomeView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.idempotency import IdempotencyKey
+from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Place, paged
 from shared.paths import API
 from shared.selection import Instant
@@ -47,7 +49,7 @@ def _add_requests(
         async with unit_of_work.reading() as connection:
             return PlanView.of(await plan_backfill(body.selection(clock), connection, settings=settings), shown)
 
-    @router.post("/backfills", status_code=201)
+    @router.post("/backfills", status_code=201, responses=refused(409) | or_found(BackfillView))
     async def start(body: SelectionBody, response: Response, idempotency_key: IdempotencyKey = None) -> BackfillView:
         """Begin a backfill (201), or show the one that was begun with the same key (200)."""
         request = BackfillRequest(body.selection(clock), body.requested_by, idempotency_key)
@@ -71,13 +73,13 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             items = [await _view(repository, stored.backfill_id) for stored in page]
         return Page(items=items, next=following)
 
-    @router.get("/backfills/{backfill_id}")
+    @router.get("/backfills/{backfill_id}", responses=refused(404))
     async def get_backfill(backfill_id: UUID) -> BackfillView:
         """Show how far a backfill is."""
         async with unit_of_work.reading() as connection:
             return await _view(BackfillRepository(connection), backfill_id)
 
-    @router.get("/backfills/{backfill_id}/steps")
+    @router.get("/backfills/{backfill_id}/steps", responses=refused(404))
     async def list_steps(backfill_id: UUID, paging: Steps) -> Page[StepOutcomeView]:
         """List the steps of a backfill in their order."""
         (after,) = paging.after(tuple[Place]) or (-1,)
@@ -90,28 +92,28 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 
 
 def _add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, settings: SchedulerSettings) -> None:
-    @router.post("/backfills/{backfill_id}/pause")
+    @router.post("/backfills/{backfill_id}/pause", responses=refused(404, 409))
     async def pause(backfill_id: UUID) -> BackfillView:
         """Begin no more steps; the one in flight ends."""
         async with unit_of_work() as uow:
             await pause_backfill(backfill_id, uow)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
-    @router.post("/backfills/{backfill_id}/resume")
+    @router.post("/backfills/{backfill_id}/resume", responses=refused(404, 409))
     async def resume(backfill_id: UUID) -> BackfillView:
         """Go on where it was paused."""
         async with unit_of_work() as uow:
             await resume_backfill(backfill_id, uow)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
-    @router.post("/backfills/{backfill_id}/cancel")
+    @router.post("/backfills/{backfill_id}/cancel", responses=refused(404, 409))
     async def cancel(backfill_id: UUID) -> BackfillView:
         """Drop what is queued and cancel the run in flight; cells that are done stay done."""
         async with unit_of_work() as uow:
             await cancel_backfill(backfill_id, uow)
             return await _view(BackfillRepository(uow.connection), backfill_id)
 
-    @router.post("/backfills/{backfill_id}/retry-failed")
+    @router.post("/backfills/{backfill_id}/retry-failed", responses=refused(404, 409))
     async def retry_failed(backfill_id: UUID) -> RetryView:
         """Queue the cells of its selection that are not done."""
         async with unit_of_work() as uow:

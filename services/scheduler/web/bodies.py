@@ -3,7 +3,6 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.scheduler.commands.open_run import RunRequest
@@ -17,15 +16,6 @@ from shared.contracts.run import SYMBOL_PATTERN, RunKind
 from shared.selection import Day
 
 Who = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00]*$")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="the same request with the same key is answered with the same run or backfill, however that stands",
-    ),
-]
 Why = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 
 

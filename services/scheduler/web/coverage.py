@@ -18,6 +18,7 @@ from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
 from shared.problems import Problem
 from shared.selection import Day
 
@@ -46,7 +47,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
     """Return the routes of the cells."""
     router = APIRouter()
 
-    @router.get("/cells")
+    @router.get("/cells", responses=refused(404))
     async def list_cells(
         portfolio_id: UUID | None = None,
         symbol: Annotated[str | None, Query(pattern=SYMBOL_PATTERN)] = None,

@@ -11,7 +11,7 @@ from services.scheduler.commands.errors import UnknownLetter, UnknownRedrive
 from services.scheduler.commands.redrive_letters import redrive_letters, show_redrive
 from services.scheduler.storage.letter_repository import LetterFilter, LetterRepository
 from services.scheduler.storage.redrive_repository import RedriveRepository
-from services.scheduler.web.bodies import IdempotencyKey, ReasonBody, RedriveBody
+from services.scheduler.web.bodies import ReasonBody, RedriveBody
 from services.scheduler.web.letter_views import (
     LeftOutView,
     LetterCountsView,
@@ -22,6 +22,8 @@ from services.scheduler.web.letter_views import (
     RedriveView,
 )
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.idempotency import IdempotencyKey
+from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Place, paged
 from shared.paths import API
 
@@ -54,13 +56,13 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         async with unit_of_work.reading() as connection:
             return LetterCountsView.of(await LetterRepository(connection).count_open())
 
-    @router.get("/redrives/{redrive_id}")
+    @router.get("/redrives/{redrive_id}", responses=refused(404))
     async def get_redrive(redrive_id: UUID) -> RedriveView:
         """Show how far a redrive is, and what has come of its letters."""
         async with unit_of_work.reading() as connection:
             return await _redrive(redrive_id, RedriveRepository(connection))
 
-    @router.get("/{letter_id}")
+    @router.get("/{letter_id}", responses=refused(404))
     async def get_letter(letter_id: UUID) -> LetterDetail:
         """Show a letter with its message."""
         async with unit_of_work.reading() as connection:
@@ -68,7 +70,7 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 
 
 def _add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
-    @router.post("/redrives", status_code=201)
+    @router.post("/redrives", status_code=201, responses=refused(404, 409) | or_found(RedriveAnswer))
     async def redrive(body: RedriveBody, response: Response, idempotency_key: IdempotencyKey = None) -> RedriveAnswer:
         """Have letters processed again (201), show the redrive of the same key, or say what would be done (200).
 
@@ -89,7 +91,7 @@ def _add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         response.headers["Location"] = f"{API}/dead-letters/redrives/{redrive_id}"
         return RedriveAnswer(plan=None, redrive=view, left_out=LeftOutView.all_of(without))
 
-    @router.post("/{letter_id}/drop")
+    @router.post("/{letter_id}/drop", responses=refused(404, 409))
     async def drop(letter_id: UUID, body: ReasonBody) -> LetterDetail:
         """Have nobody deal with a letter; it stays readable, with who dropped it and why."""
         async with unit_of_work() as uow:

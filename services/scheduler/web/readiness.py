@@ -14,6 +14,7 @@ from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, Read
 from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
 from shared.pages import Paging, paged
 from shared.problems import Problem
 from shared.selection import Day
@@ -48,7 +49,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
             next=following,
         )
 
-    @router.get("/readiness/{portfolio_id}")
+    @router.get("/readiness/{portfolio_id}", responses=refused(404))
     async def get_readiness(portfolio_id: UUID, as_of: Day | None = None) -> ReadinessView:
         """Say whether a portfolio is ready at a session, and if not: what is under way, what blocks it, what to do."""
         session = _session(as_of, clock)

@@ -12,10 +12,12 @@ from services.scheduler.commands.retry_run import retry_run
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, StoredRun
-from services.scheduler.web.bodies import IdempotencyKey, RequestBody, RunBody
+from services.scheduler.web.bodies import RequestBody, RunBody
 from services.scheduler.web.views import CauseView, RunSummary, RunView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.idempotency import IdempotencyKey
+from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Place, paged
 from shared.paths import API
 from shared.problems import Problem
@@ -38,7 +40,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
 def _add_requests(
     router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings
 ) -> None:
-    @router.post("/runs", status_code=201)
+    @router.post("/runs", status_code=201, responses=refused(409) | or_found(RunSummary))
     async def open_run(body: RunBody, response: Response, idempotency_key: IdempotencyKey = None) -> RunSummary:
         """Open a run (201), or show the one that is under way for the same kind, sessions and scope (200).
 
@@ -56,8 +58,10 @@ def _add_requests(
         response.headers["Location"] = f"{API}/runs/{run_id}"
         return RunSummary.of(stored)
 
-    @router.post("/runs/{run_id}/retry-failed", status_code=201)
-    async def retry_failed(run_id: UUID, body: RequestBody, response: Response) -> RunSummary:
+    @router.post("/runs/{run_id}/retry-failed", status_code=201, responses=refused(404, 409) | or_found(RunSummary))
+    async def retry_failed(
+        run_id: UUID, body: RequestBody, response: Response, idempotency_key: IdempotencyKey = None
+    ) -> RunSummary:
         """Open one run over what a run that has ended did not do (201), or show the same one under way (200).
 
         Over the symbols and portfolios that failed or never came and have not been done since, and the portfolios that
@@ -65,13 +69,13 @@ def _add_requests(
         (409), as where another run is in the way.
         """
         async with unit_of_work() as uow:
-            retry_id, is_new = await retry_run(run_id, uow, requested_by=body.requested_by)
+            retry_id, is_new = await retry_run(run_id, uow, requested_by=body.requested_by, key=idempotency_key)
             stored = await _get_run(SchedulerRepository(uow.connection), retry_id)
         response.status_code = 201 if is_new else 200
         response.headers["Location"] = f"{API}/runs/{retry_id}"
         return RunSummary.of(stored)
 
-    @router.post("/runs/{run_id}/cancel")
+    @router.post("/runs/{run_id}/cancel", responses=refused(404, 409))
     async def cancel(run_id: UUID, body: RequestBody) -> RunSummary:
         """End a run at once; what it has computed stays, what has not begun is dropped."""
         async with unit_of_work() as uow:
@@ -91,7 +95,7 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             runs = await SchedulerRepository(connection).list_runs(only, limit=paging.wanted, behind=behind)
         return paging.page(runs, RunSummary.of, lambda stored: (stored.requested_at, stored.run.run_id))
 
-    @router.get("/runs/{run_id}")
+    @router.get("/runs/{run_id}", responses=refused(404))
     async def get_run(run_id: UUID, failures: Limit = 200, after: Offset = 0) -> RunView:
         """Show how far a run is, stage by stage, and `failures` of what failed, without the first `after`."""
         async with unit_of_work.reading() as connection:
@@ -102,7 +106,7 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             pace = await LogRepository(connection).find_pace(run_id) if stored.finished_at is None else None
         return RunView.of(stored, tallies, failed, pace)
 
-    @router.get("/runs/{run_id}/causes")
+    @router.get("/runs/{run_id}/causes", responses=refused(404))
     async def list_causes(run_id: UUID, paging: Causes) -> Page[CauseView]:
         """List why the run could not serve what it could not, the cause of the most subjects first.
 

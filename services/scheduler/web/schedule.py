@@ -14,6 +14,7 @@ from services.scheduler.storage.schedule_repository import ScheduleRepository
 from services.scheduler.web.bodies import ReasonBody, RequestBody
 from services.scheduler.web.views import DueView, FireView, PauseView, ScheduleView, TriggerView
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
 from shared.pages import Page, Paging, Text, paged
 from shared.problems import Problem
 from shared.selection import Instant
@@ -59,7 +60,7 @@ def _add_reading(router: APIRouter, unit_of_work: UnitOfWorkFactory, firing: Fir
             fires = await ScheduleRepository(connection).list_fires(limit=paging.wanted, behind=behind)
         return paging.page(fires, FireView.of, lambda fire: (fire.due_at, fire.stage.value))
 
-    @router.get("/fires/{fire_id}")
+    @router.get("/fires/{fire_id}", responses=refused(404))
     async def get_fire(fire_id: UUID) -> FireView:
         """Show what came of one; while it is waiting, runs may still be added."""
         async with unit_of_work.reading() as connection:

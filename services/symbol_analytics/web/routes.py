@@ -11,6 +11,7 @@ from services.symbol_analytics.web.views import SymbolFactors, SymbolMetrics, Sy
 from shared.clock import Clock
 from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
 from shared.pages import Page, Paging, Text, paged
 from shared.problems import Problem
 from shared.selection import Day, Instant, Slice
@@ -32,7 +33,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             rows = await SymbolAnalyticsRepository(connection).list_symbols(after=after, limit=paging.wanted)
         return paging.page(rows, SymbolSummary.of, lambda row: (row.symbol,))
 
-    @router.get("/symbols/{symbol}")
+    @router.get("/symbols/{symbol}", responses=refused(404))
     async def get_symbol(symbol: SymbolPath, as_of: Day | None = None, known_at: Instant | None = None) -> SymbolView:
         """Show a symbol as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
