@@ -268,10 +268,10 @@ async def test_panel_over_tables_that_were_put_in_the_place_of_others_knows_its_
     async with unit_of_work() as uow:
         for statement in ("DROP TABLE price_bars, price_symbols CASCADE", *PRICE_TABLES, SOURCE_COLUMN):
             await uow.connection.execute(sa.text(statement))
-    for symbol in reversed(rows):
-        await _store(unit_of_work, _prices({symbol: rows[symbol]}))
+    await _store(unit_of_work, _prices({"SECOND": [4.0] * 5}))
+    await _store(unit_of_work, _prices({"FIRST": [3.0] * 5}))
 
-    assert [await _close(panel, symbol) for symbol in rows] == [[1.0] * 5, [2.0] * 5]
+    assert [await _close(panel, symbol) for symbol in rows] == [[3.0] * 5, [4.0] * 5]
 
 
 def test_correction_is_seen_by_the_windows_that_hold_its_last_bar_and_by_no_later_one() -> None:
