@@ -26,7 +26,15 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
         "scheduler": Tables(
             source=(
                 *("runs", "run_parts", "dead_letters", "cell_parts", "books", "keyed_requests", "webhook_deliveries"),
-                *("triggers", "fires", "schedule_pauses", "backfills", "backfill_steps"),
+                *(
+                    "triggers",
+                    "fires",
+                    "schedule_pauses",
+                    "backfills",
+                    "backfill_steps",
+                    "redrives",
+                    "redriven_letters",
+                ),
             )
         ),
         # What the providers said, which they may not say again.
@@ -57,7 +65,10 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 ),
             ),
             # Books are entered by hand.
-            source=("portfolios", "positions", "position_exits", "flows", "book_edits", "calculations"),
+            source=(
+                *("portfolios", "positions", "position_exits", "flows", "book_edits", "calculations"),
+                "keyed_requests",
+            ),
         ),
         "risk": Tables(
             replicas=("price_symbols", "price_bars", "corrections", "profiles", "betas", "books"),
