@@ -84,6 +84,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /portfolios": Role.OPERATOR,
         "GET /portfolios": Role.VIEWER,
         "GET /portfolios/{portfolio_id}": Role.VIEWER,
+        "PATCH /portfolios/{portfolio_id}": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/calculate": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/positions": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/flows": Role.OPERATOR,

@@ -105,6 +105,7 @@ entering = typer.Typer(help="Enter portfolios and list them.", no_args_is_help=T
 entering.command("import")(portfolios.import_portfolio)
 entering.command("create")(books.create)
 entering.command("list")(portfolios.list_portfolios)
+entering.command("rename")(books.rename)
 entering.command("show")(books.show)
 entering.command("edits")(books.edits)
 app.add_typer(entering, name="portfolios")

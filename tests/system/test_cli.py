@@ -243,6 +243,11 @@ def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
         "flow",
     ]
 
+    _answer(platform, "portfolios", "rename", "by hand", "by foot", *later)
+    missing = _sigmasight(platform, "portfolios", "show", "by hand")
+    assert (missing.exit_code, "did you mean 'by foot'" in missing.stderr) == (2, True)
+    _answer(platform, "portfolios", "rename", "by foot", "by hand", *later)
+
     _answer(platform, "positions", "remove", "by hand", position["position_id"], *session)
     _answer(platform, "flows", "remove", "by hand", "2022-11-29", *session)
     entered = _answer(platform, "portfolios", "show", "by hand")

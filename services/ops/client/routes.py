@@ -103,6 +103,7 @@ RETRY_BACKFILL: Final = Route("POST /backfills/{backfill_id}/retry-failed", Retr
 PORTFOLIO: Final = Route("GET /portfolios/{portfolio_id}", Portfolio)
 PORTFOLIOS: Final = Route("GET /portfolios", Page[Portfolio])
 STORE_PORTFOLIO: Final = Route("POST /portfolios", Accepted)
+RENAME_PORTFOLIO: Final = Route("PATCH /portfolios/{portfolio_id}", Accepted)
 POSITIONS: Final = Route("GET /portfolios/{portfolio_id}/positions", Page[Position])
 ADD_POSITIONS: Final = Route("POST /portfolios/{portfolio_id}/positions", Accepted)
 CORRECT_POSITION: Final = Route("PUT /portfolios/{portfolio_id}/positions/{position_id}", Accepted)

@@ -1,4 +1,4 @@
-"""Corrections: a trade or a flow changed or taken away, and every session that it touches valued again.
+"""Corrections: a trade, a flow or a name changed or taken away, and every session that it touches valued again.
 
 The portfolio is locked first, as a valuation locks it: neither can miss what the other does.
 """
@@ -9,12 +9,34 @@ from typing import Any
 from uuid import UUID
 
 from services.portfolio.commands.enter import check_flow
-from services.portfolio.commands.errors import ExitOutOfReach, ImpossibleExit, UnknownFlow, UnknownPosition
+from services.portfolio.commands.errors import (
+    ExitOutOfReach,
+    ImpossibleExit,
+    NameTaken,
+    UnknownFlow,
+    UnknownPosition,
+)
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.commands.request_calculation import Requested, recalculate
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms
 from services.portfolio.storage.edit_repository import Edit, EditRepository, StoredFlow
+from services.portfolio.storage.repository import PortfolioRepository
 from shared.db.unit_of_work import UnitOfWork
+
+
+async def rename_portfolio(portfolio_id: UUID, name: str, uow: UnitOfWork, *, as_of: date) -> Requested:
+    """Call a portfolio otherwise, and announce it with the run of a session that changes nothing else.
+
+    Raises
+    ------
+    UnknownPortfolio, NameTaken
+    """
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    if not await PortfolioRepository(uow.connection).rename_portfolio(portfolio_id, name):
+        raise NameTaken(name)
+    edit = Edit(portfolio_id, portfolio_id, "portfolio", {"name": portfolio.name}, {"name": name})
+    await EditRepository(uow.connection).append_edit(edit)
+    return await recalculate(portfolio, as_of, uow, as_of=as_of, positions=0)
 
 
 async def correct_position(

@@ -48,9 +48,13 @@ async def enter_portfolio(
     opened_on = as_of if new.opened_on is None else new.opened_on
     if not as_of - timedelta(days=MAX_BACK_DAYS) <= opened_on <= as_of:
         raise OpeningOutOfReach(opened_on, days=MAX_BACK_DAYS, as_of=as_of)
+    repository = PortfolioRepository(uow.connection)
     portfolio_id = uuid5(PORTFOLIO_NAMESPACE, new.name)
+    if await repository.load_portfolios([portfolio_id]):
+        # Taken, or left by one that is called otherwise now.
+        portfolio_id = uuid4()
     portfolio = Portfolio(portfolio_id, new.name, session_on_or_after(opened_on), new.opening_equity)
-    if not await PortfolioRepository(uow.connection).store_portfolio(portfolio):
+    if not await repository.store_portfolio(portfolio):
         raise NameTaken(new.name)
     await _store_positions(portfolio_id, terms, uow)
     request = CalculationRequest(portfolio_id, RunKind.ONBOARDING, as_of, as_of, "portfolio import")

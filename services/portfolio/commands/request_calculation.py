@@ -66,6 +66,7 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
     A request for the same book joins the run under way.
     """
     repository = PortfolioRepository(uow.connection)
+    portfolio = await get_portfolio(uow.connection, request.portfolio_id)
     positions = await repository.load_positions([request.portfolio_id])
     flows = await repository.load_flows([request.portfolio_id])
 
@@ -80,16 +81,14 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
         portfolio_ids=(request.portfolio_id,),
         requested_by=request.requested_by,
     )
-    calculation = Calculation(
-        run.run_id, request.portfolio_id, request.kind, request.last_session, _digest(positions, flows, request)
-    )
+    digest = _digest(portfolio, positions, flows, request)
+    calculation = Calculation(run.run_id, request.portfolio_id, request.kind, request.last_session, digest)
 
     while not await repository.store_calculation(calculation):
         active = await repository.find_active_calculation(calculation)
         if active is not None:  # else it has ended meanwhile, and this request opens the next one
             return active
 
-    portfolio = await get_portfolio(uow.connection, request.portfolio_id)
     uow.emit(
         SymbolsOnboarding(
             run=run,
@@ -104,5 +103,5 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
     return run.run_id
 
 
-def _digest(positions: list[Position], flows: list[Flow], request: CalculationRequest) -> str:
-    return sha256(repr((positions, flows, request.first_session)).encode()).hexdigest()
+def _digest(portfolio: Portfolio, positions: list[Position], flows: list[Flow], request: CalculationRequest) -> str:
+    return sha256(repr((portfolio.name, positions, flows, request.first_session)).encode()).hexdigest()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.portfolio.core.positions import Flow, Position
 from services.portfolio.storage.repository import PortfolioRepository
 
-Kind = Literal["position", "flow"]
+Kind = Literal["position", "flow", "portfolio"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.portfolio.core.portfolios import Portfolio
@@ -61,6 +62,16 @@ class PortfolioRepository:
             "opening_equity": portfolio.opening_equity,
         }
         return await self._connection.scalar(statement, parameters) is not None
+
+    async def rename_portfolio(self, portfolio_id: UUID, name: str) -> bool:
+        """Call a portfolio otherwise; tell if the name was free."""
+        statement = sa.text("UPDATE portfolios SET name = :name WHERE portfolio_id = :portfolio_id")
+        try:
+            async with self._connection.begin_nested():
+                await self._connection.execute(statement, {"portfolio_id": portfolio_id, "name": name})
+        except IntegrityError:
+            return False
+        return True
 
     async def store_positions(self, positions: Sequence[Position]) -> None:
         """Store positions with their exits; one that is there gets new terms, and its exits beside those it has."""

@@ -91,6 +91,12 @@ class PortfolioBody(PositionsBody):
     as_of: Day | None = Field(default=None, description="session to calculate now; default: the target session")
 
 
+class RenameBody(Body):
+    """What a portfolio is to be called."""
+
+    name: Name
+
+
 class FlowBody(Body):
     """Money paid in (positive) or taken out (negative)."""
 

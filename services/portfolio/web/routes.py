@@ -26,6 +26,7 @@ from services.portfolio.web.bodies import (
     PortfolioBody,
     PositionBody,
     PositionsBody,
+    RenameBody,
     position_terms,
     terms_of,
 )
@@ -127,6 +128,13 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
 
 
 def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
+    @router.patch("/portfolios/{portfolio_id}", responses=refused(404, 409))
+    async def rename_portfolio(portfolio_id: UUID, body: RenameBody, as_of: Day | None = None) -> Accepted:
+        """Call a portfolio otherwise; its id and its numbers stay."""
+        target = _target(clock, as_of)
+        async with unit_of_work() as uow:
+            return Accepted.of(await correct.rename_portfolio(portfolio_id, body.name, uow, as_of=target))
+
     @router.put("/portfolios/{portfolio_id}/positions/{position_id}", responses=refused(404))
     async def correct_one_position(
         portfolio_id: UUID, position_id: UUID, body: PositionBody, as_of: Day | None = None

@@ -69,6 +69,25 @@ def create(options: CreateOptions) -> None:
         end_with_change(client, stored, wait=options.wait, as_json=options.json)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RenameOptions(ChangeOptions):
+    """The options of `portfolios rename`."""
+
+    name: Annotated[str, typer.Argument(help="What it is to be called.")]
+
+
+@taking(RenameOptions)
+def rename(options: RenameOptions) -> None:
+    """Call a portfolio otherwise.
+
+    Its id and its numbers stay.
+    """
+    from services.ops.client.books import change_book
+    from services.ops.client.routes import RENAME_PORTFOLIO
+
+    change_book(options, RENAME_PORTFOLIO, {"name": options.name})
+
+
 @taking(BookOptions)
 def show(options: BookOptions) -> None:
     """Show what was entered: the portfolio, its positions and its flows."""
