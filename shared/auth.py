@@ -76,6 +76,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /profiles/{symbol}": Role.VIEWER,
         "GET /fundamentals/{symbol}": Role.VIEWER,
         "GET /findings": Role.VIEWER,
+        "GET /findings/counts": Role.VIEWER,
         "GET /coverage": Role.VIEWER,
         "GET /symbols": Role.VIEWER,
         "GET /symbols/{symbol}": Role.VIEWER,

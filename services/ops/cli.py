@@ -17,6 +17,7 @@ from services.ops.client.commands import (
     books,
     coverage,
     exports,
+    findings,
     letters,
     portfolios,
     runs,
@@ -82,6 +83,7 @@ app.command("status")(runs.status)
 app.command("trigger")(schedule.trigger)
 app.command("ready")(coverage.ready)
 app.command("coverage")(coverage.coverage)
+app.command("findings")(findings.findings)
 app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("report")(analysis.report)

@@ -161,7 +161,7 @@ async def test_what_is_unavailable_says_why_and_lowers_coverage(platform: Platfo
             "stage": "prices.updated",
             "subject": "NOBODYHAS",
             "reason": "MISSING_DATA",
-            "detail": "no provider knows NOBODYHAS (sample: not in the sample)",
+            "detail": "no provider serves NOBODYHAS (sample: not in the sample)",
         }
     ]
     known = await platform.api.get("/symbols/PG", as_of=str(ONBOARDED))

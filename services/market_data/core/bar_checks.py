@@ -4,6 +4,7 @@ The order of the checks decides which rule a row is reported under: dates, event
 missing adjusted closes, jumps. Nothing raises for bad data.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.jumps import jump_mask, previous_in_series
 from services.market_data.core.raw_bars import RawBars
 from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
+from shared.unavailable import Reason, Unavailable
 
 RANGE_TOLERANCE: Final = 0.01  # official closes come from the auction, highs and lows from the tape
 
@@ -32,6 +34,21 @@ class CheckedBars:
 
     bars: Bars
     findings: tuple[Finding, ...]
+
+    def refused(self, wanted: DateArray) -> dict[str, Unavailable]:
+        """Return the symbols that lack what they are asked for because it was rejected, with the rules and how often.
+
+        Of the wanted sessions, or of all, they have no bar, and not for want of a row.
+        """
+        served = self.bars.present[np.isin(self.bars.sessions, wanted)].any(axis=0)
+        anywhere: list[bool] = np.asarray(self.bars.present.any(axis=0)).tolist()
+        lacking = {self.bars.symbols[column]: not anywhere[column] for column in np.flatnonzero(~served)}
+        days = set(wanted.tolist())
+        rules: dict[str, Counter[Rule]] = defaultdict(Counter)
+        for finding in self.findings:
+            if finding.symbol in lacking and (lacking[finding.symbol] or finding.day in days):
+                rules[finding.symbol][finding.rule] += 1
+        return {symbol: Unavailable(Reason.MISSING_DATA, _rejections(counts)) for symbol, counts in rules.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,10 @@ class _Sieve:
 
     def drop(self, rows: BoolArray) -> None:
         self.rows = self.rows.take(~rows)
+
+
+def _rejections(rules: Counter[Rule]) -> str:
+    return "its rows were rejected: " + ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
 
 
 def check_rows(rows: RawBars, request: Request) -> CheckedBars:

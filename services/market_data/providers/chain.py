@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, TypeVar
 
+from services.market_data.core.bars import Bars
+from services.market_data.core.findings import Finding
 from services.market_data.providers.provider import (
     FetchedBars,
     FetchedProfiles,
@@ -17,8 +19,6 @@ from services.market_data.providers.provider import (
 from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.unavailable import Reason, Unavailable
-
-Answer = TypeVar("Answer", FetchedBars, FetchedProfiles, FetchedStatements)
 
 NO_PROVIDERS: Final = "none is configured"
 
@@ -59,14 +59,43 @@ class Attempts:
 
     def _explain(self, symbol: str) -> Unavailable:
         said = "; ".join(f"{attempt.provider}: {attempt.detail}" for attempt in self.by_symbol.get(symbol, ()))
-        return Unavailable(Reason.MISSING_DATA, f"no provider knows {symbol} ({said or NO_PROVIDERS})")
+        return Unavailable(Reason.MISSING_DATA, f"no provider serves {symbol} ({said or NO_PROVIDERS})")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """The good rows of an answer, what was wrong with the others, and the symbols that lack what was asked by that."""
+
+    bars: Bars
+    findings: tuple[Finding, ...]
+    refused: Mapping[str, Unavailable]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedAnswer:
+    """What a provider gave, as it passed the checks; a symbol whose rows were rejected is unavailable.
+
+    `findings` are of all its rows, also those that could not even be read.
+    """
+
+    provider: str
+    bars: Bars
+    unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+Check = Callable[[FetchedBars], Checked]
+Answer = TypeVar("Answer", CheckedAnswer, FetchedProfiles, FetchedStatements)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainedBars:
-    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
+    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain.
 
-    answers: tuple[FetchedBars, ...]
+    A symbol of which nobody had a good row of what was asked has, unanswered, what else the first one had of it.
+    """
+
+    answers: tuple[CheckedAnswer, ...]
     attempts: Attempts
 
 
@@ -143,13 +172,25 @@ class ProviderChain:
             editions.append(f"{provider.name}={edition}")
         return ";".join(editions)
 
-    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> ChainedBars:
-        """Return the bars of each distinct symbol on [first, last] from the first provider that has them."""
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date, check: Check) -> ChainedBars:
+        """Return the bars of each distinct symbol on [first, last] from the first provider that has a good one."""
+        second_best: dict[str, CheckedAnswer] = {}
 
-        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedBars:
-            return await provider.fetch_bars(remaining, first, last)
+        async def ask(provider: Provider, remaining: Sequence[str]) -> CheckedAnswer:
+            fetched = await provider.fetch_bars(remaining, first, last)
+            checked = check(fetched)
+            bad = checked.refused
+            for symbol in bad:
+                second_best.setdefault(symbol, CheckedAnswer(provider.name, checked.bars.select([symbol])))
+            good = [symbol for symbol in checked.bars.symbols if symbol not in bad]
+            unavailable = {**fetched.unavailable, **bad}
+            findings = (*fetched.findings, *checked.findings)
+            return CheckedAnswer(provider.name, checked.bars.select(good), unavailable, findings)
 
-        return ChainedBars(*await self._ask_in_turn(Kind.BARS, symbols, ask))
+        answers, attempts = await self._ask_in_turn(Kind.BARS, symbols, ask)
+        # What else the first one has is better than nothing, and no answer to what was asked.
+        rest = (second_best[symbol] for symbol in attempts.unanswered if symbol in second_best)
+        return ChainedBars((*answers, *rest), attempts)
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one."""

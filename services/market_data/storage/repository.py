@@ -1,6 +1,7 @@
 """The SQL of market_data: instruments, bars, findings."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.bars import BAR_FIELDS, Bars
-from services.market_data.core.findings import Finding
+from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.run_plan import SILENT_SESSIONS, SettledSessions
 from shared.arrays import BoolArray, DateArray
 from shared.calendar import sessions_between
@@ -67,6 +68,23 @@ class FindingRow(NamedTuple):
     detail: str
     run_id: UUID
     found_at: datetime
+
+
+class FindingCount(NamedTuple):
+    """How many rows were set aside by a rule, and of how many symbols."""
+
+    rule: str
+    findings: int
+    symbols: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingFilter:
+    """Which findings; None: whatever it is."""
+
+    symbol: str | None = None
+    rule: Rule | None = None
+    run_id: UUID | None = None
 
 
 class MarketDataRepository:
@@ -297,18 +315,27 @@ class MarketDataRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def list_findings(self, *, symbol: str | None, rule: str | None, after: int, limit: int) -> list[FindingRow]:
-        """Return findings in the order in which they were made."""
+    async def list_findings(self, only: FindingFilter, *, after: int, limit: int) -> list[FindingRow]:
+        """Return the findings that a filter lets through, in the order in which they were made."""
         query = sa.text(
             f"""
             SELECT {", ".join(FindingRow._fields)} FROM findings
             WHERE finding_id > :after AND (CAST(:symbol AS text) IS NULL OR symbol = :symbol)
               AND (CAST(:rule AS text) IS NULL OR rule = :rule)
+              AND (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
             ORDER BY finding_id LIMIT :limit
             """
         )
-        parameters = {"symbol": symbol, "rule": rule, "after": after, "limit": limit}
+        parameters = {**asdict(only), "after": after, "limit": limit}
         return [FindingRow._make(row) for row in await self._connection.execute(query, parameters)]
+
+    async def count_findings(self, run_id: UUID) -> list[FindingCount]:
+        """Return how many findings a run made first, by rule, the most first."""
+        query = sa.text(
+            "SELECT rule, count(*), count(DISTINCT symbol) FROM findings WHERE run_id = :run_id "
+            "GROUP BY rule ORDER BY count(*) DESC, rule"
+        )
+        return [FindingCount._make(row) for row in await self._connection.execute(query, {"run_id": run_id})]
 
     async def list_bars(self, symbol: str, *, first: date, last: date, limit: int) -> list[BarRow]:
         """Return a symbol's bars, oldest first."""

@@ -13,8 +13,8 @@ from services.market_data.core.bars import Bars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
 from services.market_data.core.findings import Finding
 from services.market_data.core.window import planning_window, sessions_array
-from services.market_data.providers.chain import ProviderChain
-from services.market_data.providers.provider import Kind
+from services.market_data.providers.chain import Checked, ProviderChain
+from services.market_data.providers.provider import FetchedBars, Kind
 from services.market_data.storage.repository import MarketDataRepository
 from shared.arrays import DateArray
 from shared.clock import SessionClock
@@ -68,11 +68,15 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The sessions to fetch; rows after `newest`, the last closed session, are from the future."""
+    """The sessions to fetch; rows after `newest`, the last closed session, are from the future.
+
+    `wanted` are those of the run: around them others are fetched, to see whether the history goes on.
+    """
 
     first: date
     last: date
     newest: date
+    wanted: DateArray
 
 
 async def refresh_bars(
@@ -87,6 +91,7 @@ async def refresh_bars(
         first=event.fetch_first,
         last=event.fetch_last or window[-1].item(),
         newest=clock.last_closed_session(),
+        wanted=sessions_array(event.run.first_session, event.run.last_session),
     )
     edition = await chain.edition(Kind.BARS)
     fetched = await _fetch(chain, repository, event.symbols, span)
@@ -117,20 +122,25 @@ async def _fetch(
 ) -> _Outcome:
     """Fetch the bars of the symbols over the span and check them."""
     sessions = sessions_array(span.first, span.last)
-    chained = await chain.fetch_bars(symbols, span.first, span.last)
-    bars = Bars.blank(sessions, ())
-    source: dict[str, str] = {}
-    findings: list[Finding] = []
     before = dict.fromkeys(symbols, np.nan) | await repository.load_last_closes(symbols, before=span.first)
+
+    def check(fetched: FetchedBars) -> Checked:
+        previous = np.array([before[symbol] for symbol in fetched.rows.symbols])
+        request = Request(provider=fetched.provider, sessions=sessions, target=span.newest, previous_close=previous)
+        checked = check_rows(fetched.rows, request)
+        return Checked(checked.bars, checked.findings, checked.refused(span.wanted))
+
+    chained = await chain.fetch_bars(symbols, span.first, span.last, check)
+    bars = Bars.blank(sessions, ())
     for answer in chained.answers:
-        previous = np.array([before[symbol] for symbol in answer.rows.symbols])
-        request = Request(provider=answer.provider, sessions=sessions, target=span.newest, previous_close=previous)
-        checked = check_rows(answer.rows, request)
-        bars = bars.merge(checked.bars)
-        findings += [*answer.findings, *checked.findings]
-        source |= dict.fromkeys(answer.rows.symbols, answer.provider)
-    attempts = chained.attempts
-    return _Outcome(bars, source, tuple(findings), attempts.unavailable, frozenset(attempts.undecided))
+        bars = bars.merge(answer.bars)
+    return _Outcome(
+        bars,
+        source={symbol: answer.provider for answer in chained.answers for symbol in answer.bars.symbols},
+        findings=tuple(finding for answer in chained.answers for finding in answer.findings),
+        unavailable=chained.attempts.unavailable,
+        undecided=frozenset(chained.attempts.undecided),
+    )
 
 
 def _restated_symbols(fetched: _Outcome, stored: Bars, stored_source: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,17 +2,19 @@
 
 from datetime import date, timedelta
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 
 from services.market_data.core.findings import Rule
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.profile_repository import ProfileRepository
-from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.storage.repository import FindingFilter, MarketDataRepository
 from services.market_data.web.bodies import FundamentalsSelection
 from services.market_data.web.views import (
     BarView,
     CoverageView,
+    FindingCountsView,
     FindingView,
     FundamentalsView,
     PricesView,
@@ -88,18 +90,30 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             rows = await MarketDataRepository(connection).list_coverage(after=after, limit=paging.wanted)
         return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
 
+    _add_findings(router, unit_of_work)
+    return router
+
+
+def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/findings")
     async def list_findings(
-        paging: Many, symbol: SymbolText | None = None, rule: Rule | None = None
+        paging: Many, symbol: SymbolText | None = None, rule: Rule | None = None, run_id: UUID | None = None
     ) -> Page[FindingView]:
-        """List what was wrong with delivered data, in the order in which it was found."""
+        """List what was wrong with delivered data, in the order in which it was found.
+
+        About one symbol, by one rule, found first by one run where these are given.
+        """
         (after,) = paging.after(tuple[Place]) or (0,)
+        only = FindingFilter(symbol, rule, run_id)
         async with unit_of_work.reading() as connection:
-            repository = MarketDataRepository(connection)
-            rows = await repository.list_findings(symbol=symbol, rule=rule, after=after, limit=paging.wanted)
+            rows = await MarketDataRepository(connection).list_findings(only, after=after, limit=paging.wanted)
         return paging.page(rows, FindingView.of, lambda row: (row.finding_id,))
 
-    return router
+    @router.get("/findings/counts")
+    async def count_findings(run_id: UUID) -> FindingCountsView:
+        """Count what a run found wrong first, by rule."""
+        async with unit_of_work.reading() as connection:
+            return FindingCountsView.of(await MarketDataRepository(connection).count_findings(run_id))
 
 
 def _next_day(paging: Paging) -> date | None:

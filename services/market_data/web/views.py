@@ -1,5 +1,6 @@
 """What market_data answers over HTTP."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Self
 from uuid import UUID
@@ -9,7 +10,7 @@ from pydantic import BaseModel, Field
 from services.market_data.core.findings import Rule
 from services.market_data.core.profile_merge import Origin
 from services.market_data.storage.fundamentals_repository import StatementRow
-from services.market_data.storage.repository import CoverageRow, FindingRow
+from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
 from shared.pages import Page
 from shared.profile import ProfileFacts
 
@@ -114,3 +115,26 @@ class FindingView(BaseModel):
     def of(cls, row: FindingRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
+
+
+class FindingCountView(BaseModel):
+    """How many rows were set aside by a rule, and of how many symbols."""
+
+    rule: Rule
+    findings: int
+    symbols: int
+
+
+class FindingCountsView(BaseModel):
+    """How many rows were set aside."""
+
+    findings: int
+    rules: list[FindingCountView]
+
+    @classmethod
+    def of(cls, counts: Sequence[FindingCount]) -> Self:
+        """Return the view of counts."""
+        return cls(
+            findings=sum(each.findings for each in counts),
+            rules=[FindingCountView.model_validate(each, from_attributes=True) for each in counts],
+        )

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from services.ops.client.answers.runs import RunProgress, RunReport
 from services.ops.client.client import ApiClient
-from services.ops.client.routes import CAUSES, RUN, Answer, Route
+from services.ops.client.routes import CAUSES, FINDING_COUNTS, RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
 
 _LOOK_EVERY_S = 0.15
@@ -27,12 +27,13 @@ def load_run(client: ApiClient, run_id: str) -> RunReport:
     Unreachable, Refused
         If nothing answers, or there is no such run.
     """
-    return _with_causes(client, client.get(RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN))
+    return _reported(client, client.get(RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN))
 
 
-def _with_causes(client: ApiClient, run: RunProgress) -> RunReport:
-    causes = client.get(CAUSES.at(run_id=run["run"]["run_id"]))["items"] if run["failures"] else []
-    return {**run, "causes": causes}
+def _reported(client: ApiClient, run: RunProgress) -> RunReport:
+    run_id = run["run"]["run_id"]
+    causes = client.get(CAUSES.at(run_id=run_id))["items"] if run["failures"] else []
+    return {**run, "causes": causes, "findings": client.get(FINDING_COUNTS, run_id=run_id)}
 
 
 def follow_run(client: ApiClient, run_id: str) -> RunReport:
@@ -48,7 +49,7 @@ def follow_run(client: ApiClient, run_id: str) -> RunReport:
             run = read_patiently(client, RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN)
             draw.update(run)
             if run["status"] != "active":
-                return _with_causes(client, run)
+                return _reported(client, run)
             time.sleep(_LOOK_EVERY_S)
 
 

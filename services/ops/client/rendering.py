@@ -135,6 +135,18 @@ def print_run(run: RunReport) -> None:
     causes = cause_table(run)
     if causes is not None:
         out.print(causes)
+    found = findings_line(run)
+    if found is not None:
+        out.print(found, soft_wrap=True)
+
+
+def findings_line(run: RunReport) -> str | None:
+    """Return in one line what a run has found wrong with delivered data, None where it was nothing."""
+    counts = run["findings"]
+    if not counts["findings"]:
+        return None
+    rules = ", ".join(f"{each['findings']} {each['rule']}" for each in counts["rules"])
+    return f"{counts['findings']} rows set aside: {rules}; see `sigmasight findings --run {run['run']['run_id']}`"
 
 
 def print_portfolios(found: Sequence[Portfolio]) -> None:

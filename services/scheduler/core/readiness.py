@@ -11,7 +11,6 @@ from uuid import UUID
 
 from services.scheduler.core.books import Book
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Cell, Fact, Grid, newest_done, state_at
-from shared.paths import API
 from shared.unavailable import Reason
 
 
@@ -267,7 +266,7 @@ def _remedy(fact: Fact, reason: str, subject: str, cell: Cell) -> str:
         return _of_dead_letters(cell.run_id)
     if fact in SYMBOL_FACTS:
         return (
-            f"see which prices were rejected or held (GET {API}/findings?symbol={subject}), "
+            f"see which prices were rejected or held (sigmasight findings --symbol {subject}), "
             "supply them or correct the symbol in the book"
         )
     return "correct the book"

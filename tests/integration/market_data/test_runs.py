@@ -151,10 +151,71 @@ async def test_unknown_symbol_is_announced_with_what_every_provider_said_and_not
     asked = len(world.providers[1].asked)
     again = await world.run(unknown, last=BEFORE)
 
-    said = f"no provider knows {unknown} (files: not in prices.csv; second: not in prices.csv)"
+    said = f"no provider serves {unknown} (files: not in prices.csv; second: not in prices.csv)"
     assert first.failures() == again.failures() == {unknown: said}
     assert len(world.providers[1].asked) == asked == 1
     assert await world.bars(unknown) == []
+
+
+def _spoil(world: World, name: str, *days: date) -> None:
+    """Give a symbol prices that cannot be on these days."""
+    world.directory.closes[name] |= dict.fromkeys(days, -1.0)
+    world.directory.write()
+
+
+async def test_symbol_whose_row_of_the_session_is_bad_has_failed_with_the_rule_and_keeps_its_history(
+    world: World,
+) -> None:
+    (name,) = stock(world, "SPOILT")
+    await world.run(name, last=BEFORE)
+    stored = await world.bars(name)
+    _spoil(world, name, LAST)
+
+    announced = await world.run(name, last=LAST)
+
+    said = f"no provider serves {name} (files: its rows were rejected: 1 NON_POSITIVE_CLOSE)"
+    assert announced.failures() == {name: said}
+    assert await world.bars(name) == stored
+    run_id = str(announced.prices[0].run.run_id)
+    (found,) = (await world.get("/findings", symbol=name, run_id=run_id))["items"]
+    assert (found["rule"], found["day"]) == ("NON_POSITIVE_CLOSE", str(LAST))
+    assert await world.get("/findings/counts", run_id=run_id) == {
+        "findings": 1,
+        "rules": [{"rule": "NON_POSITIVE_CLOSE", "findings": 1, "symbols": 1}],
+    }
+
+
+@pytest.mark.parametrize("since", [None, BEFORE])
+async def test_symbol_whose_row_of_the_session_is_bad_is_taken_whole_from_the_next_provider(
+    world: World, tmp_path: Path, since: date | None
+) -> None:
+    (name,) = stock(world, "TURNED")
+    if since is not None:
+        await world.run(name, last=since)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "prices.csv").write_text((tmp_path / "prices.csv").read_text())
+    world.providers.append(AskedProvider(elsewhere, "elsewhere"))
+    _spoil(world, name, LAST)
+
+    announced = await world.run(name, last=LAST)
+
+    assert announced.failures() == {}
+    bars = await world.bars(name)
+    assert [bar.session for bar in bars] == planning_window(since or LAST, LAST).tolist()
+    sources = {source for block in announced.blocks for source in block.sources if name in block.symbols}
+    assert "elsewhere" in sources
+    assert [found["provider"] for found in (await world.get("/findings", symbol=name))["items"]] == ["files"]
+
+
+async def test_symbol_with_a_bad_row_among_good_ones_of_the_run_is_served(world: World) -> None:
+    (name,) = stock(world, "ONCE")
+    _spoil(world, name, LAST)
+
+    announced = await world.run(name, first=BEFORE, last=LAST)
+
+    assert announced.failures() == {}
+    assert announced.sessions_of(name)[-1] == BEFORE
 
 
 async def test_symbol_that_a_completed_file_brings_is_asked_for_again_at_once(world: World) -> None:

@@ -12,7 +12,7 @@ from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import FetchedBars, ProviderError
 from services.market_data.providers.sample import SampleProvider
 from shared.calendar import sessions_between
-from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
+from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, check, write
 
 WINDOW = np.array(sessions_between(date(2023, 1, 3), date(2024, 3, 15)), dtype="datetime64[D]")
 COUNT = len(WINDOW)
@@ -39,9 +39,9 @@ class Broken(SampleProvider):
 
 
 async def test_defect_e41_fallback_that_never_worked_answers_when_the_first_provider_is_down() -> None:
-    fetched = await ProviderChain([Broken(), SampleProvider()]).fetch_bars(["KO"], FIRST, LAST)
+    fetched = await ProviderChain([Broken(), SampleProvider()]).fetch_bars(["KO"], FIRST, LAST, check)
 
-    assert [answer.rows.symbols for answer in fetched.answers] == [("KO",)]
+    assert [answer.bars.symbols for answer in fetched.answers] == [("KO",)]
 
 
 async def test_defect_e41_adjusted_and_unadjusted_closes_of_two_providers_never_meet_in_a_series(
@@ -49,15 +49,17 @@ async def test_defect_e41_adjusted_and_unadjusted_closes_of_two_providers_never_
 ) -> None:
     write(tmp_path, GOOD)  # as-traded closes of two sessions; the sample has adjusted ones of the whole month
 
-    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["KO"], FIRST, LAST)
+    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["KO"], FIRST, LAST, check)
 
-    assert [(answer.provider, answer.rows.close.tolist()) for answer in fetched.answers] == [("files", [62.5, 62.9])]
+    (answer,) = fetched.answers
+    closes = answer.bars.close[answer.bars.present]
+    assert (answer.provider, closes.tolist()) == ("files", [62.5, 62.9])
 
 
 async def test_defect_e42_symbol_that_no_provider_knows_is_not_taken_for_a_valid_one(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
 
-    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["XYZ"], FIRST, LAST)
+    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["XYZ"], FIRST, LAST, check)
 
     assert fetched.attempts.unavailable.keys() == {"XYZ"}
 

@@ -3,9 +3,18 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
+from services.ops.client.answers.findings import FindingCount
 from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.runs import Cause, Failure, RunReport, Stage
-from services.ops.client.rendering import cause_table, measure_row, number, run_succeeded, stage_table, table
+from services.ops.client.rendering import (
+    cause_table,
+    findings_line,
+    measure_row,
+    number,
+    run_succeeded,
+    stage_table,
+    table,
+)
 
 
 def _run(
@@ -26,6 +35,7 @@ def _run(
         "failures": [*failures],
         "missing": [*missing],
         "causes": [*causes],
+        "findings": {"findings": 0, "rules": []},
     }
 
 
@@ -134,3 +144,15 @@ def test_table_on_a_narrow_terminal_folds_texts_before_numbers() -> None:
         console.print(table("t", ("detail", "value"), [("long words " * 8, "1,234,567.89")]))
 
     assert "1,234,567.89" in captured.get()
+
+
+def test_rows_that_a_run_set_aside_are_counted_at_its_end_with_the_command_that_lists_them() -> None:
+    run = _run("completed")
+    assert findings_line(run) is None
+    rules: list[FindingCount] = [
+        {"rule": "NON_POSITIVE_CLOSE", "findings": 2, "symbols": 1},
+        {"rule": "OFF_SESSION", "findings": 1, "symbols": 1},
+    ]
+    run["findings"] = {"findings": 3, "rules": rules}
+    said = "3 rows set aside: 2 NON_POSITIVE_CLOSE, 1 OFF_SESSION; see `sigmasight findings --run 1`"
+    assert findings_line(run) == said

@@ -51,6 +51,13 @@ def _run(run_id: str = "r", status: str = "completed", *, failures: int = 0) -> 
     }
 
 
+SAID: dict[str, Any] = {
+    "/portfolios": {"items": PORTFOLIOS, "next": None},
+    "/runs/r/causes": {"items": [CAUSE], "next": None},
+    "/findings/counts": {"findings": 0, "rules": []},
+}
+
+
 class _Platform(ApiClient):
     """Has two portfolios and three runs, of which the one that is asked for ends as told."""
 
@@ -63,8 +70,6 @@ class _Platform(ApiClient):
     def get(self, route: Route[Any], **query: object) -> Any:
         self.asked.append((route.name, query))
         match route.name.partition(" ")[2]:
-            case "/portfolios":
-                return {"items": PORTFOLIOS, "next": None}
             case "/runs":
                 if query["cursor"] is None and query["before"] is None:
                     return {"items": [_run("rrr"), _run("rr")], "next": "rr"}
@@ -74,8 +79,8 @@ class _Platform(ApiClient):
                 return self._ended
             case "/runs/rr":
                 return _run("rr")
-            case "/runs/r/causes":
-                return {"items": [CAUSE], "next": None}
+            case path if path in SAID:
+                return SAID[path]
         raise Refused(404, f"no {route.name}")
 
     def send(self, route: Route[Any], body: Any, **_: object) -> Any:

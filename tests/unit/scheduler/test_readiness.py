@@ -17,7 +17,6 @@ from services.scheduler.core.readiness import (
     readiness_of,
 )
 from shared.calendar import sessions_between
-from shared.paths import API
 
 SESSIONS = tuple(sessions_between(date(2025, 3, 10), date(2025, 3, 14)))
 YESTERDAY, TODAY = SESSIONS[-2:]
@@ -25,7 +24,7 @@ MIDNIGHT = datetime(2025, 3, 15, tzinfo=UTC)
 P = str(UUID(int=77))
 BOOK = Book(P, "Growth & Co", SESSIONS[0], (Holding("A", SESSIONS[0], None), Holding("B", SESSIONS[0], None)))
 NIGHT = 1
-LACK = Why("MISSING_DATA", "no provider knows it")
+LACK = Why("MISSING_DATA", "no provider serves it")
 AGAIN = "sigmasight run --portfolio 'Growth & Co' --start 2025-03-14 --as-of 2025-03-14"
 
 
@@ -80,8 +79,8 @@ def test_symbol_that_nobody_has_prices_of_blocks_it_and_its_factors_are_no_furth
     assert (cause.kind, cause.subjects, cause.fact, cause.reason) == (
         CauseKind.FAILED, ("B",), Fact.BARS, "MISSING_DATA"
     )  # fmt: skip
-    assert cause.what == "B: no bars of 2025-03-14 (MISSING_DATA): no provider knows it"
-    assert f"GET {API}/findings?symbol=B" in cause.todo
+    assert cause.what == "B: no bars of 2025-03-14 (MISSING_DATA): no provider serves it"
+    assert "sigmasight findings --symbol B" in cause.todo
     assert cause.todo.endswith(f"then: {AGAIN}")
 
 

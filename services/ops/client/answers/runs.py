@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from services.ops.client.answers.findings import FindingCounts
 from services.ops.client.answers.numbers import Day, Moment
 
 
@@ -90,6 +91,7 @@ class RunProgress(RunSummary):
 
 
 class RunReport(RunProgress):
-    """A run with its failures by cause."""
+    """A run with its failures by cause, and how many rows it set aside."""
 
     causes: list[Cause]
+    findings: FindingCounts

@@ -18,7 +18,7 @@ from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.unavailable import Reason, Unavailable
-from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
+from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, check, write
 
 
 class Unreachable:
@@ -39,13 +39,44 @@ class Unreachable:
         raise ProviderError("vendor did not answer")
 
 
+def _files(directory: Path, text: str) -> FilesProvider:
+    directory.mkdir()
+    write(directory, text)
+    return FilesProvider(directory)
+
+
+BAD = "symbol,date,close\nKO,2022-03-01,0\nKO,2022-03-02,-3\nAAPL,2022-03-01,163.20\n"
+
+
+async def test_chain_asks_the_next_provider_for_a_symbol_whose_every_row_was_rejected(tmp_path: Path) -> None:
+    chain = ProviderChain([_files(tmp_path / "bad", BAD), Unreachable(), _files(tmp_path / "good", GOOD)])
+
+    fetched = await chain.fetch_bars(["AAPL", "KO"], FIRST, LAST, check)
+
+    assert [answer.bars.symbols for answer in fetched.answers] == [("AAPL",), ("KO",)]
+    assert [len(answer.findings) for answer in fetched.answers] == [2, 0]
+    assert fetched.attempts.unanswered == ()
+
+
+async def test_chain_says_by_which_rules_the_rows_of_every_provider_were_rejected(tmp_path: Path) -> None:
+    chain = ProviderChain([_files(tmp_path / "bad", BAD), _files(tmp_path / "other", "symbol,date,close\n")])
+
+    fetched = await chain.fetch_bars(["KO"], FIRST, LAST, check)
+
+    assert fetched.attempts.unavailable["KO"] == Unavailable(
+        Reason.MISSING_DATA,
+        "no provider serves KO (files: its rows were rejected: 2 NON_POSITIVE_CLOSE; files: not in prices.csv)",
+    )
+    assert fetched.attempts.undecided == ()
+
+
 async def test_chain_asks_the_next_provider_for_what_is_missing_only(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
 
-    fetched = await chain.fetch_bars(["MSFT", "KO", "KO"], FIRST, LAST)
+    fetched = await chain.fetch_bars(["MSFT", "KO", "KO"], FIRST, LAST, check)
 
-    assert [(answer.provider, answer.rows.symbols) for answer in fetched.answers] == [
+    assert [(answer.provider, answer.bars.symbols) for answer in fetched.answers] == [
         ("files", ("KO",)),
         ("sample", ("MSFT",)),
     ]
@@ -57,43 +88,43 @@ async def test_chain_takes_a_symbol_with_few_rows_from_one_provider_alone(tmp_pa
     write(tmp_path, GOOD)  # two sessions of March; the sample has all of them
     chain = ProviderChain([FilesProvider(tmp_path), SampleProvider()])
 
-    fetched = await chain.fetch_bars(["AAPL"], FIRST, LAST)
+    fetched = await chain.fetch_bars(["AAPL"], FIRST, LAST, check)
 
-    assert [len(answer.rows) for answer in fetched.answers] == [2]
+    assert [answer.bars.present.sum() for answer in fetched.answers] == [2]
 
 
 async def test_chain_explains_what_every_provider_said_about_an_unknown_symbol(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
 
-    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["XYZ"], FIRST, LAST)
+    fetched = await ProviderChain([FilesProvider(tmp_path), SampleProvider()]).fetch_bars(["XYZ"], FIRST, LAST, check)
 
     assert fetched.attempts.unavailable == {
         "XYZ": Unavailable(
-            Reason.MISSING_DATA, "no provider knows XYZ (files: not in prices.csv; sample: not in the sample)"
+            Reason.MISSING_DATA, "no provider serves XYZ (files: not in prices.csv; sample: not in the sample)"
         )
     }
     assert fetched.attempts.undecided == ()
 
 
 async def test_chain_with_a_failing_provider_goes_on_and_leaves_its_symbols_undecided() -> None:
-    fetched = await ProviderChain([Unreachable(), SampleProvider()]).fetch_bars(["AAPL", "XYZ"], FIRST, LAST)
+    fetched = await ProviderChain([Unreachable(), SampleProvider()]).fetch_bars(["AAPL", "XYZ"], FIRST, LAST, check)
 
-    assert [answer.rows.symbols for answer in fetched.answers] == [("AAPL",)]
+    assert [answer.bars.symbols for answer in fetched.answers] == [("AAPL",)]
     assert fetched.attempts.undecided == ("XYZ",)
     assert "vendor: vendor did not answer" in fetched.attempts.unavailable["XYZ"].detail
 
 
 async def test_chain_with_a_broken_directory_is_undecided_and_says_what_is_wrong(tmp_path: Path) -> None:
-    fetched = await ProviderChain([FilesProvider(tmp_path)]).fetch_bars(["AAPL"], FIRST, LAST)
+    fetched = await ProviderChain([FilesProvider(tmp_path)]).fetch_bars(["AAPL"], FIRST, LAST, check)
 
     assert fetched.attempts.undecided == ("AAPL",)
     assert "must hold one of" in fetched.attempts.unavailable["AAPL"].detail
 
 
 async def test_chain_without_providers_says_so() -> None:
-    fetched = await ProviderChain([]).fetch_bars(["AAPL"], FIRST, LAST)
+    fetched = await ProviderChain([]).fetch_bars(["AAPL"], FIRST, LAST, check)
 
-    assert fetched.attempts.unavailable["AAPL"].detail == "no provider knows AAPL (none is configured)"
+    assert fetched.attempts.unavailable["AAPL"].detail == "no provider serves AAPL (none is configured)"
 
 
 async def test_chain_takes_profiles_from_the_first_provider_that_has_them(tmp_path: Path) -> None:
@@ -152,5 +183,5 @@ async def test_chain_asks_for_no_profiles_where_the_valuations_are_skipped(
     profiles = await chain.fetch_profiles(["AAPL"])
 
     assert (len(profiles.answers), profiles.attempts.undecided) == (answers, ())
-    assert len((await chain.fetch_bars(["AAPL"], date(2022, 12, 27), date(2022, 12, 28))).answers) == 1
+    assert len((await chain.fetch_bars(["AAPL"], FIRST, LAST, check)).answers) == 1
     assert len((await chain.fetch_statements(["AAPL"])).answers) == 1
