@@ -16,6 +16,7 @@ from shared.paths import API
 from shared.problems import PROBLEM_TYPE
 from shared.service import build_app
 from shared.settings import CommonSettings
+from tests.support.source import ROOT
 
 Json = dict[str, Any]
 VIEWER, OPERATOR = "v", "o"
@@ -98,7 +99,7 @@ def test_days_and_amounts_have_their_bounds_and_patterns(app: FastAPI) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["token=v", "access_token=v", "as_of=1671600000", "as_of=20221228", "as_of=1671600000.0", "asof=2022-12-28"],
+    ["token=v", "access_token=v", "as_of=1672185600", "as_of=20221228", "as_of=1672185600.0", "asof=2022-12-28"],
 )
 async def test_parameter_that_would_be_taken_for_something_else_is_refused(
     client: httpx.AsyncClient, query: str
@@ -107,6 +108,12 @@ async def test_parameter_that_would_be_taken_for_something_else_is_refused(
         answer = await client.get(f"{API}{path}?{query}")
         name = query.partition("=")[0]
         assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [f"query.{name}"])
+
+
+async def test_number_where_a_day_is_meant_is_refused_in_a_body_too(client: httpx.AsyncClient) -> None:
+    # Midnight of 28 December 2022 in UTC, for who counts seconds.
+    answer = await client.post(f"{API}/runs", json={"last_session": 1672185600})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.last_session")
 
 
 async def test_token_in_a_query_lets_nobody_in(client: httpx.AsyncClient) -> None:
@@ -137,3 +144,17 @@ async def test_page_that_shows_the_document_needs_no_internet(client: httpx.Asyn
         assert address.startswith("/docs/assets/")
         assert (await client.get(address)).status_code == 200
     assert not re.search(r"https?://", page)
+
+
+def test_every_request_of_the_page_is_of_a_route_with_these_parameters(app: FastAPI) -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    paths = app.openapi()["paths"]
+    asked = re.findall(
+        r'^\$ curl (-X POST )?-H "Authorization: Bearer \$TOKEN" "\$URL(/[^"?]*)\??([^"]*)"$', page, re.M
+    )
+    assert len(asked) == page.count("$ curl ") >= 2
+    for posts, path, query in asked:
+        (template,) = [known for known in paths if re.fullmatch(re.sub(r"\{\w+\}", r"\\$[A-Z]+", known), path)]
+        operation = paths[template]["post" if posts else "get"]
+        taken = {parameter["name"] for parameter in operation["parameters"]} if query else set()
+        assert {term.partition("=")[0] for term in query.split("&")} - {""} <= taken, path
