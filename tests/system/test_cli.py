@@ -243,10 +243,10 @@ def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
         "flow",
     ]
 
-    _answer(platform, "portfolios", "rename", "by hand", "by foot", *later)
+    _answer(platform, "portfolios", "rename", "by hand", "by hands", *later)
     missing = _sigmasight(platform, "portfolios", "show", "by hand")
-    assert (missing.exit_code, "did you mean 'by foot'" in missing.stderr) == (2, True)
-    _answer(platform, "portfolios", "rename", "by foot", "by hand", *later)
+    assert (missing.exit_code, "did you mean 'by hands'" in missing.stderr) == (2, True)
+    _answer(platform, "portfolios", "rename", "by hands", "by hand", *later)
 
     _answer(platform, "positions", "remove", "by hand", position["position_id"], *session)
     _answer(platform, "flows", "remove", "by hand", "2022-11-29", *session)
@@ -271,7 +271,7 @@ def test_cli_run_of_day_that_is_no_session_is_refused(platform: Path) -> None:
     done = _sigmasight(platform, "run", "--as-of", "2022-12-25")
 
     assert done.exit_code == 2
-    assert "last_session: must be a session (the one before is 2022-12-23), was 2022-12-25" in done.stderr
+    assert "--as-of: must be a session (the one before is 2022-12-23), was 2022-12-25" in done.stderr
 
 
 def test_cli_second_up_on_the_same_directory_is_refused_and_disturbs_nothing(platform: Path) -> None:
