@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.db.keyed_requests import IdempotencyKeyReused
+
 log = structlog.get_logger("problems")
 
 
@@ -33,6 +35,13 @@ PROBLEM_TYPE: Final = "application/problem+json"
 
 # What each error of a service's use cases is over HTTP.
 Problems = Mapping[type[Exception], Callable[[Any], Problem]]
+
+
+def _of_key(error: Any) -> Problem:
+    return Problem(409, str(error), errors=[{"field": "Idempotency-Key", "reason": str(error)}])
+
+
+_OF_EVERY_SERVICE: Final[Problems] = {IdempotencyKeyReused: _of_key}
 
 
 def respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any = None) -> JSONResponse:
@@ -105,6 +114,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(Exception, _on_unexpected)
     app.add_middleware(_RefusingNul)
+    answer_with_problems(app, _OF_EVERY_SERVICE)
 
 
 def answer_with_problems(app: FastAPI, problems: Problems) -> None:

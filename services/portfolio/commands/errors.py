@@ -10,8 +10,7 @@ Refused
 ├── ExitOutOfReach
 ├── ImpossibleExit
 ├── QueueFull
-├── RangeReversed
-└── IdempotencyKeyReused
+└── RangeReversed
 """
 
 from datetime import date
@@ -100,11 +99,3 @@ class RangeReversed(Refused):
     def __init__(self, first_session: date, *, as_of: date) -> None:
         self.first_session, self.as_of = first_session, as_of
         super().__init__(f"must not be after as_of {as_of}, was {first_session}")
-
-
-class IdempotencyKeyReused(Refused):
-    """The key stands for another request."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(f"the key {key!r} stands for another request")

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
-from services.portfolio.commands.answer_once import answer_once
 from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.web.views import Accepted
+from shared.db.keyed_requests import answer_once
 from shared.db.unit_of_work import UnitOfWork
 from shared.idempotency import IdempotencyKey
 from shared.paths import API
@@ -28,7 +28,11 @@ class Making:
     async def once(self, body: BaseModel, make: Make, uow: UnitOfWork) -> Accepted:
         """Answer with what was made (201), or had been made with the key (200)."""
         asked = f"{self.request.method} {self.request.url.path}?{self.request.url.query} {body.model_dump_json()}"
-        requested, is_new = await answer_once(self.key, asked, make, uow)
+
+        async def answer() -> tuple[Requested, bool]:
+            return await make(uow), True
+
+        requested, is_new = await answer_once(uow.connection, self.key, asked, Requested, answer)
         self.response.status_code = 201 if is_new else 200
         self.response.headers["Location"] = f"{API}/portfolios/{requested.portfolio_id}"
         return Accepted.of(requested)

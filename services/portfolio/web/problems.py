@@ -6,7 +6,6 @@ from typing import Any, Final
 from services.portfolio.commands.errors import (
     ExitOutOfReach,
     FlowOutOfReach,
-    IdempotencyKeyReused,
     ImpossibleExit,
     NameTaken,
     OpeningOutOfReach,
@@ -38,7 +37,4 @@ PROBLEMS: Final[Problems] = {
     ImpossibleExit: lambda error: Problem(422, str(error), errors=[{"field": "on", "reason": str(error)}]),
     QueueFull: lambda error: Problem(503, str(error)),
     RangeReversed: _of_field("first_session"),
-    IdempotencyKeyReused: lambda error: Problem(
-        409, str(error), errors=[{"field": "Idempotency-Key", "reason": str(error)}]
-    ),
 }

@@ -15,8 +15,7 @@ Refused
 ├── UnknownLetter
 ├── LetterDealtWith
 ├── NothingToRedrive
-├── UnknownRedrive
-└── IdempotencyKeyReused
+└── UnknownRedrive
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,14 +151,6 @@ class UnknownRedrive(Refused):
     def __init__(self, redrive_id: UUID) -> None:
         self.redrive_id = redrive_id
         super().__init__(f"no redrive {redrive_id}")
-
-
-class IdempotencyKeyReused(Refused):
-    """The key stands for another request."""
-
-    def __init__(self, key: str, answer: UUID) -> None:
-        self.key, self.answer = key, answer
-        super().__init__(f"the key {key!r} stands for another request, answered with {answer}")
 
 
 def _listed(names: Sequence[object]) -> str:

@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.commands.advance_redrives import advance_redrives, named_by
-from services.scheduler.commands.answer_once import answer_once
 from services.scheduler.commands.errors import NothingFailed, NothingToRedrive, RunGoesOn, UnknownLetter
 from services.scheduler.commands.retry_run import find_undone
 from services.scheduler.core.redrive import RedrivePlan, Way, plan_redrive
 from services.scheduler.core.retry import Undone
 from services.scheduler.storage.letter_repository import LetterFilter
 from services.scheduler.storage.redrive_repository import RedriveRepository
+from shared.db.keyed_requests import answer_once
 from shared.db.unit_of_work import UnitOfWork
 
 MAX_RUNS_SHOWN: Final = 20
@@ -85,7 +85,7 @@ async def redrive_letters(
     only = request.only
     ids = None if request.letter_ids is None else sorted(map(str, request.letter_ids))
     said = f"redrive of {ids} {only.reason} {only.topic} {only.run_id} again={request.again}"
-    redrive_id, is_new = await answer_once(key, said, queue, uow)
+    redrive_id, is_new = await answer_once(uow.connection, key, said, UUID, queue)
     return redrive_id, is_new, left_out
 
 

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from services.scheduler.commands.answer_once import answer_once
 from services.scheduler.commands.errors import OtherRunUnderWay, UnknownPortfolios, UnusableSession
 from services.scheduler.commands.open_run import RunRequest, open_or_join, open_run, run_of
 from services.scheduler.core.backfill_plan import Scope, Selection
@@ -16,6 +15,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.contracts.run import Run, RunKind
+from shared.db.keyed_requests import answer_once
 from shared.db.unit_of_work import UnitOfWork
 
 # Nights join by their session and go on from one another; a backfill's steps wait until nothing live runs.
@@ -63,7 +63,7 @@ async def request_run(
         return opened.run_id, is_new
 
     said = f"{request.kind} run of {request.first_session} to {request.last_session} {scope_of(request)}"
-    return await answer_once(key, said, open_or_find, uow)
+    return await answer_once(uow.connection, key, said, UUID, open_or_find)
 
 
 async def _over_what_is_held(run: Run, uow: UnitOfWork) -> Run:

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.commands.answer_once import answer_once
 from services.scheduler.commands.errors import NothingFailed, RunGoesOn, UnknownRun
 from services.scheduler.commands.request_run import open_on_demand, selection_of
 from services.scheduler.core.backfill_plan import Scope
@@ -18,6 +17,7 @@ from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
+from shared.db.keyed_requests import answer_once
 from shared.db.unit_of_work import UnitOfWork
 
 
@@ -39,7 +39,7 @@ async def retry_run(
         If the key stands for another request.
     """
     asked = partial(_open_retry, run_id, uow, requested_by, named)
-    return await answer_once(key, f"retry of {run_id}", asked, uow)
+    return await answer_once(uow.connection, key, f"retry of {run_id}", UUID, asked)
 
 
 async def _open_retry(run_id: UUID, uow: UnitOfWork, requested_by: str, named: Scope) -> tuple[UUID, bool]:

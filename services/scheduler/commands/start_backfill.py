@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from services.scheduler.commands.advance_backfills import advance_backfills
-from services.scheduler.commands.answer_once import answer_once
 from services.scheduler.commands.plan_backfill import BackfillPlan, plan_backfill
 from services.scheduler.core.backfill_plan import Selection
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.backfill_repository import BackfillRepository
 from services.scheduler.storage.repository import scope_of
+from shared.db.keyed_requests import answer_once
 from shared.db.unit_of_work import UnitOfWork
 
 
@@ -42,7 +42,7 @@ async def start_backfill(
 
     asked = request.selection
     said = f"backfill of {asked.first} to {asked.last} {asked.reprocess} {scope_of(asked.scope)}"
-    return await answer_once(request.idempotency_key, said, plan_and_begin, uow)
+    return await answer_once(uow.connection, request.idempotency_key, said, UUID, plan_and_begin)
 
 
 async def begin(plan: BackfillPlan, request: BackfillRequest, uow: UnitOfWork) -> UUID:

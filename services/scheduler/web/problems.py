@@ -4,7 +4,6 @@ from typing import Final
 
 from services.scheduler.commands.errors import (
     BackfillEnded,
-    IdempotencyKeyReused,
     LetterDealtWith,
     NothingFailed,
     NothingToRedrive,
@@ -48,7 +47,4 @@ PROBLEMS: Final[Problems] = {
     ),
     UnknownRedrive: lambda error: Problem(404, str(error)),
     NotPaused: lambda error: Problem(409, str(error)),
-    IdempotencyKeyReused: lambda error: Problem(
-        409, str(error), errors=[{"field": "Idempotency-Key", "reason": str(error)}]
-    ),
 }

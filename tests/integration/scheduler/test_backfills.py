@@ -13,7 +13,7 @@ from services.scheduler.commands.change_backfill import (
     resume_backfill,
     retry_failed_cells,
 )
-from services.scheduler.commands.errors import BackfillEnded, IdempotencyKeyReused, NotPaused, UnknownSubjects
+from services.scheduler.commands.errors import BackfillEnded, NotPaused, UnknownSubjects
 from services.scheduler.commands.open_run import RunRequest, open_or_join, open_run
 from services.scheduler.commands.plan_backfill import plan_backfill
 from services.scheduler.commands.repair_gaps import REPAIR
@@ -35,6 +35,7 @@ from shared.contracts.catalogue import EVENTS
 from shared.contracts.market_data import PricesUpdated
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
+from shared.db.keyed_requests import IdempotencyKeyReused
 from shared.service import Service
 from tests.support.runs import make_run
 

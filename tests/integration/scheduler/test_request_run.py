@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from services.market_data.core.run_plan import SettledSessions, pack_shards, plan_symbols
 from services.market_data.core.window import planning_window
 from services.scheduler.commands.errors import (
-    IdempotencyKeyReused,
     OtherRunUnderWay,
     Refused,
     UnknownPortfolios,
@@ -27,6 +26,7 @@ from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.repository import SchedulerRepository, scope_of
 from shared.contracts.run import Run, RunKind
 from shared.contracts.scheduler import RunStatus
+from shared.db.keyed_requests import IdempotencyKeyReused
 from shared.service import Service
 from tests.support.eventually import eventually
 from tests.support.runs import make_run
