@@ -100,7 +100,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]
     steps = (partial(close_overdue_stages, deadlines=deadlines), go_on_waiting, advance_backfills, advance_redrives)
-    service.background += [*(job for _, job in fires), *(partial(sweep, step) for step in steps)]
+    service.background += [*(partial(sweep, step) for step in steps), *(job for _, job in fires)]
     service.background += [partial(_wake_at_their_times, fires), feeds.keep_up]
     service.closing.append(feeds.close)
     if own.webhook is not None:

@@ -111,7 +111,7 @@ async def test_each_of_five_portfolios_says_how_it_stands_and_what_to_do(platfor
     assert "no provider serves NOBODYHAS" in cause["what"]
     again = "sigmasight run --portfolio 'holds an unknown' --start 2022-12-28 --as-of 2022-12-28"
     assert cause["todo"].endswith(
-        f"/findings?symbol=NOBODYHAS), supply them or correct the symbol in the book, then: {again}"
+        f"(sigmasight findings --symbol NOBODYHAS), supply them or correct the symbol in the book, then: {again}"
     )
 
     letter = await until(platform, poisoned, "blocked", "dead letter")

@@ -189,7 +189,7 @@ async def test_known_at_serves_the_session_that_was_the_newest_then(analytics: A
     assert then == first
 
 
-@pytest.mark.parametrize("as_of", [date(1988, 1, 29), date(1990, 1, 12)])
+@pytest.mark.parametrize("as_of", [date(1990, 1, 3), date(1990, 1, 12)])
 async def test_first_sessions_of_the_calendar_have_too_short_a_history(analytics: Analytics, as_of: date) -> None:
     (name,) = new_symbols(1)
     run = make_run(first_session=shift_session(as_of, -1), last_session=as_of, symbols=[name])
