@@ -21,6 +21,7 @@ from shared.bus.broker import BrokerKind
 BrokerUnderTest = Literal["tansu", "kafka", "testcontainers"]
 
 _BROKER_VARIABLE = "SIGMASIGHT_TEST_BROKER"
+_HASTY = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off")
 _IMAGE = "confluentinc/cp-kafka:7.6.0"
 
 
@@ -68,6 +69,9 @@ async def run_postgres() -> AsyncIterator[Servers]:
     """Run a database server in a temporary directory, and no broker."""
     with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as directory:
         async with EmbeddedPostgres(Path(directory)) as postgres:
+            # The directory goes with the server: nothing has to outlive the machine.
+            for statement in (*_HASTY, "SELECT pg_reload_conf()"):
+                await _execute(postgres.url, statement)
             yield Servers(postgres.url)
 
 
@@ -105,13 +109,19 @@ async def _in_container() -> AsyncIterator[str]:
         await asyncio.to_thread(kafka.stop)
 
 
+async def create_database(admin_url: str, name: str, *, template: str = "template1") -> str:
+    """Make a database and return its address."""
+    await _execute(admin_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return urlsplit(admin_url)._replace(path=f"/{name}").geturl()
+
+
 @asynccontextmanager
-async def fresh_database(admin_url: str) -> AsyncIterator[str]:
-    """Make an empty database, yield its address, drop it whoever is still connected."""
+async def fresh_database(admin_url: str, *, template: str = "template1") -> AsyncIterator[str]:
+    """Make a database, empty or a copy, yield its address, drop it whoever is still connected."""
     name = f"test_{secrets.token_hex(6)}"
-    await _execute(admin_url, f"CREATE DATABASE {name}")
+    url = await create_database(admin_url, name, template=template)
     try:
-        yield urlsplit(admin_url)._replace(path=f"/{name}").geturl()
+        yield url
     finally:
         await _execute(admin_url, f"DROP DATABASE {name} WITH (FORCE)")
 
