@@ -1,5 +1,6 @@
-"""A thousand letters redriven by a scheduler that is killed in the middle: each is processed once, by one consumer."""
+"""Many letters redriven by a scheduler that is killed in the middle: each is processed once, by one consumer."""
 
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -28,7 +29,8 @@ from tests.support.stack import Servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-MANY = 1_000
+# `SIGMASIGHT_TEST_LETTERS=1000` takes four minutes on Tansu, which hands out a batch at a time.
+MANY = int(os.environ.get("SIGMASIGHT_TEST_LETTERS", "250"))
 CONSUMER, DEAF = "risk.note_cancelled_run", ("portfolio", "market_data", "symbol_analytics")
 
 
@@ -103,7 +105,7 @@ async def _finished(redriving: Redriving, path: str) -> Json:
         settled = found["counts"]["settled"]
 
 
-async def test_a_thousand_letters_are_each_processed_once_across_a_kill(redriving: Redriving) -> None:
+async def test_many_letters_are_each_processed_once_across_a_kill(redriving: Redriving) -> None:
     await _set_aside_many(redriving.people)
     begun = await redriving.api.post("/dead-letters/redrives", {"reason": "KeyError", "why": "repaired"})
     path = f"/dead-letters/redrives/{begun['redrive']['redrive_id']}"
