@@ -3,10 +3,10 @@
 import json
 import re
 import shlex
-import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -79,18 +79,22 @@ def _checked(line: str) -> str:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    # PostgreSQL runs under another account than root, which has to get in.
-    for step in (tmp_path, *tmp_path.parents):
-        if step.stat().st_mode & stat.S_IXOTH:
-            break
-        step.chmod(0o755)
-    (tmp_path / "prices").mkdir()
-    (tmp_path / "prices" / "prices.csv").write_text(PRICES)
-    up = Up(tmp_path / "operations", [*OPTIONS, "--files", str(tmp_path / "prices")])
+def build() -> Iterator[Path]:
+    """The directory `build` of the page, which also PostgreSQL gets into: it does not run as root."""
+    with tempfile.TemporaryDirectory(prefix="sigmasight-operations-") as directory:
+        made = Path(directory)
+        made.chmod(0o755)
+        (made / "prices").mkdir()
+        (made / "prices" / "prices.csv").write_text(PRICES)
+        yield made
+
+
+@pytest.fixture
+async def desk(build: Path) -> AsyncIterator[Desk]:
+    up = Up(build / "operations", [*OPTIONS, "--files", str(build / "prices")])
     await up.start()
     await _send_what_is_no_event(up)
-    yield Desk(tmp_path, up)
+    yield Desk(build, up)
     up.stop()
 
 
