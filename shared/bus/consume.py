@@ -38,6 +38,7 @@ from shared.bus.dead_letters import (
     storable,
 )
 from shared.bus.inbox import first_time_seen
+from shared.contracts.catalogue import is_work
 from shared.contracts.event import Event, Failure
 from shared.db.slots import Slots
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -46,9 +47,6 @@ from shared.metrics.catalogue import EVENT_RETRIES, EVENT_SECONDS, EVENTS
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import log_context
 from shared.tracing import consuming
-
-# What a topic of shards of work ends with, as opposed to one of facts.
-_OF_WORK = ".due"
 
 log = structlog.get_logger("bus")
 
@@ -192,7 +190,7 @@ class Consumer:
         if self.slots is not None:
             await self.slots.take(uow.connection)
         # Asked after the wait, during which it may have happened.
-        if event.topic.endswith(_OF_WORK) and await is_cancelled(uow.connection, event.run.run_id):
+        if is_work(event.topic) and await is_cancelled(uow.connection, event.run.run_id):
             return Outcome.CANCELLED
         await self.handler(event, uow, **self.resources)
         return Outcome.PROCESSED

@@ -34,6 +34,8 @@ PRODUCERS: Final[Mapping[type[Event], str]] = MappingProxyType(
 
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({event.topic: event for event in PRODUCERS})
 
+# What asks for runs: everything else follows from it.
+ASKED: Final = (BatchTriggered.topic, SymbolsOnboarding.topic)
 _ASKED = "is not sent to one service: its sessions are asked for again, as a run of their own"
 _WORK = "is computed again by the service itself; of unchanged inputs nothing is written, and nobody hears of it twice"
 _STORED = "is stored again by who keeps it, which changes nothing that is there; barriers that have opened stay open"
@@ -105,6 +107,11 @@ def _key_of(event_type: type[Event]) -> Key:
     if event_type is SymbolsOnboarding:
         return BY_BOOK
     return BY_RUN if event_type.keyed_by_run else BY_INDEX
+
+
+def is_work(topic: str) -> bool:
+    """Tell whether a topic takes shards of work, as opposed to facts."""
+    return topic.endswith(".due")
 
 
 def dead_letter_topic(topic: str) -> str:

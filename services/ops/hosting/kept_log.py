@@ -8,9 +8,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from shared.contracts.catalogue import EVENTS, PRODUCERS
-from shared.contracts.portfolio import SymbolsOnboarding
-from shared.contracts.scheduler import BatchTriggered
+from shared.contracts.catalogue import ASKED, EVENTS, PRODUCERS
 from shared.contracts.services import SERVICES
 from shared.db.engine import build_engine
 from shared.db.outbox import BEGINNING, END, Kept, find_kept, first_asked, list_kept
@@ -18,8 +16,6 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.settings import CommonSettings, service_database_url
 
 _PAGE: Final = 50
-# What asks for runs: everything else follows from it.
-ASKED: Final = (BatchTriggered.topic, SymbolsOnboarding.topic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import typer
 
 from services.ops.composition import build_services
 from services.ops.errors import Misused
-from services.ops.hosting.kept_log import ASKED, KeptLog, kept_log
+from services.ops.hosting.kept_log import KeptLog, kept_log
 from shared.bus.dead_letters import REPLAY_HEADER, SERVICE_HEADER
-from shared.contracts.catalogue import EVENTS
+from shared.contracts.catalogue import ASKED, EVENTS
 from shared.contracts.run import Run, RunKind
 from shared.db.outbox import Kept, OutboxRow, append_to_outbox, list_sent
 from shared.db.unit_of_work import one_transaction

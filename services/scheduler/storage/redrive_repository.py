@@ -15,11 +15,8 @@ from services.scheduler.core.letters import LetterStatus
 from services.scheduler.core.redrive import Candidate, Nature, RedriveStatus, Way
 from services.scheduler.storage.letter_repository import FILTER, LetterFilter
 from shared.bus.dead_letters import REPORTED_HEADER, Letter
-from shared.contracts.catalogue import EVENTS
-from shared.contracts.portfolio import SymbolsOnboarding
-from shared.contracts.scheduler import BatchTriggered
+from shared.contracts.catalogue import ASKED, EVENTS, is_work
 
-_REQUESTS: Final = frozenset({BatchTriggered.topic, SymbolsOnboarding.topic})
 _IN_HAND: Final = "status NOT IN ('settled', 'failed', 'dropped')"
 # Its redrive has ended for a letter: it is dealt with, or waits again.
 _END: Final = """
@@ -319,4 +316,4 @@ def _candidate(row: Any) -> Candidate:
 def _nature(topic: str) -> Nature:
     if topic not in EVENTS:
         return Nature.FOREIGN
-    return Nature.WORK if topic in _REQUESTS or topic.endswith(".due") else Nature.FACT
+    return Nature.WORK if topic in ASKED or is_work(topic) else Nature.FACT
