@@ -10,11 +10,11 @@ from services.ops.client.answers.coverage import Coverage, ReadinessList, Reason
 from services.ops.client.answers.coverage import Readiness as PortfolioReadiness
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio
+from services.ops.client.paging import PAGE
 from services.ops.client.rendering import console, table
 from services.ops.client.routes import CELLS, PORTFOLIO_READINESS, READINESS
 from services.ops.client.session_grid import session_grid
 
-_PAGE = 500
 _READY = "ready"
 # The states in the order of their urgency, and their colours.
 _STYLES = {"blocked": "red", "stale": "red", "pending": "yellow", "replaying": "yellow", "ready": "green"}
@@ -148,9 +148,9 @@ def _reason_table(found: Coverage) -> RenderableType:
 
 def load_all_readiness(client: ApiClient, as_of: date | None) -> ReadinessList:
     """Return how every portfolio stands."""
-    found = client.get(READINESS, as_of=as_of, limit=_PAGE)
+    found = client.get(READINESS, as_of=as_of, limit=PAGE)
     while found["next"] is not None:
-        page = client.get(READINESS, as_of=found["as_of"], limit=_PAGE, cursor=found["next"])
+        page = client.get(READINESS, as_of=found["as_of"], limit=PAGE, cursor=found["next"])
         found["items"] += page["items"]
         found["next"] = page["next"]
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from services.ops.client import routes
 from services.ops.client.answers.numbers import Day
@@ -11,13 +11,11 @@ from services.ops.client.answers.portfolios import Performance
 from services.ops.client.answers.risk import Stress
 from services.ops.client.client import ApiClient, find
 from services.ops.client.lookup import load_portfolios
-from services.ops.client.paging import pages
+from services.ops.client.paging import PAGE, pages
 from services.ops.client.routes import Route
 
 # Yields the pages of what there is from a session to another; None: from the first, to the last.
 Reader = Callable[[ApiClient, date | None, date | None], Iterator[list[Entry]]]
-
-_PAGE: Final = 500
 
 
 class PortfolioPerformance(Performance):
@@ -37,7 +35,7 @@ def listed(route: Route[Page[Entry]]) -> Reader[Entry]:
     """Return what reads a list."""
 
     def read(client: ApiClient, first: date | None, last: date | None) -> Iterator[list[Entry]]:
-        return pages(client, route, limit=_PAGE, first=first, last=last)
+        return pages(client, route, limit=PAGE, first=first, last=last)
 
     return read
 

@@ -1,32 +1,28 @@
 """Findings on the terminal: what was wrong with delivered rows, by run and symbol."""
 
 from collections.abc import Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from services.ops.client.answers.findings import Finding
 from services.ops.client.client import ApiClient
-from services.ops.client.paging import pages
+from services.ops.client.paging import load_first
 from services.ops.client.rendering import console, table
 from services.ops.client.routes import FINDINGS
 
 if TYPE_CHECKING:
     from services.ops.client.commands.findings import FindingsOptions
 
-_PAGE: Final = 1000
-
 
 def load_findings(client: ApiClient, options: "FindingsOptions") -> list[Finding]:
     """Return the findings that the options name, the oldest first."""
-    read = pages(
+    return load_first(
         client,
         FINDINGS,
-        limit=min(options.limit, _PAGE),
+        options.limit,
         run_id=options.run,
         symbol=options.symbol.upper() if options.symbol else None,
         rule=options.rule,
     )
-    return list(islice((finding for page in read for finding in page), options.limit))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
@@ -18,7 +17,7 @@ from services.ops.client.answers.letters import (
 )
 from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
-from services.ops.client.paging import pages
+from services.ops.client.paging import load_first
 from services.ops.client.progress import read_patiently
 from services.ops.client.rendering import console, table
 from services.ops.client.routes import LETTERS, REDRIVEN
@@ -26,7 +25,6 @@ from services.ops.client.routes import LETTERS, REDRIVEN
 if TYPE_CHECKING:
     from services.ops.client.commands.letters import ListOptions, RedriveOptions
 
-_PAGE: Final = 500
 _PAYLOAD_SHOWN: Final = 2_000
 _CAUSES_SHOWN: Final = 5
 _LOOK_EVERY_S: Final = 0.25
@@ -34,16 +32,15 @@ _LOOK_EVERY_S: Final = 0.25
 
 def load_letters(client: ApiClient, options: "ListOptions") -> list[Letter]:
     """Return the letters that the options name, the newest first."""
-    read = pages(
+    return load_first(
         client,
         LETTERS,
-        limit=min(options.limit, _PAGE),
+        options.limit,
         reason=options.cause,
         topic=options.topic,
         run_id=options.run,
         status=options.status,
     )
-    return list(islice((letter for page in read for letter in page), options.limit))
 
 
 def print_letters(letters: Sequence[Letter]) -> None:

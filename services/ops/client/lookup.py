@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from datetime import date
 from difflib import get_close_matches
-from typing import Final
 
 from services.ops.client.answers.portfolios import Portfolio, Snapshot
 from services.ops.client.client import ApiClient
-from services.ops.client.paging import load_list
+from services.ops.client.paging import PAGE, load_list
 from services.ops.client.routes import PORTFOLIO, PORTFOLIO_SNAPSHOTS, PORTFOLIOS
 from services.ops.errors import Misused
-
-_PAGE: Final = 500
 
 
 def load_snapshots(
@@ -19,12 +16,12 @@ def load_snapshots(
 ) -> list[Snapshot]:
     """Return a portfolio's snapshots, the oldest first."""
     route = PORTFOLIO_SNAPSHOTS.at(portfolio_id=portfolio_id)
-    return load_list(client, route, limit=_PAGE, first=first, last=last)
+    return load_list(client, route, limit=PAGE, first=first, last=last)
 
 
 def load_portfolios(client: ApiClient) -> list[Portfolio]:
     """Return every portfolio by name."""
-    return load_list(client, PORTFOLIOS, limit=_PAGE)
+    return load_list(client, PORTFOLIOS, limit=PAGE)
 
 
 def find_portfolio(client: ApiClient, wanted: str) -> Portfolio:

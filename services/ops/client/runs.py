@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import date
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,15 +12,13 @@ from services.ops.client.answers.runs import RunReport, RunSummary
 from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio_ids
-from services.ops.client.paging import pages
+from services.ops.client.paging import load_first
 from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, print_run, run_succeeded, run_table
 from services.ops.client.routes import OPEN_RUN, RUN, RUNS
 
 if TYPE_CHECKING:
     from services.ops.client.commands.runs import ListOptions
-
-_PAGE = 500
 
 
 class ImportRun(Accepted, RunReport):
@@ -49,16 +46,15 @@ def open_run(client: ApiClient, first: date | None, last: date | None, portfolio
 def load_runs(client: ApiClient, options: "ListOptions") -> list[RunSummary]:
     """Return the runs that the options name, the newest request first."""
     before = client.get(RUN.at(run_id=options.before), failures=1)["requested_at"] if options.before else None
-    read = pages(
+    return load_first(
         client,
         RUNS,
-        limit=min(options.limit, _PAGE),
+        options.limit,
         before=before,
         kind=options.kind,
         status=options.status,
         session=options.session,
     )
-    return list(islice((listed for page in read for listed in page), options.limit))
 
 
 def print_runs(runs: Sequence[RunSummary]) -> None:
