@@ -82,20 +82,24 @@ def _worth(snapshot: Snapshot) -> Iterator[Sequence[str]]:
 
 
 def _results(returns: Returns, performance: Performance) -> Iterator[Sequence[str]]:
-    yield "day", _share(returns["day"]), ""
-    yield "month to date", _share(returns["month_to_date"]), ""
-    yield "year to date", _share(returns["year_to_date"]), ""
-    yield "since inception", _share(returns["since_inception"]), f"from the close before {performance['first']}"
+    yield "day", percent(returns["day"], digits=2), ""
+    yield "month to date", percent(returns["month_to_date"], digits=2), ""
+    yield "year to date", percent(returns["year_to_date"], digits=2), ""
+    yield (
+        "since inception",
+        percent(returns["since_inception"], digits=2),
+        f"from the close before {performance['first']}",
+    )
     fall = performance["drawdown"]
     when = f"{fall['peak']} to {fall['trough']}" if fall["peak"] and fall["trough"] else ""
-    yield "deepest fall", _share(fall["depth"]), when
+    yield "deepest fall", percent(fall["depth"], digits=2), when
 
 
 def _top_risks(risk: PortfolioRisk) -> Iterator[Sequence[str]]:
     measures: dict[str, RiskMeasure] = {entry["measure"]: entry for entry in risk["measures"]}
     for name in _TOP_MEASURES:
         if name in measures:
-            yield name, _share(measures[name]["value"]), percent(measures[name]["coverage"])
+            yield name, percent(measures[name]["value"], digits=2), percent(measures[name]["coverage"])
     known = [factor for factor in risk["factors"] if factor["beta"]["value"] is not None]
     known.sort(key=lambda factor: -abs(factor["beta"]["value"] or 0.0))
     for factor in known[:_LARGEST]:
@@ -134,7 +138,3 @@ def _standing(found: PortfolioOverview) -> Iterator[str]:
         yield f"{snapshot['stale_positions']} positions stand at a price of an earlier session"
     if snapshot["at_cost_positions"]:
         yield f"{snapshot['at_cost_positions']} positions stand at what they cost"
-
-
-def _share(measure: Measure) -> str:
-    return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.2%}"

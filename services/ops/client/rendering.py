@@ -49,9 +49,9 @@ def money(value: float | str | None) -> str:
     return number(value, digits=2)
 
 
-def percent(measure: Measure) -> str:
+def percent(measure: Measure, *, digits: int = 1) -> str:
     """Return a measure as a percentage, or the reason why there is none."""
-    return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.1%}"
+    return str(measure["reason"]) if measure["value"] is None else f"{measure['value']:.{digits}%}"
 
 
 def scenario_flags(scenario: Scenario) -> str:
