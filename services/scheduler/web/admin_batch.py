@@ -17,6 +17,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, StoredRun
 from services.scheduler.web.batch_views import BatchStarted, Idle, ProfilesStarted, Running, Started, TagsStarted
+from services.scheduler.web.problems import unknown_portfolio
 from shared.calendar import session_on_or_after, session_on_or_before
 from shared.clock import SessionClock
 from shared.contracts.run import RunKind
@@ -166,7 +167,7 @@ def _add_triggers(router: APIRouter, unit_of_work: UnitOfWorkFactory, asking: As
         async with unit_of_work() as uow:
             books = await BookRepository(uow.connection).load_books(only(portfolio_id))
             if portfolio_id is not None and not books:
-                raise Problem(404, f"no portfolio {portfolio_id} is known here")
+                raise unknown_portfolio(portfolio_id)
             stored, is_new = await asking.ask(uow, (), only(portfolio_id))
         return TagsStarted.of(
             stored,

@@ -49,7 +49,7 @@ class RunBody(BaseModel):
 
 
 class ReasonBody(BaseModel):
-    """Why the schedule is to ask for nothing."""
+    """Why somebody does something that is kept with the reason: a pause of the schedule, a dropped letter."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -14,6 +14,7 @@ from services.scheduler.core.coverage import OneSymbol, Scope, cover, freshness,
 from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.web.cell_views import AgeView, CoverageView, ReasonView, SessionView
+from services.scheduler.web.problems import unknown_portfolio
 from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.clock import SessionClock
 from shared.contracts.run import SYMBOL_PATTERN
@@ -92,7 +93,7 @@ class _Reader:
     async def portfolio(self, portfolio_id: UUID) -> _Looked:
         books = tuple(await self.books.load_books([portfolio_id]))
         if not books:
-            raise Problem(404, f"no portfolio {portfolio_id} is known here")
+            raise unknown_portfolio(portfolio_id)
         subject, scope = str(portfolio_id), Expected(books, {})
         first, last = self.window[0], self.window[-1]
         own = await self.cells.load_parts_of([subject], first, last, PORTFOLIO_FACTS)

@@ -2,24 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.readiness import PortfolioReadiness
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.readiness_inputs import load_readiness
-from services.scheduler.web.admin_batch import Asking, only
+from services.scheduler.web.admin_batch import Asking, OfPortfolio, only
+from services.scheduler.web.problems import unknown_portfolio
 from services.scheduler.web.quality_views import DataQuality, QualityStarted
 from services.scheduler.web.readiness import readiness_of_all
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
-from shared.problems import Problem
-
-OfPortfolio = Annotated[UUID | None, Query(description="of one portfolio; none: of all")]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:
@@ -62,5 +59,5 @@ async def _readiness(
 ) -> Sequence[PortfolioReadiness]:
     inputs = await load_readiness(connection, clock.last_closed_session(), portfolio_id)
     if portfolio_id is not None and not inputs.books:
-        raise Problem(404, f"no portfolio {portfolio_id} is known here")
+        raise unknown_portfolio(portfolio_id)
     return await asyncio.to_thread(readiness_of_all, inputs)

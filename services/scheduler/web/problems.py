@@ -1,6 +1,7 @@
 """What a refused use case is over HTTP."""
 
 from typing import Final
+from uuid import UUID
 
 from services.scheduler.commands.errors import (
     BackfillEnded,
@@ -48,3 +49,8 @@ PROBLEMS: Final[Problems] = {
     UnknownRedrive: lambda error: Problem(404, str(error)),
     NotPaused: lambda error: Problem(409, str(error)),
 }
+
+
+def unknown_portfolio(portfolio_id: UUID) -> Problem:
+    """Return the refusal where nobody has told the ledger of a portfolio."""
+    return Problem(404, f"no portfolio {portfolio_id} is known here")

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
 from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, ReadinessView
+from services.scheduler.web.problems import unknown_portfolio
 from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -56,7 +57,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         async with unit_of_work.reading() as connection:
             inputs = await load_readiness(connection, session, portfolio_id)
         if not inputs.books:
-            raise Problem(404, f"no portfolio {portfolio_id} is known here")
+            raise unknown_portfolio(portfolio_id)
         if not (found := readiness_of_all(inputs)):
             raise Problem(404, f"portfolio {portfolio_id} opens on {inputs.books[0].opened_on}, after {session}")
         return ReadinessView.model_validate(found[0], from_attributes=True)
