@@ -17,6 +17,7 @@ from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.jumps import jump_mask, previous_in_series
 from services.market_data.core.raw_bars import RawBars
+from services.market_data.core.splits import unrounded
 from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
 from shared.unavailable import Reason, Unavailable
 
@@ -184,7 +185,7 @@ def _blank_unusable_fields(sieve: _Sieve) -> None:
 def _check_events(sieve: _Sieve) -> None:
     split, dividend = sieve.rows.split, sieve.rows.dividend
     # 0 is how vendors write "no split"
-    sieve.rows = _with_column(sieve.rows, "split", np.where(np.isnan(split) | (split == 0), 1.0, split))
+    sieve.rows = _with_column(sieve.rows, "split", np.where(np.isnan(split) | (split == 0), 1.0, unrounded(split)))
     sieve.rows = _with_column(sieve.rows, "dividend", np.where(np.isnan(dividend), 0.0, dividend))
     sieve.reject(~_positive(sieve.rows.split), Rule.BAD_SPLIT, _value_of("split"))
     dividend = sieve.rows.dividend

@@ -1,0 +1,62 @@
+"""Cases from real books on the running platform: each book is what a statement says, to the cent or 1e-9."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+
+import pytest
+
+from services.market_data.settings import MarketDataSettings
+from shared.factor_set import FactorSet
+from tests.cases.prices import MARKET, write_cases
+from tests.support.platform import Json, Platform, running_platform
+from tests.support.stack import Servers
+
+pytestmark = pytest.mark.slow
+
+ONLY_MARKET = FactorSet(
+    value=None, growth=None, momentum=None, quality=None, size=None, low_volatility=None, market=MARKET, rate=None
+)
+
+
+@pytest.fixture(scope="module")
+async def platform(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    directory = tmp_path_factory.mktemp("cases")
+    write_cases(directory)
+    sources = MarketDataSettings(providers=("files",), files_dir=directory)
+    async with running_platform(own_servers, sources, ONLY_MARKET) as running:
+        yield running
+
+
+def bought(symbol: str, quantity: str, price: str, on: str) -> Json:
+    """A position as it is entered."""
+    return {"symbol": symbol, "kind": "LONG", "quantity": quantity, "entry_date": on, "entry_price": price}
+
+
+async def enter(platform: Platform, name: str, *positions: Json, equity: str, opened: str, as_of: str) -> str:
+    """Enter a book, wait until it is valued as of a session, and return its id."""
+    terms = {"opening_equity": equity, "opened_on": opened, "as_of": as_of}
+    entered = await platform.api.post("/portfolios", {"name": name, "positions": list(positions), **terms})
+    await platform.api.ended(entered["run_id"])
+    portfolio_id: str = entered["portfolio_id"]
+    return portfolio_id
+
+
+async def snapshots(platform: Platform, portfolio_id: str) -> dict[str, Json]:
+    """What is served of a book, by session."""
+    served = await platform.api.items(f"/portfolios/{portfolio_id}/snapshots")
+    return {entry["as_of"]: entry for entry in served}
+
+
+async def values(platform: Platform, portfolio_id: str, as_of: date) -> dict[str, Json]:
+    """What is served of the positions of a book at a session, by symbol."""
+    served = await platform.api.items(f"/portfolios/{portfolio_id}/values", as_of=str(as_of))
+    return {entry["symbol"]: entry for entry in served}
+
+
+async def test_case_9_rounded_split_factor_leaves_whole_shares(platform: Platform) -> None:
+    lot = bought("RNDF", "700", "30", "2022-12-19")
+    book = await enter(platform, "rounded factor", lot, equity="30000", opened="2022-12-19", as_of="2022-12-22")
+
+    held = (await values(platform, book, date(2022, 12, 22)))["RNDF"]
+
+    assert (float(held["quantity"]), float(held["market_value"])) == (100.0, 21_000.0)
