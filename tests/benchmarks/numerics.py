@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.portfolio.core.marking import Holdings
-from services.portfolio.core.trades import Exits, Market, PositionArrays
+from services.portfolio.core.trades import CashFlows, Exits, Market, PositionArrays
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from services.risk.core.factor_moves import factor_moves
 from services.risk.core.holdings import NetHoldings
@@ -103,7 +103,7 @@ def _valued(positions: PositionArrays, closes: FloatArray, portfolios: int) -> V
         positions,
         Market(closes, blank, blank - 1.0),
         exits=Exits(none, none, none.astype(float), none.astype(float)),
-        flows=np.zeros((1, portfolios), dtype=np.int64),
+        flows=CashFlows(*np.zeros((2, 1, portfolios), dtype=np.int64)),
         opening=opening,
     )
 

@@ -151,6 +151,8 @@ def amounts_of(day: Day) -> dict[str, Decimal]:
         "equity": day.equity,
         "pnl": day.pnl,
         "flow": day.flow,
+        "contributions": day.contributions,
+        "withdrawals": day.withdrawals,
         "cash": day.equity - long - short,
         "long_value": long,
         "short_value": short,
@@ -240,8 +242,13 @@ async def test_performance_over_a_window_agrees(
     window = performance.window_of(twice.days[name], portfolio.opening_equity, since, eve)
     fall, what = performance.drawdown(window), f"{name} from {since}"
     agreement.measure("performance", f"{what} TWR", served["twr"], performance.time_weighted(window))
+    agreement.measure(
+        "performance", f"{what} TWR a year", served["twr_annual"], performance.time_weighted_annual(window)
+    )
     agreement.measure("performance", f"{what} MWR", served["mwr"], performance.money_weighted(window))
-    agreement.measure("performance", f"{what} MWR a year", served["mwr_annual"], performance.annual(window))
+    agreement.measure(
+        "performance", f"{what} MWR a year", served["mwr_annual"], performance.money_weighted_annual(window)
+    )
     agreement.measure("performance", f"{what} depth", served["drawdown"]["depth"], fall.depth)
     agreement.measure("performance", f"{what} current", served["drawdown"]["current"], fall.current)
     when = {key: None if day is None else str(day) for key, day in fall.when().items()}

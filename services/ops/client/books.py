@@ -131,8 +131,8 @@ def print_positions(found: Sequence[Position]) -> None:
 
 def print_flows(found: Sequence[Flow]) -> None:
     """Show flows by date."""
-    rows = [(entry["on"], money(entry["amount"]), entry["flow_id"]) for entry in found]
-    console().print(table("flows", ("on", "amount", "id"), rows))
+    rows = [(entry["on"], money(entry["amount"]), entry["reference"] or "", entry["flow_id"]) for entry in found]
+    console().print(table("flows", ("on", "amount", "reference", "id"), rows))
 
 
 def print_edits(found: Sequence[Edit]) -> None:

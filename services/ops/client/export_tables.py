@@ -128,7 +128,7 @@ SNAPSHOTS: Final = pa.schema(
     [
         *_columns("as_of", _DAY),
         *_columns("portfolio_id portfolio", pa.string()),
-        *_columns("equity pnl flow cash long_value short_value gross net", _MONEY),
+        *_columns("equity pnl flow contributions withdrawals cash long_value short_value gross net", _MONEY),
         *_columns("exit_pnl realised_pnl dividends", _MONEY),
         *_columns("positions long_positions short_positions stale_positions at_cost_positions", pa.int64()),
         *_columns("daily_return", pa.float64()),

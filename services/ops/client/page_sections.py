@@ -50,9 +50,11 @@ def _performance_section(performance: Performance) -> Section:
     fall = performance["drawdown"]
     rows = [
         [Cell("sessions"), Cell(str(performance["sessions"]), "number"), Cell("")],
-        [Cell("flows"), Cell(money(performance["flows"]), "number"), Cell("")],
+        [Cell("paid in"), Cell(money(performance["contributions"]), "number"), Cell("")],
+        [Cell("taken out"), Cell(money(performance["withdrawals"]), "number"), Cell("")],
         [Cell("P&L"), Cell(money(performance["pnl"]), "number"), Cell("")],
         _measure_cells("time-weighted return", performance["twr"]),
+        _measure_cells("time-weighted return a year", performance["twr_annual"]),
         _measure_cells("money-weighted return", performance["mwr"]),
         _measure_cells("money-weighted return a year", performance["mwr_annual"]),
         _measure_cells("maximum drawdown", fall["depth"]),

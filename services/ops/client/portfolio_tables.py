@@ -15,7 +15,18 @@ from services.ops.client.portfolio_overview import PortfolioOverview, overview_t
 from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.rendering import console, measure_row, money, number, percent, scenario_flags, table
 
-_AMOUNTS: Final = ("equity", "pnl", "flow", "cash", "long_value", "short_value", "gross", "net", "realised_pnl")
+_AMOUNTS: Final = (
+    "equity",
+    "pnl",
+    "contributions",
+    "withdrawals",
+    "cash",
+    "long_value",
+    "short_value",
+    "gross",
+    "net",
+    "realised_pnl",
+)
 
 
 def print_portfolio(found: PortfolioOverview, wanted: AbstractSet[str]) -> None:

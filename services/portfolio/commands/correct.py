@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.portfolio.commands.enter import check_flow
+from services.portfolio.commands.enter import check_flow, check_reference
 from services.portfolio.commands.errors import (
     ExitOutOfReach,
     ImpossibleExit,
@@ -93,16 +93,18 @@ async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: Un
 
 
 async def correct_flow(flow_id: UUID, flow: Flow, uow: UnitOfWork, *, as_of: date) -> Requested:
-    """Replace date and amount of a flow.
+    """Replace date, amount and reference of a flow.
 
     Raises
     ------
-    UnknownPortfolio, UnknownFlow, FlowOutOfReach
+    UnknownPortfolio, UnknownFlow, FlowOutOfReach, ReferenceTaken
     """
     portfolio = await get_portfolio(uow.connection, flow.portfolio_id, lock=True)
     repository = EditRepository(uow.connection)
     stored = await _get_flow(repository, flow.portfolio_id, flow_id)
     check_flow(portfolio, flow, as_of=as_of)
+    entered = await repository.list_flows(flow.portfolio_id)
+    check_reference(flow, [other.flow for other in entered if other.flow_id != flow_id])
     await repository.replace_flow(StoredFlow(flow_id, flow))
     await repository.append_edit(Edit(flow.portfolio_id, flow_id, "flow", flow_record(stored.flow), flow_record(flow)))
     return await recalculate(portfolio, min(stored.flow.on, flow.on), uow, as_of=as_of, positions=0)
@@ -146,7 +148,7 @@ def position_record(terms: PositionTerms) -> dict[str, Any]:
 
 def flow_record(flow: Flow) -> dict[str, Any]:
     """Return a flow as it is kept in the record of corrections."""
-    return {"on": str(flow.on), "amount": str(flow.amount)}
+    return {"on": str(flow.on), "amount": str(flow.amount), "reference": flow.reference}
 
 
 async def _replace_terms(stored: Position, terms: PositionTerms, repository: EditRepository) -> None:

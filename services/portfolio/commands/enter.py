@@ -1,12 +1,12 @@
 """Entering portfolios, positions and flows: stored, and the run that values them asked for, in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from services.portfolio.commands.errors import FlowOutOfReach, NameTaken, OpeningOutOfReach
+from services.portfolio.commands.errors import FlowOutOfReach, NameTaken, OpeningOutOfReach, ReferenceTaken
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.commands.request_calculation import (
     CalculationRequest,
@@ -77,16 +77,37 @@ async def enter_positions(
 
 
 async def enter_flow(flow: Flow, uow: UnitOfWork, *, as_of: date) -> Requested:
-    """Store money paid in or taken out and have everything it touches valued again.
+    """Store money paid in or taken out, once, and have everything it touches valued again.
+
+    A flow with the reference of a stored one is that one, and so is one without, where that has none either, of its
+    day and amount: two payments of the same amount on one day are told apart by their references.
 
     Raises
     ------
-    UnknownPortfolio, FlowOutOfReach
+    UnknownPortfolio, FlowOutOfReach, ReferenceTaken
     """
-    portfolio = await get_portfolio(uow.connection, flow.portfolio_id)
+    portfolio = await get_portfolio(uow.connection, flow.portfolio_id, lock=True)
     check_flow(portfolio, flow, as_of=as_of)
-    await PortfolioRepository(uow.connection).append_flow(uuid4(), flow)
-    return await recalculate(portfolio, flow.on, uow, as_of=as_of, positions=0)
+    repository = PortfolioRepository(uow.connection)
+    stored = await repository.load_flows([flow.portfolio_id])
+    is_new = flow not in stored
+    if is_new:
+        check_reference(flow, stored)
+        await repository.append_flow(uuid4(), flow)
+    requested = await recalculate(portfolio, flow.on, uow, as_of=as_of, positions=0)
+    return replace(requested, is_new=is_new)
+
+
+def check_reference(flow: Flow, others: Iterable[Flow]) -> None:
+    """Refuse a flow with the reference of another.
+
+    Raises
+    ------
+    ReferenceTaken
+    """
+    for other in others:
+        if flow.reference is not None and other.reference == flow.reference:
+            raise ReferenceTaken(flow.reference, on=other.on, amount=other.amount)
 
 
 def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:

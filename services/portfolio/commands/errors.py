@@ -7,6 +7,7 @@ Refused
 ├── NameTaken
 ├── OpeningOutOfReach
 ├── FlowOutOfReach
+├── ReferenceTaken
 ├── ExitOutOfReach
 ├── ImpossibleExit
 ├── QueueFull
@@ -14,6 +15,7 @@ Refused
 """
 
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 
@@ -67,6 +69,14 @@ class FlowOutOfReach(Refused):
     def __init__(self, on: date, *, opened_on: date, as_of: date) -> None:
         self.on, self.opened_on, self.as_of = on, opened_on, as_of
         super().__init__(f"must lie between {opened_on} and {as_of}, was {on}")
+
+
+class ReferenceTaken(Refused):
+    """The reference stands for another flow of the portfolio."""
+
+    def __init__(self, reference: str, *, on: date, amount: Decimal) -> None:
+        self.reference = reference
+        super().__init__(f"{reference!r} stands for the flow of {amount} on {on}")
 
 
 class ExitOutOfReach(Refused):

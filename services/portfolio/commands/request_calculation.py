@@ -30,11 +30,12 @@ class CalculationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """How many positions were stored, and the run that was asked for."""
+    """How many positions were stored, and the run that was asked for; not new what had been entered before."""
 
     portfolio_id: UUID
     run_id: UUID
     positions: int
+    is_new: bool = True
 
 
 async def calculate(

@@ -15,7 +15,7 @@ from services.portfolio.core.cents import cents_of
 from services.portfolio.core.marking import Holdings, MarkSource
 from services.portfolio.core.options import Contracts
 from services.portfolio.core.positions import CALLS, Flow, Position, PositionTerms, PositionType, multiplier
-from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, PositionArrays
+from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, CashFlows, Exits, PositionArrays
 from shared.arrays import DateArray, IntArray
 
 
@@ -121,14 +121,16 @@ def assemble(
     return ShardArrays(ids, arrays, _exits(positions, window), _holdings(inherited))
 
 
-def flows_by_session(flows: Sequence[Flow], window: Window, *, portfolios: Mapping[UUID, int]) -> IntArray:
-    """Return the flows in cents, shape (n_sessions, n_portfolios); those dated outside the window are not in it."""
-    totals = np.zeros((len(window.sessions), len(portfolios)), dtype=np.int64)
+def flows_by_session(flows: Sequence[Flow], window: Window, *, portfolios: Mapping[UUID, int]) -> CashFlows:
+    """Return what was paid in and taken out on each session; flows dated outside the window are not in it."""
+    paid_in, taken_out = np.zeros((2, len(window.sessions), len(portfolios)), dtype=np.int64)
     sessions = window.index_of([flow.on for flow in flows])
     for flow, session in zip(flows, sessions, strict=True):
         if session != NOT_IN_WINDOW:
-            totals[session, portfolios[flow.portfolio_id]] += cents_of(flow.amount)
-    return totals
+            cents = cents_of(flow.amount)
+            direction = paid_in if cents > 0 else taken_out
+            direction[session, portfolios[flow.portfolio_id]] += abs(cents)
+    return CashFlows(paid_in, taken_out)
 
 
 NOT_HELD = PositionState(0.0, float("nan"), MarkSource.COST, 0, 0, 0)

@@ -14,7 +14,7 @@ from shared.arrays import FloatArray, IntArray
 from shared.digests import canonical
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 3
+CODE_VERSION: Final = 4
 
 # What a position is at a close: the order is part of the digest.
 _STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost")
@@ -32,7 +32,7 @@ def snapshot_digests(
 ) -> list[list[str]]:
     """Return the digests of a roll's snapshots.
 
-    A digest covers equity and index at the previous close, the session's flow, and of each position held or entered
+    A digest covers equity and index at the previous close, the session's flows, and of each position held or entered
     its id and label, state at the previous close, entry, close, split and dividend of the session, what its exits did,
     and its exposure. It depends neither on the order of the positions nor on the other portfolios of the shard.
 
@@ -80,11 +80,12 @@ def snapshot_digests(
 
 
 def _heads(opening: Opening, valuation: Valuation, *, session: int) -> FloatArray:
-    """Return equity and index at the previous close and the flow of the session, (n_portfolios, 3)."""
+    """Return equity and index at the previous close and both flows of the session, (n_portfolios, 4)."""
     portfolios = valuation.portfolios
     equity = portfolios.equity[session - 1] if session else opening.equity
     index = portfolios.twr_index.values[session - 1] if session else opening.twr_index
-    return canonical(np.column_stack([equity, index, portfolios.flow[session]]))
+    flows = portfolios.contributions[session], portfolios.withdrawals[session]
+    return canonical(np.column_stack([equity, index, *flows]))
 
 
 def _rows(arrays: ShardArrays, quotes: Quotes, *, valuation: Valuation, session: int) -> FloatArray:

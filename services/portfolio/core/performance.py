@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.arrays import FloatArray, IntArray
+from shared.conventions import DAYS_PER_YEAR
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
-BASE_NOT_POSITIVE = Unavailable(Reason.DEGENERATE_INPUT, "equity at the open, flows included, is not positive")
+BASE_NOT_POSITIVE = Unavailable(Reason.DEGENERATE_INPUT, "equity at the open, contributions included, is not positive")
 CHAIN_BROKEN = Unavailable(
     Reason.DEGENERATE_INPUT, "the chain ended on a session with P&L but no positive capital, or with a loss above it"
 )
@@ -19,7 +20,7 @@ def daily_returns(pnl: IntArray, base: IntArray) -> Quantities:
     Parameters
     ----------
     pnl, base : ndarray of int64, same shape
-        P&L of the session, and equity at the previous close plus the flows of the session, in cents.
+        P&L of the session, and equity at the previous close plus the contributions of the session, in cents.
 
     Returns
     -------
@@ -37,8 +38,9 @@ def daily_returns(pnl: IntArray, base: IntArray) -> Quantities:
 def twr_index(opening: FloatArray, *, pnl: IntArray, base: IntArray) -> Quantities:
     """Return the time-weighted index: daily returns chain-linked, so that flows neither fake nor hide a gain.
 
-    A session without capital and without P&L leaves the index where it was (a portfolio that waits for its first
-    contribution). P&L without positive capital, or a loss above it, ends the chain for good: no index from there on.
+    A session without capital and without P&L leaves the index where it was: a portfolio that waits for its first
+    contribution, or, emptied, for its next. P&L without positive capital, or a loss above it, ends the chain for good:
+    no index from there on.
 
     Parameters
     ----------
@@ -116,6 +118,15 @@ def drawdown(index: FloatArray) -> Drawdown | Unavailable:
         current=float(series[-1]),
         series=series,
     )
+
+
+def annualised(whole: float | Unavailable, days: int) -> float | Unavailable:
+    """Return a year's return at the rate of a window; shorter windows have none, by the GIPS standards."""
+    if isinstance(whole, Unavailable):
+        return whole
+    if days < DAYS_PER_YEAR:
+        return Unavailable(Reason.NOT_APPLICABLE, f"{days} days are no year")
+    return float((1.0 + whole) ** (DAYS_PER_YEAR / days)) - 1.0
 
 
 def chained_return(before: float, after: float) -> float | Unavailable:

@@ -119,8 +119,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Money paid into a portfolio (positive) or taken out of it (negative)."""
+    """Money paid into a portfolio (positive) or taken out of it (negative).
+
+    `reference` is what it is known by to whoever entered it, one flow's of a portfolio.
+    """
 
     portfolio_id: UUID
     on: date
     amount: Decimal
+    reference: str | None = None

@@ -64,6 +64,23 @@ class Exits:
 
 
 @dataclass(frozen=True, slots=True)
+class CashFlows:
+    """Money paid in and taken out, arrays of shape (n_sessions, n_portfolios), cents, neither negative.
+
+    Both directions of a session are kept apart: contributions are capital from its open, withdrawals leave at its
+    close.
+    """
+
+    contributions: IntArray
+    withdrawals: IntArray
+
+    @property
+    def net(self) -> IntArray:
+        """Return contributions less withdrawals."""
+        return self.contributions - self.withdrawals
+
+
+@dataclass(frozen=True, slots=True)
 class Quotes:
     """One session as seen by each position, arrays of shape (n_positions,).
 

@@ -13,7 +13,7 @@ import numpy as np
 from services.portfolio.core.marking import Holdings, MarkSource, PositionDay, advance
 from services.portfolio.core.performance import daily_returns, twr_index
 from services.portfolio.core.segments import Segments
-from services.portfolio.core.trades import Exits, Market, PositionArrays
+from services.portfolio.core.trades import CashFlows, Exits, Market, PositionArrays
 from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.unavailable import Quantities
 
@@ -86,14 +86,16 @@ class PositionValues:
 class PortfolioValues:
     """The sessions of each portfolio, arrays of shape (n_sessions, n_portfolios); amounts in cents.
 
-    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly. `short_value` is negative
-    or zero. `stale_positions` counts those carried at an old close, `at_cost_positions` those never priced, marked at
-    what they cost.
+    ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly; `flow` is `contributions` less
+    `withdrawals`. `short_value` is negative or zero. `stale_positions` counts those carried at an old close,
+    `at_cost_positions` those never priced, marked at what they cost.
     """
 
     equity: IntArray
     pnl: IntArray
     flow: IntArray
+    contributions: IntArray
+    withdrawals: IntArray
     cash: IntArray
     long_value: IntArray
     short_value: IntArray
@@ -121,7 +123,7 @@ class Valuation:
 
 
 def roll_forward(
-    positions: PositionArrays, market: Market, *, exits: Exits, flows: IntArray, opening: Opening
+    positions: PositionArrays, market: Market, *, exits: Exits, flows: CashFlows, opening: Opening
 ) -> Valuation:
     """Value all portfolios of a shard over consecutive sessions, oldest first.
 
@@ -138,8 +140,8 @@ def roll_forward(
         Closes, splits and dividends of the sessions per symbol.
     exits : Exits
         Partial and full exits of the positions within the sessions.
-    flows : ndarray of int64, shape (n_sessions, n_portfolios)
-        Contributions less withdrawals in cents; they count as capital from the session's open.
+    flows : CashFlows
+        Contributions count as capital from their session's open, withdrawals until its close.
     opening : Opening
         The state at the close before the first session; `Valuation.closing` of the roll before continues it with the
         same numbers as one long roll.
@@ -168,24 +170,26 @@ def roll_forward(
         days.append(advance(holdings, positions, quotes=quotes[session], exits=exits.rounds(session), session=session))
         holdings = days[-1].closing
     values = PositionValues.of(days)
-    portfolios = _aggregate(values, Segments.of(positions.portfolio, flows.shape[1]), flows=flows, opening=opening)
+    portfolios = _aggregate(values, Segments.of(positions.portfolio, opening.equity.size), flows=flows, opening=opening)
     closing = Opening(portfolios.equity[-1], portfolios.twr_index.values[-1], holdings)
     return Valuation(portfolios, values, closing)
 
 
-def _aggregate(positions: PositionValues, segments: Segments, *, flows: IntArray, opening: Opening) -> PortfolioValues:
+def _aggregate(positions: PositionValues, segments: Segments, *, flows: CashFlows, opening: Opening) -> PortfolioValues:
     """Return the sums per portfolio and what follows from them."""
     value = positions.market_value
     held = positions.quantity != 0
     pnl = segments.sums(positions.pnl)
-    equity = opening.equity + np.cumsum(pnl + flows, axis=0)
-    base = equity - pnl
+    equity = opening.equity + np.cumsum(pnl + flows.net, axis=0)
+    base = equity - pnl + flows.withdrawals
     long_value = segments.sums(np.maximum(value, 0))
     short_value = segments.sums(np.minimum(value, 0))
     return PortfolioValues(
         equity=equity,
         pnl=pnl,
-        flow=flows,
+        flow=flows.net,
+        contributions=flows.contributions,
+        withdrawals=flows.withdrawals,
         cash=equity - (long_value + short_value),
         long_value=long_value,
         short_value=short_value,
@@ -204,14 +208,14 @@ def _aggregate(positions: PositionValues, segments: Segments, *, flows: IntArray
     )
 
 
-def _check_shapes(positions: PositionArrays, market: Market, *, flows: IntArray, opening: Opening) -> None:
+def _check_shapes(positions: PositionArrays, market: Market, *, flows: CashFlows, opening: Opening) -> None:
     n_positions, n_portfolios = positions.portfolio.size, opening.equity.size
     if opening.holdings.quantity.shape != (n_positions,):
         raise ValueError(f"opening must have {n_positions} positions, was {opening.holdings.quantity.shape}")
-    if market.n_sessions == 0 or flows.shape != (market.n_sessions, n_portfolios):
-        raise ValueError(
-            f"flows must have shape ({market.n_sessions}, {n_portfolios}), at least one session, was {flows.shape}"
-        )
+    shape = market.n_sessions, n_portfolios
+    if market.n_sessions == 0 or not flows.contributions.shape == flows.withdrawals.shape == shape:
+        shapes = flows.contributions.shape, flows.withdrawals.shape
+        raise ValueError(f"flows must have shape {shape}, at least one session, was {shapes}")
     if n_positions and not 0 <= positions.portfolio.min() <= positions.portfolio.max() < n_portfolios:
         largest = positions.portfolio.max()
         raise ValueError(f"portfolios of positions must be in 0..{n_portfolios - 1}, was up to {largest}")

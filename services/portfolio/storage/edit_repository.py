@@ -74,16 +74,17 @@ class EditRepository:
     async def list_flows(self, portfolio_id: UUID) -> Sequence[StoredFlow]:
         """Return the flows of a portfolio by date."""
         query = sa.text(
-            "SELECT flow_id, portfolio_id, flow_date, amount FROM flows WHERE portfolio_id = :id "
+            "SELECT flow_id, portfolio_id, flow_date, amount, reference FROM flows WHERE portfolio_id = :id "
             "ORDER BY flow_date, flow_id"
         )
         rows = await self._connection.execute(query, {"id": portfolio_id})
         return [StoredFlow(flow_id, Flow(*flow)) for flow_id, *flow in rows]
 
     async def replace_flow(self, stored: StoredFlow) -> None:
-        """Store the date and amount of a flow in the place of those it had."""
-        statement = "UPDATE flows SET flow_date = :on, amount = :amount WHERE flow_id = :id"
-        await self._run(statement, id=stored.flow_id, on=stored.flow.on, amount=stored.flow.amount)
+        """Store the date, amount and reference of a flow in the place of those it had."""
+        statement = "UPDATE flows SET flow_date = :on, amount = :amount, reference = :reference WHERE flow_id = :id"
+        flow = stored.flow
+        await self._run(statement, id=stored.flow_id, on=flow.on, amount=flow.amount, reference=flow.reference)
 
     async def delete_flow(self, flow_id: UUID) -> None:
         """Take a flow away."""

@@ -1,7 +1,7 @@
 """The SQL of portfolio: books as people enter them, where each portfolio stands, and the calculations asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -109,11 +109,10 @@ class PortfolioRepository:
     async def append_flow(self, flow_id: UUID, flow: Flow) -> None:
         """Store money paid in or taken out."""
         statement = sa.text(
-            "INSERT INTO flows (flow_id, portfolio_id, flow_date, amount) "
-            "VALUES (:flow_id, :portfolio_id, :on, :amount)"
+            "INSERT INTO flows (flow_id, portfolio_id, flow_date, amount, reference) "
+            "VALUES (:flow_id, :portfolio_id, :on, :amount, :reference)"
         )
-        parameters = {"flow_id": flow_id, "portfolio_id": flow.portfolio_id, "on": flow.on, "amount": flow.amount}
-        await self._connection.execute(statement, parameters)
+        await self._connection.execute(statement, {"flow_id": flow_id, **asdict(flow)})
 
     async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
         """Return the portfolios by id; with `lock`, nobody else changes or values them meanwhile."""
@@ -165,8 +164,8 @@ class PortfolioRepository:
     async def load_flows(self, portfolio_ids: Sequence[UUID]) -> list[Flow]:
         """Return the flows of the portfolios by date."""
         query = sa.text(
-            "SELECT portfolio_id, flow_date, amount FROM flows WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) "
-            "ORDER BY flow_date, flow_id"
+            "SELECT portfolio_id, flow_date, amount, reference FROM flows "
+            "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY flow_date, flow_id"
         )
         return [Flow(*row) for row in await self._connection.execute(query, {"ids": list(portfolio_ids)})]
 

@@ -21,6 +21,8 @@ PORTFOLIO_AMOUNTS: Final = (
     "equity",
     "pnl",
     "flow",
+    "contributions",
+    "withdrawals",
     "cash",
     "long_value",
     "short_value",

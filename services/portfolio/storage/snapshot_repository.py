@@ -32,6 +32,8 @@ class SnapshotRow(NamedTuple):
     equity: Decimal
     pnl: Decimal
     flow: Decimal
+    contributions: Decimal
+    withdrawals: Decimal
     cash: Decimal
     long_value: Decimal
     short_value: Decimal

@@ -38,6 +38,9 @@ Quantity = Annotated[
     Field(max_digits=18, decimal_places=6, allow_inf_nan=False),
     _written(r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$", "10", minimum=-(10**12), maximum=10**12),
 ]
+Reference = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")
+]
 SymbolText = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 
 
@@ -98,10 +101,16 @@ class RenameBody(Body):
 
 
 class FlowBody(Body):
-    """Money paid in (positive) or taken out (negative)."""
+    """Money paid in (positive) or taken out (negative).
+
+    One that is sent again is stored once: it is known by its `reference`, without one by its day and amount.
+    """
 
     on: Day
     amount: Money
+    reference: Reference | None = Field(
+        default=None, description="what the payment is known by to you, of one flow of the portfolio only"
+    )
 
 
 class CalculateBody(Body):

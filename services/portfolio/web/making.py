@@ -26,11 +26,12 @@ class Making:
     key: str | None
 
     async def once(self, body: BaseModel, make: Make, uow: UnitOfWork) -> Accepted:
-        """Answer with what was made (201), or had been made with the key (200)."""
+        """Answer with what was made (201), or had been made before, with the key or without (200)."""
         asked = f"{self.request.method} {self.request.url.path}?{self.request.url.query} {body.model_dump_json()}"
 
         async def answer() -> tuple[Requested, bool]:
-            return await make(uow), True
+            made = await make(uow)
+            return made, made.is_new
 
         requested, is_new = await answer_once(uow.connection, self.key, asked, Requested, answer)
         self.response.status_code = 201 if is_new else 200

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 import numpy as np
 from pydantic import BaseModel
 
 from services.portfolio.core.money_weighted import money_weighted_return
-from services.portfolio.core.performance import Drawdown, chained_return, drawdown
+from services.portfolio.core.performance import Drawdown, annualised, chained_return, drawdown
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.storage.snapshot_repository import SnapshotRow
 from services.portfolio.web.views import Amount
@@ -18,6 +18,8 @@ from shared.arrays import FloatArray
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
 from shared.unavailable import Unavailable
+
+_SUMS: Final = {"flows": "flow", "contributions": "contributions", "withdrawals": "withdrawals", "pnl": "pnl"}
 
 
 class DrawdownView(BaseModel):
@@ -53,6 +55,8 @@ class PerformancePoint(BaseModel):
     revision: int | None
     equity: Amount
     flow: Amount
+    contributions: Amount
+    withdrawals: Amount
     twr_index: float | None
     drawdown: float | None
 
@@ -61,7 +65,7 @@ class Performance(BaseModel):
     """How a portfolio did from the close before `first` to the close of `last`.
 
     `twr` is chain-linked, so that flows are no gains; `mwr` is the internal rate of return of what the investor put in
-    and took out, over the window and, from a year on, a year's.
+    and took out, over the time that money was there. A year's rates are of windows of a year or more.
     """
 
     portfolio_id: UUID
@@ -71,8 +75,11 @@ class Performance(BaseModel):
     opening_equity: Amount
     closing_equity: Amount
     flows: Amount
+    contributions: Amount
+    withdrawals: Amount
     pnl: Amount
     twr: Measure
+    twr_annual: Measure
     mwr: Measure
     mwr_annual: Measure
     drawdown: DrawdownView
@@ -85,6 +92,7 @@ class Performance(BaseModel):
         days = [shift_session(snapshots[0].as_of, -1), *(row.as_of for row in snapshots)]
         index = np.array([_opening_index(before), *(_number(row.twr_index) for row in snapshots)])
         fall = drawdown(index)
+        whole = chained_return(float(index[0]), float(index[-1]))
         rates = money_weighted_return(days, _cash_flows(opening, snapshots))
         return cls(
             portfolio_id=portfolio.portfolio_id,
@@ -93,9 +101,9 @@ class Performance(BaseModel):
             sessions=len(snapshots),
             opening_equity=opening,
             closing_equity=snapshots[-1].equity,
-            flows=sum((row.flow for row in snapshots), Decimal(0)),
-            pnl=sum((row.pnl for row in snapshots), Decimal(0)),
-            twr=Measure.of(chained_return(float(index[0]), float(index[-1]))),
+            **{name: sum((getattr(row, of) for row in snapshots), Decimal(0)) for name, of in _SUMS.items()},
+            twr=Measure.of(whole),
+            twr_annual=Measure.of(annualised(whole, (days[-1] - days[0]).days)),
             mwr=Measure.of(rates.period),
             mwr_annual=Measure.of(rates.annual),
             drawdown=DrawdownView.of(fall, days),
@@ -111,6 +119,8 @@ def _points(snapshots: Sequence[SnapshotRow], fall: Drawdown | Unavailable) -> l
             revision=row.revision,
             equity=row.equity,
             flow=row.flow,
+            contributions=row.contributions,
+            withdrawals=row.withdrawals,
             twr_index=row.twr_index,
             drawdown=depth,
         )
@@ -121,10 +131,12 @@ def _points(snapshots: Sequence[SnapshotRow], fall: Drawdown | Unavailable) -> l
 def _cash_flows(opening: Decimal, snapshots: Sequence[SnapshotRow]) -> FloatArray:
     """Return what the investor put in (negative) and got out, the closing equity included, one amount a close.
 
-    A session's flow is capital from its open on: it is dated at the close before, as the daily return has it.
+    Contributions are there from their session's open on, so that they are dated at the close before; withdrawals leave
+    at their own.
     """
     amounts = np.zeros(len(snapshots) + 1)
-    amounts[:-1] = [-float(row.flow) for row in snapshots]
+    amounts[:-1] -= [float(row.contributions) for row in snapshots]
+    amounts[1:] += [float(row.withdrawals) for row in snapshots]
     amounts[0] -= float(opening)
     amounts[-1] += float(snapshots[-1].equity)
     return amounts

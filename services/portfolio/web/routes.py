@@ -105,7 +105,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
 
     @router.post("/portfolios/{portfolio_id}/flows", status_code=201, responses=refused(404, 409) | or_found(Accepted))
     async def add_flow(portfolio_id: UUID, body: FlowBody, making: MadeOnce, as_of: Day | None = None) -> Accepted:
-        """Store money paid in (positive) or taken out (negative) and have everything it touches valued again."""
+        """Store money paid in (positive) or taken out (negative), once, and have everything it touches valued again."""
         target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
             return await making.once(body, partial(enter.enter_flow, flow, as_of=target), uow)
@@ -169,9 +169,9 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
             make = partial(correct.add_exit, portfolio_id, position_id, closing, as_of=target)
             return await making.once(body, make, uow)
 
-    @router.put("/portfolios/{portfolio_id}/flows/{flow_id}", responses=refused(404))
+    @router.put("/portfolios/{portfolio_id}/flows/{flow_id}", responses=refused(404, 409))
     async def correct_one_flow(portfolio_id: UUID, flow_id: UUID, body: FlowBody, as_of: Day | None = None) -> Accepted:
-        """Replace date and amount of a flow and have every session that it touches valued again."""
+        """Replace date, amount and reference of a flow and have every session that it touches valued again."""
         target, flow = _target(clock, as_of), _flow(portfolio_id, body)
         async with unit_of_work() as uow:
             return Accepted.of(await correct.correct_flow(flow_id, flow, uow, as_of=target))
@@ -350,7 +350,7 @@ async def _last_session(
 def _flow(portfolio_id: UUID, body: FlowBody) -> Flow:
     if body.amount == 0:
         raise Problem.of_field("amount", "must not be zero")
-    return Flow(portfolio_id, body.on, body.amount)
+    return Flow(portfolio_id, body.on, body.amount, body.reference)
 
 
 def _target(clock: SessionClock, day: date | None, *, field: str = "as_of") -> date:

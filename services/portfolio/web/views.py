@@ -118,7 +118,10 @@ class PositionView(BaseModel):
 
 
 class SnapshotView(BaseModel):
-    """A portfolio at the end of a session; `equity = previous equity + pnl + flow`, `cash = equity - net`."""
+    """A portfolio at the end of a session; `equity = previous equity + pnl + flow`, `cash = equity - net`.
+
+    `flow` is `contributions`, capital from the open on, less `withdrawals`, which leave at the close.
+    """
 
     portfolio_id: UUID
     as_of: date
@@ -129,6 +132,8 @@ class SnapshotView(BaseModel):
     equity: Amount
     pnl: Amount
     flow: Amount
+    contributions: Amount
+    withdrawals: Amount
     cash: Amount
     long_value: Amount
     short_value: Amount
@@ -199,16 +204,18 @@ class PositionValueView(BaseModel):
 
 
 class FlowView(BaseModel):
-    """Money paid in (positive) or taken out (negative)."""
+    """Money paid in (positive) or taken out (negative), and what it is known by to whoever entered it."""
 
     flow_id: UUID
     on: date
     amount: Amount
+    reference: str | None
 
     @classmethod
     def of(cls, stored: StoredFlow) -> Self:
         """Return the view of a stored flow."""
-        return cls(flow_id=stored.flow_id, on=stored.flow.on, amount=stored.flow.amount)
+        flow = stored.flow
+        return cls(flow_id=stored.flow_id, on=flow.on, amount=flow.amount, reference=flow.reference)
 
 
 class EditView(BaseModel):

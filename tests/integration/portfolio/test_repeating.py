@@ -44,14 +44,34 @@ async def test_request_is_done_once_and_answered_as_at_first(books: Books) -> No
         assert refused.json()["errors"][0]["field"] == "Idempotency-Key"
 
 
-async def test_what_was_repeated_is_in_the_book_once(books: Books) -> None:
+async def test_flow_that_is_sent_again_without_a_key_is_in_the_book_once(books: Books) -> None:
     path, _ = await _opened(books)
-    flow, key = {"on": "2025-03-12", "amount": "5.00"}, {"Idempotency-Key": str(uuid4())}
-    for _ in range(2):
-        await books.client.post(f"{path}/flows", json=flow, headers=key)
-    await books.client.post(f"{path}/flows", json=flow)
+    flow = {"on": "2025-03-12", "amount": "5.00"}
+    sent = [flow, flow | {"amount": "5"}, flow | {"reference": "wire 7"}, flow | {"reference": " wire 7 "}]
 
-    assert len((await books.client.get(f"{path}/flows")).json()["items"]) == 2
+    answers = [await books.client.post(f"{path}/flows", json=body) for body in sent]
+
+    assert [answer.status_code for answer in answers] == [201, 200, 201, 200]
+    entered = (await books.client.get(f"{path}/flows")).json()["items"]
+    assert {(entry["amount"], entry["reference"]) for entry in entered} == {("5.00", None), ("5.00", "wire 7")}
+
+
+async def test_reference_of_one_flow_is_refused_to_another(books: Books) -> None:
+    path, _ = await _opened(books)
+    wire = {"on": "2025-03-12", "amount": "5.00", "reference": "wire 7"}
+    await books.client.post(f"{path}/flows", json=wire)
+    other = await books.client.post(f"{path}/flows", json=wire | {"reference": "wire 8"})
+    assert other.status_code == 201
+
+    dearer = await books.client.post(f"{path}/flows", json=wire | {"amount": "6.00"})
+    entered = (await books.client.get(f"{path}/flows")).json()["items"]
+    (eighth,) = (entry["flow_id"] for entry in entered if entry["reference"] == "wire 8")
+    renamed = await books.client.put(f"{path}/flows/{eighth}", json=wire)
+    kept = await books.client.put(f"{path}/flows/{eighth}", json=wire | {"reference": "wire 8", "amount": "6.00"})
+
+    assert (dearer.status_code, renamed.status_code, kept.status_code) == (409, 409, 200)
+    assert dearer.json()["detail"] == "'wire 7' stands for the flow of 5.00 on 2025-03-12"
+    assert dearer.json()["errors"] == [{"field": "reference", "reason": "taken"}]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201])

@@ -89,10 +89,15 @@ class Day:
     session: date
     equity: Decimal
     pnl: Decimal
-    flow: Decimal
+    contributions: Decimal
+    withdrawals: Decimal
     daily_return: Number
     index: Number
     positions: list[PositionDay] = field(default_factory=list)
+
+    @property
+    def flow(self) -> Decimal:
+        return self.contributions - self.withdrawals
 
     def total(self, amount: str, *, sign: int = 0) -> Decimal:
         """The sum of an amount over the positions, or of its positive or negative ones only."""
@@ -119,14 +124,15 @@ def days_of(portfolio: Portfolio, prices: Prices, last: date) -> list[Day]:
     days = []
     for session in prices.sessions(portfolio.opened_on, last):
         after = [_next(position, portfolio, prices, eve, session) for position in before]
-        flow = sum((amount for day, amount in portfolio.flows if eve < day <= session), NOTHING)
+        dated = [amount for day, amount in portfolio.flows if eve < day <= session]
+        paid_in, taken_out = (sum((abs(a) for a in dated if a * side > 0), NOTHING) for side in (1, -1))
         pnl = sum((position.pnl for position in after), NOTHING)
-        base = equity + flow
-        equity = base + pnl
+        base = equity + paid_in
+        equity = base + pnl - taken_out
         daily: Number = float(pnl / base) if base > 0 else DEGENERATE
         broken = broken or (base <= 0 and pnl != 0) or (isinstance(daily, float) and daily < -1)
         index = index * (1 + daily) if isinstance(daily, float) else index
-        days.append(Day(session, equity, pnl, flow, daily, DEGENERATE if broken else index, after))
+        days.append(Day(session, equity, pnl, paid_in, taken_out, daily, DEGENERATE if broken else index, after))
         before, eve = after, session
     return days
 

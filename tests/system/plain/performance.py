@@ -21,8 +21,8 @@ class Window:
     index: Number
 
     def sums(self) -> dict[str, Decimal]:
-        flows, pnl = (sum((getattr(day, name) for day in self.days), Decimal(0)) for name in ("flow", "pnl"))
-        return {"flows": flows, "pnl": pnl}
+        names = {"flows": "flow", "contributions": "contributions", "withdrawals": "withdrawals", "pnl": "pnl"}
+        return {name: sum((getattr(day, of) for day in self.days), Decimal(0)) for name, of in names.items()}
 
 
 def window_of(days: Sequence[Day], opening_equity: Decimal, first: date, eve: date) -> Window:
@@ -42,32 +42,48 @@ def time_weighted(window: Window) -> Number:
 
 
 def money_weighted(window: Window) -> Number:
-    """The one rate over the window at which what was paid in grows to what is there.
-
-    A session's flow is there from its open on: it is dated at the close before.
-    """
-    closes = [window.eve, *(day.session for day in window.days)]
-    paid = [-float(day.flow) for day in window.days] + [float(window.days[-1].equity)]
-    paid[0] -= float(window.equity)
-    if not min(paid) < 0 < max(paid):
+    """The one rate at which what was paid in grows to what is there, over the days that money was there."""
+    paid = _dated(window)
+    if not min(paid.values(), default=0) < 0 < max(paid.values(), default=0):
         return DEGENERATE
-    span = (closes[-1] - closes[0]).days
+    first, last = min(paid), max(paid)
+    span = (last - first).days
 
     def worth(growth: float) -> float:
         """What everything is worth at the end."""
-        pairs = zip(closes, paid, strict=True)
-        return sum((amount * float(growth ** ((closes[-1] - day).days / span)) for day, amount in pairs), 0.0)
+        return sum((amount * float(growth ** ((last - day).days / span)) for day, amount in paid.items()), 0.0)
 
     return float(brentq(worth, 1e-6, 1e6, xtol=1e-15, rtol=1e-14)) - 1
 
 
-def annual(window: Window) -> Number:
-    """A year's money-weighted return; a window shorter than a year has none."""
-    span = (window.days[-1].session - window.eve).days
-    rate = money_weighted(window)
-    if isinstance(rate, str):
-        return rate
-    return NOT_APPLICABLE if span < 365 else (1 + rate) ** (365 / span) - 1
+def _dated(window: Window) -> dict[date, float]:
+    """What was paid in (negative, there from its session's open: at the close before) and taken out, at the close."""
+    closes = [window.eve, *(day.session for day in window.days)]
+    paid = dict.fromkeys(closes, 0.0)
+    paid[window.eve] -= float(window.equity)
+    for before, day in zip(closes, window.days, strict=False):
+        paid[before] -= float(day.contributions)
+        paid[day.session] += float(day.withdrawals)
+    paid[closes[-1]] += float(window.days[-1].equity)
+    return {day: amount for day, amount in paid.items() if amount}
+
+
+def money_weighted_annual(window: Window) -> Number:
+    """A year's money-weighted return."""
+    paid = _dated(window)
+    return annual(money_weighted(window), (max(paid) - min(paid)).days if paid else 0)
+
+
+def time_weighted_annual(window: Window) -> Number:
+    """A year's time-weighted return."""
+    return annual(time_weighted(window), (window.days[-1].session - window.eve).days)
+
+
+def annual(whole: Number, days: int) -> Number:
+    """A year's return at the rate of a window; a window shorter than a year has none."""
+    if isinstance(whole, str):
+        return whole
+    return NOT_APPLICABLE if days < 365 else float((1 + whole) ** (365 / days)) - 1
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ def test_flows_of_a_portfolio_and_session_add_up_in_cents() -> None:
     paid = [(PORTFOLIO, 7, "10.10"), (PORTFOLIO, 9, "-0.05"), (other, 6, "3"), (PORTFOLIO, 5, "99"), (other, 11, "99")]
     flows = [Flow(portfolio, date(2025, 6, day), Decimal(amount)) for portfolio, day, amount in paid]
     booked = flows_by_session(flows, WINDOW, portfolios={PORTFOLIO: 0, other: 1})
-    assert booked.tolist() == [[0, 300], [1005, 0], [0, 0]]
+    assert booked.contributions.tolist() == [[0, 300], [1010, 0], [0, 0]]
+    assert booked.withdrawals.tolist() == [[0, 0], [5, 0], [0, 0]]
+    assert booked.net.tolist() == [[0, 300], [1005, 0], [0, 0]]
 
 
 def test_assemble_continues_states_enters_new_and_inherits_the_rest() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.portfolio.core.assembly import ShardArrays
 from services.portfolio.core.digest import snapshot_digests
-from services.portfolio.core.trades import Exits, Market
+from services.portfolio.core.trades import CashFlows, Exits, Market
 from tests.unit.portfolio.worlds import World, reordered, sessions_of, world_of, worlds
 
 
@@ -30,17 +30,20 @@ def digests(world: World, names: list[int] | None = None, label: str = "Energy",
     )
 
 
-def changed(world: World, *, close: float = 0.0, flow: int = 0, equity: int = 0, price: float = 0.0) -> World:
+def changed(
+    world: World, *, close: float = 0.0, flow: int = 0, both: int = 0, equity: int = 0, price: float = 0.0
+) -> World:
     closes = world.market.closes.copy()
     closes[1, 0] += close
     exits = Exits(world.exits.position, world.exits.session, world.exits.size, world.exits.price + price)
-    flows = world.flows.copy()
-    flows[1, 0] += flow
+    paid_in, taken_out = world.flows.contributions.copy(), world.flows.withdrawals.copy()
+    paid_in[1, 0] += flow + both
+    taken_out[1, 0] += both
     return replace(
         world,
         market=Market(closes, world.market.splits, world.market.dividends),
         exits=exits,
-        flows=flows,
+        flows=CashFlows(paid_in, taken_out),
         opening=replace(world.opening, equity=world.opening.equity + equity),
     )
 
@@ -76,6 +79,11 @@ def test_digest_of_a_position_in_another_sector_differs() -> None:
 def test_digest_of_other_inputs_differs_from_their_session_on(change: Callable[[World], World]) -> None:
     before, after = digests(small_world()), digests(change(small_world()))
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, False]
+
+
+def test_digest_of_money_that_came_and_went_on_a_session_differs() -> None:
+    before, after = digests(small_world()), digests(changed(small_world(), both=1))
+    assert (before[0], before[1] == after[1]) == (after[0], False)
 
 
 def test_digest_changes_with_the_opening_equity_and_with_the_position_id() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import newton
 
-from services.portfolio.core.money_weighted import NO_TIME, ONE_SIGN, SEVERAL_ROOTS, money_weighted_return
+from services.portfolio.core.money_weighted import NO_MONEY, NO_ROOT, NO_TIME, ONE_SIGN, money_weighted_return
 from services.portfolio.core.performance import CHAIN_BROKEN, NOTHING_LEFT, Drawdown, chained_return, drawdown
 from shared.arrays import FloatArray
 from shared.unavailable import Reason, Unavailable
@@ -127,14 +127,87 @@ def test_money_weighted_return_solves_the_equation_as_newton_does(seed: int) -> 
     [
         ((0, 0), (-1.0, 2.0), NO_TIME),
         ((0, 10), (-1.0, -2.0), ONE_SIGN),
-        ((0, 10), (0.0, 0.0), ONE_SIGN),
-        ((0, 365, 730), (-1.0, 2.3, -1.32), SEVERAL_ROOTS),
+        ((0, 10), (0.0, 0.0), NO_MONEY),
+        ((0, 0, 10, 10), (-1.0, 1.0, 2.0, -2.0), NO_MONEY),
+        # 2 v - 1.2 v^2 is at most 0.83.
+        ((0, 365, 730), (-1.0, 2.0, -1.2), NO_ROOT),
     ],
 )
 def test_flows_without_one_rate_have_a_reason(
     offsets: tuple[int, ...], amounts: tuple[float, ...], expected: Unavailable
 ) -> None:
     assert money_weighted_return(_days(*offsets), np.array(amounts)).period == expected
+
+
+@pytest.mark.parametrize(
+    ("offsets", "amounts", "rates"),
+    [
+        # (1 - 1.1 v)(1 - 1.2 v), a year's 10 % and 20 %; (1 - 0.5 v)(1 - 1.1 v)(1 - 30 v): -50 %, 10 % and 2900 %.
+        ((0, 365, 730), (-1.0, 2.3, -1.32), (1.1, 1.2)),
+        ((0, 365, 730, 1095), (-1.0, 31.6, -48.55, 16.5), (0.5, 1.1, 30.0)),
+        # The second rate beyond any that a book has earned, and one of -99.9 %.
+        ((0, 365, 730), (-1.0, 1e6 + 1.1, -1.1e6), (1.1, 1e6)),
+        ((0, 365, 730), (-1.0, 1.101, -0.0011), (0.001, 1.1)),
+    ],
+)
+def test_flows_that_several_rates_explain_say_which(
+    offsets: tuple[int, ...], amounts: tuple[float, ...], rates: tuple[float, ...]
+) -> None:
+    found = money_weighted_return(_days(*offsets), np.array(amounts)).period
+
+    years = offsets[-1] / 365
+    told = ", ".join(f"{rate**years - 1:.4g}" for rate in rates)
+    why = f"several rates of return explain the flows, over the window {told}"
+    assert found == Unavailable(Reason.DEGENERATE_INPUT, why)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-3, 0.5, 0.999, 1.0, 1.001, 11.0, 1e3, 1e9, 1e30])
+def test_one_rate_is_found_wherever_it_lies(factor: float) -> None:
+    # Amounts that change their sign seven times, at one rate only: what is paid in for a day each.
+    days, amounts = _days(0, 1, 100, 101, 200, 201, 700, 701), np.array([-1.0, 1.0] * 4)
+    amounts[1::2] *= factor ** (1 / 365)
+
+    found = money_weighted_return(days, amounts).annual
+
+    assert found == pytest.approx(factor - 1, rel=1e-11, abs=1e-11)
+
+
+def test_rate_that_the_worth_only_touches_is_the_one_rate() -> None:
+    # -(1 - 1.1 v)^2
+    found = money_weighted_return(_days(0, 365, 730), np.array([-1.0, 2.2, -1.21]))
+
+    assert found.annual == pytest.approx(0.1, abs=1e-9)
+
+
+def test_nothing_before_the_first_and_after_the_last_money_changes_nothing() -> None:
+    # 1,000 for 211 days at 10 %: a book opened long before has the same rate, and no year's.
+    paid = money_weighted_return(_days(148, 359), np.array([-1_000.0, 1_100.0]))
+
+    waited = money_weighted_return(_days(0, 148, 200, 359, 400), np.array([0.0, -1_000.0, 0.0, 1_100.0, 0.0]))
+
+    assert paid == waited
+    assert waited.period == pytest.approx(0.1, rel=1e-14)
+    assert waited.annual == Unavailable(Reason.NOT_APPLICABLE, "211 days are no year")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12))
+@settings(max_examples=100)
+def test_rates_of_any_flows_are_the_positive_roots_of_their_polynomial(seed: int, n_amounts: int) -> None:
+    # One amount a year: numpy's companion matrix has every root of the polynomial in the year's growth.
+    rng = np.random.default_rng(seed)
+    amounts = np.round(rng.uniform(-100, 100, n_amounts), 2)
+    days = [START + timedelta(days=365 * year) for year in range(n_amounts)]
+
+    found = money_weighted_return(days, amounts).annual
+
+    told = amounts[np.flatnonzero(amounts)[0] : np.flatnonzero(amounts)[-1] + 1] if amounts.any() else amounts
+    roots = np.roots(told)
+    growths = roots[(np.abs(roots.imag) < 1e-7 * np.abs(roots)) & (roots.real > 0)].real
+    if isinstance(found, Unavailable):
+        assert growths.size != 1
+    else:
+        assert growths.size == 1
+        assert found == pytest.approx(growths[0] - 1, rel=1e-7)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1e-6, 1e9))

@@ -81,7 +81,7 @@ def test_roll_forward_of_june_counts_positions() -> None:
 def test_roll_forward_of_june_returns_are_on_the_capital_at_the_open() -> None:
     portfolios = the_book_of_june().portfolios
     expected = [1900 / 100_000, 300 / 101_900, 130 / 107_200, 410 / 107_330, -240 / 107_740]
-    expected += [210 / 106_500, 160 / 106_710, 160 / 106_870]
+    expected += [210 / 107_500, 160 / 106_710, 160 / 106_870]
     np.testing.assert_allclose(portfolios.daily_return.values[:, 0], expected, rtol=1e-15)
     np.testing.assert_allclose(portfolios.twr_index.values[:, 0], np.cumprod(1 + np.array(expected)), rtol=1e-15)
 
@@ -291,7 +291,7 @@ def test_exit_of_decimal_parts_leaves_exactly_nothing() -> None:
     assert dollars(valued.portfolios.gross)[1] == 0
 
 
-@pytest.mark.parametrize(("equity", "flow"), [("0", "0"), ("-50", "0"), ("100", "-100")])
+@pytest.mark.parametrize(("equity", "flow"), [("0", "0"), ("-50", "0"), ("-100", "100")])
 def test_daily_return_without_positive_capital_is_degenerate(equity: str, flow: str) -> None:
     valued = roll([position("AAA", "1", "50")], {"AAA": [55]}, before={"AAA": 50}, equity=equity, flows=[(D2, flow)])
     why = valued.portfolios.daily_return.at((0, 0))
@@ -303,6 +303,32 @@ def test_daily_return_without_positive_capital_is_degenerate(equity: str, flow: 
 def test_twr_index_waits_for_the_first_contribution() -> None:
     valued = roll([position("AAA", "10", "50", D4)], {"AAA": [50, 50, 55]}, equity="0", flows=[(D4, "1000")])
     assert valued.portfolios.twr_index.values[:, 0].tolist() == [1.0, 1.0, 1.05]
+
+
+@pytest.mark.parametrize("withdrawn", ["9990", "10099", "10100"])
+def test_withdrawal_leaves_at_the_close_of_its_session_and_an_emptied_book_waits(withdrawn: str) -> None:
+    # 100 bought at 100, all sold at 101, and the money taken out on the day of the sale: 100 on 10,000 is 1 %.
+    held = position("SOLD", "100", "100", D2, exits=(Exit(D4, Decimal(101)),))
+    flows = [(D4, f"-{withdrawn}"), (date(2025, 6, 6), "5000")]
+
+    portfolios = roll([held], {"SOLD": [100, 100, 101, 101, 101]}, equity="10000", flows=flows).portfolios
+
+    left = 10_100 - float(withdrawn)
+    assert dollars(portfolios.equity) == [10_000, 10_000, left, left, left + 5_000]
+    assert portfolios.daily_return.values[:3, 0].tolist() == [0.0, 0.0, 0.01]
+    assert portfolios.twr_index.values[:, 0].tolist() == [1.0, 1.0, 1.01, 1.01, 1.01]
+
+
+def test_both_directions_of_a_session_are_kept_apart() -> None:
+    # Paid in at the open it earns with the rest; what leaves at the close has earned too: 100 on 10,000 + 10,000.
+    held = position("AAA", "100", "50")
+    flows = [(D2, "10000"), (D2, "-10000")]
+
+    portfolios = roll([held], {"AAA": [51]}, before={"AAA": 50}, equity="10000", flows=flows).portfolios
+
+    assert (portfolios.contributions[0, 0], portfolios.withdrawals[0, 0]) == (1_000_000, 1_000_000)
+    assert portfolios.daily_return.values[0, 0] == 100 / 20_000
+    assert dollars(portfolios.equity) == [10_100]
 
 
 def test_twr_index_ends_with_a_loss_above_the_capital() -> None:

@@ -16,6 +16,7 @@ from tests.unit.portfolio.worlds import (
     World,
     assert_same_portfolios,
     assert_same_positions,
+    flows_of,
     reordered,
     sessions_of,
     world_of,
@@ -27,7 +28,7 @@ from tests.unit.portfolio.worlds import (
 def test_equity_of_any_book_adds_up_to_the_cent_every_session(world: World) -> None:
     portfolios = world.roll().portfolios
     before = np.vstack([world.opening.equity, portfolios.equity[:-1]])
-    np.testing.assert_array_equal(portfolios.equity, before + portfolios.pnl + world.flows)
+    np.testing.assert_array_equal(portfolios.equity, before + portfolios.pnl + world.flows.net)
     np.testing.assert_array_equal(portfolios.cash + portfolios.net, portfolios.equity)
     np.testing.assert_array_equal(portfolios.long_value + portfolios.short_value, portfolios.net)
     np.testing.assert_array_equal(portfolios.long_value - portfolios.short_value, portfolios.gross)
@@ -36,7 +37,7 @@ def test_equity_of_any_book_adds_up_to_the_cent_every_session(world: World) -> N
 @given(worlds())
 def test_positions_of_any_book_sum_to_their_portfolio(world: World) -> None:
     valued = world.roll()
-    for portfolio in range(world.flows.shape[1]):
+    for portfolio in range(world.opening.equity.size):
         mine = world.positions.portfolio == portfolio
         totals = {"pnl": "pnl", "market_value": "net", "dividends": "dividends", "realised_pnl": "realised_pnl"}
         for name, total in totals.items():
@@ -93,13 +94,13 @@ def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
 @settings(max_examples=40)
 @given(worlds(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject) -> None:
-    portfolio = data.draw(st.integers(0, world.flows.shape[1] - 1))
+    portfolio = data.draw(st.integers(0, world.opening.equity.size - 1))
     mine = np.flatnonzero(world.positions.portfolio == portfolio)
     alone = reordered(world, mine)
     only = np.array([portfolio])
     opening = replace(alone.opening, equity=alone.opening.equity[only], twr_index=alone.opening.twr_index[only])
     positions = replace(alone.positions, portfolio=np.zeros_like(mine))
-    alone = replace(alone, positions=positions, opening=opening, flows=world.flows[:, only])
+    alone = replace(alone, positions=positions, opening=opening, flows=flows_of(world.flows, (slice(None), only)))
     valued, whole = alone.roll(), world.roll()
     assert_same_portfolios(valued.portfolios, whole.portfolios, only)
     assert_same_positions(valued.positions, whole.positions, mine)
@@ -190,10 +191,10 @@ def test_position_of_any_book_agrees_with_a_plain_reckoning_in_decimals(world: W
 def test_roll_forward_with_disagreeing_shapes_is_refused(wrong: str) -> None:
     world = world_of(1, 6, 2, 3)
     if wrong == "flows":
-        world = replace(world, flows=world.flows[:-1])
+        world = replace(world, flows=flows_of(world.flows, slice(0, -1)))
     else:
         world = replace(
-            world, positions=replace(world.positions, portfolio=world.positions.portfolio + world.flows.shape[1])
+            world, positions=replace(world.positions, portfolio=world.positions.portfolio + world.opening.equity.size)
         )
     with pytest.raises(ValueError, match="must"):
         world.roll()

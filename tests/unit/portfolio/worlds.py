@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from services.portfolio.core.cents import round_to_cents
 from services.portfolio.core.marking import Holdings, MarkSource
-from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, Exits, Market, PositionArrays
+from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, CashFlows, Exits, Market, PositionArrays
 from services.portfolio.core.valuation import Opening, PortfolioValues, PositionValues, Valuation, roll_forward
 from shared.arrays import IntArray
 from shared.unavailable import Quantities
+
+Cells = slice | tuple[slice, IntArray]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class World:
     positions: PositionArrays
     market: Market
     exits: Exits
-    flows: IntArray
+    flows: CashFlows
     opening: Opening
 
     def roll(self) -> Valuation:
@@ -61,9 +63,21 @@ def world_of(seed: int, n_positions: int, n_portfolios: int, n_sessions: int) ->
         positions,
         Market(closes, splits, dividends),
         _exits(rng, n_positions, n_sessions),
-        rng.integers(-10_000, 10_000, (n_sessions, n_portfolios)) * 1000,
+        _flows(rng, n_sessions, n_portfolios),
         Opening(rng.integers(-(10**9), 10**10, n_portfolios), np.ones(n_portfolios), _holdings(rng, positions)),
     )
+
+
+def _flows(rng: np.random.Generator, n_sessions: int, n_portfolios: int) -> CashFlows:
+    """Either direction, both or none of a session."""
+    sizes = rng.integers(1, 10_000, (2, n_sessions, n_portfolios)) * 1000
+    paid_in, taken_out = np.where(rng.random(sizes.shape) < 0.6, sizes, 0)
+    return CashFlows(paid_in, taken_out)
+
+
+def flows_of(flows: CashFlows, cells: Cells) -> CashFlows:
+    """Return the flows of some sessions or portfolios."""
+    return CashFlows(flows.contributions[cells], flows.withdrawals[cells])
 
 
 def _exits(rng: np.random.Generator, n_positions: int, n_sessions: int) -> Exits:
@@ -97,7 +111,7 @@ def sessions_of(world: World, first: int, last: int, opening: Opening) -> World:
     market = Market(world.market.closes[cut], world.market.splits[cut], world.market.dividends[cut])
     positions = replace(world.positions, entry_session=shifted(world.positions.entry_session))
     exits = replace(world.exits, session=shifted(world.exits.session))
-    return World(positions, market, exits, world.flows[cut], opening)
+    return World(positions, market, exits, flows_of(world.flows, cut), opening)
 
 
 def reordered(world: World, order: IntArray) -> World:

@@ -38,6 +38,7 @@ class Flow(TypedDict):
     """Money paid in, or taken out."""
 
     flow_id: str
+    reference: str | None
     on: Day
     amount: Amount
 

@@ -29,6 +29,8 @@ class Snapshot(Trail):
     equity: Amount
     pnl: Amount
     flow: Amount
+    contributions: Amount
+    withdrawals: Amount
     cash: Amount
     long_value: Amount
     short_value: Amount
@@ -96,9 +98,11 @@ class Performance(TypedDict):
     first: Day
     last: Day
     sessions: int
-    flows: Amount
+    contributions: Amount
+    withdrawals: Amount
     pnl: Amount
     twr: Measure
+    twr_annual: Measure
     mwr: Measure
     mwr_annual: Measure
     drawdown: Drawdown

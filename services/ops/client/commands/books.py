@@ -269,15 +269,21 @@ class FlowTermsOptions(ChangeOptions):
 
     on: Annotated[date, day("The day of the payment.", "--on")]
     amount: Annotated[str, typer.Option(help="Paid in is positive, taken out negative.")]
+    reference: Annotated[str | None, typer.Option(help="Tells two equal payments of a day apart.")] = None
+
+    @property
+    def terms(self) -> Mapping[str, object]:
+        """Return what is said of the flow."""
+        return {"on": self.on, "amount": self.amount, "reference": self.reference}
 
 
 @taking(FlowTermsOptions)
 def add_flow(options: FlowTermsOptions) -> None:
-    """Enter money paid in or taken out, and have everything it touches valued again."""
+    """Enter money paid in or taken out, once, and have what it touches valued."""
     from services.ops.client.books import change_book
     from services.ops.client.routes import ADD_FLOW
 
-    change_book(options, ADD_FLOW, {"on": options.on, "amount": options.amount})
+    change_book(options, ADD_FLOW, options.terms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,11 +295,11 @@ class CorrectFlowOptions(FlowTermsOptions):
 
 @taking(CorrectFlowOptions)
 def correct_flow(options: CorrectFlowOptions) -> None:
-    """Replace date and amount of a flow."""
+    """Replace date, amount and reference of a flow."""
     from services.ops.client.books import change_flow
     from services.ops.client.routes import CORRECT_FLOW
 
-    change_flow(options, options.flow, CORRECT_FLOW, {"on": options.on, "amount": options.amount})
+    change_flow(options, options.flow, CORRECT_FLOW, options.terms)
 
 
 @dataclass(frozen=True, kw_only=True)
