@@ -41,6 +41,12 @@ async def enter(platform: Platform, name: str, *positions: Json, equity: str, op
     return portfolio_id
 
 
+async def pay(platform: Platform, portfolio_id: str, on: str, amount: str, *, as_of: str) -> None:
+    """Pay money into a book, or take it out, and wait until that is valued."""
+    paid = await platform.api.post(f"/portfolios/{portfolio_id}/flows?as_of={as_of}", {"on": on, "amount": amount})
+    await platform.api.ended(paid["run_id"])
+
+
 async def snapshots(platform: Platform, portfolio_id: str) -> dict[str, Json]:
     """What is served of a book, by session."""
     served = await platform.api.items(f"/portfolios/{portfolio_id}/snapshots")
@@ -60,3 +66,31 @@ async def test_case_9_rounded_split_factor_leaves_whole_shares(platform: Platfor
     held = (await values(platform, book, date(2022, 12, 22)))["RNDF"]
 
     assert (float(held["quantity"]), float(held["market_value"])) == (100.0, 21_000.0)
+
+
+@pytest.mark.parametrize("withdrawn", ["9990", "10099", "10100"])
+async def test_case_5_withdrawals_on_the_day_of_the_sale_leave_at_the_close(platform: Platform, withdrawn: str) -> None:
+    lot = bought("SOLD", "100", "100", "2022-12-19") | {"exits": [{"on": "2022-12-21", "price": "101"}]}
+    name = f"sold and {withdrawn} taken"
+    book = await enter(platform, name, lot, equity="10000", opened="2022-12-19", as_of="2022-12-28")
+    await pay(platform, book, "2022-12-21", f"-{withdrawn}", as_of="2022-12-28")
+
+    served = await snapshots(platform, book)
+
+    assert served["2022-12-21"]["daily_return"]["value"] == pytest.approx(0.01, abs=1e-9)
+    assert float(served["2022-12-21"]["equity"]) == 10_100 - float(withdrawn)
+    assert served["2022-12-28"]["twr_index"]["value"] == pytest.approx(1.01, abs=1e-9)
+
+
+async def test_case_6_money_that_comes_late_has_the_rate_of_its_own_time(platform: Platform) -> None:
+    lot, end = bought("LATE", "10", "100", "2022-06-01"), "2022-12-28"
+    late = await enter(platform, "opened before", lot, equity="0", opened="2022-01-03", as_of=end)
+    prompt = await enter(platform, "opened with it", lot, equity="0", opened="2022-06-01", as_of=end)
+    for book in (late, prompt):
+        await pay(platform, book, "2022-06-01", "1000", as_of=end)
+
+    rates = [await platform.api.get(f"/portfolios/{book}/performance", last=end) for book in (late, prompt)]
+
+    assert rates[0]["mwr"]["value"] == pytest.approx(0.1, abs=1e-9)
+    assert rates[0]["mwr"] == rates[1]["mwr"]
+    assert [rate["mwr_annual"]["reason"] for rate in rates] == ["NOT_APPLICABLE"] * 2
