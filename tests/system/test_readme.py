@@ -86,6 +86,14 @@ def test_make_command_names_a_target(command: str) -> None:
     assert words[words.index("make") + 1] in targets
 
 
+def test_readme_opens_its_sample_as_the_sample_says() -> None:
+    (command,) = (shlex.split(line) for line in CLIENT if "portfolios import" in line)
+    header = (ROOT / command[3]).read_text().splitlines()[0]
+
+    assert command[command.index("--opened-on") + 1] in header
+    assert f"{int(command[command.index('--equity') + 1]):,}" in header
+
+
 @pytest.mark.slow
 def test_readme_client_commands_succeed_in_their_order(out: Path) -> None:
     for name in ("factors.parquet", "long-only.html"):
