@@ -8,8 +8,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Symbol = str
-MAX_SYMBOL_LENGTH = 20
-SYMBOL_PATTERN = r"^[A-Z0-9^][A-Z0-9._^-]{0,19}$"
 
 
 class Contract(BaseModel):

@@ -12,14 +12,15 @@ from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.providers.provider import FetchedBars
 from shared.arrays import DateArray, FloatArray, IntArray
+from shared.symbols import one_spelling
 from shared.unavailable import Reason, Unavailable
 
 MAX_UNREAD_ROWS: Final = 1_000  # kept one by one; of the others only the number
 
 
 def canonical(symbol: str) -> str:
-    """Return the spelling under which a symbol is looked up: BRK.B and brk-b are the same share."""
-    return symbol.strip().upper().replace(".", "-")
+    """Return the spelling under which a symbol is looked up: BRK.B, brk-b and BRK/B are the same share."""
+    return one_spelling(symbol).replace(".", "-")
 
 
 @dataclass(frozen=True, slots=True)

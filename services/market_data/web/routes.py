@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends
 
 from services.market_data.core.findings import Rule
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
@@ -23,16 +23,14 @@ from services.market_data.web.views import (
 )
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock
-from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
 from shared.selection import Day, check_range
+from shared.symbols import SymbolText
 
 Many = Annotated[Paging, paged(1000, most=10_000)]
-SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
-SymbolText = Annotated[str, Query(pattern=SYMBOL_PATTERN)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
@@ -41,7 +39,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/prices/{symbol}")
     async def get_prices(
-        symbol: SymbolPath, paging: Many, first: Day | None = None, last: Day | None = None
+        symbol: SymbolText, paging: Many, first: Day | None = None, last: Day | None = None
     ) -> PricesView:
         """List a symbol's bars from `first` to `last`, the oldest first."""
         since, until = first or FIRST_SESSION, last or clock.now().date()
@@ -53,7 +51,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return PricesView(symbol=symbol, items=[BarView(**row._asdict()) for row in bars], next=following)
 
     @router.get("/profiles/{symbol}", responses=refused(404))
-    async def get_profile(symbol: SymbolPath) -> ProfileView:
+    async def get_profile(symbol: SymbolText) -> ProfileView:
         """Show what is known about a symbol."""
         async with unit_of_work.reading() as connection:
             found = (await ProfileRepository(connection).load_profiles([symbol])).get(symbol)
@@ -65,7 +63,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/fundamentals/{symbol}", responses=refused(404))
     async def get_fundamentals(
-        symbol: SymbolPath, selection: Annotated[FundamentalsSelection, Depends()], paging: Many
+        symbol: SymbolText, selection: Annotated[FundamentalsSelection, Depends()], paging: Many
     ) -> FundamentalsView:
         """List the periods of a statement of a company, the oldest first."""
         wanted = selection.slice(symbol, since=_next_day(paging), limit=paging.wanted)

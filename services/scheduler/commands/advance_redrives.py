@@ -12,8 +12,8 @@ from services.scheduler.storage.letter_repository import number_of
 from services.scheduler.storage.readiness_inputs import named_in
 from services.scheduler.storage.redrive_repository import DueRun, RedriveRepository
 from shared.bus.dead_letters import REPLAY_HEADER, SETTLED_HEADER, Letter, sent_again
-from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWork
+from shared.symbols import SYMBOL_PATTERN
 
 # How many messages of a redrive are under way at once: what else their consumers have to do comes in between.
 BATCH: Final = 100

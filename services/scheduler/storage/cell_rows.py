@@ -14,8 +14,9 @@ from shared.contracts.event import Event
 from shared.contracts.market_data import PricesUpdated
 from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import PortfoliosAssessed
-from shared.contracts.run import SYMBOL_PATTERN, Run
+from shared.contracts.run import Run
 from shared.contracts.symbol_analytics import SymbolsFactored, SymbolsMeasured, SymbolTable
+from shared.symbols import SYMBOL_PATTERN
 from shared.unavailable import Reason
 
 NO_BAR: Final = Why(Reason.MISSING_DATA, "no bar")

@@ -12,8 +12,9 @@ from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
 from services.scheduler.core.letters import LetterStatus
 from services.scheduler.storage.letter_repository import LetterFilter
 from shared.clock import SessionClock
-from shared.contracts.run import SYMBOL_PATTERN, RunKind
+from shared.contracts.run import RunKind
 from shared.selection import Day
+from shared.symbols import SymbolText
 
 Who = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00]*$")]
 Why = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
@@ -27,7 +28,7 @@ class RunBody(BaseModel):
     kind: RunKind = RunKind.ON_DEMAND
     first_session: Day | None = Field(default=None, description="none: the last one")
     last_session: Day | None = Field(default=None, description="none: the last closed session")
-    symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(
+    symbols: list[SymbolText] | None = Field(
         default=None,
         min_length=1,
         max_length=10_000,
@@ -99,7 +100,7 @@ class SelectionBody(BaseModel):
 
     first: Day
     last: Day | None = Field(default=None, description="none: the last closed session")
-    symbols: list[Annotated[str, Field(pattern=SYMBOL_PATTERN)]] | None = Field(default=None, max_length=10_000)
+    symbols: list[SymbolText] | None = Field(default=None, max_length=10_000)
     portfolio_ids: list[UUID] | None = Field(default=None, max_length=10_000)
     reprocess: Reprocess = Reprocess.MISSING
     requested_by: str = Field(default="api", max_length=200, pattern=r"^[^\x00]*$")

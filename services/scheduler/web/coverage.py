@@ -17,11 +17,11 @@ from services.scheduler.web.cell_views import AgeView, CoverageView, ReasonView,
 from services.scheduler.web.problems import unknown_portfolio
 from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.clock import SessionClock
-from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.problems import Problem
 from shared.selection import Day
+from shared.symbols import SymbolText
 
 SESSIONS_OF_ONE = 66
 SESSIONS_BACK = 30  # how far freshness looks back
@@ -51,7 +51,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
     @router.get("/cells", responses=refused(404))
     async def list_cells(
         portfolio_id: UUID | None = None,
-        symbol: Annotated[str | None, Query(pattern=SYMBOL_PATTERN)] = None,
+        symbol: SymbolText | None = None,
         first: Day | None = None,
         last: Day | None = None,
         limit: Sessions = SESSIONS_OF_ONE,

@@ -7,10 +7,8 @@ from typing import Annotated
 from fastapi import Query
 
 from shared.clock import Clock
-from shared.contracts.run import SYMBOL_PATTERN
 from shared.selection import SessionSelection, Slice
-
-SymbolText = Annotated[str, Query(pattern=SYMBOL_PATTERN)]
+from shared.symbols import SymbolText
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,21 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 
 from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
 from services.symbol_analytics.web.bodies import Selection
 from services.symbol_analytics.web.views import SymbolFactors, SymbolMetrics, SymbolSummary, SymbolView, factor_views
 from shared.clock import Clock
-from shared.contracts.run import SYMBOL_PATTERN
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.pages import Page, Paging, Text, paged
 from shared.problems import Problem
 from shared.selection import Day, Instant, Slice
+from shared.symbols import SymbolText
 
 Symbols = Annotated[Paging, paged(1000, most=5_000, of="symbols")]
 Results = Annotated[Paging, paged(500, most=5_000, of="symbols")]
-SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
@@ -34,7 +33,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return paging.page(rows, SymbolSummary.of, lambda row: (row.symbol,))
 
     @router.get("/symbols/{symbol}", responses=refused(404))
-    async def get_symbol(symbol: SymbolPath, as_of: Day | None = None, known_at: Instant | None = None) -> SymbolView:
+    async def get_symbol(symbol: SymbolText, as_of: Day | None = None, known_at: Instant | None = None) -> SymbolView:
         """Show a symbol as of the newest session on or before `as_of`."""
         until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
