@@ -59,7 +59,7 @@ _PROBLEM_SCHEMA: Final[Json] = {
         "detail": {"type": "string", "description": "the reason, for a person"},
         "errors": {
             "type": "array",
-            "description": "the fields that are wrong, each with the reason",
+            "description": "the fields that are wrong, each with the reason; at most 100",
             "items": {
                 "type": "object",
                 "required": ["field", "reason"],

@@ -32,6 +32,7 @@ class Problem(Exception):
 
 
 PROBLEM_TYPE: Final = "application/problem+json"
+MAX_LISTED: Final = 100
 
 # What each error of a service's use cases is over HTTP.
 Problems = Mapping[type[Exception], Callable[[Any], Problem]]
@@ -45,15 +46,16 @@ _OF_EVERY_SERVICE: Final[Problems] = {IdempotencyKeyReused: _of_key}
 
 
 def respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any = None) -> JSONResponse:
-    """Return a problem over HTTP."""
+    """Return a problem over HTTP; of very many errors the first ones, and how many more there are."""
+    omitted = len(errors) - MAX_LISTED
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": f"{detail}; {omitted} more than the {MAX_LISTED} listed" if omitted > 0 else detail,
     }
     if errors:
-        body["errors"] = errors
+        body["errors"] = errors[:MAX_LISTED]
     return JSONResponse(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
