@@ -12,7 +12,10 @@ _TIE_ULPS: Final = 4.0
 # Far above any book, far below 63 bits, so that sums over a shard cannot wrap.
 _LIMIT: Final = 1e17
 
-QUANTITY_DECIMALS: Final = 6
+# Of quantities and prices as they are entered, and of what splits and exits leave of a quantity.
+DECIMALS: Final = 10
+# A float keeps every decimal number of so many digits apart from its neighbours.
+_DIGITS: Final = 15
 
 
 class AmountOutOfRange(ValueError):
@@ -55,9 +58,28 @@ def round_half_even(values: FloatArray) -> IntArray:
     return integers
 
 
-def round_quantity(quantities: FloatArray) -> FloatArray:
-    """Return quantities at the precision they are stored with, so that a stored state continues bit for bit."""
-    rounded: FloatArray = np.round(quantities, QUANTITY_DECIMALS)
+def round_quantity(quantities: FloatArray, *, out_of: FloatArray | None = None) -> FloatArray:
+    """Return quantities at ten decimals, or at as many as a float has of the quantity that they are a part of.
+
+    Ten decimals of a million shares are beyond a float: what two sales that sum up to all of them leave would be the
+    noise of the subtraction, and the position would never be closed.
+
+    Parameters
+    ----------
+    quantities : ndarray of shape (n,)
+    out_of : ndarray of shape (n,), optional
+        What they were taken from; by default themselves.
+
+    Examples
+    --------
+    >>> held, sold = np.array([1000000.3]), np.array([1000000.2])
+    >>> round_quantity(held - sold, out_of=held).tolist()
+    [0.1]
+    """
+    size = np.abs(quantities if out_of is None else out_of)
+    digits = np.floor(np.log10(np.maximum(size, 1.0))).astype(np.int64) + 1
+    scale = 10.0 ** np.clip(_DIGITS - digits, 0, DECIMALS)
+    rounded: FloatArray = np.rint(quantities * scale) / scale
     return rounded
 
 

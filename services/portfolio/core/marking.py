@@ -68,7 +68,7 @@ class _ExitGains:
         quantity, value, cost = held.quantity[position], held.market_value[position], held.cost[position]
         size = np.where(np.isnan(now.size), np.abs(quantity), now.size)
         closed = np.copysign(np.minimum(size, np.abs(quantity)), quantity)
-        left = round_quantity(quantity - closed)
+        left = round_quantity(quantity - closed, out_of=quantity)
         share = np.divide(left, quantity, out=np.zeros_like(left), where=quantity != 0)
         value_left, cost_left = _part(value, share), _part(cost, share)
         proceeds = round_to_cents(closed * positions.multiplier[position] * now.price)

@@ -46,6 +46,11 @@ def sign_agrees(kind: PositionType, quantity: Decimal) -> bool:
     return quantity != 0 and not (quantity < 0 and kind in _LONG) and not (quantity > 0 and kind in _SHORT)
 
 
+def may_be_given(kind: PositionType) -> bool:
+    """Tell whether a position may have cost nothing: a gift or an award is a holding, no debt and no contract."""
+    return kind in {PositionType.LONG, PositionType.PRIVATE}
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """Part or all of a position closed at a price.
@@ -90,8 +95,8 @@ class PositionTerms:
     def __post_init__(self) -> None:
         if not sign_agrees(self.kind, self.quantity):
             raise ValueError(f"quantity of a {self.kind} position must have the sign of its type, was {self.quantity}")
-        if self.entry_price <= 0:
-            raise ValueError(f"entry price must be positive, was {self.entry_price}")
+        if self.entry_price < 0 or (self.entry_price == 0 and not may_be_given(self.kind)):
+            raise ValueError(f"entry price of a {self.kind} position must be positive, was {self.entry_price}")
         if self.option is not None and self.option.expiration < self.entry_date:
             raise ValueError(f"an option must expire after its entry {self.entry_date}, was {self.option.expiration}")
         if self.cost > MAX_COST:

@@ -136,8 +136,8 @@ class PortfolioRepository:
         """Return the positions of the portfolios with their exits, by portfolio and id."""
         query = sa.text(
             """
-            SELECT position_id, portfolio_id, symbol, kind, quantity, entry_date, entry_price, subtype, underlying,
-                   strike, expiration
+            SELECT position_id, portfolio_id, symbol, kind, trim_scale(quantity) AS quantity, entry_date,
+                   trim_scale(entry_price) AS entry_price, subtype, underlying, trim_scale(strike) AS strike, expiration
             FROM positions WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id, position_id
             """
         )
@@ -151,7 +151,7 @@ class PortfolioRepository:
     async def _load_exits(self, parameters: Mapping[str, Any]) -> dict[UUID, tuple[Exit, ...]]:
         query = sa.text(
             """
-            SELECT position_id, exit_date, price, e.quantity
+            SELECT position_id, exit_date, trim_scale(price), trim_scale(e.quantity)
             FROM position_exits e JOIN positions USING (position_id)
             WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY position_id, exit_date, place, exit_id
             """

@@ -2,15 +2,17 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from services.portfolio.core.cents import DECIMALS
 from services.portfolio.core.csv_import import parse_positions_csv
 from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
-from shared.contracts.run import SYMBOL_PATTERN
+from services.portfolio.core.symbols import symbol_of
 from shared.problems import Problem
 from shared.selection import Day
+from shared.symbols import SYMBOL_PATTERN, SymbolText
 
 # Every sum over a book stays within the columns and within int64 cents.
 MAX_MONEY = Decimal(10) ** 12
@@ -28,20 +30,28 @@ Money = Annotated[
     _written(r"^-?[0-9]{1,13}(\.[0-9]{1,2})?$", "100000.00", minimum=-int(MAX_MONEY), maximum=int(MAX_MONEY)),
 ]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+_PRICE: Final = r"^[0-9]{1,8}(\.[0-9]{1,10})?$"
 Price = Annotated[
     Decimal,
-    Field(gt=0, max_digits=12, decimal_places=4, allow_inf_nan=False),
-    _written(r"^[0-9]{1,8}(\.[0-9]{1,4})?$", "101.25", exclusiveMinimum=0, maximum=10**8),
+    Field(gt=0, max_digits=8 + DECIMALS, decimal_places=DECIMALS, allow_inf_nan=False),
+    _written(_PRICE, "101.25", exclusiveMinimum=0, maximum=10**8),
+]
+Cost = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=8 + DECIMALS, decimal_places=DECIMALS, allow_inf_nan=False),
+    _written(_PRICE, "101.25", minimum=0, maximum=10**8),
 ]
 Quantity = Annotated[
     Decimal,
-    Field(max_digits=18, decimal_places=6, allow_inf_nan=False),
-    _written(r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$", "10", minimum=-(10**12), maximum=10**12),
+    Field(max_digits=12 + DECIMALS, decimal_places=DECIMALS, allow_inf_nan=False),
+    _written(r"^-?[0-9]{1,12}(\.[0-9]{1,10})?$", "10", minimum=-(10**12), maximum=10**12),
+]
+HeldSymbol = Annotated[
+    str, AfterValidator(symbol_of), WithJsonSchema({"type": "string", "pattern": SYMBOL_PATTERN, "examples": ["AAPL"]})
 ]
 Reference = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")
 ]
-SymbolText = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 
 
 class Body(BaseModel):
@@ -69,11 +79,11 @@ class OptionBody(Body):
 class PositionBody(Body):
     """A position as it was entered; the quantity is signed, short negative."""
 
-    symbol: SymbolText
+    symbol: HeldSymbol = Field(description="capitals or not; BRK.B, BRK-B, BRK/B and BRK B are one")
     kind: PositionType
     quantity: Quantity
     entry_date: Day
-    entry_price: Price
+    entry_price: Cost = Field(description="0 for what was given")
     exits: list[ExitBody] = []
     option: OptionBody | None = None
 

@@ -61,7 +61,7 @@ async def test_defect_13_corrected_quantity_moves_cash_as_well_as_pnl(books: Boo
     assert Decimal(old[str(FRIDAY)]["equity"]) == Decimal("10030.00")
     assert found[str(FRIDAY)]["code_version"] == CODE_VERSION
     (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
-    assert (edit["before"]["quantity"], edit["after"]["quantity"]) == ("10.000000", "20")
+    assert (edit["before"]["quantity"], edit["after"]["quantity"]) == ("10", "20")
 
 
 async def test_trade_corrected_to_what_it_was_writes_nothing(books: Books) -> None:

@@ -132,20 +132,10 @@ async def test_defect_o33_new_book_has_its_history_from_its_first_session(books:
     assert [entry["as_of"] for entry in await books.snapshots(portfolio_id)] == [str(day) for day in WEEK]
 
 
-async def test_defect_10_5_symbol_in_small_letters_is_refused_and_not_left_without_prices(books: Books) -> None:
-    answer = await books.client.post(
-        "/portfolios",
-        json={
-            "name": new_name("book "),
-            "opening_equity": "1.00",
-            "positions": [
-                {"symbol": "aapl", "kind": "LONG", "quantity": "1", "entry_date": str(MONDAY), "entry_price": "1"}
-            ],
-        },
-    )
+async def test_defect_10_5_symbol_in_small_letters_is_the_one_in_capitals(books: Books) -> None:
+    accepted = await books.open(("brk-b", "1", MONDAY, "1"), ("BRK/B", "1", MONDAY, "1"))
 
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"].endswith("symbol")
+    assert (await books.request(accepted["run_id"])).symbols == ("BRK.B",)
 
 
 async def test_defect_p3_laggard_portfolio_catches_up_alone_and_holds_nobody_back(books: Books) -> None:

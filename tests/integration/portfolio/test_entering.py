@@ -171,3 +171,49 @@ async def test_name_is_stored_without_blanks_around_it(books: Books) -> None:
     await books.client.post("/portfolios", json=body(name=f"  {name}\t"))
 
     assert name in await names(books)
+
+
+async def test_gift_and_ten_decimals_are_stored_and_shown_as_they_were_sent(books: Books) -> None:
+    symbol = new_name()
+    terms = {"symbol": symbol, "kind": "LONG", "entry_date": str(WEEK[0])}
+    lots = [
+        {**terms, "quantity": "0.0091244913", "entry_price": "0.0000084511"},
+        {**terms, "quantity": "12", "entry_price": "0"},
+    ]
+    accepted = (await books.client.post("/portfolios", json=body(positions=lots))).json()
+    portfolio_id = accepted["portfolio_id"]
+
+    shown = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
+    assert sorted((entry["quantity"], entry["entry_price"]) for entry in shown) == [
+        ("0.0091244913", "0.0000084511"),
+        ("12", "0"),
+    ]
+    await books.value(await books.request(accepted["run_id"]), {})
+    unpriced = (await books.client.get(f"/portfolios/{portfolio_id}/values")).json()["items"]
+    assert sorted((entry["mark"], entry["cost"]) for entry in unpriced) == [(0.0, "0.00"), (0.0000084511, "0.00")]
+
+    again = (await books.client.post(f"/portfolios/{portfolio_id}/calculate", json={})).json()["run_id"]
+    await books.value(await books.request(again), {symbol: {WEEK[-1]: 3.5}})
+    priced = (await books.client.get(f"/portfolios/{portfolio_id}/values")).json()["items"]
+    gains = {entry["quantity"]: (entry["market_value"], entry["unrealised_pnl"]) for entry in priced}
+    assert gains[12.0] == ("42.00", "42.00")
+
+
+async def test_of_very_many_errors_a_hundred_are_listed_and_the_others_counted(books: Books) -> None:
+    answer = await books.client.post("/portfolios", json=body(csv=CSV + "AAPL,ten,100,2025-03-03\n" * 130))
+
+    problem = answer.json()
+    assert (answer.status_code, len(problem["errors"])) == (422, 100)
+    assert "130 errors" in problem["detail"]
+    assert "30 more" in problem["detail"]
+
+
+@pytest.mark.parametrize(("symbol", "what"), [("^SPX", "an index"), ("EURUSD=X", "a currency pair"), ("$CASH", "cash")])
+async def test_position_in_what_is_no_holding_is_told_what_it_is(books: Books, symbol: str, what: str) -> None:
+    position = {"symbol": symbol, "kind": "LONG", "quantity": "1", "entry_date": str(WEEK[0]), "entry_price": "1"}
+
+    answer = await books.client.post("/portfolios", json=body(positions=[position]))
+
+    (error,) = answer.json()["errors"]
+    assert error["field"].endswith("positions.0.symbol")
+    assert f"{symbol!r} is {what}" in error["reason"]

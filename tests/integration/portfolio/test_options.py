@@ -151,7 +151,7 @@ async def test_corrected_contract_is_on_record(books: Books) -> None:
     await books.value(await books.request(answer.raise_for_status().json()["run_id"]), {})
 
     (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
-    assert (edit["before"]["option"]["strike"], edit["after"]["option"]) == ("100.0000", contract)
+    assert (edit["before"]["option"]["strike"], edit["after"]["option"]) == ("100", contract)
     assert (await _values(books, portfolio_id))[str(THURSDAY)]["mark"] == 2.0
 
 

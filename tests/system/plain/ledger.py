@@ -163,7 +163,7 @@ def _next(before: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, 
     """Take a position from one close to the next: split, dividend, entry, exits, close."""
     held = before.held
     split, dividend = _events(held, prices, session)
-    quantity = before.quantity if split == 1 else round(before.quantity * split, 6)
+    quantity = before.quantity if split == 1 else round(before.quantity * split, 10)
     dividends = cents(dividend * quantity * held.units)
     entered = eve < held.entry_date <= session
     now = PositionDay(
@@ -208,7 +208,7 @@ def _sell(now: PositionDay, exit_: Exit) -> Decimal:
     if now.quantity == 0:
         return NOTHING
     closed = min(size, abs(now.quantity)).copy_sign(now.quantity)
-    left = round(now.quantity - closed, 6)
+    left = round(now.quantity - closed, 10)
     value_left, cost_left = cents(now.value * left / now.quantity), cents(now.cost * left / now.quantity)
     proceeds = cents(closed * now.held.units * exit_.price)
     now.exit_pnl += proceeds - (now.value - value_left)

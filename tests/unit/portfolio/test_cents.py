@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.portfolio.core.cents import cents_of, decimal_of, round_quantity, round_to_cents
@@ -30,6 +30,14 @@ def test_cents_and_decimals_are_inverse(cents: int) -> None:
 
 
 @given(st.integers(-(10**15), 10**15))
-def test_round_quantity_keeps_what_six_decimals_can_store(millionths: int) -> None:
-    stored = float(Decimal(millionths).scaleb(-6))
+def test_round_quantity_keeps_what_ten_decimals_can_store(part: int) -> None:
+    stored = float(Decimal(part).scaleb(-10))
     assert round_quantity(np.array([stored])).tolist() == [stored]
+
+
+@given(st.integers(0, 9 * 10**14), st.integers(1, 10**7), st.integers(0, 10))
+@example(10_000_002, 1, 1)
+def test_round_quantity_of_what_two_parts_leave_of_their_sum_is_nothing(part: int, rest: int, decimals: int) -> None:
+    whole, first, second = (np.array([float(Decimal(n).scaleb(-decimals))]) for n in (part + rest, part, rest))
+    left = round_quantity(whole - first, out_of=whole)
+    assert round_quantity(left - second, out_of=left).tolist() == [0.0]

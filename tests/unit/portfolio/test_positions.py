@@ -31,7 +31,6 @@ def test_terms_of_a_private_liability_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("quantity", "price", "exits"),
     [
-        ("1", "0", ()),
         ("1", "-1", ()),
         ("999999999999", "2", ()),
         ("1", "1", (Exit(date(2025, 6, 1), Decimal(1)),)),
@@ -47,3 +46,14 @@ def test_terms_that_cannot_be_are_refused(quantity: str, price: str, exits: tupl
 def test_exit_without_price_or_size_is_refused(price: str, size: str) -> None:
     with pytest.raises(ValueError, match="positive"):
         Exit(DAY, Decimal(price), Decimal(size))
+
+
+@pytest.mark.parametrize(("kind", "quantity"), [("LONG", 12), ("PRIVATE", 1)])
+def test_terms_of_a_gift_cost_nothing(kind: str, quantity: int) -> None:
+    assert PositionTerms("AAA", PositionType(kind), Decimal(quantity), DAY, Decimal(0)).cost == 0
+
+
+@pytest.mark.parametrize(("kind", "quantity"), [("SHORT", -1), ("LC", 1), ("SP", -1)])
+def test_terms_of_what_nobody_gives_are_refused_without_a_price(kind: str, quantity: int) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        PositionTerms("AAA", PositionType(kind), Decimal(quantity), DAY, Decimal(0))
