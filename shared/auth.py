@@ -83,6 +83,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /factors": Role.VIEWER,
         "GET /symbol-metrics": Role.VIEWER,
         "POST /portfolios": Role.OPERATOR,
+        "POST /portfolios/dry-run": Role.OPERATOR,
         "GET /portfolios": Role.VIEWER,
         "GET /portfolios/{portfolio_id}": Role.VIEWER,
         "PATCH /portfolios/{portfolio_id}": Role.OPERATOR,

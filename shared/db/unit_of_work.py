@@ -56,6 +56,12 @@ class UnitOfWorkFactory:
                 listen(event)
 
     @asynccontextmanager
+    async def trying(self) -> AsyncIterator[UnitOfWork]:
+        """Roll back what the block did, whatever came of it; nothing of it is announced."""
+        async with self._engine.connect() as connection:
+            yield UnitOfWork(connection, source=self._source)
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection that will not write; what it does is rolled back."""
         async with self._engine.connect() as connection:

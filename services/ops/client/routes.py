@@ -14,8 +14,10 @@ from services.ops.client.answers.portfolios import (
     ExplainedAmount,
     Performance,
     Portfolio,
+    PortfolioAccepted,
     PositionValue,
     Snapshot,
+    Understood,
 )
 from services.ops.client.answers.risk import (
     ActiveSectors,
@@ -106,7 +108,8 @@ RETRY_BACKFILL: Final = Route("POST /backfills/{backfill_id}/retry-failed", Retr
 
 PORTFOLIO: Final = Route("GET /portfolios/{portfolio_id}", Portfolio)
 PORTFOLIOS: Final = Route("GET /portfolios", Page[Portfolio])
-STORE_PORTFOLIO: Final = Route("POST /portfolios", Accepted)
+STORE_PORTFOLIO: Final = Route("POST /portfolios", PortfolioAccepted)
+TRY_PORTFOLIO: Final = Route("POST /portfolios/dry-run", Understood)
 RENAME_PORTFOLIO: Final = Route("PATCH /portfolios/{portfolio_id}", Accepted)
 POSITIONS: Final = Route("GET /portfolios/{portfolio_id}/positions", Page[Position])
 ADD_POSITIONS: Final = Route("POST /portfolios/{portfolio_id}/positions", Accepted)

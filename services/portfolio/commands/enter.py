@@ -29,11 +29,11 @@ MAX_BACK_DAYS = HISTORY_DAYS - 20
 
 @dataclass(frozen=True, slots=True)
 class NewPortfolio:
-    """A portfolio as it is asked for; without a first day, the session that is calculated is its first."""
+    """A portfolio as it is asked for."""
 
     name: str
     opening_equity: Decimal
-    opened_on: date | None = None
+    opened_on: date
 
 
 async def enter_portfolio(
@@ -45,15 +45,14 @@ async def enter_portfolio(
     ------
     NameTaken, OpeningOutOfReach
     """
-    opened_on = as_of if new.opened_on is None else new.opened_on
-    if not as_of - timedelta(days=MAX_BACK_DAYS) <= opened_on <= as_of:
-        raise OpeningOutOfReach(opened_on, days=MAX_BACK_DAYS, as_of=as_of)
+    if not as_of - timedelta(days=MAX_BACK_DAYS) <= new.opened_on <= as_of:
+        raise OpeningOutOfReach(new.opened_on, days=MAX_BACK_DAYS, as_of=as_of)
     repository = PortfolioRepository(uow.connection)
     portfolio_id = uuid5(PORTFOLIO_NAMESPACE, new.name)
     if await repository.load_portfolios([portfolio_id]):
         # Taken, or left by one that is called otherwise now.
         portfolio_id = uuid4()
-    portfolio = Portfolio(portfolio_id, new.name, session_on_or_after(opened_on), new.opening_equity)
+    portfolio = Portfolio(portfolio_id, new.name, session_on_or_after(new.opened_on), new.opening_equity)
     if not await repository.store_portfolio(portfolio):
         raise NameTaken(new.name)
     await _store_positions(portfolio_id, terms, uow)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from services.portfolio.commands.errors import RangeReversed
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.core.portfolios import Portfolio
-from services.portfolio.core.positions import Flow, Position, PositionType
+from services.portfolio.core.positions import Flow, Position, priced_symbols
 from services.portfolio.events import holdings
 from services.portfolio.storage.repository import Calculation, PortfolioRepository
 from shared.calendar import session_on_or_after
@@ -71,8 +71,7 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
     positions = await repository.load_positions([request.portfolio_id])
     flows = await repository.load_flows([request.portfolio_id])
 
-    listed = {entry.terms.symbol for entry in positions if entry.terms.kind is not PositionType.PRIVATE}
-    symbols = sorted(listed | {entry.terms.option.underlying for entry in positions if entry.terms.option is not None})
+    symbols = priced_symbols(entry.terms for entry in positions)
     run = Run(
         run_id=uuid4(),
         kind=request.kind,

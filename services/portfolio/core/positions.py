@@ -1,5 +1,6 @@
 """Positions of a portfolio: what was bought or sold, when, at what price, and how it was closed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -111,6 +112,17 @@ class PositionTerms:
     def cost(self) -> Decimal:
         """Return the unsigned cost of the whole position."""
         return abs(self.quantity) * self.entry_price * multiplier(self.kind)
+
+
+def priced_symbols(terms: Iterable[PositionTerms]) -> list[str]:
+    """Return the symbols that positions need the prices of, their own and those of underlyings, sorted."""
+    needed: set[str] = set()
+    for entry in terms:
+        if entry.kind is not PositionType.PRIVATE:
+            needed.add(entry.symbol)
+        if entry.option is not None:
+            needed.add(entry.option.underlying)
+    return sorted(needed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What people ask for and send: portfolios, positions and flows, validated into terms of the core."""
 
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from services.portfolio.core.cents import DECIMALS
-from services.portfolio.core.csv_import import parse_positions_csv
+from services.portfolio.core.csv_import import CsvImport, parse_positions_csv
 from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
 from services.portfolio.core.symbols import symbol_of
 from shared.problems import Problem
@@ -130,7 +131,15 @@ class CalculateBody(Body):
     first_session: Day | None = None
 
 
-def terms_of(body: PositionsBody, *, today: date) -> tuple[PositionTerms, ...]:
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The positions of a body, and how its file was read if it has one."""
+
+    terms: tuple[PositionTerms, ...]
+    file: CsvImport | None
+
+
+def entered_of(body: PositionsBody, *, today: date) -> Entered:
     """Return the positions of a body, all of them or a problem that lists every error.
 
     Raises
@@ -140,21 +149,22 @@ def terms_of(body: PositionsBody, *, today: date) -> tuple[PositionTerms, ...]:
     """
     terms: list[PositionTerms] = []
     errors: list[dict[str, Any]] = []
+    file = None
     for index, position in enumerate(body.positions):
         try:
             terms.append(position_terms(position, today=today))
         except ValueError as error:
             errors.append({"field": f"positions.{index}", "reason": str(error)})
     if body.csv is not None:
-        parsed = parse_positions_csv(body.csv.encode(), today=today)
-        terms.extend(parsed.positions)
+        file = parse_positions_csv(body.csv.encode(), today=today)
+        terms.extend(file.positions)
         errors.extend(
             {"line": error.line, "field": error.field, "code": error.code, "reason": error.message}
-            for error in parsed.errors
+            for error in file.errors
         )
     if errors:
         raise Problem(422, f"{len(errors)} errors in the positions, nothing was stored", errors=errors)
-    return tuple(terms)
+    return Entered(tuple(terms), file)
 
 
 def position_terms(body: PositionBody, *, today: date) -> PositionTerms:

@@ -27,8 +27,8 @@ from services.portfolio.web.bodies import (
     PositionBody,
     PositionsBody,
     RenameBody,
+    entered_of,
     position_terms,
-    terms_of,
 )
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.web.making import MadeOnce
@@ -38,10 +38,12 @@ from services.portfolio.web.views import (
     CalculationAccepted,
     EditView,
     FlowView,
+    PortfolioAccepted,
     PortfolioView,
     PositionValueView,
     PositionView,
     SnapshotView,
+    UnderstoodView,
 )
 from shared.calendar import is_session, shift_session
 from shared.clock import Clock, SessionClock
@@ -71,19 +73,31 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
 
 
 def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock, room: Room) -> None:
-    @router.post("/portfolios", status_code=201, responses=refused(409, 503) | or_found(Accepted))
-    async def create_portfolio(body: PortfolioBody, making: MadeOnce) -> Accepted:
+    @router.post("/portfolios", status_code=201, responses=refused(409, 503) | or_found(PortfolioAccepted))
+    async def create_portfolio(body: PortfolioBody, making: MadeOnce) -> PortfolioAccepted:
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
         as_of = _target(clock, body.as_of)
-        terms = terms_of(body, today=clock.now().date())
-        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on)
+        entered = entered_of(body, today=clock.now().date())
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of)
 
         async def make(uow: UnitOfWork) -> Requested:
             await check_room(room, uow)
-            return await enter.enter_portfolio(new, terms, uow, as_of=as_of)
+            return await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
 
         async with unit_of_work() as uow:
-            return await making.once(body, make, uow)
+            accepted = await making.once(body, make, uow)
+        understood = UnderstoodView.of(new, entered.terms, entered.file)
+        return PortfolioAccepted(**accepted.model_dump(), understood=understood)
+
+    @router.post("/portfolios/dry-run", responses=refused(409))
+    async def try_portfolio(body: PortfolioBody) -> UnderstoodView:
+        """Say what a portfolio would be understood to be, or why it would be refused, and store nothing."""
+        as_of = _target(clock, body.as_of)
+        entered = entered_of(body, today=clock.now().date())
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of)
+        async with unit_of_work.trying() as uow:
+            await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
+        return UnderstoodView.of(new, entered.terms, entered.file)
 
     @router.post(
         "/portfolios/{portfolio_id}/positions",
@@ -94,7 +108,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         portfolio_id: UUID, body: PositionsBody, making: MadeOnce, as_of: Day | None = None
     ) -> Accepted:
         """Store more positions and have everything they touch valued again."""
-        target, terms = _target(clock, as_of), terms_of(body, today=clock.now().date())
+        target, terms = _target(clock, as_of), entered_of(body, today=clock.now().date()).terms
 
         async def make(uow: UnitOfWork) -> Requested:
             await check_room(room, uow)

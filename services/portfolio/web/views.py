@@ -1,18 +1,23 @@
 """What people read: portfolios, positions, snapshots and position values, each number a value or a reason."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
+from services.portfolio.commands.enter import NewPortfolio
 from services.portfolio.commands.request_calculation import Requested
+from services.portfolio.core.csv_import import CsvImport
 from services.portfolio.core.portfolios import Portfolio
-from services.portfolio.core.positions import Position, PositionType
+from services.portfolio.core.positions import Position, PositionTerms, PositionType, priced_symbols
+from services.portfolio.core.understanding import understand
 from services.portfolio.storage.edit_repository import EditRow, StoredFlow
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
+from shared.calendar import session_on_or_after
 from shared.contracts.event import Measure
 
 # Written out in full; a number of JSON would lose cents.
@@ -33,6 +38,39 @@ class Accepted(BaseModel):
     def of(cls, requested: Requested) -> Self:
         """Return the answer to a use case."""
         return cls(portfolio_id=requested.portfolio_id, run_id=requested.run_id, positions=requested.positions)
+
+
+class UnderstoodView(BaseModel):
+    """What a new portfolio is understood to be, at the prices of its own trades."""
+
+    opened_on: date
+    positions: int
+    symbols: list[str] = Field(description="that need prices")
+    separator: str | None = Field(description="of the positions file, if there is one")
+    decimal_sign: str | None = Field(description="of the positions file, if there is one")
+    gross: Amount = Field(description="what is held after the last trade, both sides added up")
+    gross_over_equity: Measure
+    cash_left: Amount = Field(description="of the opening equity, after the last trade")
+    before_opening: int = Field(description="positions entered before the first session")
+    first_entry: date | None
+
+    @classmethod
+    def of(cls, new: NewPortfolio, terms: Sequence[PositionTerms], file: CsvImport | None) -> Self:
+        """Return the view of a portfolio as it was entered."""
+        found = understand(terms, opening_equity=new.opening_equity, opened_on=new.opened_on)
+        return cls(
+            **asdict(found) | {"gross_over_equity": Measure.of(found.gross_over_equity)},
+            opened_on=session_on_or_after(new.opened_on),
+            symbols=priced_symbols(terms),
+            separator=file and file.separator,
+            decimal_sign=file and file.decimal_sign,
+        )
+
+
+class PortfolioAccepted(Accepted):
+    """What was stored, the run that computes it, and what it is understood to be."""
+
+    understood: UnderstoodView
 
 
 class CalculationAccepted(Accepted):

@@ -217,3 +217,35 @@ async def test_position_in_what_is_no_holding_is_told_what_it_is(books: Books, s
     (error,) = answer.json()["errors"]
     assert error["field"].endswith("positions.0.symbol")
     assert f"{symbol!r} is {what}" in error["reason"]
+
+
+async def test_dry_run_says_what_is_understood_and_stores_nothing(books: Books) -> None:
+    asked = body(csv=CSV.replace(",", ";") + "AAPL;10;100,5;2025-03-11\nMSFT;-5;10;2025-03-03\n")
+
+    tried = await books.client.post("/portfolios/dry-run", json=asked)
+
+    understood = tried.raise_for_status().json()
+    assert understood == {
+        "opened_on": "2025-03-10",
+        "positions": 2,
+        "symbols": ["AAPL", "MSFT"],
+        "separator": ";",
+        "decimal_sign": ",",
+        "gross": "1055.00",
+        "gross_over_equity": {"value": 0.1055, "reason": None, "detail": None},
+        "cash_left": "9045.00",
+        "before_opening": 1,
+        "first_entry": "2025-03-03",
+    }
+    assert asked["name"] not in await names(books)
+    stored = await books.client.post("/portfolios", json=asked)
+    assert (stored.status_code, stored.json()["understood"]) == (201, understood)
+    assert (await books.client.post("/portfolios/dry-run", json=asked)).status_code == 409
+
+
+async def test_dry_run_of_what_would_be_refused_is_refused_alike(books: Books) -> None:
+    asked = body(csv=CSV + "AAPL,ten,100,2025-03-03\n")
+
+    tried, stored = [await books.client.post(path, json=asked) for path in ("/portfolios/dry-run", "/portfolios")]
+
+    assert (tried.status_code, tried.json()) == (422, stored.json())

@@ -13,6 +13,27 @@ class Accepted(TypedDict):
     positions: int
 
 
+class Understood(TypedDict):
+    """What a new portfolio is understood to be, at the prices of its own trades."""
+
+    opened_on: Day
+    positions: int
+    symbols: list[str]
+    separator: str | None
+    decimal_sign: str | None
+    gross: Amount
+    gross_over_equity: Measure
+    cash_left: Amount
+    before_opening: int
+    first_entry: Day | None
+
+
+class PortfolioAccepted(Accepted):
+    """A portfolio was stored, and what it is understood to be."""
+
+    understood: Understood
+
+
 class Portfolio(TypedDict):
     """A portfolio."""
 

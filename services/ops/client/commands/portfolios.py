@@ -33,6 +33,7 @@ class ImportOptions(OpeningOptions):
 
     file: Annotated[Path, typer.Argument(help="A CSV file of positions.")]
     name: Annotated[str | None, typer.Option(help="By default the name of the file.")] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is understood, store nothing.")] = False
 
     def body(self) -> dict[str, object]:
         """Return the portfolio as it is sent.
@@ -63,14 +64,19 @@ def read_positions_file(file: Path) -> str:
 def import_portfolio(options: ImportOptions) -> None:
     """Store a portfolio from a CSV file and have it valued.
 
-    All of it is stored or nothing.
+    All of it is stored or nothing. What was understood is said first.
     """
-    from services.ops.client.routes import STORE_PORTFOLIO
+    from services.ops.client.importing import print_understood
+    from services.ops.client.routes import STORE_PORTFOLIO, TRY_PORTFOLIO
     from services.ops.client.runs import end_with_runs, follow_import
 
     with options.connected() as client:
+        if options.dry_run:
+            options.show(client.send(TRY_PORTFOLIO, options.body()), print_understood)
+            return
         stored = client.send(STORE_PORTFOLIO, options.body())
         if not options.json:
+            print_understood(stored["understood"])
             typer.echo(f"portfolio {stored['portfolio_id']} stored with {stored['positions']} positions")
         if options.wait:
             end_with_runs([follow_import(client, stored)], as_json=options.json)
