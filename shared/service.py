@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.auth import Authenticator
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.consume import Consume
+from shared.bus.doorbell import doorbell, rest_while_idle
 from shared.bus.fan_in import FanIn
 from shared.bus.gauges import read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
@@ -74,7 +76,10 @@ def build_service(name: str, settings: CommonSettings) -> Service:
     capabilities = CAPABILITIES[settings.broker]
     tracing = _tracing(name, settings)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, tracer=tracing.tracer)
-    return Service(name, engine, unit_of_work, broker, relay, consume, metrics, tracing)
+    service = Service(name, engine, unit_of_work, broker, relay, consume, metrics, tracing)
+    if capabilities.consumers_rest:
+        service.background.append(partial(rest_while_idle, broker, doorbell(settings.bootstrap_servers)))
+    return service
 
 
 def _tracing(name: str, settings: CommonSettings) -> Tracing:

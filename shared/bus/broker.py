@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -15,6 +16,7 @@ from faststream import AckPolicy, ContextRepo
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
+from shared.bus.doorbell import Ringing, doorbell
 from shared.contracts.catalogue import all_topics
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import FASTSTREAM_LOGGER
@@ -43,15 +45,18 @@ class Capabilities:
         Tansu answers InitProducerId with an error.
     fetch_max_wait_ms : int
         Kafka answers a waiting fetch as soon as there is data; Tansu looks again only after a fraction of the wait.
+    consumers_rest : bool
+        Asking for nothing costs Tansu as much as asking for something (`shared.bus.doorbell`).
     """
 
     idempotent_producer: bool
     fetch_max_wait_ms: int
+    consumers_rest: bool
 
 
 CAPABILITIES = {
-    BrokerKind.KAFKA: Capabilities(idempotent_producer=True, fetch_max_wait_ms=500),
-    BrokerKind.TANSU: Capabilities(idempotent_producer=False, fetch_max_wait_ms=50),
+    BrokerKind.KAFKA: Capabilities(idempotent_producer=True, fetch_max_wait_ms=500, consumers_rest=False),
+    BrokerKind.TANSU: Capabilities(idempotent_producer=False, fetch_max_wait_ms=50, consumers_rest=True),
 }
 
 
@@ -68,7 +73,10 @@ def build_broker(bootstrap_servers: str, *, service: str, metrics: ServiceMetric
         decoder=_leave_encoded,
         apply_types=False,
         context=ContextRepo(),
-        middlewares=(KafkaPrometheusMiddleware(registry=registry, app_name=service),),
+        middlewares=(
+            KafkaPrometheusMiddleware(registry=registry, app_name=service),
+            partial(Ringing, bell=doorbell(bootstrap_servers)),
+        ),
         logger=logging.getLogger(FASTSTREAM_LOGGER),
         log_level=logging.DEBUG,
         request_timeout_ms=40_000,

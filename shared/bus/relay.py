@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.broker import BrokerKind, build_producer
+from shared.bus.doorbell import doorbell
 from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
 
@@ -144,6 +145,7 @@ class OutboxRelay:
             self._metrics.add(PUBLISHED, topic)
             self._metrics.observe(RELAY_SECONDS, seconds)
         self.sent += len(sent)
+        doorbell(self._bootstrap_servers).ring({row["topic"] for row in sent})
         await self._settle_failures(connection, rows, outcomes)
         return len(rows)
 

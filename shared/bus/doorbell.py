@@ -1,0 +1,119 @@
+"""Consumers of a broker that has to be asked again and again: they rest, look now and then, and are woken.
+
+Tansu answers a fetch that finds nothing after a few milliseconds, and looks through its log for it: some twenty
+consumers that always ask take most of a core while nothing happens. Who publishes in the same process wakes those who
+wait for that topic; what other processes publish is found by the next look.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from faststream import BaseMiddleware
+from faststream.kafka import KafkaBroker
+from faststream.message import StreamMessage
+
+# A consumer goes on asking for so long after it was last woken: the next event of a chain finds it awake.
+LINGER_S = 2.0
+LOOK_EVERY_S = 2.0
+# What is published meanwhile is found by the next look.
+LOOK_AT_MOST_S = 5.0
+_ANSWER_PAUSE_S = 0.06
+
+
+class Doorbell:
+    """Wakes the consumers of this process that wait for a topic."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def ring(self, topics: Iterable[str]) -> None:
+        """Wake those who wait for one of the topics."""
+        for topic in topics:
+            for event in self._waiting[topic]:
+                event.set()
+
+    @contextlib.contextmanager
+    def at(self, topics: Iterable[str]) -> Iterator[asyncio.Event]:
+        """Give what is set when one of the topics is rung for."""
+        event = asyncio.Event()
+        for topic in topics:
+            self._waiting[topic].add(event)
+        try:
+            yield event
+        finally:
+            for topic in topics:
+                self._waiting[topic].discard(event)
+
+
+@cache
+def doorbell(bootstrap_servers: str) -> Doorbell:  # noqa: ARG001
+    """Return the one of all who speak to a broker in this process."""
+    return Doorbell()
+
+
+class Ringing(BaseMiddleware[Any, Any]):
+    """Rings for the topic of a message while it is processed: behind it there may be others."""
+
+    def __init__(self, message: Any, /, *, context: Any, bell: Doorbell) -> None:
+        super().__init__(message, context=context)
+        self._bell = bell
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:
+        """Process a message between two rings."""
+        topic = (msg.raw_message.topic,)
+        self._bell.ring(topic)
+        try:
+            return await call_next(msg)
+        finally:
+            self._bell.ring(topic)
+
+
+async def rest_while_idle(broker: KafkaBroker, bell: Doorbell) -> None:
+    """Let each consumer of a broker rest whenever nobody has rung for its topics for a while, until cancelled."""
+    async with asyncio.TaskGroup() as resting:
+        for subscriber in broker.subscribers:
+            resting.create_task(_rest_while_idle(subscriber, bell))
+
+
+async def _rest_while_idle(subscriber: Any, bell: Doorbell) -> None:
+    with bell.at(subscriber.topic_names_for_subscribe) as rung:
+        while True:
+            rung.clear()
+            # Before it has joined its group it has no consumer, or one without partitions.
+            if not await _set_within(rung, LINGER_S) and subscriber.consumer is not None:
+                await _rest(subscriber.consumer, rung)
+
+
+async def _rest(consumer: AIOKafkaConsumer, rung: asyncio.Event) -> None:
+    while not rung.is_set():
+        consumer.pause(*consumer.assignment())
+        try:
+            await _set_within(rung, LOOK_EVERY_S)
+        finally:
+            consumer.resume(*consumer.assignment())
+        await _look(consumer)
+
+
+async def _look(consumer: AIOKafkaConsumer) -> None:
+    # A fetch whose answer finds its partition paused again is thrown away: it is waited for.
+    before = _answered(consumer)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_AT_MOST_S):
+            # What consumers hear of an answer is its time: no event tells of one that had nothing.
+            while any(_answered(consumer).get(partition) == at for partition, at in before.items()):  # noqa: ASYNC110
+                await asyncio.sleep(_ANSWER_PAUSE_S)
+
+
+def _answered(consumer: AIOKafkaConsumer) -> dict[Any, int | None]:
+    return {partition: consumer.last_poll_timestamp(partition) for partition in consumer.assignment()}
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

@@ -1,0 +1,118 @@
+"""Consumers that rest: woken by who publishes in this process, found out by a look otherwise, on a real broker."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from shared.bus import doorbell as resting
+from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.consume import Consume
+from shared.bus.doorbell import Doorbell, doorbell, rest_while_idle
+from shared.bus.relay import OutboxRelay
+from shared.db.engine import plain_url
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.metrics.service_metrics import ServiceMetrics
+from tests.support.databases import ServiceDatabase
+from tests.support.eventually import eventually
+from tests.support.probe import SERVICE, ProbeDue, ProbeFollowed, ProbeHappened, Script, Sender, follow_script, happened
+from tests.support.stack import Servers
+
+NEVER_S = 3600.0
+
+
+@dataclass(slots=True)
+class Resting:
+    """A consumer that rests as soon as it may, and who sends it messages from elsewhere."""
+
+    script: Script
+    sender: Sender
+    bell: Doorbell
+    consumer: AIOKafkaConsumer
+
+    async def asleep(self) -> None:
+        """Wait until it does not ask for anything."""
+
+        async def paused() -> bool:
+            return bool(self.consumer.assignment()) and self.consumer.paused() == self.consumer.assignment()
+
+        await eventually(paused)
+
+    async def has_processed(self, *sent: ProbeHappened) -> None:
+        """Wait until it has processed messages."""
+
+        async def processed() -> bool:
+            return all(self.script.calls_of(event.run) for event in sent)
+
+        await eventually(processed)
+        assert [len(self.script.calls_of(event.run)) for event in sent] == [1] * len(sent)
+
+
+@pytest.fixture(scope="module")
+async def idle(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics: None) -> AsyncIterator[Resting]:
+    script, metrics = Script(), ServiceMetrics("probe_resting")
+    broker = build_broker(servers.bootstrap_servers, service=metrics.service, metrics=metrics)
+    consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[servers.broker_kind])
+    consume(ProbeHappened, follow_script, script=script)
+    producer = AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers)
+    await producer.start()
+    await start_broker(broker)
+    (subscriber,) = broker.subscribers
+    task = asyncio.create_task(rest_while_idle(broker, doorbell(servers.bootstrap_servers)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resting, "LINGER_S", 0.01)
+        yield Resting(script, Sender(producer), doorbell(servers.bootstrap_servers), subscriber.consumer)
+
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await broker.stop()
+    await producer.stop()
+
+
+async def test_consumer_that_never_looks_is_woken_by_the_bell_and_rests_again(
+    idle: Resting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resting, "LOOK_EVERY_S", NEVER_S)
+    for _ in range(3):
+        await idle.asleep()
+        event = happened()
+        await idle.sender.event(event)
+        idle.bell.ring([ProbeHappened.topic])
+        await idle.has_processed(event)
+
+
+async def test_what_is_sent_from_elsewhere_is_found_by_looking_and_nothing_is_lost(
+    idle: Resting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resting, "LOOK_EVERY_S", 0.001)
+    idle.bell.ring([ProbeHappened.topic])
+    await idle.asleep()
+    events = [happened() for _ in range(50)]
+    for event in events:
+        await idle.sender.event(event)
+        await asyncio.sleep(0)
+    await idle.has_processed(*events)
+
+
+async def test_relay_rings_for_what_it_has_published(
+    servers: Servers, probe: ServiceDatabase, probe_topics: None, unit_of_work: UnitOfWorkFactory
+) -> None:
+    address = plain_url(probe.url(SERVICE).get_secret_value())
+    relay = OutboxRelay(address, servers.bootstrap_servers, servers.broker_kind, service=SERVICE)
+    bell = doorbell(servers.bootstrap_servers)
+    event = happened()
+    with bell.at([ProbeFollowed.topic]) as rung, bell.at([ProbeDue.topic]) as elsewhere:
+        async with unit_of_work() as uow:
+            uow.emit(ProbeFollowed(run=event.run, part=event.part))
+        task = asyncio.create_task(relay.run())
+        await rung.wait()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    assert not elsewhere.is_set()
