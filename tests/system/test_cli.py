@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -232,8 +233,9 @@ def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
 
     entered = _answer(platform, "portfolios", "show", "by hand")
     (position,) = entered["positions"]
-    assert (position["symbol"], position["kind"], position["quantity"]) == ("AAPL", "LONG", "20.000000")
-    assert [(done["on"], done["price"]) for done in position["exits"]] == [("2022-11-29", "150.0000")]
+    assert Decimal(position["quantity"]) == 20
+    assert (position["symbol"], position["kind"]) == ("AAPL", "LONG")
+    assert [(done["on"], Decimal(done["price"])) for done in position["exits"]] == [("2022-11-29", 150)]
     assert [(flow["on"], flow["amount"]) for flow in entered["flows"]] == [("2022-11-29", "500.00")]
     worth = _answer(platform, "show", "portfolio", "by hand", *session)["snapshot"]
     assert float(worth["equity"]) == pytest.approx(10_000 + 20 * (150 - 147.11) + 500)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -60,12 +61,12 @@ async def idle(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics: 
     producer = AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers)
     await producer.start()
     await start_broker(broker)
-    (subscriber,) = broker.subscribers
+    subscribers: Sequence[Any] = broker.subscribers
     task = asyncio.create_task(rest_while_idle(broker, doorbell(servers.bootstrap_servers)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resting, "LINGER_S", 0.01)
-        yield Resting(script, Sender(producer), doorbell(servers.bootstrap_servers), subscriber.consumer)
+        yield Resting(script, Sender(producer), doorbell(servers.bootstrap_servers), subscribers[0].consumer)
 
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
