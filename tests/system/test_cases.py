@@ -94,3 +94,28 @@ async def test_case_6_money_that_comes_late_has_the_rate_of_its_own_time(platfor
     assert rates[0]["mwr"]["value"] == pytest.approx(0.1, abs=1e-9)
     assert rates[0]["mwr"] == rates[1]["mwr"]
     assert [rate["mwr_annual"]["reason"] for rate in rates] == ["NOT_APPLICABLE"] * 2
+
+
+@pytest.mark.parametrize(
+    ("basis", "quantity", "cost", "unrealised"),
+    [("AS_TRADED", 10.5, "2100.00", "105.00"), ("AS_OF_OPENING", 7.0, "2100.00", "-630.00")],
+)
+async def test_case_8_lot_from_before_a_split_is_in_the_shares_that_it_says(
+    platform: Platform, basis: str, quantity: float, cost: str, unrealised: str
+) -> None:
+    lot = bought("PRIO", "7", "300", "2022-06-15") | {"basis": basis}
+    book = await enter(platform, f"lot {basis}", lot, equity="10000", opened="2022-08-01", as_of="2022-12-28")
+
+    held = (await values(platform, book, date(2022, 12, 28)))["PRIO"]
+
+    assert (held["quantity"], held["cost"], held["unrealised_pnl"]) == (quantity, cost, unrealised)
+    assert held["gain_reason"] is None
+
+
+async def test_lot_older_than_its_prices_has_no_gain(platform: Platform) -> None:
+    lot = bought("PRIO", "7", "300", "2021-06-15")
+    book = await enter(platform, "older than its prices", lot, equity="10000", opened="2022-08-01", as_of="2022-12-28")
+
+    held = (await values(platform, book, date(2022, 12, 28)))["PRIO"]
+
+    assert (held["unrealised_pnl"], held["realised_pnl"], held["gain_reason"]) == (None, None, "MISSING_DATA")

@@ -202,14 +202,15 @@ def compare_position(agreement: Agreement, what: str, row: Json, plain: Position
     amounts = {
         "market_value": plain.value,
         "cost": plain.cost,
-        "unrealised_pnl": plain.value - plain.cost,
         "pnl": plain.pnl,
         "exit_pnl": plain.exit_pnl,
-        "realised_pnl": plain.realised,
         "dividends": plain.dividends,
         "exposure": plain.exposure,
     }
     agreement.same("positions", what, {key: Decimal(row[key]) for key in amounts}, amounts)
+    gains = {"unrealised_pnl": plain.value - plain.cost, "realised_pnl": plain.realised}
+    told = {key: row[key] and Decimal(row[key]) for key in gains}
+    agreement.same("positions", f"{what} gains", told, gains if plain.splits_known else dict.fromkeys(gains))
     option = plain.held.option
     facts = {
         "mark_source": plain.source,

@@ -147,6 +147,7 @@ POSITIONS: Final = pa.schema(
         *_columns("mark_age", pa.int64()),
         *_columns("market_value cost unrealised_pnl pnl exit_pnl realised_pnl dividends", _MONEY),
         *_columns("oversold", pa.bool_()),
+        *_columns("gain_reason gain_detail", pa.string()),
         *_columns("revision", pa.int64()),
     ]
 )

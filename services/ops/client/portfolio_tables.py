@@ -93,7 +93,7 @@ def _position_table(values: Sequence[PositionValue]) -> RenderableType:
             _origin(value),
             money(value["market_value"]),
             money(value["pnl"]),
-            money(value["unrealised_pnl"]),
+            value["gain_reason"] or money(value["unrealised_pnl"]),
         )
         for value in values
     ]

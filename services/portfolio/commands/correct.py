@@ -133,6 +133,7 @@ def position_record(terms: PositionTerms) -> dict[str, Any]:
         "quantity": str(terms.quantity),
         "entry_date": str(terms.entry_date),
         "entry_price": str(terms.entry_price),
+        "basis": terms.basis.value,
         "exits": [
             {"on": str(entry.on), "price": str(entry.price), "quantity": entry.quantity and str(entry.quantity)}
             for entry in terms.exits

@@ -4,17 +4,17 @@ Whatever is dated on a day without session belongs to the next session.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
 
 from services.portfolio.core.cents import cents_of
+from services.portfolio.core.inheritance import LastClose, PositionState, SplitHistory, inherited_state
 from services.portfolio.core.marking import Holdings, MarkSource
 from services.portfolio.core.options import Contracts
-from services.portfolio.core.positions import CALLS, Flow, Position, PositionTerms, PositionType, multiplier
+from services.portfolio.core.positions import CALLS, Basis, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, CashFlows, Exits, PositionArrays
 from shared.arrays import DateArray, IntArray
 
@@ -41,26 +41,6 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class PositionState:
-    """A position at a close, as stored: quantity after splits and exits, last mark, value and cost in cents."""
-
-    quantity: float
-    mark: float
-    mark_source: MarkSource
-    mark_age: int
-    market_value: int
-    cost: int
-
-
-@dataclass(frozen=True, slots=True)
-class LastClose:
-    """The last close of a symbol on or before the opening session, in its shares; `age` in sessions."""
-
-    price: float
-    age: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class ShardArrays:
     """The positions of a shard as arrays; `position_ids[i]` is the id of position i."""
 
@@ -72,10 +52,11 @@ class ShardArrays:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known at the opening: states of positions valued before, last closes for the others."""
+    """What is known at the opening: states of positions valued before, last closes and splits for the others."""
 
     states: Mapping[UUID, PositionState]
     last_closes: Mapping[str, LastClose]
+    splits: Mapping[str, SplitHistory] = field(default_factory=dict)
 
 
 def assemble(
@@ -89,7 +70,7 @@ def assemble(
     """Return the arrays of a roll.
 
     A position with a state continues from it. One entered within the window starts with nothing held. One entered
-    before without a state is inherited: held as its terms and exits until the opening say, at the last close
+    before without a state is inherited: held as its terms, splits and exits until the opening say, at the last close
     (at cost if there is none), so that its past gain is in the starting equity and never P&L.
 
     Parameters
@@ -144,10 +125,12 @@ def _opening_state(position: Position, *, window: Window, known: Known) -> Posit
         return stored
     if terms.entry_date > window.opening:
         return NOT_HELD
+    splits_as = terms.symbol if terms.option is None else terms.option.underlying
     return inherited_state(
         terms,
         until=window.opening,
         last_close=None if terms.kind is PositionType.PRIVATE else known.last_closes.get(terms.symbol),
+        history=known.splits.get(splits_as, SplitHistory()),
     )
 
 
@@ -163,25 +146,6 @@ def _split_column(terms: PositionTerms, columns: Mapping[str, int]) -> int:
     if terms.option is not None:
         return columns.get(terms.option.underlying, UNPRICED)
     return _column(terms, columns)
-
-
-def inherited_state(terms: PositionTerms, *, until: date, last_close: LastClose | None) -> PositionState:
-    """Return a position as it stands at a close without having been valued before.
-
-    Quantity and entry price are in the shares of that close, as a book is handed over: splits between entry and
-    opening, of which only some may be known, are in them already. Exits until that day reduce the quantity.
-    """
-    quantity = terms.quantity
-    for exit_ in terms.exits:
-        if exit_.on <= until:
-            closed = abs(quantity) if exit_.quantity is None else min(exit_.quantity, abs(quantity))
-            quantity -= closed.copy_sign(quantity)
-    cost = cents_of(quantity * terms.entry_price * multiplier(terms.kind))
-    if last_close is None or quantity == 0:
-        return PositionState(float(quantity), float(terms.entry_price), MarkSource.COST, 0, cost, cost)
-    value = cents_of(quantity * Decimal(str(last_close.price)) * multiplier(terms.kind))
-    source = MarkSource.CARRIED if last_close.age else MarkSource.CLOSE
-    return PositionState(float(quantity), last_close.price, source, last_close.age, value, cost)
 
 
 def assemble_contracts(
@@ -202,7 +166,7 @@ def assemble_contracts(
     settles : mapping
         The session that settles each option.
     opened : mapping
-        The first day of each portfolio: a contract entered before was handed over as it was then.
+        The first day of each portfolio: a contract entered before as of the opening is as it was then.
     """
     options = [
         (number, position, position.terms.option, opened[position.portfolio_id])
@@ -214,10 +178,15 @@ def assemble_contracts(
         underlying=_integers(columns[contract.underlying] for _, _, contract, _ in options),
         is_call=np.array([position.terms.kind in CALLS for _, position, _, _ in options], dtype=np.bool_),
         strike=np.array([float(contract.strike) for _, _, contract, _ in options], dtype=np.float64),
-        since=_days(max(position.terms.entry_date, first - timedelta(days=1)) for _, position, _, first in options),
+        since=_days(_shares_of(position.terms, first) for _, position, _, first in options),
         expires=_days(contract.expiration for _, _, contract, _ in options),
         settles=_days(settles[position.position_id] for _, position, _, _ in options),
     )
+
+
+def _shares_of(terms: PositionTerms, opened: date) -> date:
+    """Return the day in whose shares a position was entered."""
+    return terms.entry_date if terms.basis is Basis.AS_TRADED else max(terms.entry_date, opened - timedelta(days=1))
 
 
 def _days(days: Iterable[date]) -> DateArray:
@@ -245,6 +214,7 @@ def _holdings(states: Sequence[PositionState]) -> Holdings:
         mark_age=_integers(state.mark_age for state in states),
         market_value=_integers(state.market_value for state in states),
         cost=_integers(state.cost for state in states),
+        splits_known=np.array([state.splits_known for state in states], dtype=np.bool_),
     )
 
 

@@ -17,7 +17,7 @@ from shared.digests import canonical
 CODE_VERSION: Final = 5
 
 # What a position is at a close: the order is part of the digest.
-_STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost")
+_STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost", "splits_known")
 _METHOD: Final = f"valuation {CODE_VERSION}".encode()
 
 

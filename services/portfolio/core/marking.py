@@ -24,7 +24,7 @@ class MarkSource(IntEnum):
 class Holdings:
     """Positions at a close, arrays of shape (n_positions,); quantity 0 where nothing is held.
 
-    `market_value` and `cost` are in cents.
+    `market_value` and `cost` are in cents. `splits_known`: every split since the entry is in the quantity.
     """
 
     quantity: FloatArray
@@ -33,12 +33,14 @@ class Holdings:
     mark_age: IntArray
     market_value: IntArray
     cost: IntArray
+    splits_known: BoolArray
 
     @classmethod
     def none(cls, n_positions: int) -> "Holdings":
         """Return positions of which nothing is held yet."""
         zeros = np.zeros(n_positions, dtype=np.int64)
-        return cls(np.zeros(n_positions), np.full(n_positions, np.nan), zeros + MarkSource.COST, zeros, zeros, zeros)
+        quantity, mark, source = np.zeros(n_positions), np.full(n_positions, np.nan), zeros + MarkSource.COST
+        return cls(quantity, mark, source, zeros, zeros, zeros, np.ones(n_positions, dtype=np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def advance(
         mark_age=np.where(entered, 0, holdings.mark_age + 1),
         market_value=np.where(entered, outlay, holdings.market_value),
         cost=np.where(entered, outlay, holdings.cost),
+        splits_known=entered | holdings.splits_known,
     )
 
     gains = _ExitGains(np.zeros_like(outlay), np.zeros_like(outlay), np.zeros(outlay.size, dtype=np.bool_))
@@ -131,4 +134,5 @@ def _at_close(held: Holdings, positions: PositionArrays, *, close: FloatArray) -
         mark_age=np.where(priced | ~has_quantity, 0, held.mark_age),
         market_value=np.where(priced, at_close, np.where(has_quantity, held.market_value, 0)),
         cost=np.where(has_quantity, held.cost, 0),
+        splits_known=held.splits_known,
     )

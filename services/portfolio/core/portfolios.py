@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from services.portfolio.core.assembly import PositionState
+from services.portfolio.core.inheritance import PositionState
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,13 @@ _LONG: Final = frozenset({PositionType.LONG, PositionType.LC, PositionType.LP})
 _SHORT: Final = frozenset({PositionType.SHORT, PositionType.SC, PositionType.SP})
 
 
+class Basis(StrEnum):
+    """In whose shares a position is that was bought before its book was opened."""
+
+    AS_TRADED = "AS_TRADED"  # those of its entry date: splits since then change quantity and price
+    AS_OF_OPENING = "AS_OF_OPENING"  # those of the day on which the book was handed over
+
+
 def is_option(kind: PositionType) -> bool:
     """Tell whether a type is a call or a put."""
     return kind in _OPTIONS
@@ -82,7 +89,7 @@ class OptionTerms:
 
 @dataclass(frozen=True, slots=True)
 class PositionTerms:
-    """A position as it was entered: quantity and price as traded on the entry date, the exits that followed."""
+    """A position as it was entered: quantity and price on its basis, the exits that followed."""
 
     symbol: str
     kind: PositionType
@@ -92,6 +99,7 @@ class PositionTerms:
     exits: tuple[Exit, ...] = ()
     subtype: str | None = None
     option: OptionTerms | None = None
+    basis: Basis = Basis.AS_TRADED
 
     def __post_init__(self) -> None:
         if not sign_agrees(self.kind, self.quantity):

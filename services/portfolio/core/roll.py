@@ -11,7 +11,6 @@ import numpy as np
 from services.portfolio.core.assembly import (
     NOT_HELD,
     Known,
-    LastClose,
     ShardArrays,
     Window,
     assemble,
@@ -20,6 +19,7 @@ from services.portfolio.core.assembly import (
 )
 from services.portfolio.core.cents import AmountOutOfRange, cents_of
 from services.portfolio.core.digest import snapshot_digests
+from services.portfolio.core.inheritance import LastClose, SplitHistory
 from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements
 from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Flow, Position
@@ -34,9 +34,10 @@ class RollInputs:
     """A shard of portfolios and everything that its valuation depends on.
 
     `closed` are the positions of which nothing is held at the opening: valued before and sold, or options that had been
-    settled. `sectors` has an entry a position. `before` are the prices up to the opening, of all symbols where a
-    position has to be inherited and else of none, `during` those of the sessions to value; `underlyings` are those of
-    the options, and reach further back. `settles` has the session that settles each option.
+    settled. `sectors` has an entry a position. `splits` are those of the symbols of positions to inherit. `before` are
+    the prices up to the opening, of all symbols where a position has to be inherited and else of none, `during` those
+    of the sessions to value; `underlyings` are those of the options, and reach further back. `settles` has the session
+    that settles each option.
     """
 
     portfolios: tuple[Portfolio, ...]
@@ -45,6 +46,7 @@ class RollInputs:
     opening: OpeningState
     closed: frozenset[UUID]
     sectors: tuple[str, ...]
+    splits: Mapping[str, SplitHistory]
     window: Window
     before: PriceWindow
     during: PriceWindow
@@ -115,7 +117,7 @@ def roll(inputs: RollInputs) -> Rolled:
     index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
-    known = Known(states, _last_closes(inputs.before))
+    known = Known(states, _last_closes(inputs.before), inputs.splits)
     arrays = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
     market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)

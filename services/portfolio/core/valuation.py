@@ -38,7 +38,8 @@ class PositionValues:
     `active` marks the rows that say something: held at the previous close, or entered on the session. `mark` is a
     price a unit, `mark_source` a `MarkSource`, `mark_age` the sessions since that price was seen. `realised_pnl` is
     what exits of the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for
-    more than was held and closed what there was.
+    more than was held and closed what there was. Without `splits_known` the quantity may lack splits, and what was
+    gained over cost is not known.
     """
 
     active: BoolArray
@@ -48,6 +49,7 @@ class PositionValues:
     mark_age: IntArray
     market_value: IntArray
     cost: IntArray
+    splits_known: BoolArray
     pnl: IntArray
     exit_pnl: IntArray
     realised_pnl: IntArray

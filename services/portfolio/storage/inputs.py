@@ -37,7 +37,7 @@ async def gather(
     opening = await snapshots.load_opening(portfolio_ids, window.opening)
     sectors = await repository.load_sectors(symbols)
     unknown = [
-        position.position_id
+        position
         for position in positions
         if position.position_id not in opening.positions and position.terms.entry_date <= window.opening
     ]
@@ -47,14 +47,23 @@ async def gather(
         flows=tuple(await repository.load_flows(portfolio_ids)),
         opening=opening,
         window=window,
-        closed=await snapshots.load_closed(portfolio_ids, unknown, before=window.opening)
+        closed=await snapshots.load_closed(
+            portfolio_ids, [position.position_id for position in unknown], before=window.opening
+        )
         | _settled(positions, opening, settles, window.opening),
         sectors=tuple(sectors[position.terms.symbol] for position in positions),
+        splits=await repository.load_splits(_split_as(unknown), until=window.opening),
         before=panel.window(symbols if unknown else (), last=window.opening, sessions=HISTORY_SESSIONS),
         during=panel.window(symbols, last=sessions[-1], sessions=len(sessions)),
         underlyings=panel.window(sorted(underlyings), last=sessions[-1], sessions=_reach(positions, sessions)),
         settles=settles,
     )
+
+
+def _split_as(positions: Sequence[Position]) -> list[str]:
+    """Return the symbols whose splits change the positions: of an option its underlying's."""
+    terms = [position.terms for position in positions]
+    return sorted({entry.symbol if entry.option is None else entry.option.underlying for entry in terms})
 
 
 def _reach(positions: Sequence[Position], sessions: Sequence[date]) -> int:

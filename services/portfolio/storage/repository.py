@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.portfolio.core.inheritance import SplitHistory
 from services.portfolio.core.portfolios import Portfolio
-from services.portfolio.core.positions import Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
+from services.portfolio.core.positions import Basis, Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
 from shared.contracts.market_data import Profile
 from shared.contracts.run import RunKind
 from shared.db.bulk import Columns, upsert
@@ -88,6 +89,7 @@ class PortfolioRepository:
             "underlying": [entry.option and entry.option.underlying for entry in terms],
             "strike": [entry.option and entry.option.strike for entry in terms],
             "expiration": [entry.option and entry.option.expiration for entry in terms],
+            "basis": [entry.basis.value for entry in terms],
         }
         await upsert(self._connection, "positions", columns, key=("position_id",))
         await self._append_exits(
@@ -137,7 +139,8 @@ class PortfolioRepository:
         query = sa.text(
             """
             SELECT position_id, portfolio_id, symbol, kind, trim_scale(quantity) AS quantity, entry_date,
-                   trim_scale(entry_price) AS entry_price, subtype, underlying, trim_scale(strike) AS strike, expiration
+                   trim_scale(entry_price) AS entry_price, subtype, underlying, trim_scale(strike) AS strike, expiration,
+                   basis
             FROM positions WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id, position_id
             """
         )
@@ -184,6 +187,26 @@ class PortfolioRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         known = {row.symbol: sector_name(row.sector, is_etf=row.is_etf) for row in rows}
         return dict.fromkeys(symbols, UNCLASSIFIED) | known
+
+    async def load_splits(self, symbols: Sequence[str], *, until: date) -> dict[str, SplitHistory]:
+        """Return the splits of each symbol up to a session, and from when on they are known."""
+        query = sa.text(
+            """
+            SELECT symbol, since, splits.session, splits.split FROM price_symbols s,
+                LATERAL (SELECT min(session) AS since FROM price_bars WHERE symbol_id = s.symbol_id) first LEFT JOIN
+                LATERAL (
+                    SELECT session, split FROM price_bars
+                    WHERE symbol_id = s.symbol_id AND split <> 1 AND session <= :until) splits ON true
+            WHERE symbol = ANY(CAST(:symbols AS text[])) ORDER BY symbol, splits.session
+            """
+        )
+        found: dict[str, SplitHistory] = {}
+        for symbol, since, session, split in await self._connection.execute(
+            query, {"symbols": list(symbols), "until": until}
+        ):
+            known = found.get(symbol, SplitHistory(since))
+            found[symbol] = known if session is None else SplitHistory(since, (*known.splits, (session, split)))
+        return found
 
     async def store_price_changes(self) -> None:
         """Remember which bars of this transaction lie on sessions that snapshots have been taken of.
@@ -289,4 +312,5 @@ def _terms(row: Any, exits: tuple[Exit, ...]) -> PositionTerms:
         exits=exits,
         subtype=row.subtype,
         option=option,
+        basis=Basis(row.basis),
     )

@@ -107,6 +107,7 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
         "mark_source": [_SOURCES[source] for source in values.mark_source[cells].tolist()],
         "mark_age": values.mark_age[cells],
         "oversold": values.oversold[cells],
+        "splits_known": values.splits_known[cells],
         "exposure": _decimals(rolled.exposures[cells]),
         **_option_columns(rolled, rows, columns),
     }

@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.portfolio.core.assembly import PositionState
 from services.portfolio.core.cents import cents_of
+from services.portfolio.core.inheritance import PositionState
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.portfolios import OpeningState
 from shared.db.bulk import Columns, copy_in
@@ -75,6 +75,7 @@ class PositionValueRow(NamedTuple):
     realised_pnl: Decimal
     dividends: Decimal
     oversold: bool
+    splits_known: bool
     exposure: Decimal
     underlying: str | None
     delta: float | None
@@ -115,7 +116,7 @@ class SnapshotRepository:
         states = sa.text(
             """
             SELECT position_id, quantity, mark, mark_source, mark_age,
-                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost
+                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost, splits_known
             FROM position_values v
             WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
                 SELECT max(revision) FROM snapshots s
@@ -130,6 +131,7 @@ class SnapshotRepository:
                 mark_age=row.mark_age,
                 market_value=row.market_value,
                 cost=row.cost,
+                splits_known=row.splits_known,
             )
         return opening
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from services.portfolio.core.cents import DECIMALS
 from services.portfolio.core.csv_import import CsvImport, parse_positions_csv
-from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
+from services.portfolio.core.positions import Basis, Exit, OptionTerms, PositionTerms, PositionType
 from services.portfolio.core.symbols import symbol_of
 from shared.problems import Problem
 from shared.selection import Day
@@ -87,6 +87,11 @@ class PositionBody(Body):
     entry_price: Cost = Field(description="0 for what was given")
     exits: list[ExitBody] = []
     option: OptionBody | None = None
+    basis: Basis = Field(
+        default=Basis.AS_TRADED,
+        description="in whose shares it is, where it was bought before the book was opened: those of its entry date, "
+        "which splits since then change, or those of the opening",
+    )
 
 
 class PositionsBody(Body):
@@ -188,4 +193,5 @@ def position_terms(body: PositionBody, *, today: date) -> PositionTerms:
         entry_price=body.entry_price,
         exits=tuple(Exit(entry.on, entry.price, entry.quantity) for entry in body.exits),
         option=option,
+        basis=body.basis,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, WithJsonSchema
@@ -13,12 +13,13 @@ from services.portfolio.commands.enter import NewPortfolio
 from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.csv_import import CsvImport
 from services.portfolio.core.portfolios import Portfolio
-from services.portfolio.core.positions import Position, PositionTerms, PositionType, priced_symbols
+from services.portfolio.core.positions import Basis, Position, PositionTerms, PositionType, priced_symbols
 from services.portfolio.core.understanding import understand
 from services.portfolio.storage.edit_repository import EditRow, StoredFlow
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
 from shared.calendar import session_on_or_after
 from shared.contracts.event import Measure
+from shared.unavailable import Reason, Unavailable
 
 # Written out in full; a number of JSON would lose cents.
 Amount = Annotated[
@@ -138,6 +139,7 @@ class PositionView(BaseModel):
     entry_price: Amount
     exits: list[ExitView]
     option: OptionView | None
+    basis: Basis
 
     @classmethod
     def of(cls, position: Position) -> Self:
@@ -152,6 +154,7 @@ class PositionView(BaseModel):
             entry_price=terms.entry_price,
             exits=[ExitView(on=entry.on, price=entry.price, quantity=entry.quantity) for entry in terms.exits],
             option=terms.option and OptionView(**asdict(terms.option)),
+            basis=terms.basis,
         )
 
 
@@ -196,12 +199,19 @@ class SnapshotView(BaseModel):
         return cls.model_validate({**row._asdict(), "daily_return": daily, "twr_index": index})
 
 
+SPLITS_UNKNOWN: Final = Unavailable(
+    Reason.MISSING_DATA, "prices do not reach back to the entry: splits since then are not known"
+)
+
+
 class PositionValueView(BaseModel):
     """What a position was worth and earned on a session, and where its mark comes from.
 
     `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), COST (never priced) or EXIT. `exposure`
     is the market value, of an option delta x quantity x 100 x the close of its `underlying`; `assumed_volatility` is
     the realised one that stands in for the implied one. Without a delta an option's exposure is its market value.
+    Where prices don't reach back to the entry of a position as traded, splits may be missing from its quantity, and
+    there is a `gain_reason` in the place of what it gained over cost.
     """
 
     portfolio_id: UUID
@@ -216,10 +226,12 @@ class PositionValueView(BaseModel):
     mark_age: int
     market_value: Amount
     cost: Amount
-    unrealised_pnl: Amount
+    unrealised_pnl: Amount | None
     pnl: Amount
     exit_pnl: Amount
-    realised_pnl: Amount
+    realised_pnl: Amount | None
+    gain_reason: str | None
+    gain_detail: str | None
     dividends: Amount
     oversold: bool
     exposure: Amount
@@ -234,7 +246,10 @@ class PositionValueView(BaseModel):
         return cls.model_validate(
             {
                 **row._asdict(),
-                "unrealised_pnl": row.market_value - row.cost,
+                "unrealised_pnl": row.market_value - row.cost if row.splits_known else None,
+                "realised_pnl": row.realised_pnl if row.splits_known else None,
+                "gain_reason": None if row.splits_known else SPLITS_UNKNOWN.reason.value,
+                "gain_detail": None if row.splits_known else SPLITS_UNKNOWN.detail,
                 "delta": None if row.underlying is None else delta,
                 "assumed_volatility": row.volatility,
             }

@@ -1,8 +1,8 @@
 """The books of a portfolio kept in decimals, session after session and position after position (methodology, 5)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number
@@ -32,6 +32,15 @@ class Held:
     exits: tuple[Exit, ...] = ()
     kind: str = ""
     option: Option | None = None
+    as_traded: bool = True
+
+    @property
+    def is_split(self) -> bool:
+        return self.as_traded and self.kind != "PRIVATE"
+
+    @property
+    def splits_as(self) -> str:
+        return self.option.underlying if self.option else self.symbol
 
     @property
     def units(self) -> int:
@@ -70,6 +79,7 @@ class PositionDay:
     realised: Decimal = NOTHING
     dividends: Decimal = NOTHING
     oversold: bool = False
+    splits_known: bool = True
     exposure: Decimal = NOTHING
     delta: Number | None = None
     volatility: float | None = None
@@ -141,18 +151,31 @@ def _at_opening(held: Held, prices: Prices, eve: date) -> PositionDay:
     """A position before the first session: inherited at the last close, at cost without one, or not there yet."""
     if held.entry_date > eve:
         return PositionDay(held, False, Decimal(0), held.entry_price, "COST", 0, NOTHING, NOTHING)
-    quantity = held.quantity
-    for exit_ in held.exits:
-        if exit_.on <= eve:
-            size = abs(quantity) if exit_.quantity is None else min(exit_.quantity, abs(quantity))
-            quantity -= size.copy_sign(quantity)
-    cost = cents(quantity * held.entry_price * held.units)
-    for age, session in enumerate(prices.sessions(date(2021, 6, 1), eve)[::-1]):
+    since = prices.sessions(held.entry_date, eve)
+    quantity, price = _carried_over(held, prices, since)
+    cost = cents(quantity * price * held.units)
+    first = prices.first_close(held.splits_as)
+    known = not held.is_split or (first is not None and first <= since[0])
+    for age, session in enumerate(since[::-1]):
         close = _close(held, prices, session)
         if close is not None and quantity != 0:
             value = cents(quantity * close * held.units)
-            return PositionDay(held, False, quantity, close, "CARRIED" if age else "CLOSE", age, value, cost)
-    return PositionDay(held, False, quantity, held.entry_price, "COST", 0, cost, cost)
+            source = "CARRIED" if age else "CLOSE"
+            return PositionDay(held, False, quantity, close, source, age, value, cost, splits_known=known)
+    return PositionDay(held, False, quantity, price, "COST", 0, cost, cost, splits_known=known)
+
+
+def _carried_over(held: Held, prices: Prices, since: Sequence[date]) -> tuple[Decimal, Decimal]:
+    """Quantity and price after the splits and exits of the sessions since the entry, the oldest first."""
+    quantity, price = held.quantity, held.entry_price
+    for before, session in zip([date.min, *since], since, strict=False):
+        if held.is_split and session > since[0]:
+            factor = prices.split_on(session, held.splits_as)
+            quantity, price = quantity * factor, price / factor
+        for exit_ in (exit_ for exit_ in held.exits if before < exit_.on <= session):
+            size = abs(quantity) if exit_.quantity is None else min(exit_.quantity, abs(quantity))
+            quantity -= size.copy_sign(quantity)
+    return round(quantity, 6), price
 
 
 def _close(held: Held, prices: Prices, session: date) -> Decimal | None:
@@ -168,7 +191,7 @@ def _next(before: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, 
     entered = eve < held.entry_date <= session
     now = PositionDay(
         held, entered or quantity != 0, quantity, before.mark / split, before.source, before.age + 1,
-        before.value, before.cost, dividends=dividends,
+        before.value, before.cost, dividends=dividends, splits_known=entered or before.splits_known,
     )  # fmt: skip
     if entered:
         outlay = cents(held.quantity * held.units * held.entry_price)
@@ -186,8 +209,7 @@ def _events(held: Held, prices: Prices, session: date) -> tuple[Decimal, Decimal
     """The split and the dividend of a session; a contract is split as its underlying is."""
     if held.kind == "PRIVATE":
         return Decimal(1), Decimal(0)
-    splits_as = held.option.underlying if held.option else held.symbol
-    return prices.split_on(session, splits_as), prices.dividend_on(session, held.symbol)
+    return prices.split_on(session, held.splits_as), prices.dividend_on(session, held.symbol)
 
 
 def _exits(now: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, session: date) -> Iterator[Exit]:
@@ -197,7 +219,7 @@ def _exits(now: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, se
         return
     spot = prices.printed_close(option.underlying, session)
     if spot is not None:
-        above = spot - strike_at(option, now.held.entry_date, portfolio.opened_on, prices, session)
+        above = spot - strike_at(option, _strike_since(now.held, portfolio), prices, session)
         yield Exit(session, max(above if option.is_call else -above, Decimal(0)))
 
 
@@ -241,8 +263,12 @@ def _expose(now: PositionDay, portfolio: Portfolio, prices: Prices, session: dat
         return
     volatility = realised_volatility(option, prices, session)
     now.volatility = volatility if isinstance(volatility, float) else None
-    strike = float(strike_at(option, now.held.entry_date, portfolio.opened_on, prices, session))
+    strike = float(strike_at(option, _strike_since(now.held, portfolio), prices, session))
     now.delta = delta_of(option, prices, session, strike=strike, volatility=volatility)
     spot = prices.printed_close(option.underlying, session)
     if isinstance(now.delta, float) and spot is not None:
         now.exposure = cents(Decimal(now.delta) * now.quantity * 100 * spot)
+
+
+def _strike_since(held: Held, portfolio: Portfolio) -> date:
+    return held.entry_date if held.as_traded else max(held.entry_date, portfolio.opened_on - timedelta(days=1))

@@ -31,9 +31,9 @@ def settlement_session(option: Option, prices: Prices) -> date:
     return option.expiration if beyond else known[-1]
 
 
-def strike_at(option: Option, entered: date, opened: date, prices: Prices, session: date) -> Decimal:
+def strike_at(option: Option, since: date, prices: Prices, session: date) -> Decimal:
     """The strike in the shares of a session: over the splits since the contract was entered or handed over."""
-    strike, since = option.strike, max(entered, opened - timedelta(days=1))
+    strike = option.strike
     for day in prices.sessions(since + timedelta(days=1), session):
         strike /= prices.split_on(day, option.underlying)
     return strike

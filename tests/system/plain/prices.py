@@ -52,6 +52,11 @@ class Prices:
             self._decimals[key] = Decimal(str(close)) if np.isfinite(close) else None
         return self._decimals[key]
 
+    def first_close(self, symbol: str) -> date | None:
+        """The session from which on a symbol has prices."""
+        first = self.close[symbol].first_valid_index() if symbol in self.close else None
+        return None if first is None else pd.Timestamp(str(first)).date()
+
     def split_on(self, session: date, symbol: str) -> Decimal:
         """The new shares for an old one."""
         return Decimal(str(cell(self.split, pd.Timestamp(session), symbol))) if symbol in self.split else Decimal(1)

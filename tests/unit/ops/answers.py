@@ -67,6 +67,8 @@ def position(symbol: str) -> PositionValue:
         "pnl": "1.00",
         "exit_pnl": "0.00",
         "realised_pnl": "0.00",
+        "gain_reason": None,
+        "gain_detail": None,
         "dividends": "0.00",
         "oversold": False,
         "delta": measured(0.45),

@@ -11,8 +11,9 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from services.portfolio.core.assembly import Known, LastClose, Window, assemble, flows_by_session
+from services.portfolio.core.assembly import Known, Window, assemble, flows_by_session
 from services.portfolio.core.cents import cents_of
+from services.portfolio.core.inheritance import LastClose
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward

@@ -7,8 +7,9 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from services.portfolio.core.assembly import Known, LastClose, ShardArrays, Window, assemble, flows_by_session
+from services.portfolio.core.assembly import Known, ShardArrays, Window, assemble, flows_by_session
 from services.portfolio.core.cents import cents_of
+from services.portfolio.core.inheritance import LastClose
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms, PositionType
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward

@@ -79,6 +79,7 @@ def shard_of(
         opening=OpeningState(),
         closed=frozenset(),
         sectors=("Energy",) * len(positions),
+        splits={},
         window=Window(BEFORE_JUNE, prices.sessions[HISTORY:]),
         before=prices.window(symbols, slice(HISTORY)),
         during=prices.window(symbols, slice(HISTORY, None)),

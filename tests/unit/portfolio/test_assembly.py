@@ -7,26 +7,15 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.portfolio.core.assembly import (
-    Known,
-    LastClose,
-    PositionState,
-    Window,
-    assemble,
-    flows_by_session,
-    inherited_state,
-)
+from services.portfolio.core.assembly import Known, Window, assemble, flows_by_session
+from services.portfolio.core.inheritance import LastClose, PositionState
 from services.portfolio.core.marking import MarkSource
-from services.portfolio.core.positions import Exit, Flow, PositionTerms, PositionType
+from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED
 from tests.unit.portfolio.rolls import PORTFOLIO, position
 
 # Thursday before a weekend, then Friday, Monday, Tuesday.
 WINDOW = Window(date(2025, 6, 5), (date(2025, 6, 6), date(2025, 6, 9), date(2025, 6, 10)))
-
-
-def terms(exits: tuple[Exit, ...] = (), quantity: str = "10") -> PositionTerms:
-    return PositionTerms("AAA", PositionType.LONG, Decimal(quantity), date(2025, 1, 2), Decimal(60), exits)
 
 
 @pytest.mark.parametrize(
@@ -73,26 +62,3 @@ def test_assemble_continues_states_enters_new_and_inherits_the_rest() -> None:
 def test_assemble_of_nothing_is_an_empty_book() -> None:
     arrays = assemble([], WINDOW, portfolios={PORTFOLIO: 0}, columns={}, known=Known({}, {}))
     assert arrays.positions.portfolio.size == arrays.exits.position.size == arrays.holdings.quantity.size == 0
-
-
-def test_inherited_position_is_handed_over_as_it_stands_less_its_exits() -> None:
-    # 10 at 60 in the shares of the opening, 4 sold before and the rest after it; closes at 25.
-    sold = terms((Exit(date(2025, 3, 3), Decimal(22), Decimal(4)), Exit(date(2025, 6, 6), Decimal(26))))
-    state = inherited_state(sold, until=date(2025, 6, 5), last_close=LastClose(25.0))
-    assert state == PositionState(6.0, 25.0, MarkSource.CLOSE, 0, 15_000, 36_000)
-
-
-def test_inherited_position_closed_before_holds_nothing() -> None:
-    sold = terms((Exit(date(2025, 3, 3), Decimal(70)),))
-    state = inherited_state(sold, until=date(2025, 6, 5), last_close=LastClose(80.0))
-    assert (state.quantity, state.market_value, state.cost) == (0.0, 0, 0)
-
-
-def test_inherited_position_with_an_old_close_is_stale_from_the_start() -> None:
-    state = inherited_state(terms(), until=date(2025, 6, 5), last_close=LastClose(80.0, age=3))
-    assert (state.mark_source, state.mark_age, state.market_value) == (MarkSource.CARRIED, 3, 80_000)
-
-
-def test_inherited_position_without_any_close_is_held_at_cost() -> None:
-    state = inherited_state(terms(), until=date(2025, 6, 5), last_close=None)
-    assert (state.mark_source, state.mark, state.market_value, state.cost) == (MarkSource.COST, 60.0, 60_000, 60_000)

@@ -98,7 +98,8 @@ def _holdings(rng: np.random.Generator, positions: PositionArrays) -> Holdings:
     value = round_to_cents(quantity * positions.multiplier * mark)
     cost = round_to_cents(quantity * positions.multiplier * positions.entry_price)
     age = np.where(source == MarkSource.CLOSE, 0, rng.integers(1, 9, n_positions))
-    return Holdings(quantity, mark, source, age, value, np.where(source == MarkSource.COST, value, cost))
+    cost = np.where(source == MarkSource.COST, value, cost)
+    return Holdings(quantity, mark, source, age, value, cost, rng.random(n_positions) < 0.8)
 
 
 def sessions_of(world: World, first: int, last: int, opening: Opening) -> World:

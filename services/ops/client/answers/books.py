@@ -32,6 +32,7 @@ class Position(TypedDict):
     entry_price: Amount
     exits: list[Exit]
     option: Contract | None
+    basis: str
 
 
 class Flow(TypedDict):

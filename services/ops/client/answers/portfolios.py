@@ -85,10 +85,12 @@ class PositionValue(TypedDict):
     market_value: Amount
     exposure: Amount
     cost: Amount
-    unrealised_pnl: Amount
+    unrealised_pnl: Amount | None
     pnl: Amount
     exit_pnl: Amount
-    realised_pnl: Amount
+    realised_pnl: Amount | None
+    gain_reason: str | None
+    gain_detail: str | None
     dividends: Amount
     oversold: bool
     delta: Measure | None

@@ -33,6 +33,13 @@ class Kind(StrEnum):
     PRIVATE = "PRIVATE"
 
 
+class Basis(StrEnum):
+    """In whose shares a position is that was bought before its book was opened."""
+
+    AS_TRADED = "AS_TRADED"
+    AS_OF_OPENING = "AS_OF_OPENING"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BookOptions(ClientOptions):
     """The options of a command that reads a book."""
@@ -136,6 +143,9 @@ class TermsOptions(ChangeOptions):
     underlying: Annotated[str | None, typer.Option(help="Of an option.")] = None
     strike: Annotated[str | None, typer.Option(help="Of an option.")] = None
     expires_on: Annotated[date | None, day("Of an option.")] = None
+    basis: Annotated[
+        Basis | None, typer.Option(help="In the shares of the entry, or of the opening.", case_sensitive=False)
+    ] = None
 
     def over(self, stored: Mapping[str, object]) -> dict[str, object]:
         """Return a position as it is sent: what is given in the place of what is stored.
@@ -150,6 +160,7 @@ class TermsOptions(ChangeOptions):
             "quantity": self.quantity,
             "entry_date": self.entered_on,
             "entry_price": self.price,
+            "basis": self.basis and self.basis.value,
         }
         contract = {"underlying": self.underlying, "strike": self.strike, "expiration": self.expires_on}
         option = _merged(stored["option"] or {}, contract)
