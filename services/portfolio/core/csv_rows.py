@@ -13,6 +13,7 @@ from typing import Final
 from services.portfolio.core.cents import DECIMALS
 from services.portfolio.core.positions import (
     MAX_COST,
+    Basis,
     Exit,
     OptionTerms,
     PositionTerms,
@@ -27,6 +28,7 @@ SYMBOL, QUANTITY, ENTRY_PRICE, ENTRY_DATE = "Symbol", "Quantity", "Entry Price P
 CLASS, SUBTYPE, UNDERLYING = "Investment Class", "Investment Subtype", "Underlying Symbol"
 STRIKE, EXPIRATION, OPTION_TYPE = "Strike Price", "Expiration Date", "Option Type"
 EXIT_DATE, EXIT_PRICE, EXIT_QUANTITY = "Exit Date", "Exit Price Per Share", "Exit Quantity"
+BASIS = "Basis"
 REQUIRED_COLUMNS: Final = (SYMBOL, QUANTITY, ENTRY_PRICE, ENTRY_DATE)
 COLUMNS: Final = (
     *REQUIRED_COLUMNS,
@@ -39,6 +41,7 @@ COLUMNS: Final = (
     EXIT_DATE,
     EXIT_PRICE,
     EXIT_QUANTITY,
+    BASIS,
 )
 # The second to the ninth exit of a position have columns of their own: `Exit Date 2`.
 FURTHER_EXITS: Final = tuple(
@@ -98,6 +101,7 @@ class Row:
         investment_class = self._investment_class()
         option = self._option(investment_class)
         exits = self._exits(entered)
+        basis = self._basis()
         if self.errors or quantity is None or price is None or entered is None:
             return None
         kind = _kind(investment_class, option_type=self._cell(OPTION_TYPE).upper(), quantity=quantity)
@@ -111,7 +115,7 @@ class Row:
             self._reject(EXPIRATION, "ERR_POS_025", message=f"an option must expire after its entry, {entered}")
             return None
         subtype = self._cell(SUBTYPE).upper() or None
-        return PositionTerms(symbol, kind, quantity, entered, price, exits, subtype, option)
+        return PositionTerms(symbol, kind, quantity, entered, price, exits, subtype, option, basis)
 
     def _cell(self, column: str) -> str:
         return self.cells.get(column, "")
@@ -209,6 +213,13 @@ class Row:
                 SUBTYPE, "ERR_POS_017", message=f"is not a subtype of {investment_class}, was {self._shown(SUBTYPE)}"
             )
         return investment_class
+
+    def _basis(self) -> Basis:
+        stated = self._cell(BASIS).upper().replace(" ", "_")
+        if stated in ("", *Basis):
+            return Basis(stated or Basis.AS_TRADED)
+        self._reject(BASIS, "ERR_POS_028", message=f"must be as traded or as of opening, was {self._shown(BASIS)}")
+        return Basis.AS_TRADED
 
     def _inferred_class(self) -> str:
         if any(self._cell(column) for column in (UNDERLYING, STRIKE, EXPIRATION, OPTION_TYPE)):

@@ -139,8 +139,8 @@ class PortfolioRepository:
         query = sa.text(
             """
             SELECT position_id, portfolio_id, symbol, kind, trim_scale(quantity) AS quantity, entry_date,
-                   trim_scale(entry_price) AS entry_price, subtype, underlying, trim_scale(strike) AS strike, expiration,
-                   basis
+                   trim_scale(entry_price) AS entry_price, subtype, underlying, trim_scale(strike) AS strike,
+                   expiration, basis
             FROM positions WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id, position_id
             """
         )

@@ -175,7 +175,7 @@ def _carried_over(held: Held, prices: Prices, since: Sequence[date]) -> tuple[De
         for exit_ in (exit_ for exit_ in held.exits if before < exit_.on <= session):
             size = abs(quantity) if exit_.quantity is None else min(exit_.quantity, abs(quantity))
             quantity -= size.copy_sign(quantity)
-    return round(quantity, 6), price
+    return round(quantity, 10), price
 
 
 def _close(held: Held, prices: Prices, session: date) -> Decimal | None:

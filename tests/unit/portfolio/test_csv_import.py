@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from services.portfolio.core import csv_import, csv_table
 from services.portfolio.core.csv_import import CsvImport, parse_positions_csv
-from services.portfolio.core.csv_rows import COLUMNS
-from services.portfolio.core.positions import Exit, OptionTerms, PositionTerms, PositionType
+from services.portfolio.core.csv_rows import BASIS, COLUMNS
+from services.portfolio.core.positions import Basis, Exit, OptionTerms, PositionTerms, PositionType
 
 TODAY = date(2025, 6, 10)
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(column for column in COLUMNS if column != BASIS)
 
 
 def parse(*lines: str, header: str = HEADER) -> CsvImport:
@@ -282,3 +282,23 @@ def test_header_in_any_order_capitals_and_separator_is_the_same_file(
     assert outcome.positions == (
         PositionTerms("AAPL", PositionType.LONG, Decimal(1), date(2025, 1, 6), Decimal("5.25")),
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "basis"),
+    [
+        ("", Basis.AS_TRADED),
+        ("as traded", Basis.AS_TRADED),
+        ("As Of Opening", Basis.AS_OF_OPENING),
+        ("AS_OF_OPENING", Basis.AS_OF_OPENING),
+    ],
+)
+def test_basis_says_in_whose_shares_a_lot_is(written: str, basis: Basis) -> None:
+    outcome = parse(f"AAPL,1,2,2025-01-06,{written}", header="Symbol,Quantity,Entry Price Per Share,Entry Date,Basis")
+    assert [position.basis for position in outcome.positions] == [basis]
+
+
+def test_basis_that_is_none_is_refused() -> None:
+    outcome = parse("AAPL,1,2,2025-01-06,adjusted", header="Symbol,Quantity,Entry Price Per Share,Entry Date,basis")
+    assert found(outcome) == [(2, "Basis", "ERR_POS_028")]
+    assert outcome.errors[0].message == "must be as traded or as of opening, was 'adjusted'"
