@@ -235,7 +235,7 @@ def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
     (position,) = entered["positions"]
     assert Decimal(position["quantity"]) == 20
     assert (position["symbol"], position["kind"]) == ("AAPL", "LONG")
-    assert [(done["on"], Decimal(done["price"])) for done in position["exits"]] == [("2022-11-29", 150)]
+    assert [(done["on"], Decimal(done["price"])) for done in position["exits"]] == [("2022-11-29", Decimal(150))]
     assert [(flow["on"], flow["amount"]) for flow in entered["flows"]] == [("2022-11-29", "500.00")]
     worth = _answer(platform, "show", "portfolio", "by hand", *session)["snapshot"]
     assert float(worth["equity"]) == pytest.approx(10_000 + 20 * (150 - 147.11) + 500)
@@ -255,7 +255,7 @@ def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
     entered = _answer(platform, "portfolios", "show", "by hand")
     assert (entered["positions"], entered["flows"]) == ([], [])
     shown = _sigmasight(platform, "portfolios", "edits", "by hand").stdout
-    assert "quantity 10.000000 -> 20" in shown
+    assert "quantity 10 -> 20" in shown
     assert "taken away: on 2022-11-29, amount 500.00" in shown
 
 
