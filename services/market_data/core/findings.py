@@ -28,6 +28,8 @@ class Rule(StrEnum):
     UNPARSABLE_DATE = "UNPARSABLE_DATE"
     MISSING_VALUE = "MISSING_VALUE"
     UNKNOWN_LABEL = "UNKNOWN_LABEL"
+    UNKNOWN_COLUMN = "UNKNOWN_COLUMN"  # it looks like one that would be read
+    UNREADABLE_FILE = "UNREADABLE_FILE"  # one of many: the others are read
     WRONG_CELL_COUNT = "WRONG_CELL_COUNT"
 
 

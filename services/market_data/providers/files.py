@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from services.market_data.core.findings import Finding
 from services.market_data.providers.csv_rows import FileTable
-from services.market_data.providers.price_files import read_prices
+from services.market_data.providers.price_directory import DIRECTORY, price_files, read_prices
 from services.market_data.providers.price_table import PriceTable, canonical
 from services.market_data.providers.profile_file import read_profiles
 from services.market_data.providers.provider import (
@@ -27,7 +27,7 @@ from services.market_data.providers.statement_file import read_statements
 from shared.conventions import HISTORY_DAYS
 from shared.unavailable import Reason, Unavailable
 
-PRICE_FILES: Final = ("prices.parquet", "prices.csv", "prices.csv.gz")
+PRICE_FILES: Final = ("prices.parquet", "prices.csv", "prices.csv.gz", DIRECTORY)
 COMPANY_FILES: Final[Mapping[Kind, str]] = MappingProxyType(
     {Kind.PROFILES: "profiles.csv", Kind.STATEMENTS: "fundamentals.csv"}
 )
@@ -37,26 +37,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """Which version of which file something was read from."""
+    """Which version of which file something was read from, or of which files of a directory."""
 
     path: Path
     mtime_ns: int
     size: int
+    files: int = 1
 
     @classmethod
     def of(cls, path: Path) -> "_Stamp":
         try:
-            status = path.stat()
+            if path.name != DIRECTORY:
+                status = path.stat()
+                return cls(path, status.st_mtime_ns, status.st_size)
+            statuses = [file.stat() for file, _ in price_files(path)]
         except OSError as error:
             raise UnreadableFile(path, str(error)) from error
-        return cls(path, status.st_mtime_ns, status.st_size)
+        newest = max((status.st_mtime_ns for status in statuses), default=0)
+        return cls(path, newest, sum(status.st_size for status in statuses), len(statuses))
 
     @property
     def written(self) -> date:
         return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC).date()
 
     def __str__(self) -> str:
-        return f"{self.path.name}:{self.size}:{self.mtime_ns}"
+        return f"{self.path.name}:{self.size}:{self.mtime_ns}" + (f":{self.files}" if self.files != 1 else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from services.market_data.core.findings import Rule
+from services.market_data.providers.close_basis import AS_TRADED, SPLIT_ADJUSTED, as_traded
+from services.market_data.providers.price_header import BASIS, DATE, NUMBERS, SYMBOL
 from services.market_data.providers.price_table import (
     MAX_UNREAD_ROWS,
     PriceTable,
@@ -20,26 +23,11 @@ from services.market_data.providers.price_table import (
     UnreadRows,
     canonical,
 )
-from services.market_data.providers.provider import MissingColumn, UnreadableFile
 from shared.arrays import BoolArray, DateArray, FloatArray, IntArray, ObjectArray
 
-SYMBOL: Final = "symbol"
-DATE: Final = "date"
-# Column of a file -> field of a bar.
-NUMBERS: Final[Mapping[str, str]] = {
-    "close": "close",
-    "adj_close": "adjusted",
-    "open": "open",
-    "high": "high",
-    "low": "low",
-    "volume": "volume",
-    "dividend": "dividend",
-    "split": "split",
-}
-REQUIRED: Final = (SYMBOL, DATE, "close")
-
-# A plain ISO date, or the midnight that pandas writes for one.
-_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T]00:00:00(?:\.0+)?)?", re.ASCII)
+# A day, and what of a time may follow it.
+_BEGINS_WITH_A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[ T])", re.ASCII)
+_NEW_YORK: Final = ZoneInfo("America/New_York")
 _NUMBER: Final = r"(?i)^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?(nan|inf|infinity)$"
 _PADDING: Final = ' \t\r"'
 
@@ -63,26 +51,6 @@ class PriceColumns:
     symbols: Sequence[str] = field(default=())
 
 
-def find_columns(path: Path, header: Sequence[str]) -> dict[str, int]:
-    """Return the position of each known column in a header.
-
-    Raises
-    ------
-    MissingColumn
-        If a required one is missing.
-    UnreadableFile
-        If one occurs twice.
-    """
-    names = [name.strip(_PADDING).lower() for name in header]
-    for column in REQUIRED:
-        if column not in names:
-            raise MissingColumn(path, column, names)
-    known = [name for name in names if name in {SYMBOL, DATE, *NUMBERS}]
-    if twice := sorted({name for name in known if known.count(name) > 1}):
-        raise UnreadableFile(path, f"column {twice[0]!r} occurs twice")
-    return {name: names.index(name) for name in known}
-
-
 def build_table(source: PriceColumns, since: date) -> PriceTable:
     """Return the readable rows dated `since` or later, sorted by symbol and day."""
     symbols = _Labels.of(source.columns[SYMBOL], _symbol_key)
@@ -90,6 +58,7 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
     keys = np.array(symbols.values, dtype=object)
     day = np.array([_NO_DAY if value is None else value for value in days.values], dtype="datetime64[D]")[days.code]
     numbers = {name: _Numbers.of(source.columns[name]) for name in NUMBERS if name in source.columns}
+    basis = _Labels.of(source.columns.get(BASIS, pa.nulls(len(day), pa.string())), _basis)
 
     complaints = _Complaints(source, keys[symbols.code], day)
     # a line without any content is how many files end
@@ -101,18 +70,23 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
     complaints.add(np.isnat(day), Rule.UNPARSABLE_DATE, lambda row: f"date {days.text(row)!r}")
     for name, column in numbers.items():
         complaints.add(column.bad, Rule.UNPARSABLE_NUMBER, _quote(name, column))
+    known = np.array([value in {None, AS_TRADED, SPLIT_ADJUSTED} for value in basis.values])[basis.code]
+    complaints.add(~known, Rule.UNKNOWN_LABEL, lambda row: f"close_basis {basis.text(row)!r}")
 
     keep = np.nonzero(~complaints.settled & (day >= np.datetime64(since, "D")))[0]
     names = sorted({key for key in symbols.values if key} | {canonical(symbol) for symbol in source.symbols})
     position = {name: place for place, name in enumerate(names)}
     place = np.array([position.get(key, -1) for key in symbols.values], dtype=np.int64)[symbols.code[keep]]
     keep, place = _sorted_by(place, day[keep].astype(np.int64), keep)
+    bounds = np.searchsorted(place, np.arange(len(names) + 1))
+    adjusted = np.array([value == SPLIT_ADJUSTED for value in basis.values])[basis.code[keep]]
+    columns = {NUMBERS[name]: column.values[keep] for name, column in numbers.items()}
     return PriceTable(
         file=source.path.name,
         position=position,
-        bounds=np.searchsorted(place, np.arange(len(names) + 1)),
+        bounds=bounds,
         day=day[keep],
-        columns={NUMBERS[name]: column.values[keep] for name, column in numbers.items()},
+        columns=as_traded(columns, adjusted, bounds=bounds, day=day[keep]),
         line=source.line[keep],
         unread=complaints.unread(),
     )
@@ -206,15 +180,23 @@ def _symbol_key(text: Any) -> str:
 
 
 def _day(value: Any) -> date | None:
+    """Return the day of a row: a midnight, wherever, is the day itself, another moment that of New York."""
     if isinstance(value, date):
         return value
-    matched = _DAY.fullmatch(str(value).strip(_PADDING))
-    if matched is None:
+    text = str(value).strip(_PADDING)
+    if not _BEGINS_WITH_A_DAY.match(text):
         return None
     try:
-        return date.fromisoformat(matched.group(1))
+        moment = datetime.fromisoformat(text.replace(" UTC", "Z"))
     except ValueError:
         return None
+    if moment.tzinfo is None or moment.time() == time.min:
+        return moment.date()
+    return moment.astimezone(_NEW_YORK).date()
+
+
+def _basis(value: Any) -> str:
+    return re.sub(r"[^a-z]", "", str(value).lower())
 
 
 def _sorted_by(place: IntArray, day: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:

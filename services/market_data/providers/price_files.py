@@ -1,8 +1,9 @@
 """Reading `prices.csv`, `prices.csv.gz` and `prices.parquet` with pyarrow."""
 
 import re
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,15 +12,9 @@ import pyarrow as pa
 from pyarrow import compute, csv, parquet
 
 from services.market_data.core.findings import Rule
-from services.market_data.providers.price_columns import (
-    DATE,
-    NUMBERS,
-    SYMBOL,
-    PriceColumns,
-    build_table,
-    find_columns,
-)
-from services.market_data.providers.price_table import MAX_UNREAD_ROWS, PriceTable, UnreadRow
+from services.market_data.providers.price_columns import PriceColumns
+from services.market_data.providers.price_header import BASIS, CLOSE, DATE, NUMBERS, SYMBOL, Header, read_header
+from services.market_data.providers.price_table import MAX_UNREAD_ROWS, UnreadRow, canonical
 from services.market_data.providers.provider import UnreadableFile, WrongEncoding
 
 _HEADER_BYTES: Final = 1 << 16
@@ -27,19 +22,34 @@ _ERROR_COLUMN: Final = re.compile(r"In CSV column #(\d+)")
 _LABELS: Final = pa.dictionary(pa.int32(), pa.string())
 
 
-def read_prices(path: Path, since: date) -> PriceTable:
-    """Read the rows of a price file dated `since` or later.
+def read_columns(path: Path, since: date, symbol: str | None = None) -> PriceColumns:
+    """Return the columns of a price file, at least of the rows dated `since` or later.
+
+    Without a column of symbols, all rows are those of `symbol`, if that is given.
 
     Raises
     ------
     UnreadableFile, WrongEncoding, MissingColumn
         If the file as a whole cannot be used. Bad rows are part of the result.
     """
+    required = (SYMBOL, DATE, CLOSE) if symbol is None else (DATE, CLOSE)
     try:
-        source = _read_parquet(path, since) if path.suffix == ".parquet" else _read_csv(path)
+        read = _read_parquet if path.suffix == ".parquet" else _read_csv
+        columns = read(path, since, required)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFile(path, str(error)) from error
-    return build_table(source, since)
+    if SYMBOL in columns.columns or symbol is None:
+        return columns
+    names = pa.repeat(pa.scalar(symbol), len(columns.line)).dictionary_encode()
+    broken = [replace(row, key=row.key or canonical(symbol)) for row in columns.broken]
+    return replace(columns, columns={**columns.columns, SYMBOL: names}, broken=broken, symbols=[symbol])
+
+
+def _odd(header: Header) -> list[UnreadRow]:
+    return [
+        UnreadRow(None, None, Rule.UNKNOWN_COLUMN, f"column {name!r} looks like one that is read, and is none", 1)
+        for name in header.odd
+    ]
 
 
 class _BrokenRows:
@@ -57,28 +67,28 @@ class _BrokenRows:
         return "skip"
 
 
-def _read_csv(path: Path) -> PriceColumns:
+def _read_csv(path: Path, _: date, required: Sequence[str]) -> PriceColumns:
     line = _read_first_line(path)
-    header = _parse_header(path, line)
-    wanted = find_columns(path, header)
+    names = _parse_header(path, line)
+    header = read_header(path, names, required=required)
     if not line.endswith((b"\n", b"\r")):
         # a header alone, which pyarrow cannot skip
-        return PriceColumns(path, {name: _empty(name) for name in wanted}, np.empty(0, dtype=np.int32))
+        return PriceColumns(path, {name: _empty(name) for name in header.places}, np.empty(0, dtype=np.int32))
     texts: set[str] = set()
     while True:
         try:
-            return _parse_csv(path, header, wanted, texts=texts)
+            return _parse_csv(path, names, header, texts=texts)
         except pa.ArrowInvalid as error:
             # a column with a cell that is no number is read as text, where each cell can be told from the others
-            column = _column_of(error, wanted)
+            column = _column_of(error, header.places)
             if column is None or column not in NUMBERS or column in texts:
-                raise _explain(path, header, error) from error
+                raise _explain(path, names, error) from error
             texts.add(column)
 
 
-def _parse_csv(path: Path, header: list[str], wanted: Mapping[str, int], *, texts: set[str]) -> PriceColumns:
-    names = [f"column {place}" for place in range(len(header))]
-    types = {names[place]: _csv_type(name, texts) for name, place in wanted.items()}
+def _parse_csv(path: Path, spelled: list[str], header: Header, *, texts: set[str]) -> PriceColumns:
+    names = [f"column {place}" for place in range(len(spelled))]
+    types = {names[place]: _csv_type(name, texts) for name, place in header.places.items()}
     broken = _BrokenRows()
     table = csv.read_csv(
         path,
@@ -94,9 +104,9 @@ def _parse_csv(path: Path, header: list[str], wanted: Mapping[str, int], *, text
     line = np.arange(2, 2 + len(table) + len(broken.lines), dtype=np.int32)
     return PriceColumns(
         path=path,
-        columns={name: table[names[place]] for name, place in wanted.items()},
+        columns={name: table[names[place]] for name, place in header.places.items()},
         line=np.delete(line, np.array(broken.lines, dtype=np.int64) - 2),
-        broken=broken.rows,
+        broken=[*_odd(header), *broken.rows],
         broken_omitted=len(broken.lines) - len(broken.rows),
     )
 
@@ -145,24 +155,36 @@ def _parse_header(path: Path, line: bytes) -> list[str]:
     return [name.strip(' \t\r\n"') for name in text.split(",")]
 
 
-def _read_parquet(path: Path, since: date) -> PriceColumns:
+def _read_parquet(path: Path, since: date, required: Sequence[str]) -> PriceColumns:
     schema = parquet.read_schema(path)
-    wanted = find_columns(path, schema.names)
-    actual = {name: schema.names[place] for name, place in wanted.items()}
+    header = read_header(path, schema.names, required=required)
+    actual = {name: schema.names[place] for name, place in header.places.items()}
     for name, column in actual.items():
         _check_type(path, name, schema.field(column).type)
     day_type = schema.field(actual[DATE]).type
     condition, everything = None, _is_text(day_type)
     if not everything:
         field = compute.field(actual[DATE])
-        condition = (field >= pa.scalar(since).cast(day_type)) | field.is_null()
+        # a day earlier: which day a moment is on depends on the zone
+        condition = (field >= pa.scalar(since - timedelta(days=1)).cast(day_type)) | field.is_null()
     texts = [column for column in actual.values() if pa.types.is_string(schema.field(column).type)]
     table = parquet.read_table(path, columns=list(actual.values()), filters=condition, read_dictionary=texts)
-    known = [] if everything else _symbols_of(path, actual[SYMBOL])
+    known = [] if everything or SYMBOL not in actual else _symbols_of(path, actual[SYMBOL])
     columns = {name: table[column] for name, column in actual.items()}
     if not everything:
-        columns[DATE] = compute.cast(columns[DATE], pa.date32(), safe=False)
-    return PriceColumns(path=path, columns=columns, line=np.zeros(len(table), dtype=np.int32), symbols=known)
+        columns[DATE] = _days_of(columns[DATE])
+    line = np.zeros(len(table), dtype=np.int32)
+    return PriceColumns(path=path, columns=columns, line=line, broken=_odd(header), symbols=known)
+
+
+def _days_of(column: Any) -> Any:
+    """Return the days of dates or moments: a midnight, wherever, is the day itself, another moment that of New York."""
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        return compute.cast(column, pa.date32(), safe=False)
+    own = compute.local_timestamp(column)
+    there = compute.local_timestamp(compute.cast(column, pa.timestamp(column.type.unit, tz="America/New_York")))
+    moment = compute.if_else(compute.equal(own, compute.floor_temporal(own, unit="day")), own, there)
+    return compute.cast(moment, pa.date32(), safe=False)
 
 
 def _symbols_of(path: Path, column: str) -> list[str]:
@@ -172,7 +194,7 @@ def _symbols_of(path: Path, column: str) -> list[str]:
 
 
 def _check_type(path: Path, name: str, actual: Any) -> None:
-    if name == SYMBOL:
+    if name in {SYMBOL, BASIS}:
         good, wanted = _is_text(actual), "text"
     elif name == DATE:
         good, wanted = _is_text(actual) or pa.types.is_date(actual) or pa.types.is_timestamp(actual), "dates"

@@ -14,11 +14,12 @@ import pytest
 
 from services.market_data.core.bar_checks import CheckedBars, Request, check_rows
 from services.market_data.core.findings import Rule
-from services.market_data.providers import files, price_files, price_table
+from services.market_data.providers import files, price_directory, price_table
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import (
     AmbiguousFile,
     FetchedBars,
+    Kind,
     MissingColumn,
     MissingFile,
     ProviderError,
@@ -210,7 +211,7 @@ async def test_files_ignore_the_order_of_rows_and_columns_and_further_columns(tm
 
 async def test_files_in_every_format_give_the_same_bars(tmp_path: Path) -> None:
     bars = []
-    for name in files.PRICE_FILES:
+    for name in files.PRICE_FILES[:3]:
         directory = tmp_path / name
         directory.mkdir()
         if name == "prices.parquet":
@@ -252,6 +253,151 @@ async def test_files_in_parquet_know_symbols_whose_rows_were_not_read(tmp_path: 
     assert fetched.unavailable["KO"].detail == "no readable row in prices.parquet from 2022-03-01 to 2022-03-31"
 
 
+YAHOO = """Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits
+2022-03-01 00:00:00-05:00,20,21,19,20.0,19.6,400,0.0,0.0
+2022-03-02 00:00:00-05:00,21,22,20,21.0,20.8,500,0.5,0.0
+2022-03-03 00:00:00-05:00,22,23,21,22.0,22.0,300,0.0,4.0
+"""
+
+
+def directory_of(root: Path, **texts: str) -> Path:
+    (root / "prices").mkdir()
+    for symbol, text in texts.items():
+        write(root / "prices", text, f"{symbol}.csv")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("header", "closes"),
+    [
+        ("Ticker,DateTime,Closing Price,Adj. Close", "adjusted"),
+        ("TICKER,timestamp,CLOSE/LAST,AdjClose", "adjusted"),
+        ("Symbol,Date,Close*,Adj Close**", "adjusted"),
+        ("symbol,date,close,Dividends", "dividend"),
+        ("symbol,date,close,Ex-Dividend", "dividend"),
+        ("symbol,date,close,divCash", "dividend"),
+        ("symbol,date,close,Stock Splits", "split"),
+        ("symbol,date,close,split_factor", "split"),
+        ("symbol,date,close,Split Coefficient", "split"),
+    ],
+)
+async def test_files_know_the_columns_of_vendors(tmp_path: Path, header: str, closes: str) -> None:
+    write(tmp_path, GOOD.replace("symbol,date,close,adj_close", header))
+
+    fetched = await fetch(tmp_path)
+
+    assert fetched.findings == ()
+    assert getattr(fetched.rows, closes).tolist() == [161.5, 164.8, 60.1, 60.5]
+
+
+@pytest.mark.parametrize("name", ["Adj. Cloze", "Dividend Yield", "Stock Split Date", "closes"])
+async def test_files_with_a_column_that_looks_like_one_of_ours_say_so(tmp_path: Path, name: str) -> None:
+    write(tmp_path, GOOD.replace("adj_close", name))
+
+    fetched = await fetch(tmp_path)
+
+    (finding,) = fetched.findings
+    assert (finding.rule, finding.line, repr(name) in finding.detail) == (Rule.UNKNOWN_COLUMN, 1, True)
+    assert len(fetched.rows) == 4
+
+
+@pytest.mark.parametrize("name", ["note", "Adj. Open", "Capital Gains", "exchange", "vwap", "openinterest"])
+async def test_files_with_a_column_of_another_kind_say_nothing(tmp_path: Path, name: str) -> None:
+    write(tmp_path, GOOD.replace("adj_close", name))
+    assert (await fetch(tmp_path)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2022-03-03 00:00:00-05:00", 3),
+        ("2022-03-03T05:00:00Z", 3),
+        ("2022-03-03T21:00:00.000Z", 3),
+        ("2022-03-04T01:00:00+00:00", 3),
+        ("2022-03-03 23:30:00-05:00", 3),
+        ("2022-03-03T00:00:00Z", 3),
+        ("2022-03-03 16:00:00", 3),
+        ("2022-03-04 06:00:00+09:00", 3),
+        ("2022-03-04 05:00:00 UTC", 4),
+    ],
+)
+async def test_files_take_the_day_in_new_york_of_a_moment(tmp_path: Path, moment: str, day: int) -> None:
+    write(tmp_path, GOOD + f"KO,{moment},63,61\n")
+
+    fetched = await fetch(tmp_path, "KO")
+
+    assert fetched.findings == ()
+    assert fetched.rows.day[-1].item() == date(2022, 3, day)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("clock", ["00:00", "16:00"])
+async def test_files_in_parquet_take_the_day_in_new_york_of_a_moment(tmp_path: Path, zone: str, clock: str) -> None:
+    frame = pd.read_csv(write(tmp_path, GOOD))
+    (tmp_path / "prices.csv").unlink()
+    moments = pd.to_datetime(frame["date"] + f" {clock}")
+    there = moments.dt.tz_localize(zone if clock == "00:00" else "America/New_York").dt.tz_convert(zone)
+    frame.assign(date=there).to_parquet(tmp_path / "prices.parquet")
+
+    days = (await fetch(tmp_path, "KO")).rows.day.tolist()
+
+    assert days == [date(2022, 3, 1), date(2022, 3, 2)]
+
+
+async def test_files_of_one_symbol_each_are_one_table(tmp_path: Path) -> None:
+    plain = "Date,Close\n2022-03-01,62.5\n2022-03-02,x\n2022-03-03,63\n"
+    directory_of(tmp_path, AAPL=YAHOO, **{"BRK-B": plain, "BAD": "Date,Price\n"})
+
+    fetched = await fetch(tmp_path, "AAPL", "BRK.B", "BAD", "NONE")
+
+    assert fetched.rows.symbols == ("AAPL", "BRK.B")
+    assert fetched.rows.close.tolist() == [20, 21, 22, 62.5, 63]
+    assert told(fetched) == [("BAD", Rule.UNREADABLE_FILE, None), ("BRK.B", Rule.UNPARSABLE_NUMBER, 3)]
+    assert "BAD.csv must have a column 'close', had 'Date', 'Price'" in fetched.findings[0].detail
+    assert fetched.unavailable["NONE"].detail == "not in prices"
+
+
+async def test_files_of_one_symbol_each_are_read_again_when_one_has_changed(tmp_path: Path) -> None:
+    provider = FilesProvider(directory_of(tmp_path, AAPL=YAHOO, KO="Date,Close\n2022-03-01,62\n"))
+    before = await provider.edition(Kind.BARS)
+    assert (await provider.fetch_bars(["KO"], FIRST, LAST)).rows.close.tolist() == [62]
+
+    write(tmp_path / "prices", "Date,Close\n2022-03-01,62.5\n", "KO.csv")
+
+    assert await provider.edition(Kind.BARS) != before
+    assert (await provider.fetch_bars(["KO"], FIRST, LAST)).rows.close.tolist() == [62.5]
+
+
+async def test_directory_without_a_file_knows_nobody(tmp_path: Path) -> None:
+    fetched = await fetch(directory_of(tmp_path))
+    assert (len(fetched.rows), set(fetched.unavailable)) == (0, {"AAPL", "KO"})
+
+
+async def test_closes_that_a_vendor_adjusted_for_splits_are_those_that_were_traded(tmp_path: Path) -> None:
+    # 4:1 on the third day: 20 of today were 80 then, a dividend of 0.50 was 2.00, a volume of 400 was 100
+    lines = YAHOO.splitlines()
+    basis = ["close_basis", *["split-adjusted"] * 3]
+    directory_of(tmp_path, AAPL="\n".join(f"{line},{cell}" for line, cell in zip(lines, basis, strict=True)))
+
+    rows = (await fetch(tmp_path, "AAPL")).rows
+
+    assert rows.close.tolist() == [80, 84, 22]
+    assert (rows.open.tolist(), rows.high.tolist(), rows.low.tolist()) == ([80, 84, 22], [84, 88, 23], [76, 80, 21])
+    assert (rows.volume.tolist(), rows.dividend.tolist()) == ([100, 125, 300], [0, 2, 0])
+    assert (rows.adjusted.tolist(), rows.split.tolist()) == ([19.6, 20.8, 22.0], [0, 0, 4])
+
+
+async def test_basis_of_closes_is_that_of_each_row_and_one_that_nobody_knows_is_a_finding(tmp_path: Path) -> None:
+    rows = ["01,20,,Split Adjusted", "02,84,,as traded", "03,21,,", "04,22,4,", "04,22,4,", "07,22,,total return"]
+    write(tmp_path, "symbol,date,close,split,close_basis\n" + "".join(f"KO,2022-03-{row}\n" for row in rows))
+
+    fetched = await fetch(tmp_path, "KO")
+
+    assert fetched.rows.close.tolist() == [80, 84, 21, 22, 22]
+    (finding,) = fetched.findings
+    assert (finding.rule, finding.line, finding.detail) == (Rule.UNKNOWN_LABEL, 7, "close_basis 'total return'")
+
+
 async def test_files_find_a_share_class_in_either_spelling(tmp_path: Path) -> None:
     write(tmp_path, GOOD.replace("KO", "BRK-B"))
 
@@ -275,7 +421,7 @@ async def test_files_with_countless_broken_rows_report_the_first_and_count_the_o
 def parses(monkeypatch: pytest.MonkeyPatch) -> list[date]:
     """The `since` of each parse."""
     calls: list[date] = []
-    original = price_files.read_prices
+    original = price_directory.read_prices
 
     def counting(path: Path, since: date) -> price_table.PriceTable:
         calls.append(since)

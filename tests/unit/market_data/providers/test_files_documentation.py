@@ -16,7 +16,7 @@ from services.market_data.core.findings import Rule
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import complete_statements
 from services.market_data.providers.files import FilesProvider
-from services.market_data.providers.price_columns import NUMBERS
+from services.market_data.providers.price_header import BASIS, NUMBERS
 from services.market_data.providers.statement_file import LABELS
 from shared.fundamentals import FREQUENCIES, ITEMS, STATEMENTS
 from shared.profile import ProfileFacts
@@ -92,7 +92,8 @@ async def test_documented_melt_turns_a_wide_table_into_a_price_file(tmp_path: Pa
 
 def test_documentation_names_every_rule_and_every_column() -> None:
     items = {name for statement in STATEMENTS for name in ITEMS[statement]}
-    columns = {"symbol", "date", *NUMBERS, *ProfileFacts.model_fields, *LABELS, *STATEMENTS, *FREQUENCIES, *items}
+    columns = {"symbol", "date", BASIS, *NUMBERS, *ProfileFacts.model_fields, *LABELS}
+    columns |= {*STATEMENTS, *FREQUENCIES, *items}
     missing = [name for name in [*Rule, *sorted(columns)] if not re.search(rf"\b{name}\b", TEXT)]
 
     assert missing == []
