@@ -38,8 +38,13 @@ FACTOR_FIELDS: Final = (
     *("first_session", "last_session", "source", "source_date"),
 )
 
-# What portfolios are stressed and decomposed by: the market, the joint style model, and the rate [9].
+# What symbols are explained, and portfolios stressed and decomposed by: the market, each style beside the market, and
+# the rate beside all of them [9].
 RISK_FACTORS: Final = ("market", *STYLE_FACTORS, "rate")
+LOADINGS: Final = tuple(f"loading_{factor}" for factor in RISK_FACTORS)
+LOADING_ERRORS: Final = tuple(f"loading_error_{factor}" for factor in RISK_FACTORS)
+SPECIFIC_VOLATILITY: Final = "specific_volatility"  # annualised, of what the factors leave
+MODEL_COLUMNS: Final = (*LOADINGS, *LOADING_ERRORS, SPECIFIC_VOLATILITY)  # announced beside the betas
 
 SERIES_WINDOWS: Final = (252, 126, 63)  # sessions of a portfolio's return series, the longest that covers enough
 SERIES_COVERAGE: Final = 0.95  # of gross exposure
@@ -61,7 +66,8 @@ CLUSTER_CORRELATION: Final = 0.5  # where the tree is cut [8]
 
 EWMA_DECAY: Final = 0.94  # RiskMetrics (1996) [9]
 EWMA_WINDOW: Final = 252  # sessions [9]
-RATE_DURATION: Final = 16.5  # years: the rate proxy returns minus this times the change of yield [9]
+RATE_DURATION: Final = 16.5  # years, of the rate proxy by default: it returns -D dy + C dy**2 / 2 [9]
+RATE_CONVEXITY: Final = 380.0  # years squared, C
 EXTRAPOLATION_SESSIONS: Final = 21  # a move beyond the largest in so many sessions is extrapolated [9]
 
 EARNINGS_SETTLE_DAYS: Final = 3  # calendar days after an earnings date until the statements are fetched

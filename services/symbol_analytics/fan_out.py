@@ -14,7 +14,7 @@ from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.corrections import load_corrections
 
-SHARD_CELLS = 1_500  # symbols x sessions: some 40,000 numbers, well under a second of work and 1 MB of event
+SHARD_CELLS = 1_000  # symbols x sessions: some 60,000 numbers, well under a second of work and 1 MB of an event
 SHARD_SYMBOLS = 500
 
 Sessions = tuple[date, date]

@@ -47,7 +47,7 @@ class SymbolTable(Event):
 
 
 class SymbolsFactored(SymbolTable):
-    """Factor betas of these symbols are stored."""
+    """Factor betas of these symbols are stored, and their loadings on the risk factors."""
 
     topic: ClassVar[str] = "symbols.factored"
 

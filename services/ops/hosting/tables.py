@@ -48,6 +48,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             replicas=("price_symbols", "price_bars", "corrections", "profiles", "profile_figures", "statements"),
             results=(
                 Results(head="symbol_factors", key=("symbol", "as_of", "factor")),
+                Results(head="symbol_loadings", key=("symbol", "as_of")),
                 Results(head="symbol_metrics", key=("symbol", "as_of")),
             ),
             # The numbers of the definitions that the results name.

@@ -9,6 +9,7 @@ from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.fundamentals import Fundamentals
 from services.symbol_analytics.core.histories import Figures
+from services.symbol_analytics.core.loadings import FactorLoadings, estimate_loadings
 from services.symbol_analytics.core.metrics import (
     MeasuredPrices,
     horizon_returns,
@@ -62,9 +63,15 @@ class Analysis:
     provided: Figures
     factor_digests: tuple[bytes, ...]
     estimates: FactorEstimates
+    loadings: FactorLoadings
     metric_digests: tuple[bytes, ...]
     measured: MeasuredPrices
     ratios: ValuationRatios
+
+    @property
+    def announced_factors(self) -> Quantities:
+        """The factor betas and what belongs to the model, (n_symbols, n_columns): FACTORS, then MODEL_COLUMNS."""
+        return Quantities.side_by_side([self.estimates.betas, self.loadings.announced])
 
     @property
     def metrics(self) -> Quantities:
@@ -80,7 +87,7 @@ def analyse_sessions(
 
 
 def analyse(prices: ShardPrices, fundamentals: Fundamentals, *, factor_set: FactorSet) -> Analysis:
-    """Return the factor betas and the daily metrics of every symbol of a shard.
+    """Return the factor betas, the loadings and the daily metrics of every symbol of a shard.
 
     Parameters
     ----------
@@ -109,6 +116,7 @@ def analyse(prices: ShardPrices, fundamentals: Fundamentals, *, factor_set: Fact
         provided=provided,
         factor_digests=of_factors,
         estimates=estimate_factors(adjusted, prices.proxies, factor_set=factor_set, provider_betas=betas),
+        loadings=estimate_loadings(adjusted, prices.proxies, factor_set=factor_set),
         metric_digests=metric_digests(close, adjusted, prices.split, labels=labels),
         measured=side_by_side(
             [

@@ -1,21 +1,21 @@
 """Every factor of conventions.FACTORS for the symbols of a shard, each a value or a reason (methodology, 3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from services.symbol_analytics.core.estimates import FactorColumn, FactorEstimates, absent, assembled, withheld
-from services.symbol_analytics.core.freshness import checked_closes, why_not_current
+from services.symbol_analytics.core.freshness import checked_closes
 from services.symbol_analytics.core.ols import fit_lines
+from services.symbol_analytics.core.panel import Panel, panel_of
 from services.symbol_analytics.core.parameters import FactorParameters, RegressionWindow
 from services.symbol_analytics.core.ridge import fit_ridges
 from services.symbol_analytics.core.rows import RowsUsed
-from shared.arrays import FloatArray, IntArray, ReasonArray
+from shared.arrays import FloatArray, IntArray
 from shared.conventions import FACTORS, MARKET_BETA, PROVIDER_BETA, RATE_BETA, SPREAD_FACTORS, STYLE_FACTORS
 from shared.factor_set import SPREAD_LEGS, FactorSet
-from shared.returns import simple_returns
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 FACTOR_METHODS: Final[Mapping[str, str]] = {
@@ -30,16 +30,6 @@ NO_RIDGE_ERROR: Final = Unavailable(Reason.NOT_APPLICABLE, "ridge has no standar
 FROM_PROFILE: Final = Unavailable(Reason.NOT_APPLICABLE, "taken from the profile")
 
 CONVENTIONS: Final = FactorParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """Returns of the symbols and of the proxies on the same sessions."""
-
-    returns: FloatArray  # (n_symbols, n_sessions - 1), contiguous
-    not_current: ReasonArray  # (n_symbols,)
-    proxies: Mapping[str, FloatArray]  # ticker -> (n_sessions - 1,)
-    stale_proxies: Mapping[str, str]  # ticker -> how old
 
 
 def estimate_factors(
@@ -90,7 +80,7 @@ def estimate_factors(
     prices = checked_closes(closes)
     if len(prices) < parameters.required_sessions:
         raise ValueError(f"closes must hold {parameters.required_sessions} sessions, was {len(prices)}")
-    panel = _panel(prices, proxies, factor_set, parameters.stale_after)
+    panel = panel_of(prices, proxies, factor_set, stale_after=parameters.stale_after)
     columns = {
         **_style_columns(panel, factor_set, parameters),
         **_line_columns(panel, factor_set, parameters),
@@ -99,47 +89,20 @@ def estimate_factors(
     return assembled([columns[factor] for factor in FACTORS])
 
 
-def _panel(closes: FloatArray, proxies: Mapping[str, FloatArray], factor_set: FactorSet, stale_after: int) -> _Panel:
-    nothing = np.full(len(closes), np.nan)
-    returns: dict[str, FloatArray] = {}
-    stale: dict[str, str] = {}
-    for ticker in factor_set.tickers():
-        column = checked_closes(np.asarray(proxies.get(ticker, nothing))[:, None])
-        if len(column) != len(closes):
-            raise ValueError(f"closes of {ticker} must hold {len(closes)} sessions, was {len(column)}")
-        returns[ticker] = _finite_returns(column)[:, 0]
-        why = why_not_current(column, stale_after=stale_after)[0]
-        if why is not None and why.reason == Reason.STALE_INPUT:
-            stale[ticker] = f"{ticker}: {why.detail}"
-    return _Panel(
-        np.ascontiguousarray(_finite_returns(closes).T),
-        why_not_current(closes, stale_after=stale_after),
-        returns,
-        stale,
-    )
-
-
-def _finite_returns(closes: FloatArray) -> FloatArray:
-    """Return simple returns; one beyond the range of a float is missing."""
-    with np.errstate(over="ignore"):
-        returns = simple_returns(closes)
-    return np.where(np.isinf(returns), np.nan, returns)
-
-
-def _style_columns(panel: _Panel, factor_set: FactorSet, parameters: FactorParameters) -> dict[str, FactorColumn]:
+def _style_columns(panel: Panel, factor_set: FactorSet, parameters: FactorParameters) -> dict[str, FactorColumn]:
     styles = factor_set.style_proxies()
     tickers = [ticker for _, ticker in styles]
     columns = {factor: _not_configured(panel, [factor]) for factor in STYLE_FACTORS}
     if not styles:
         return columns
-    why = _why_no_regressor(panel, tickers, parameters.style)
+    why = panel.why_no_regressor(tickers, parameters.style)
     if why is not None:
         missing = withheld(absent(len(panel.returns), why), panel.not_current)
         return columns | {factor: missing for factor, _ in styles}
     return columns | _ridge_columns(panel, dict(styles), parameters)
 
 
-def _ridge_columns(panel: _Panel, styles: Mapping[str, str], parameters: FactorParameters) -> dict[str, FactorColumn]:
+def _ridge_columns(panel: Panel, styles: Mapping[str, str], parameters: FactorParameters) -> dict[str, FactorColumn]:
     window = parameters.style
     fits = fit_ridges(
         panel.returns[:, -window.sessions :],
@@ -168,7 +131,7 @@ def _ridge_columns(panel: _Panel, styles: Mapping[str, str], parameters: FactorP
     return {factor: withheld(column, panel.not_current) for factor, column in columns.items()}
 
 
-def _line_columns(panel: _Panel, factor_set: FactorSet, parameters: FactorParameters) -> dict[str, FactorColumn]:
+def _line_columns(panel: Panel, factor_set: FactorSet, parameters: FactorParameters) -> dict[str, FactorColumn]:
     columns = {}
     for factor, legs in LINE_LEGS.items():
         window = parameters.spread if factor in SPREAD_FACTORS else parameters.beta
@@ -182,9 +145,9 @@ def _line_columns(panel: _Panel, factor_set: FactorSet, parameters: FactorParame
     return columns
 
 
-def _line_column(panel: _Panel, tickers: Sequence[str], window: RegressionWindow, cap: float) -> FactorColumn:
+def _line_column(panel: Panel, tickers: Sequence[str], window: RegressionWindow, cap: float) -> FactorColumn:
     """Fit on one proxy's returns, or on those of the first less those of the second."""
-    why = _why_no_regressor(panel, tickers, window)
+    why = panel.why_no_regressor(tickers, window)
     if why is not None:
         return absent(len(panel.returns), why)
     long_leg, *short_leg = (panel.proxies[ticker][-window.sessions :] for ticker in tickers)
@@ -214,20 +177,7 @@ def _by_close(rows: RowsUsed, skipped: int) -> tuple[IntArray, IntArray, IntArra
     return rows.n_observations, first, last
 
 
-def _why_no_regressor(panel: _Panel, tickers: Sequence[str], window: RegressionWindow) -> Unavailable | None:
-    """Return why these proxies cannot serve as regressors, naming the missing ones before the stale ones."""
-    missing = [
-        ticker
-        for ticker in tickers
-        if ticker not in panel.stale_proxies and np.isnan(panel.proxies[ticker][-window.sessions :]).all()
-    ]
-    if missing:
-        return Unavailable(Reason.MISSING_DATA, f"no returns of {', '.join(missing)} in {window.sessions} sessions")
-    stale = [panel.stale_proxies[ticker] for ticker in tickers if ticker in panel.stale_proxies]
-    return Unavailable(Reason.STALE_INPUT, "; ".join(stale)) if stale else None
-
-
-def _not_configured(panel: _Panel, roles: Sequence[str]) -> FactorColumn:
+def _not_configured(panel: Panel, roles: Sequence[str]) -> FactorColumn:
     why = Unavailable(Reason.NOT_APPLICABLE, f"no proxy configured for {', '.join(roles)}")
     return absent(len(panel.returns), why)
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from services.symbol_analytics.core.design import Design, design_of
 from services.symbol_analytics.core.rows import (
     Deviations,
     RowsUsed,
@@ -14,7 +15,7 @@ from services.symbol_analytics.core.rows import (
     rows_used,
     why_unavailable,
 )
-from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import BETA_CAP, RIDGE_ALPHA
 from shared.unavailable import no_reasons
 
@@ -44,17 +45,6 @@ class RidgeFits:
     r_squared: FloatArray
     rows: RowsUsed
     unavailable: ReasonArray
-
-
-@dataclass(frozen=True, slots=True)
-class _Design:
-    """Standardised regressors and their moment matrix, once per distinct set of rows."""
-
-    standardised: FloatArray  # (n_regressors, n_masks, n_sessions)
-    scales: FloatArray  # (n_masks, n_regressors), population standard deviations
-    moments: FloatArray  # (n_masks, n_regressors, n_regressors)
-    varies: BoolArray  # (n_masks,), whether every regressor does
-    mask_of_symbol: IntArray  # (n_symbols,)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
@@ -118,7 +108,7 @@ def fit_ridges(
     unavailable = no_reasons(len(y))
     for start in range(0, len(y), BLOCK):
         block = slice(start, start + BLOCK)
-        design = _design(x, rows.mask[block])
+        design = design_of(x, rows.mask[block])
         dy = deviations(y[block], rows.mask[block])
         unavailable[block] = why_unavailable(
             rows.n_observations[block],
@@ -138,26 +128,7 @@ def fit_ridges(
     )
 
 
-def _design(regressors: FloatArray, mask: BoolArray) -> _Design:
-    """Standardise the regressors over each distinct set of rows."""
-    packed = np.packbits(mask, axis=1)
-    _, first_symbol, mask_of_symbol = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    masks = mask[first_symbol]  # (n_masks, n_sessions)
-    n_observations = np.maximum(masks.sum(axis=1), 1)
-    centred = [deviations(regressor, masks) for regressor in regressors]
-    varies = np.stack([d.varies for d in centred], axis=1)  # (n_masks, n_regressors)
-    sd = np.sqrt(np.stack([d.sum_squares for d in centred], axis=1) / n_observations[:, None])
-    scales = np.where(varies, sd, 1.0)
-    standardised = np.stack([d.values / scales[:, j, None] for j, d in enumerate(centred)])
-    moments = np.empty((len(masks), len(regressors), len(regressors)))
-    for j, z_j in enumerate(standardised):
-        for k, z_k in enumerate(standardised[: j + 1]):
-            moments[:, j, k] = moments[:, k, j] = (z_j * z_k).sum(axis=-1)
-    all_vary: BoolArray = np.logical_and.reduce(varies, axis=1)
-    return _Design(standardised, scales, moments, all_vary, mask_of_symbol.reshape(-1))
-
-
-def _solve(design: _Design, dy: Deviations, alpha: float) -> tuple[FloatArray, FloatArray]:
+def _solve(design: Design, dy: Deviations, alpha: float) -> tuple[FloatArray, FloatArray]:
     """Return the coefficients, (n_symbols, n_regressors), and R squared, (n_symbols,)."""
     of_symbol = design.mask_of_symbol
     cross = np.stack([(z[of_symbol] * dy.values).sum(axis=-1) for z in design.standardised], axis=1)

@@ -8,9 +8,9 @@ from services.symbol_analytics.events import symbol_table
 from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
 from services.symbol_analytics.storage.inputs import load_window
 from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
-from services.symbol_analytics.storage.rows import Shard, factor_columns, metric_columns
+from services.symbol_analytics.storage.rows import Shard, factor_columns, loading_columns, metric_columns
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
-from shared.conventions import FACTORS
+from shared.conventions import FACTORS, MODEL_COLUMNS
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -33,11 +33,18 @@ async def analyse_symbols(
     cells = len(shard.symbols) * len(analyses)
     # The factors of a symbol have one digest: all of them are written, or none is.
     factored = await repository.store_factors(factor_columns(shard, analyses)) // len(FACTORS)
+    await repository.store_loadings(loading_columns(shard, analyses))
     measured = await repository.store_metrics(metric_columns(shard, analyses))
 
-    betas = [(analysis.as_of, analysis.estimates.betas) for analysis in analyses]
+    factors = [(analysis.as_of, analysis.announced_factors) for analysis in analyses]
     metrics = [(analysis.as_of, analysis.metrics) for analysis in analyses]
     uow.emit(
-        symbol_table(SymbolsFactored, event, columns=FACTORS, results=betas, unchanged=cells - factored),
+        symbol_table(
+            SymbolsFactored,
+            event,
+            columns=(*FACTORS, *MODEL_COLUMNS),
+            results=factors,
+            unchanged=cells - factored,
+        ),
         symbol_table(SymbolsMeasured, event, columns=METRICS, results=metrics, unchanged=cells - measured),
     )

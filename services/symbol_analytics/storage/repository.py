@@ -35,6 +35,22 @@ class FactorRow(NamedTuple):
     evidence: Mapping[str, Any]
 
 
+class LoadingsRow(NamedTuple):
+    """The joint regression of a symbol on the risk factors, or why there is none; arrays in their order."""
+
+    symbol: str
+    as_of: date
+    loadings: list[float | None]
+    std_errors: list[float | None]
+    r_squared: float | None
+    specific_volatility: float | None
+    reason: str | None
+    detail: str | None
+    n_observations: int
+    first_session: date | None
+    last_session: date | None
+
+
 class MetricsRow(NamedTuple):
     """The metrics of a symbol and the betas beside them, or why there are none, by column."""
 
@@ -87,6 +103,10 @@ class SymbolAnalyticsRepository:
         """Write one row per session, symbol and factor, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_factors", columns, key=("as_of", "symbol", "factor"))
 
+    async def store_loadings(self, columns: Columns) -> int:
+        """Write one row per session and symbol, where the inputs have changed; return how many."""
+        return await append_revisions(self._connection, "symbol_loadings", columns, key=("as_of", "symbol"))
+
     async def store_metrics(self, columns: Columns) -> int:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
@@ -108,6 +128,19 @@ class SymbolAnalyticsRepository:
         rows = await self._connection.execute(query, parameters)
         size = len(_FACTOR_COLUMNS)
         return [FactorRow._make((*row[:size], dict(zip(FACTOR_FIELDS, row[size:], strict=True)))) for row in rows]
+
+    async def list_loadings(self, wanted: Slice[str]) -> list[LoadingsRow]:
+        """Return the newest revision (known at that time) of each row of loadings, by as_of and symbol."""
+        query = sa.text(
+            f"""
+            SELECT DISTINCT ON (as_of, symbol) {", ".join(LoadingsRow._fields)} FROM symbol_loadings
+            WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
+              AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
+              AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
+            ORDER BY as_of, symbol, revision DESC LIMIT :limit
+            """
+        )
+        return [LoadingsRow._make(row) for row in await self._connection.execute(query, wanted.parameters())]
 
     async def list_metrics(self, wanted: Slice[str]) -> list[MetricsRow]:
         """Return the newest revision (known at that time) of each row of metrics, by as_of and symbol."""

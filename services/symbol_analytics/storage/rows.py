@@ -70,6 +70,30 @@ def _evidence(analyses: Sequence[Analysis], n_results: int) -> dict[str, Any]:
     }
 
 
+def loading_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
+    """Return one row per session and symbol, with the digest of its factors: they are made of the same."""
+    n_results = len(analyses) * len(shard.symbols)
+    found = [analysis.loadings for analysis in analyses]
+    reasons, details = reason_columns(np.concatenate([table.unavailable for table in found]))
+    return {
+        "symbol": list(shard.symbols) * len(analyses),
+        "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
+        "digest": [digest for analysis in analyses for digest in analysis.factor_digests],
+        "code_version": [CODE_VERSION] * n_results,
+        "run_id": [shard.run_id] * n_results,
+        "factor_set_id": [shard.factor_set_id] * n_results,
+        "loadings": nullable(np.concatenate([table.values for table in found])),
+        "std_errors": nullable(np.concatenate([table.std_errors for table in found])),
+        "r_squared": nullable(np.concatenate([table.r_squared for table in found])),
+        "specific_volatility": nullable(np.concatenate([table.specific_volatility for table in found])),
+        "reason": reasons,
+        "detail": details,
+        "n_observations": np.concatenate([table.n_observations for table in found]),
+        "first_session": [day for analysis in analyses for day in _sessions(analysis, analysis.loadings.first_row)],
+        "last_session": [day for analysis in analyses for day in _sessions(analysis, analysis.loadings.last_row)],
+    }
+
+
 def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     """Return one row per session and symbol: its metrics, and the betas that `factor_columns` has of them."""
     tables = [Quantities.side_by_side([analysis.metrics, analysis.estimates.betas]) for analysis in analyses]

@@ -43,7 +43,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
                 known = "" if known_at is None else f", as known at {known_at.isoformat()}"
                 raise Problem(404, f"{symbol} has not been analysed on or before {until}{known}")
             one = Slice((symbol,), session, session, known_at, limit=1)
-            factors = factor_views(await repository.list_factors(one))
+            factors = factor_views(await repository.list_factors(one), await repository.list_loadings(one))
             metrics = [SymbolMetrics.of(row) for row in await repository.list_metrics(one)]
         return SymbolView(symbol=symbol, as_of=session, factors=factors[0], metrics=metrics[0] if metrics else None)
 
@@ -52,8 +52,9 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         """List factor betas by as_of and symbol."""
         wanted = selection.slice(clock, paging.after(tuple[date, Text]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            rows = await SymbolAnalyticsRepository(connection).list_factors(wanted)
-        views, following = paging.cut(factor_views(rows), lambda view: (view.as_of, view.symbol))
+            repository = SymbolAnalyticsRepository(connection)
+            rows, loadings = await repository.list_factors(wanted), await repository.list_loadings(wanted)
+        views, following = paging.cut(factor_views(rows, loadings), lambda view: (view.as_of, view.symbol))
         return Page(items=[*views], next=following)
 
     @router.get("/symbol-metrics")

@@ -1,6 +1,6 @@
 """What people read: factor betas and daily metrics of symbols, each number a value or a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Self
@@ -8,9 +8,10 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from services.symbol_analytics.core.columns import FACTOR_COLUMNS, FROM_PRICES, METRICS, RATIOS
-from services.symbol_analytics.storage.repository import FactorRow, MetricsRow, SymbolRow
+from services.symbol_analytics.storage.repository import FactorRow, LoadingsRow, MetricsRow, SymbolRow
 from shared.contracts.event import Measure
-from shared.conventions import FACTORS
+from shared.conventions import FACTORS, RISK_FACTORS
+from shared.unavailable import Reason
 
 
 class FactorView(BaseModel):
@@ -34,6 +35,49 @@ class FactorView(BaseModel):
         """Return the view of a stored estimate."""
         beta = Measure(value=row.beta, reason=row.reason, detail=row.detail)
         return cls(factor=row.factor, beta=beta, **row.evidence)
+
+
+class LoadingView(BaseModel):
+    """What a symbol returns a unit of a risk factor, beside the other factors."""
+
+    factor: str
+    loading: Measure
+    std_error: float | None
+
+    @classmethod
+    def of(cls, row: LoadingsRow, place: int) -> Self:
+        """Return the view of a factor of a stored row."""
+        factor, value = RISK_FACTORS[place], row.loadings[place]
+        without = {"reason": Reason.NOT_APPLICABLE, "detail": f"no proxy configured for {factor}"}
+        why = {"reason": row.reason, "detail": row.detail} if row.reason else without
+        return cls(
+            factor=factor,
+            loading=Measure(value=value) if value is not None else Measure(**why),
+            std_error=row.std_errors[place],
+        )
+
+
+class ModelView(BaseModel):
+    """The joint regression of a symbol on the market, the styles beside it and the rate beside those."""
+
+    loadings: list[LoadingView]
+    specific_volatility: Measure = Field(description="a year's, of what the factors leave of its returns")
+    r_squared: float | None
+    n_observations: int
+    first_session: date | None
+    last_session: date | None
+
+    @classmethod
+    def of(cls, row: LoadingsRow) -> Self:
+        """Return the view of a stored row."""
+        return cls(
+            loadings=[LoadingView.of(row, place) for place in range(len(RISK_FACTORS))],
+            specific_volatility=Measure(value=row.specific_volatility, reason=row.reason, detail=row.detail),
+            r_squared=row.r_squared,
+            n_observations=row.n_observations,
+            first_session=row.first_session,
+            last_session=row.last_session,
+        )
 
 
 class Trail(BaseModel):
@@ -64,13 +108,18 @@ class SymbolFactors(Trail):
 
     factor_set: dict[str, str | None]
     factors: list[FactorView]
+    model: ModelView | None = Field(description="none: computed before there were loadings")
 
     @classmethod
-    def of(cls, rows: Sequence[FactorRow]) -> Self:
+    def of(cls, rows: Sequence[FactorRow], loadings: LoadingsRow | None) -> Self:
         """Return the view of the stored estimates of one symbol and session."""
         newest = max(rows, key=lambda row: row.revision)
-        factors = [FactorView.of(row) for row in rows]
-        return cls(**Trail.fields_of(newest), factor_set=newest.definition, factors=factors)
+        return cls(
+            **Trail.fields_of(newest),
+            factor_set=newest.definition,
+            factors=[FactorView.of(row) for row in rows],
+            model=None if loadings is None else ModelView.of(loadings),
+        )
 
 
 class MetricView(Measure):
@@ -127,9 +176,11 @@ class SymbolSummary(BaseModel):
         return cls(symbol=row.symbol, last_as_of=row.last_as_of)
 
 
-def factor_views(rows: Sequence[FactorRow]) -> list[SymbolFactors]:
+def factor_views(rows: Sequence[FactorRow], loadings: Sequence[LoadingsRow]) -> list[SymbolFactors]:
     """Return the view of each symbol and session in a list of estimates that is ordered by them."""
-    return [SymbolFactors.of(list(group)) for _, group in groupby(rows, key=lambda row: (row.as_of, row.symbol))]
+    known: Mapping[tuple[date, str], LoadingsRow] = {(row.as_of, row.symbol): row for row in loadings}
+    groups = groupby(rows, key=lambda row: (row.as_of, row.symbol))
+    return [SymbolFactors.of(list(group), known.get(key)) for key, group in groups]
 
 
 def _number(row: MetricsRow, name: str) -> dict[str, Any]:

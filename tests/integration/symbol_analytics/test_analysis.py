@@ -74,7 +74,17 @@ async def test_announced_numbers_are_the_stored_ones(analytics: Analytics) -> No
     shown = await analytics.shown(name, SESSION)
     at = factored.symbols.index(name)
     betas = {entry["factor"]: entry["beta"]["value"] for entry in shown["factors"]["factors"]}
-    assert dict(zip(factored.columns, factored.values[0][at], strict=True)) == betas
+    model = shown["factors"]["model"]
+    loadings = {f"loading_{entry['factor']}": entry["loading"]["value"] for entry in model["loadings"]}
+    errors = {f"loading_error_{entry['factor']}": entry["std_error"] for entry in model["loadings"]}
+    left = {"specific_volatility": model["specific_volatility"]["value"]}
+    assert dict(zip(factored.columns, factored.values[0][at], strict=True)) == betas | loadings | errors | left
+    assert {factor for factor, loading in loadings.items() if loading is not None} == {
+        "loading_market",
+        "loading_value",
+        "loading_momentum",
+    }
+    assert (model["n_observations"], model["last_session"]) == (252, str(SESSION))
     metrics = {metric: entry["value"] for metric, entry in shown["metrics"]["metrics"].items()}
     assert dict(zip(measured.columns, measured.values[0][at], strict=True)) == metrics
     window = realised_volatilities(walk(7)[:, None])
@@ -90,6 +100,7 @@ async def test_symbol_without_prices_has_a_reason_in_every_cell(analytics: Analy
     shown = await analytics.shown(missing, SESSION)
 
     assert {entry["beta"]["reason"] for entry in shown["factors"]["factors"]} == {"MISSING_DATA", "NOT_APPLICABLE"}
+    assert {entry["loading"]["reason"] for entry in shown["factors"]["model"]["loadings"]} == {"MISSING_DATA"}
     assert {entry["reason"] for entry in shown["metrics"]["metrics"].values()} == {"MISSING_DATA"}
 
 
