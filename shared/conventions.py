@@ -44,7 +44,8 @@ RISK_FACTORS: Final = ("market", *STYLE_FACTORS, "rate")
 LOADINGS: Final = tuple(f"loading_{factor}" for factor in RISK_FACTORS)
 LOADING_ERRORS: Final = tuple(f"loading_error_{factor}" for factor in RISK_FACTORS)
 SPECIFIC_VOLATILITY: Final = "specific_volatility"  # annualised, of what the factors leave
-MODEL_COLUMNS: Final = (*LOADINGS, *LOADING_ERRORS, SPECIFIC_VOLATILITY)  # announced beside the betas
+MODEL_COLUMNS: Final = (*LOADINGS, *LOADING_ERRORS, SPECIFIC_VOLATILITY)
+SYMBOL_COLUMNS: Final = (*FACTORS, *MODEL_COLUMNS)  # what is announced of a symbol
 
 SERIES_WINDOWS: Final = (252, 126, 63)  # sessions of a portfolio's return series, the longest that covers enough
 SERIES_COVERAGE: Final = 0.95  # of gross exposure
@@ -65,7 +66,6 @@ CORRELATION_MIN_WEIGHT: Final = 0.01  # of gross exposure [8]
 CLUSTER_CORRELATION: Final = 0.5  # where the tree is cut [8]
 
 EWMA_DECAY: Final = 0.94  # RiskMetrics (1996) [9]
-EWMA_WINDOW: Final = 252  # sessions [9]
 RATE_DURATION: Final = 16.5  # years, of the rate proxy by default: it returns -D dy + C dy**2 / 2 [9]
 RATE_CONVEXITY: Final = 380.0  # years squared, C
 EXTRAPOLATION_SESSIONS: Final = 21  # a move beyond the largest in so many sessions is extrapolated [9]

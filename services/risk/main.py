@@ -27,6 +27,8 @@ def build(common: CommonSettings, settings: RiskSettings | None = None, *, clock
     own = settings or RiskSettings()
     subscribers.register(service.consume, own, fan_in=fan_in, panel=panel, factor_set=common.factor_set)
     time = clock or SystemClock()
-    service.router = routes.build_router(service.unit_of_work, time, panel=panel, factor_set=common.factor_set)
+    service.router = routes.build_router(
+        service.unit_of_work, time, panel=panel, factor_set=common.factor_set, rate=own.rate
+    )
     service.gauges.append(partial(read_staleness, clock=SessionClock(time, common.settle_delay)))
     return service

@@ -34,5 +34,6 @@ def register(
         at_once=settings.max_portfolio_concurrency,
         panel=panel,
         factor_set=factor_set,
+        rate=settings.rate,
     )
     consume(BatchCompleted, note_cancelled_run)

@@ -68,6 +68,6 @@ def _tables(universe: Universe, night: Night) -> dict[str, list[Any]]:
         ],
         "bound_snapshots": [valued.portfolios.equity[0].astype(float), valued.portfolios.pnl[0].astype(float)],
         "bound_risk": [risk.exposures.beta.values.ravel(), risk.exposures.coverage.values.ravel()],
-        "bound_stress": [risk.stress.direct.values.ravel(), risk.stress.propagated.values.ravel()],
+        "bound_stress": [risk.stress.direct.values.ravel(), risk.stress.model.values.ravel()],
         "bound_measures": [night.measures],
     }

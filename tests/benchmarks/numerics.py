@@ -14,8 +14,10 @@ from services.risk.core.factor_moves import factor_moves
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES
 from services.risk.core.risk_context import RETURN_SESSIONS, RiskContext
+from services.risk.core.scenarios import RateSensitivity
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
+from services.symbol_analytics.core.loadings import estimate_loadings
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities
 from shared.arrays import FloatArray
 from shared.conventions import RISK_FACTORS
@@ -72,6 +74,8 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
     provider = Quantities.of(np.ones(closes.shape[1]))
     with watch.on("13 factors"):
         estimates = estimate_factors(closes, proxies, factor_set=factor_set, provider_betas=provider)
+    with watch.on("loadings"):
+        loadings = estimate_loadings(closes, proxies, factor_set=factor_set)
     with watch.on("returns and volatilities"):
         sessions = np.array(universe.sessions[-_SESSIONS:], dtype="datetime64[D]")
         metrics = (*(horizon_returns(closes, sessions) for _ in range(2)), realised_volatilities(closes))
@@ -83,9 +87,9 @@ def compute_night(universe: Universe, *, portfolios: int, size: int, watch: Stop
     tickers = tuple(factor_set.proxy(factor) for factor in RISK_FACTORS)
     factor_returns = returns[[column[ticker or ""] for ticker in tickers]]
     with watch.on("factor moves"):
-        moves = factor_moves(factor_returns, tickers, episodes={})
+        moves = factor_moves(factor_returns, tickers, episodes={}, rate=RateSensitivity())
     sectors = [SECTORS[number % len(SECTORS)] for number in range(len(universe.symbols))]
-    risk = RiskContext(holdings, estimates.betas, sectors, returns, factor_returns, moves)
+    risk = RiskContext(holdings, estimates.betas, sectors, returns, loadings.announced, moves)
     for family, parts in _RISK_FAMILIES.items():
         with watch.on(family):
             for part in parts:

@@ -39,10 +39,10 @@ class Agreement:
         elif gap >= self.largest.get(family, (0.0, ""))[0]:
             self.largest[family] = gap, what
 
-    def measure(self, family: str, what: str, served: Json, expected: Number) -> None:
+    def measure(self, family: str, what: str, served: Json, expected: Number, *, least: float = 0.0) -> None:
         """A number or the reason why there is none."""
         if isinstance(expected, float) and served["value"] is not None:
-            self.number(family, what, served["value"], expected)
+            self.number(family, what, served["value"], expected, least=least)
             return
         self.reasons[family] += 1
         found = served["value"] if served["reason"] is None else served["reason"]

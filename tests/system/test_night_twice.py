@@ -20,7 +20,7 @@ from tests.system.plain import performance
 from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
 from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
-from tests.system.plain.known import cell
+from tests.system.plain.known import NOT_APPLICABLE, cell
 from tests.system.plain.ledger import Day, PositionDay
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
@@ -99,6 +99,25 @@ def compare_estimate(agreement: Agreement, what: str, served: Json, plain: Estim
     span = [None if day is None else str(day) for day in (plain.first, plain.last)]
     found = [served["n_observations"], served["capped"], served["first_session"], served["last_session"]]
     agreement.same("factors", f"{what} n, capped, first, last", found, [plain.n, plain.capped, *span])
+
+
+async def test_loadings_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
+    served = {row["symbol"]: row["model"] for row in await twice.platform.api.items("/factors", first=str(NIGHT))}
+
+    for symbol in agreement.names("loadings", "symbols", served, twice.loadings):
+        row, plain = served[symbol], twice.loadings[symbol]
+        for entry in row["loadings"]:
+            factor, what = entry["factor"], f"{symbol} {entry['factor']}"
+            expected = plain.why or plain.loadings.get(factor, NOT_APPLICABLE)
+            agreement.measure("loadings", what, entry["loading"], expected, least=1e-6)
+            agreement.number("loadings se", what, entry["std_error"], plain.errors.get(factor), least=1e-9)
+        expected = plain.why or plain.specific
+        agreement.measure("loadings", f"{symbol} specific", row["specific_volatility"], expected, least=1e-6)
+        agreement.number("loadings R2", symbol, row["r_squared"], plain.r_squared, least=1e-3)
+        span = [None if day is None else str(day) for day in (plain.first, plain.last)]
+        found = [row["n_observations"], row["first_session"], row["last_session"]]
+        agreement.same("loadings", f"{symbol} n, first, last", found, [plain.n, *span])
+    agreement.check()
 
 
 async def test_metrics_of_every_symbol_agree(twice: Twice, agreement: Agreement) -> None:
@@ -335,16 +354,17 @@ async def test_correlations_and_clusters_agree(twice: Twice, agreement: Agreemen
 
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
-async def test_scenarios_agree_directly_and_propagated(twice: Twice, agreement: Agreement, name: str) -> None:
+async def test_scenarios_agree_directly_and_by_the_model(twice: Twice, agreement: Agreement, name: str) -> None:
     served, book = await twice.risk(name, "/stress"), twice.books[name]
 
     exposures = factor_exposures(book)
     rows = named(served["scenarios"], "scenario")
     for scenario in agreement.names("stress", name, rows, SCENARIOS):
         row, plain = rows[scenario], stress(book, exposures, twice.factors, scenario)
-        for kind in ("direct", "propagated", "coverage"):
+        for kind in ("direct", "model", "coverage"):
             agreement.measure(f"stress {kind}", f"{name} {scenario}", row[kind], getattr(plain, kind))
         agreement.same("stress", f"{name} {scenario} beyond gross", row["beyond_gross"], plain.beyond_gross)
+        agreement.number("stress shares", f"{name} {scenario}", row["extrapolated_share"], plain.extrapolated_share)
     agreement.check()
 
 
@@ -357,7 +377,7 @@ async def test_moves_and_covariance_of_the_factors_agree(twice: Twice, agreement
         basis = "tabulated" if row["scenario"] in REPLAYS else "hypothetical"
         agreement.same("factor moves", f"{row['scenario']} basis", row["basis"], basis)
         shocks = shocks_of(row["scenario"])
-        moves = moves_of(shocks, factors)
+        moves = moves_of(row["scenario"], factors)
         for entry in row["moves"]:
             name, what = entry["factor"], f"{row['scenario']} {entry['factor']}"
             agreement.number("factor moves", what, entry["move"], moves.get(name))
@@ -383,7 +403,7 @@ async def test_moves_and_covariance_of_the_factors_agree(twice: Twice, agreement
 async def test_contributions_to_the_volatility_agree(twice: Twice, agreement: Agreement, name: str) -> None:
     served, book = await twice.risk(name, "/contributions"), twice.books[name]
 
-    plain = model_of(book, twice.factor_returns)
+    plain = model_of(book, twice.basis)
     agreement.measure("contributions", name, served["volatility"], plain.measures()["model_volatility"])
     agreement.number("contributions", f"{name} specific", served["specific"], plain.by_specific)
     for entry in served["factors"]:

@@ -11,6 +11,7 @@ from tests.support.platform import Json, Platform
 from tests.system.night import FACTOR_SET, NIGHT, PORTFOLIOS, PROVIDER_BETAS, Night, body_of, sectors
 from tests.system.plain.book import RISK_FACTORS, Book, book_of, factor_returns
 from tests.system.plain.ledger import Day, days_of
+from tests.system.plain.loadings import Basis, Loaded, basis_of, loaded
 from tests.system.plain.measures import Measured, measures_of
 from tests.system.plain.scenarios import Factors, factors_of
 from tests.system.plain.symbols import Estimate
@@ -51,14 +52,14 @@ class Twice:
         """What every portfolio holds at the end of the night."""
         betas = {symbol: {name: found.beta for name, found in row.items()} for symbol, row in self.estimates.items()}
         return {
-            name: book_of(days[-1], self.night.prices, betas=betas, sectors=sectors())
+            name: book_of(days[-1], self.night.prices, betas=betas, loadings=self.loadings, sectors=sectors())
             for name, days in self.days.items()
         }
 
     @cached_property
     def measures(self) -> dict[str, dict[str, Measured]]:
         """The risk of every portfolio at the end of the night."""
-        return {name: measures_of(book, self.factor_returns) for name, book in self.books.items()}
+        return {name: measures_of(book, self.basis) for name, book in self.books.items()}
 
     @cached_property
     def factor_returns(self) -> pd.DataFrame:
@@ -68,7 +69,17 @@ class Twice:
     @cached_property
     def factors(self) -> Factors:
         """How the factors move together."""
-        return factors_of(self.factor_returns, configured={name for name, proxy in PROXIES.items() if proxy})
+        return factors_of(self.basis)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """The factors of the model."""
+        return basis_of(self.factor_returns, PROXIES)
+
+    @cached_property
+    def loadings(self) -> dict[str, Loaded]:
+        """The loadings of every symbol with estimates."""
+        return {symbol: loaded(symbol, self.night.prices, NIGHT, self.basis) for symbol in self.estimates}
 
     async def risk(self, name: str, what: str = "") -> Any:
         """What is served of the risk of a portfolio."""

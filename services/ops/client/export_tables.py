@@ -177,8 +177,8 @@ STRESS: Final = pa.schema(
         *_columns("portfolio_id portfolio scenario name basis", pa.string()),
         *_columns("direct", pa.float64()),
         *_columns("direct_reason direct_detail", pa.string()),
-        *_columns("propagated", pa.float64()),
-        *_columns("propagated_reason propagated_detail extrapolated", pa.string()),
+        *_columns("model", pa.float64()),
+        *_columns("model_reason model_detail extrapolated", pa.string()),
         *_columns("beyond_gross", pa.bool_()),
     ]
 )
@@ -252,7 +252,7 @@ def _performance_rows(entry: PortfolioPerformance) -> Iterator[Row]:
 def _stress_rows(entry: PortfolioStress) -> Iterator[Row]:
     for scenario in entry["scenarios"]:
         beyond = [move["factor"] for move in scenario["moves"] if move["extrapolated"]]
-        measures = _flat({"direct": scenario["direct"], "propagated": scenario["propagated"]})
+        measures = _flat({"direct": scenario["direct"], "model": scenario["model"]})
         yield _row({**entry, **scenario, **measures, "extrapolated": " ".join(beyond)}, STRESS)
 
 

@@ -172,25 +172,25 @@ def _stress_section(stress: Stress, worst: ExplainedRisk | None) -> Section:
             Cell(entry["name"]),
             Cell(entry["basis"]),
             *_measure_cells("", entry["direct"], digits=2)[1:],
-            *_measure_cells("", entry["propagated"], digits=2)[1:],
+            *_measure_cells("", entry["model"], digits=2)[1:],
             Cell(percent(entry["coverage"]), "number"),
             Cell(scenario_flags(entry)),
         ]
         for entry in scenarios
     ]
-    columns = ("scenario", "basis", "direct", "reason", "propagated", "reason", "coverage", "flags")
+    columns = ("scenario", "basis", "direct", "reason", "model", "reason", "coverage", "flags")
     return Section(
         "Stress",
         figures=[
             bars_figure(
                 [entry["name"] for entry in scenarios],
-                {kind: [entry[kind]["value"] for entry in scenarios] for kind in ("direct", "propagated")},
+                {kind: [entry[kind]["value"] for entry in scenarios] for kind in ("direct", "model")},
                 axis_label="P&L in portfolio currency",
             ),
             *([] if worst is None else [_waterfall(worst)]),
         ],
         tables=[Table(columns, rows)],
-        note="Direct: exposure times shock. Propagated: what the shocks let expect of the whole book.",
+        note="Direct: exposure times shock. Model: loadings on the factors times all of their moves.",
     )
 
 

@@ -110,7 +110,7 @@ def _worst(found: PortfolioOverview) -> Iterator[Sequence[str]]:
     worst = worst_scenario(found["stress"])
     for entry in found["stress"]["scenarios"] if found["stress"] else ():
         if entry["scenario"] == worst:
-            yield f"worst stress: {entry['name']}", money(entry["propagated"]["value"]), ""
+            yield f"worst stress: {entry['name']}", money(entry["model"]["value"]), ""
 
 
 def _largest(found: PortfolioOverview) -> list[Sequence[str]]:

@@ -66,7 +66,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
 
     stress = detail(STRESS)
     worst = worst_scenario(stress)
-    explained = EXPLAINED_RISK.at(portfolio_id=portfolio_id, measure=f"{worst}.propagated")
+    explained = EXPLAINED_RISK.at(portfolio_id=portfolio_id, measure=f"{worst}.model")
     return {
         "portfolio": portfolio,
         "snapshot": snapshots[-1],
@@ -82,7 +82,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
 
 
 def worst_scenario(stress: Stress | None) -> str | None:
-    """Return the scenario with the smallest propagated P&L, None if none has one."""
-    propagated = {entry["scenario"]: entry["propagated"]["value"] for entry in (stress["scenarios"] if stress else ())}
-    known = {scenario: value for scenario, value in propagated.items() if value is not None}
+    """Return the scenario with the smallest model P&L, None if none has one."""
+    modelled = {entry["scenario"]: entry["model"]["value"] for entry in (stress["scenarios"] if stress else ())}
+    known = {scenario: value for scenario, value in modelled.items() if value is not None}
     return min(known, key=known.__getitem__) if known else None

@@ -135,19 +135,19 @@ def _sector_table(risk: PortfolioRisk) -> RenderableType:
 
 def _stress_table(stress: Stress) -> RenderableType:
     scenarios = stress["scenarios"]
-    largest = largest_of([entry["propagated"]["value"] for entry in scenarios])
+    largest = largest_of([entry["model"]["value"] for entry in scenarios])
     rows = [
         (
             entry["name"],
             entry["basis"],
             money(entry["direct"]["value"]),
-            *measure_row("", entry["propagated"], digits=2)[1:],
+            *measure_row("", entry["model"], digits=2)[1:],
             scenario_flags(entry),
-            bar(entry["propagated"]["value"], largest=largest),
+            bar(entry["model"]["value"], largest=largest),
         )
         for entry in scenarios
     ]
-    return table("stress", ("scenario", "basis", "direct", "propagated", "reason", "detail", "flags", ""), rows)
+    return table("stress", ("scenario", "basis", "direct", "model", "reason", "detail", "flags", ""), rows)
 
 
 def _waterfall_table(worst: ExplainedRisk) -> RenderableType:

@@ -8,11 +8,14 @@ from shared.db.tables import Results, Tables
 
 # What a service of risk names the elements of its arrays by.
 _OF_MEASURES = ("values", "values_reasons", "values_details", "observations", "window_sessions")
-_OF_SCENARIOS = ("direct", "direct_reasons", "direct_details", "propagated", "propagated_reasons", "propagated_details")
+_OF_SCENARIOS = (
+    *("direct", "direct_reasons", "direct_details", "model", "model_reasons", "model_details"),
+    *("extrapolated_shares", "realised_shares", "beyond_gross", "basis"),
+)
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(_OF_MEASURES, ("measures",)),
-        **dict.fromkeys((*_OF_SCENARIOS, "beyond_gross", "basis"), ("scenarios",)),
+        **dict.fromkeys(_OF_SCENARIOS, ("scenarios",)),
         **dict.fromkeys(("coverages", "coverages_reasons", "coverages_details"), ("measures", "scenarios")),
         **dict.fromkeys(("weights", "by_holding", "marginal", "clusters"), ("symbols", "sectors")),
         "active": ("sectors",),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+import numpy as np
+
 from services.risk.core.digest import benchmark_digest, factor_digest, portfolio_digests, symbol_digests
 from services.risk.core.diversification import Diversifications
 from services.risk.core.exposures import FactorExposures
@@ -13,6 +15,7 @@ from services.risk.core.factor_moves import FactorMoves, factor_moves
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES, Measured
 from services.risk.core.risk_context import RiskContext
+from services.risk.core.scenarios import RateSensitivity
 from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
 from services.risk.core.stress import StressResults
 from shared.arrays import FloatArray
@@ -34,25 +37,30 @@ class FactorHistory:
     """What is known of the risk factors at a session, the same for every portfolio.
 
     `proxies` has a ticker or None per risk factor, `returns` (n_factors, RETURN_SESSIONS) their total returns,
-    `episodes` those over the historical replays, (n_factors,) by scenario id.
+    `episodes` those over the historical replays, (n_factors,) by scenario id; `rate` how the rate's proxy answers to
+    changes of yield.
     """
 
     proxies: tuple[str | None, ...]
     returns: FloatArray
     episodes: Mapping[str, FloatArray]
+    rate: RateSensitivity
 
 
 @dataclass(frozen=True, slots=True)
 class AssessmentInputs:
     """The books and what is known of their symbols and of the factors.
 
-    `betas` (n_symbols, n_factors), `sectors` one a symbol, `returns` (n_symbols, RETURN_SESSIONS).
+    `betas` (n_symbols, n_factors), `model` (n_symbols, len(MODEL_COLUMNS)), `sectors` one a symbol, `returns`
+    (n_symbols, RETURN_SESSIONS), `episodes` those over the historical replays, (n_symbols,) by scenario id.
     """
 
     books: Books
     betas: Quantities
+    model: Quantities
     sectors: tuple[str, ...]
     returns: FloatArray
+    episodes: Mapping[str, FloatArray]
     factors: FactorHistory
     benchmark: Benchmark | None = None
 
@@ -82,12 +90,24 @@ class Assessment:
 def assess(inputs: AssessmentInputs) -> Assessment:
     """Return exposures, every line of the table of measures, stress, correlations and contributions."""
     holdings, history = inputs.books.holdings, inputs.factors
-    moves_digest = factor_digest(history.proxies, history.returns, history.episodes)
-    moves = factor_moves(history.returns, history.proxies, episodes=history.episodes)
+    moves_digest = factor_digest(history.proxies, history.returns, history.episodes, rate=history.rate)
+    moves = factor_moves(history.returns, history.proxies, episodes=history.episodes, rate=history.rate)
     risk = RiskContext(
-        holdings, inputs.betas, inputs.sectors, inputs.returns, history.returns, moves, benchmark=inputs.benchmark
+        holdings,
+        inputs.betas,
+        inputs.sectors,
+        inputs.returns,
+        inputs.model,
+        moves,
+        episodes=inputs.episodes,
+        benchmark=inputs.benchmark,
     )
-    symbols = symbol_digests(inputs.books.symbols, betas=inputs.betas, sectors=inputs.sectors, returns=inputs.returns)
+    symbols = symbol_digests(
+        inputs.books.symbols,
+        known=Quantities.side_by_side([inputs.betas, inputs.model]),
+        sectors=inputs.sectors,
+        returns=np.column_stack([inputs.returns, *(inputs.episodes[name] for name in sorted(inputs.episodes))]),
+    )
     return Assessment(
         books=inputs.books,
         digests=portfolio_digests(holdings, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),

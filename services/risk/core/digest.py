@@ -10,31 +10,32 @@ from numpy.typing import NDArray
 
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES
+from services.risk.core.scenarios import RateSensitivity
 from services.risk.core.sectors import Benchmark
 from shared.arrays import FloatArray
-from shared.conventions import FACTORS
+from shared.conventions import SYMBOL_COLUMNS
 from shared.digests import canonical
 from shared.unavailable import Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 DIGEST_BYTES: Final = 16
 
 # A history that has been restated has the same returns but for rounding.
 _RETURN_DECIMALS: Final = 12
 
-_CONTEXT: Final = repr((CODE_VERSION, FACTORS, [measure.name for measure in MEASURES])).encode()
-_REASON_CODES: Final = {None: 0.0} | {reason: index + 1.0 for index, reason in enumerate(Reason)}
+_CONTEXT: Final = repr((CODE_VERSION, SYMBOL_COLUMNS, [measure.name for measure in MEASURES])).encode()
+_REASON_CODES: Final = {reason: index + 1.0 for index, reason in enumerate(Reason)}
 
 
 def symbol_digests(
-    symbols: Sequence[str], *, betas: Quantities, sectors: Sequence[str], returns: FloatArray
+    symbols: Sequence[str], *, known: Quantities, sectors: Sequence[str], returns: FloatArray
 ) -> NDArray[np.uint8]:
     """Return a digest of what is known of each symbol, (n_symbols, DIGEST_BYTES)."""
-    whys = betas.unavailable.ravel().tolist()
-    codes = np.array([_REASON_CODES[None if why is None else why.reason] for why in whys])
-    known = [betas.values, codes.reshape(betas.values.shape), np.round(returns, _RETURN_DECIMALS)]
-    rows = canonical(np.concatenate(known, axis=1))
+    missing = ~known.available
+    codes = np.zeros(known.values.shape)
+    codes[missing] = [_REASON_CODES[why.reason] for why in known.unavailable[missing]]
+    rows = canonical(np.concatenate([known.values, codes, np.round(returns, _RETURN_DECIMALS)], axis=1))
     digests = [
         hashlib.blake2b(repr(label).encode() + row.tobytes(), digest_size=DIGEST_BYTES).digest()
         for label, row in zip(zip(symbols, sectors, strict=True), rows, strict=True)
@@ -42,9 +43,12 @@ def symbol_digests(
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def factor_digest(proxies: Sequence[str | None], returns: FloatArray, episodes: Mapping[str, FloatArray]) -> bytes:
+def factor_digest(
+    proxies: Sequence[str | None], returns: FloatArray, episodes: Mapping[str, FloatArray], *, rate: RateSensitivity
+) -> bytes:
     """Return a digest of what is known of the risk factors at a session."""
-    digest = hashlib.blake2b(_CONTEXT + repr((list(proxies), sorted(episodes))).encode(), digest_size=DIGEST_BYTES)
+    context = repr((list(proxies), sorted(episodes), rate)).encode()
+    digest = hashlib.blake2b(_CONTEXT + context, digest_size=DIGEST_BYTES)
     for known in (returns, *(episodes[scenario] for scenario in sorted(episodes))):
         digest.update(canonical(np.round(known, _RETURN_DECIMALS)).tobytes())
     return digest.digest()

@@ -1,4 +1,4 @@
-"""Variance of portfolios split into what the style factors explain and what is specific (methodology, 10)."""
+"""Variance of portfolios split into what the factors of the model explain and what is specific (methodology, 10)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,23 +7,14 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from services.risk.core.holdings import NetHoldings
-from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
-from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import (
-    FACTOR_MIN_OBSERVATIONS,
-    FACTOR_WINDOW,
-    FACTORS,
-    RISK_FACTORS,
-    SESSIONS_PER_YEAR,
-    STYLE_FACTORS,
-)
+from shared.arrays import FloatArray, IntArray, ReasonArray
+from shared.conventions import LOADINGS, MODEL_COLUMNS, RISK_FACTORS, SESSIONS_PER_YEAR, SPECIFIC_VOLATILITY
+from shared.factor_basis import FactorBasis
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
-_BETA_COLUMNS: Final = [FACTORS.index(factor) for factor in STYLE_FACTORS]
-_RETURN_ROWS: Final = [RISK_FACTORS.index(factor) for factor in STYLE_FACTORS]
-NO_PROXIES: Final = Unavailable(Reason.NOT_APPLICABLE, "no style factor has a proxy with every return")
-NO_HOLDING: Final = Unavailable(Reason.MISSING_DATA, "no holding has both the style betas and a residual variance")
+_SPECIFIC: Final = MODEL_COLUMNS.index(SPECIFIC_VOLATILITY)
+NO_HOLDING: Final = Unavailable(Reason.MISSING_DATA, "no holding has loadings on the factors")
 NO_VARIANCE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the holdings in the model have no variance")
 
 
@@ -32,11 +23,11 @@ class Decomposition:
     """Volatility of portfolios and whose it is: annualised fractions of equity.
 
     `total`, `systematic`, `specific`, `systematic_share` (of variance) and `coverage` have the shape (n_portfolios,),
-    with ``systematic**2 + specific**2 == total**2``. `by_factor` (n_portfolios, n_styles) and `by_specific`
+    with ``systematic**2 + specific**2 == total**2``. `by_factor` (n_portfolios, n_factors) and `by_specific`
     (n_portfolios,) are contributions that add up to `total`, and so are `by_holding` (n_holdings,); `marginal`
     (n_holdings,) is the change of `total` by a unit of weight. Contributions are NaN where there is no total, those of
-    factors without proxy and of holdings outside the model too. `observations` (n_portfolios,) is the smallest number
-    of returns behind a residual variance.
+    factors without proxy and of holdings outside the model too. `observations` (n_portfolios,) are the sessions behind
+    the covariance of the factors.
     """
 
     total: Quantities
@@ -51,86 +42,70 @@ class Decomposition:
     marginal: FloatArray
 
 
-def factor_covariance(factor_returns: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Return the annualised covariance of the style proxies, shrunk by Ledoit & Wolf (2004), and which are in it.
-
-    Parameters
-    ----------
-    factor_returns : ndarray of shape (len(RISK_FACTORS), n_sessions)
-        The last FACTOR_WINDOW sessions are used; a proxy that misses one of them is left out.
-
-    Returns
-    -------
-    covariance : ndarray of shape (n_styles, n_styles)
-        Zero for the styles left out.
-    included : ndarray of bool, shape (n_styles,)
-    """
-    returns = factor_returns[_RETURN_ROWS, -FACTOR_WINDOW:]
-    included = np.asarray(np.isfinite(returns).all(axis=1))
-    covariance = np.zeros((len(STYLE_FACTORS), len(STYLE_FACTORS)))
-    if included.any():
-        shrunk = LedoitWolf().fit(returns[included].T).covariance_
-        covariance[np.ix_(included, included)] = shrunk * SESSIONS_PER_YEAR
-    return covariance, included
+def factor_covariance(basis: FactorBasis) -> FloatArray:
+    """Return the annualised covariance of the factors, shrunk by Ledoit & Wolf (2004), zero for those without proxy."""
+    covariance = np.zeros((len(RISK_FACTORS), len(RISK_FACTORS)))
+    history = basis.factors[:, basis.rows][basis.configured]
+    shrunk = LedoitWolf().fit(np.ascontiguousarray(history.T)).covariance_
+    covariance[np.ix_(basis.configured, basis.configured)] = shrunk * SESSIONS_PER_YEAR
+    return covariance
 
 
-def decompose(
-    holdings: NetHoldings, betas: Quantities, returns: FloatArray, factor_returns: FloatArray
-) -> Decomposition:
-    """Split the variance of each portfolio by the joint style model: ``b' F b + sum(w**2 s**2)``.
+def decompose(holdings: NetHoldings, model: Quantities, basis: FactorBasis | Unavailable) -> Decomposition:
+    """Split the variance of each portfolio: ``b' F b + sum(w**2 s**2)``.
 
     Parameters
     ----------
     holdings : NetHoldings
         Holdings in cents; weights are net exposure over equity.
-    betas : Quantities of shape (n_symbols, len(FACTORS))
-        The joint style betas of it are used.
-    returns : ndarray of shape (n_symbols, n_sessions)
-        Total returns; the residual variance of a symbol is that of its returns less betas times factor returns over
-        the sessions of the last FACTOR_WINDOW that it has, FACTOR_MIN_OBSERVATIONS at least.
-    factor_returns : ndarray of shape (len(RISK_FACTORS), n_sessions)
+    model : Quantities of shape (n_symbols, len(MODEL_COLUMNS))
+        Loadings on the factors, and the specific volatility, of the symbols.
+    basis : FactorBasis or Unavailable
+        The factors of the session.
 
     Returns
     -------
     Decomposition
-        `DEGENERATE_INPUT` without capital or variance, `NOT_APPLICABLE` for an empty book or without proxies,
-        `MISSING_DATA` where no holding is in the model.
+        `DEGENERATE_INPUT` without capital or variance, `NOT_APPLICABLE` for an empty book, `MISSING_DATA` where no
+        holding is in the model, and the reason of the factors where there are none.
 
     Notes
     -----
-    NaN policy: a holding without betas or residual variance is left out; `coverage` tells how much is in. Sums run over
-    the holdings in their canonical order.
+    NaN policy: a holding without loadings is left out; `coverage` tells how much is in. Sums run over the holdings in
+    their canonical order.
     """
-    covariance, included = factor_covariance(factor_returns)
-    known_betas = np.where(np.isfinite(betas.values), betas.values, np.nan)[:, _BETA_COLUMNS]
-    loadings = np.where(included, known_betas, 0.0)
-    residual, n_residual = _residual_variance(returns, loadings, factor_returns)
-    known = np.isfinite(loadings).all(axis=1) & np.isfinite(residual)
+    nothing = np.zeros((len(RISK_FACTORS), len(RISK_FACTORS)))
+    covariance = nothing if isinstance(basis, Unavailable) else factor_covariance(basis)
+    included = np.diag(covariance) > 0.0
+    loadings = np.where(included, known_loadings(model), 0.0)
+    own = model.values[:, _SPECIFIC] ** 2
+    known = np.isfinite(loadings).all(axis=1) & np.isfinite(own)
     covered = known[holdings.symbol]
     coverage = coverage_of(holdings, covered)
-    reasons = _reasons(holdings, coverage, any_factor=bool(included.any()))
+    reasons = _reasons(holdings, coverage, basis)
 
     capital = np.where(holdings.equity > 0, holdings.equity, 1)
     weight = np.where(covered, holdings.net / capital[holdings.portfolio], 0.0)
     loading = np.where(known[:, None], loadings, 0.0)[holdings.symbol]
-    own = np.where(known, residual, 0.0)[holdings.symbol]
+    residual = np.where(known, own, 0.0)[holdings.symbol]
     exposure = np.column_stack([holdings.sums(weight * column) for column in loading.T])
     along = (exposure[:, None] * covariance).sum(axis=-1)  # covariance of each factor with the portfolio
     systematic = (exposure * along).sum(axis=-1)
-    specific = holdings.sums(weight * weight * own)
+    specific = holdings.sums(weight * weight * residual)
     variance = systematic + specific
     reasons[(variance <= 0) & is_available(reasons)] = NO_VARIANCE
     total = np.sqrt(np.where(variance > 0, variance, np.nan))
-    marginal = ((loading * along[holdings.portfolio]).sum(axis=-1) + weight * own) / total[holdings.portfolio]
+    marginal = ((loading * along[holdings.portfolio]).sum(axis=-1) + weight * residual) / total[holdings.portfolio]
     measured = is_available(reasons)
     inside = covered & measured[holdings.portfolio]
+    sessions = 0 if isinstance(basis, Unavailable) else int(basis.rows.sum())
     return Decomposition(
         total=quantities(total, reasons),
         systematic=quantities(np.sqrt(np.maximum(systematic, 0.0)), reasons),
         specific=quantities(np.sqrt(specific), reasons),
         systematic_share=quantities(divide(np.maximum(systematic, 0.0), variance), reasons),
         coverage=coverage,
-        observations=np.where(measured, _smallest(holdings, n_residual, covered), 0),
+        observations=np.where(measured, sessions, 0),
         by_factor=np.where(included & measured[:, None], exposure * along / total[:, None], np.nan),
         by_specific=np.where(measured, specific / total, np.nan),
         by_holding=np.where(inside, weight * marginal, np.nan),
@@ -138,30 +113,17 @@ def decompose(
     )
 
 
-def _reasons(holdings: NetHoldings, coverage: Quantities, *, any_factor: bool) -> ReasonArray:
+def known_loadings(model: Quantities) -> FloatArray:
+    """Return the loadings on the factors, (n_symbols, n_factors), NaN where there is none."""
+    loadings = model.values[:, : len(LOADINGS)]
+    return np.where(np.isfinite(loadings), loadings, np.nan)
+
+
+def _reasons(holdings: NetHoldings, coverage: Quantities, basis: FactorBasis | Unavailable) -> ReasonArray:
     reasons = why_not_over_equity(holdings)
     open_ = is_available(reasons)
-    if not any_factor:
-        reasons[open_] = NO_PROXIES
+    if isinstance(basis, Unavailable):
+        reasons[open_] = basis
     else:
         reasons[open_ & (coverage.values == 0)] = NO_HOLDING
     return reasons
-
-
-def _residual_variance(
-    returns: FloatArray, loadings: FloatArray, factor_returns: FloatArray
-) -> tuple[FloatArray, IntArray]:
-    """Return the annualised variance that the factors leave of each symbol, NaN with too few returns, and the count."""
-    residuals = returns[:, -FACTOR_WINDOW:].copy()
-    proxies = factor_returns[_RETURN_ROWS, -FACTOR_WINDOW:]
-    for loading, proxy in zip(loadings.T, proxies, strict=True):
-        if np.isfinite(proxy).all():
-            residuals -= loading[:, None] * proxy
-    variance, count = variance_of_present(residuals)
-    return np.where(count >= FACTOR_MIN_OBSERVATIONS, variance * SESSIONS_PER_YEAR, np.nan), count
-
-
-def _smallest(holdings: NetHoldings, observations: IntArray, covered: BoolArray) -> IntArray:
-    smallest = np.full(holdings.n_portfolios, np.iinfo(np.int64).max)
-    np.minimum.at(smallest, holdings.portfolio[covered], observations[holdings.symbol[covered]])
-    return np.where(smallest == np.iinfo(np.int64).max, 0, smallest)

@@ -1,7 +1,7 @@
 """What the risk measures are computed from; what several of them share is computed once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -47,10 +47,12 @@ class RiskContext:
         One a symbol.
     returns : ndarray of shape (n_symbols, RETURN_SESSIONS)
         Total returns, oldest first, the last one that of the session; NaN where missing.
-    factor_returns : ndarray of shape (len(RISK_FACTORS), RETURN_SESSIONS)
-        Of the proxies, likewise.
+    model : Quantities of shape (n_symbols, len(MODEL_COLUMNS))
+        Loadings of the symbols on the factors, and what these leave.
     moves : FactorMoves
         Of the session.
+    episodes : mapping of scenario id to ndarray of shape (n_symbols,)
+        Realised returns of the symbols over historical replays; NaN where unknown.
     benchmark : Benchmark or None
         What sectors are compared with.
     """
@@ -59,8 +61,9 @@ class RiskContext:
     betas: Quantities
     sectors: Sequence[str]
     returns: FloatArray
-    factor_returns: FloatArray
+    model: Quantities
     moves: FactorMoves
+    episodes: Mapping[str, FloatArray] = field(default_factory=dict)
     benchmark: Benchmark | None = None
 
     @cached_property
@@ -131,9 +134,9 @@ class RiskContext:
     @cached_property
     def decomposition(self) -> Decomposition:
         """Return the variance by factors and holdings."""
-        return decompose(self.holdings, self.betas, self.returns, self.factor_returns)
+        return decompose(self.holdings, self.model, self.moves.factors)
 
     @cached_property
     def stress(self) -> StressResults:
         """Return the P&L of the scenarios."""
-        return stress(self.holdings, self.exposures, self.moves)
+        return stress(self.holdings, self.exposures, self.model, self.moves, episodes=self.episodes)

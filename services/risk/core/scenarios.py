@@ -4,12 +4,24 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from shared.conventions import RISK_FACTORS
+from shared.conventions import RATE_CONVEXITY, RATE_DURATION, RISK_FACTORS
+
+
+@dataclass(frozen=True, slots=True)
+class RateSensitivity:
+    """How the rate's proxy answers to a change of yield: years, and years squared."""
+
+    duration: float = RATE_DURATION
+    convexity: float = RATE_CONVEXITY
+
+    def proxy_return(self, change: float) -> float:
+        """Return ``-D dy + C dy**2 / 2``."""
+        return -self.duration * change + self.convexity * change * change / 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Shocks to risk factors: returns of their proxies, for the rate a change of yield; both as fractions.
+    """Shocks to risk factors: returns, of a style those beside the market, of the rate a change of yield; fractions.
 
     `episode` are the closes between which a historical replay takes place.
     """

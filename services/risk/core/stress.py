@@ -1,118 +1,185 @@
-"""What scenarios would do to portfolios, directly and through the factors that move along (methodology, 9; ADR 6)."""
+"""What scenarios would do to portfolios: directly, and by the factor model (methodology, 9)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from services.risk.core.exposures import FactorExposures
+from services.risk.core.factor_model import known_loadings
 from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.holdings import NetHoldings
-from services.risk.core.ratios import quantities
-from shared.arrays import BoolArray, FloatArray, ReasonArray
-from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
+from services.risk.core.ratios import EMPTY_BOOK, divide, quantities, why_not_over_equity
+from services.risk.core.scenarios import SCENARIOS, Scenario
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
+from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons, reason_where
 
-# The column of the symbol's betas that carries each risk factor.
+# The column of the symbol's betas that carries each risk factor in a direct P&L.
 BETA_COLUMNS: Final = [
     FACTORS.index({"market": MARKET_BETA, "rate": RATE_BETA}.get(name, name)) for name in RISK_FACTORS
 ]
-_MARKET: Final = np.array([name == "market" for name in RISK_FACTORS])
-_STYLES: Final = np.array([name in STYLE_FACTORS for name in RISK_FACTORS])
+COLLINEAR: Final = Unavailable(Reason.DEGENERATE_INPUT, "the shocked factors are collinear")
+NO_LOADINGS: Final = Unavailable(Reason.MISSING_DATA, "no holding has loadings on the factors")
 
 
 @dataclass(frozen=True, slots=True)
 class StressResults:
     """Per portfolio and scenario, shape (n_portfolios, n_scenarios), amounts in portfolio currency.
 
-    `coverage` is the smallest coverage of the exposures that the scenario uses. `beyond_gross` marks losses, of either
-    kind, above the gross exposure; losses are never clipped.
+    `coverage` is the smallest coverage of what either P&L uses. `extrapolated_share` is the part of the absolute
+    contributions to the model P&L that comes from factors which move further than they ever did in their window,
+    `realised_share` the part of gross exposure that counts with its own return over the episode. `beyond_gross` marks
+    losses, of either kind, above the gross exposure; losses are never clipped.
     """
 
     direct: Quantities
-    propagated: Quantities
+    model: Quantities
     coverage: Quantities
+    extrapolated_share: Quantities
+    realised_share: Quantities
     beyond_gross: BoolArray
 
 
-def stress(holdings: NetHoldings, exposures: FactorExposures, moves: FactorMoves) -> StressResults:
+@dataclass(frozen=True, slots=True)
+class ModelExposures:
+    """What the model P&L of a scenario is made of, in portfolio currency.
+
+    `dollars` (n_portfolios, n_factors) a unit of each factor, of the holdings without a return of their own over the
+    episode, and `realised` (n_portfolios,) the P&L of those with one; `loaded` and `own` (n_portfolios,) the gross
+    exposure of the former that have loadings, and of the latter, in cents.
+    """
+
+    dollars: FloatArray
+    realised: FloatArray
+    loaded: IntArray
+    own: IntArray
+
+
+def stress(
+    holdings: NetHoldings,
+    exposures: FactorExposures,
+    model: Quantities,
+    moves: FactorMoves,
+    *,
+    episodes: Mapping[str, FloatArray],
+    scenarios: Sequence[Scenario] = SCENARIOS,
+) -> StressResults:
     """Return the P&L of every portfolio in every scenario.
 
     Parameters
     ----------
     holdings : NetHoldings
-        For the gross exposure.
     exposures : FactorExposures
         Columns in the order of FACTORS.
+    model : Quantities of shape (n_symbols, len(MODEL_COLUMNS))
+        The loadings of the symbols.
     moves : FactorMoves
         The scenarios of the session.
+    episodes : mapping of scenario id to ndarray of shape (n_symbols,)
+        Realised returns of the symbols over historical replays; NaN where unknown.
 
     Returns
     -------
     StressResults
-        Direct: the sum of exposure times shock over the shocked factors. Propagated: what the shocks let expect of the
-        book. The market's move, shocked or implied, counts through the market beta; a style's move counts through its
-        joint beta with what is left of it beside the market, so that nothing is counted twice; a shock of the rate
-        through the rate beta. Each cell for which an exposure or a factor is missing has the reason with the name; the
-        others are not touched.
+        Direct: the sum of exposure times shock over the shocked factors. Model: the sum over holdings of exposure
+        times loadings times moves, over an episode of exposure times own return where there is one. A cell for which
+        nothing is known has the reason; the others are not touched.
     """
-    dollars = exposures.dollars.values[:, BETA_COLUMNS]
-    reasons = _exposure_reasons(exposures, moves)
     shocked = np.isfinite(moves.shocks)
-    direct_reasons = _first_reason(reasons, shocked)
-    direct = _sums(np.where(np.isnan(dollars), 0.0, dollars), np.where(shocked, moves.shocks, 0.0))
+    dollars = np.nan_to_num(exposures.dollars.values[:, BETA_COLUMNS])
+    direct = quantities(_sums(dollars, np.nan_to_num(moves.shocks)), _direct_reasons(exposures, shocked))
 
-    needed = _needed(shocked, moves)
-    propagated_reasons = _first_reason(reasons, needed)
-    _explain_collinear(propagated_reasons, moves)
-    propagated = _sums(np.where(np.isnan(dollars), 0.0, dollars), np.nan_to_num(moves.loadings))
-
-    direct_pnl, propagated_pnl = quantities(direct, direct_reasons), quantities(propagated, propagated_reasons)
-    gross = holdings.totals(holdings.gross)[:, None] / 100.0
+    shape = holdings.n_portfolios, len(scenarios)
+    pnl, extrapolated = np.zeros(shape), np.zeros(shape)
+    covered, own = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    reasons, against_all = no_reasons(shape), why_not_over_equity(holdings)
+    whole = model_exposures(holdings, model)
+    for column, scenario in enumerate(scenarios):
+        own_returns = episodes.get(scenario.scenario_id)
+        found = whole if own_returns is None else model_exposures(holdings, model, own_returns)
+        by_factor = found.dollars * np.nan_to_num(moves.moves[column])
+        pnl[:, column] = by_factor.sum(axis=1) + found.realised
+        extrapolated[:, column] = _extrapolated_share(by_factor, found.realised, moves.extrapolated[column])
+        why = _why_no_move(scenario, moves, column)
+        own[:, column] = found.own
+        covered[:, column] = found.own if why else found.own + found.loaded
+        reasons[:, column] = against_all
+        reasons[is_available(against_all) & (covered[:, column] == 0), column] = why or NO_LOADINGS
+    model_pnl = quantities(pnl, reasons)
+    gross = np.repeat(holdings.totals(holdings.gross)[:, None], len(scenarios), axis=1).astype(np.float64)
+    empty = reason_where(gross == 0, EMPTY_BOOK)
     with np.errstate(invalid="ignore"):
-        beyond: BoolArray = (direct_pnl.values < -gross) | (propagated_pnl.values < -gross)
-    return StressResults(direct_pnl, propagated_pnl, _coverage(exposures, needed), beyond)
+        beyond: BoolArray = np.fmin(direct.values, model_pnl.values) < -gross / 100.0
+    return StressResults(
+        direct=direct,
+        model=model_pnl,
+        coverage=Quantities(
+            np.minimum(divide(covered.astype(np.float64), gross), _direct_coverage(exposures, shocked)), empty
+        ),
+        extrapolated_share=quantities(extrapolated, reasons),
+        realised_share=Quantities(divide(own.astype(np.float64), gross), empty),
+        beyond_gross=beyond,
+    )
 
 
-def _exposure_reasons(exposures: FactorExposures, moves: FactorMoves) -> ReasonArray:
-    """Return why a portfolio has no usable exposure to a factor, with its name, (n_portfolios, n_factors)."""
-    reasons: ReasonArray = exposures.dollars.unavailable[:, BETA_COLUMNS].copy()
-    for row, column in zip(*np.nonzero(reasons), strict=True):
-        why = reasons[row, column]
-        reasons[row, column] = Unavailable(why.reason, f"{RISK_FACTORS[column]}: {why.detail}")
-    for factor, missing in enumerate(moves.unavailable):
-        if missing is not None:
-            reasons[:, factor] = Unavailable(missing.reason, f"{RISK_FACTORS[factor]}: {missing.detail}")
-    return reasons
+def model_exposures(holdings: NetHoldings, model: Quantities, own_returns: FloatArray | None = None) -> ModelExposures:
+    """Return what each portfolio has in the factors; holdings with a return of their own count with that.
 
-
-def _needed(shocked: BoolArray, moves: FactorMoves) -> BoolArray:
-    """Return the exposures that the propagated P&L of each scenario takes.
-
-    With one style, the market's and those of all styles that exist.
+    Parameters
+    ----------
+    holdings : NetHoldings
+    model : Quantities of shape (n_symbols, len(MODEL_COLUMNS))
+    own_returns : ndarray of shape (n_symbols,), optional
+        NaN where unknown.
     """
-    moving = (_STYLES & np.array([why is None for why in moves.unavailable])) | _MARKET
-    any_style = (shocked & _STYLES).any(axis=1)
-    needed: BoolArray = shocked | (any_style[:, None] & moving)
-    return needed
+    loadings = known_loadings(model)
+    returns = np.full(len(loadings), np.nan) if own_returns is None else own_returns
+    own = np.isfinite(returns)[holdings.symbol]
+    known: BoolArray = np.asarray(np.isfinite(loadings).any(axis=1))
+    loaded = known[holdings.symbol] & ~own
+    cents, filled = np.where(loaded, holdings.net, 0), np.nan_to_num(loadings)[holdings.symbol]
+    realised = np.where(own, holdings.net * np.nan_to_num(returns)[holdings.symbol], 0.0)
+    return ModelExposures(
+        dollars=np.column_stack([holdings.sums(cents * column) / 100.0 for column in filled.T]),
+        realised=holdings.sums(realised) / 100.0,
+        loaded=holdings.totals(np.where(loaded, holdings.gross, 0)),
+        own=holdings.totals(np.where(own, holdings.gross, 0)),
+    )
 
 
-def _first_reason(reasons: ReasonArray, needed: BoolArray) -> ReasonArray:
-    """Return per portfolio and scenario the reason of the first needed factor that has one."""
-    found = no_reasons((reasons.shape[0], needed.shape[0]))
-    for factor in range(reasons.shape[1])[::-1]:
-        lacking = ~is_available(reasons[:, factor])
-        for scenario in np.flatnonzero(needed[:, factor]):
-            found[lacking, scenario] = reasons[lacking, factor]
+def _extrapolated_share(by_factor: FloatArray, realised: FloatArray, extrapolated: BoolArray) -> FloatArray:
+    sizes = np.abs(by_factor)
+    everything = sizes.sum(axis=1) + np.abs(realised)
+    return np.nan_to_num(divide(np.where(extrapolated, sizes, 0.0).sum(axis=1), everything))
+
+
+def _why_no_move(scenario: Scenario, moves: FactorMoves, column: int) -> Unavailable | None:
+    """Return why the factors have no moves in a scenario, naming the first that it shocks and that is not there."""
+    if np.isfinite(moves.moves[column]).any():
+        return None
+    for factor in (place for place, name in enumerate(RISK_FACTORS) if name in dict(scenario.shocks)):
+        missing = moves.unavailable[factor]
+        if missing is not None:
+            return Unavailable(missing.reason, f"{RISK_FACTORS[factor]}: {missing.detail}")
+    return COLLINEAR
+
+
+def _direct_reasons(exposures: FactorExposures, shocked: BoolArray) -> ReasonArray:
+    """Return per portfolio and scenario the reason of the first shocked factor that it has no exposure to."""
+    unavailable: ReasonArray = exposures.dollars.unavailable[:, BETA_COLUMNS]
+    found = no_reasons((unavailable.shape[0], shocked.shape[0]))
+    for factor in range(unavailable.shape[1])[::-1]:
+        for portfolio in np.flatnonzero(~is_available(unavailable[:, factor])):
+            why = unavailable[portfolio, factor]
+            found[portfolio, shocked[:, factor]] = Unavailable(why.reason, f"{RISK_FACTORS[factor]}: {why.detail}")
     return found
 
 
-def _explain_collinear(reasons: ReasonArray, moves: FactorMoves) -> None:
-    """Fill in, in place, where the shocked factors are all known but too close to one another."""
-    why = Unavailable(Reason.DEGENERATE_INPUT, "the shocked factors are collinear")
-    for scenario in np.flatnonzero(np.isnan(moves.loadings).any(axis=1)):
-        open_ = is_available(reasons[:, scenario])
-        reasons[open_, scenario] = why
+def _direct_coverage(exposures: FactorExposures, shocked: BoolArray) -> FloatArray:
+    values = exposures.coverage.values[:, BETA_COLUMNS]
+    return np.column_stack([values[:, factors].min(axis=1) for factors in shocked])
 
 
 def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -124,11 +191,3 @@ def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:
     for exposure, size in zip(exposures.T, sizes.T, strict=True):
         totals += exposure[:, None] * size
     return totals
-
-
-def _coverage(exposures: FactorExposures, needed: BoolArray) -> Quantities:
-    values = exposures.coverage.values[:, BETA_COLUMNS]
-    whys = exposures.coverage.unavailable[:, BETA_COLUMNS[0]]
-    smallest = np.column_stack([values[:, factors].min(axis=1) for factors in needed])
-    reasons: ReasonArray = np.repeat(whys[:, None], needed.shape[0], axis=1)
-    return Quantities(smallest, reasons)

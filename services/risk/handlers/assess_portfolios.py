@@ -3,6 +3,7 @@
 import asyncio
 
 from services.risk.core.assessment import assess
+from services.risk.core.scenarios import RateSensitivity
 from services.risk.events import headlines, portfolios_assessed
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
@@ -12,10 +13,12 @@ from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 
 
-async def assess_portfolios(event: RiskDue, uow: UnitOfWork, *, panel: PricePanel, factor_set: FactorSet) -> None:
+async def assess_portfolios(
+    event: RiskDue, uow: UnitOfWork, *, panel: PricePanel, factor_set: FactorSet, rate: RateSensitivity
+) -> None:
     """Session by session, load books, betas, sectors and returns, assess, store; then announce."""
     repository = RiskRepository(uow.connection)
-    loader = InputLoader(repository, panel, factor_set)
+    loader = InputLoader(repository, panel, factor_set, rate)
     announced: list[Headline] = []
     written = 0
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from services.risk.core.assessment import AssessmentInputs, FactorHistory
 from services.risk.core.risk_context import PRICE_SESSIONS, RETURN_SESSIONS
-from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.storage.repository import RiskRepository
 from shared.arrays import FloatArray
 from shared.contracts.run import Run
-from shared.conventions import RISK_FACTORS
+from shared.conventions import FACTORS, RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
@@ -30,6 +30,7 @@ class InputLoader:
     repository: RiskRepository
     panel: PricePanel
     factor_set: FactorSet
+    rate: RateSensitivity
 
     async def sessions_of(self, run: Run, portfolio_ids: Sequence[UUID]) -> list[date]:
         """Return the sessions to assess on which any of the portfolios has a book, oldest first.
@@ -51,11 +52,14 @@ class InputLoader:
     async def of_session(self, portfolio_ids: Sequence[UUID], as_of: date) -> AssessmentInputs:
         """Return the inputs of one session; the panel has to be fresh."""
         books = await self.repository.load_books(portfolio_ids, as_of)
+        known = await self.repository.load_betas(books.symbols, as_of)
         return AssessmentInputs(
             books=books,
-            betas=await self.repository.load_betas(books.symbols, as_of),
+            betas=known.part(np.s_[:, : len(FACTORS)]),
+            model=known.part(np.s_[:, len(FACTORS) :]),
             sectors=await self.repository.load_sectors(books.symbols),
             returns=self._returns(books.symbols, as_of),
+            episodes=self._episodes(books.symbols, as_of),
             factors=self._factors(as_of),
             benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
         )
@@ -63,7 +67,7 @@ class InputLoader:
     def _factors(self, as_of: date) -> FactorHistory:
         proxies = tuple(self.factor_set.proxy(factor) for factor in RISK_FACTORS)
         tickers = [proxy or "" for proxy in proxies]
-        return FactorHistory(proxies, self._returns(tickers, as_of), self._episodes(tickers, as_of))
+        return FactorHistory(proxies, self._returns(tickers, as_of), self._episodes(tickers, as_of), self.rate)
 
     def _returns(self, symbols: Sequence[str], as_of: date) -> FloatArray:
         prices = self.panel.window(symbols, last=as_of, sessions=PRICE_SESSIONS)
@@ -72,13 +76,13 @@ class InputLoader:
         short = RETURN_SESSIONS - returns.shape[1]
         return np.ascontiguousarray(np.pad(returns, ((0, 0), (short, 0)), constant_values=np.nan))
 
-    def _episodes(self, tickers: Sequence[str], as_of: date) -> dict[str, FloatArray]:
-        """Return the realised returns of the replays that had ended by the session and of which anything is known."""
+    def _episodes(self, symbols: Sequence[str], as_of: date) -> dict[str, FloatArray]:
+        """Return the symbols' returns over the replays that had ended by the session and of which any is known."""
         found = {}
         for scenario in SCENARIOS:
             if scenario.episode is None or scenario.episode[1] > as_of:
                 continue
-            first, last = (self.panel.window(tickers, last=day, sessions=1).adjusted[-1] for day in scenario.episode)
+            first, last = (self.panel.window(symbols, last=day, sessions=1).adjusted[-1] for day in scenario.episode)
             realised = last / first - 1.0
             if np.isfinite(realised).any():
                 found[scenario.scenario_id] = realised

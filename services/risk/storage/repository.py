@@ -39,7 +39,7 @@ from shared.arrays import ReasonArray
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
-from shared.conventions import FACTORS
+from shared.conventions import SYMBOL_COLUMNS
 from shared.db.bulk import Columns, append_revisions, copy_aside, copy_in, upsert
 from shared.sectors import sector_name
 from shared.selection import Slice
@@ -134,6 +134,8 @@ _TABLES: Final[Mapping[type[NamedTuple], str]] = {
     ContributionsRow: "portfolio_contributions",
     ActiveSectorsRow: "portfolio_active_sectors",
 }
+# What rows lack that were stored before there were loadings.
+_NO_LOADINGS: Final = [None] * len(SYMBOL_COLUMNS)
 DetailRow = TypeVar("DetailRow", bound=NamedTuple)
 
 
@@ -163,7 +165,7 @@ class RiskRepository:
         await upsert(self._connection, "profiles", columns, key=("symbol",))
 
     async def store_betas(self, symbols: Sequence[str], as_of: date, betas: Quantities) -> None:
-        """Keep the betas of the symbols as of a session, (n_symbols, n_factors)."""
+        """Keep the betas and loadings of the symbols as of a session, (n_symbols, n_columns)."""
         reasons, details = reason_columns(betas.unavailable)
         columns: Columns = {
             "symbol": list(symbols),
@@ -234,15 +236,18 @@ class RiskRepository:
         return Books(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), holdings)
 
     async def load_betas(self, symbols: Sequence[str], as_of: date) -> Quantities:
-        """Return the betas as of exactly this session, (n_symbols, n_factors)."""
+        """Return betas and loadings as of exactly this session, (n_symbols, n_columns) by SYMBOL_COLUMNS.
+
+        What was announced before there were loadings has fewer columns.
+        """
         absent = Unavailable(Reason.MISSING_DATA, f"no betas as of {as_of}")
-        betas = Quantities.unavailable_everywhere((len(symbols), len(FACTORS)), absent)
+        betas = Quantities.unavailable_everywhere((len(symbols), len(SYMBOL_COLUMNS)), absent)
         index = {symbol: number for number, symbol in enumerate(symbols)}
         rows = (await self._connection.execute(_LOAD_BETAS, {"symbols": list(symbols), "as_of": as_of})).all()
         if rows:
             at = [index[row.symbol] for row in rows]
-            betas.values[at] = np.array([row.betas for row in rows], dtype=np.float64)
-            betas.unavailable[at] = _unavailable(rows)
+            betas.values[at] = np.array([row.betas + _NO_LOADINGS[len(row.betas) :] for row in rows], dtype=np.float64)
+            betas.unavailable[at] = _unavailable(rows, Unavailable(Reason.MISSING_DATA, f"no loadings as of {as_of}"))
         return betas
 
     async def load_sectors(self, symbols: Sequence[str]) -> tuple[str, ...]:
@@ -332,12 +337,12 @@ class RiskRepository:
         return [kind._make(row) for row in await self._connection.execute(sa.text(query), parameters)]
 
 
-def _unavailable(rows: Sequence[Any]) -> ReasonArray:
+def _unavailable(rows: Sequence[Any], no_loadings: Unavailable) -> ReasonArray:
     known: dict[tuple[str, str], Unavailable] = {}
-    reasons = no_reasons((len(rows), len(FACTORS)))
+    reasons = no_reasons((len(rows), len(SYMBOL_COLUMNS)))
     for index, row in enumerate(rows):
-        for factor, (reason, detail) in enumerate(zip(row.reasons, row.details, strict=True)):
+        reasons[index, len(row.reasons) :] = no_loadings
+        for column, (reason, detail) in enumerate(zip(row.reasons, row.details, strict=True)):
             if reason is not None:
-                why = known.setdefault((reason, detail), Unavailable(Reason(reason), detail))
-                reasons[index, factor] = why
+                reasons[index, column] = known.setdefault((reason, detail), Unavailable(Reason(reason), detail))
     return reasons

@@ -14,7 +14,7 @@ from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
 from shared.arrays import FloatArray, IntArray, ReasonArray
-from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
+from shared.conventions import FACTORS, RISK_FACTORS
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
 
@@ -84,12 +84,14 @@ class StressRow(NamedTuple):
     direct: list[float | None]
     direct_reasons: list[str | None]
     direct_details: list[str | None]
-    propagated: list[float | None]
-    propagated_reasons: list[str | None]
-    propagated_details: list[str | None]
+    model: list[float | None]
+    model_reasons: list[str | None]
+    model_details: list[str | None]
     coverages: list[float | None]
     coverages_reasons: list[str | None]
     coverages_details: list[str | None]
+    extrapolated_shares: list[float | None] | None
+    realised_shares: list[float | None] | None
     beyond_gross: list[bool]
 
 
@@ -222,8 +224,10 @@ def stress_columns(assessment: Assessment, written: Written) -> Columns:
         "moves_digest": [assessment.moves_digest] * rows.size,
         "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]] * rows.size,
         **_arrays("direct", stress.direct.part(rows)),
-        **_arrays("propagated", stress.propagated.part(rows)),
+        **_arrays("model", stress.model.part(rows)),
         **_arrays("coverages", stress.coverage.part(rows)),
+        "extrapolated_shares": nullable(stress.extrapolated_share.values[rows]),
+        "realised_shares": nullable(stress.realised_share.values[rows]),
         "beyond_gross": stress.beyond_gross[rows].tolist(),
     }
 
@@ -251,7 +255,7 @@ def contribution_columns(assessment: Assessment, written: Written) -> Columns:
     spans = [slice(bounds[index], bounds[index + 1]) for index in rows.tolist()]
     return {
         **_key(assessment, written),
-        "factors": [list(STYLE_FACTORS)] * rows.size,
+        "factors": [list(RISK_FACTORS)] * rows.size,
         "by_factor": nullable(model.by_factor[rows]),
         "by_specific": nullable(model.by_specific[rows]),
         "symbols": [names[holdings.symbol[span]].tolist() for span in spans],
@@ -288,7 +292,7 @@ def moves_columns(assessment: Assessment) -> Columns:
         "reasons": [reasons],
         "details": [details],
         "covariance": [nullable(moves.covariance.ravel())],
-        "correlated": [[name for name, reason in zip(RISK_FACTORS, reasons, strict=True) if reason is None]],
+        "correlated": [list(moves.correlated)],
         "correlations": [_above(moves.correlations.values)],
         "largest": [nullable(moves.largest)],
         "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]],

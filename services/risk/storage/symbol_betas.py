@@ -1,4 +1,4 @@
-"""From the announced betas to arrays."""
+"""From what is announced of symbols to arrays."""
 
 from datetime import date
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from shared.arrays import ReasonArray
 from shared.contracts.symbol_analytics import SymbolsFactored
-from shared.conventions import FACTORS
+from shared.conventions import SYMBOL_COLUMNS
 from shared.unavailable import Quantities, Reason, Unavailable
 
-NOT_ANNOUNCED = Unavailable(Reason.MISSING_DATA, "announced neither a beta nor a reason")
+NOT_ANNOUNCED = Unavailable(Reason.MISSING_DATA, "announced neither a number nor a reason")
 
 
 def symbol_betas(event: SymbolsFactored) -> list[tuple[date, Quantities]]:
-    """Return the betas as of each session, (n_symbols, n_factors), the columns in the order of `FACTORS`."""
+    """Return betas and loadings as of each session, (n_symbols, n_columns), in the order of SYMBOL_COLUMNS."""
     shape = len(event.as_ofs), len(event.symbols), len(event.columns)
     announced = np.array(event.values, dtype=np.float64).reshape(shape)
-    values = np.full((*shape[:2], len(FACTORS)), np.nan)
+    values = np.full((*shape[:2], len(SYMBOL_COLUMNS)), np.nan)
     for index, column in enumerate(event.columns):
-        if column in FACTORS:
-            values[:, :, FACTORS.index(column)] = announced[:, :, index]
+        if column in SYMBOL_COLUMNS:
+            values[:, :, SYMBOL_COLUMNS.index(column)] = announced[:, :, index]
     unavailable = _reasons(event, values.shape)
     unavailable[~np.isnan(values)] = None
     return [(as_of, Quantities(values[index], unavailable[index])) for index, as_of in enumerate(event.as_ofs)]
@@ -30,8 +30,8 @@ def _reasons(event: SymbolsFactored, shape: tuple[int, ...]) -> ReasonArray:
     row = {symbol: index for index, symbol in enumerate(event.symbols)}
     reasons: ReasonArray = np.full(shape, NOT_ANNOUNCED, dtype=object)
     for cells in event.unavailable:
-        if cells.column in FACTORS:
+        if cells.column in SYMBOL_COLUMNS:
             rows = [row[symbol] for symbol in cells.symbols]
             why = Unavailable(cells.reason, cells.detail)
-            reasons[session[cells.as_of], rows, FACTORS.index(cells.column)] = why
+            reasons[session[cells.as_of], rows, SYMBOL_COLUMNS.index(cells.column)] = why
     return reasons

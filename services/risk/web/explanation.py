@@ -9,21 +9,22 @@ import numpy as np
 from pydantic import BaseModel
 
 from services.risk.core.assessment import Assessment, AssessmentInputs
+from services.risk.core.factor_model import known_loadings
 from services.risk.core.measures import MEASURES
 from services.risk.core.risk_context import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
-from services.risk.core.stress import BETA_COLUMNS
+from services.risk.core.stress import BETA_COLUMNS, model_exposures
 from services.risk.core.volatility import return_series
 from services.risk.storage.rows import FactorRow, HeadRow, MeasuresRow, StressRow
 from services.risk.web.views import FactorExposureView, Trail, measure_view, measures_of
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
-from shared.conventions import FACTORS, RISK_FACTORS
+from shared.conventions import FACTORS, MODEL_COLUMNS, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
-from shared.unavailable import nullable
+from shared.unavailable import Quantities, nullable
 
-_PROPAGATED: Final = ".propagated"
+_MODEL: Final = ".model"
 _SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
 
 # A scenario's id is the name of its direct P&L.
@@ -31,15 +32,16 @@ EXPLAINED: Final = (
     *(measure.name for measure in MEASURES),
     *FACTORS,
     *_SCENARIO_IDS,
-    *(scenario + _PROPAGATED for scenario in _SCENARIO_IDS),
+    *(scenario + _MODEL for scenario in _SCENARIO_IDS),
 )
 
 
 class HoldingInput(BaseModel):
     """A holding: signed exposure in currency, over equity, what is known of its symbol, and its part in the number.
 
-    `betas` by factor; `returns` are those known of the last that an assessment looks at; `contribution` is null for
-    numbers that are no sums over holdings.
+    `betas` by factor; `loadings` on the factors of the model, their standard errors and the specific volatility;
+    `returns` are those known of the last that an assessment looks at; `contribution` is null for numbers that are no
+    sums over holdings.
     """
 
     symbol: str
@@ -47,6 +49,7 @@ class HoldingInput(BaseModel):
     weight: float | None
     sector: str
     betas: dict[str, Measure]
+    loadings: dict[str, Measure]
     returns: int
     contribution: float | None
 
@@ -59,11 +62,11 @@ class DatedReturn(BaseModel):
 
 
 class FactorInput(BaseModel):
-    """A factor in a scenario: exposure in currency, its shock or the move that the shocks imply.
+    """A factor in a scenario: exposure in currency, and the move that it is multiplied by.
 
-    `counted` is the part of the move that the exposure is multiplied by: the shock in a direct P&L, in a propagated one
-    the market's move, a style's beside what the market explains of it, the rate's beside what the other shocks imply.
-    The contributions, one times the other, add up to the P&L; null where there is none.
+    In a direct P&L the exposure is by the betas and `counted` is the shock; in a model P&L it is by the loadings of the
+    holdings without a return of their own, and `counted` is the move. The contributions, one times the other, add up to
+    the P&L, with `realised` of the holdings that have their own return; null where there is none.
     """
 
     factor: str
@@ -94,6 +97,7 @@ class Explanation(Trail):
     holdings: list[HoldingInput]
     series: list[DatedReturn]
     factors: list[FactorInput]
+    realised: float | None
     prices: list[LastPrice]
 
 
@@ -118,9 +122,9 @@ def stored_number(
     if stress is not None and scenario in stress.scenarios:
         at = stress.scenarios.index(scenario)
         direct = stress.direct, stress.direct_reasons, stress.direct_details
-        propagated = stress.propagated, stress.propagated_reasons, stress.propagated_details
+        model = stress.model, stress.model_reasons, stress.model_details
         coverages = stress.coverages, stress.coverages_reasons, stress.coverages_details
-        return Found(measures_of(*(propagated if kind == "propagated" else direct))[at], measures_of(*coverages)[at])
+        return Found(measures_of(*(model if kind == "model" else direct))[at], measures_of(*coverages)[at])
     row = next((entry for entry in factors if entry.factor == name), None)
     if row is None:
         return None
@@ -153,7 +157,8 @@ def explain(
         equity=float(head.equity),
         holdings=_holdings(name, inputs, assessment),
         series=_series(inputs, stored.window) if name in assessment.measures else [],
-        factors=_factors(name, assessment),
+        factors=_factors(name, inputs, assessment),
+        realised=_realised(name, inputs, assessment),
         prices=prices,
     )
 
@@ -172,7 +177,7 @@ def _recomputed(name: str, assessment: Assessment) -> Found:
 
 def _scenario_of(name: str) -> tuple[str, str]:
     """Return the scenario whose P&L has this name, and its kind."""
-    return name.removesuffix(_PROPAGATED), "propagated" if name.endswith(_PROPAGATED) else "direct"
+    return name.removesuffix(_MODEL), "model" if name.endswith(_MODEL) else "direct"
 
 
 def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[HoldingInput]:
@@ -191,6 +196,7 @@ def _holdings(name: str, inputs: AssessmentInputs, assessment: Assessment) -> li
             weight=weight,
             sector=inputs.sectors[symbol],
             betas={factor: Measure.of(inputs.betas.at((symbol, column))) for column, factor in enumerate(FACTORS)},
+            loadings={each: Measure.of(inputs.model.at((symbol, at))) for at, each in enumerate(MODEL_COLUMNS)},
             returns=int(np.isfinite(inputs.returns[symbol]).sum()),
             contribution=None if part is None or not np.isfinite(part) else float(part),
         )
@@ -207,11 +213,7 @@ def _contributions(name: str, inputs: AssessmentInputs, assessment: Assessment) 
     if name == "model_volatility":
         return list(assessment.decomposition.by_holding)
     if _scenario_of(name)[0] in _SCENARIO_IDS:
-        betas = np.nan_to_num(inputs.betas.values[holdings.symbol][:, BETA_COLUMNS])
-        counted = _counted(name, assessment)
-        if np.isnan(counted).all():
-            return [None] * holdings.symbol.size
-        return list(holdings.net / 100.0 * (betas * np.nan_to_num(counted)).sum(axis=1))
+        return list(_of_scenario(name, inputs, assessment))
     if name in {"net_leverage", "gross_leverage"} and holdings.equity[0] > 0:
         return list((holdings.net if name == "net_leverage" else holdings.gross) / holdings.equity[0])
     return [None] * holdings.symbol.size
@@ -231,32 +233,70 @@ def _series(inputs: AssessmentInputs, window: int) -> list[DatedReturn]:
     ]
 
 
-def _factors(name: str, assessment: Assessment) -> list[FactorInput]:
-    if _scenario_of(name)[0] not in _SCENARIO_IDS:
+def _of_scenario(name: str, inputs: AssessmentInputs, assessment: Assessment) -> FloatArray:
+    """Return what each holding adds to the P&L of a scenario, NaN where there is no P&L."""
+    holdings, counted = inputs.books.holdings, _counted(name, assessment)
+    if counted is None:
+        return np.full(holdings.symbol.size, np.nan)
+    scenario, kind = _scenario_of(name)
+    sizes = inputs.betas.values[:, BETA_COLUMNS] if kind == "direct" else known_loadings(inputs.model)
+    returns = (np.nan_to_num(sizes) * counted).sum(axis=1)
+    if kind == "model" and scenario in inputs.episodes:
+        own = inputs.episodes[scenario]
+        returns = np.where(np.isfinite(own), own, returns)
+    contributions: FloatArray = holdings.net / 100.0 * returns[holdings.symbol]
+    return contributions
+
+
+def _factors(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[FactorInput]:
+    scenario, kind = _scenario_of(name)
+    if scenario not in _SCENARIO_IDS:
         return []
-    row, counted = _SCENARIO_IDS.index(_scenario_of(name)[0]), _counted(name, assessment)
-    dollars = assessment.factors.dollars
+    row, counted = _SCENARIO_IDS.index(scenario), _counted(name, assessment)
+    exposures = _dollars(name, inputs, assessment)
+    used = np.isfinite((assessment.moves.shocks if kind == "direct" else assessment.moves.moves)[row])
     return [
         FactorInput(
             factor=factor,
-            dollars=Measure.of(dollars.at((0, column))),
+            dollars=Measure.of(exposures.at(place)),
             shock=_finite(assessment.moves.shocks[row, place]),
             move=_finite(assessment.moves.moves[row, place]),
-            counted=_finite(counted[place]),
-            contribution=_finite(dollars.values[0, column] * counted[place]),
+            counted=None if counted is None or not used[place] else float(counted[place]),
+            contribution=None
+            if counted is None or not used[place]
+            else _finite(exposures.values[place] * counted[place]),
         )
-        for place, (factor, column) in enumerate(zip(RISK_FACTORS, BETA_COLUMNS, strict=True))
+        for place, factor in enumerate(RISK_FACTORS)
     ]
 
 
-def _counted(name: str, assessment: Assessment) -> FloatArray:
-    """Return by how much an exposure to each risk factor counts in the P&L of a scenario, NaN where it does not."""
+def _dollars(name: str, inputs: AssessmentInputs, assessment: Assessment) -> Quantities:
+    """Return the exposure to each risk factor that a P&L is made of."""
+    scenario, kind = _scenario_of(name)
+    if kind == "direct":
+        return assessment.factors.dollars.part((0, BETA_COLUMNS))
+    found = model_exposures(inputs.books.holdings, inputs.model, inputs.episodes.get(scenario))
+    reasons = np.empty(len(RISK_FACTORS), dtype=object)
+    reasons[:] = assessment.moves.unavailable
+    return Quantities.of(found.dollars[0]).withheld(reasons)
+
+
+def _realised(name: str, inputs: AssessmentInputs, assessment: Assessment) -> float | None:
+    """Return the P&L of the holdings that count with their own return, None in a number without any."""
+    scenario, kind = _scenario_of(name)
+    if kind == "direct" or scenario not in inputs.episodes or _counted(name, assessment) is None:
+        return None
+    return float(model_exposures(inputs.books.holdings, inputs.model, inputs.episodes[scenario]).realised[0])
+
+
+def _counted(name: str, assessment: Assessment) -> FloatArray | None:
+    """Return the moves that a P&L takes, zero for factors that stand still, None where there is no P&L."""
     scenario, kind = _scenario_of(name)
     row = _SCENARIO_IDS.index(scenario)
     if getattr(assessment.stress, kind).unavailable[0, row] is not None:
-        return np.full(len(RISK_FACTORS), np.nan)
-    sizes = assessment.moves.loadings[row] if kind == "propagated" else assessment.moves.shocks[row]
-    return np.where(sizes == 0, np.nan, sizes)
+        return None
+    moves: FloatArray = np.nan_to_num(assessment.moves.shocks[row] if kind == "direct" else assessment.moves.moves[row])
+    return moves
 
 
 def _finite(value: float) -> float | None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import assess
-from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import DetailRow, RiskRepository
 from services.risk.storage.rows import (
@@ -48,7 +48,7 @@ Scenarios = Annotated[Paging, paged(100, most=1000)]
 
 
 def build_router(
-    unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PricePanel, factor_set: FactorSet
+    unit_of_work: UnitOfWorkFactory, clock: Clock, *, panel: PricePanel, factor_set: FactorSet, rate: RateSensitivity
 ) -> APIRouter:
     """Return the routes of risk."""
     router = APIRouter()
@@ -79,7 +79,12 @@ def build_router(
 
     _add_details(router, unit_of_work, clock)
     _add_benchmarks(router, unit_of_work, clock)
-    _add_explanations(router, unit_of_work, clock, lambda connection: _loader(connection, panel, factor_set))
+    _add_explanations(
+        router,
+        unit_of_work,
+        clock,
+        lambda connection: InputLoader(RiskRepository(connection), panel, factor_set, rate),
+    )
     return router
 
 
@@ -95,7 +100,7 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
     async def get_portfolio_stress(
         portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioStress:
-        """Show what the scenarios would do to a portfolio, directly and through the factors that move along."""
+        """Show what the scenarios would do to a portfolio, directly and by the factor model."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
             head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
@@ -156,10 +161,6 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
             repository = RiskRepository(connection)
             head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
             return PortfolioActiveSectors.of(head, await _get_row(repository, head, ActiveSectorsRow))
-
-
-def _loader(connection: AsyncConnection, panel: PricePanel, factor_set: FactorSet) -> InputLoader:
-    return InputLoader(RiskRepository(connection), panel, factor_set)
 
 
 def _add_explanations(

@@ -16,7 +16,12 @@ _NAMES = {scenario.scenario_id: scenario for scenario in SCENARIOS}
 
 
 class FactorMoveView(BaseModel):
-    """What a scenario does to a factor: shocked, or moving along; `extrapolated` beyond anything in its history."""
+    """What a scenario does to a factor.
+
+    `shock` is the return of its proxy that a direct P&L takes, `move` that of the factor, which the model P&L is made
+    of: the market's, a style's beside the market, the rate's beside both. `extrapolated`: further than over any 21
+    sessions of its window.
+    """
 
     factor: str
     shock: float | None
@@ -28,7 +33,9 @@ class ScenarioResult(BaseModel):
     """What a scenario does to a portfolio, in its currency.
 
     `basis`: hypothetical, or for a historical replay realised (the factors' own returns) or tabulated. `beyond_gross`:
-    the loss exceeds the gross exposure; losses are not clipped.
+    the loss exceeds the gross exposure; losses are not clipped. `extrapolated_share` is the part of what the model P&L
+    is added up from that comes of extrapolated moves, `realised_share` the part of gross exposure that counts with its
+    own return over the episode; null where there is no P&L, and in revisions made before they were.
     """
 
     scenario: str
@@ -37,8 +44,10 @@ class ScenarioResult(BaseModel):
     severity: str
     basis: str
     direct: Measure
-    propagated: Measure
+    model: Measure
     coverage: Measure
+    extrapolated_share: float | None
+    realised_share: float | None
     beyond_gross: bool
     moves: list[FactorMoveView]
 
@@ -64,7 +73,7 @@ class PortfolioStress(Trail):
 
 
 class ScenarioView(BaseModel):
-    """A scenario: shocks are returns of the factors' proxies, of the rate a change of yield."""
+    """A scenario: shocks are returns, of a style those beside the market, of the rate a change of yield."""
 
     scenario: str
     name: str
@@ -88,8 +97,10 @@ class ScenarioView(BaseModel):
 
 def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
     direct = measures_of(row.direct, row.direct_reasons, row.direct_details)
-    propagated = measures_of(row.propagated, row.propagated_reasons, row.propagated_details)
+    model = measures_of(row.model, row.model_reasons, row.model_details)
     coverage = measures_of(row.coverages, row.coverages_reasons, row.coverages_details)
+    nothing = [None] * len(row.scenarios)
+    extrapolated, realised = row.extrapolated_shares or nothing, row.realised_shares or nothing
     for index, scenario_id in enumerate(row.scenarios):
         known = _NAMES.get(scenario_id)
         place = moves.scenarios.index(scenario_id)
@@ -100,8 +111,10 @@ def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
             severity=known.severity if known else "",
             basis=moves.basis[place],
             direct=direct[index],
-            propagated=propagated[index],
+            model=model[index],
             coverage=coverage[index],
+            extrapolated_share=extrapolated[index],
+            realised_share=realised[index],
             beyond_gross=row.beyond_gross[index],
             moves=_moves(moves, place),
         )

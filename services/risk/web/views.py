@@ -177,7 +177,7 @@ class HoldingContribution(BaseModel):
 class PortfolioContributions(Trail):
     """Whose the volatility of a portfolio is: factors and `specific` add up to it, and so do the holdings.
 
-    `observations` are the fewest returns behind a residual variance, of `window` sessions.
+    `observations` are the sessions behind the covariance of the factors, of `window`.
     """
 
     volatility: Measure

@@ -70,7 +70,7 @@ class Analysis:
 
     @property
     def announced_factors(self) -> Quantities:
-        """The factor betas and what belongs to the model, (n_symbols, n_columns): FACTORS, then MODEL_COLUMNS."""
+        """The factor betas and what belongs to the model, (n_symbols, n_columns), in the order of SYMBOL_COLUMNS."""
         return Quantities.side_by_side([self.estimates.betas, self.loadings.announced])
 
     @property

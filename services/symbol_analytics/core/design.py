@@ -20,7 +20,19 @@ class Design:
 
 
 def design_of(regressors: FloatArray, mask: BoolArray) -> Design:
-    """Standardise the regressors over each distinct set of rows."""
+    """Standardise the regressors over each distinct set of rows.
+
+    Parameters
+    ----------
+    regressors : ndarray of shape (n_regressors, n_sessions)
+        NaN allowed outside the rows.
+    mask : ndarray of bool, shape (n_symbols, n_sessions)
+        The rows of each symbol.
+
+    Returns
+    -------
+    Design
+    """
     packed = np.packbits(mask, axis=1)
     _, first_symbol, mask_of_symbol = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     masks = mask[first_symbol]  # (n_masks, n_sessions)

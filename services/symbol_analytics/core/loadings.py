@@ -70,8 +70,15 @@ def estimate_loadings(
 ) -> FactorLoadings:
     """Return the loadings of every symbol as of the last session given.
 
-    Parameters, order of reasons and NaN policy as of `estimate_factors`; nothing is capped, so that what a factor does
-    to a symbol is what its loading says.
+    Parameters
+    ----------
+    closes, proxies, factor_set, parameters
+        As of `estimate_factors`, and so are the order of reasons and the NaN policy.
+
+    Returns
+    -------
+    FactorLoadings
+        Nothing is capped: what a factor does to a symbol is what its loading says.
     """
     panel = panel_of(checked_closes(closes), proxies, factor_set, stale_after=parameters.stale_after)
     tickers = [factor_set.proxy(factor) for factor in RISK_FACTORS]

@@ -38,7 +38,23 @@ class Panel:
 def panel_of(
     closes: FloatArray, proxies: Mapping[str, FloatArray], factor_set: FactorSet, *, stale_after: int
 ) -> Panel:
-    """Return the panel of checked closes, (n_sessions, n_symbols); a ticker without prices may be left out."""
+    """Return the panel of a shard.
+
+    Parameters
+    ----------
+    closes : ndarray of shape (n_sessions, n_symbols)
+        Checked ones.
+    proxies : mapping of str to ndarray of shape (n_sessions,)
+        By ticker; one without prices may be left out.
+    factor_set : FactorSet
+    stale_after : int
+        A last price more sessions old than this is not current.
+
+    Returns
+    -------
+    Panel
+        A return beyond the range of a float is missing.
+    """
     nothing = np.full(len(closes), np.nan)
     returns: dict[str, FloatArray] = {}
     stale: dict[str, str] = {}

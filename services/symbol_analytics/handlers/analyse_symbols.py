@@ -10,7 +10,7 @@ from services.symbol_analytics.storage.inputs import load_window
 from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
 from services.symbol_analytics.storage.rows import Shard, factor_columns, loading_columns, metric_columns
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
-from shared.conventions import FACTORS, MODEL_COLUMNS
+from shared.conventions import FACTORS, SYMBOL_COLUMNS
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -39,12 +39,6 @@ async def analyse_symbols(
     factors = [(analysis.as_of, analysis.announced_factors) for analysis in analyses]
     metrics = [(analysis.as_of, analysis.metrics) for analysis in analyses]
     uow.emit(
-        symbol_table(
-            SymbolsFactored,
-            event,
-            columns=(*FACTORS, *MODEL_COLUMNS),
-            results=factors,
-            unchanged=cells - factored,
-        ),
+        symbol_table(SymbolsFactored, event, columns=SYMBOL_COLUMNS, results=factors, unchanged=cells - factored),
         symbol_table(SymbolsMeasured, event, columns=METRICS, results=metrics, unchanged=cells - measured),
     )

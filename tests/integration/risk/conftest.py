@@ -9,6 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.risk.core.scenarios import RateSensitivity
 from services.risk.fan_out import fan_out_books
 from services.risk.handlers.assess_portfolios import assess_portfolios
 from services.risk.handlers.store_betas import store_betas
@@ -60,7 +61,9 @@ class Risk:
                     case PortfoliosValued():
                         await store_books(event, uow, fan_in=self.fan_in)
                     case RiskDue():
-                        await assess_portfolios(event, uow, panel=self.panel, factor_set=FactorSet())
+                        await assess_portfolios(
+                            event, uow, panel=self.panel, factor_set=FactorSet(), rate=RateSensitivity()
+                        )
                     case _:
                         raise AssertionError(f"risk does not read {event.topic}")
 

@@ -14,7 +14,7 @@ from shared.contracts.market_data import PriceBlock, PricesUpdated, Profile, Pro
 from shared.contracts.portfolio import Book, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part, Run
 from shared.contracts.symbol_analytics import Row, SymbolsFactored, UnavailableCells
-from shared.conventions import FACTORS, MARKET_BETA
+from shared.conventions import FACTORS, MARKET_BETA, SYMBOL_COLUMNS
 from shared.unavailable import Reason
 from tests.support.runs import SESSION
 
@@ -64,11 +64,11 @@ def factored(
     as_of: date = SESSION,
     reason: Reason = Reason.INSUFFICIENT_HISTORY,
 ) -> SymbolsFactored:
-    """Return market betas, other betas of 0.5; None: no market beta for this reason."""
+    """Return market betas, other betas and loadings of 0.5; None: no market beta for this reason."""
     market = FACTORS.index(MARKET_BETA)
     rows: list[Row] = []
     for beta in market_betas.values():
-        row: list[float | None] = [0.5] * len(FACTORS)
+        row: list[float | None] = [0.5] * len(SYMBOL_COLUMNS)
         row[market] = beta
         rows.append(tuple(row))
     without = tuple(symbol for symbol, beta in market_betas.items() if beta is None)
@@ -78,7 +78,7 @@ def factored(
         part=ONLY_PART,
         as_ofs=(as_of,),
         symbols=tuple(market_betas),
-        columns=FACTORS,
+        columns=SYMBOL_COLUMNS,
         values=(tuple(rows),),
         unavailable=(cells,) if without else (),
     )

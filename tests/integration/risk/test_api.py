@@ -198,7 +198,11 @@ async def test_stress_of_a_portfolio_shows_every_scenario_and_its_moves(risk: Ri
     down = scenarios["market_down_10"]
     # 120,000 net x 1.2
     assert down["direct"]["value"] == pytest.approx(-14_400.0)
-    assert down["propagated"]["value"] == pytest.approx(-14_400.0, rel=1e-9)
+    # 120,000 net x 0.5 on every factor
+    sizes = {entry["factor"]: entry["move"] for entry in down["moves"]}
+    assert down["model"]["value"] == pytest.approx(60_000.0 * sum(sizes.values()), rel=1e-9)
+    assert (down["realised_share"], down["extrapolated_share"]) == (0.0, 0.0)
+    assert 0.0 < scenarios["market_crash_35"]["extrapolated_share"] <= 1.0
     assert (down["basis"], down["beyond_gross"], down["coverage"]["value"]) == ("hypothetical", False, 1.0)
     moves = {entry["factor"]: entry for entry in down["moves"]}
     assert (moves["market"]["shock"], moves["market"]["move"]) == (-0.1, -0.1)

@@ -8,6 +8,7 @@ import pytest
 
 from services.risk import events
 from services.risk.core.risk_context import PRICE_SESSIONS
+from services.risk.core.scenarios import RateSensitivity
 from services.risk.handlers.assess_portfolios import assess_portfolios
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
@@ -206,7 +207,7 @@ async def test_assessment_that_fails_leaves_what_was_touched_to_the_next_attempt
 
     async def break_down() -> None:
         async with risk.service.unit_of_work() as uow:
-            await assess_portfolios(due, uow, panel=risk.panel, factor_set=FactorSet())
+            await assess_portfolios(due, uow, panel=risk.panel, factor_set=FactorSet(), rate=RateSensitivity())
             raise InterruptedError
 
     with pytest.raises(InterruptedError):

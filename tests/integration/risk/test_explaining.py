@@ -56,7 +56,7 @@ async def test_explanation_of_a_volatility_lists_its_returns(client: httpx.Async
     assert values.std(ddof=1) * np.sqrt(252) == pytest.approx(view["stored"]["value"], rel=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["", ".propagated"])
+@pytest.mark.parametrize("kind", ["", ".model"])
 @pytest.mark.parametrize("scenario", ["market_down_10", "value_rotation_20", "liquidity_crisis", "rates_up_100bp"])
 async def test_explanation_of_a_scenario_adds_up_over_factors_and_over_holdings(
     client: httpx.AsyncClient, explained_book: UUID, scenario: str, kind: str
@@ -65,7 +65,7 @@ async def test_explanation_of_a_scenario_adds_up_over_factors_and_over_holdings(
     served = (await client.get(f"/risk/portfolios/{explained_book}/stress")).json()["scenarios"]
 
     (known,) = [entry for entry in served if entry["scenario"] == scenario]
-    assert view["stored"] == known["propagated" if kind else "direct"]
+    assert view["stored"] == known["model" if kind else "direct"]
     counted = [entry for entry in view["factors"] if entry["counted"] is not None]
     for entry in counted:
         assert entry["contribution"] == entry["dollars"]["value"] * entry["counted"]
@@ -74,18 +74,17 @@ async def test_explanation_of_a_scenario_adds_up_over_factors_and_over_holdings(
     assert sum(holdings) == pytest.approx(view["stored"]["value"], rel=1e-9)
 
 
-async def test_explanation_of_a_direct_pnl_counts_the_shocks_and_of_a_propagated_one_the_moves_too(
+async def test_explanation_of_a_direct_pnl_counts_the_shocks_and_of_a_model_one_every_move(
     client: httpx.AsyncClient, explained_book: UUID
 ) -> None:
     shown = {}
-    for name in ("value_rotation_20", "value_rotation_20.propagated"):
+    for name in ("value_rotation_20", "value_rotation_20.model"):
         view = (await client.get(f"/risk/portfolios/{explained_book}/explain/{name}")).json()
         shown[name] = {entry["factor"]: entry for entry in view["factors"]}
 
-    direct, propagated = shown.values()
+    direct, model = shown.values()
     assert [name for name, entry in direct.items() if entry["counted"] is not None] == ["value", "growth"]
-    assert propagated["market"]["counted"] == propagated["market"]["move"]
-    assert all(entry["counted"] is not None for name, entry in propagated.items() if name != "rate")
+    assert all(entry["counted"] == entry["move"] is not None for entry in model.values())
 
 
 async def test_number_whose_inputs_were_corrected_says_so(risk: Risk, client: httpx.AsyncClient) -> None:

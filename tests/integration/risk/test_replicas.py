@@ -8,7 +8,7 @@ from services.risk.storage.repository import RiskRepository
 from services.risk.storage.symbol_betas import NOT_ANNOUNCED, symbol_betas
 from shared.calendar import shift_session
 from shared.contracts.symbol_analytics import SymbolsFactored
-from shared.conventions import FACTORS, MARKET_BETA
+from shared.conventions import FACTORS, MARKET_BETA, SYMBOL_COLUMNS
 from shared.unavailable import Quantities, Reason, Unavailable
 from tests.integration.risk.conftest import Risk
 from tests.integration.risk.events import NO_BETA, book, factored, new_symbols, profiled, valued
@@ -59,8 +59,23 @@ def test_betas_announced_in_other_columns_are_aligned_with_the_factors() -> None
     assert as_of == SESSION
     assert betas.at((0, MARKET)) == 1.2
     assert betas.at((0, 0)) == NOT_ANNOUNCED
-    assert betas.values.shape == (1, len(FACTORS))
-    assert np.isnan(betas.values).sum() == len(FACTORS) - 1
+    assert betas.values.shape == (1, len(SYMBOL_COLUMNS))
+    assert np.isnan(betas.values).sum() == len(SYMBOL_COLUMNS) - 1
+
+
+async def test_row_that_was_stored_before_there_were_loadings_has_none(risk: Risk) -> None:
+    old, new = new_symbols(2)
+    await risk.deliver(factored(make_run(), {old: 1.1, new: 1.2}))
+    async with risk.service.engine.begin() as connection:
+        shorter = ", ".join(f"{name} = {name}[:{len(FACTORS)}]" for name in ("betas", "reasons", "details"))
+        await connection.exec_driver_sql(f"UPDATE betas SET {shorter} WHERE symbol = '{old}'")
+
+    betas = await load_betas(risk, old, new)
+
+    assert [betas.at((symbol, MARKET)) for symbol in (0, 1)] == [1.1, 1.2]
+    loading = SYMBOL_COLUMNS.index("loading_market")
+    assert betas.at((0, loading)) == Unavailable(Reason.MISSING_DATA, f"no loadings as of {SESSION}")
+    assert betas.at((1, loading)) == 0.5
 
 
 @pytest.mark.parametrize(

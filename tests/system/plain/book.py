@@ -9,6 +9,7 @@ import pandas as pd
 
 from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, Number
 from tests.system.plain.ledger import Day
+from tests.system.plain.loadings import NOBODY, Loaded
 from tests.system.plain.prices import Prices
 from tests.system.plain.symbols import FACTORS, STYLES, Proxies
 
@@ -26,6 +27,7 @@ class Book:
     net: dict[str, float]
     gross: dict[str, float]
     betas: Betas
+    loadings: Mapping[str, Loaded]
     sectors: Mapping[str, str]
     returns: pd.DataFrame
 
@@ -54,8 +56,10 @@ class Book:
         return sum(self.gross[symbol] for symbol in covered) / self.total_gross
 
 
-def book_of(day: Day, prices: Prices, *, betas: Betas, sectors: Mapping[str, str]) -> Book:
-    """The book at a close; whoever is not in `betas` has none."""
+def book_of(
+    day: Day, prices: Prices, *, betas: Betas, loadings: Mapping[str, Loaded], sectors: Mapping[str, str]
+) -> Book:
+    """The book at a close; whoever is not in `betas` or `loadings` has none."""
     held = [position for position in day.positions if position.quantity != 0]
     names = sorted({position.name_in_book for position in held})
     net = {name: float(sum(p.exposure for p in held if p.name_in_book == name)) for name in names}
@@ -66,6 +70,7 @@ def book_of(day: Day, prices: Prices, *, betas: Betas, sectors: Mapping[str, str
         net=net,
         gross=gross,
         betas={name: betas.get(name, nothing) for name in names},
+        loadings={name: loadings.get(name, NOBODY) for name in names},
         sectors={name: sectors.get(name, "Unclassified") for name in names},
         returns=pd.DataFrame({name: prices.returns(name, day.session, SEEN) for name in names}),
     )

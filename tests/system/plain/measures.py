@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from tests.system.plain.book import Book
 from tests.system.plain.correlations import average_correlation, correlated, covered, effective_bets
 from tests.system.plain.exposures import concentration, leverage
 from tests.system.plain.known import Number
+from tests.system.plain.loadings import Basis
 from tests.system.plain.model import model_of
 from tests.system.plain.series import (
     Series,
@@ -31,9 +30,9 @@ class Measured:
     window: int
 
 
-def measures_of(book: Book, factor_returns: pd.DataFrame) -> dict[str, Measured]:
+def measures_of(book: Book, basis: Basis) -> dict[str, Measured]:
     """Every measure of a book."""
-    return _series_measures(book) | _tail_measures(book) | _joint_measures(book, factor_returns) | _state_measures(book)
+    return _series_measures(book) | _tail_measures(book) | _joint_measures(book, basis) | _state_measures(book)
 
 
 def _of(series: Series, value: Number) -> Measured:
@@ -60,10 +59,10 @@ def _tail_measures(book: Book) -> dict[str, Measured]:
     return found
 
 
-def _joint_measures(book: Book, factor_returns: pd.DataFrame) -> dict[str, Measured]:
+def _joint_measures(book: Book, basis: Basis) -> dict[str, Measured]:
     matrix = correlated(book)
     coverage = covered(book, matrix)
-    model = model_of(book, factor_returns)
+    model = model_of(book, basis)
     return {
         "average_correlation": _if_known(average_correlation(book, matrix), coverage, 90),
         "effective_bets": _if_known(effective_bets(book, matrix), coverage, 90),

@@ -1,4 +1,4 @@
-"""The 22 scenarios, the moves they imply for the other factors, and the P&L (methodology, 9; docs/decisions/0006)."""
+"""The 22 scenarios, the moves they imply for the other factors, and the P&L (methodology, 9; docs/decisions/0015)."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ import pandas as pd
 
 from tests.system.plain.book import RISK_FACTORS, Book
 from tests.system.plain.exposures import FactorExposure
-from tests.system.plain.known import NOT_APPLICABLE, SHORT, Number, cell
-from tests.system.plain.symbols import STYLES
+from tests.system.plain.known import MISSING, NOT_APPLICABLE, Number
+from tests.system.plain.loadings import Basis
 
 SCENARIOS: dict[str, dict[str, float]] = {
     "market_up_5": {"market": 0.05},
@@ -42,36 +42,27 @@ SCENARIOS: dict[str, dict[str, float]] = {
 }
 # None of their episodes lies in the prices that a night sees.
 REPLAYS = ("financial_crisis_2008", "covid_crash_2020", "dotcom_crash_2000")
-DURATION = 16.5
+DURATION, CONVEXITY = 16.5, 380.0
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The factors at a session; `why` names those that are not there."""
+    """How the factors move together, and the largest moves; whoever is not in them has no proxy."""
 
+    basis: Basis
     covariance: pd.DataFrame
     largest: dict[str, float]
-    why: dict[str, str]
 
 
-def factors_of(returns: pd.DataFrame, *, configured: set[str]) -> Factors:
-    """The exponentially weighted covariance over 252 sessions, weighted means removed, and the largest moves."""
-    year = returns.iloc[-252:]
-    why = {}
-    for name in RISK_FACTORS:
-        if name not in configured:
-            why[name] = NOT_APPLICABLE
-        elif year[name].isna().any():
-            why[name] = SHORT
-    there = [name for name in RISK_FACTORS if name not in why]
-    weights = np.array([0.94**age for age in range(252)][::-1])
-    weights /= weights.sum()
-    deviations = {name: year[name].to_numpy() - float(weights @ year[name].to_numpy()) for name in there}
+def factors_of(basis: Basis) -> Factors:
+    """The exponentially weighted covariance about zero, over the sessions of a year that all proxies have."""
+    weights = pd.Series([0.94**age for age in range(len(basis.factors))][::-1], index=basis.factors.index)
+    known = basis.factors.dropna()
+    weights = weights[known.index] / weights[known.index].sum()
     covariance = pd.DataFrame(
-        {one: {other: float(weights @ (deviations[one] * deviations[other])) for other in there} for one in there}
+        {one: {other: float((weights * known[one] * known[other]).sum()) for other in known} for one in known}
     )
-    largest = {name: max(abs(move) for move in _moves_over_21(year[name])) for name in there}
-    return Factors(covariance, largest, why)
+    return Factors(basis, covariance, {str(name): max(map(abs, _moves_over_21(known[name]))) for name in known})
 
 
 def _moves_over_21(returns: pd.Series) -> list[float]:
@@ -80,37 +71,23 @@ def _moves_over_21(returns: pd.Series) -> list[float]:
 
 
 def shocks_of(scenario: str) -> dict[str, float]:
-    """Returns of the proxies: a change of yield moves bonds by minus the duration."""
+    """What a direct figure takes: a change of yield moves bonds by minus the duration."""
     return {name: -DURATION * size if name == "rate" else size for name, size in SCENARIOS[scenario].items()}
 
 
-def moves_of(shocks: dict[str, float], factors: Factors) -> dict[str, float]:
-    """The shocks, and what they let expect of the other factors; nothing if a shocked factor is not there."""
-    if any(name in factors.why for name in shocks):
+def moves_of(scenario: str, factors: Factors) -> dict[str, float]:
+    """The expectation of all factors given what is said; nothing if a factor that is named is not there."""
+    said = SCENARIOS[scenario]
+    names = [str(name) for name in factors.covariance]
+    if not set(said) <= set(names):
         return {}
-    shocked = list(shocks)
-    covariance = factors.covariance[shocked]
-    weights = np.linalg.inv(covariance.loc[shocked].to_numpy()) @ np.array([shocks[name] for name in shocked])
-    others = [str(name) for name in factors.covariance if name not in shocks]
-    return shocks | {name: float(covariance.loc[name].to_numpy() @ weights) for name in others}
-
-
-def loadings_of(shocks: dict[str, float], factors: Factors) -> dict[str, float]:
-    """By how much an exposure counts: the market with its move, a style with what the market leaves of it.
-
-    A shock of the rate counts with what the other shocks do not imply.
-    """
-    without_rate = {name: size for name, size in shocks.items() if name != "rate"}
-    moves = moves_of(without_rate, factors) if without_rate else {}
-    market = moves.get("market", 0.0)
-    loadings = {"market": market}
-    for style in STYLES:
-        if style in moves:
-            with_market = cell(factors.covariance, style, "market") / cell(factors.covariance, "market", "market")
-            loadings[style] = moves[style] - with_market * market
-    if "rate" in shocks:
-        loadings["rate"] = shocks["rate"] - moves.get("rate", 0.0)
-    return loadings
+    rows = [factors.basis.proxies.loc[name] if name == "rate" else pd.Series(0.0, names) for name in said]
+    for name, row in zip(said, rows, strict=True):
+        row[name] = 1.0
+    sizes = [-DURATION * dy + CONVEXITY * dy**2 / 2 if name == "rate" else dy for name, dy in said.items()]
+    a, sigma = np.array([row[names] for row in rows]), factors.covariance.loc[names, names].to_numpy()
+    found = sigma @ a.T @ np.linalg.inv(a @ sigma @ a.T) @ np.array(sizes)
+    return dict(zip(names, found.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -118,37 +95,34 @@ class Stressed:
     """The P&L of a scenario in currency."""
 
     direct: Number
-    propagated: Number
+    model: Number
     coverage: Number
     beyond_gross: bool
+    extrapolated_share: float | None
 
 
 def stress(book: Book, exposures: dict[str, FactorExposure], factors: Factors, scenario: str) -> Stressed:
-    """What a scenario does to a book, directly and with what moves along."""
-    shocks = shocks_of(scenario)
-    of = {name: exposures[{"market": "market_beta", "rate": "rate_beta"}.get(name, name)] for name in RISK_FACTORS}
-    needed = set(shocks)
-    if needed & set(STYLES):
-        needed |= {"market", *(style for style in STYLES if style not in factors.why)}
-    direct = _why(of, factors, set(shocks)) or _sum(of, shocks)
-    propagated = _why(of, factors, needed) or _sum(of, loadings_of(shocks, factors))
-    coverages = [of[name].coverage for name in needed]
-    coverage = min((part for part in coverages if isinstance(part, float)), default=NOT_APPLICABLE)
-    losses = [pnl for pnl in (direct, propagated) if isinstance(pnl, float)]
-    return Stressed(direct, propagated, coverage, any(pnl < -book.total_gross for pnl in losses))
-
-
-def _why(of: dict[str, FactorExposure], factors: Factors, needed: set[str]) -> str | None:
-    """The reason of the first factor that is missing."""
-    for name in RISK_FACTORS:
-        dollars = of[name].dollars
-        if name in needed and name in factors.why:
-            return factors.why[name]
-        if name in needed and isinstance(dollars, str):
-            return dollars
-    return None
-
-
-def _sum(of: dict[str, FactorExposure], sizes: dict[str, float]) -> float:
-    amounts = {name: of[name].dollars for name in sizes}
-    return sum(amount * sizes[name] for name, amount in amounts.items() if isinstance(amount, float))
+    """What a scenario does to a book, directly and by the model."""
+    shocks, moves = shocks_of(scenario), moves_of(scenario, factors)
+    of = {name: exposures[{"market": "market_beta", "rate": "rate_beta"}.get(name, name)] for name in shocks}
+    direct = next((of[name].dollars for name in RISK_FACTORS if name in of and isinstance(of[name].dollars, str)), None)
+    if direct is None:
+        direct = sum(float(of[name].dollars) * size for name, size in shocks.items())
+    inside = [symbol for symbol in book.symbols if book.loadings[symbol].why is None] if moves else []
+    parts = {
+        name: sum(book.net[symbol] * book.loadings[symbol].loadings[name] for symbol in inside) * move
+        for name, move in moves.items()
+    }
+    why = book.why_nothing or (None if moves else NOT_APPLICABLE) or (None if inside else MISSING)
+    model: Number = sum(parts.values()) if why is None else why
+    coverages = [*(exposure.coverage for exposure in of.values()), book.coverage(inside)]
+    losses = [pnl for pnl in (direct, model) if isinstance(pnl, float)]
+    flagged = sum(abs(part) for name, part in parts.items() if abs(moves[name]) > factors.largest[name])
+    everything = sum(map(abs, parts.values()))
+    return Stressed(
+        direct,
+        model,
+        min((part for part in coverages if isinstance(part, float)), default=NOT_APPLICABLE),
+        any(pnl < -book.total_gross for pnl in losses),
+        None if why is not None else flagged / everything if everything else 0.0,
+    )

@@ -104,7 +104,7 @@ def snapshot() -> Snapshot:
     }
 
 
-def scenario(name: str, propagated: Measure) -> Scenario:
+def scenario(name: str, model: Measure) -> Scenario:
     """Return what a scenario does to a portfolio."""
     moves: list[FactorMove] = [
         {"factor": "market", "extrapolated": True},
@@ -115,7 +115,7 @@ def scenario(name: str, propagated: Measure) -> Scenario:
         "name": "Market Down 10%",
         "basis": "hypothetical",
         "direct": MEASURED,
-        "propagated": propagated,
+        "model": model,
         "coverage": WHOLE,
         "beyond_gross": True,
         "moves": moves,
@@ -262,7 +262,7 @@ def _active_sectors() -> ActiveSectors:
 def _worst_scenario() -> ExplainedRisk:
     return {
         **explained_measure(),
-        "measure": "market_down_10.propagated",
+        "measure": "market_down_10.model",
         "stored": measured(-22_000.0),
         "factors": [
             factor_input("market", -0.1, -25_000.0),

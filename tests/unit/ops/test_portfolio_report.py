@@ -7,8 +7,8 @@ from services.ops.client.portfolio_report import worst_scenario
 from tests.unit.ops.answers import MISSING, measured, scenario
 
 
-def _scenario(name: str, propagated: float | None) -> Scenario:
-    return scenario(name, MISSING if propagated is None else measured(propagated))
+def _scenario(name: str, model: float | None) -> Scenario:
+    return scenario(name, MISSING if model is None else measured(model))
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def _scenario(name: str, propagated: float | None) -> Scenario:
         ([], None),
     ],
 )
-def test_worst_scenario_is_the_one_with_the_smallest_propagated_pnl(
+def test_worst_scenario_is_the_one_with_the_smallest_model_pnl(
     scenarios: list[tuple[str, float | None]], expected: str | None
 ) -> None:
     assert worst_scenario({"scenarios": [_scenario(*entry) for entry in scenarios]}) == expected

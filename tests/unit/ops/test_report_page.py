@@ -58,7 +58,7 @@ def test_page_has_every_section_with_its_figures_and_reasons(page: str) -> None:
         assert title in text
     assert "Contributions to volatility" in text
     assert shown.figures == 7
-    assert "P&L of market_down_10.propagated, factor by factor" in text
+    assert "P&L of market_down_10.model, factor by factor" in text
     assert "MISSING_DATA: none of the holdings has this beta" in text
     assert "extrapolated: market; loss above gross exposure" in text
     assert "digest abc123" in text
@@ -111,10 +111,10 @@ def test_empty_book_has_a_page() -> None:
 def test_figures_are_pictures_without_a_prologue() -> None:
     drawn = [
         lines_figure({"equity": [1.0, None, 2.0]}, ["2022-12-01", "2022-12-02", "2022-12-05"]),
-        bars_figure(["a", "b"], {"direct": [1.0, None], "propagated": [-1.0, 0.5]}, axis_label="USD"),
+        bars_figure(["a", "b"], {"direct": [1.0, None], "model": [-1.0, 0.5]}, axis_label="USD"),
         matrix_figure(["A", "B"], [[1.0, None], [None, 1.0]]),
     ]
 
     assert all(figure.startswith("<svg") and figure.rstrip().endswith("</svg>") for figure in drawn)
     assert all(re.search(r"<(path|use)", figure) for figure in drawn)
-    assert "propagated" in drawn[1]
+    assert "model" in drawn[1]

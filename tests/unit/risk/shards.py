@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from services.risk.core.factor_moves import factor_moves
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.risk_context import RETURN_SESSIONS, RiskContext
-from shared.arrays import FloatArray, IntArray, ReasonArray
-from shared.conventions import FACTORS, RISK_FACTORS
-from shared.unavailable import Quantities, Reason, Unavailable
+from services.risk.core.scenarios import RateSensitivity
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.conventions import FACTORS, MODEL_COLUMNS, RISK_FACTORS
+from shared.unavailable import Quantities, Reason, Unavailable, reason_where
 
 N_FACTORS = len(FACTORS)
 N_SESSIONS = RETURN_SESSIONS
@@ -30,12 +31,16 @@ class Shard:
     returns: FloatArray
     sectors: tuple[str, ...]
     factor_returns: FloatArray
+    model: Quantities
+    episodes: dict[str, FloatArray]
 
     @property
     def inputs(self) -> RiskContext:
         """Return what the measures take."""
-        moves = factor_moves(self.factor_returns, RISK_FACTORS, episodes={})
-        return RiskContext(self.holdings, self.betas, self.sectors, self.returns, self.factor_returns, moves)
+        moves = factor_moves(self.factor_returns, RISK_FACTORS, episodes={}, rate=RateSensitivity())
+        return RiskContext(
+            self.holdings, self.betas, self.sectors, self.returns, self.model, moves, episodes=self.episodes
+        )
 
     @property
     def holdings(self) -> NetHoldings:
@@ -62,6 +67,8 @@ class Shard:
             betas=Quantities(self.betas.values[order], self.betas.unavailable[order]),
             returns=self.returns[order],
             sectors=tuple(self.sectors[index] for index in order),
+            model=self.model.part(order),
+            episodes={name: returns[order] for name, returns in self.episodes.items()},
         )
 
     def alone(self, portfolio: int) -> "Shard":
@@ -80,6 +87,8 @@ class Shard:
             self.returns[held],
             tuple(self.sectors[index] for index in held),
             self.factor_returns,
+            self.model.part(held),
+            {name: returns[held] for name, returns in self.episodes.items()},
         )
 
 
@@ -105,7 +114,19 @@ def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> 
         returns,
         tuple(rng.choice(["Technology", "Energy", "Unclassified"], n_symbols).tolist()),
         factor_returns,
+        _model(rng, n_symbols),
+        {"covid_crash_2020": np.where(rng.random(n_symbols) < 0.5, rng.normal(-0.3, 0.1, n_symbols), np.nan)},
     )
+
+
+def _model(rng: np.random.Generator, n_symbols: int) -> Quantities:
+    values = np.abs(rng.normal(0.5, 0.3, (n_symbols, len(MODEL_COLUMNS))))
+    return Quantities.of(values).withheld(_whole_rows(rng.random(n_symbols) < 0.2, len(MODEL_COLUMNS)))
+
+
+def _whole_rows(missing: BoolArray, n_columns: int) -> ReasonArray:
+    why = Unavailable(Reason.INSUFFICIENT_HISTORY, "42 of 60 sessions")
+    return reason_where(np.repeat(missing[:, None], n_columns, axis=1), why)
 
 
 def _betas(rng: np.random.Generator, n_symbols: int) -> Quantities:
@@ -144,3 +165,12 @@ def why(quantities: Quantities, index: int | tuple[int, ...] = 0) -> Unavailable
     entry = quantities.at(index)
     assert isinstance(entry, Unavailable), entry
     return entry
+
+
+def loadings_of(*rows: dict[str, float], specific: float = 0.2) -> Quantities:
+    """Return loadings written by factor, zero where nothing is said, one row a symbol."""
+    values = np.zeros((len(rows), len(MODEL_COLUMNS)))
+    for symbol, row in enumerate(rows):
+        values[symbol, : len(RISK_FACTORS)] = [row.get(factor, 0.0) for factor in RISK_FACTORS]
+    values[:, -1] = specific
+    return Quantities.of(values)

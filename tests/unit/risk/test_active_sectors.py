@@ -9,6 +9,7 @@ import pytest
 
 from services.risk.core.assessment import AssessmentInputs, Books, FactorHistory, assess
 from services.risk.core.ratios import NO_CAPITAL
+from services.risk.core.scenarios import RateSensitivity
 from services.risk.core.sectors import NO_BENCHMARK, ActiveSectors, Benchmark, active_sectors, sector_exposures
 from services.risk.storage.rows import Written, active_columns
 from services.risk.web.bodies import BenchmarkBody, benchmark_of
@@ -37,9 +38,20 @@ def test_active_weight_is_net_exposure_less_the_benchmarks_by_hand() -> None:
 def _stored(shard: Shard) -> list[tuple[list[str], list[float | None]]]:
     """Return sectors and active weights as they are stored, a pair a portfolio."""
     ids = tuple(UUID(int=index) for index in range(shard.equity.size))
-    history = FactorHistory(RISK_FACTORS, shard.factor_returns, episodes={})
+    history = FactorHistory(RISK_FACTORS, shard.factor_returns, {}, RateSensitivity())
     books = Books(DAY, ids, shard.names, shard.holdings)
-    found = assess(AssessmentInputs(books, shard.betas, shard.sectors, shard.returns, history, benchmark=INDEX))
+    found = assess(
+        AssessmentInputs(
+            books,
+            shard.betas,
+            shard.model,
+            shard.sectors,
+            shard.returns,
+            shard.episodes,
+            history,
+            benchmark=INDEX,
+        )
+    )
     columns = active_columns(found, Written.of(found, dict.fromkeys(ids, 1)))
     return list(zip(columns["sectors"], columns["active"], strict=True))
 

@@ -36,6 +36,8 @@ def sound() -> Shard:
         equity=np.full(N_PORTFOLIOS, 10_000_000),
         betas=Quantities.of(rng.normal(1, 0.5, drawn.betas.values.shape)),
         returns=rng.normal(0, 0.02, drawn.returns.shape) + rng.normal(0, 0.01, drawn.returns.shape[1]),
+        model=Quantities.of(np.abs(rng.normal(0.5, 0.3, drawn.model.values.shape))),
+        episodes={},
     )
 
 
@@ -106,7 +108,9 @@ def _betas(value: float, why: Unavailable | None) -> Callable[[Shard], Shard]:
     def changed(shard: Shard) -> Shard:
         values, reasons = shard.betas.values.copy(), shard.betas.unavailable.copy()
         values[: 2 * SOUND], reasons[: 2 * SOUND] = value, why
-        return replace(shard, betas=Quantities(values, reasons))
+        model, whys = shard.model.values.copy(), shard.model.unavailable.copy()
+        model[: 2 * SOUND], whys[: 2 * SOUND] = value, why
+        return replace(shard, betas=Quantities(values, reasons), model=Quantities(model, whys))
 
     return changed
 
@@ -166,7 +170,8 @@ def numbers(inputs: RiskContext) -> Iterator[tuple[str, Quantities]]:
     exposures, sectors, stressed = inputs.exposures, inputs.sector_exposures, inputs.stress
     yield from (("beta", exposures.beta), ("dollars", exposures.dollars), ("coverage", exposures.coverage))
     yield from (("net", sectors.net), ("gross", sectors.gross))
-    yield from (("direct", stressed.direct), ("propagated", stressed.propagated), ("stress", stressed.coverage))
+    yield from (("direct", stressed.direct), ("model", stressed.model), ("stress", stressed.coverage))
+    yield from (("extrapolated", stressed.extrapolated_share), ("own", stressed.realised_share))
 
 
 def assert_value_or_reason(found: Quantities, what: object) -> None:
@@ -201,7 +206,6 @@ def test_correlations_and_contributions_of_bad_input_are_finite_or_missing(harm:
     model, moves = inputs.decomposition, inputs.moves
     for parts in (model.by_factor, model.by_specific, model.by_holding, model.marginal, moves.covariance, moves.moves):
         assert not np.isinf(parts).any()
-    assert not np.isinf(moves.loadings).any()
     assert not np.isinf(moves.correlations.values).any()
 
 
@@ -248,15 +252,17 @@ def test_number_that_overflows_is_degenerate_and_not_infinite() -> None:
         assert_value_or_reason(values, name)
 
 
-def test_flat_proxy_costs_the_scenarios_of_its_factor_and_no_others() -> None:
+def test_flat_proxy_costs_the_model_and_no_direct_figure() -> None:
     inputs = inputs_of("market_constant")
 
-    direct = dict(
-        zip((scenario.scenario_id for scenario in SCENARIOS), inputs.stress.direct.unavailable[0], strict=True)
+    why = Unavailable(Reason.DEGENERATE_INPUT, "market: the proxies of market add no variation")
+    model = dict(zip((scenario.scenario_id for scenario in SCENARIOS), inputs.stress.model.unavailable[0], strict=True))
+    assert model["market_down_10"] == why
+    assert set(map(bool, model.values())) == {True}
+    assert inputs.stress.direct.available.all()
+    assert inputs.decomposition.total.unavailable[0] == Unavailable(
+        why.reason, "the proxies of market add no variation"
     )
-    assert direct["market_down_10"] == Unavailable(Reason.DEGENERATE_INPUT, "market: the returns of market do not vary")
-    assert direct["rates_up_50bp"] is None
-    assert direct["small_cap_outperformance_10"] is None
 
 
 def test_defect_10_5_book_of_private_holdings_says_so_in_every_number() -> None:

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from sklearn.covariance import ledoit_wolf
 
-from services.risk.core.factor_model import NO_PROXIES, decompose, factor_covariance
+from services.risk.core.factor_model import NO_HOLDING, decompose, factor_covariance
+from services.risk.core.factor_moves import factor_moves
+from services.risk.core.scenarios import RateSensitivity, Scenario
 from shared.arrays import FloatArray
-from shared.conventions import FACTORS, RISK_FACTORS, STYLE_FACTORS
-from shared.unavailable import Quantities, Reason
-from tests.unit.risk.shards import Shard, betas_of, book, shards, why
+from shared.conventions import MODEL_COLUMNS, RISK_FACTORS
+from shared.factor_basis import FactorBasis, factor_basis
+from shared.unavailable import Quantities, Reason, Unavailable
+from tests.unit.risk.shards import Shard, book, loadings_of, shards, why
 
 N = 252
-
-
-def _betas(*rows: dict[str, float]) -> Quantities:
-    return betas_of([[row.get(factor, 0.0) for factor in FACTORS] for row in rows])
+EVERY = np.ones(len(RISK_FACTORS), dtype=np.bool_)
 
 
 def _proxies(*, seed: int = 3, n: int = N) -> FloatArray:
@@ -24,44 +24,65 @@ def _proxies(*, seed: int = 3, n: int = N) -> FloatArray:
     return factors
 
 
+def _basis(proxies: FloatArray | None = None, configured: np.ndarray = EVERY) -> FactorBasis:
+    found = factor_basis(_proxies() if proxies is None else proxies, configured)
+    assert isinstance(found, FactorBasis)
+    return found
+
+
 def test_covariance_is_that_of_scikit_learn_annualised() -> None:
-    proxies = _proxies()
+    basis = _basis()
 
-    covariance, included = factor_covariance(proxies)
+    covariance = factor_covariance(basis)
 
-    np.testing.assert_allclose(covariance, ledoit_wolf(proxies[1:7].T)[0] * 252, rtol=1e-12)
-    assert included.all()
+    np.testing.assert_allclose(covariance, ledoit_wolf(basis.factors.T)[0] * 252, rtol=1e-10, atol=1e-15)
     assert np.linalg.eigvalsh(covariance)[0] > 0
 
 
 def test_one_holding_on_one_factor_by_hand() -> None:
-    # Weight 2, beta 0.5 to value: loading 1. Residual r - 0.5 f, weight squared 4.
-    proxies = _proxies()
-    rest = np.random.default_rng(5).normal(0, 0.01, N)
-    returns = (0.5 * proxies[1] + rest)[None]
+    # Weight 2, loading 0.5 on value: exposure 1. Specific volatility 0.3, weight squared 4.
+    basis = _basis()
     holdings, _ = book([("A", 200_000.0)])
 
-    found = decompose(holdings, _betas({"value": 0.5}), returns, proxies)
+    found = decompose(holdings, loadings_of({"value": 0.5}, specific=0.3), basis)
 
-    variance = factor_covariance(proxies)[0][0, 0]
+    variance = factor_covariance(basis)[1, 1]
     assert found.systematic.at(0) == pytest.approx(np.sqrt(variance), rel=1e-12)
-    assert found.specific.at(0) == pytest.approx(2 * rest.std(ddof=1) * np.sqrt(252), rel=1e-12)
-    assert found.systematic_share.at(0) == pytest.approx(variance / (variance + 4 * rest.var(ddof=1) * 252), rel=1e-12)
+    assert found.specific.at(0) == pytest.approx(0.6, rel=1e-12)
+    assert found.systematic_share.at(0) == pytest.approx(variance / (variance + 0.36), rel=1e-12)
     assert found.observations.tolist() == [N]
 
 
 def test_model_recovers_the_volatility_of_a_simulated_book() -> None:
     rng = np.random.default_rng(11)
-    proxies = _proxies(seed=4)
-    betas = rng.normal(0.3, 0.2, (40, 6))
-    returns = betas @ proxies[1:7] + rng.normal(0, 0.015, (40, N))
+    basis = _basis(_proxies(seed=4))
+    loadings = rng.normal(0.3, 0.2, (40, 8))
+    returns = loadings @ basis.factors + rng.normal(0, 0.015, (40, N))
     holdings, _ = book([(f"S{i:02d}", 5_000.0) for i in range(40)])
-    rows = [dict(zip(STYLE_FACTORS, row, strict=True)) for row in betas.tolist()]
+    rows = [dict(zip(RISK_FACTORS, row, strict=True)) for row in loadings.tolist()]
 
-    found = decompose(holdings, _betas(*rows), returns, proxies)
+    found = decompose(holdings, loadings_of(*rows, specific=0.015 * np.sqrt(252)), basis)
 
     realised = (returns.mean(axis=0) * 2).std(ddof=1) * np.sqrt(252)
     assert found.total.at(0) == pytest.approx(realised, rel=0.05)
+
+
+def test_stress_and_ex_ante_volatility_are_made_of_the_same_exposures() -> None:
+    # A move of one factor alone costs its exposure; the derivative of the variance by it is that exposure too.
+    proxies = _proxies()
+    alone = Scenario("alone", "", "", "", tuple((name, 0.1 * (name == "size")) for name in RISK_FACTORS[:-1]))
+    moves = factor_moves(proxies, RISK_FACTORS, episodes={}, rate=RateSensitivity(), scenarios=(alone,))
+    loadings = dict(zip(RISK_FACTORS, np.linspace(-0.5, 1.0, 8).tolist(), strict=True))
+    holdings, _ = book([("A", 200_000.0)])
+
+    found = decompose(holdings, loadings_of(loadings), moves.factors)
+
+    exposure = 2.0 * np.array(list(loadings.values()))
+    covariance = factor_covariance(_basis(proxies))
+    np.testing.assert_allclose(
+        found.by_factor[0] * found.total.at(0), exposure * (covariance @ exposure), rtol=1e-9, atol=1e-15
+    )
+    assert moves.moves[0, 5] == pytest.approx(0.1)
 
 
 @given(shards())
@@ -81,71 +102,55 @@ def test_contributions_add_up_to_the_volatility(shard: Shard) -> None:
 
 
 def test_marginal_contribution_is_the_derivative() -> None:
-    rng = np.random.default_rng(6)
-    proxies, returns = _proxies(), rng.normal(0, 0.01, (3, N))
-    betas = _betas({"value": 0.5}, {"size": 1.2, "growth": -0.3}, {"momentum": 0.4})
+    basis = _basis()
+    loadings = loadings_of({"market": 0.5}, {"size": 1.2, "growth": -0.3}, {"momentum": 0.4})
 
     def volatility(middle: float) -> float:
         holdings, _ = book([("A", 30_000.0), ("B", middle), ("C", -20_000.0)])
-        return float(decompose(holdings, betas, returns, proxies).total.values[0])
+        return float(decompose(holdings, loadings, basis).total.values[0])
 
     holdings, _ = book([("A", 30_000.0), ("B", 50_000.0), ("C", -20_000.0)])
     slope = (volatility(50_001.0) - volatility(49_999.0)) / (2.0 / 100_000.0)
-    assert decompose(holdings, betas, returns, proxies).marginal[1] == pytest.approx(slope, rel=1e-6)
+    assert decompose(holdings, loadings, basis).marginal[1] == pytest.approx(slope, rel=1e-6)
 
 
-def test_defect_33_market_beta_is_not_counted_beside_the_styles() -> None:
-    proxies, returns = _proxies(), np.random.default_rng(6).normal(0, 0.01, (1, N))
-    holdings, _ = book([("A", 100_000.0)])
+def test_holding_without_loadings_is_left_out_and_coverage_says_so() -> None:
+    reasons = np.full((2, len(MODEL_COLUMNS)), None, dtype=object)
+    reasons[1] = Unavailable(Reason.INSUFFICIENT_HISTORY, "59 of 60 sessions")
+    loadings = loadings_of({"value": 0.5}, {"value": 0.5}).withheld(reasons)
+    holdings, _ = book([("A", 60_000.0), ("B", 40_000.0)])
 
-    without = decompose(holdings, _betas({"value": 0.5}), returns, proxies).total
-    with_market = decompose(holdings, _betas({"value": 0.5, "market_beta": 1.3}), returns, proxies).total
-
-    assert without.at(0) == with_market.at(0)
-
-
-def test_holding_without_betas_or_history_is_left_out_and_coverage_says_so() -> None:
-    proxies = _proxies()
-    returns = np.random.default_rng(6).normal(0, 0.01, (3, N))
-    returns[1, :-59] = np.nan
-    betas = _betas({"value": 0.5}, {"value": 0.5}, {})
-    betas.values[2, 0] = np.nan
-    holdings, _ = book([("A", 60_000.0), ("B", 20_000.0), ("C", 20_000.0)])
-
-    found = decompose(holdings, betas, returns, proxies)
+    found = decompose(holdings, loadings, _basis())
 
     assert found.coverage.at(0) == 0.6
-    assert np.isfinite(found.by_holding).tolist() == [True, False, False]
-    nobody = decompose(holdings, betas, returns * np.nan, proxies)
-    assert why(nobody.total).reason is Reason.MISSING_DATA
+    assert np.isfinite(found.by_holding).tolist() == [True, False]
+    nobody = Quantities.unavailable_everywhere((2, len(MODEL_COLUMNS)), reasons[1, 0])
+    assert why(decompose(holdings, nobody, _basis()).total) == NO_HOLDING
 
 
-def test_style_without_proxy_is_left_out() -> None:
-    proxies = _proxies()
-    proxies[RISK_FACTORS.index("growth")] = np.nan
+def test_factor_without_proxy_is_left_out() -> None:
+    configured = np.array([name != "growth" for name in RISK_FACTORS])
+    loadings = loadings_of({"value": 0.5, "growth": np.nan})
     holdings, _ = book([("A", 100_000.0)])
-    betas = _betas({"value": 0.5})
-    betas.values[0, FACTORS.index("growth")] = np.nan
 
-    found = decompose(holdings, betas, np.random.default_rng(6).normal(0, 0.01, (1, N)), proxies)
+    found = decompose(holdings, loadings, _basis(None, configured))
 
     assert isinstance(found.total.at(0), float)
-    assert np.isnan(found.by_factor[0]).tolist() == [factor == "growth" for factor in STYLE_FACTORS]
+    assert np.isnan(found.by_factor[0]).tolist() == [name == "growth" for name in RISK_FACTORS]
 
 
-def test_model_without_any_proxy_is_not_applicable() -> None:
+def test_reason_of_the_factors_is_the_reason_of_the_model() -> None:
     holdings, _ = book([("A", 100_000.0)])
+    missing = Unavailable(Reason.INSUFFICIENT_HISTORY, "12 of 60 sessions have a return of every proxy")
 
-    found = decompose(holdings, _betas({}), np.zeros((1, N)), np.full((8, N), np.nan))
-
-    assert found.total.at(0) == NO_PROXIES
+    assert decompose(holdings, loadings_of({}), missing).total.at(0) == missing
 
 
 @pytest.mark.parametrize("equity", [0.0, -1_000.0])
 def test_book_without_capital_has_no_decomposition(equity: float) -> None:
     holdings, _ = book([("A", 100_000.0)], equity=equity)
 
-    found = decompose(holdings, _betas({"value": 1.0}), np.zeros((1, N)), _proxies())
+    found = decompose(holdings, loadings_of({"value": 1.0}), _basis())
 
     assert why(found.total).reason is Reason.DEGENERATE_INPUT
     assert np.isnan(found.by_holding).all()

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from services.risk.core.exposures import FactorExposures
-from services.risk.core.factor_moves import FactorMoves, factor_moves, weighted_covariance
-from services.risk.core.scenarios import SCENARIOS
+from services.risk.core.factor_moves import FactorMoves, factor_moves
+from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.core.stress import stress
 from shared.arrays import FloatArray
-from shared.conventions import EWMA_WINDOW, FACTORS, RISK_FACTORS, STYLE_FACTORS
+from shared.conventions import EWMA_DECAY, FACTORS, RISK_FACTORS, STYLE_FACTORS
 from shared.unavailable import Quantities
 from tests.support.golden import closes, output
 from tests.unit.risk.golden import (
@@ -25,6 +25,7 @@ from tests.unit.risk.golden import (
     snapshot,
     stored_exposure,
 )
+from tests.unit.risk.shards import loadings_of
 
 
 def stored_scenarios(portfolio: str, day: str) -> pd.DataFrame:
@@ -42,14 +43,18 @@ def proxy_returns() -> pd.DataFrame:
 
 @cache
 def moves_of(day: str) -> FactorMoves:
-    return factor_moves(np.ascontiguousarray(proxy_returns().loc[:day].to_numpy().T), PROXIES, episodes={})
+    return factor_moves(
+        np.ascontiguousarray(proxy_returns().loc[:day].to_numpy().T), PROXIES, episodes={}, rate=RateSensitivity()
+    )
 
 
 def stressed(portfolio: str, day: str) -> dict[str, float]:
     """Return our direct P&L on the predecessor's exposures in dollars."""
     dollars = stored_dollars(portfolio, day)
     exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)))
-    found = stress(Held.at(portfolio, day).holdings(), exposures, moves_of(day)).direct.values[0]
+    holdings = Held.at(portfolio, day).holdings()
+    nothing = loadings_of(*[{}] * (int(holdings.symbol.max()) + 1))
+    found = stress(holdings, exposures, nothing, moves_of(day), episodes={}).direct.values[0]
     return dict(zip((scenario.scenario_id for scenario in SCENARIOS), found.tolist(), strict=True))
 
 
@@ -94,14 +99,15 @@ def test_defect_g16_rate_shock_has_the_sign_and_size_of_the_duration() -> None:
 
 def factor_correlations(day: str) -> FloatArray:
     returns = returns_until(day, calendar_days=282)[list(PROXIES)].to_numpy().T
-    covariance = weighted_covariance(returns)
+    age = np.arange(returns.shape[1])[::-1]
+    covariance = np.cov(returns, aweights=EWMA_DECAY**age, ddof=0)
     scale = np.sqrt(np.diag(covariance))
     clipped: FloatArray = np.clip(covariance / scale / scale[:, None], -0.95, 0.95)
     np.fill_diagonal(clipped, 1.0)
     return clipped
 
 
-def test_defect_g18_propagated_stress_has_the_market_and_the_ratio_of_volatilities() -> None:
+def test_defect_g18_correlated_stress_lacks_the_market_and_the_ratio_of_volatilities() -> None:
     styles = [FACTORS.index(name) for name in STYLE_FACTORS]
     compared = 0
     for portfolio, day in evenings():
@@ -122,15 +128,16 @@ def test_defect_g18_propagated_stress_has_the_market_and_the_ratio_of_volatiliti
             assert rows["correlated_pnl"][scenario.scenario_id] == pytest.approx(expected, abs=0.02)
             compared += 1
     assert compared == 50 * 12
-    # A fall of the market by itself costs the market beta, whatever the styles do with it.
+    # A fall of the market is the market's, and costs its proxy as much.
     row = [scenario.scenario_id for scenario in SCENARIOS].index("market_down_10")
-    assert moves_of(DAYS[0]).loadings[row].tolist() == pytest.approx([-0.1, *[0.0] * 7], abs=1e-15)
+    assert moves_of(DAYS[0]).moves[row, 0] == pytest.approx(-0.1, rel=1e-12)
 
 
 def test_defect_g19_covariance_of_an_evening_does_not_know_the_next() -> None:
     # As of today instead, the predecessor's backfill of the first evening has the last one's covariance.
     first, last = moves_of(DAYS[0]).covariance, moves_of(DAYS[-1]).covariance
 
-    expected = weighted_covariance(proxy_returns().loc[: DAYS[0]].to_numpy()[-EWMA_WINDOW:].T)
-    np.testing.assert_allclose(first, expected, rtol=1e-12)
+    market = proxy_returns().loc[: DAYS[0]].to_numpy()[-252:, 0]
+    weights = EWMA_DECAY ** np.arange(252)[::-1]
+    assert first[0, 0] == pytest.approx((market**2 @ weights) / weights.sum(), rel=1e-12)
     assert np.abs(last / first - 1.0).max() > 0.1

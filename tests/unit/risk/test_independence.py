@@ -12,7 +12,7 @@ from services.risk.core.sectors import sector_exposures
 from shared.arrays import FloatArray
 from tests.unit.risk.shards import Shard, shards
 
-# Where the amounts are among the results: dollars, direct and propagated P&L.
+# Where the amounts are among the results: dollars, direct and model P&L.
 AMOUNTS = {1, 3 + 2 * len(MEASURES), 4 + 2 * len(MEASURES)}
 
 
@@ -25,7 +25,9 @@ def results(shard: Shard) -> list[FloatArray]:
     for measure in MEASURES:
         measured = measure.compute(inputs)
         numbers += [measured.values.values, measured.coverage.values]
-    numbers += [inputs.stress.direct.values, inputs.stress.propagated.values, inputs.stress.coverage.values]
+    stressed = inputs.stress
+    numbers += [stressed.direct.values, stressed.model.values, stressed.coverage.values]
+    numbers += [stressed.extrapolated_share.values, stressed.realised_share.values]
     numbers += [inputs.decomposition.by_factor, inputs.decomposition.by_specific]
     return numbers
 

@@ -58,7 +58,7 @@ class Scenario(TypedDict):
     name: str
     basis: str
     direct: Measure
-    propagated: Measure
+    model: Measure
     coverage: Measure
     beyond_gross: bool
     moves: list[FactorMove]
