@@ -20,7 +20,7 @@ from tests.system.plain import performance
 from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
 from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
-from tests.system.plain.known import NOT_APPLICABLE, cell
+from tests.system.plain.known import Number, cell
 from tests.system.plain.ledger import Day, PositionDay
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
@@ -108,11 +108,10 @@ async def test_loadings_of_every_symbol_agree(twice: Twice, agreement: Agreement
         row, plain = served[symbol], twice.loadings[symbol]
         for entry in row["loadings"]:
             factor, what = entry["factor"], f"{symbol} {entry['factor']}"
-            expected = plain.why or plain.loadings.get(factor, NOT_APPLICABLE)
-            agreement.measure("loadings", what, entry["loading"], expected, least=1e-6)
-            agreement.number("loadings se", what, entry["std_error"], plain.errors.get(factor), least=1e-9)
-        expected = plain.why or plain.specific
-        agreement.measure("loadings", f"{symbol} specific", row["specific_volatility"], expected, least=1e-6)
+            agreement.measure("loadings", what, entry["loading"], plain.of(factor), least=1e-6)
+            agreement.number("loadings se", what, entry["std_error"], plain.errors.get(factor), least=1e-6)
+        left: Number = plain.why or plain.specific
+        agreement.measure("loadings", f"{symbol} specific", row["specific_volatility"], left, least=1e-6)
         agreement.number("loadings R2", symbol, row["r_squared"], plain.r_squared, least=1e-3)
         span = [None if day is None else str(day) for day in (plain.first, plain.last)]
         found = [row["n_observations"], row["first_session"], row["last_session"]]

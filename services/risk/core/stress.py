@@ -133,6 +133,10 @@ def model_exposures(holdings: NetHoldings, model: Quantities, own_returns: Float
     model : Quantities of shape (n_symbols, len(MODEL_COLUMNS))
     own_returns : ndarray of shape (n_symbols,), optional
         NaN where unknown.
+
+    Returns
+    -------
+    ModelExposures
     """
     loadings = known_loadings(model)
     returns = np.full(len(loadings), np.nan) if own_returns is None else own_returns

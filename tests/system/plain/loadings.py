@@ -9,7 +9,7 @@ import pandas as pd
 from statsmodels.regression.linear_model import OLS
 from statsmodels.tools import add_constant
 
-from tests.system.plain.known import MISSING, SHORT
+from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, SHORT, Number
 from tests.system.plain.prices import Prices
 from tests.system.plain.symbols import STYLES, Proxies, not_current
 
@@ -35,6 +35,12 @@ class Loaded:
     r_squared: float | None = None
     specific: float = np.nan
 
+    def of(self, factor: str) -> Number:
+        """The loading on a factor, or why there is none."""
+        if self.why is not None:
+            return self.why
+        return self.loadings.get(factor, NOT_APPLICABLE)
+
 
 def basis_of(factor_returns: pd.DataFrame, proxies: Proxies) -> Basis:
     """The residuals of one regression after another, over the sessions of a year that all proxies have."""
@@ -55,15 +61,19 @@ def basis_of(factor_returns: pd.DataFrame, proxies: Proxies) -> Basis:
 def loaded(symbol: str, prices: Prices, as_of: date, basis: Basis) -> Loaded:
     """A symbol's joint regression on the factors, over at least 60 sessions."""
     table = basis.factors.assign(_own=prices.returns(symbol, as_of, len(basis.factors))).dropna()
-    span = (len(table), table.index[0].date(), table.index[-1].date()) if len(table) else (0, None, None)
-    why = not_current(symbol, prices, as_of) or (SHORT if len(table) < 60 else None)
+    days = [day.date() for day in table.index]
+    n, first, last = len(days), min(days, default=None), max(days, default=None)
+    why = not_current(symbol, prices, as_of) or (SHORT if n < 60 else None)
+    why = why or (DEGENERATE if np.ptp(table["_own"]) < 1e-9 else None)
     if why is not None:
-        return Loaded(why, *span)
+        return Loaded(why, n, first, last)
     own, x = table.pop("_own"), table
     fitted = OLS(own.to_numpy(), add_constant(x.to_numpy())).fit()
     return Loaded(
         None,
-        *span,
+        n,
+        first,
+        last,
         loadings=dict(zip(x.columns, fitted.params[1:].tolist(), strict=True)),
         errors=dict(zip(x.columns, fitted.bse[1:].tolist(), strict=True)),
         r_squared=float(fitted.rsquared),
