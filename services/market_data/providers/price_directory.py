@@ -17,6 +17,7 @@ from services.market_data.providers.price_table import PriceTable, UnreadRow, ca
 from services.market_data.providers.provider import ProviderError
 
 DIRECTORY: Final = "prices"
+_LABELS: Final = pa.dictionary(pa.int32(), pa.string())
 _SUFFIXES: Final = (".csv.gz", ".csv", ".parquet")
 
 
@@ -64,12 +65,18 @@ def _joined(path: Path, parts: Sequence[PriceColumns], unread: Sequence[UnreadRo
 
 def _stacked(name: str, parts: Iterable[PriceColumns]) -> Any:
     columns = [part.columns.get(name, pa.nulls(len(part.line))) for part in parts]
+    if name not in NUMBERS:
+        return _chunked(map(_labelled, columns), _LABELS).unify_dictionaries()
     # Numbers that some file has words among are text in all of them: each cell is understood by itself later.
-    numeric = name in NUMBERS and not any(pa.types.is_string(column.type) for column in columns)
-    kind = pa.float64() if numeric else pa.string()
-    chunks = [chunk for column in columns for chunk in _chunks(compute.cast(column, kind))]
-    return pa.chunked_array(chunks, type=kind)
+    kind = pa.string() if any(pa.types.is_string(column.type) for column in columns) else pa.float64()
+    return _chunked((compute.cast(column, kind) for column in columns), kind)
 
 
-def _chunks(column: Any) -> list[Any]:
-    return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]
+def _labelled(column: Any) -> Any:
+    """Return a column of few texts or days by its distinct ones: years of days, of thousands of symbols, are few."""
+    return compute.cast(column if pa.types.is_dictionary(column.type) else compute.cast(column, pa.string()), _LABELS)
+
+
+def _chunked(columns: Iterable[Any], kind: Any) -> Any:
+    chunks = [chunk for column in columns for chunk in (getattr(column, "chunks", None) or [column])]
+    return pa.chunked_array([chunk for chunk in chunks if len(chunk)], type=kind)
