@@ -44,7 +44,8 @@ def prices_updated(
     """
     grids = [announced] if bars.restated is None else [announced, bars.restated]
     # What was once missing is no failure of a run over sessions whose bars are there.
-    present = {announced.symbols[column] for column in np.flatnonzero(announced.present.any(axis=0))}
+    own = announced.between(event.run.first_session, event.run.last_session)
+    present = {own.symbols[column] for column in np.flatnonzero(own.present.any(axis=0))}
     failures = [
         Failure(subject=symbol, reason=reason, detail=detail)
         for symbol, (reason, detail) in unavailable.items()

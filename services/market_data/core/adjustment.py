@@ -16,7 +16,9 @@ def total_return_adjusted(close: FloatArray, split: FloatArray, dividend: FloatA
 
     The last bar of each symbol keeps its close; the closes before session `t` are multiplied by
     ``(1 / split(t)) * (1 - dividend(t) * split(t) / close(prev))``, where `prev` is the symbol's bar before `t` and the
-    dividend is per share of session `t`, that is after the split. Without events the result is the close itself.
+    dividend is per share of session `t`, that is after the split. A dividend that is not below the previous close buys
+    shares at the close of its session instead: ``close(t) / (close(t) + dividend(t))``. Without events the result is
+    the close itself.
 
     Parameters
     ----------
@@ -28,8 +30,7 @@ def total_return_adjusted(close: FloatArray, split: FloatArray, dividend: FloatA
     Returns
     -------
     ndarray of shape (n_sessions, n_symbols)
-        NaN where there is no bar, and before a dividend that is not below the previous close: such a history has no
-        total return.
+        NaN where there is no bar.
 
     Examples
     --------
@@ -37,10 +38,10 @@ def total_return_adjusted(close: FloatArray, split: FloatArray, dividend: FloatA
     array([[49.],
            [49.]])
     """
-    previous = _previous_close(close)
+    previous = previous_bar(close)
     kept = 1.0 - dividend * split / previous
-    factor = np.where(np.isnan(previous), 1.0, kept / split)
-    factor[factor <= 0.0] = np.nan
+    kept = np.where(kept > 0.0, kept, close / (close + dividend))
+    factor = np.where(np.isnan(previous) | np.isnan(close), 1.0, kept / split)
     after = np.ones_like(close)
     after[:-1] = np.cumprod(factor[:0:-1], axis=0)[::-1]
     adjusted = close * after
@@ -67,11 +68,11 @@ def adjustment_changed(stored: FloatArray, fetched: FloatArray) -> BoolArray:
     return np.asarray(np.any(difference > ADJUSTMENT_TOLERANCE * np.abs(stored), axis=0))
 
 
-def _previous_close(close: FloatArray) -> FloatArray:
-    # close of the last bar strictly before each session, NaN where there is none
-    sessions = np.arange(len(close))[:, None]
-    last_bar = np.maximum.accumulate(np.where(np.isnan(close), -1, sessions), axis=0)
-    previous = np.full_like(close, np.nan)
-    carried = np.take_along_axis(close, np.maximum(last_bar, 0), axis=0)
+def previous_bar(values: FloatArray) -> FloatArray:
+    """Return what the last bar strictly before each session has, NaN where there is none."""
+    sessions = np.arange(len(values))[:, None]
+    last_bar = np.maximum.accumulate(np.where(np.isnan(values), -1, sessions), axis=0)
+    previous = np.full_like(values, np.nan)
+    carried = np.take_along_axis(values, np.maximum(last_bar, 0), axis=0)
     previous[1:] = carried[:-1]
     return previous

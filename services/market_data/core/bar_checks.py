@@ -1,21 +1,20 @@
 """What keeps bad rows away from the numbers: each rejected row becomes a finding, the rest becomes `Bars`.
 
-The order of the checks decides which rule a row is reported under: dates, events, fields, duplicates, dividends,
-missing adjusted closes, jumps. Nothing raises for bad data.
+The order of the checks decides which rule a row is reported under: dates, events, fields, duplicates, missing adjusted
+closes. Each row is looked at on its own; what bars say about one another is judged when they are beside what is stored
+(`judging.py`). Nothing raises for bad data.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import numpy as np
 
-from services.market_data.core.adjustment import total_return_adjusted
 from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import Finding, Rule
-from services.market_data.core.jumps import jump_mask, previous_in_series
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.splits import unrounded
 from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
@@ -30,24 +29,32 @@ Describe = Callable[[RawBars, int], str]
 class CheckedBars:
     """The accepted bars, on every session of the request, and why the other rows are not among them.
 
+    Adjusted closes are NaN where their source gives none.
+
     `findings` are sorted by symbol, day, line and rule.
     """
 
     bars: Bars
     findings: tuple[Finding, ...]
 
-    def refused(self, wanted: DateArray) -> dict[str, Unavailable]:
+    def refused(self, wanted: DateArray, unread: Sequence[Finding] = ()) -> dict[str, Unavailable]:
         """Return the symbols that lack what they are asked for because it was rejected, with the rules and how often.
 
-        Of the wanted sessions, or of all, they have no bar, and not for want of a row.
+        Of the wanted sessions, or of all, they have no bar, and not for want of a row; `unread` are the findings about
+        rows that were never read.
         """
         served = self.bars.present[np.isin(self.bars.sessions, wanted)].any(axis=0)
         anywhere: list[bool] = np.asarray(self.bars.present.any(axis=0)).tolist()
-        lacking = {self.bars.symbols[column]: not anywhere[column] for column in np.flatnonzero(~served)}
+        lacking = {finding.symbol: True for finding in unread if finding.symbol not in self.bars.symbols}
+        lacking |= {self.bars.symbols[column]: not anywhere[column] for column in np.flatnonzero(~served)}
         days = set(wanted.tolist())
         rules: dict[str, Counter[Rule]] = defaultdict(Counter)
-        for finding in self.findings:
-            if finding.symbol in lacking and (lacking[finding.symbol] or finding.day in days):
+        for finding in (*unread, *self.findings):
+            if (
+                finding.symbol is not None
+                and finding.symbol in lacking
+                and (lacking[finding.symbol] or finding.day in days)
+            ):
                 rules[finding.symbol][finding.rule] += 1
         return {symbol: Unavailable(Reason.MISSING_DATA, _rejections(counts)) for symbol, counts in rules.items()}
 
@@ -64,15 +71,11 @@ class Request:
         Every session asked for, ascending. Rows before the first or after the last are not part of the answer.
     target : date
         The last closed session. Rows after it are from the future.
-    previous_close : ndarray of shape (n_symbols,) or None
-        The stored as-traded close before the first session, NaN where there is none, in the order of the rows' symbols.
-        Jumps of the first row are measured from it.
     """
 
     provider: str
     sessions: DateArray
     target: date
-    previous_close: FloatArray | None = None
 
 
 class _Sieve:
@@ -130,8 +133,7 @@ def check_rows(rows: RawBars, request: Request) -> CheckedBars:
     sieve = _Sieve(_canonical_order(rows), request.provider)
     with np.errstate(all="ignore"):  # absurd magnitudes overflow on their way to being rejected
         _check_row_by_row(sieve, request)
-        _check_series(sieve, request.previous_close)
-        bars = _derive_adjusted(_to_bars(sieve.rows, request.sessions))
+        bars = _to_bars(sieve.rows, request.sessions)
     return CheckedBars(bars, tuple(sorted(sieve.findings, key=_finding_order)))
 
 
@@ -142,14 +144,7 @@ def _check_row_by_row(sieve: _Sieve, request: Request) -> None:
     with_events = sieve.rows
     _check_fields(sieve)
     _check_duplicates(sieve)
-    sieve.rows = _carry_events(sieve.rows, with_events)
-
-
-def _check_series(sieve: _Sieve, previous_close: FloatArray | None) -> None:
-    _check_dividends(sieve)
-    with_events = sieve.rows
     _check_adjusted(sieve)
-    _check_jumps(sieve, previous_close)
     sieve.rows = _carry_events(sieve.rows, with_events)
 
 
@@ -222,21 +217,6 @@ def _check_duplicates(sieve: _Sieve) -> None:
     sieve.drop(conflicting | repeated)
 
 
-def _check_dividends(sieve: _Sieve) -> None:
-    rows = sieve.rows
-    too_large = rows.dividend * rows.split >= previous_in_series(rows.code, rows.close)
-    sieve.reject(too_large, Rule.BAD_DIVIDEND, lambda r, i: f"{r.dividend[i]} is not below the previous close")
-
-
-def _check_jumps(sieve: _Sieve, previous_close: FloatArray | None) -> None:
-    rows = sieve.rows
-    closes = jump_mask(rows.code, rows.close, split=rows.split, anchor=previous_close)
-    sieve.reject(closes, Rule.UNEXPLAINED_JUMP, _value_of("close"))
-    rows = sieve.rows
-    adjusted = jump_mask(rows.code, rows.adjusted, split=np.ones(len(rows)), anchor=None)
-    sieve.reject(adjusted, Rule.UNEXPLAINED_JUMP, _value_of("adjusted"))
-
-
 def _check_adjusted(sieve: _Sieve) -> None:
     # a series is either adjusted by its source or derived here, never a mixture
     rows = sieve.rows
@@ -278,13 +258,6 @@ def _to_bars(rows: RawBars, sessions: DateArray) -> Bars:
     position = np.searchsorted(sessions, rows.day)
     for name in BAR_FIELDS:
         getattr(bars, name)[position, rows.code] = getattr(rows, name)
-    return bars
-
-
-def _derive_adjusted(bars: Bars) -> Bars:
-    ours = np.isnan(bars.adjusted).all(axis=0)
-    derived = total_return_adjusted(bars.close[:, ours], bars.split[:, ours], bars.dividend[:, ours])
-    bars.adjusted[:, ours] = derived
     return bars
 
 

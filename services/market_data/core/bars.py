@@ -78,6 +78,15 @@ class Bars:
         """Where there is a bar, shape (n_sessions, n_symbols)."""
         return ~np.isnan(self.close)
 
+    def copy(self) -> Self:
+        """Return the same bars, to be altered."""
+        return type(self)(self.sessions, self.symbols, **{name: getattr(self, name).copy() for name in BAR_FIELDS})
+
+    def remove(self, row: int, column: int) -> None:
+        """Leave no bar there."""
+        for name, blank in BLANKS.items():
+            getattr(self, name)[row, column] = blank
+
     def select(self, symbols: Sequence[str]) -> Self:
         """Return the columns of these symbols, in this order.
 

@@ -23,14 +23,16 @@ class CorrectedSpan:
     last_session: date
 
 
-def corrected_spans(stored: Bars, fetched: Bars, *, before: date) -> tuple[CorrectedSpan, ...]:
+def corrected_spans(
+    stored: Bars, fetched: Bars, *, before: date, held: BoolArray | None = None
+) -> tuple[CorrectedSpan, ...]:
     """Return from where to where the fetched bars contradict the stored ones, for the symbols of which they do.
 
     A session is corrected if close, split or dividend differ, if the total return since the symbol's bar before differs
-    beyond rounding, or if a bar is there now where there was none: after the symbol's oldest stored bar, and before the
-    newest one or before `before`. A history whose adjusted closes are merely rescaled, by a split or dividend of a
-    session that was not stored yet, is not corrected: every return in it is what it was. Nor is one that begins earlier
-    now: nothing was computed with the sessions that came before it.
+    beyond rounding, if a stored bar is held now, or if a bar is there now where there was none: after the symbol's
+    oldest stored bar, and before the newest one or before `before`. A history whose adjusted closes are merely
+    rescaled, by a split or dividend of a session that was not stored yet, is not corrected: every return in it is what
+    it was. Nor is one that begins earlier now: nothing was computed with the sessions that came before it.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def corrected_spans(stored: Bars, fetched: Bars, *, before: date) -> tuple[Corre
         What the store is going to hold; NaN = no bar, which changes nothing.
     before : date
         First session of the run: what is new on it and after it was never computed with.
+    held : ndarray of bool, shape of `fetched`, optional
+        Where a bar was delivered that does not count.
 
     Returns
     -------
@@ -52,6 +56,8 @@ def corrected_spans(stored: Bars, fetched: Bars, *, before: date) -> tuple[Corre
     """
     known = stored.select(fetched.symbols)
     corrected = _differs(known, fetched) | _arrived_late(known, fetched, before)
+    if held is not None:
+        corrected |= known.present & held
     return tuple(
         CorrectedSpan(symbol, days[0].item(), days[-1].item())
         for column, symbol in enumerate(fetched.symbols)

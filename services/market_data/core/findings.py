@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 
 class Rule(StrEnum):
@@ -22,7 +23,10 @@ class Rule(StrEnum):
     DUPLICATE_CONFLICTING = "DUPLICATE_CONFLICTING"  # none of the rows is kept
     FUTURE_DATE = "FUTURE_DATE"
     OFF_SESSION = "OFF_SESSION"
-    UNEXPLAINED_JUMP = "UNEXPLAINED_JUMP"
+    UNEXPLAINED_JUMP = "UNEXPLAINED_JUMP"  # the bar is held until it is confirmed
+    INFERRED_SPLIT = "INFERRED_SPLIT"  # nobody gave it, and it is used
+    SPLIT_WITHOUT_MOVE = "SPLIT_WITHOUT_MOVE"  # it is given, and not used
+    UNEXPLAINED_ADJUSTMENT = "UNEXPLAINED_ADJUSTMENT"  # the row is kept
 
     UNPARSABLE_NUMBER = "UNPARSABLE_NUMBER"
     UNPARSABLE_DATE = "UNPARSABLE_DATE"
@@ -33,9 +37,18 @@ class Rule(StrEnum):
     WRONG_CELL_COUNT = "WRONG_CELL_COUNT"
 
 
+# What is said of bars beside other bars: it may be taken back when others come.
+JUDGED: Final = frozenset(
+    {Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE, Rule.UNEXPLAINED_ADJUSTMENT}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One row, or one field of it, that was set aside. `symbol` and `day` are None where they cannot be read."""
+    """One row, or one field of it, that was set aside. `symbol` and `day` are None where they cannot be read.
+
+    `value` is the close or the split of a bar that was judged.
+    """
 
     symbol: str | None
     day: date | None
@@ -44,3 +57,4 @@ class Finding:
     provider: str
     file: str | None = None
     line: int | None = None
+    value: float | None = None

@@ -1,93 +1,85 @@
-"""Closes that moved more than tenfold without a split that explains it."""
+"""Closes more than tenfold from what was expected of them: held until they are confirmed."""
 
 from typing import Final
 
 import numpy as np
 
-from shared.arrays import BoolArray, FloatArray, IntArray
+from services.market_data.core.series import Series
+from shared.arrays import BoolArray
 
 JUMP_FACTOR: Final = 10.0
+CONFIRMING_FACTOR: Final = 3.0  # of a new level, within which further closes confirm it
+CONFIRMING_CLOSES: Final = 2
+SECOND_OPINION: Final = 0.02  # relative, within which another provider's close confirms a held one
 
 
-def jump_mask(code: IntArray, price: FloatArray, *, split: FloatArray, anchor: FloatArray | None) -> BoolArray:
-    """Tell which prices lie more than tenfold from the last accepted one before them, after the split factors.
+def used_bars(series: Series, *, confirmed: BoolArray) -> BoolArray:
+    """Tell which bars count; the others are held.
 
-    A series is measured from its anchor, the price known before its first row. Without one the longest stretch free of
-    jumps is believed (the later of equal ones) and the rest is measured from there, in both directions.
+    A bar counts that lies within `JUMP_FACTOR` of what the last one that counts lets expect. One further away is the
+    first of a new level if `CONFIRMING_CLOSES` further ones lie within `CONFIRMING_FACTOR` of it, if no bar came for
+    `HALT_SESSIONS` before it, or if somebody confirms it; then the bars of the new level that had been held count, too.
+    The first level is confirmed in the same way: where none is, the first bar is believed.
+
+    The answer depends on the bars alone: not on when they came, nor on how their history was cut.
 
     Parameters
     ----------
-    code : ndarray of int64, shape (n_rows,)
-        Series of each row, ascending.
-    price : ndarray of shape (n_rows,)
-        Positive, oldest first within a series. NaN is ignored.
-    split : ndarray of shape (n_rows,)
-        Factor effective on the row, 1.0 = none.
-    anchor : ndarray indexed by code, or None
-        NaN where nothing is known.
+    series : Series
+        At least one bar.
+    confirmed : ndarray of bool, shape (n_bars,)
+        Those that an operator or another provider vouches for.
 
     Returns
     -------
-    ndarray of bool, shape (n_rows,)
+    ndarray of bool, shape (n_bars,)
     """
-    rejected = np.zeros(len(code), dtype=bool)
-    level = _split_free(code, price, split)
-    previous = previous_in_series(code, level)
-    if anchor is not None:
-        starts = _starts(code)
-        previous[starts] = anchor[code[starts]]
-    suspicious = np.unique(code[_far_apart(level, previous)])
-    for series in suspicious:
-        begin, end = np.searchsorted(code, [series, series + 1])
-        known = np.nan if anchor is None else anchor[series]
-        rejected[begin:end] = _rejected_in_series(level[begin:end], known)
-    return rejected
+    used = np.zeros(len(series.close), dtype=bool)
+    first = _first_believed(series)
+    used[first] = True
+    _walk_back(series, used, [*range(first)], first)
+    used[:first] |= confirmed[:first]
+    reference, held = first, list[int]()
+    for row in range(first + 1, len(used)):
+        if not series.within(row, reference, JUMP_FACTOR):
+            held.append(row)
+            begin = _new_level(series, held, vouched=bool(confirmed[row]))
+            if begin is None:
+                continue
+            used[[bar for bar in held if bar >= begin]] = True
+            _walk_back(series, used, [bar for bar in held if bar < begin], begin)
+        used[row] = True
+        reference, held = row, []
+    return used
 
 
-def previous_in_series(code: IntArray, values: FloatArray) -> FloatArray:
-    """Return the value of the row before, NaN for the first row of each series."""
-    previous = np.full(len(values), np.nan)
-    previous[1:] = np.where(code[1:] == code[:-1], values[:-1], np.nan)
-    return previous
+def confirms(other: float, held: float) -> bool:
+    """Tell whether the close of another provider, NaN where it has none, confirms a held one."""
+    return abs(other - held) <= SECOND_OPINION * held
 
 
-def _starts(code: IntArray) -> BoolArray:
-    starts = np.ones(len(code), dtype=bool)
-    starts[1:] = code[1:] != code[:-1]
-    return starts
+def _first_believed(series: Series) -> int:
+    # what came before a halt was the level of another time, and nothing here says that it was none
+    count = len(series.close)
+    first = next((row for row in range(count - CONFIRMING_CLOSES) if _is_level(series, row, row + 1, row + 2)), 0)
+    return next((row - 1 for row in range(1, first + 1) if series.after_a_halt(row)), first)
 
 
-def _split_free(code: IntArray, price: FloatArray, split: FloatArray) -> FloatArray:
-    # price in units of the share before the first row: continuous across splits
-    level = price.copy()
-    for series in np.unique(code[split != 1.0]):
-        begin, end = np.searchsorted(code, [series, series + 1])
-        level[begin:end] *= np.cumprod(split[begin:end])
-    return level
+def _new_level(series: Series, held: list[int], *, vouched: bool) -> int | None:
+    # the first bar of the level that the newest held one confirms
+    if vouched or series.after_a_halt(held[-1]):
+        return held[-1]
+    level = held[-1 - CONFIRMING_CLOSES :]
+    return level[0] if len(level) > CONFIRMING_CLOSES and _is_level(series, *level) else None
 
 
-def _far_apart(level: FloatArray, reference: FloatArray) -> BoolArray:
-    return np.asarray((level > reference * JUMP_FACTOR) | (reference > level * JUMP_FACTOR))
+def _is_level(series: Series, first: int, *further: int) -> bool:
+    return all(series.within(row, first, CONFIRMING_FACTOR) for row in further)
 
 
-def _rejected_in_series(level: FloatArray, anchor: float) -> BoolArray:
-    if not np.isnan(anchor):
-        return _walk(level, anchor)
-    jumps = np.nonzero(_far_apart(level[1:], level[:-1]))[0] + 1
-    edges = np.concatenate([[0], jumps, [len(level)]])
-    lengths = np.diff(edges)
-    believed = len(lengths) - 1 - int(np.argmax(lengths[::-1]))
-    begin, end = int(edges[believed]), int(edges[believed + 1])
-    rejected = np.zeros(len(level), dtype=bool)
-    rejected[end:] = _walk(level[end:], float(level[end - 1]))
-    rejected[:begin] = _walk(level[:begin][::-1], float(level[begin]))[::-1]
-    return rejected
-
-
-def _walk(level: FloatArray, reference: float) -> BoolArray:
-    rejected = np.zeros(len(level), dtype=bool)
-    for i, value in enumerate(level.tolist()):
-        rejected[i] = value > reference * JUMP_FACTOR or reference > value * JUMP_FACTOR
-        if not rejected[i] and not np.isnan(value):
-            reference = value
-    return rejected
+def _walk_back(series: Series, used: BoolArray, rows: list[int], following: int) -> None:
+    # the bars before one that counts are measured from it, the latest first
+    for row in reversed(rows):
+        if series.within(following, row, JUMP_FACTOR):
+            used[row] = True
+            following = row

@@ -1,7 +1,8 @@
 """The providers in order of preference: for each symbol the first one that knows it answers, alone."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, TypeVar
@@ -85,6 +86,7 @@ class CheckedAnswer:
 
 
 Check = Callable[[FetchedBars], Checked]
+Cell = tuple[str, date]  # symbol, session
 Answer = TypeVar("Answer", CheckedAnswer, FetchedProfiles, FetchedStatements)
 
 
@@ -180,7 +182,7 @@ class ProviderChain:
             fetched = await provider.fetch_bars(remaining, first, last)
             checked = check(fetched)
             bad = checked.refused
-            for symbol in bad:
+            for symbol in bad.keys() & set(checked.bars.symbols):
                 second_best.setdefault(symbol, CheckedAnswer(provider.name, checked.bars.select([symbol])))
             good = [symbol for symbol in checked.bars.symbols if symbol not in bad]
             unavailable = {**fetched.unavailable, **bad}
@@ -191,6 +193,30 @@ class ProviderChain:
         # What else the first one has is better than nothing, and no answer to what was asked.
         rest = (second_best[symbol] for symbol in attempts.unanswered if symbol in second_best)
         return ChainedBars((*answers, *rest), attempts)
+
+    async def closes_elsewhere(
+        self, cells: Iterable[Cell], source: Mapping[str, str]
+    ) -> AsyncIterator[tuple[str, Mapping[Cell, float]]]:
+        """Yield what the providers that are not the source of a symbol say of the closes of some of its sessions.
+
+        Parameters
+        ----------
+        cells : iterable of (symbol, session)
+        source : mapping of symbol to provider
+        """
+        wanted = sorted(cells)
+        first, last = min(day for _, day in wanted), max(day for _, day in wanted)
+        for provider in self._providers[Kind.BARS]:
+            symbols = sorted({symbol for symbol, _ in wanted if source.get(symbol) != provider.name})
+            if not symbols:
+                continue
+            try:
+                with self._counted(provider, Kind.BARS):
+                    rows = (await provider.fetch_bars(symbols, first, last)).rows
+            except ProviderError:
+                continue
+            named = zip((rows.symbols[code] for code in rows.code), rows.day.tolist(), strict=True)
+            yield provider.name, dict(zip(named, rows.close.tolist(), strict=True))
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one."""
@@ -216,16 +242,22 @@ class ProviderChain:
         for provider in self._providers[kind]:
             if not progress.remaining:
                 break
-            began, outcome = time.perf_counter(), "failed"
             try:
-                answer = await ask(provider, progress.remaining)
-                outcome = "answered"
+                with self._counted(provider, kind):
+                    answer = await ask(provider, progress.remaining)
             except ProviderError as error:
                 progress.failed(provider.name, error)
                 continue
-            finally:
-                self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome)
-                self._metrics.observe(PROVIDER_SECONDS, time.perf_counter() - began, provider.name, kind)
             answers.append(answer)
             progress.answered(provider.name, answer.unavailable)
         return tuple(answers), progress.attempts()
+
+    @contextmanager
+    def _counted(self, provider: Provider, kind: Kind) -> Iterator[None]:
+        began, outcome = time.perf_counter(), "failed"
+        try:
+            yield
+            outcome = "answered"
+        finally:
+            self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome)
+            self._metrics.observe(PROVIDER_SECONDS, time.perf_counter() - began, provider.name, kind)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -14,11 +14,8 @@ from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.run_plan import SILENT_SESSIONS, SettledSessions
 from shared.arrays import BoolArray, DateArray
-from shared.calendar import sessions_between
 from shared.db.bulk import copy_out, upsert
 from shared.unavailable import Unavailable, nullable
-
-ANCHOR_SESSIONS: Final = 5  # jumps are measured from a close at most so old
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
 _BAR_COLUMNS = tuple((name, ">f8") for name in BAR_FIELDS)
@@ -66,6 +63,7 @@ class FindingRow(NamedTuple):
     file: str | None
     line: int | None
     detail: str
+    value: float | None
     run_id: UUID
     found_at: datetime
 
@@ -240,23 +238,6 @@ class MarketDataRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def load_last_closes(self, symbols: Sequence[str], *, before: date) -> dict[str, float]:
-        """Return the newest close of each symbol in the `ANCHOR_SESSIONS` before a session, where there is one."""
-        query = sa.text(
-            """
-            SELECT symbol, b.close FROM instruments i, LATERAL (
-                SELECT close FROM bars
-                WHERE bars.symbol_id = i.symbol_id AND session >= :oldest AND session < :before
-                ORDER BY session DESC LIMIT 1) b
-            WHERE symbol = ANY(CAST(:symbols AS text[]))
-            """
-        )
-        # Over years a price may well move tenfold: an old close says nothing about a jump.
-        recent = sessions_between(before - timedelta(days=3 * ANCHOR_SESSIONS), before - timedelta(days=1))
-        oldest = min(recent[-ANCHOR_SESSIONS:], default=before)
-        rows = await self._connection.execute(query, {"symbols": list(symbols), "oldest": oldest, "before": before})
-        return {row.symbol: row.close for row in rows}
-
     async def load_sources(self, symbols: Sequence[str]) -> dict[str, str]:
         """Return the provider of each symbol's newest bar."""
         query = sa.text(
@@ -269,16 +250,21 @@ class MarketDataRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         return {row.symbol: row.source for row in rows}
 
-    async def load_extent(self, symbols: Sequence[str]) -> tuple[date, date]:
-        """Return the first and the last session on which any of the symbols has a bar; one of them must have some."""
+    async def find_extent(self, symbols: Sequence[str]) -> tuple[date, date] | None:
+        """Return the first and the last session of which any of the symbols has a bar, also one that does not count.
+
+        None where none has.
+        """
         query = sa.text(
             """
-            SELECT min(session) AS first, max(session) AS last FROM bars JOIN instruments USING (symbol_id)
-            WHERE symbol = ANY(CAST(:symbols AS text[]))
+            SELECT min(session) AS first, max(session) AS last FROM (
+                SELECT symbol_id, session FROM bars UNION ALL SELECT symbol_id, session FROM delivered_bars) b
+            JOIN instruments USING (symbol_id)
+            WHERE symbol = ANY(CAST(:symbols AS text[])) HAVING count(*) > 0
             """
         )
-        row = (await self._connection.execute(query, {"symbols": list(symbols)})).one()
-        return row.first, row.last
+        row = (await self._connection.execute(query, {"symbols": list(symbols)})).one_or_none()
+        return None if row is None else (row.first, row.last)
 
     async def load_unavailable(self, symbols: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return (reason, detail) of the symbols that no provider had bars of when last asked."""
@@ -297,9 +283,10 @@ class MarketDataRepository:
             return
         statement = sa.text(
             """
-            INSERT INTO findings (provider, rule, symbol, day, file, line, detail, run_id)
+            INSERT INTO findings (provider, rule, symbol, day, file, line, detail, value, run_id)
             SELECT *, :run_id FROM unnest(CAST(:providers AS text[]), CAST(:rules AS text[]), CAST(:symbols AS text[]),
-                CAST(:days AS date[]), CAST(:files AS text[]), CAST(:lines AS integer[]), CAST(:details AS text[]))
+                CAST(:days AS date[]), CAST(:files AS text[]), CAST(:lines AS integer[]), CAST(:details AS text[]),
+                CAST(:values AS double precision[]))
             ON CONFLICT DO NOTHING
             """
         )
@@ -312,6 +299,7 @@ class MarketDataRepository:
             "files": [finding.file for finding in findings],
             "lines": [finding.line for finding in findings],
             "details": [finding.detail for finding in findings],
+            "values": [finding.value for finding in findings],
         }
         await self._connection.execute(statement, parameters)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
 from services.market_data.core.findings import Finding
+from services.market_data.core.judging import Judged, held_back, with_derived
 from services.market_data.core.window import planning_window, sessions_array
 from services.market_data.providers.chain import Checked, ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
 from services.market_data.storage.repository import MarketDataRepository
-from shared.arrays import DateArray
+from services.market_data.updating.judging import Bench
+from shared.arrays import BoolArray, DateArray
 from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
@@ -49,7 +52,7 @@ class _Outcome:
     Attributes
     ----------
     bars : Bars
-        Accepted bars on every session asked for.
+        Accepted bars on every session asked for, as they were delivered.
     source : mapping of symbol to provider
     findings : tuple of Finding
         What was rejected and why.
@@ -79,14 +82,50 @@ class _Span:
     wanted: DateArray
 
 
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """What the bars of a shard are refreshed with, and who gave those that are stored."""
+
+    event: MarketDataDue
+    repository: MarketDataRepository
+    bench: Bench
+    window: DateArray
+    clock: SessionClock
+    source: Mapping[str, str]
+
+    async def keep(self, judged: Judged, outcomes: Sequence[_Outcome], *, restated: bool) -> RefreshedBars:
+        """Store what was judged, and tell what is new in it."""
+        used, first_session = judged.used, self.event.run.first_session
+        stored = await self.repository.load_bars(used.symbols, used.sessions)
+        rescaled = adjustment_changed(stored.adjusted, used.adjusted) | restated
+        whole = [symbol for symbol, changed in zip(used.symbols, rescaled.tolist(), strict=True) if changed]
+        corrected = corrected_spans(stored, used, before=first_session, held=judged.held)
+        source = {**self.source, **{symbol: name for each in outcomes for symbol, name in each.source.items()}}
+        if judged.whole:
+            await self.bench.repository.store_judged(judged, source=source, run_id=self.event.run.run_id)
+        await self.bench.repository.store_derived(judged.delivered)
+        await self.repository.store_bars(used, source=source, fetched_at=self.clock.now())
+        changed = _changed_sessions(judged, stored, but=rescaled)
+        return RefreshedBars(changed, used.select(whole) if whole else None, corrected)
+
+
 async def refresh_bars(
     event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: SessionClock
 ) -> RefreshedBars:
-    """Fetch the bars that the shard lacks, where it lacks any, and store what is new in them."""
+    """Fetch the bars that the shard lacks, where it lacks any, judge them, and store what is new.
+
+    What an operator has decided since about bars that are stored is applied, fetched or not.
+    """
     window = planning_window(event.run.first_session, event.run.last_session)
-    if event.fetch_first is None:
+    repository, bench = MarketDataRepository(uow.connection), Bench.of(uow, chain)
+    waiting = await bench.repository.load_waiting(event.symbols)
+    if event.fetch_first is None and not waiting:
         return RefreshedBars(window[:0])
-    repository = MarketDataRepository(uow.connection)
+    shard = _Shard(event, repository, bench, window, clock, await repository.load_sources(event.symbols))
+    if event.fetch_first is None:
+        judged = await bench.judge_beside_stored(Bars.blank(window[:0], ()), waiting, shard.source)
+        return _together([await shard.keep(each, (), restated=False) for each in judged])
+
     span = _Span(
         first=event.fetch_first,
         last=event.fetch_last or window[-1].item(),
@@ -94,41 +133,29 @@ async def refresh_bars(
         wanted=sessions_array(event.run.first_session, event.run.last_session),
     )
     edition = await chain.edition(Kind.BARS)
-    fetched = await _fetch(chain, repository, event.symbols, span)
-    stored = await repository.load_bars(event.symbols, fetched.bars.sessions)
-    restated = _restated_symbols(fetched, stored, await repository.load_sources(event.symbols))
-    continued = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
-    changed = _changed_sessions(continued, stored)
-    corrected = corrected_spans(stored, continued, before=event.run.first_session)
-
-    # Of a restated symbol only the whole fetch is kept: it may be another provider's, on another basis.
-    outcomes = [replace(fetched, bars=continued)]
+    fetched = await _fetch(chain, event.symbols, span)
+    restated = await _restated_symbols(fetched, shard)
+    going_on = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
+    judged = await bench.judge_beside_stored(going_on, waiting - {*restated}, {**shard.source, **fetched.source})
+    outcomes = [fetched]
+    refreshed = [await shard.keep(each, outcomes, restated=False) for each in judged]
     if restated:
-        # Beyond the window, too: a bar left on the old basis would make a false return where the two meet.
-        first, last = await repository.load_extent(restated)
-        whole = replace(span, first=min(first, window[0].item()), last=max(last, span.last))
-        outcomes.append(await _fetch(chain, repository, restated, whole))
-        before = await repository.load_bars(restated, outcomes[1].bars.sessions)
-        corrected += corrected_spans(before, outcomes[1].bars, before=event.run.first_session)
+        outcomes.append(await _fetch(chain, restated, await _whole(span, restated, shard)))
+        judged.append(await bench.judge_whole(outcomes[1].bars, outcomes[1].source))
+        refreshed.append(await shard.keep(judged[-1], outcomes, restated=True))
     for outcome in outcomes:
-        await repository.store_bars(outcome.bars, source=outcome.source, fetched_at=clock.now())
         await repository.store_findings(outcome.findings, run_id=event.run.run_id)
-    await _settle(event.symbols, window, outcomes, repository, edition)
-    return RefreshedBars(changed, outcomes[1].bars if restated else None, corrected)
+    await _settle(shard, outcomes, held_back(judged, span.wanted), edition=edition)
+    return _together(refreshed)
 
 
-async def _fetch(
-    chain: ProviderChain, repository: MarketDataRepository, symbols: Sequence[str], span: _Span
-) -> _Outcome:
-    """Fetch the bars of the symbols over the span and check them."""
+async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _Outcome:
+    """Fetch the bars of the symbols over the span and check them one by one."""
     sessions = sessions_array(span.first, span.last)
-    before = dict.fromkeys(symbols, np.nan) | await repository.load_last_closes(symbols, before=span.first)
 
     def check(fetched: FetchedBars) -> Checked:
-        previous = np.array([before[symbol] for symbol in fetched.rows.symbols])
-        request = Request(provider=fetched.provider, sessions=sessions, target=span.newest, previous_close=previous)
-        checked = check_rows(fetched.rows, request)
-        return Checked(checked.bars, checked.findings, checked.refused(span.wanted))
+        checked = check_rows(fetched.rows, Request(fetched.provider, sessions, span.newest))
+        return Checked(checked.bars, checked.findings, checked.refused(span.wanted, fetched.findings))
 
     chained = await chain.fetch_bars(symbols, span.first, span.last, check)
     bars = Bars.blank(sessions, ())
@@ -143,7 +170,14 @@ async def _fetch(
     )
 
 
-def _restated_symbols(fetched: _Outcome, stored: Bars, stored_source: Mapping[str, str]) -> tuple[str, ...]:
+async def _whole(span: _Span, restated: Sequence[str], shard: _Shard) -> _Span:
+    # Of a restated symbol only the whole fetch is kept: it may be another provider's, on another basis. Beyond the
+    # window, too: a bar left on the old basis would make a false return where the two meet.
+    first, last = await shard.repository.find_extent(restated) or (span.first, span.last)
+    return replace(span, first=min(first, shard.window[0].item()), last=max(last, span.last))
+
+
+async def _restated_symbols(fetched: _Outcome, shard: _Shard) -> tuple[str, ...]:
     """Return the symbols whose stored history no longer goes with what was fetched.
 
     Their adjusted closes have been rescaled by a new split or dividend, or another provider answers now.
@@ -151,35 +185,43 @@ def _restated_symbols(fetched: _Outcome, stored: Bars, stored_source: Mapping[st
     symbols = [symbol for symbol in fetched.bars.symbols if symbol in fetched.source]
     if not symbols:
         return ()
-    rescaled = adjustment_changed(stored.select(symbols).adjusted, fetched.bars.select(symbols).adjusted)
+    bars = with_derived(fetched.bars.select(symbols))
+    stored = await shard.repository.load_bars(symbols, bars.sessions)
+    rescaled = adjustment_changed(stored.adjusted, bars.adjusted)
     return tuple(
         symbol
         for symbol, changed in zip(symbols, rescaled.tolist(), strict=True)
-        if changed or stored_source.get(symbol, fetched.source[symbol]) != fetched.source[symbol]
+        if changed or shard.source.get(symbol, fetched.source[symbol]) != fetched.source[symbol]
     )
 
 
-def _changed_sessions(fetched: Bars, stored: Bars) -> DateArray:
-    """Return the sessions on which a fetched bar is new or differs from the stored one."""
-    before = stored.select(fetched.symbols)
-    differs = np.zeros(fetched.present.shape, dtype=bool)
+def _changed_sessions(judged: Judged, stored: Bars, *, but: BoolArray) -> DateArray:
+    """Return the sessions on which a bar is new, differs from the stored one or counts no longer, `but` of some."""
+    used = judged.used
+    differs = stored.present & judged.held
     for name in ("close", "adjusted", "split", "dividend"):
-        new: Any = getattr(fetched, name)
-        differs |= fetched.present & (new != getattr(before, name))
-    sessions: DateArray = fetched.sessions[differs.any(axis=1)]
+        new: Any = getattr(used, name)
+        differs |= used.present & (new != getattr(stored, name))
+    sessions: DateArray = used.sessions[differs[:, ~but].any(axis=1)]
     return sessions
 
 
+def _together(parts: Sequence[RefreshedBars]) -> RefreshedBars:
+    restated = [part.restated for part in parts if part.restated is not None]
+    return RefreshedBars(
+        sessions=np.unique(np.concatenate([part.sessions for part in parts])),
+        restated=reduce(Bars.merge, restated) if restated else None,
+        corrected=tuple(span for part in parts for span in part.corrected),
+    )
+
+
 async def _settle(
-    symbols: Sequence[str],
-    window: DateArray,
-    outcomes: Sequence[_Outcome],
-    repository: MarketDataRepository,
-    edition: str,
+    shard: _Shard, outcomes: Sequence[_Outcome], held: Mapping[str, Unavailable], *, edition: str
 ) -> None:
     """Remember that the window is settled for the symbols on which no provider failed, and why some have no bars."""
+    symbols, repository = shard.event.symbols, shard.repository
     unavailable = {symbol: why for outcome in outcomes for symbol, why in outcome.unavailable.items()}
     undecided = frozenset[str]().union(*(outcome.undecided for outcome in outcomes))
     answered = np.array([symbol not in undecided for symbol in symbols])
-    settled = (await repository.load_settled(symbols, edition=edition)).after(window, answered)
-    await repository.store_settled(symbols, settled, unavailable, edition=edition)
+    settled = (await repository.load_settled(symbols, edition=edition)).after(shard.window, answered)
+    await repository.store_settled(symbols, settled, {**unavailable, **held}, edition=edition)

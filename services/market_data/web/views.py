@@ -108,6 +108,7 @@ class FindingView(BaseModel):
     file: str | None
     line: int | None
     detail: str
+    value: float | None = Field(description="the close or the split of a bar that was judged beside others")
     run_id: UUID
     found_at: datetime
 

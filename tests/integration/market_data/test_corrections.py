@@ -49,6 +49,7 @@ def corrected_close(prices: PriceDirectory, symbol: str) -> None:
 
 def corrected_split(prices: PriceDirectory, symbol: str) -> None:
     prices.splits[symbol, SPOILT] = 2.0
+    prices.closes[symbol] |= {day: close / 2.0 for day, close in prices.closes[symbol].items() if day >= SPOILT}
 
 
 def corrected_dividend(prices: PriceDirectory, symbol: str) -> None:
@@ -56,7 +57,7 @@ def corrected_dividend(prices: PriceDirectory, symbol: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("correct", "last"), [(corrected_close, AFTER), (corrected_split, SPOILT), (corrected_dividend, SPOILT)]
+    ("correct", "last"), [(corrected_close, AFTER), (corrected_split, LAST), (corrected_dividend, SPOILT)]
 )
 async def test_corrected_bar_is_announced_as_such_when_its_session_is_run_again(
     world: World, correct: Callable[[PriceDirectory, str], None], last: date

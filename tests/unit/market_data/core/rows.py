@@ -28,9 +28,8 @@ def raw(*rows: dict[str, Any], symbols: tuple[str, ...] = ("AAA",)) -> RawBars:
     )
 
 
-def check(rows: RawBars, *, previous: float | None = None, target: date = TARGET) -> CheckedBars:
-    previous_close = None if previous is None else np.array([previous])
-    return check_rows(rows, Request("files", SESSIONS, target, previous_close))
+def check(rows: RawBars, *, target: date = TARGET) -> CheckedBars:
+    return check_rows(rows, Request("files", SESSIONS, target))
 
 
 def rules(checked: CheckedBars) -> list[Rule]:

@@ -36,20 +36,14 @@ def test_total_return_adjusted_with_a_hole_before_the_event_uses_the_last_bar() 
     assert adjusted[[0, 2], 0] == pytest.approx([49.0, 49.0], rel=1e-12)
 
 
-def test_total_return_adjusted_before_a_dividend_of_the_whole_price_has_no_history() -> None:
+def test_total_return_adjusted_before_a_dividend_of_the_whole_price_reinvests_it_at_the_close() -> None:
+    # 10 are worth 10 + 5 at the close, of which a third is the share
     adjusted = total_return_adjusted(column(10.0, 10.0, 5.0), column(1, 1, 1), column(0, 0, 10))
 
-    assert np.isnan(adjusted[:2, 0]).all()
-    assert adjusted[2, 0] == 5.0
+    assert adjusted[:, 0] == pytest.approx([10.0 / 3.0, 10.0 / 3.0, 5.0], rel=1e-12)
 
 
-def test_total_return_adjusted_before_two_impossible_dividends_has_no_history_either() -> None:
-    adjusted = total_return_adjusted(column(10.0, 10.0, 10.0), column(1, 1, 1), column(0, 20, 20))
-
-    assert np.isnan(adjusted[:2, 0]).all()
-
-
-# Two halves a share are at most 1: no dividend is the whole price, before which there is no history.
+# Two halves a share are at most 1: no dividend is the whole price.
 @given(
     st.lists(st.tuples(st.floats(2, 500), st.sampled_from([1.0, 2.0, 0.1]), st.floats(0, 0.5)), min_size=2, max_size=12)
 )

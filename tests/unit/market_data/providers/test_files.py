@@ -92,7 +92,6 @@ async def test_files_with_a_stray_quote_lose_one_line_only(tmp_path: Path) -> No
         ("1e999", Rule.NON_FINITE_CLOSE),
         ("0", Rule.NON_POSITIVE_CLOSE),
         ("-1.5", Rule.NON_POSITIVE_CLOSE),
-        ("6290", Rule.UNEXPLAINED_JUMP),
     ],
 )
 async def test_files_with_an_absurd_close_leave_it_to_the_checks(tmp_path: Path, close: str, rule: Rule) -> None:
