@@ -59,6 +59,81 @@ async def values(platform: Platform, portfolio_id: str, as_of: date) -> dict[str
     return {entry["symbol"]: entry for entry in served}
 
 
+async def pnl(platform: Platform, portfolio_id: str) -> dict[str, float]:
+    """What a book earned, by session."""
+    return {day: float(entry["pnl"]) for day, entry in (await snapshots(platform, portfolio_id)).items()}
+
+
+async def rules(platform: Platform, symbol: str) -> set[tuple[str, str]]:
+    """What was found wrong with a symbol's bars, by session."""
+    return {(entry["day"], entry["rule"]) for entry in await platform.api.items("/findings", symbol=symbol)}
+
+
+@pytest.mark.parametrize("opened", ["2023-03-07", "2023-04-03"])
+async def test_case_1_crash_after_a_halt_is_marked_at_its_closes_wherever_the_book_begins(
+    platform: Platform, opened: str
+) -> None:
+    lot, first = bought("HALT", "100", "280", "2023-03-06"), max(opened, "2023-03-09")
+    book = await enter(platform, f"halted {opened}", lot, equity="50000", opened=opened, as_of=first)
+    scope: Json = {"symbols": ["HALT"], "portfolio_ids": [book]}
+    for day in ("2023-03-28", "2023-03-29", "2023-04-06"):
+        if day > first:
+            await platform.api.run(**scope, last_session=day)
+
+    held = (await values(platform, book, date(2023, 4, 6)))["HALT"]
+
+    assert (float(held["market_value"]), held["mark_source"], held["mark_age"]) == (80.0, "CLOSE", 0)
+    assert await rules(platform, "HALT") == set()
+
+
+async def test_case_2_return_of_capital_explains_the_fall(platform: Platform) -> None:
+    lot = bought("CAPR", "100", "41", "2023-03-07")
+    book = await enter(platform, "capital returned", lot, equity="10000", opened="2023-03-07", as_of="2023-03-14")
+
+    held = (await values(platform, book, date(2023, 3, 14)))["CAPR"]
+    earned = await pnl(platform, book)
+
+    assert (float(held["market_value"]), held["mark_age"]) == (385.0, 0)
+    # 383 and 3,739 of dividends after 4,120
+    assert earned["2023-03-10"] == 2.0
+    assert float((await snapshots(platform, book))["2023-03-10"]["dividends"]) == 3_739.0
+    assert await rules(platform, "CAPR") == set()
+
+
+async def test_case_3_split_of_closes_that_are_adjusted_already_leaves_the_quantity(platform: Platform) -> None:
+    lot = bought("ADJF", "100", "100", "2022-12-19")
+    book = await enter(platform, "adjusted already", lot, equity="20000", opened="2022-12-19", as_of="2022-12-22")
+
+    held = (await values(platform, book, date(2022, 12, 21)))["ADJF"]
+
+    assert float(held["quantity"]) == 100.0
+    assert (await pnl(platform, book))["2022-12-21"] == 100.0
+    assert await rules(platform, "ADJF") == {("2022-12-21", "SPLIT_WITHOUT_MOVE")}
+
+
+async def test_case_4_split_that_nobody_gives_is_inferred_and_flagged(platform: Platform) -> None:
+    lot = bought("NOSP", "100", "80", "2022-12-19")
+    book = await enter(platform, "split not given", lot, equity="20000", opened="2022-12-19", as_of="2022-12-22")
+
+    held = (await values(platform, book, date(2022, 12, 21)))["NOSP"]
+
+    assert float(held["quantity"]) == 200.0
+    assert (await pnl(platform, book))["2022-12-21"] == -20.0
+    assert await rules(platform, "NOSP") == {("2022-12-21", "INFERRED_SPLIT")}
+
+
+async def test_case_10_symbol_whose_every_row_is_bad_is_missing_with_what_was_found(platform: Platform) -> None:
+    positions = [bought("BADR", "1", "5", "2022-12-20")]
+    terms = {"opening_equity": "100", "opened_on": "2022-12-20", "as_of": "2022-12-27"}
+    entered = await platform.api.post("/portfolios", {"name": "bad rows", "positions": positions, **terms})
+
+    run = await platform.api.ended(entered["run_id"])
+
+    (failure,) = (failure for failure in run["failures"] if failure["subject"] == "BADR")
+    assert failure["reason"] == "MISSING_DATA"
+    assert "files: its rows were rejected: 1 NON_POSITIVE_CLOSE, 1 UNPARSABLE_NUMBER" in failure["detail"]
+
+
 async def test_case_9_rounded_split_factor_leaves_whole_shares(platform: Platform) -> None:
     lot = bought("RNDF", "700", "30", "2022-12-19")
     book = await enter(platform, "rounded factor", lot, equity="30000", opened="2022-12-19", as_of="2022-12-22")

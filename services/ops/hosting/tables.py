@@ -43,7 +43,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
         # What the providers said, which they may not say again.
         "market_data": Tables(
             source=(
-                *("instruments", "bars", "profiles", "findings", "onboardings"),
+                *("instruments", "bars", "delivered_bars", "rulings", "profiles", "findings", "onboardings"),
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
             )
         ),
