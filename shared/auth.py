@@ -99,6 +99,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /portfolios/{portfolio_id}/flows": Role.VIEWER,
         "GET /portfolios/{portfolio_id}/edits": Role.VIEWER,
         "GET /portfolios/{portfolio_id}/performance": Role.VIEWER,
+        "GET /portfolios/{portfolio_id}/realised": Role.VIEWER,
         "GET /portfolios/{portfolio_id}/explain/{measure}": Role.VIEWER,
         "GET /portfolios/{portfolio_id}/snapshots": Role.VIEWER,
         "GET /portfolios/{portfolio_id}/values": Role.VIEWER,

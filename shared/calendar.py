@@ -1,5 +1,6 @@
 """The one trading calendar (XNYS): sessions, official closes and the target session (methodology, 1.3)."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -133,3 +134,15 @@ def last_closed_session(now: datetime, *, settle_delay: timedelta) -> date:
     if close_at(candidate) + settle_delay > now:
         return shift_session(candidate, -1)
     return candidate
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the same day of the month so many calendar months earlier, or that month's last day.
+
+    Examples
+    --------
+    >>> months_before(date(2024, 3, 31), 1)
+    datetime.date(2024, 2, 29)
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -25,6 +25,8 @@ DAYS_PER_YEAR: Final = 365  # of the time to expiration, and of annual rates of 
 HISTORY_DAYS: Final = 420
 HISTORY_SESSIONS: Final = 290  # sessions in that many days
 
+REALISED_MIN_RETURNS: Final = 60  # of a book, for what its daily returns say [5]
+
 STYLE_FACTORS: Final = ("value", "growth", "momentum", "quality", "size", "low_volatility")
 SPREAD_FACTORS: Final = ("growth_value_spread", "momentum_spread", "size_spread", "quality_spread")
 MARKET_BETA: Final = "market_beta"

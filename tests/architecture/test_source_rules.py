@@ -215,7 +215,8 @@ ROLES = {
     "updating": "market_data",
 }
 WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "explanation.py", "problems.py"}
-WEB |= {"performance.py", "stress.py", "making.py"}  # views of one large thing each, and what makes things once
+# Of one large thing each, and what makes things once.
+WEB |= {"performance.py", "performance_views.py", "stress.py", "making.py"}
 # Rooms of the scheduler alone: one router a resource, and apart from the other views those of the ledger of cells.
 RESOURCES = {
     "activity.py",

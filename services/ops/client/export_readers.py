@@ -7,7 +7,7 @@ from typing import Any
 from services.ops.client import routes
 from services.ops.client.answers.numbers import Day
 from services.ops.client.answers.pages import Entry, Page
-from services.ops.client.answers.portfolios import Performance
+from services.ops.client.answers.portfolios import Performance, Realised
 from services.ops.client.answers.risk import Stress
 from services.ops.client.client import ApiClient, find
 from services.ops.client.lookup import load_portfolios
@@ -20,6 +20,12 @@ Reader = Callable[[ApiClient, date | None, date | None], Iterator[list[Entry]]]
 
 class PortfolioPerformance(Performance):
     """How a portfolio did, and which it is."""
+
+    portfolio_id: str
+
+
+class PortfolioRealised(Realised):
+    """What the daily returns of a portfolio say, and which it is."""
 
     portfolio_id: str
 
@@ -45,6 +51,15 @@ def read_performance(client: ApiClient, first: date | None, last: date | None) -
     for portfolio in load_portfolios(client):
         portfolio_id = portfolio["portfolio_id"]
         found = find(client, routes.PERFORMANCE.at(portfolio_id=portfolio_id), first=first, last=last)
+        if found is not None:
+            yield [{**found, "portfolio_id": portfolio_id}]
+
+
+def read_realised(client: ApiClient, _: date | None, last: date | None) -> Iterator[list[PortfolioRealised]]:
+    """Yield what the daily returns of each portfolio say, over the windows that end at the last session."""
+    for portfolio in load_portfolios(client):
+        portfolio_id = portfolio["portfolio_id"]
+        found = find(client, routes.REALISED.at(portfolio_id=portfolio_id), as_of=last)
         if found is not None:
             yield [{**found, "portfolio_id": portfolio_id}]
 

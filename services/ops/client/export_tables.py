@@ -18,14 +18,17 @@ from services.ops.client.answers.symbols import SymbolFactors, SymbolMetrics
 from services.ops.client.client import ApiClient
 from services.ops.client.export_readers import (
     PortfolioPerformance,
+    PortfolioRealised,
     PortfolioStress,
     Reader,
     listed,
     read_performance,
+    read_realised,
     read_stress,
     with_names,
 )
 from services.ops.client.exporting import Entry, Export, Row, write_export
+from services.ops.client.realised import QUANTITIES
 from shared.conventions import FACTOR_FIELDS
 
 _DAY = pa.date32()
@@ -171,6 +174,16 @@ PERFORMANCE: Final = pa.schema(
         *_columns("twr_index drawdown", pa.float64()),
     ]
 )
+REALISED: Final = pa.schema(
+    [
+        *_columns("as_of", _DAY),
+        *_columns("portfolio_id portfolio window quantity", pa.string()),
+        *_columns("value", pa.float64()),
+        *_REASON,
+        *_columns("on", _DAY),
+        *_columns("returns", pa.int64()),
+    ]
+)
 STRESS: Final = pa.schema(
     [
         *_columns("as_of", _DAY),
@@ -249,6 +262,13 @@ def _performance_rows(entry: PortfolioPerformance) -> Iterator[Row]:
         yield _row({**entry, **point}, PERFORMANCE)
 
 
+def _realised_rows(entry: PortfolioRealised) -> Iterator[Row]:
+    for window in entry["windows"]:
+        for quantity in QUANTITIES:
+            told = {"as_of": entry["last"], "window": window["window"], "returns": window["returns"]}
+            yield _row({**entry, "on": None, **told, **window[quantity], "quantity": quantity}, REALISED)
+
+
 def _stress_rows(entry: PortfolioStress) -> Iterator[Row]:
     for scenario in entry["scenarios"]:
         beyond = [move["factor"] for move in scenario["moves"] if move["extrapolated"]]
@@ -264,6 +284,7 @@ EXPORTS: Final[Mapping[str, Exported[Any]]] = MappingProxyType(
         "positions": Exported(listed(routes.POSITION_VALUES), Export(POSITIONS, _position_rows)),
         "risk": Exported(listed(routes.RISK), Export(RISK, _risk_rows)),
         "performance": Exported(read_performance, Export(PERFORMANCE, _performance_rows)),
+        "realised": Exported(read_realised, Export(REALISED, _realised_rows)),
         "stress": Exported(read_stress, Export(STRESS, _stress_rows)),
     }
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.portfolios import Performance, PositionValue
+from services.ops.client.answers.portfolios import Performance, PositionValue, Realised
 from services.ops.client.answers.risk import (
     ActiveSectors,
     Contributions,
@@ -17,6 +17,7 @@ from services.ops.client.explanation import factor_steps
 from services.ops.client.figures import bars_figure, lines_figure, matrix_figure, waterfall_figure
 from services.ops.client.page_parts import Cell, Section, Table
 from services.ops.client.portfolio_report import PortfolioReport
+from services.ops.client.realised import columns_of, rows_of
 from services.ops.client.rendering import money, number, percent, scenario_flags
 
 _EDGES: Final = ("peak", "trough", "recovery")
@@ -25,6 +26,7 @@ _EDGES: Final = ("peak", "trough", "recovery")
 def sections(report: PortfolioReport) -> Iterator[Section]:
     """Yield what is known of the portfolio, a section each."""
     yield _performance_section(report["performance"])
+    yield _realised_section(report["realised"])
     yield _position_section(report["positions"])
     if report["risk"] is None:
         return
@@ -64,6 +66,15 @@ def _performance_section(performance: Performance) -> Section:
         title=f"Performance from {performance['first']} to {performance['last']}",
         figures=[lines_figure(panels, days)],
         tables=[Table(("", "value", "reason"), rows)],
+    )
+
+
+def _realised_section(realised: Realised) -> Section:
+    rows = [[Cell(name), *(Cell(shown, "number") for shown in cells)] for name, *cells in rows_of(realised)]
+    return Section(
+        "Realised performance",
+        tables=[Table(tuple(columns_of(realised)), rows)],
+        note=f"From the daily returns that were; ratios are over a risk-free {realised['risk_free_rate']:.1%} a year.",
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import TypedDict
 
-from services.ops.client.answers.portfolios import Performance, Portfolio, PositionValue, Snapshot
+from services.ops.client.answers.portfolios import Performance, Portfolio, PositionValue, Realised, Snapshot
 from services.ops.client.answers.risk import (
     ActiveSectors,
     Contributions,
@@ -22,6 +22,7 @@ from services.ops.client.routes import (
     EXPLAINED_RISK,
     PERFORMANCE,
     PORTFOLIO_VALUES,
+    REALISED,
     RISK,
     STRESS,
     Answer,
@@ -36,6 +37,7 @@ class PortfolioReport(TypedDict):
     portfolio: Portfolio
     snapshot: Snapshot
     performance: Performance
+    realised: Realised
     positions: list[PositionValue]
     risk: PortfolioRisk | None
     stress: Stress | None
@@ -71,6 +73,7 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
         "portfolio": portfolio,
         "snapshot": snapshots[-1],
         "performance": client.get(PERFORMANCE.at(portfolio_id=portfolio_id), last=session),
+        "realised": client.get(REALISED.at(portfolio_id=portfolio_id), as_of=session),
         "positions": load_list(client, PORTFOLIO_VALUES.at(portfolio_id=portfolio_id), as_of=session),
         "risk": assessed[0] if assessed else None,
         "stress": stress,

@@ -16,6 +16,7 @@ from services.ops.client.answers.portfolios import (
     Portfolio,
     PortfolioAccepted,
     PositionValue,
+    Realised,
     Snapshot,
     Understood,
 )
@@ -122,6 +123,7 @@ CORRECT_FLOW: Final = Route("PUT /portfolios/{portfolio_id}/flows/{flow_id}", Ac
 REMOVE_FLOW: Final = Route("DELETE /portfolios/{portfolio_id}/flows/{flow_id}", Accepted)
 EDITS: Final = Route("GET /portfolios/{portfolio_id}/edits", Page[Edit])
 PERFORMANCE: Final = Route("GET /portfolios/{portfolio_id}/performance", Performance)
+REALISED: Final = Route("GET /portfolios/{portfolio_id}/realised", Realised)
 PORTFOLIO_SNAPSHOTS: Final = Route("GET /portfolios/{portfolio_id}/snapshots", Page[Snapshot])
 PORTFOLIO_VALUES: Final = Route("GET /portfolios/{portfolio_id}/values", Page[PositionValue])
 EXPLAINED_AMOUNT: Final = Route("GET /portfolios/{portfolio_id}/explain/{measure}", ExplainedAmount)

@@ -1,150 +1,55 @@
-"""The performance of a portfolio over a window, from its snapshots."""
+"""How a portfolio did, over HTTP."""
 
-from collections.abc import Sequence
-from datetime import date
-from decimal import Decimal
-from typing import Final, Self
 from uuid import UUID
 
-import numpy as np
-from pydantic import BaseModel
+from fastapi import APIRouter
 
-from services.portfolio.core.money_weighted import money_weighted_return
-from services.portfolio.core.performance import Drawdown, annualised, chained_return, drawdown
-from services.portfolio.core.portfolios import Portfolio
-from services.portfolio.storage.snapshot_repository import SnapshotRow
-from services.portfolio.web.views import Amount
-from shared.arrays import FloatArray
+from services.portfolio.commands import lookup
+from services.portfolio.storage.snapshot_repository import SnapshotRepository
+from services.portfolio.web.performance_views import Performance, RealisedPerformance
 from shared.calendar import shift_session
-from shared.contracts.event import Measure
-from shared.unavailable import Unavailable
+from shared.clock import Clock
+from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.openapi import refused
+from shared.problems import Problem
+from shared.selection import Day, Instant, Slice, check_range
 
-_SUMS: Final = {"flows": "flow", "contributions": "contributions", "withdrawals": "withdrawals", "pnl": "pnl"}
-
-
-class DrawdownView(BaseModel):
-    """The deepest fall of the time-weighted index, and where the index stands now below its highest value.
-
-    `peak`, `trough` and `recovery` are closes; `recovery` is null while the peak has not been reached again.
-    """
-
-    depth: Measure
-    current: Measure
-    peak: date | None = None
-    trough: date | None = None
-    recovery: date | None = None
-
-    @classmethod
-    def of(cls, found: Drawdown | Unavailable, days: Sequence[date]) -> Self:
-        """Return the view of a drawdown over these closes."""
-        if isinstance(found, Unavailable):
-            return cls(depth=Measure.of(found), current=Measure.of(found))
-        return cls(
-            depth=Measure.of(found.depth),
-            current=Measure.of(found.current),
-            peak=days[found.peak],
-            trough=days[found.trough],
-            recovery=None if found.recovery is None else days[found.recovery],
-        )
+MAX_SESSIONS = 10_000
 
 
-class PerformancePoint(BaseModel):
-    """A close: equity, and the time-weighted index with its fall below its highest value in the window."""
+def add_performance(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    """Add the routes of returns over windows."""
 
-    as_of: date
-    revision: int | None
-    equity: Amount
-    flow: Amount
-    contributions: Amount
-    withdrawals: Amount
-    twr_index: float | None
-    drawdown: float | None
+    @router.get("/portfolios/{portfolio_id}/performance", responses=refused(404))
+    async def get_performance(
+        portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: Instant | None = None
+    ) -> Performance:
+        """Show time- and money-weighted return and drawdown from the close before `first` to that of `last`."""
+        until = last or clock.now().date()
+        if first is not None:
+            check_range(first, until)
+        async with unit_of_work.reading() as connection:
+            portfolio = await lookup.get_portfolio(connection, portfolio_id)
+            since = max(first or portfolio.opened_on, portfolio.opened_on)
+            repository = SnapshotRepository(connection)
+            window = Slice((portfolio_id,), since, until, known_at, limit=MAX_SESSIONS)
+            snapshots = await repository.list_snapshots(window)
+            if not snapshots:
+                raise Problem(404, f"portfolio {portfolio_id} has no snapshot from {since} to {until}")
+            eve = shift_session(snapshots[0].as_of, -1)
+            before = await repository.list_snapshots(Slice((portfolio_id,), eve, eve, known_at, limit=1))
+        return Performance.of(portfolio, snapshots, before[0] if before else None)
 
-
-class Performance(BaseModel):
-    """How a portfolio did from the close before `first` to the close of `last`.
-
-    `twr` is chain-linked, so that flows are no gains; `mwr` is the internal rate of return of what the investor put in
-    and took out, over the time that money was there. A year's rates are of windows of a year or more.
-    """
-
-    portfolio_id: UUID
-    first: date
-    last: date
-    sessions: int
-    opening_equity: Amount
-    closing_equity: Amount
-    flows: Amount
-    contributions: Amount
-    withdrawals: Amount
-    pnl: Amount
-    twr: Measure
-    twr_annual: Measure
-    mwr: Measure
-    mwr_annual: Measure
-    drawdown: DrawdownView
-    points: list[PerformancePoint]
-
-    @classmethod
-    def of(cls, portfolio: Portfolio, snapshots: Sequence[SnapshotRow], before: SnapshotRow | None) -> Self:
-        """Return the performance over consecutive snapshots, at least one; `before` is the one before the first."""
-        opening = portfolio.opening_equity if before is None else before.equity
-        days = [shift_session(snapshots[0].as_of, -1), *(row.as_of for row in snapshots)]
-        index = np.array([_opening_index(before), *(_number(row.twr_index) for row in snapshots)])
-        fall = drawdown(index)
-        whole = chained_return(float(index[0]), float(index[-1]))
-        rates = money_weighted_return(days, _cash_flows(opening, snapshots))
-        return cls(
-            portfolio_id=portfolio.portfolio_id,
-            first=snapshots[0].as_of,
-            last=snapshots[-1].as_of,
-            sessions=len(snapshots),
-            opening_equity=opening,
-            closing_equity=snapshots[-1].equity,
-            **{name: sum((getattr(row, of) for row in snapshots), Decimal(0)) for name, of in _SUMS.items()},
-            twr=Measure.of(whole),
-            twr_annual=Measure.of(annualised(whole, (days[-1] - days[0]).days)),
-            mwr=Measure.of(rates.period),
-            mwr_annual=Measure.of(rates.annual),
-            drawdown=DrawdownView.of(fall, days),
-            points=_points(snapshots, fall),
-        )
-
-
-def _points(snapshots: Sequence[SnapshotRow], fall: Drawdown | Unavailable) -> list[PerformancePoint]:
-    below = [None] * len(snapshots) if isinstance(fall, Unavailable) else fall.series[1:].tolist()
-    return [
-        PerformancePoint(
-            as_of=row.as_of,
-            revision=row.revision,
-            equity=row.equity,
-            flow=row.flow,
-            contributions=row.contributions,
-            withdrawals=row.withdrawals,
-            twr_index=row.twr_index,
-            drawdown=depth,
-        )
-        for row, depth in zip(snapshots, below, strict=True)
-    ]
-
-
-def _cash_flows(opening: Decimal, snapshots: Sequence[SnapshotRow]) -> FloatArray:
-    """Return what the investor put in (negative) and got out, the closing equity included, one amount a close.
-
-    Contributions are there from their session's open on, so that they are dated at the close before; withdrawals leave
-    at their own.
-    """
-    amounts = np.zeros(len(snapshots) + 1)
-    amounts[:-1] -= [float(row.contributions) for row in snapshots]
-    amounts[1:] += [float(row.withdrawals) for row in snapshots]
-    amounts[0] -= float(opening)
-    amounts[-1] += float(snapshots[-1].equity)
-    return amounts
-
-
-def _opening_index(before: SnapshotRow | None) -> float:
-    return 1.0 if before is None else _number(before.twr_index)
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+    @router.get("/portfolios/{portfolio_id}/realised", responses=refused(404))
+    async def get_realised_performance(
+        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
+    ) -> RealisedPerformance:
+        """Show what the daily returns that were say: 1M, 3M, 6M, YTD, 1Y and since inception."""
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            portfolio = await lookup.get_portfolio(connection, portfolio_id)
+            whole = Slice((portfolio_id,), portfolio.opened_on, until, known_at, limit=MAX_SESSIONS)
+            snapshots = await SnapshotRepository(connection).list_snapshots(whole)
+        if not snapshots:
+            raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
+        return RealisedPerformance.of(portfolio, snapshots)

@@ -32,7 +32,7 @@ from services.portfolio.web.bodies import (
 )
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.web.making import MadeOnce
-from services.portfolio.web.performance import Performance
+from services.portfolio.web.performance import add_performance
 from services.portfolio.web.views import (
     Accepted,
     CalculationAccepted,
@@ -45,7 +45,7 @@ from services.portfolio.web.views import (
     SnapshotView,
     UnderstoodView,
 )
-from shared.calendar import is_session, shift_session
+from shared.calendar import is_session
 from shared.clock import Clock, SessionClock
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.openapi import or_found, refused
@@ -53,9 +53,7 @@ from shared.pages import Page, Paging, Text, paged
 from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
-from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice, check_range
-
-MAX_SESSIONS = 10_000
+from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice
 
 Books = Annotated[Paging, paged(500, most=5_000)]
 Snapshots = Annotated[Paging, paged(500, most=5_000, of="snapshots")]
@@ -69,6 +67,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
     _add_books(router, unit_of_work)
     _add_values(router, unit_of_work, clock)
     _add_analysis(router, unit_of_work, clock, panel)
+    add_performance(router, unit_of_work, clock)
     return router
 
 
@@ -318,26 +317,6 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
                 409, f"the snapshot of {session} cannot be computed from the prices of now: {error}"
             ) from error
         return explain(measure, snapshot, values, rolled, prices=prices)
-
-    @router.get("/portfolios/{portfolio_id}/performance", responses=refused(404))
-    async def get_performance(
-        portfolio_id: UUID, first: Day | None = None, last: Day | None = None, known_at: Instant | None = None
-    ) -> Performance:
-        """Show time- and money-weighted return and drawdown from the close before `first` to that of `last`."""
-        until = last or clock.now().date()
-        if first is not None:
-            check_range(first, until)
-        async with unit_of_work.reading() as connection:
-            portfolio = await lookup.get_portfolio(connection, portfolio_id)
-            since = max(first or portfolio.opened_on, portfolio.opened_on)
-            repository = SnapshotRepository(connection)
-            window = Slice((portfolio_id,), since, until, known_at, limit=MAX_SESSIONS)
-            snapshots = await repository.list_snapshots(window)
-            if not snapshots:
-                raise Problem(404, f"portfolio {portfolio_id} has no snapshot from {since} to {until}")
-            eve = shift_session(snapshots[0].as_of, -1)
-            before = await repository.list_snapshots(Slice((portfolio_id,), eve, eve, known_at, limit=1))
-        return Performance.of(portfolio, snapshots, before[0] if before else None)
 
 
 def _snapshot_key(row: SnapshotRow) -> tuple[date, UUID]:

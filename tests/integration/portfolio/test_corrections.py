@@ -218,11 +218,29 @@ async def test_performance_over_a_window_counts_flows_as_no_gain(books: Books) -
     assert two["mwr_annual"]["reason"] == "NOT_APPLICABLE"
 
 
-async def test_performance_without_snapshots_is_not_found(books: Books) -> None:
+async def test_realised_performance_is_of_the_daily_returns_that_were(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, _ = await _valued(books, symbol)
+
+    path = f"/portfolios/{portfolio_id}/realised"
+    whole = (await books.client.get(path)).json()
+    until = (await books.client.get(path, params={"as_of": str(THURSDAY)})).json()
+
+    assert (whole["first"], whole["last"], until["last"]) == (str(WEEK[0]), str(FRIDAY), str(THURSDAY))
+    windows = {entry["window"]: entry for entry in whole["windows"]}
+    assert list(windows) == ["1M", "3M", "6M", "YTD", "1Y", "since inception"]
+    since = windows["since inception"]
+    assert (since["returns"], since["total"]["value"]) == (5, pytest.approx(0.003, rel=1e-9))
+    assert (since["sharpe"]["reason"], since["sharpe"]["detail"]) == ("INSUFFICIENT_HISTORY", "5 of 60 returns")
+    assert windows["1Y"]["total"]["detail"] == f"opened on {WEEK[0]}"
+
+
+@pytest.mark.parametrize("what", ["performance", "realised"])
+async def test_performance_without_snapshots_is_not_found(books: Books, what: str) -> None:
     accepted = await books.open()
 
-    answer = await books.client.get(f"/portfolios/{accepted['portfolio_id']}/performance")
+    answer = await books.client.get(f"/portfolios/{accepted['portfolio_id']}/{what}")
 
     assert answer.status_code == 404
-    unknown = await books.client.get(f"/portfolios/{UUID(int=9)}/performance")
+    unknown = await books.client.get(f"/portfolios/{UUID(int=9)}/{what}")
     assert unknown.status_code == 404

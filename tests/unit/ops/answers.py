@@ -3,10 +3,13 @@
 from services.ops.client.answers.numbers import LastPrice, Measure, Trail
 from services.ops.client.answers.portfolios import (
     ExplainedAmount,
+    Extreme,
     Performance,
     PerformancePoint,
     Portfolio,
     PositionValue,
+    Realised,
+    RealisedWindow,
     Snapshot,
 )
 from services.ops.client.answers.risk import (
@@ -197,6 +200,38 @@ def _performance() -> Performance:
     }
 
 
+def realised() -> Realised:
+    """Return the table of a tear sheet: one window too short, one of a year."""
+    short: Measure = {"value": None, "reason": "INSUFFICIENT_HISTORY", "detail": "2 of 60 returns"}
+    return {
+        "last": "2022-12-28",
+        "risk_free_rate": 0.05,
+        "windows": [_window("1M", short, 2), _window("1Y", MEASURED, 252)],
+    }
+
+
+def _window(name: str, measure: Measure, returns: int) -> RealisedWindow:
+    extreme: Extreme = {**measure, "on": None if measure["value"] is None else "2022-12-27"}
+    return {
+        "window": name,
+        "returns": returns,
+        "total": MEASURED,
+        "volatility": measure,
+        "downside_deviation": measure,
+        "sharpe": measure,
+        "sortino": measure,
+        "maximum_drawdown": measure,
+        "calmar": measure,
+        "best_day": extreme,
+        "worst_day": extreme,
+        "best_month": extreme,
+        "worst_month": extreme,
+        "hit_rate": measure,
+        "skew": measure,
+        "excess_kurtosis": measure,
+    }
+
+
 def risk() -> PortfolioRisk:
     """Return the risk of a portfolio."""
     return {
@@ -284,6 +319,7 @@ def report() -> PortfolioReport:
         "portfolio": portfolio,
         "snapshot": snapshot(),
         "performance": _performance(),
+        "realised": realised(),
         "positions": [position("A&B")],
         "risk": risk(),
         "stress": {"scenarios": [scenario("market_down_10", measured(-22_000.0))]},

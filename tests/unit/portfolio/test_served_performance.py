@@ -10,7 +10,7 @@ import pytest
 
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.storage.snapshot_repository import SnapshotRow
-from services.portfolio.web.performance import Performance
+from services.portfolio.web.performance_views import Performance
 
 OPENED = date(2022, 1, 4)
 NOTHING = Decimal(0)

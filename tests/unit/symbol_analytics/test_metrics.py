@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, months_before
+from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS
 from services.symbol_analytics.core.metrics import horizon_returns, realised_volatilities, split_adjusted_closes
 from shared.arrays import DateArray, FloatArray
-from shared.calendar import sessions_between
+from shared.calendar import months_before, sessions_between
 from shared.unavailable import Quantities, Reason, Unavailable
 from tests.unit.symbol_analytics.worlds import closes_of
 

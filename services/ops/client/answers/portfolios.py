@@ -132,6 +132,41 @@ class Performance(TypedDict):
     points: list[PerformancePoint]
 
 
+class Extreme(Measure):
+    """The best or the worst return, and when."""
+
+    on: Day | None
+
+
+class RealisedWindow(TypedDict):
+    """What the daily returns of a window say."""
+
+    window: str
+    returns: int
+    total: Measure
+    volatility: Measure
+    downside_deviation: Measure
+    sharpe: Measure
+    sortino: Measure
+    maximum_drawdown: Measure
+    calmar: Measure
+    best_day: Extreme
+    worst_day: Extreme
+    best_month: Extreme
+    worst_month: Extreme
+    hit_rate: Measure
+    skew: Measure
+    excess_kurtosis: Measure
+
+
+class Realised(TypedDict):
+    """What the daily returns of a portfolio say, over the windows of a tear sheet."""
+
+    last: Day
+    risk_free_rate: float
+    windows: list[RealisedWindow]
+
+
 class PositionInput(TypedDict):
     """What a position brings to an amount."""
 

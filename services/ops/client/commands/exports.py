@@ -22,6 +22,7 @@ class Results(StrEnum):
     POSITIONS = "positions"
     RISK = "risk"
     PERFORMANCE = "performance"
+    REALISED = "realised"
     STRESS = "stress"
 
 
