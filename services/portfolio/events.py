@@ -80,11 +80,13 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
     order = np.argsort(portfolio, kind="stable")
     owner = portfolio[order]
     symbols = _exposed_to(rolled)[:, order]
+    # What has no value is not in the book of those who ask what it is exposed to.
+    valued = rolled.arrays.positions.multiplier[order] != 0
     bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
     for row, session in enumerate(rolled.sessions):
         own = event.run.first_session <= session <= event.run.last_session
         revised = revisions.changed[row] & (revisions.number[row] > 1)
-        held = rolled.valuation.positions.quantity[row, order] != 0
+        held = (rolled.valuation.positions.quantity[row, order] != 0) & valued
         exposures = rolled.exposures[row, order] / 100.0
         for column in np.flatnonzero(own | revised).tolist():
             mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]

@@ -134,6 +134,21 @@ async def test_case_10_symbol_whose_every_row_is_bad_is_missing_with_what_was_fo
     assert "files: its rows were rejected: 1 NON_POSITIVE_CLOSE, 1 UNPARSABLE_NUMBER" in failure["detail"]
 
 
+async def test_case_7_what_is_quoted_in_another_currency_is_held_and_not_valued(platform: Platform) -> None:
+    lots = bought("SHLP.L", "18.882", "2400", "2022-12-20"), bought("SAPE.DE", "10", "95", "2022-12-20")
+    book = await enter(platform, "pence and euro", *lots, equity="100000", opened="2022-12-20", as_of="2022-12-22")
+
+    held = await values(platform, book, date(2022, 12, 22))
+    served = (await snapshots(platform, book))["2022-12-22"]
+
+    assert {symbol: entry["value_reason"] for symbol, entry in held.items()} == {
+        "SHLP.L": "CURRENCY_MISMATCH",
+        "SAPE.DE": "CURRENCY_MISMATCH",
+    }
+    assert [entry["market_value"] for entry in held.values()] == [None, None]
+    assert (served["equity"], served["gross"], served["unvalued_positions"]) == ("100000.00", "0.00", 2)
+
+
 async def test_case_9_rounded_split_factor_leaves_whole_shares(platform: Platform) -> None:
     lot = bought("RNDF", "700", "30", "2022-12-19")
     book = await enter(platform, "rounded factor", lot, equity="30000", opened="2022-12-19", as_of="2022-12-22")

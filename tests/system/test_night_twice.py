@@ -189,6 +189,7 @@ def counts_of(day: Day) -> dict[str, int]:
         "short_positions": day.count(sign=-1),
         "stale_positions": day.count("CARRIED"),
         "at_cost_positions": day.count("COST"),
+        "unvalued_positions": 0,
     }
 
 

@@ -83,7 +83,7 @@ def _positions(found: ExplainedAmount, prices: Mapping[str, LastPrice]) -> Rende
             number(entry["value"]["quantity"], digits=2),
             number(entry["value"]["mark"]),
             f"{entry['value']['mark_source'].lower()}, {entry['value']['mark_age']} old",
-            money(entry["value"]["market_value"]),
+            entry["value"]["value_reason"] or money(entry["value"]["market_value"]),
             money(entry["value"]["pnl"]),
             money(entry["contribution"]),
             *_price(prices[entry["value"]["symbol"]]),

@@ -133,7 +133,8 @@ SNAPSHOTS: Final = pa.schema(
         *_columns("portfolio_id portfolio", pa.string()),
         *_columns("equity pnl flow contributions withdrawals cash long_value short_value gross net", _MONEY),
         *_columns("exit_pnl realised_pnl dividends", _MONEY),
-        *_columns("positions long_positions short_positions stale_positions at_cost_positions", pa.int64()),
+        *_columns("positions long_positions short_positions", pa.int64()),
+        *_columns("stale_positions at_cost_positions unvalued_positions", pa.int64()),
         *_columns("daily_return", pa.float64()),
         *_columns("daily_return_reason daily_return_detail", pa.string()),
         *_columns("twr_index", pa.float64()),
@@ -150,7 +151,7 @@ POSITIONS: Final = pa.schema(
         *_columns("mark_age", pa.int64()),
         *_columns("market_value cost unrealised_pnl pnl exit_pnl realised_pnl dividends", _MONEY),
         *_columns("oversold", pa.bool_()),
-        *_columns("gain_reason gain_detail", pa.string()),
+        *_columns("gain_reason gain_detail value_reason value_detail", pa.string()),
         *_columns("revision", pa.int64()),
     ]
 )

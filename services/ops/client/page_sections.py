@@ -87,7 +87,7 @@ def _position_section(positions: Sequence[PositionValue]) -> Section:
             Cell(number(value["quantity"], digits=2), "number"),
             Cell(number(value["mark"]), "number"),
             Cell(f"{value['mark_source'].lower()}, {value['mark_age']} sessions old"),
-            Cell(money(value["market_value"]), "number"),
+            Cell(value["value_reason"] or money(value["market_value"]), "number"),
             Cell(money(value["exposure"]), "number"),
             Cell(money(value["pnl"]), "number"),
             _delta(value),

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from services.ops.client.answers.coverage import Readiness
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.portfolios import Performance, Snapshot
+from services.ops.client.answers.portfolios import Performance, PositionValue, Snapshot
 from services.ops.client.answers.risk import PortfolioRisk, RiskMeasure
 from services.ops.client.client import ApiClient, find
 from services.ops.client.portfolio_report import PortfolioReport, load_portfolio, worst_scenario
@@ -115,16 +115,20 @@ def _worst(found: PortfolioOverview) -> Iterator[Sequence[str]]:
 
 def _largest(found: PortfolioOverview) -> list[Sequence[str]]:
     equity = float(found["snapshot"]["equity"])
-    positions = sorted(found["positions"], key=lambda value: -abs(float(value["market_value"])))
+    positions = sorted(found["positions"], key=lambda value: -abs(_value(value)))
     return [
         (
             value["symbol"],
-            money(value["market_value"]),
-            f"{float(value['market_value']) / equity:.1%}" if equity > 0 else "",
+            value["value_reason"] or money(value["market_value"]),
+            f"{_value(value) / equity:.1%}" if equity > 0 and not value["value_reason"] else "",
             money(value["pnl"]),
         )
         for value in positions[:_LARGEST]
     ]
+
+
+def _value(value: PositionValue) -> float:
+    return float(value["market_value"] or 0)
 
 
 def _standing(found: PortfolioOverview) -> Iterator[str]:
@@ -138,3 +142,6 @@ def _standing(found: PortfolioOverview) -> Iterator[str]:
         yield f"{snapshot['stale_positions']} positions stand at a price of an earlier session"
     if snapshot["at_cost_positions"]:
         yield f"{snapshot['at_cost_positions']} positions stand at what they cost"
+    if snapshot["unvalued_positions"]:
+        yield f"{snapshot['unvalued_positions']} positions are not valued and in no sum:"
+        yield from (f"  {value['value_detail']}" for value in found["positions"] if value["value_detail"])

@@ -93,9 +93,9 @@ def _position_table(values: Sequence[PositionValue]) -> RenderableType:
             number(value["quantity"], digits=2),
             number(value["mark"]),
             _origin(value),
-            money(value["market_value"]),
+            value["value_reason"] or money(value["market_value"]),
             money(value["pnl"]),
-            value["gain_reason"] or money(value["unrealised_pnl"]),
+            value["value_reason"] or value["gain_reason"] or money(value["unrealised_pnl"]),
         )
         for value in values
     ]

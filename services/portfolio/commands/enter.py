@@ -34,6 +34,7 @@ class NewPortfolio:
     name: str
     opening_equity: Decimal
     opened_on: date
+    currency: str = "USD"
 
 
 async def enter_portfolio(
@@ -52,7 +53,7 @@ async def enter_portfolio(
     if await repository.load_portfolios([portfolio_id]):
         # Taken, or left by one that is called otherwise now.
         portfolio_id = uuid4()
-    portfolio = Portfolio(portfolio_id, new.name, session_on_or_after(new.opened_on), new.opening_equity)
+    portfolio = Portfolio(portfolio_id, new.name, session_on_or_after(new.opened_on), new.opening_equity, new.currency)
     if not await repository.store_portfolio(portfolio):
         raise NameTaken(new.name)
     await _store_positions(portfolio_id, terms, uow)

@@ -3,8 +3,8 @@
 Whatever is dated on a day without session belongs to the next session.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -52,11 +52,15 @@ class ShardArrays:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known at the opening: states of positions valued before, last closes and splits for the others."""
+    """What is known at the opening: states of positions valued before, last closes and splits for the others.
+
+    `unvalued` are the positions that are held and worth nothing that could be said.
+    """
 
     states: Mapping[UUID, PositionState]
     last_closes: Mapping[str, LastClose]
     splits: Mapping[str, SplitHistory] = field(default_factory=dict)
+    unvalued: Collection[UUID] = frozenset()
 
 
 def assemble(
@@ -93,7 +97,7 @@ def assemble(
         portfolio=_integers(portfolios[position.portfolio_id] for position in positions),
         column=_integers(_column(position.terms, columns) for position in positions),
         split_column=_integers(_split_column(position.terms, columns) for position in positions),
-        multiplier=_integers(multiplier(position.terms.kind) for position in positions),
+        multiplier=_integers(_units(position, known) for position in positions),
         entry_session=entry,
         entry_quantity=np.array([float(position.terms.quantity) for position in positions]),
         entry_price=np.array([float(position.terms.entry_price) for position in positions]),
@@ -117,8 +121,18 @@ def flows_by_session(flows: Sequence[Flow], window: Window, *, portfolios: Mappi
 NOT_HELD = PositionState(0.0, float("nan"), MarkSource.COST, 0, 0, 0)
 
 
+def _units(position: Position, known: Known) -> int:
+    # Of what is not valued no unit is worth anything: its quantity goes on, and no amount of it is in any sum.
+    return 0 if position.position_id in known.unvalued else multiplier(position.terms.kind)
+
+
 def _opening_state(position: Position, *, window: Window, known: Known) -> PositionState:
     """Return the state of a position at the opening."""
+    state = _held_state(position, window=window, known=known)
+    return replace(state, market_value=0, cost=0) if position.position_id in known.unvalued else state
+
+
+def _held_state(position: Position, *, window: Window, known: Known) -> PositionState:
     terms = position.terms
     stored = known.states.get(position.position_id)
     if stored is not None:

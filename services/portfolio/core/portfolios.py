@@ -16,12 +16,17 @@ class Portfolio:
     name: str
     opened_on: date
     opening_equity: Decimal
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
 class OpeningState:
-    """Portfolios at a close: equity in cents and index per portfolio, states per position."""
+    """Portfolios at a close: equity in cents and index per portfolio, states per position.
+
+    `unvalued` are the states of positions that were held and not valued.
+    """
 
     equity: dict[UUID, int] = field(default_factory=dict)
     twr_index: dict[UUID, float] = field(default_factory=dict)
     positions: dict[UUID, PositionState] = field(default_factory=dict)
+    unvalued: dict[UUID, PositionState] = field(default_factory=dict)

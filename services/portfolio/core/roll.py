@@ -1,7 +1,7 @@
 """The valuation of a shard of portfolios: labels on one side, arrays on the other."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import compress
 from uuid import UUID
@@ -18,6 +18,7 @@ from services.portfolio.core.assembly import (
     flows_by_session,
 )
 from services.portfolio.core.cents import AmountOutOfRange, cents_of
+from services.portfolio.core.currency import Unvalued
 from services.portfolio.core.digest import snapshot_digests
 from services.portfolio.core.inheritance import LastClose, SplitHistory
 from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements
@@ -37,7 +38,7 @@ class RollInputs:
     settled. `sectors` has an entry a position. `splits` are those of the symbols of positions to inherit. `before` are
     the prices up to the opening, of all symbols where a position has to be inherited and else of none, `during` those
     of the sessions to value; `underlyings` are those of the options, and reach further back. `settles` has the session
-    that settles each option.
+    that settles each option. `unvalued` has the reasons why positions are held and not valued.
     """
 
     portfolios: tuple[Portfolio, ...]
@@ -52,6 +53,7 @@ class RollInputs:
     during: PriceWindow
     underlyings: PriceWindow
     settles: Mapping[UUID, date]
+    unvalued: Mapping[UUID, Unvalued] = field(default_factory=dict)
 
     def only(self, portfolio_ids: Collection[UUID]) -> "RollInputs":
         """Return the part of the shard that these portfolios are."""
@@ -79,6 +81,7 @@ class Rolled:
     valuation: Valuation
     options: OptionExposures
     exposures: IntArray  # (n_sessions, n_positions), cents
+    unvalued: Mapping[UUID, Unvalued]
     digests: list[list[str]]
 
 
@@ -117,7 +120,8 @@ def roll(inputs: RollInputs) -> Rolled:
     index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
-    known = Known(states, _last_closes(inputs.before), inputs.splits)
+    states |= {key: state for key, state in inputs.opening.unvalued.items() if key in inputs.unvalued}
+    known = Known(states, _last_closes(inputs.before), inputs.splits, inputs.unvalued.keys())
     arrays = assemble(inputs.positions, inputs.window, portfolios=index, columns=columns, known=known)
     flows = flows_by_session(inputs.flows, inputs.window, portfolios=index)
     market = Market(inputs.during.close, inputs.during.split, inputs.during.dividend)
@@ -128,9 +132,10 @@ def roll(inputs: RollInputs) -> Rolled:
     valuation = roll_forward(arrays.positions, market, exits=arrays.exits, flows=flows, opening=opening)
     options = OptionExposures.of(contracts, underlyings)
     values = valuation.positions
-    exposures = options.exposures(values.market_value, values.quantity, underlyings.closes)
+    valued = np.array([position.position_id not in inputs.unvalued for position in inputs.positions], dtype=np.bool_)
+    exposures = options.exposures(values.market_value, values.quantity, underlyings.closes) * valued
     digests = snapshot_digests(
-        arrays, market, opening=opening, valuation=valuation, labels=inputs.sectors, exposures=exposures
+        arrays, market, opening=opening, valuation=valuation, labels=_labels(inputs), exposures=exposures
     )
     return Rolled(
         portfolio_ids=tuple(index),
@@ -143,8 +148,18 @@ def roll(inputs: RollInputs) -> Rolled:
         valuation=valuation,
         options=options,
         exposures=exposures,
+        unvalued=inputs.unvalued,
         digests=digests,
     )
+
+
+def _labels(inputs: RollInputs) -> list[str]:
+    """Return what is said of each position beside numbers: its sector, and why it is not valued."""
+    reasons = [inputs.unvalued.get(position.position_id) for position in inputs.positions]
+    return [
+        sector if why is None else f"{sector} {why.reason} {why.detail}"
+        for sector, why in zip(inputs.sectors, reasons, strict=True)
+    ]
 
 
 def _contracts(inputs: RollInputs) -> Contracts:

@@ -17,7 +17,8 @@ class PositionArrays:
     """Positions as arrays of shape (n_positions,).
 
     `portfolio`, `column` (of the market, for closes and dividends) and `split_column` (for splits: a contract is split
-    as its underlying is) are indices, `UNPRICED` if none. `entry_session` is the index of the session that books the
+    as its underlying is) are indices, `UNPRICED` if none. `multiplier` are the units of a price that one of a position
+    is worth, 0 of one that is not valued. `entry_session` is the index of the session that books the
     entry or `NOT_IN_WINDOW`. `entry_quantity` is signed.
     """
 

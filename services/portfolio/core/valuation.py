@@ -111,6 +111,7 @@ class PortfolioValues:
     short_positions: IntArray
     stale_positions: IntArray
     at_cost_positions: IntArray
+    unvalued_positions: IntArray
     daily_return: Quantities
     twr_index: Quantities
 
@@ -172,12 +173,15 @@ def roll_forward(
         days.append(advance(holdings, positions, quotes=quotes[session], exits=exits.rounds(session), session=session))
         holdings = days[-1].closing
     values = PositionValues.of(days)
-    portfolios = _aggregate(values, Segments.of(positions.portfolio, opening.equity.size), flows=flows, opening=opening)
+    segments, valued = Segments.of(positions.portfolio, opening.equity.size), positions.multiplier != 0
+    portfolios = _aggregate(values, segments, valued=valued, flows=flows, opening=opening)
     closing = Opening(portfolios.equity[-1], portfolios.twr_index.values[-1], holdings)
     return Valuation(portfolios, values, closing)
 
 
-def _aggregate(positions: PositionValues, segments: Segments, *, flows: CashFlows, opening: Opening) -> PortfolioValues:
+def _aggregate(
+    positions: PositionValues, segments: Segments, *, valued: BoolArray, flows: CashFlows, opening: Opening
+) -> PortfolioValues:
     """Return the sums per portfolio and what follows from them."""
     value = positions.market_value
     held = positions.quantity != 0
@@ -203,8 +207,9 @@ def _aggregate(positions: PositionValues, segments: Segments, *, flows: CashFlow
         positions=segments.sums(held),
         long_positions=segments.sums(positions.quantity > 0),
         short_positions=segments.sums(positions.quantity < 0),
-        stale_positions=segments.sums(held & positions.stale),
-        at_cost_positions=segments.sums(held & positions.at_cost),
+        stale_positions=segments.sums(held & valued & positions.stale),
+        at_cost_positions=segments.sums(held & valued & positions.at_cost),
+        unvalued_positions=segments.sums(held & ~valued),
         daily_return=daily_returns(pnl, base),
         twr_index=twr_index(opening.twr_index, pnl=pnl, base=base),
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.portfolio.core.assembly import Window
+from services.portfolio.core.currency import mismatches
 from services.portfolio.core.portfolios import OpeningState
 from services.portfolio.core.positions import Position
 from services.portfolio.core.roll import RollInputs
@@ -36,20 +37,22 @@ async def gather(
     settles = _settlements(positions)
     opening = await snapshots.load_opening(portfolio_ids, window.opening)
     sectors = await repository.load_sectors(symbols)
+    unvalued = mismatches(positions, portfolios, await repository.load_currencies(symbols))
+    # One that was held without a value and has one from now on is taken over as a new one is.
+    states = opening.positions.keys() | (opening.unvalued.keys() & unvalued.keys())
     unknown = [
         position
         for position in positions
-        if position.position_id not in opening.positions and position.terms.entry_date <= window.opening
+        if position.position_id not in states and position.terms.entry_date <= window.opening
     ]
+    closed = [position.position_id for position in unknown if position.position_id not in opening.unvalued]
     return RollInputs(
         portfolios=tuple(portfolios),
         positions=tuple(positions),
         flows=tuple(await repository.load_flows(portfolio_ids)),
         opening=opening,
         window=window,
-        closed=await snapshots.load_closed(
-            portfolio_ids, [position.position_id for position in unknown], before=window.opening
-        )
+        closed=await snapshots.load_closed(portfolio_ids, closed, before=window.opening)
         | _settled(positions, opening, settles, window.opening),
         sectors=tuple(sectors[position.terms.symbol] for position in positions),
         splits=await repository.load_splits(_split_as(unknown), until=window.opening),
@@ -57,6 +60,7 @@ async def gather(
         during=panel.window(symbols, last=sessions[-1], sessions=len(sessions)),
         underlyings=panel.window(sorted(underlyings), last=sessions[-1], sessions=_reach(positions, sessions)),
         settles=settles,
+        unvalued=unvalued,
     )
 
 

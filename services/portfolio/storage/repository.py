@@ -51,8 +51,8 @@ class PortfolioRepository:
         """Store a new portfolio; tell if the name was free."""
         statement = sa.text(
             """
-            INSERT INTO portfolios (portfolio_id, name, opened_on, opening_equity)
-            VALUES (:portfolio_id, :name, :opened_on, :opening_equity)
+            INSERT INTO portfolios (portfolio_id, name, opened_on, opening_equity, currency)
+            VALUES (:portfolio_id, :name, :opened_on, :opening_equity, :currency)
             ON CONFLICT (name) DO NOTHING RETURNING portfolio_id
             """
         )
@@ -61,6 +61,7 @@ class PortfolioRepository:
             "name": portfolio.name,
             "opened_on": portfolio.opened_on,
             "opening_equity": portfolio.opening_equity,
+            "currency": portfolio.currency,
         }
         return await self._connection.scalar(statement, parameters) is not None
 
@@ -119,7 +120,7 @@ class PortfolioRepository:
     async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
         """Return the portfolios by id; with `lock`, nobody else changes or values them meanwhile."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios "
+            "SELECT portfolio_id, name, opened_on, opening_equity, currency FROM portfolios "
             "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id" + (" FOR UPDATE" if lock else "")
         )
         rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
@@ -128,7 +129,7 @@ class PortfolioRepository:
     async def list_portfolios(self, *, after: str, limit: int) -> list[Portfolio]:
         """Return portfolios by name."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, opening_equity FROM portfolios WHERE name > :after "
+            "SELECT portfolio_id, name, opened_on, opening_equity, currency FROM portfolios WHERE name > :after "
             "ORDER BY name LIMIT :limit"
         )
         rows = await self._connection.execute(query, {"after": after, "limit": limit})
@@ -172,14 +173,24 @@ class PortfolioRepository:
         )
         return [Flow(*row) for row in await self._connection.execute(query, {"ids": list(portfolio_ids)})]
 
-    async def store_sectors(self, profiles: Sequence[Profile]) -> None:
-        """Keep what tells the sector of a symbol."""
+    async def store_profiles(self, profiles: Sequence[Profile]) -> None:
+        """Keep what tells the sector and the currency of a symbol."""
         columns: Columns = {
             "symbol": [profile.symbol for profile in profiles],
             "sector": [profile.sector for profile in profiles],
             "is_etf": [profile.is_etf for profile in profiles],
+            "currency": [profile.currency for profile in profiles],
         }
         await upsert(self._connection, "profiles", columns, key=("symbol",))
+
+    async def load_currencies(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Return the currency in which each symbol is quoted, where it is known."""
+        query = sa.text(
+            "SELECT symbol, currency FROM profiles "
+            "WHERE symbol = ANY(CAST(:symbols AS text[])) AND currency IS NOT NULL"
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: row.currency for row in rows}
 
     async def load_sectors(self, symbols: Sequence[str]) -> dict[str, str]:
         """Return the sector under which each symbol is reported."""

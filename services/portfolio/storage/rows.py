@@ -39,6 +39,7 @@ _PORTFOLIO_COUNTS: Final = (
     "short_positions",
     "stale_positions",
     "at_cost_positions",
+    "unvalued_positions",
 )
 _POSITION_AMOUNTS: Final = ("market_value", "cost", "pnl", "exit_pnl", "realised_pnl", "dividends")
 _SOURCES = {int(source): source.name for source in MarkSource}
@@ -95,6 +96,7 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
     cells = (rows, columns)
     owner = portfolio[columns]
     position = columns.tolist()
+    unvalued = [rolled.unvalued.get(rolled.arrays.position_ids[index]) for index in position]
     table: dict[str, Any] = {
         "portfolio_id": [rolled.portfolio_ids[index] for index in owner.tolist()],
         "as_of": [rolled.sessions[row] for row in rows.tolist()],
@@ -108,6 +110,8 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
         "mark_age": values.mark_age[cells],
         "oversold": values.oversold[cells],
         "splits_known": values.splits_known[cells],
+        "value_reason": [why and why.reason.value for why in unvalued],
+        "value_detail": [why and why.detail for why in unvalued],
         "exposure": _decimals(rolled.exposures[cells]),
         **_option_columns(rolled, rows, columns),
     }

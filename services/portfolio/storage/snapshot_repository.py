@@ -47,6 +47,7 @@ class SnapshotRow(NamedTuple):
     short_positions: int
     stale_positions: int
     at_cost_positions: int
+    unvalued_positions: int
     daily_return: float | None
     daily_return_reason: str | None
     daily_return_detail: str | None
@@ -76,6 +77,8 @@ class PositionValueRow(NamedTuple):
     dividends: Decimal
     oversold: bool
     splits_known: bool
+    value_reason: str | None
+    value_detail: str | None
     exposure: Decimal
     underlying: str | None
     delta: float | None
@@ -116,7 +119,8 @@ class SnapshotRepository:
         states = sa.text(
             """
             SELECT position_id, quantity, mark, mark_source, mark_age,
-                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost, splits_known
+                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost, splits_known,
+                   value_reason IS NULL AS valued
             FROM position_values v
             WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
                 SELECT max(revision) FROM snapshots s
@@ -124,7 +128,8 @@ class SnapshotRepository:
             """
         )
         for row in await self._connection.execute(states, parameters):
-            opening.positions[row.position_id] = PositionState(
+            states_of = opening.positions if row.valued else opening.unvalued
+            states_of[row.position_id] = PositionState(
                 quantity=row.quantity,
                 mark=row.mark,
                 mark_source=_SOURCES[row.mark_source],

@@ -50,6 +50,7 @@ Quantity = Annotated[
 HeldSymbol = Annotated[
     str, AfterValidator(symbol_of), WithJsonSchema({"type": "string", "pattern": SYMBOL_PATTERN, "examples": ["AAPL"]})
 ]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 Reference = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00]*$")
 ]
@@ -107,6 +108,7 @@ class PortfolioBody(PositionsBody):
     name: Name
     opening_equity: Money = Field(description="equity at the close before `opened_on`, in portfolio currency")
     opened_on: Day | None = Field(default=None, description="first session to value; default: `as_of`")
+    currency: Currency = Field(default="USD", description="of its equity; what is quoted in another is not valued")
     as_of: Day | None = Field(default=None, description="session to calculate now; default: the target session")
 
 

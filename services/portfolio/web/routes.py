@@ -77,7 +77,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
         as_of = _target(clock, body.as_of)
         entered = entered_of(body, today=clock.now().date())
-        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of)
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
 
         async def make(uow: UnitOfWork) -> Requested:
             await check_room(room, uow)
@@ -93,7 +93,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         """Say what a portfolio would be understood to be, or why it would be refused, and store nothing."""
         as_of = _target(clock, body.as_of)
         entered = entered_of(body, today=clock.now().date())
-        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of)
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
         async with unit_of_work.trying() as uow:
             await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
         return UnderstoodView.of(new, entered.terms, entered.file)

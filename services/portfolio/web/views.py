@@ -100,6 +100,7 @@ class PortfolioView(BaseModel):
     name: str
     opened_on: date
     opening_equity: Amount
+    currency: str
 
     @classmethod
     def of(cls, portfolio: Portfolio) -> Self:
@@ -109,6 +110,7 @@ class PortfolioView(BaseModel):
             name=portfolio.name,
             opened_on=portfolio.opened_on,
             opening_equity=portfolio.opening_equity,
+            currency=portfolio.currency,
         )
 
 
@@ -188,6 +190,7 @@ class SnapshotView(BaseModel):
     short_positions: int
     stale_positions: int
     at_cost_positions: int
+    unvalued_positions: int
     daily_return: Measure
     twr_index: Measure
 
@@ -204,6 +207,9 @@ SPLITS_UNKNOWN: Final = Unavailable(
 )
 
 
+_AMOUNTS: Final = ("market_value", "cost", "unrealised_pnl", "pnl", "exit_pnl", "realised_pnl", "dividends", "exposure")
+
+
 class PositionValueView(BaseModel):
     """What a position was worth and earned on a session, and where its mark comes from.
 
@@ -211,7 +217,9 @@ class PositionValueView(BaseModel):
     is the market value, of an option delta x quantity x 100 x the close of its `underlying`; `assumed_volatility` is
     the realised one that stands in for the implied one. Without a delta an option's exposure is its market value.
     Where prices don't reach back to the entry of a position as traded, splits may be missing from its quantity, and
-    there is a `gain_reason` in the place of what it gained over cost.
+    there is a `gain_reason` in the place of what it gained over cost. What is quoted in another currency than its book
+    is held and not valued: its mark is in that currency, a `value_reason` stands in the place of its amounts, and
+    nothing of it is in the sums of the book.
     """
 
     portfolio_id: UUID
@@ -224,17 +232,19 @@ class PositionValueView(BaseModel):
     mark: float
     mark_source: str
     mark_age: int
-    market_value: Amount
-    cost: Amount
+    value_reason: str | None
+    value_detail: str | None
+    market_value: Amount | None
+    cost: Amount | None
     unrealised_pnl: Amount | None
-    pnl: Amount
-    exit_pnl: Amount
+    pnl: Amount | None
+    exit_pnl: Amount | None
     realised_pnl: Amount | None
     gain_reason: str | None
     gain_detail: str | None
-    dividends: Amount
+    dividends: Amount | None
     oversold: bool
-    exposure: Amount
+    exposure: Amount | None
     underlying: str | None
     delta: Measure | None
     assumed_volatility: float | None
@@ -252,6 +262,7 @@ class PositionValueView(BaseModel):
                 "gain_detail": None if row.splits_known else SPLITS_UNKNOWN.detail,
                 "delta": None if row.underlying is None else delta,
                 "assumed_volatility": row.volatility,
+                **(dict.fromkeys(_AMOUNTS) if row.value_reason else {}),
             }
         )
 

@@ -19,7 +19,7 @@ from services.portfolio.settings import PortfolioSettings
 from shared.bus.fan_in import FanIn
 from shared.clock import FixedClock
 from shared.contracts.event import Event
-from shared.contracts.market_data import PriceBlock, PricesUpdated, ProfilesUpdated
+from shared.contracts.market_data import PriceBlock, PricesUpdated, Profile, ProfilesUpdated
 from shared.contracts.portfolio import PortfolioDue, PortfoliosValued, SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run
 from shared.paths import API
@@ -89,17 +89,18 @@ class Books:
         (event,) = await self.announced(SymbolsOnboarding, UUID(run_id))
         return event.run
 
-    async def prepare(self, run: Run, closes: Closes) -> list[PortfolioDue]:
-        """Deliver the prices of a run and return the shards that follow."""
+    async def prepare(self, run: Run, closes: Closes, *profiles: Profile) -> list[PortfolioDue]:
+        """Deliver the prices and profiles of a run and return the shards that follow."""
         async with self.service.unit_of_work() as uow:
             await store_prices(priced(run, closes), uow, fan_in=self.fan_in)
         async with self.service.unit_of_work() as uow:
-            await store_profiles(ProfilesUpdated(run=run, part=ONLY_PART), uow, fan_in=self.fan_in)
+            told = ProfilesUpdated(run=run, part=ONLY_PART, profiles=profiles)
+            await store_profiles(told, uow, fan_in=self.fan_in)
         return await self.announced(PortfolioDue, run.run_id)
 
-    async def value(self, run: Run, closes: Closes) -> list[PortfoliosValued]:
-        """Deliver the prices of a run and value what is due."""
-        for due in await self.prepare(run, closes):
+    async def value(self, run: Run, closes: Closes, *profiles: Profile) -> list[PortfoliosValued]:
+        """Deliver the prices and profiles of a run and value what is due."""
+        for due in await self.prepare(run, closes, *profiles):
             await self.deliver(due)
         return await self.announced(PortfoliosValued, run.run_id)
 

@@ -63,6 +63,8 @@ def position(symbol: str) -> PositionValue:
         "mark": 50.0,
         "mark_source": "CLOSE",
         "mark_age": 0,
+        "value_reason": None,
+        "value_detail": None,
         "market_value": "100.00",
         "exposure": "90.00",
         "cost": "97.00",
@@ -102,6 +104,7 @@ def snapshot() -> Snapshot:
         "short_positions": 0,
         "stale_positions": 0,
         "at_cost_positions": 0,
+        "unvalued_positions": 0,
         "daily_return": measured(0.01),
         "twr_index": measured(1.01),
     }
@@ -314,6 +317,7 @@ def report() -> PortfolioReport:
         "portfolio_id": "p",
         "opened_on": "2022-12-27",
         "opening_equity": "100.00",
+        "currency": "USD",
     }
     return {
         "portfolio": portfolio,

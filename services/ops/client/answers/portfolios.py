@@ -41,6 +41,7 @@ class Portfolio(TypedDict):
     name: str
     opened_on: Day
     opening_equity: Amount
+    currency: str
 
 
 class Snapshot(Trail):
@@ -65,6 +66,7 @@ class Snapshot(Trail):
     short_positions: int
     stale_positions: int
     at_cost_positions: int
+    unvalued_positions: int
     daily_return: Measure
     twr_index: Measure
 
@@ -82,16 +84,18 @@ class PositionValue(TypedDict):
     mark: float
     mark_source: str
     mark_age: int
-    market_value: Amount
-    exposure: Amount
-    cost: Amount
+    value_reason: str | None
+    value_detail: str | None
+    market_value: Amount | None
+    exposure: Amount | None
+    cost: Amount | None
     unrealised_pnl: Amount | None
-    pnl: Amount
-    exit_pnl: Amount
+    pnl: Amount | None
+    exit_pnl: Amount | None
     realised_pnl: Amount | None
     gain_reason: str | None
     gain_detail: str | None
-    dividends: Amount
+    dividends: Amount | None
     oversold: bool
     delta: Measure | None
     assumed_volatility: float | None
