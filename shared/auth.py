@@ -77,6 +77,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /fundamentals/{symbol}": Role.VIEWER,
         "GET /findings": Role.VIEWER,
         "GET /findings/counts": Role.VIEWER,
+        "GET /findings/rulings": Role.VIEWER,
+        "POST /findings/rulings": Role.OPERATOR,
         "GET /coverage": Role.VIEWER,
         "GET /symbols": Role.VIEWER,
         "GET /symbols/{symbol}": Role.VIEWER,

@@ -11,6 +11,7 @@ from services.market_data.providers.provider import Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
 from services.market_data.web import routes
+from services.market_data.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.providers import ProviderName
@@ -33,6 +34,7 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     service = build_service("market_data", common)
     subscribers.register(service.consume, common, own, chain=build_chain(own, service.metrics), clock=time)
     service.router = routes.build_router(service.unit_of_work, time)
+    service.problems = PROBLEMS
     return service
 
 

@@ -1,13 +1,18 @@
 """Cases from real books on the running platform: each book is what a statement says, to the cent or 1e-9."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
+from typer.testing import CliRunner
 
 from services.market_data.settings import MarketDataSettings
+from services.ops.cli import app
 from shared.factor_set import FactorSet
 from tests.cases.prices import MARKET, write_cases
+from tests.support.databases import OPERATOR_TOKEN
 from tests.support.platform import Json, Platform, running_platform
 from tests.support.stack import Servers
 
@@ -57,6 +62,16 @@ async def values(platform: Platform, portfolio_id: str, as_of: date) -> dict[str
     """What is served of the positions of a book at a session, by symbol."""
     served = await platform.api.items(f"/portfolios/{portfolio_id}/values", as_of=str(as_of))
     return {entry["symbol"]: entry for entry in served}
+
+
+async def cli(platform: Platform, *arguments: str) -> Json:
+    """What a command answers."""
+    options = [*arguments, "--url", platform.url, "--json"]
+    environment = {"SIGMASIGHT_TOKEN": OPERATOR_TOKEN}
+    done = await asyncio.to_thread(CliRunner().invoke, app, options, env=environment)
+    assert done.exit_code == 0, done.output
+    answer: Json = json.loads(done.stdout)
+    return answer
 
 
 async def pnl(platform: Platform, portfolio_id: str) -> dict[str, float]:
@@ -120,6 +135,32 @@ async def test_case_4_split_that_nobody_gives_is_inferred_and_flagged(platform: 
     assert float(held["quantity"]) == 200.0
     assert (await pnl(platform, book))["2022-12-21"] == -20.0
     assert await rules(platform, "NOSP") == {("2022-12-21", "INFERRED_SPLIT")}
+
+
+async def test_split_that_an_operator_refuses_and_then_accepts_travels_to_the_books(platform: Platform) -> None:
+    lot, day = bought("NOSP", "10", "80", "2022-12-19"), "2022-12-21"
+    book = await enter(platform, "split in doubt", lot, equity="2000", opened="2022-12-19", as_of="2022-12-22")
+
+    tried = await cli(platform, "refuse", "NOSP", day, "--why", "it was a sale", "--dry-run")
+    before = (await snapshots(platform, book))[day]
+    refused = await cli(platform, "refuse", "NOSP", day, "--why", "it was a sale")
+    then = (await snapshots(platform, book))[day]
+    await cli(platform, "accept", "NOSP", day, "--why", "it was none")
+    after = (await snapshots(platform, book))[day]
+
+    assert [(c["session"], c["split_before"], c["split_after"]) for c in tried["ruling"]["changes"]] == [
+        (day, 2.0, 1.0)
+    ]
+    assert book in {portfolio["portfolio_id"] for portfolio in tried["portfolios"]}
+    assert refused["run"]["status"] == "completed"
+    # ten shares from 80.60 to 40.20, with and without ten more
+    assert [float(entry["pnl"]) for entry in (before, then, after)] == [-2.0, -404.0, -2.0]
+    assert (before["revision"], then["revision"], after["revision"]) == (1, 2, 3)
+    decided = await platform.api.items("/findings/rulings", symbol="NOSP")
+    assert [(entry["decision"], entry["why"]) for entry in decided] == [
+        ("refuse", "it was a sale"),
+        ("accept", "it was none"),
+    ]
 
 
 async def test_case_10_symbol_whose_every_row_is_bad_is_missing_with_what_was_found(platform: Platform) -> None:

@@ -43,6 +43,10 @@ JUDGED: Final = frozenset(
 )
 
 
+# What an operator may decide about.
+DECIDED: Final = frozenset({Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE})
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One row, or one field of it, that was set aside. `symbol` and `day` are None where they cannot be read.

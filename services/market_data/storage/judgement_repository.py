@@ -1,8 +1,8 @@
 """The SQL of bars that are judged: as they were delivered, what was decided about them, and what came of it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -27,6 +27,21 @@ from shared.unavailable import nullable
 
 _FIELDS: Final = ", ".join(BAR_FIELDS)
 _WAITING: Final = "SELECT symbol FROM rulings WHERE applied_by IS NULL AND symbol = ANY(CAST(:symbols AS text[]))"
+
+
+class RulingRow(NamedTuple):
+    """A decision, who made it and why, and the run that applied it."""
+
+    ruling_id: int
+    symbol: str
+    session: date
+    rule: str
+    decision: str
+    value: float
+    decided_by: str
+    why: str
+    decided_at: datetime
+    applied_by: UUID | None
 
 
 class JudgementRepository:
@@ -102,6 +117,18 @@ class JudgementRepository:
         return {
             Place(row.symbol, row.session, Rule(row.rule)): Ruling(Decision(row.decision), row.value) for row in rows
         }
+
+    async def list_rulings(self, symbol: str | None, *, after: int, limit: int) -> list[RulingRow]:
+        """Return the decisions, about one symbol where it is given, in the order in which they were made."""
+        query = sa.text(
+            f"""
+            SELECT {", ".join(RulingRow._fields)} FROM rulings
+            WHERE ruling_id > :after AND (CAST(:symbol AS text) IS NULL OR symbol = :symbol)
+            ORDER BY ruling_id LIMIT :limit
+            """
+        )
+        rows = await self._connection.execute(query, {"symbol": symbol, "after": after, "limit": limit})
+        return [RulingRow._make(row) for row in rows]
 
     async def append_rulings(self, rulings: Rulings, *, decided_by: str, why: str) -> None:
         """Keep decisions; the newest of a place counts."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.bars import BAR_FIELDS, Bars
-from services.market_data.core.findings import Finding, Rule
+from services.market_data.core.findings import DECIDED, Finding, Rule
 from services.market_data.core.run_plan import SILENT_SESSIONS, SettledSessions
 from shared.arrays import BoolArray, DateArray
 from shared.db.bulk import copy_out, upsert
@@ -64,6 +64,7 @@ class FindingRow(NamedTuple):
     line: int | None
     detail: str
     value: float | None
+    decision: str | None
     run_id: UUID
     found_at: datetime
 
@@ -78,11 +79,12 @@ class FindingCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FindingFilter:
-    """Which findings; None: whatever it is."""
+    """Which findings; None: whatever it is. `undecided`: those that an operator may decide about and has not."""
 
     symbol: str | None = None
     rule: Rule | None = None
     run_id: UUID | None = None
+    undecided: bool = False
 
 
 class MarketDataRepository:
@@ -307,14 +309,19 @@ class MarketDataRepository:
         """Return the findings that a filter lets through, in the order in which they were made."""
         query = sa.text(
             f"""
-            SELECT {", ".join(FindingRow._fields)} FROM findings
+            SELECT {", ".join(FindingRow._fields)} FROM findings f, LATERAL (
+                SELECT (SELECT r.decision FROM rulings r
+                        WHERE r.symbol = f.symbol AND r.session = f.day AND r.rule = f.rule AND r.value = f.value
+                        ORDER BY r.ruling_id DESC LIMIT 1) AS decision) r
             WHERE finding_id > :after AND (CAST(:symbol AS text) IS NULL OR symbol = :symbol)
               AND (CAST(:rule AS text) IS NULL OR rule = :rule)
               AND (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
+              AND (NOT :undecided OR rule = ANY(CAST(:decided AS text[])) AND decision IS NULL)
             ORDER BY finding_id LIMIT :limit
             """
         )
-        parameters = {**asdict(only), "after": after, "limit": limit}
+        decided = [rule.value for rule in DECIDED]
+        parameters = {**asdict(only), "decided": decided, "after": after, "limit": limit}
         return [FindingRow._make(row) for row in await self._connection.execute(query, parameters)]
 
     async def count_findings(self, run_id: UUID) -> list[FindingCount]:

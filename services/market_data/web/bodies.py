@@ -3,11 +3,53 @@
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
 
+from services.market_data.commands.rule_on_bar import RulingRequest
+from services.market_data.core.findings import Rule
+from services.market_data.core.judging import Decision, Place
 from services.market_data.storage.fundamentals_repository import StatementSlice
+from services.market_data.storage.repository import FindingFilter
 from shared.selection import Day, Instant, check_order
+from shared.symbols import SymbolText
+
+
+class RulingBody(BaseModel):
+    """What is decided about a bar, by whom and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: SymbolText
+    session: Day
+    rule: Literal[Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE]
+    decision: Decision = Field(
+        description="of a held close, whether it counts; of a split that was inferred or not used, whether that stands"
+    )
+    why: str = Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+    requested_by: str = Field(default="api", min_length=1, max_length=180, pattern=r"^[^\x00]*$")
+    dry_run: bool = Field(default=False, description="only say what it would change")
+
+    def request(self) -> RulingRequest:
+        """Return the request."""
+        place = Place(self.symbol, self.session, self.rule)
+        return RulingRequest(place, self.decision, decided_by=self.requested_by, why=self.why)
+
+
+@dataclass(frozen=True)
+class FindingSelection:
+    """Which findings; without a word about something, whatever it is."""
+
+    symbol: SymbolText | None = None
+    rule: Rule | None = None
+    run_id: UUID | None = None
+    undecided: Annotated[bool, Query(description="only what an operator may decide about and has not")] = False
+
+    def filter(self) -> FindingFilter:
+        """Return the filter for a repository."""
+        return FindingFilter(self.symbol, self.rule, self.run_id, undecided=self.undecided)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from services.market_data.core.findings import Rule
+from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
+from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.profile_repository import ProfileRepository
-from services.market_data.storage.repository import FindingFilter, MarketDataRepository
-from services.market_data.web.bodies import FundamentalsSelection
+from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.web.bodies import FindingSelection, FundamentalsSelection, RulingBody
 from services.market_data.web.views import (
     BarView,
     CoverageView,
@@ -19,6 +20,8 @@ from services.market_data.web.views import (
     FundamentalsView,
     PricesView,
     ProfileView,
+    RulingAnswer,
+    RulingView,
     StatementView,
 )
 from shared.calendar import FIRST_SESSION
@@ -89,20 +92,19 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
         return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
 
     _add_findings(router, unit_of_work)
+    _add_rulings(router, unit_of_work)
     return router
 
 
 def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/findings")
-    async def list_findings(
-        paging: Many, symbol: SymbolText | None = None, rule: Rule | None = None, run_id: UUID | None = None
-    ) -> Page[FindingView]:
+    async def list_findings(paging: Many, selection: Annotated[FindingSelection, Depends()]) -> Page[FindingView]:
         """List what was wrong with delivered data, in the order in which it was found.
 
         About one symbol, by one rule, found first by one run where these are given.
         """
         (after,) = paging.after(tuple[Place]) or (0,)
-        only = FindingFilter(symbol, rule, run_id)
+        only = selection.filter()
         async with unit_of_work.reading() as connection:
             rows = await MarketDataRepository(connection).list_findings(only, after=after, limit=paging.wanted)
         return paging.page(rows, FindingView.of, lambda row: (row.finding_id,))
@@ -112,6 +114,29 @@ def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         """Count what a run found wrong first, by rule."""
         async with unit_of_work.reading() as connection:
             return FindingCountsView.of(await MarketDataRepository(connection).count_findings(run_id))
+
+
+def _add_rulings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
+    @router.post("/findings/rulings", responses=refused(404))
+    async def decide(body: RulingBody) -> RulingAnswer:
+        """Decide about a held close, or about a split that was inferred or not used, and say which bars that changes.
+
+        The next run over the symbol applies it, and announces what changes as a correction; a dry run keeps nothing.
+        """
+        request = body.request()
+        if body.dry_run:
+            async with unit_of_work.reading() as connection:
+                return RulingAnswer.of(request, await weigh_ruling(request, connection), stored=False)
+        async with unit_of_work() as uow:
+            return RulingAnswer.of(request, await rule_on_bar(request, uow.connection), stored=True)
+
+    @router.get("/findings/rulings")
+    async def list_rulings(paging: Many, symbol: SymbolText | None = None) -> Page[RulingView]:
+        """List what was decided about bars, by whom and why, in the order in which it was."""
+        (after,) = paging.after(tuple[Place]) or (0,)
+        async with unit_of_work.reading() as connection:
+            rows = await JudgementRepository(connection).list_rulings(symbol, after=after, limit=paging.wanted)
+        return paging.page(rows, RulingView.of, lambda row: (row.ruling_id,))
 
 
 def _next_day(paging: Paging) -> date | None:

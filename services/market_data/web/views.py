@@ -1,15 +1,19 @@
 """What market_data answers over HTTP."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from services.market_data.commands.rule_on_bar import Ruled, RulingRequest
 from services.market_data.core.findings import Rule
+from services.market_data.core.judging import Decision
 from services.market_data.core.profile_merge import Origin
 from services.market_data.storage.fundamentals_repository import StatementRow
+from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
 from shared.pages import Page
 from shared.profile import ProfileFacts
@@ -109,11 +113,62 @@ class FindingView(BaseModel):
     line: int | None
     detail: str
     value: float | None = Field(description="the close or the split of a bar that was judged beside others")
+    decision: Decision | None = Field(description="the newest one about it, where there is one")
     run_id: UUID
     found_at: datetime
 
     @classmethod
     def of(cls, row: FindingRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())
+
+
+class BarChangeView(BaseModel):
+    """A bar before and after a decision; a close is null where it doesn't count."""
+
+    session: date
+    close_before: float | None
+    close_after: float | None
+    split_before: float
+    split_after: float
+
+
+class RulingAnswer(BaseModel):
+    """A decision, the close or split that it is about, and the bars that it changes; applied by the next run."""
+
+    symbol: str
+    session: date
+    rule: Rule
+    decision: Decision
+    value: float
+    stored: bool
+    changes: list[BarChangeView]
+
+    @classmethod
+    def of(cls, request: RulingRequest, ruled: Ruled, *, stored: bool) -> Self:
+        """Return the answer to a decision."""
+        changes = [BarChangeView(**asdict(change)) for change in ruled.changes]
+        return cls(
+            **request.place._asdict(), decision=request.decision, value=ruled.value, stored=stored, changes=changes
+        )
+
+
+class RulingView(BaseModel):
+    """A decision that was made; the newest about a symbol, session and rule counts."""
+
+    ruling_id: int
+    symbol: str
+    session: date
+    rule: Rule
+    decision: Decision
+    value: float
+    decided_by: str
+    why: str
+    decided_at: datetime
+    applied_by: UUID | None = Field(description="the run that judged the symbol with it; null: none has yet")
+
+    @classmethod
+    def of(cls, row: RulingRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
 

@@ -6,7 +6,7 @@ from typing import Final, Generic, Self, TypeVar
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
 from services.ops.client.answers.books import Edit, Flow, Position
 from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
-from services.ops.client.answers.findings import Finding, FindingCounts
+from services.ops.client.answers.findings import Finding, FindingCounts, Ruling
 from services.ops.client.answers.letters import Letter, LetterCounts, LetterDetail, Redrive, RedriveAnswer
 from services.ops.client.answers.pages import Page
 from services.ops.client.answers.portfolios import (
@@ -79,6 +79,7 @@ CANCEL_RUN: Final = Route("POST /runs/{run_id}/cancel", RunSummary)
 
 FINDINGS: Final = Route("GET /findings", Page[Finding])
 FINDING_COUNTS: Final = Route("GET /findings/counts", FindingCounts)
+DECIDE: Final = Route("POST /findings/rulings", Ruling)
 
 LETTERS: Final = Route("GET /dead-letters", Page[Letter])
 LETTER: Final = Route("GET /dead-letters/{letter_id}", LetterDetail)

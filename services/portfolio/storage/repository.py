@@ -126,13 +126,18 @@ class PortfolioRepository:
         rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
         return [Portfolio(*row) for row in rows]
 
-    async def list_portfolios(self, *, after: str, limit: int) -> list[Portfolio]:
-        """Return portfolios by name."""
+    async def list_portfolios(self, symbol: str | None, *, after: str, limit: int) -> list[Portfolio]:
+        """Return portfolios by name: all, or those with positions in a symbol or in options on it."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, opening_equity, currency FROM portfolios WHERE name > :after "
-            "ORDER BY name LIMIT :limit"
+            """
+            SELECT portfolio_id, name, opened_on, opening_equity, currency FROM portfolios p
+            WHERE name > :after AND (CAST(:symbol AS text) IS NULL OR EXISTS (
+                SELECT 1 FROM positions q
+                WHERE q.portfolio_id = p.portfolio_id AND (q.symbol = :symbol OR q.underlying = :symbol)))
+            ORDER BY name LIMIT :limit
+            """
         )
-        rows = await self._connection.execute(query, {"after": after, "limit": limit})
+        rows = await self._connection.execute(query, {"symbol": symbol, "after": after, "limit": limit})
         return [Portfolio(*row) for row in rows]
 
     async def load_positions(self, portfolio_ids: Sequence[UUID]) -> list[Position]:

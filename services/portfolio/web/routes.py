@@ -54,6 +54,7 @@ from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
 from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice
+from shared.symbols import SymbolText
 
 Books = Annotated[Paging, paged(500, most=5_000)]
 Snapshots = Annotated[Paging, paged(500, most=5_000, of="snapshots")]
@@ -199,11 +200,11 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
 
 def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/portfolios")
-    async def list_portfolios(paging: Books) -> Page[PortfolioView]:
-        """List portfolios by name."""
+    async def list_portfolios(paging: Books, symbol: SymbolText | None = None) -> Page[PortfolioView]:
+        """List portfolios by name, where a symbol is given those in which it was ever held."""
         (after,) = paging.after(tuple[Text]) or ("",)
         async with unit_of_work.reading() as connection:
-            found = await PortfolioRepository(connection).list_portfolios(after=after, limit=paging.wanted)
+            found = await PortfolioRepository(connection).list_portfolios(symbol, after=after, limit=paging.wanted)
         return paging.page(found, PortfolioView.of, lambda portfolio: (portfolio.name,))
 
     @router.get("/portfolios/{portfolio_id}", responses=refused(404))

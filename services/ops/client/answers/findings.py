@@ -16,8 +16,32 @@ class Finding(TypedDict):
     file: str | None
     line: int | None
     detail: str
+    value: float | None
+    decision: str | None
     run_id: str
     found_at: Moment
+
+
+class BarChange(TypedDict):
+    """A bar before and after a decision."""
+
+    session: Day
+    close_before: float | None
+    close_after: float | None
+    split_before: float
+    split_after: float
+
+
+class Ruling(TypedDict):
+    """A decision about a bar, and what it changes."""
+
+    symbol: str
+    session: Day
+    rule: str
+    decision: str
+    value: float
+    stored: bool
+    changes: list[BarChange]
 
 
 class FindingCount(TypedDict):
