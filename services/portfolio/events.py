@@ -29,11 +29,24 @@ def portfolios_valued(
         + tuple(
             Failure(subject=str(portfolio_id), reason=Reason.DEGENERATE_INPUT, detail=str(why))
             for portfolio_id, why in refused.items()
-        ),
+        )
+        + tuple(_stale(event, rolled)),
         unchanged=int(np.sum(~revisions.changed)),
         snapshots=tuple(_snapshots(rolled, revisions)),
         books=tuple(_books(event, rolled, revisions)),
     )
+
+
+def _stale(event: PortfolioDue, rolled: Rolled) -> Iterator[Failure]:
+    """Yield the portfolios of whose session, the last of the run, no close is known."""
+    if event.run.last_session not in rolled.sessions:
+        return
+    row = rolled.sessions.index(event.run.last_session)
+    for portfolio_id, why in zip(
+        rolled.portfolio_ids, rolled.valuation.portfolios.daily_return.unavailable[row], strict=True
+    ):
+        if why is not None and why.reason is Reason.STALE_INPUT:
+            yield Failure(subject=str(portfolio_id), reason=why.reason, detail=why.detail)
 
 
 def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:

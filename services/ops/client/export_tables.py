@@ -135,6 +135,8 @@ SNAPSHOTS: Final = pa.schema(
         *_columns("exit_pnl realised_pnl dividends", _MONEY),
         *_columns("positions long_positions short_positions", pa.int64()),
         *_columns("stale_positions at_cost_positions unvalued_positions", pa.int64()),
+        *_columns("stale_gross", _MONEY),
+        *_columns("oldest_mark", pa.int64()),
         *_columns("daily_return", pa.float64()),
         *_columns("daily_return_reason daily_return_detail", pa.string()),
         *_columns("twr_index", pa.float64()),

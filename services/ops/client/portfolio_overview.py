@@ -64,6 +64,7 @@ def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> Portfol
 def overview_tables(found: PortfolioOverview) -> Iterator[RenderableType]:
     """Yield what fits on one screen."""
     title = f"{found['portfolio']['name']} as of {found['snapshot']['as_of']}"
+    yield from banner(found["snapshot"])
     yield table(
         title,
         ("quantity", "value", "detail"),
@@ -73,6 +74,19 @@ def overview_tables(found: PortfolioOverview) -> Iterator[RenderableType]:
         yield table("risk", ("measure", "value", "coverage"), [*_top_risks(found["risk"]), *_worst(found)])
     yield table("largest positions", ("symbol", "value", "of equity", "day's P&L"), _largest(found))
     yield "\n".join(_standing(found))
+
+
+def banner(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what is to be known before any number is read: how old the prices are, where some are old."""
+    if snapshot["stale_positions"]:
+        gross, stale = float(snapshot["gross"]), float(snapshot["stale_gross"])
+        sessions = "session" if snapshot["oldest_mark"] == 1 else "sessions"
+        share = f", {stale / gross:.1%} of gross" if gross > 0 else ""
+        marks = snapshot["positions"] - snapshot["unvalued_positions"]
+        yield (
+            f"{snapshot['stale_positions']} of {marks} marks carried, "
+            f"the oldest {snapshot['oldest_mark']} {sessions} old{share}"
+        )
 
 
 def _worth(snapshot: Snapshot) -> Iterator[Sequence[str]]:
@@ -138,8 +152,6 @@ def _standing(found: PortfolioOverview) -> Iterator[str]:
         yield from (f"  {cause['what']}: {cause['todo']}" for cause in readiness["causes"])
     if found["risk"] is None:
         yield "risk has not been assessed"
-    if snapshot["stale_positions"]:
-        yield f"{snapshot['stale_positions']} positions stand at a price of an earlier session"
     if snapshot["at_cost_positions"]:
         yield f"{snapshot['at_cost_positions']} positions stand at what they cost"
     if snapshot["unvalued_positions"]:

@@ -11,7 +11,7 @@ from services.ops.client.answers.portfolios import Performance, PositionValue
 from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, Stress
 from services.ops.client.charts import bar, largest_of, line_chart, waterfall
 from services.ops.client.explanation import factor_steps
-from services.ops.client.portfolio_overview import PortfolioOverview, overview_tables
+from services.ops.client.portfolio_overview import PortfolioOverview, banner, overview_tables
 from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.realised import columns_of, rows_of
 from services.ops.client.rendering import console, measure_row, money, number, percent, scenario_flags, table
@@ -39,6 +39,7 @@ def print_portfolio(found: PortfolioOverview, wanted: AbstractSet[str]) -> None:
 
 
 def _performance_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
+    yield from banner(found["snapshot"])
     yield _snapshot_table(found)
     yield table("realised performance", columns_of(found["realised"]), list(rows_of(found["realised"])))
     yield from _charts(found["performance"])

@@ -7,6 +7,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.ops.client.page_sections import sections
+from services.ops.client.portfolio_overview import banner
 from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.rendering import money, percent
 
@@ -30,6 +31,7 @@ def render_page(report: PortfolioReport) -> str:
     return _PAGES.get_template("report.html.j2").render(
         title=f"{report['portfolio']['name']} as of {snapshot['as_of']}",
         origin=_origin(report),
+        banner=list(banner(snapshot)),
         headline=[Headline("equity", money(snapshot["equity"])), *_headline(report)],
         sections=[section for section in sections(report) if section.figures or section.tables],
     )

@@ -43,6 +43,14 @@ class Segments:
         totals: IntArray = running[:, self.bounds[1:]] - running[:, self.bounds[:-1]]
         return totals
 
+    def largest(self, numbers: IntArray) -> IntArray:
+        """Return the largest number per portfolio, none of them negative; 0 for one without columns."""
+        largest = np.zeros((numbers.shape[0], self.bounds.size - 1), dtype=np.int64)
+        filled = np.flatnonzero(self.bounds[1:] > self.bounds[:-1])
+        if filled.size:
+            largest[:, filled] = np.maximum.reduceat(numbers[:, self.order], self.bounds[filled], axis=1)
+        return largest
+
     def _check(self, sizes: FloatArray) -> None:
         for first, last in pairwise(self.bounds.tolist()):
             largest = float(sizes[:, first:last].sum(axis=1).max(initial=0.0))

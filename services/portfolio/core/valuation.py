@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from services.portfolio.core.marking import Holdings, MarkSource, PositionDay, advance
+from services.portfolio.core.marks import Marks
 from services.portfolio.core.performance import daily_returns, twr_index
 from services.portfolio.core.segments import Segments
 from services.portfolio.core.trades import CashFlows, Exits, Market, PositionArrays
@@ -90,7 +91,8 @@ class PortfolioValues:
 
     ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly; `flow` is `contributions` less
     `withdrawals`. `short_value` is negative or zero. `stale_positions` counts those carried at an old close,
-    `at_cost_positions` those never priced, marked at what they cost.
+    `at_cost_positions` those never priced, marked at what they cost. `stale_gross` is what of `gross` is at carried
+    marks, the oldest of which is `oldest_mark` sessions old.
     """
 
     equity: IntArray
@@ -112,6 +114,8 @@ class PortfolioValues:
     stale_positions: IntArray
     at_cost_positions: IntArray
     unvalued_positions: IntArray
+    stale_gross: IntArray
+    oldest_mark: IntArray
     daily_return: Quantities
     twr_index: Quantities
 
@@ -185,9 +189,17 @@ def _aggregate(
     """Return the sums per portfolio and what follows from them."""
     value = positions.market_value
     held = positions.quantity != 0
+    marked = held & valued
+    stale = marked & positions.stale
     pnl = segments.sums(positions.pnl)
     equity = opening.equity + np.cumsum(pnl + flows.net, axis=0)
     base = equity - pnl + flows.withdrawals
+    marks = Marks(
+        held=segments.sums(marked),
+        carried=segments.sums(stale),
+        fresh=segments.sums(marked & np.equal(positions.mark_source, MarkSource.CLOSE)),
+        oldest=segments.largest(np.where(stale, positions.mark_age, 0)),
+    )
     long_value = segments.sums(np.maximum(value, 0))
     short_value = segments.sums(np.minimum(value, 0))
     return PortfolioValues(
@@ -207,10 +219,12 @@ def _aggregate(
         positions=segments.sums(held),
         long_positions=segments.sums(positions.quantity > 0),
         short_positions=segments.sums(positions.quantity < 0),
-        stale_positions=segments.sums(held & valued & positions.stale),
+        stale_positions=marks.carried,
         at_cost_positions=segments.sums(held & valued & positions.at_cost),
         unvalued_positions=segments.sums(held & ~valued),
-        daily_return=daily_returns(pnl, base),
+        stale_gross=segments.sums(np.where(stale, np.abs(value), 0)),
+        oldest_mark=marks.oldest,
+        daily_return=daily_returns(pnl, base).withheld(marks.reasons()),
         twr_index=twr_index(opening.twr_index, pnl=pnl, base=base),
     )
 

@@ -31,6 +31,7 @@ PORTFOLIO_AMOUNTS: Final = (
     "exit_pnl",
     "realised_pnl",
     "dividends",
+    "stale_gross",
 )
 PORTFOLIO_RATIOS: Final = ("daily_return", "twr_index")
 _PORTFOLIO_COUNTS: Final = (
@@ -40,6 +41,7 @@ _PORTFOLIO_COUNTS: Final = (
     "stale_positions",
     "at_cost_positions",
     "unvalued_positions",
+    "oldest_mark",
 )
 _POSITION_AMOUNTS: Final = ("market_value", "cost", "pnl", "exit_pnl", "realised_pnl", "dividends")
 _SOURCES = {int(source): source.name for source in MarkSource}

@@ -48,6 +48,8 @@ class SnapshotRow(NamedTuple):
     stale_positions: int
     at_cost_positions: int
     unvalued_positions: int
+    stale_gross: Decimal
+    oldest_mark: int
     daily_return: float | None
     daily_return_reason: str | None
     daily_return_detail: str | None

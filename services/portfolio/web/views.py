@@ -163,7 +163,8 @@ class PositionView(BaseModel):
 class SnapshotView(BaseModel):
     """A portfolio at the end of a session; `equity = previous equity + pnl + flow`, `cash = equity - net`.
 
-    `flow` is `contributions`, capital from the open on, less `withdrawals`, which leave at the close.
+    `flow` is `contributions`, capital from the open on, less `withdrawals`, which leave at the close. `stale_gross` is
+    what of `gross` is at marks of earlier sessions, the oldest of them `oldest_mark` sessions old.
     """
 
     portfolio_id: UUID
@@ -191,6 +192,8 @@ class SnapshotView(BaseModel):
     stale_positions: int
     at_cost_positions: int
     unvalued_positions: int
+    stale_gross: Amount
+    oldest_mark: int
     daily_return: Measure
     twr_index: Measure
 

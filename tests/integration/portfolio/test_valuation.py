@@ -84,6 +84,29 @@ async def test_defect_p13_position_entered_back_in_time_recomputes_from_its_entr
     assert [Decimal(entry["pnl"]) for entry in snapshots[3:]] == cents("11.00", "7.50")
 
 
+async def test_book_without_a_close_of_the_runs_session_is_a_failure_of_the_run_beside_its_snapshot(
+    books: Books,
+) -> None:
+    symbol, other = new_name(), new_name()
+    stale = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"), as_of=str(WEEK[2]))
+    until = {day: close for day, close in CLOSES.items() if day <= WEEK[1]}
+
+    (valued,) = await books.value(await books.request(stale["run_id"]), {symbol: until, other: CLOSES})
+
+    (failure,) = valued.failures
+    said = (failure.subject, failure.reason, failure.detail)
+    assert said == (stale["portfolio_id"], "STALE_INPUT", "1 of 1 marks carried, the oldest 1 session old")
+    last = (await books.snapshots(stale["portfolio_id"]))[-1]
+    assert (last["as_of"], last["stale_gross"], last["oldest_mark"]) == (str(WEEK[2]), last["gross"], 1)
+    assert (last["daily_return"]["value"], last["daily_return"]["reason"]) == (None, "STALE_INPUT")
+
+    # A stale session in the middle of a run is none of its last: the next close has come.
+    gap = {day: close for day, close in CLOSES.items() if day != WEEK[3]}
+    run = run_for(stale["portfolio_id"], first=WEEK[4], last=WEEK[4])
+    (healed,) = await books.value(run, {symbol: gap})
+    assert healed.failures == ()
+
+
 async def test_defect_o16_price_that_arrives_later_is_healed_as_a_new_revision(books: Books) -> None:
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))

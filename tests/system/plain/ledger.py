@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, Number
+from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, STALE, Number
 from tests.system.plain.options import Option, delta_of, realised_volatility, settlement_session, strike_at
 from tests.system.plain.prices import Prices
 
@@ -142,6 +142,8 @@ def days_of(portfolio: Portfolio, prices: Prices, last: date) -> list[Day]:
         daily: Number = float(pnl / base) if base > 0 else DEGENERATE
         broken = broken or (base <= 0 and pnl != 0) or (isinstance(daily, float) and daily < -1)
         index = index * (1 + daily) if isinstance(daily, float) else index
+        sources = {position.source for position in after if position.quantity}
+        daily = STALE if "CARRIED" in sources and "CLOSE" not in sources else daily
         days.append(Day(session, equity, pnl, paid_in, taken_out, daily, DEGENERATE if broken else index, after))
         before, eve = after, session
     return days

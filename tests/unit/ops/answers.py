@@ -105,6 +105,8 @@ def snapshot() -> Snapshot:
         "stale_positions": 0,
         "at_cost_positions": 0,
         "unvalued_positions": 0,
+        "stale_gross": "0.00",
+        "oldest_mark": 0,
         "daily_return": measured(0.01),
         "twr_index": measured(1.01),
     }

@@ -55,6 +55,22 @@ def test_overview_says_what_the_book_is_worth_how_it_did_and_how_it_stands() -> 
     assert "AAPL has no bar: ask the vendor" in screen
 
 
+def test_old_prices_are_said_before_any_number_and_fresh_ones_are_not() -> None:
+    stale = {
+        **report()["snapshot"],
+        "positions": 12,
+        "stale_positions": 12,
+        "oldest_mark": 982,
+        "stale_gross": "100.00",
+    }
+
+    screen = _screen(_overview(snapshot=stale))
+
+    said = "12 of 12 marks carried, the oldest 982 sessions old, 100.0% of gross"
+    assert screen.index(said) < screen.index("<book> as of")
+    assert "carried" not in _screen(_overview())
+
+
 def test_overview_fits_on_one_screen() -> None:
     screen = _screen(_overview(positions=[dict(position) for position in report()["positions"]] * 100))
     assert len(screen.splitlines()) <= 48

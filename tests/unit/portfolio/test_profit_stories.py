@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.portfolio.core.marking import MarkSource
-from services.portfolio.core.positions import Exit, PositionType
+from services.portfolio.core.positions import Exit, Position, PositionType
 from services.portfolio.core.valuation import Valuation
 from shared.unavailable import Reason, Unavailable
 from tests.unit.portfolio.rolls import NAN, dollars, position, roll
@@ -329,6 +329,31 @@ def test_both_directions_of_a_session_are_kept_apart() -> None:
     assert (portfolios.contributions[0, 0], portfolios.withdrawals[0, 0]) == (1_000_000, 1_000_000)
     assert portfolios.daily_return.values[0, 0] == 100 / 20_000
     assert dollars(portfolios.equity) == [10_100]
+
+
+@pytest.mark.parametrize(
+    ("beside", "closes", "carried"),
+    [
+        ([], {}, [0, 1, 1, 0]),
+        ([position("PRIV_FUND", "1", "20000", D2, kind=PositionType.PRIVATE)], {}, [0, 1, 1, 0]),
+        ([position("BBB", "1", "50", D2)], {"BBB": [50, NAN, 51, 52]}, [0, 2, 0, 0]),
+    ],
+)
+def test_book_without_a_close_of_the_session_has_no_return_of_it(
+    beside: list[Position], closes: dict[str, list[float]], carried: list[int]
+) -> None:
+    # AAA has no close for two sessions: nothing happened that anybody knows of, which is no return of nothing.
+    aaa = position("AAA", "10", "50", D2)
+
+    portfolios = roll([aaa, *beside], {"AAA": [50, NAN, NAN, 55], **closes}, equity="30000").portfolios
+
+    for session, marks in enumerate(carried):
+        held = 1 + len(beside)
+        why = portfolios.daily_return.at((session, 0))
+        age = session if not closes else 1
+        detail = f"{marks} of {held} marks carried, the oldest {age} session{'' if age == 1 else 's'} old"
+        assert why == Unavailable(Reason.STALE_INPUT, detail) if marks else isinstance(why, float)
+    assert np.isfinite(portfolios.twr_index.values).all()
 
 
 def test_twr_index_ends_with_a_loss_above_the_capital() -> None:

@@ -10,8 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.portfolio.core.cents import AmountOutOfRange
+from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.trades import UNPRICED, Market
 from services.portfolio.core.valuation import Opening, PortfolioValues, PositionValues
+from shared.unavailable import Reason, Unavailable
 from tests.unit.portfolio.worlds import (
     World,
     assert_same_portfolios,
@@ -43,6 +45,23 @@ def test_positions_of_any_book_sum_to_their_portfolio(world: World) -> None:
         for name, total in totals.items():
             expected = getattr(valued.positions, name)[:, mine].sum(axis=1)
             np.testing.assert_array_equal(getattr(valued.portfolios, total)[:, portfolio], expected)
+
+
+@given(worlds())
+def test_carried_marks_of_any_book_are_those_of_a_plain_loop(world: World) -> None:
+    valued = world.roll()
+    positions, portfolios = valued.positions, valued.portfolios
+    for session, portfolio in np.ndindex(portfolios.equity.shape):
+        mine = (world.positions.portfolio == portfolio) & (positions.quantity[session] != 0)
+        carried = np.flatnonzero(mine & (positions.mark_source[session] == MarkSource.CARRIED))
+        fresh = np.flatnonzero(mine & (positions.mark_source[session] == MarkSource.CLOSE))
+        ages = [int(positions.mark_age[session, place]) for place in carried]
+        gross = sum(abs(int(positions.market_value[session, place])) for place in carried)
+        assert portfolios.oldest_mark[session, portfolio] == max(ages, default=0)
+        assert portfolios.stale_gross[session, portfolio] == gross
+        why = portfolios.daily_return.at((session, portfolio))
+        is_stale = isinstance(why, Unavailable) and why.reason is Reason.STALE_INPUT
+        assert is_stale == (carried.size > 0 and fresh.size == 0)
 
 
 @given(worlds())

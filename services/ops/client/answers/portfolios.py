@@ -67,6 +67,8 @@ class Snapshot(Trail):
     stale_positions: int
     at_cost_positions: int
     unvalued_positions: int
+    stale_gross: Amount
+    oldest_mark: int
     daily_return: Measure
     twr_index: Measure
 
