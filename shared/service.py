@@ -1,7 +1,6 @@
 """Hosting: one service or several as one ASGI application on one port, with their consumers and relays."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.consume import Consume
 from shared.bus.doorbell import doorbell, rest_while_idle
 from shared.bus.fan_in import FanIn
-from shared.bus.gauges import read_lag, read_outbox
+from shared.bus.gauges import broker_answers, read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -38,8 +37,8 @@ from shared.tracing import Tracing
 log = structlog.get_logger("service")
 
 BACKGROUND_PAUSE_S = 5.0
-# Prometheus gives up after ten seconds: a database or a broker that hangs must not take the rest of a scrape with it.
-GAUGES_WITHIN_S = 4.0
+# Who asks gives up after ten seconds: a database or a broker that hangs must not take the rest of an answer with it.
+ANSWERS_WITHIN_S = 4.0
 
 
 @dataclass(slots=True)
@@ -58,6 +57,7 @@ class Service:
     problems: Problems = field(default_factory=dict)
     gauges: list[GaugeReader] = field(default_factory=lambda: [read_outbox])
     fan_ins: list[FanIn] = field(default_factory=list)
+    resting: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # What ends answers that would go on for ever: a stop waits for the ones that are being written.
@@ -78,7 +78,7 @@ def build_service(name: str, settings: CommonSettings) -> Service:
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, tracer=tracing.tracer)
     service = Service(name, engine, unit_of_work, broker, relay, consume, metrics, tracing)
     if capabilities.consumers_rest:
-        service.background.append(partial(rest_while_idle, broker, doorbell(settings.bootstrap_servers)))
+        service.resting.append(partial(rest_while_idle, broker, doorbell(settings.bootstrap_servers)))
     return service
 
 
@@ -99,7 +99,7 @@ async def running(service: Service) -> AsyncIterator[None]:
     async with service.unit_of_work() as uow:
         for fan_in in service.fan_ins:
             await fan_in.extend_deadlines(uow)
-    jobs = [service.relay.run, *service.background]
+    jobs = [service.relay.run, *service.resting, *service.background]
     if service.fan_ins:
         jobs.append(lambda: _close_overdue(service))
     tasks = [asyncio.create_task(_supervised(service.name, job)) for job in jobs]
@@ -146,6 +146,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     authenticate = Authenticator(viewer_token=settings.viewer_token, operator_token=settings.operator_token)
     app = FastAPIOffline(title=title, version="0.1.0", lifespan=lifespan, static_url="/docs/assets", redoc_url=None)
     app.state.closing = [close for service in services for close in service.closing]
+    app.state.given_up = [service.consume.given_up for service in services]
     install_problem_handlers(app)
     complete(app)
     guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]
@@ -176,17 +177,27 @@ def _health(services: Sequence[Service]) -> APIRouter:
 
     @router.get("/ready", responses=refused(503))
     async def ready() -> dict[str, str]:
-        """Tell that every service has its database and its partitions."""
-        for service in services:
-            with contextlib.suppress(Exception):
-                async with service.unit_of_work.reading() as connection:
-                    await connection.execute(sa.text("SELECT 1"))
-                if all(subscriber.running for subscriber in service.broker.subscribers):
-                    continue
-            raise Problem(503, f"{service.name} is not ready")
+        """Tell that every service has its database, its broker and its partitions, and no consumer that pauses."""
+        found = await asyncio.gather(*(_troubles(service) for service in services))
+        troubles = [trouble for of_service in found for trouble in of_service]
+        if troubles:
+            raise Problem(503, "; ".join(troubles))
         return {"status": "ready"}
 
     return router
+
+
+async def _troubles(service: Service) -> list[str]:
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.reading() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the service cannot work
+        return [f"{service.name} has no database: {error!r:.300}"]
+    if not all(subscriber.running for subscriber in service.broker.subscribers):
+        return [f"{service.name} does not consume yet"]
+    if not await broker_answers(service.broker, within_s=ANSWERS_WITHIN_S):
+        return [f"{service.name} has no broker"]
+    return service.consume.troubles()
 
 
 def _metrics(services: Sequence[Service]) -> APIRouter:
@@ -202,9 +213,9 @@ def _metrics(services: Sequence[Service]) -> APIRouter:
 
 
 async def _scrape(service: Service) -> Scraped:
-    readings = await read_lag(service.broker, within_s=GAUGES_WITHIN_S)
+    readings = await read_lag(service.broker, within_s=ANSWERS_WITHIN_S)
     try:
-        async with asyncio.timeout(GAUGES_WITHIN_S), service.unit_of_work.reading() as connection:
+        async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.reading() as connection:
             for read in service.gauges:
                 readings += await read(connection)
         readings.append(Reading(DATABASE, 1))

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.bus.consume import decode
 from shared.bus.dead_letters import Letter
+from shared.bus.decoding import decode
 from shared.contracts.catalogue import BY_BOOK, BY_INDEX, BY_RUN, EVENTS, promise
 from shared.contracts.event import Event, Measure
 from shared.contracts.market_data import Correction, PriceBlock, PricesUpdated

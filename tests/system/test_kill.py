@@ -173,6 +173,7 @@ async def test_broker_killed_in_the_middle_of_a_run_and_started_again_changes_no
                     os.kill(_pid_of(directory / "kafka" / "kafka.pid"), signal.SIGKILL)
                     assert await is_active(postgres.url, run_id)
                 await kafka.stop()
+                assert "risk has no broker" in await _not_ready(up)
                 await kafka.start()
 
                 assert (await ended(up, run_id))["status"] == "completed"
@@ -181,6 +182,16 @@ async def test_broker_killed_in_the_middle_of_a_run_and_started_again_changes_no
                 up.stop()
                 await kafka.stop()
     assert disturbed == undisturbed
+
+
+async def _not_ready(up: Up) -> str:
+    async with up.api() as api:
+
+        async def refused() -> str | None:
+            answer = await api.client.get(api.client.base_url.copy_with(path="/health/ready"))
+            return str(answer.json()["detail"]) if answer.status_code == 503 else None
+
+        return await eventually(refused) or ""
 
 
 def _pid_of(file: Path) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from services.ops.errors import Misused
+from services.ops.errors import CommandError, Misused
 
 # How long a stop waits for answers that are being written.
 _ANSWERS_WITHIN_S = 5
@@ -61,16 +61,27 @@ def url_of(listener: socket.socket) -> str:
 
 
 async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[], None]) -> None:
-    """Run the application, its services included, until cancelled; then let what is in hand finish."""
+    """Run the application, its services included, until cancelled; then let what is in hand finish.
+
+    Raises
+    ------
+    CommandError
+        If a consumer cannot go on in this process: who supervises it starts another one.
+    """
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=_ANSWERS_WITHIN_S
     )
     async with app.router.lifespan_context(app):
         server = _Server(config, on_listening)
         serving = asyncio.create_task(server.serve([listener]))
+        giving_up = [asyncio.create_task(given_up.wait()) for given_up in app.state.given_up]
         try:
-            await asyncio.shield(serving)
+            await asyncio.wait([serving, *giving_up], return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                raise CommandError("a consumer has paused as often as it may, see the log: the process ends")
         finally:
+            for waiting in giving_up:
+                waiting.cancel()
             for close in app.state.closing:
                 close()
             server.should_exit = True

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from faststream.kafka import KafkaBroker
 
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
-from shared.bus.consume import Consume, Outcome, RetryPolicy
+from shared.bus.consume import Consume
+from shared.bus.consumer import Outcome, RetryPolicy
 from shared.bus.gauges import read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
 from shared.contracts.event import Event

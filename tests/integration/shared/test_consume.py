@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.contextvars import bind_contextvars
 
+from shared.bus.breaker import BreakerPolicy
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
-from shared.bus.consume import Consume, RetryPolicy
+from shared.bus.consume import Consume
+from shared.bus.consumer import RetryPolicy
 from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import dead_letter_topic
@@ -31,6 +32,7 @@ from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
 from tests.support.probe import (
     SERVICE,
+    Behaviour,
     ProbeDue,
     ProbeFlooded,
     ProbeFollowed,
@@ -49,8 +51,9 @@ from tests.support.probe import (
 from tests.support.runs import make_run
 from tests.support.stack import Servers
 
-POLICY = RetryPolicy(attempts=2, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=100)
-LOW_LIMIT = RetryPolicy(attempts=1, first_pause_s=0.01, longest_pause_s=0.05, dead_letter_limit=2)
+POLICY = RetryPolicy(attempts=2, first_pause_s=0.01, longest_pause_s=0.05, breaker=BreakerPolicy(100, 100))
+BREAKER = BreakerPolicy(failures=2, among=4, first_break_s=0.01, longest_break_s=0.02, tries=3)
+LOW_LIMIT = RetryPolicy(attempts=1, first_pause_s=0.01, longest_pause_s=0.05, breaker=BREAKER)
 CONSUMER = {"service": "probe", "consumer": "probe.follow_script", "topic": "probe.happened"}
 
 log = structlog.get_logger("test")
@@ -66,6 +69,7 @@ class Probe:
     followed: Topic
     dead_letters: Topic
     flooded_dead_letters: Topic
+    flooded_consume: Consume
     engine: AsyncEngine
     unit_of_work: UnitOfWorkFactory
 
@@ -124,7 +128,7 @@ async def consuming(
     ]
     await start_broker(broker)
 
-    yield Probe(script, flooded, Sender(producer), topics[0], topics[1], topics[2], engine, unit_of_work)
+    yield Probe(script, flooded, Sender(producer), topics[0], topics[1], topics[2], consume, engine, unit_of_work)
 
     await broker.stop()
     await producer.stop()
@@ -528,55 +532,93 @@ async def test_letter_of_which_the_run_was_told_nothing_says_so(consuming: Probe
     assert "dlq-reported" not in await consuming.dead_letter_at(offset)
 
 
-async def test_letters_sent_again_do_not_count_towards_the_limit(consuming: Probe) -> None:
-    """Prevents a redrive of what still fails from stopping the consumer of everybody's messages."""
-    limit = LOW_LIMIT.dead_letter_limit
+async def test_what_cannot_be_decoded_and_what_is_sent_again_never_stops_a_consumer(consuming: Probe) -> None:
     event = ProbeFlooded(run=make_run(), part=ONLY_PART)
-    for number in range(limit + 1):
+    for number in range(BREAKER.among + 1):
+        await consuming.sender.raw(ProbeFlooded.topic, b"{nope", headers=with_headers(event))
         await _send_again(
             consuming, event, consumer="probe_low_limit.follow_script", replay=str(number), value=b"{nope"
         )
-    sentinel = ProbeFlooded(run=make_run(), part=ONLY_PART)
-    await consuming.sender.event(sentinel)
-
-    async def passed() -> bool:
-        return bool(consuming.flooded.calls_of(sentinel.run))
-
-    await eventually(passed)
+    await _passed_by_flooded(consuming)
+    assert consuming.flooded_consume.troubles() == []
 
 
-async def test_dead_letter_limit_stops_the_consumer_without_losing_the_message(
+async def test_poison_does_not_stop_a_consumer(consuming: Probe) -> None:
+    async def refuse(*_: object) -> None:
+        raise PoisonEvent("never")
+
+    for _ in range(BREAKER.among + 1):
+        await consuming.sender.event(_flooding(consuming, refuse))
+    await _passed_by_flooded(consuming)
+    assert consuming.flooded_consume.troubles() == []
+
+
+async def test_topic_whose_messages_fail_on_our_side_waits_and_goes_on_when_it_is_over(
     consuming: Probe, bus_log: BusLog
 ) -> None:
-    limit = LOW_LIMIT.dead_letter_limit
-    runs = [make_run() for _ in range(limit + 1)]
-    offsets = [
-        await consuming.sender.raw(
-            ProbeFlooded.topic, b"{nope", headers=with_headers(ProbeFlooded(run=run, part=EVENT.part))
-        )
-        for run in runs
-    ]
+    bus_log.expect("handler failed")
+    told: list[list[str]] = []
 
-    async def stopped() -> bool:
-        return bus_log.count("dead-letter limit reached, consumer stopped") == 1
+    async def fail(*_: object) -> None:
+        raise KeyError("a bug")
 
-    await eventually(stopped)
-    assert await eventually(lambda: consuming.flooded_dead_letters.of(runs[limit - 1]))
+    async def fail_for_a_while(*_: object) -> None:
+        told.append(consuming.flooded_consume.troubles())
+        if len(told) <= BREAKER.tries:
+            raise KeyError("a bug")
 
-    async def committed() -> int:
-        return await _committed_offset(consuming, group="probe_low_limit.follow_script", topic=ProbeFlooded.topic)
+    broken = [_flooding(consuming, fail) for _ in range(BREAKER.failures)]
+    held = _flooding(consuming, fail_for_a_while)
+    for event in (*broken, held):
+        await consuming.sender.event(event)
+    await _passed_by_flooded(consuming)
 
-    # The message that met the limit is still the group's next one.
-    assert await eventually(committed) == offsets[limit]
-    assert await consuming.flooded_dead_letters.of(runs[limit]) == []
+    assert [len(trouble) for trouble in told] == [0, 1, 1, 1]
+    assert told[-1][0].startswith("probe_low_limit.follow_script pauses since ")
+    assert f"2 of the last 4 messages of {ProbeFlooded.topic} failed, then KeyError('a bug')" in told[-1][0]
+    assert consuming.flooded_consume.troubles() == []
+    assert not consuming.flooded_consume.given_up.is_set()
+    assert bus_log.count("consumer pauses") == BREAKER.tries
+    assert [len(await consuming.flooded_dead_letters.of(event.run)) for event in (*broken, held)] == [1, 1, 0]
 
 
-async def _committed_offset(consuming: Probe, *, group: str, topic: str) -> int:
-    servers = consuming.followed.bootstrap_servers
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        offsets = await admin.list_consumer_group_offsets(group, partitions=[TopicPartition(topic, 0)])
-        return int(offsets[TopicPartition(topic, 0)].offset)
-    finally:
-        await admin.close()
+async def test_consumer_that_has_paused_as_often_as_it_may_gives_up_and_loses_nothing(
+    consuming: Probe, bus_log: BusLog
+) -> None:
+    bus_log.expect("handler failed")
+
+    async def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    async def fail_until_given_up(*_: object) -> None:
+        if not consuming.flooded_consume.given_up.is_set():
+            raise KeyError("a bug")
+
+    for event in [_flooding(consuming, fail) for _ in range(BREAKER.failures)]:
+        await consuming.sender.event(event)
+    held = _flooding(consuming, fail_until_given_up)
+    await consuming.sender.event(held)
+    await _passed_by_flooded(consuming)
+
+    # What was held is the next one's first message: here the same consumer goes on with it.
+    assert consuming.flooded_consume.given_up.is_set()
+    assert len(consuming.flooded.calls_of(held.run)) == BREAKER.tries + 2
+    assert await consuming.flooded_dead_letters.of(held.run) == []
+
+
+def _flooding(consuming: Probe, behaviour: Behaviour) -> ProbeFlooded:
+    event = ProbeFlooded(run=make_run(), part=ONLY_PART)
+    consuming.flooded.behaviours[event.run.run_id] = behaviour
+    return event
+
+
+async def _passed_by_flooded(consuming: Probe) -> None:
+    # Enough of them that nothing from before is among the last.
+    sentinels = [ProbeFlooded(run=make_run(), part=ONLY_PART) for _ in range(BREAKER.among)]
+    for sentinel in sentinels:
+        await consuming.sender.event(sentinel)
+
+    async def passed() -> bool:
+        return all(consuming.flooded.calls_of(sentinel.run) for sentinel in sentinels)
+
+    await eventually(passed)

@@ -1,6 +1,8 @@
 """A service that runs: what its jobs do is supervised."""
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from shared.bus.broker import CAPABILITIES, build_broker
 from shared.bus.consume import Consume
@@ -8,11 +10,12 @@ from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.metrics.service_metrics import ServiceMetrics
-from shared.service import Service, running
+from shared.service import Service, build_app, running
+from shared.settings import CommonSettings
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
-from tests.support.probe import SERVICE
+from tests.support.probe import SERVICE, ProbeHappened, Script, follow_script
 from tests.support.stack import Servers
 
 
@@ -25,6 +28,29 @@ def _service(servers: Servers, probe: ServiceDatabase) -> Service:
     metrics = ServiceMetrics(SERVICE)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[kind])
     return Service(SERVICE, engine, unit_of_work, broker, relay, consume, metrics)
+
+
+async def test_service_whose_consumer_pauses_is_not_ready_and_says_which_and_why(
+    servers: Servers, probe: ServiceDatabase, probe_topics: None
+) -> None:
+    service = _service(servers, probe)
+    consumer = service.consume(ProbeHappened, follow_script, script=Script())
+    settings = CommonSettings(
+        database_url=probe.url(SERVICE),
+        bootstrap_servers=servers.bootstrap_servers,
+        broker=servers.broker_kind,
+        viewer_token=SecretStr("viewer"),
+        operator_token=SecretStr("operator"),
+    )
+    app = build_app([service], settings, title="probe")
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://probe") as api:
+        assert (await api.get("/health/ready")).json() == {"status": "ready"}
+
+        consumer.breakers[ProbeHappened.topic].trouble = "pauses since noon"
+        answer = await api.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["detail"]) == (503, "probe.follow_script pauses since noon")
 
 
 async def test_job_that_fails_is_told_with_its_service_and_tried_again(
