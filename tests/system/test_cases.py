@@ -187,6 +187,8 @@ async def test_case_7_what_is_quoted_in_another_currency_is_held_and_not_valued(
         "SAPE.DE": "CURRENCY_MISMATCH",
     }
     assert [entry["market_value"] for entry in held.values()] == [None, None]
+    # 2,417 pence
+    assert (held["SHLP.L"]["mark"], held["SHLP.L"]["quantity"]) == (24.17, 18.882)
     assert (served["equity"], served["gross"], served["unvalued_positions"]) == ("100000.00", "0.00", 2)
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
+import numpy as np
+
 from services.market_data.core.findings import Finding
 from services.market_data.providers.csv_rows import FileTable
+from services.market_data.providers.currency import HUNDRED
 from services.market_data.providers.price_directory import DIRECTORY, price_files, read_prices
-from services.market_data.providers.price_table import PriceTable, canonical
+from services.market_data.providers.price_table import PRICES, PriceTable, canonical
 from services.market_data.providers.profile_file import read_profiles
 from services.market_data.providers.provider import (
     AmbiguousFile,
@@ -21,10 +24,13 @@ from services.market_data.providers.provider import (
     FetchedStatements,
     Kind,
     MissingFile,
+    ProviderError,
     UnreadableFile,
 )
 from services.market_data.providers.statement_file import read_statements
+from shared.arrays import BoolArray
 from shared.conventions import HISTORY_DAYS
+from shared.profile import ProfileFacts
 from shared.unavailable import Reason, Unavailable
 
 PRICE_FILES: Final = ("prices.parquet", "prices.csv", "prices.csv.gz", DIRECTORY)
@@ -80,6 +86,15 @@ class _Found(Generic[T]):
     findings: tuple[Finding, ...] = ()
 
 
+def _in_whole_units(fetched: FetchedBars, small: BoolArray) -> FetchedBars:
+    """Return the bars with the prices of symbols that are quoted in hundredths divided."""
+    rows = fetched.rows
+    if not small.any():
+        return fetched
+    unit = np.where(small, HUNDRED, 1.0)[rows.code]
+    return replace(fetched, rows=replace(rows, **{name: getattr(rows, name) / unit for name in PRICES}))
+
+
 class FilesProvider:
     """Reads a directory; a file is parsed once per version of it, however many shards ask."""
 
@@ -103,8 +118,15 @@ class FilesProvider:
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
         """Return the rows of the profile file, see `Provider`."""
         found = await asyncio.to_thread(self._look_up, Kind.PROFILES, read_profiles, symbols)
-        profiles = {symbol: facts.model_copy(update={"symbol": symbol}) for symbol, facts in found.by_symbol.items()}
-        return FetchedProfiles(self.name, profiles, found.unavailable, found.findings)
+        said = await asyncio.to_thread(self._currencies, symbols)
+        profiles = {
+            symbol: filed.facts.model_copy(update={"symbol": symbol}) for symbol, filed in found.by_symbol.items()
+        }
+        for symbol, currency in said.items():
+            known = profiles.get(symbol, ProfileFacts(symbol=symbol))
+            profiles[symbol] = known.model_copy(update={"currency": currency})
+        unavailable = {symbol: why for symbol, why in found.unavailable.items() if symbol not in profiles}
+        return FetchedProfiles(self.name, profiles, unavailable, found.findings)
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
         """Return the rows of the file of statements, see `Provider`."""
@@ -124,8 +146,28 @@ class FilesProvider:
     def _fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         with self._parsing:
             loaded = self._load_prices(first)
-        written = loaded.stamp.written
-        return loaded.table.fetch(self.name, symbols, first=first, last=last, written=written)
+        fetched = loaded.table.fetch(self.name, symbols, first=first, last=last, written=loaded.stamp.written)
+        return _in_whole_units(fetched, self._in_hundredths(fetched.rows.symbols, loaded.table))
+
+    def _in_hundredths(self, symbols: Sequence[str], prices: PriceTable) -> BoolArray:
+        """Return which symbols the profile file says to be quoted in hundredths, where the price file says nothing."""
+        try:
+            filed = self._look_up(Kind.PROFILES, read_profiles, symbols).by_symbol
+        except ProviderError:
+            # Whoever asks for profiles is told, and prices a hundredfold from those before are held.
+            filed = {}
+        small = [s in filed and filed[s].in_hundredths and canonical(s) not in prices.currency for s in symbols]
+        return np.array(small, dtype=np.bool_)
+
+    def _currencies(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Return the currencies that the price file says, where there is one."""
+        try:
+            stamp = _Stamp.of(self._price_path())
+        except ProviderError:
+            return {}
+        with self._parsing:
+            said = self._load_prices(stamp.written).table.currency
+        return {symbol: said[canonical(symbol)] for symbol in symbols if canonical(symbol) in said}
 
     def _load_prices(self, first: date) -> _Loaded:
         stamp = _Stamp.of(self._price_path())

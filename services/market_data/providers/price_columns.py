@@ -15,9 +15,11 @@ from pyarrow import compute
 
 from services.market_data.core.findings import Rule
 from services.market_data.providers.close_basis import AS_TRADED, SPLIT_ADJUSTED, as_traded
-from services.market_data.providers.price_header import BASIS, DATE, NUMBERS, SYMBOL
+from services.market_data.providers.currency import HUNDRED, currency_of, in_hundredths
+from services.market_data.providers.price_header import BASIS, CURRENCY, DATE, NUMBERS, SYMBOL
 from services.market_data.providers.price_table import (
     MAX_UNREAD_ROWS,
+    PRICES,
     PriceTable,
     UnreadRow,
     UnreadRows,
@@ -58,7 +60,9 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
     keys = np.array(symbols.values, dtype=object)
     day = np.array([_NO_DAY if value is None else value for value in days.values], dtype="datetime64[D]")[days.code]
     numbers = {name: _Numbers.of(source.columns[name]) for name in NUMBERS if name in source.columns}
-    basis = _Labels.of(source.columns.get(BASIS, pa.nulls(len(day), pa.string())), _basis)
+    nothing = pa.nulls(len(day), pa.string())
+    basis = _Labels.of(source.columns.get(BASIS, nothing), _basis)
+    quoted = _Labels.of(source.columns.get(CURRENCY, nothing), _trimmed)
 
     complaints = _Complaints(source, keys[symbols.code], day)
     # a line without any content is how many files end
@@ -72,6 +76,8 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
         complaints.add(column.bad, Rule.UNPARSABLE_NUMBER, _quote(name, column))
     known = np.array([value in {None, AS_TRADED, SPLIT_ADJUSTED} for value in basis.values])[basis.code]
     complaints.add(~known, Rule.UNKNOWN_LABEL, lambda row: f"close_basis {basis.text(row)!r}")
+    known = np.array([value is None or currency_of(value) is not None for value in quoted.values])[quoted.code]
+    complaints.add(~known, Rule.UNKNOWN_LABEL, lambda row: f"currency {quoted.text(row)!r}")
 
     keep = np.nonzero(~complaints.settled & (day >= np.datetime64(since, "D")))[0]
     names = sorted({key for key in symbols.values if key} | {canonical(symbol) for symbol in source.symbols})
@@ -81,6 +87,9 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
     bounds = np.searchsorted(place, np.arange(len(names) + 1))
     adjusted = np.array([value == SPLIT_ADJUSTED for value in basis.values])[basis.code[keep]]
     columns = {NUMBERS[name]: column.values[keep] for name, column in numbers.items()}
+    small = np.array([value is not None and in_hundredths(value) for value in quoted.values])[quoted.code[keep]]
+    if small.any():
+        columns |= {name: np.where(small, columns[name] / HUNDRED, columns[name]) for name in PRICES if name in columns}
     return PriceTable(
         file=source.path.name,
         position=position,
@@ -89,7 +98,16 @@ def build_table(source: PriceColumns, since: date) -> PriceTable:
         columns=as_traded(columns, adjusted, bounds=bounds, day=day[keep]),
         line=source.line[keep],
         unread=complaints.unread(),
+        currency=_currencies(symbols, quoted, ~complaints.settled),
     )
+
+
+def _currencies(symbols: "_Labels", quoted: "_Labels", rows: BoolArray) -> dict[str, str]:
+    """Return the currency of each symbol that says one on some of the rows, as the last of them says it."""
+    said = np.flatnonzero(rows & ~quoted.missing)[::-1]
+    codes, last = np.unique(symbols.code[said], return_index=True)
+    texts = [quoted.values[code] for code in quoted.code[said[last]].tolist()]
+    return {symbols.values[code]: currency_of(text) or "" for code, text in zip(codes.tolist(), texts, strict=True)}
 
 
 class _Complaints:
@@ -193,6 +211,10 @@ def _day(value: Any) -> date | None:
     if moment.tzinfo is None or moment.time() == time.min:
         return moment.date()
     return moment.astimezone(_NEW_YORK).date()
+
+
+def _trimmed(value: Any) -> str:
+    return str(value).strip(_PADDING)
 
 
 def _basis(value: Any) -> str:

@@ -13,7 +13,16 @@ from pyarrow import compute, csv, parquet
 
 from services.market_data.core.findings import Rule
 from services.market_data.providers.price_columns import PriceColumns
-from services.market_data.providers.price_header import BASIS, CLOSE, DATE, NUMBERS, SYMBOL, Header, read_header
+from services.market_data.providers.price_header import (
+    BASIS,
+    CLOSE,
+    CURRENCY,
+    DATE,
+    NUMBERS,
+    SYMBOL,
+    Header,
+    read_header,
+)
 from services.market_data.providers.price_table import MAX_UNREAD_ROWS, UnreadRow, canonical
 from services.market_data.providers.provider import UnreadableFile, WrongEncoding
 
@@ -194,7 +203,7 @@ def _symbols_of(path: Path, column: str) -> list[str]:
 
 
 def _check_type(path: Path, name: str, actual: Any) -> None:
-    if name in {SYMBOL, BASIS}:
+    if name in {SYMBOL, BASIS, CURRENCY}:
         good, wanted = _is_text(actual), "text"
     elif name == DATE:
         good, wanted = _is_text(actual) or pa.types.is_date(actual) or pa.types.is_timestamp(actual), "dates"

@@ -14,6 +14,7 @@ SYMBOL: Final = "symbol"
 DATE: Final = "date"
 CLOSE: Final = "close"
 BASIS: Final = "close_basis"
+CURRENCY: Final = "currency"
 # Column of a file -> field of a bar.
 NUMBERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -41,6 +42,7 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "dividend": ("dividends", "dividendamount", "divcash", "exdividend", "cashdividend"),
         "split": ("splits", "stocksplit", "stocksplits", "splitfactor", "splitratio", "splitcoefficient"),
         BASIS: (),
+        CURRENCY: (),
     }
 )
 # Vendors send these beside ours, and nothing here needs them.

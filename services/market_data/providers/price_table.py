@@ -1,7 +1,7 @@
 """A price file in memory: compact columns, sorted by symbol and day."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -15,6 +15,7 @@ from shared.arrays import DateArray, FloatArray, IntArray
 from shared.symbols import one_spelling
 from shared.unavailable import Reason, Unavailable
 
+PRICES: Final = ("close", "open", "high", "low", "dividend", "adjusted")  # fields of a bar in a currency
 MAX_UNREAD_ROWS: Final = 1_000  # kept one by one; of the others only the number
 
 
@@ -61,6 +62,8 @@ class PriceTable:
     line : ndarray of int32, shape (n_rows,)
         0 where the format has no lines.
     unread : UnreadRows
+    currency : mapping of canonical symbol to str
+        Of those that say one; prices in hundredths are divided already.
     """
 
     file: str
@@ -70,6 +73,7 @@ class PriceTable:
     columns: Mapping[str, FloatArray]
     line: NDArray[np.int32]
     unread: UnreadRows
+    currency: Mapping[str, str] = field(default_factory=dict)
 
     def fetch(
         self, provider: str, symbols: Sequence[str], *, first: date, last: date, written: date = date.max

@@ -3,18 +3,21 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 from services.market_data.core.findings import Rule
 from services.market_data.providers.csv_rows import CellReader, FileTable
+from services.market_data.providers.currency import HUNDRED, currency_of, in_hundredths
 from services.market_data.providers.price_table import canonical
 from shared.profile import DESCRIPTION_LENGTH, FACTS, ProfileFacts
 
 _TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _BILLION: Final = 1_000_000_000.0
 _POSITIVE: Final = (math.ulp(0.0), math.inf)
+_PRICES: Final = ("week_52_high", "week_52_low", "target_mean_price", "target_high_price", "target_low_price")
 # A number outside of them cannot be what the column says, or could not be stored.
 _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     **dict.fromkeys(("market_cap", "shares_outstanding", "week_52_high", "week_52_low"), _POSITIVE),
@@ -28,7 +31,15 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
 _MONTH_AND_DAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
-def read_profiles(path: Path, provider: str) -> FileTable[ProfileFacts]:
+@dataclass(frozen=True, slots=True)
+class FiledProfile:
+    """A row of a profile file, and whether its symbol is quoted in hundredths: its own prices are divided already."""
+
+    facts: ProfileFacts
+    in_hundredths: bool
+
+
+def read_profiles(path: Path, provider: str) -> FileTable[FiledProfile]:
     """Read a profile file. A cell that cannot be read is left out and reported, the rest of its row is kept.
 
     Raises
@@ -37,12 +48,12 @@ def read_profiles(path: Path, provider: str) -> FileTable[ProfileFacts]:
         If the file as a whole cannot be used.
     """
     cells = CellReader(path, provider)
-    profiles: dict[str, ProfileFacts] = {}
+    profiles: dict[str, FiledProfile] = {}
     for row in cells.rows():
-        profile = _profile(row, cells)
-        known = profiles.setdefault(canonical(profile.symbol), profile)
+        profile = FiledProfile(_profile(row, cells), in_hundredths(row.get("currency", "")))
+        known = profiles.setdefault(canonical(profile.facts.symbol), profile)
         if known is not profile:
-            same = known.model_copy(update={"symbol": profile.symbol}) == profile
+            same = known.facts.model_copy(update={"symbol": profile.facts.symbol}) == profile.facts
             cells.report(Rule.DUPLICATE_IDENTICAL if same else Rule.DUPLICATE_CONFLICTING, "the first row is kept")
     return FileTable(profiles, tuple(cells.findings))
 
@@ -54,6 +65,8 @@ def _profile(row: Mapping[str, str], cells: CellReader) -> ProfileFacts:
         facts["beta"] = None
     if facts.get("beta") is None:
         facts["beta_as_of"] = None
+    if in_hundredths(row.get("currency", "")):
+        facts |= {name: facts[name] / HUNDRED for name in _PRICES if facts.get(name) is not None}
     return ProfileFacts(symbol=row["symbol"], **facts)
 
 
@@ -78,6 +91,8 @@ def _within_bounds(name: str, text: str, cells: CellReader, read: Callable[[str,
 
 
 def _text(name: str, text: str, cells: CellReader) -> str | None:
+    if name == "currency":
+        return _currency(text, cells)
     if "\x00" in text or (name == "fiscal_year_end" and not _MONTH_AND_DAY.fullmatch(text)):
         cells.report(Rule.UNUSABLE_FIELD, f"{name} {text!r}")
         return None
@@ -85,6 +100,13 @@ def _text(name: str, text: str, cells: CellReader) -> str | None:
         cells.report(Rule.UNUSABLE_FIELD, f"{name} cut to {DESCRIPTION_LENGTH} of {len(text)} characters")
         return text[:DESCRIPTION_LENGTH]
     return text
+
+
+def _currency(text: str, cells: CellReader) -> str | None:
+    currency = currency_of(text)
+    if currency is None:
+        cells.report(Rule.UNUSABLE_FIELD, f"currency {text!r}")
+    return currency
 
 
 def _truth(name: str, text: str, cells: CellReader) -> bool | None:

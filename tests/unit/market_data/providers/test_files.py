@@ -561,3 +561,67 @@ async def test_profiles_without_a_file_are_unavailable(tmp_path: Path) -> None:
     fetched = await FilesProvider(tmp_path).fetch_profiles(["KO"])
 
     assert fetched.unavailable["KO"].detail == "there is no profiles.csv"
+
+
+PENCE = "symbol,date,open,close,adj_close,dividend,volume\nSHLP.L,2022-03-01,2390,2417,2400,12,100\n"
+
+
+@pytest.mark.parametrize(("said", "currency"), [("GBp", "GBP"), ("GBX", "GBP"), ("ZAc", "ZAR"), ("ILA", "ILS")])
+@pytest.mark.parametrize("by", ["profile", "price"])
+async def test_prices_in_hundredths_are_those_of_whole_units(tmp_path: Path, said: str, currency: str, by: str) -> None:
+    profiles = "symbol,currency,week_52_high,market_cap\nSHLP.L,{},2500,7000\n"
+    if by == "profile":
+        write(tmp_path, PENCE)
+        write(tmp_path, profiles.format(said), "profiles.csv")
+    else:
+        write(tmp_path, PENCE.replace("volume\n", "volume,Currency\n").replace(",100\n", f",100,{said}\n"))
+
+    rows = (await fetch(tmp_path, "SHLP.L")).rows
+    profile = (await FilesProvider(tmp_path).fetch_profiles(["SHLP.L"])).profiles["SHLP.L"]
+
+    assert (rows.open[0], rows.close[0], rows.adjusted[0], rows.dividend[0]) == (23.90, 24.17, 24.0, 0.12)
+    assert rows.volume[0] == 100
+    assert profile.currency == currency
+    if by == "profile":
+        assert (profile.week_52_high, profile.market_cap) == (25.0, 7000.0)
+
+
+async def test_prices_in_pounds_stay_whatever_else_is_in_pence(tmp_path: Path) -> None:
+    write(tmp_path, PENCE + "AZN.L,2022-03-01,,100,100,,\n")
+    write(tmp_path, "symbol,currency\nSHLP.L,GBp\nAZN.L,gbp\n", "profiles.csv")
+
+    fetched = await fetch(tmp_path, "AZN.L", "SHLP.L")
+    profiles = (await FilesProvider(tmp_path).fetch_profiles(["AZN.L", "SHLP.L"])).profiles
+
+    assert fetched.rows.close.tolist() == [100.0, 24.17]
+    assert {profile.currency for profile in profiles.values()} == {"GBP"}
+
+
+async def test_price_file_has_the_word_on_its_own_currency(tmp_path: Path) -> None:
+    write(tmp_path, PENCE.replace("volume\n", "volume,currency\n").replace(",100\n", ",100,GBP\n"))
+    write(tmp_path, "symbol,name,currency\nSHLP.L,Shell-like,GBp\n", "profiles.csv")
+
+    fetched = await fetch(tmp_path, "SHLP.L")
+    profile = (await FilesProvider(tmp_path).fetch_profiles(["SHLP.L"])).profiles["SHLP.L"]
+
+    assert fetched.rows.close.tolist() == [2417.0]
+    assert (profile.name, profile.currency) == ("Shell-like", "GBP")
+
+
+async def test_currency_that_is_none_is_a_finding(tmp_path: Path) -> None:
+    write(tmp_path, PENCE.replace("volume\n", "volume,currency\n").replace(",100\n", ",100,pounds\n"))
+    write(tmp_path, "symbol,currency\nKO,dollars\n", "profiles.csv")
+
+    prices = await fetch(tmp_path, "SHLP.L")
+    profiles = await FilesProvider(tmp_path).fetch_profiles(["KO"])
+
+    assert told(prices) == [("SHLP.L", Rule.UNKNOWN_LABEL, 2)]
+    assert [finding.rule for finding in profiles.findings] == [Rule.UNUSABLE_FIELD]
+    assert profiles.profiles["KO"].currency is None
+
+
+async def test_prices_are_served_though_the_profiles_cannot_be_read(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    write(tmp_path, "name\nx\n", "profiles.csv")
+
+    assert len((await fetch(tmp_path)).rows) == 4
