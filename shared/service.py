@@ -67,7 +67,7 @@ class Service:
 def build_service(name: str, settings: CommonSettings) -> Service:
     """Return a service with its engine, broker and relay; nothing is connected yet."""
     url = service_database_url(settings, name)
-    engine = build_engine(url, service=name)
+    engine = build_engine(url, service=name, limits=settings.database_limits)
     unit_of_work = UnitOfWorkFactory(engine, source=name)
     metrics = ServiceMetrics(name)
     broker = build_broker(settings.bootstrap_servers, service=name, metrics=metrics)

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.bus.broker import BrokerKind
-from shared.db.engine import asyncpg_url
+from shared.db.engine import TimeLimits, asyncpg_url
 from shared.factor_set import FACTOR_SETS, FactorSet
 
 
@@ -33,6 +33,10 @@ class CommonSettings(BaseSettings):
     portfolio_refresh_timeout_seconds: float = Field(default=900.0, gt=0.0)
     # How many runs for a book that was entered or changed are under way at once; the others wait.
     symbol_onboarding_concurrency: int = Field(default=3, ge=1)
+    # What a session of a service may hold up others for: waiting for a lock, silent in a transaction, one statement.
+    database_lock_seconds: float = Field(default=60.0, gt=0.0)
+    database_idle_in_transaction_seconds: float = Field(default=180.0, gt=0.0)
+    database_statement_seconds: float = Field(default=300.0, gt=0.0)
     settle_delay_minutes: float = Field(default=30.0, ge=0.0)
     # Who collects spans; by default nobody.
     otel_exporter_otlp_endpoint: str | None = None
@@ -48,6 +52,15 @@ class CommonSettings(BaseSettings):
     def _addresses_are_readable(self) -> "CommonSettings":
         asyncpg_url(self.database_url.get_secret_value())
         return self
+
+    @property
+    def database_limits(self) -> TimeLimits:
+        """What PostgreSQL lets a session of a service do."""
+        return TimeLimits(
+            lock_s=self.database_lock_seconds,
+            idle_in_transaction_s=self.database_idle_in_transaction_seconds,
+            statement_s=self.database_statement_seconds,
+        )
 
     @property
     def longest_run(self) -> timedelta:

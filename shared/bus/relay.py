@@ -65,6 +65,8 @@ class OutboxRelay:
     idle_poll_s = 1.0
     standby_poll_s = 1.0
     reconnect_pause_s = 0.5
+    # A leader asks every second: one that has said nothing for so long is frozen, and another one takes over.
+    silent_s = 120.0
     kept_days = 30
 
     def __init__(
@@ -95,11 +97,19 @@ class OutboxRelay:
                 log.warning("relay interrupted", error=repr(error))
                 await asyncio.sleep(self.reconnect_pause_s)
 
-    async def _lead_or_stand_by(self) -> None:
-        connection = await asyncpg.connect(
+    async def connect(self) -> Any:
+        """Return a connection to the service's database that the server ends when it is silent for too long."""
+        return await asyncpg.connect(
             self._database_url,
-            server_settings={"search_path": self._service, "application_name": f"{self._service}.relay"},
+            server_settings={
+                "search_path": self._service,
+                "application_name": f"{self._service}.relay",
+                "idle_session_timeout": str(round(self.silent_s * 1000)),
+            },
         )
+
+    async def _lead_or_stand_by(self) -> None:
+        connection = await self.connect()
         try:
             await connection.add_listener(f"outbox.{self._service}", self._on_notify)
             lock = f"{self._service}.outbox"

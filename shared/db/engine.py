@@ -1,5 +1,6 @@
 """Engines: one pool per service, `postgresql://` URLs accepted, the service's schema on the search path."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
@@ -8,6 +9,35 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long the server lets a session of a service do what holds up others.
+
+    Attributes
+    ----------
+    lock_s : float
+        Wait for a lock; then the message is tried again.
+    idle_in_transaction_s : float
+        Keep a transaction open without saying anything. A process that is frozen keeps its locks no longer than this;
+        what a handler computes or fetches between two statements must be done by then.
+    statement_s : float
+        Run one statement.
+    """
+
+    lock_s: float = 60.0
+    idle_in_transaction_s: float = 180.0
+    statement_s: float = 300.0
+
+    def settings(self) -> dict[str, str]:
+        """Return them as PostgreSQL's settings, in milliseconds."""
+        limits = {
+            "lock_timeout": self.lock_s,
+            "idle_in_transaction_session_timeout": self.idle_in_transaction_s,
+            "statement_timeout": self.statement_s,
+        }
+        return {name: str(round(seconds * 1000)) for name, seconds in limits.items()}
 
 
 def asyncpg_url(url: str | URL) -> URL:
@@ -40,14 +70,17 @@ def _with_option_renamed(url: URL, old: str, new: str) -> URL:
     return url.difference_update_query([old]).update_query_dict({new: url.query[old]})
 
 
-def build_engine(url: SecretStr, *, service: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
+def build_engine(
+    url: SecretStr, *, service: str, pool_size: int = POOL_SIZE, limits: TimeLimits | None = None
+) -> AsyncEngine:
     """Return an engine whose connections see the service's schema and nothing else."""
+    settings = {"search_path": service, "application_name": service, "jit": "off"}
     return create_async_engine(
         asyncpg_url(url.get_secret_value()),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        connect_args={"server_settings": {"search_path": service, "application_name": service, "jit": "off"}},
+        connect_args={"server_settings": {**settings, **(limits.settings() if limits else {})}},
     )
 
 
