@@ -18,7 +18,7 @@ class BreakerPolicy:
         says of itself that it can't be processed, is no failure of ours.
     first_break_s, longest_break_s : float
         How long it pauses before it tries the same message again; each break is twice the one before. Kafka hands the
-        partitions of a consumer that pauses for more than five minutes to another one.
+        partitions of a consumer that pauses for too long to another one (`shared.bus.consume`).
     tries : int
         After so many the process ends, so that its supervisor starts it anew.
     """

@@ -22,6 +22,11 @@ from shared.telemetry import log_context
 
 log = structlog.get_logger("bus")
 
+# A process that gets no processor for a while, or computes for long, stays in its groups: leaving one in the middle of
+# a message means that another one does it again. One that was killed is missed after the first of them.
+SESSION_TIMEOUT_MS = 30_000
+MAX_POLL_INTERVAL_MS = 600_000
+
 
 class Consume:
     """Declares the consumers of a service: ``consume(PricesUpdated, store_prices, panel=panel)``."""
@@ -137,5 +142,7 @@ class Consume:
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._capabilities.fetch_max_wait_ms,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             title=group,
         )(on_message)
