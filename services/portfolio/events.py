@@ -1,6 +1,6 @@
 """From a roll to the event."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -11,8 +11,10 @@ from services.portfolio.core.positions import Position, PositionTerms, PositionT
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.rows import Revisions
 from shared.arrays import ObjectArray
+from shared.calendar import next_session, sessions_between
 from shared.contracts.event import Failure
 from shared.contracts.portfolio import Book, Holding, PortfolioDue, PortfoliosValued, Snapshot
+from shared.contracts.run import Part
 from shared.db.unit_of_work import UnitOfWork
 from shared.unavailable import Reason
 
@@ -140,7 +142,33 @@ def _last_day(terms: PositionTerms) -> date:
     return min(closed, date.max if terms.option is None else terms.option.expiration)
 
 
+def next_part(due: PortfolioDue, *, without: Collection[UUID]) -> PortfolioDue | None:
+    """Return the part over the sessions that follow, without the portfolios that could not be valued; None at the end.
+
+    A part is one message and one transaction, however long ago a book was opened: what it has valued stays.
+    """
+    if due.until is None or due.last_session >= due.until:
+        return None
+    first = next_session(due.last_session)
+    following = sessions_between(first, due.until)[: len(sessions_between(due.first_session, due.last_session))]
+    kept = tuple(portfolio_id for portfolio_id in due.portfolio_ids if portfolio_id not in without)
+    return due.model_copy(
+        update={
+            "part": Part(index=due.part.index + 1, total=due.part.total),
+            "subjects": len(kept),
+            "failures": (),
+            "portfolio_ids": kept,
+            "first_session": first,
+            "last_session": following[-1],
+        }
+    )
+
+
 async def report_failed_valuation(event: PortfolioDue, failure: Failure, uow: UnitOfWork) -> None:
-    """Announce that the portfolios of this shard have no new snapshots."""
+    """Announce that the portfolios of this shard have no new snapshots of these sessions, nor of those that follow."""
     failures = tuple(failure.model_copy(update={"subject": str(entry)}) for entry in event.portfolio_ids)
     uow.emit(PortfoliosValued(run=event.run, part=event.part, failures=failures))
+    following = next_part(event, without=())
+    while following is not None:
+        uow.emit(PortfoliosValued(run=following.run, part=following.part))
+        following = next_part(following, without=())

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -14,8 +15,21 @@ from shared.db.unit_of_work import UnitOfWork
 
 SHARD_CELLS = 10_000  # positions x sessions: some seconds of work at most, and well under 1 MB of event
 SHARD_PORTFOLIOS = 250
+PART_SESSIONS = 250
 
-Shard = tuple[tuple[date, date], list[UUID]]
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Portfolios that are due the same sessions, and how many sessions of them one part is."""
+
+    sessions: Sequence[date]
+    portfolio_ids: tuple[UUID, ...]
+    length: int
+
+    @property
+    def parts(self) -> int:
+        """Return in how many parts they are valued, one after the other."""
+        return -(-len(self.sessions) // self.length)
 
 
 async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:
@@ -27,21 +41,22 @@ async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOf
     if not shards:
         uow.emit(PortfoliosValued(run=run, part=ONLY_PART, failures=failures_of(parts)))
         return
-    uow.emit(
-        *(
+    total, index = sum(shard.parts for shard in shards), 0
+    for shard in shards:
+        uow.emit(
             PortfolioDue(
                 run=run,
-                part=Part(index=index, total=len(shards)),
-                subjects=len(portfolio_ids),
+                part=Part(index=index, total=total),
+                subjects=len(shard.portfolio_ids),
                 failures=failures_of(parts) if index == 0 else (),
-                portfolio_ids=tuple(portfolio_ids),
-                first_session=first,
-                last_session=last,
+                portfolio_ids=shard.portfolio_ids,
+                first_session=shard.sessions[0],
+                last_session=shard.sessions[: shard.length][-1],
+                until=shard.sessions[-1] if shard.parts > 1 else None,
                 prices_seen_below=seen_below,
             )
-            for index, ((first, last), portfolio_ids) in enumerate(shards)
         )
-    )
+        index += shard.parts
 
 
 def sessions_due(progress: Progress, run: Run) -> tuple[date, date]:
@@ -68,15 +83,21 @@ def pack_portfolios(portfolios: Sequence[Progress], run: Run) -> list[Shard]:
         due[sessions_due(entry, run)].append(entry)
     shards: list[Shard] = []
     for sessions, entries in sorted(due.items()):
-        length = len(sessions_between(*sessions))
+        days = sessions_between(*sessions)
+        length = len(days)
         shard: list[UUID] = []
         cells = 0
         for entry in entries:
             more = length * max(entry.positions, 1)
             if shard and (cells + more > SHARD_CELLS or len(shard) == SHARD_PORTFOLIOS):
-                shards.append((sessions, shard))
+                shards.append(_shard(days, shard, cells))
                 shard, cells = [], 0
             shard.append(entry.portfolio_id)
             cells += more
-        shards.append((sessions, shard))
+        shards.append(_shard(days, shard, cells))
     return shards
+
+
+def _shard(days: Sequence[date], portfolio_ids: Sequence[UUID], cells: int) -> Shard:
+    most = SHARD_CELLS * len(days) // cells
+    return Shard(days, tuple(portfolio_ids), length=max(1, min(len(days), most, PART_SESSIONS)))

@@ -20,6 +20,10 @@ class MarketDataDue(Event):
     symbols: tuple[Symbol, ...]
     fetch_first: date | None = Field(default=None, description="None: everything is stored")
     fetch_last: date | None = None
+    kept_since: date | None = Field(
+        default=None,
+        description="from when on the history is kept complete; None: as far as the run's own sessions need",
+    )
 
 
 class CorporateAction(Contract):

@@ -45,6 +45,7 @@ class PortfolioDue(Event):
     portfolio_ids: tuple[UUID, ...]
     first_session: date
     last_session: date
+    until: date | None = Field(default=None, description="the last session of the parts that follow this one, in order")
     prices_seen_below: int = Field(description="the transaction below which every change of a price was considered")
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.cli import app
+from shared.calendar import sessions_between
 from shared.factor_set import FactorSet
 from tests.cases.prices import MARKET, write_cases
 from tests.support.databases import OPERATOR_TOKEN
@@ -252,3 +253,14 @@ async def test_lot_older_than_its_prices_has_no_gain(platform: Platform) -> None
     held = (await values(platform, book, date(2022, 12, 28)))["PRIO"]
 
     assert (held["unrealised_pnl"], held["realised_pnl"], held["gain_reason"]) == (None, None, "MISSING_DATA")
+
+
+async def test_book_opened_before_the_usual_history_has_every_session_since(platform: Platform) -> None:
+    lot = bought("LATE", "10", "100", "2021-06-01")
+    book = await enter(platform, "opened long ago", lot, equity="1000", opened="2021-06-02", as_of="2022-12-28")
+
+    served = await snapshots(platform, book)
+
+    assert sorted(served) == [str(day) for day in sessions_between(date(2021, 6, 2), date(2022, 12, 28))]
+    assert served["2022-12-28"]["equity"] == "1100.00"
+    assert not any(entry["stale_positions"] for entry in served.values())

@@ -1,5 +1,7 @@
 """Plan a run: what is missing per symbol, cut into shards."""
 
+from datetime import date
+
 import numpy as np
 
 from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
@@ -28,7 +30,8 @@ async def plan_run(
     await repository.store_instruments(sorted({*(run.symbols or ()), *factor_set.tickers()}))
     scope = await repository.list_symbols() if run.symbols is None else (*run.symbols, *factor_set.tickers())
     symbols = sorted(set(scope))
-    window = planning_window(run.first_session, run.last_session)
+    opened_on = event.opened_on if isinstance(event, SymbolsOnboarding) else None
+    window = planning_window(run.first_session, run.last_session, opened_on=opened_on)
     settled = await repository.load_settled(symbols, edition=await chain.edition(Kind.BARS))
     stored = await repository.load_stored(symbols, window, settled)
     # Another edition of the providers may hold corrected bars of the sessions that are run again.
@@ -38,7 +41,8 @@ async def plan_run(
     plan = plan_symbols(symbols, window, stored, settled)
     shards = pack_shards(plan, run.first_session)
 
-    due = [_due(run, index, shard, len(shards)) for index, shard in enumerate(shards)]
+    kept_since = window[0].item()
+    due = [_due(run, Part(index=index, total=len(shards)), shard, kept_since) for index, shard in enumerate(shards)]
     if isinstance(event, SymbolsOnboarding):
         waiting = OnboardingRepository(uow.connection)
         await waiting.append_onboarding(run.run_id, due)
@@ -46,12 +50,13 @@ async def plan_run(
     uow.emit(*due)
 
 
-def _due(run: Run, index: int, shard: Shard, total: int) -> MarketDataDue:
+def _due(run: Run, part: Part, shard: Shard, kept_since: date) -> MarketDataDue:
     return MarketDataDue(
         run=run,
-        part=Part(index=index, total=total),
+        part=part,
         subjects=len(shard.symbols),
         symbols=shard.symbols,
         fetch_first=shard.fetch_first,
         fetch_last=shard.fetch_last,
+        kept_since=kept_since,
     )

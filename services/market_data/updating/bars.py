@@ -117,6 +117,8 @@ async def refresh_bars(
     What an operator has decided since about bars that are stored is applied, fetched or not.
     """
     window = planning_window(event.run.first_session, event.run.last_session)
+    if event.kept_since is not None:
+        window = sessions_array(event.kept_since, event.run.last_session)
     repository, bench = MarketDataRepository(uow.connection), Bench.of(uow, chain)
     waiting = await bench.repository.load_waiting(event.symbols)
     if event.fetch_first is None and not waiting:

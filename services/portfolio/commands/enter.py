@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -19,12 +19,9 @@ from services.portfolio.core.positions import Flow, Position, PositionTerms
 from services.portfolio.storage.repository import PortfolioRepository
 from shared.calendar import session_on_or_after
 from shared.contracts.run import RunKind
-from shared.conventions import HISTORY_DAYS
 from shared.db.unit_of_work import UnitOfWork
 
 PORTFOLIO_NAMESPACE = uuid5(NAMESPACE_URL, "urn:sigmasight:portfolio")
-# A portfolio's first session must leave some of the stored history before it.
-MAX_BACK_DAYS = HISTORY_DAYS - 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,8 @@ async def enter_portfolio(
     ------
     NameTaken, OpeningOutOfReach
     """
-    if not as_of - timedelta(days=MAX_BACK_DAYS) <= new.opened_on <= as_of:
-        raise OpeningOutOfReach(new.opened_on, days=MAX_BACK_DAYS, as_of=as_of)
+    if new.opened_on > as_of:
+        raise OpeningOutOfReach(new.opened_on, as_of=as_of)
     repository = PortfolioRepository(uow.connection)
     portfolio_id = uuid5(PORTFOLIO_NAMESPACE, new.name)
     if await repository.load_portfolios([portfolio_id]):

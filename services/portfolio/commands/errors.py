@@ -56,11 +56,11 @@ class NameTaken(Refused):
 
 
 class OpeningOutOfReach(Refused):
-    """The first session of a portfolio lies after the session to calculate, or too far before it."""
+    """The first session of a portfolio lies after the session to calculate."""
 
-    def __init__(self, opened_on: date, *, days: int, as_of: date) -> None:
-        self.opened_on, self.days, self.as_of = opened_on, days, as_of
-        super().__init__(f"must lie within {days} days before {as_of}, was {opened_on}")
+    def __init__(self, opened_on: date, *, as_of: date) -> None:
+        self.opened_on, self.as_of = opened_on, as_of
+        super().__init__(f"must be at most {as_of}, was {opened_on}")
 
 
 class FlowOutOfReach(Refused):

@@ -3,7 +3,7 @@
 import asyncio
 
 from services.portfolio.core.roll import roll_shard
-from services.portfolio.events import portfolios_valued
+from services.portfolio.events import next_part, portfolios_valued
 from services.portfolio.storage.inputs import gather
 from services.portfolio.storage.rows import revisions_of, snapshot_columns, value_columns
 from services.portfolio.storage.snapshot_repository import SnapshotRepository
@@ -14,7 +14,7 @@ from shared.prices.panel import PricePanel
 
 
 async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: PricePanel) -> None:
-    """Load books, prices and the state to go on from; roll forward; store what has changed; announce."""
+    """Load books, prices and the state to go on from; roll forward; store what has changed; announce; hand on."""
     snapshots = SnapshotRepository(uow.connection)
     sessions = tuple(sessions_between(event.first_session, event.last_session))
     # The lock is the claim on the slots of these portfolios: held until the commit, gone with a process that dies.
@@ -26,4 +26,5 @@ async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: Price
     revisions = revisions_of(rolled, stored)
     await snapshots.append_snapshots(snapshot_columns(rolled, revisions, event), value_columns(rolled, revisions))
 
-    uow.emit(portfolios_valued(event, rolled, revisions, refused=refused))
+    following = next_part(event, without=refused)
+    uow.emit(portfolios_valued(event, rolled, revisions, refused=refused), *([following] if following else []))

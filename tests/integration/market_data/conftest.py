@@ -27,6 +27,7 @@ from shared.contracts.market_data import (
     ProfilesUpdated,
     Statement,
 )
+from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
@@ -123,10 +124,12 @@ class World:
         """Return the symbol under a name that no other world uses."""
         return f"{self.prefix}{symbol}"
 
-    async def run(self, *symbols: str, last: date, first: date | None = None) -> Announced:
-        """Plan a run over these symbols, fetch its shards, and return what was announced."""
+    async def run(
+        self, *symbols: str, last: date, first: date | None = None, opened_on: date | None = None
+    ) -> Announced:
+        """Plan a run over these symbols, of a book opened then, fetch its shards, and return what was announced."""
         run = make_run(first_session=first or last, last_session=last, symbols=symbols)
-        await self.plan(run)
+        await self.plan(run, opened_on=opened_on)
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
                 await fetch_shard(
@@ -143,11 +146,13 @@ class World:
             fundamentals=await self._published(FundamentalsUpdated, run),
         )
 
-    async def plan(self, run: Run) -> list[MarketDataDue]:
-        """Plan a run and return its shards."""
+    async def plan(self, run: Run, *, opened_on: date | None = None) -> list[MarketDataDue]:
+        """Plan a run, an onboarding of a book that was opened then, and return its shards."""
         factor_set = FactorSet(**dict.fromkeys(FactorSet.model_fields) | {"market": self.market})
         async with self.service.unit_of_work() as uow:
-            triggered = BatchTriggered(run=run, part=ONLY_PART)
+            triggered: Event = BatchTriggered(run=run, part=ONLY_PART)
+            if opened_on is not None:
+                triggered = SymbolsOnboarding(run=run, part=ONLY_PART, opened_on=opened_on)
             await plan_run(
                 triggered,
                 uow,

@@ -9,6 +9,7 @@ import pytest
 from services.market_data.core.window import planning_window
 from services.market_data.providers.provider import FetchedBars, ProviderError
 from shared.calendar import sessions_between, shift_session
+from shared.conventions import HISTORY_DAYS
 from tests.integration.market_data.conftest import AskedProvider, World
 from tests.support.price_directories import PriceDirectory
 from tests.support.runs import make_run
@@ -83,6 +84,24 @@ async def test_more_than_thirty_missing_sessions_are_a_backfill(world: World) ->
     announced = await world.run(name, last=LAST)
 
     assert [due.fetch_first for due in announced.due] == [planning_window(LAST, LAST)[0].item()]
+
+
+async def test_book_opened_long_ago_has_the_history_of_its_symbols_kept_from_before_its_opening(world: World) -> None:
+    opened_on = shift_session(LAST, -700)
+    name = world.name("OLD")
+    world.directory.add(world.market, name, first=planning_window(opened_on, LAST)[0].item(), last=LAST)
+    world.directory.write()
+
+    announced = await world.run(name, last=LAST, opened_on=opened_on)
+
+    window = planning_window(LAST, LAST, opened_on=opened_on).tolist()
+    assert window[0] <= opened_on - timedelta(days=HISTORY_DAYS - 5)
+    assert announced.sessions_of(name) == window
+    assert [bar.session for bar in await world.bars(name)] == window
+    # What is settled is not asked for again, by a night that needs less of it.
+    asked = len(world.providers[0].asked)
+    await world.run(name, last=LAST)
+    assert len(world.providers[0].asked) == asked
 
 
 @pytest.mark.parametrize("action", ["split", "dividend"])

@@ -100,8 +100,11 @@ class Books:
 
     async def value(self, run: Run, closes: Closes, *profiles: Profile) -> list[PortfoliosValued]:
         """Deliver the prices and profiles of a run and value what is due."""
-        for due in await self.prepare(run, closes, *profiles):
-            await self.deliver(due)
+        waiting, delivered = await self.prepare(run, closes, *profiles), 0
+        while waiting[delivered:]:
+            for due in waiting[delivered:]:
+                await self.deliver(due)
+            delivered, waiting = len(waiting), await self.announced(PortfolioDue, run.run_id)
         return await self.announced(PortfoliosValued, run.run_id)
 
     async def deliver(self, due: PortfolioDue) -> None:

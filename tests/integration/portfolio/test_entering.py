@@ -50,7 +50,7 @@ async def test_csv_with_errors_is_refused_with_line_field_and_code_of_each_and_s
         ({"unknown": 1}, "unknown"),
         ({"as_of": "2025-03-15"}, "as_of"),
         ({"as_of": "2025-03-17"}, "as_of"),
-        ({"opened_on": "2023-01-03"}, "opened_on"),
+        ({"opened_on": "1990-01-01"}, "opened_on"),
         ({"opened_on": "2025-03-17"}, "opened_on"),
         ({"opened_on": "0001-01-01"}, "opened_on"),
         ({"opened_on": "9999-12-31"}, "opened_on"),
