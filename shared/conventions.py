@@ -19,11 +19,10 @@ OPTION_VOLATILITY_WINDOW: Final = 63  # sessions of the underlying's volatility 
 OPTION_RISK_FREE_RATE: Final = 0.05  # a year, continuously compounded
 DAYS_PER_YEAR: Final = 365  # of the time to expiration, and of annual rates of return
 
-# Calendar days of bars kept complete before the first session of a run. 365 would leave the one-year return without
-# a base (last close on or before the anniversary), the 252-session windows two closes short, and a 21-session
-# volatility without its own trailing year (ADR 2).
-HISTORY_DAYS: Final = 420
-HISTORY_SESSIONS: Final = 290  # sessions in that many days
+# Calendar days of bars kept complete before the first session of a run: two years of 252 sessions, one whose losses are
+# tested and one that the VaR before the first of them is estimated on (ADR 2).
+HISTORY_DAYS: Final = 760
+HISTORY_SESSIONS: Final = 522  # sessions in that many days, at least
 
 REALISED_MIN_RETURNS: Final = 60  # of a book, for what its daily returns say [5]
 
@@ -52,7 +51,7 @@ SYMBOL_COLUMNS: Final = (*FACTORS, *MODEL_COLUMNS)  # what is announced of a sym
 SERIES_WINDOWS: Final = (252, 126, 63)  # sessions of a portfolio's return series, the longest that covers enough
 SERIES_COVERAGE: Final = 0.95  # of gross exposure
 HAR_LAGS: Final = (1, 5, 21)  # sessions, Corsi (2009) [7]
-HAR_HORIZON: Final = 21  # sessions ahead [7]
+HAR_HORIZONS: Final = (1, 10, 21)  # sessions ahead: those of a VaR, and a month [7]
 HAR_MIN_OBSERVATIONS: Final = 63  # returns [7]
 TREND_SESSIONS: Final = 10  # volatilities in the slope [7]
 PERCENTILE_SESSIONS: Final = 252  # volatilities that today's is compared with [7]
@@ -60,7 +59,8 @@ PERCENTILE_SESSIONS: Final = 252  # volatilities that today's is compared with [
 VAR_LEVELS: Final = (95, 99)  # percent [10]
 VAR_HORIZONS: Final = (1, 10)  # sessions [10]
 VAR_MIN_OBSERVATIONS: Final = (63, 100)  # returns, per level: at least one lies in the tail
-BACKTEST_SESSIONS: Final = 126  # estimated on as many before each
+BACKTEST_SESSIONS: Final = 252  # tested at most [10]
+BACKTEST_MIN_SESSIONS: Final = (63, 250)  # per level: exceptions are to be expected [10]
 
 CORRELATION_WINDOW: Final = 90  # sessions [8]
 CORRELATION_MIN_OVERLAP: Final = 30  # [8]

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.calendar import sessions_between
 
-FIRST = date(2021, 9, 1)
+FIRST = date(2020, 9, 1)
 
 
 def walk(seed: int, sessions: int) -> list[float]:

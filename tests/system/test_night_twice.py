@@ -300,8 +300,8 @@ async def test_every_measure_of_risk_agrees(twice: Twice, agreement: Agreement, 
 def family_of(measure: str) -> str:
     families: dict[str, tuple[str, ...]] = {
         "volatility": ("volatility_",),
-        "VaR and ES": ("var_", "es_"),
-        "back-test": ("kupiec", "var_exceptions"),
+        "VaR and ES": ("var_", "es_", "ten_session"),
+        "back-test": ("kupiec", "var_exceptions", "independence", "conditional"),
         "correlation": ("average_correlation", "effective_bets"),
         "factor model": ("model_", "systematic_", "specific_"),
     }

@@ -20,6 +20,8 @@ from shared.unavailable import Quantities, Reason, Unavailable
 
 NO_CLUSTER: Final = -1
 _CUT: Final = float(np.sqrt((1.0 - CLUSTER_CORRELATION) / 2.0))
+# Relative to the holdings' own variances: below, what the book has is rounding.
+_NO_RISK: Final = 1e-12
 TOO_FEW: Final = Unavailable(Reason.NOT_APPLICABLE, "fewer than two holdings have correlations with one another")
 NO_RISK: Final = Unavailable(Reason.DEGENERATE_INPUT, "the holdings in the matrix have no risk together")
 NO_WEIGHT: Final = Unavailable(Reason.DEGENERATE_INPUT, "the holdings in the matrix net to zero")
@@ -81,9 +83,10 @@ def diversify(holdings: NetHoldings, returns: FloatArray, sectors: Sequence[str]
     Returns
     -------
     Diversifications
-        `average`: correlation weighted by the product of absolute exposures, over the pairs that have one.
-        `effective_bets`: exponential of the entropy of the shares that the principal components of the holdings' P&L
-        have in its variance. Both are `NOT_APPLICABLE` for an empty book, the average also with fewer than two
+        `average`: correlation of the P&L of two holdings, so that a short one counts with its side, weighted by the
+        product of absolute exposures, over the pairs that have one. `effective_bets`: exponential of the entropy of the
+        shares that the principal components of the holdings' returns have in the variance of the book (Meucci 2009).
+        Both are `NOT_APPLICABLE` for an empty book, the average also with fewer than two
         holdings, and `DEGENERATE_INPUT` where weights or risks vanish.
 
     Notes
@@ -109,7 +112,7 @@ def diversify(holdings: NetHoldings, returns: FloatArray, sectors: Sequence[str]
                 matrix=matrix,
                 cluster=cluster,
                 cluster_names=names,
-                average=_average(np.abs(holdings.net[rows]) / 100.0, matrix.values),
+                average=_average(holdings.net[rows] / 100.0, matrix.values),
                 effective_bets=_effective_bets(holdings, inside, matrix, volatility),
             )
         )
@@ -122,16 +125,16 @@ def _volatilities(returns: FloatArray) -> FloatArray:
     return np.where(count > 1, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
 
 
-def _average(weights: FloatArray, correlations: FloatArray) -> float | Unavailable:
-    if weights.size == 0:
+def _average(exposures: FloatArray, correlations: FloatArray) -> float | Unavailable:
+    if exposures.size == 0:
         return EMPTY_BOOK
-    above = _above(weights.size)
-    pairs = (weights[:, None] * weights)[above]
+    above = _above(exposures.size)
+    pairs = (exposures[:, None] * exposures)[above]
     values = correlations[above]
     known = np.isfinite(values)
     if not known.any():
         return TOO_FEW
-    total = float(pairs[known].sum())
+    total = float(np.abs(pairs[known]).sum())
     return float((pairs[known] * values[known]).sum()) / total if total > 0 else NO_WEIGHT
 
 
@@ -140,16 +143,22 @@ def _effective_bets(
 ) -> float | Unavailable:
     if rows.size == 0:
         return EMPTY_BOOK
-    risks = holdings.net[rows] / 100.0 * volatility[holdings.symbol[rows]]
-    # Relative to the largest: amounts of any size have the same shares.
-    largest = float(np.abs(risks).max()) if np.isfinite(risks).all() else 0.0
-    if largest <= 0:
+    exposures, deviations = holdings.net[rows] / 100.0, volatility[holdings.symbol[rows]]
+    # Relative to the largest: amounts and returns of any size have the same shares.
+    largest = float(np.abs(exposures).max())
+    loudest = float(deviations.max()) if np.isfinite(deviations).all() else 0.0
+    if largest <= 0 or loudest <= 0:
         return NO_RISK
-    scaled = risks / largest
+    scaled = deviations / loudest
     part = matrix.values[np.ix_(matrix.complete, matrix.complete)]
-    variances = np.linalg.eigvalsh(part * scaled * scaled[:, None])
-    total = float(variances.sum())
-    shares = variances[variances > 0] / total
+    variances, components = np.linalg.eigh(part * scaled * scaled[:, None])
+    along = (components * (exposures / largest)[:, None]).sum(axis=0)
+    shares = along * along * np.maximum(variances, 0.0)
+    total = float(shares.sum())
+    # A hedge leaves rounding.
+    if total <= _NO_RISK * float(((scaled * exposures / largest) ** 2).sum()):
+        return NO_RISK
+    shares = shares[shares > 0] / total
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 

@@ -1,4 +1,4 @@
-"""Heterogeneous autoregression of absolute returns: a forecast of volatility (methodology, 7; Corsi 2009)."""
+"""Heterogeneous autoregression of squared returns: forecasts of volatility (methodology, 7; Corsi 2009)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,36 +8,36 @@ import numpy as np
 from services.risk.core.ratios import quantities
 from services.risk.core.volatility import ReturnSeries
 from shared.arrays import FloatArray, IntArray
-from shared.conventions import HAR_HORIZON, HAR_LAGS, HAR_MIN_OBSERVATIONS, SESSIONS_PER_YEAR
+from shared.conventions import HAR_HORIZONS, HAR_LAGS, HAR_MIN_OBSERVATIONS, SESSIONS_PER_YEAR
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
-# The mean absolute value of a normal variable is the root of 2/pi of its standard deviation.
-_TO_DEVIATION: Final = np.sqrt(np.pi / 2.0 * SESSIONS_PER_YEAR)
 _LONGEST: Final = max(HAR_LAGS)
 # Below this part of the diagonal a pivot of the standardised moments is rounding.
 _SINGULAR: Final = 1e-10
 
-NO_VARIATION: Final = Unavailable(Reason.DEGENERATE_INPUT, "absolute returns do not vary enough for a regression")
-NOT_POSITIVE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the forecast of the absolute return is not positive")
+NO_VARIATION: Final = Unavailable(Reason.DEGENERATE_INPUT, "squared returns do not vary enough for a regression")
+NOT_POSITIVE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the forecast of the variance is not positive")
 
 
 @dataclass(frozen=True, slots=True)
 class HarForecast:
-    """One regression per portfolio, shape (n_portfolios,).
+    """One regression per portfolio.
 
-    `volatility` is the annualised forecast over HAR_HORIZON sessions, `r_squared` that of the regression in sample;
-    `coefficients` (n_portfolios, 4): intercept, day, week, month; NaN where there is no forecast. `observations` are
-    the rows of the regression.
+    `volatility` (n_portfolios, n_horizons) are the annualised forecasts over HAR_HORIZONS, `floored` (n_portfolios,) of
+    how many sessions of the longest the forecast is the floor, `r_squared` (n_portfolios,) that of the regression in
+    sample; `coefficients` (n_portfolios, 4): intercept, day, week, month; NaN where there is no forecast.
+    `observations` (n_portfolios,) are the rows of the regression.
     """
 
     volatility: Quantities
+    floored: Quantities
     r_squared: Quantities
     coefficients: FloatArray
     observations: IntArray
 
 
 def har_forecast(series: ReturnSeries) -> HarForecast:
-    """Regress tomorrow's absolute return on the last one and the means of the last 5 and 21, and iterate forward.
+    """Regress tomorrow's squared return on the last one and the means of the last 5 and 21, and iterate forward.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def har_forecast(series: ReturnSeries) -> HarForecast:
     -------
     HarForecast
         `INSUFFICIENT_HISTORY` with the count, `DEGENERATE_INPUT` where the regressors do not vary or the forecast is
-        not positive, else the mean of the forecasts of the next HAR_HORIZON sessions, each from the ones before it,
-        times the root of pi/2 and of 252.
+        not positive, else the root of 252 times the mean of the forecasts of the next sessions, each from the ones
+        before it, and none below the smallest mean over 21 sessions that the series has.
 
     Notes
     -----
@@ -60,26 +60,32 @@ def har_forecast(series: ReturnSeries) -> HarForecast:
         detail = f"{series.length[portfolio]} of {HAR_MIN_OBSERVATIONS} returns"
         reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
 
-    absolute = np.abs(series.values)
-    lagged = _lagged_means(absolute)  # (n_portfolios, n_rows + 1, 3); the last row is today's
-    coefficients, r_squared, n_rows = least_squares(lagged[:, :-1], absolute[:, _LONGEST:])
+    squared = series.values * series.values
+    lagged = _lagged_means(squared)  # (n_portfolios, n_rows + 1, 3); the last row is today's
+    coefficients, r_squared, n_rows = least_squares(lagged[:, :-1], squared[:, _LONGEST:])
     flat = np.isnan(coefficients).any(axis=1) & is_available(reasons)
     reasons[flat] = NO_VARIATION
-    mean = _iterate(coefficients, absolute[:, -_LONGEST:])
-    reasons[(mean <= 0) & is_available(reasons)] = NOT_POSITIVE
+    months = lagged[..., -1]
+    floor = np.where(np.isnan(months), np.inf, months).min(axis=1)
+    path, floored = _iterate(coefficients, squared[:, -_LONGEST:], floor)
+    mean = np.stack([path[:, :horizon].sum(axis=1) / horizon for horizon in HAR_HORIZONS], axis=1)
+    reasons[(mean <= 0).any(axis=1) & is_available(reasons)] = NOT_POSITIVE
 
     available = is_available(reasons)
     return HarForecast(
-        volatility=quantities(mean * _TO_DEVIATION, reasons),
+        volatility=quantities(
+            np.sqrt(np.maximum(mean, 0.0) * SESSIONS_PER_YEAR), np.repeat(reasons[:, None], len(HAR_HORIZONS), axis=1)
+        ),
+        floored=quantities(floored, reasons),
         r_squared=quantities(r_squared, reasons),
         coefficients=np.where(available[:, None], coefficients, np.nan),
         observations=np.where(available, n_rows, 0),
     )
 
 
-def _lagged_means(absolute: FloatArray) -> FloatArray:
-    """Return the mean absolute return over each lag, from the first session that has the longest one."""
-    stretches = np.lib.stride_tricks.sliding_window_view(absolute, _LONGEST, axis=1)
+def _lagged_means(squared: FloatArray) -> FloatArray:
+    """Return the mean squared return over each lag, from the first session that has the longest one."""
+    stretches = np.lib.stride_tricks.sliding_window_view(squared, _LONGEST, axis=1)
     return np.stack([stretches[..., -lag:].sum(axis=-1) / lag for lag in HAR_LAGS], axis=-1)
 
 
@@ -123,13 +129,15 @@ def least_squares(regressors: FloatArray, target: FloatArray) -> tuple[FloatArra
     return coefficients, r_squared, present.sum(axis=1)
 
 
-def _iterate(coefficients: FloatArray, recent: FloatArray) -> FloatArray:
-    """Return the mean of the forecasts of the next HAR_HORIZON sessions, (n,)."""
-    path = np.concatenate([recent, np.empty((recent.shape[0], HAR_HORIZON))], axis=1)
+def _iterate(coefficients: FloatArray, recent: FloatArray, floor: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the forecasts of the next sessions, (n, max(HAR_HORIZONS)), and how many of them are the floor, (n,)."""
+    ahead = max(HAR_HORIZONS)
+    path = np.concatenate([recent, np.empty((recent.shape[0], ahead))], axis=1)
+    floored = np.zeros(len(path))
     for session in range(_LONGEST, path.shape[1]):
         forecast = coefficients[:, 0].copy()
         for lag, coefficient in zip(HAR_LAGS, coefficients.T[1:], strict=True):
             forecast += coefficient * (path[:, session - lag : session].sum(axis=-1) / lag)
-        path[:, session] = forecast
-    mean: FloatArray = path[:, _LONGEST:].sum(axis=-1) / HAR_HORIZON
-    return mean
+        floored += forecast < floor
+        path[:, session] = np.maximum(forecast, floor)
+    return path[:, _LONGEST:], floored

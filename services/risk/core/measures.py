@@ -12,9 +12,9 @@ from services.risk.core.risk_context import RiskContext
 from services.risk.core.volatility import ReturnSeries, realised_volatility, volatility_percentile, volatility_trend
 from shared.arrays import IntArray
 from shared.conventions import (
-    BACKTEST_SESSIONS,
     CORRELATION_WINDOW,
     FACTOR_WINDOW,
+    HAR_HORIZONS,
     VAR_HORIZONS,
     VAR_LEVELS,
 )
@@ -67,8 +67,14 @@ def volatility_63d(context: RiskContext) -> Measured:
 
 
 def volatility_har(context: RiskContext) -> Measured:
-    """Return the forecast of volatility."""
-    return Measured.of_series(context.har.volatility, context.longest_series)
+    """Return the forecast of volatility over the longest horizon."""
+    longest = slice(None), HAR_HORIZONS.index(max(HAR_HORIZONS))
+    return Measured.of_series(context.har.volatility.part(longest), context.longest_series)
+
+
+def volatility_har_floored(context: RiskContext) -> Measured:
+    """Return of how many sessions of that forecast is the floor."""
+    return Measured.of_series(context.har.floored, context.longest_series)
 
 
 def volatility_trend_slope(context: RiskContext) -> Measured:
@@ -93,12 +99,19 @@ def tail(context: RiskContext, *, kind: str, level: int, horizon: int) -> Measur
     return Measured.of_series(table.part(cell), context.longest_series)
 
 
+def ten_session_losses(context: RiskContext, *, kind: str) -> Measured:
+    """Return how many losses over the longer horizon the historical figures rest on, all or those apart."""
+    table: Quantities = getattr(context.tails, kind)
+    return Measured.of_series(table.part((slice(None), -1)), context.longest_series)
+
+
 def backtested(context: RiskContext, *, kind: str, level: int) -> Measured:
     """Return a figure of the back-test."""
     table: Quantities = getattr(context.backtest, kind)
     values = table.part((slice(None), VAR_LEVELS.index(level)))
-    sessions = np.where(values.available, 2 * BACKTEST_SESSIONS, 0)
-    return Measured(values, context.longest_series.coverage, sessions, sessions)
+    tested = np.nan_to_num(context.backtest.sessions.values[:, VAR_LEVELS.index(level)]).astype(np.int64)
+    seen = np.where(tested > 0, tested + context.longest_series.length, 0)
+    return Measured(values, context.longest_series.coverage, tested, seen)
 
 
 def diversified(context: RiskContext, *, kind: str) -> Measured:
@@ -167,8 +180,12 @@ def _tail_measures() -> list[RiskMeasure]:
 def _backtest_measures() -> list[RiskMeasure]:
     figures = {
         "var_exceptions": ("exceptions", "sessions whose loss exceeded the historical VaR before them", "sessions"),
-        "kupiec_likelihood_ratio": ("likelihood_ratio", "Kupiec's likelihood ratio of the exceptions", "1"),
-        "kupiec_p": ("p_value", "chance of exceptions as far from their promise as these", "1"),
+        "kupiec_likelihood_ratio": ("kupiec", "Kupiec's likelihood ratio of the exceptions", "1"),
+        "kupiec_p": ("kupiec_p", "chance of exceptions as far from their promise as these", "1"),
+        "independence_likelihood_ratio": ("independence", "Christoffersen's likelihood ratio of their clusters", "1"),
+        "independence_p": ("independence_p", "chance of clusters like these of independent exceptions", "1"),
+        "conditional_coverage_likelihood_ratio": ("coverage", "the sum of both likelihood ratios", "1"),
+        "conditional_coverage_p": ("coverage_p", "chance of a sum as large if the VaR is right", "1"),
     }
     return [
         RiskMeasure(f"{name}_{level}", f"{what}, {level} %", unit, partial(backtested, kind=kind, level=level))
@@ -186,6 +203,12 @@ MEASURES: Final = (
     ),
     RiskMeasure("volatility_har", "annualised volatility expected over the next 21 sessions", "1", volatility_har),
     RiskMeasure(
+        "volatility_har_floored",
+        "sessions of the next 21 whose forecast is the floor",
+        "sessions",
+        volatility_har_floored,
+    ),
+    RiskMeasure(
         "volatility_trend", "slope of the last ten 21-session volatilities", "1 a session", volatility_trend_slope
     ),
     RiskMeasure("volatility_trend_strength", "R squared of that line", "1", volatility_trend_strength),
@@ -193,15 +216,27 @@ MEASURES: Final = (
         "volatility_percentile", "share of a year of 21-session volatilities below today's", "1", volatility_rank
     ),
     *_tail_measures(),
+    RiskMeasure(
+        "ten_session_losses",
+        "overlapping losses over ten sessions behind the historical figures",
+        "losses",
+        partial(ten_session_losses, kind="losses"),
+    ),
+    RiskMeasure(
+        "ten_session_losses_apart",
+        "losses over ten sessions that do not overlap",
+        "losses",
+        partial(ten_session_losses, kind="apart"),
+    ),
     *_backtest_measures(),
     RiskMeasure(
         "average_correlation",
-        "exposure-weighted correlation of the holdings",
+        "correlation of the holdings' P&L, weighted by exposure",
         "1",
         partial(diversified, kind="average"),
     ),
     RiskMeasure(
-        "effective_bets", "number of equal uncorrelated bets", "bets", partial(diversified, kind="effective_bets")
+        "effective_bets", "effective number of uncorrelated bets", "bets", partial(diversified, kind="effective_bets")
     ),
     RiskMeasure(
         "model_volatility", "annualised volatility by the factor model", "1", partial(decomposed, kind="total")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from services.risk.core.backtest import Backtest, backtest
 from services.risk.core.concentration import Concentration, concentration
 from services.risk.core.diversification import Diversifications, diversify
 from services.risk.core.exposures import FactorExposures, factor_exposures
@@ -20,16 +21,16 @@ from services.risk.core.sectors import (
     sector_exposures,
 )
 from services.risk.core.stress import StressResults, stress
-from services.risk.core.tails import Backtest, TailRisk, kupiec_backtest, tail_risk
+from services.risk.core.tails import TailRisk, tail_risk
 from services.risk.core.volatility import TREND_WINDOW, ReturnSeries, longest_series, return_series
 from shared.arrays import FloatArray
-from shared.conventions import PERCENTILE_SESSIONS, TREND_SESSIONS
+from shared.conventions import BACKTEST_SESSIONS, PERCENTILE_SESSIONS, SERIES_WINDOWS, TREND_SESSIONS
 from shared.unavailable import Quantities
 
 TREND_RETURNS: Final = TREND_WINDOW + TREND_SESSIONS - 1
 PERCENTILE_RETURNS: Final = TREND_WINDOW + PERCENTILE_SESSIONS - 1
 # Sessions of returns that an assessment needs.
-RETURN_SESSIONS: Final = PERCENTILE_RETURNS
+RETURN_SESSIONS: Final = max(PERCENTILE_RETURNS, SERIES_WINDOWS[0] + BACKTEST_SESSIONS)
 # Sessions of prices behind them; the betas of the same session look less far back.
 PRICE_SESSIONS: Final = RETURN_SESSIONS + 1
 
@@ -109,6 +110,10 @@ class RiskContext:
     @cached_property
     def longest_series(self) -> ReturnSeries:
         """Return the longest series that speaks for each book."""
+        return self._longest[0]
+
+    @cached_property
+    def _longest(self) -> tuple[ReturnSeries, FloatArray]:
         return longest_series(self.holdings, self.returns)
 
     @cached_property
@@ -124,7 +129,7 @@ class RiskContext:
     @cached_property
     def backtest(self) -> Backtest:
         """Return the back-test of the former."""
-        return kupiec_backtest(self.longest_series)
+        return backtest(*self._longest)
 
     @cached_property
     def diversification(self) -> Diversifications:

@@ -1,4 +1,4 @@
-"""Value at risk and expected shortfall of today's book, and a back-test of the former (methodology, 10)."""
+"""Value at risk and expected shortfall of today's book (methodology, 10)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,13 +9,7 @@ from scipy import stats
 from services.risk.core.ratios import quantities
 from services.risk.core.volatility import ReturnSeries
 from shared.arrays import FloatArray, IntArray, ReasonArray
-from shared.conventions import (
-    BACKTEST_SESSIONS,
-    SESSIONS_PER_YEAR,
-    VAR_HORIZONS,
-    VAR_LEVELS,
-    VAR_MIN_OBSERVATIONS,
-)
+from shared.conventions import HAR_HORIZONS, SESSIONS_PER_YEAR, VAR_HORIZONS, VAR_LEVELS, VAR_MIN_OBSERVATIONS
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 _QUANTILE: Final = tuple(float(stats.norm.ppf(level / 100)) for level in VAR_LEVELS)
@@ -23,11 +17,17 @@ _QUANTILE: Final = tuple(float(stats.norm.ppf(level / 100)) for level in VAR_LEV
 _TAIL_MEAN: Final = tuple(
     float(stats.norm.pdf(quantile)) / (1 - level / 100) for level, quantile in zip(VAR_LEVELS, _QUANTILE, strict=True)
 )
+# Which forecast a VaR over each horizon takes.
+_FORECASTS: Final = [HAR_HORIZONS.index(horizon) for horizon in VAR_HORIZONS]
 
 
 @dataclass(frozen=True, slots=True)
 class TailRisk:
-    """Losses as fractions of equity, positive for a loss; each of shape (n_portfolios, n_levels, n_horizons)."""
+    """Losses as fractions of equity, positive for a loss; each of shape (n_portfolios, n_levels, n_horizons).
+
+    `losses` (n_portfolios, n_horizons) is the number of losses behind the historical figures, of several sessions
+    overlapping ones, and `apart` that of such losses that do not overlap.
+    """
 
     historical_var: Quantities
     historical_es: Quantities
@@ -35,98 +35,68 @@ class TailRisk:
     parametric_es: Quantities
     har_var: Quantities
     har_es: Quantities
+    losses: Quantities
+    apart: Quantities
 
 
-@dataclass(frozen=True, slots=True)
-class Backtest:
-    """How often the loss of a session exceeded the historical VaR estimated before it.
+def var_rank(n: int, level: int) -> tuple[int, float]:
+    """Return where among `n` losses, the largest first, the VaR at a level in percent lies: a number and a fraction.
 
-    `exceptions` (a count), `likelihood_ratio` and `p_value` have the shape (n_portfolios, n_levels): Kupiec's test of
-    the frequency that the level promises.
+    The unbiased plotting position ``p (n + 1)``, which the next loss exceeds with the chance p; in integers, so that no
+    rounding moves a whole one.
     """
-
-    exceptions: Quantities
-    likelihood_ratio: Quantities
-    p_value: Quantities
-
-
-def rank(n: int, level: int) -> int:
-    """Return which largest of `n` losses is the VaR at a level in percent: the smallest k with k/n >= 1 - level."""
-    return -(-n * (100 - level) // 100)
+    whole, rest = divmod((100 - level) * (n + 1), 100)
+    return whole, rest / 100.0
 
 
 def tail_risk(series: ReturnSeries, forecast: Quantities) -> TailRisk:
     """Return VaR and ES at VAR_LEVELS over VAR_HORIZONS sessions.
 
-    Historical: with losses sorted and ``k = ceil(n (100 - level) / 100)`` in integers, VaR is the k-th largest loss and
-    ES the mean of the k largest; over several sessions from overlapping compounded returns. Parametric: normal with
-    the sample's mean and deviation, scaled by the horizon and its root. HAR: normal with the forecast volatility, mean
-    zero.
+    Historical: VaR is the loss at the position of `var_rank`, interpolated; ES the mean of the worst ``n p`` losses, of
+    the last one its fraction (Acerbi & Tasche 2002); over several sessions from overlapping compounded returns.
+    Parametric: normal with the sample's mean and deviation, scaled by the horizon and its root. HAR: normal with the
+    volatility that is forecast over the horizon, mean zero.
 
     Parameters
     ----------
     series : ReturnSeries
         Returns of today's books.
-    forecast : Quantities of shape (n_portfolios,)
-        Annualised volatility forecast.
+    forecast : Quantities of shape (n_portfolios, len(HAR_HORIZONS))
+        Annualised volatility forecasts.
 
     Returns
     -------
     TailRisk
-        `INSUFFICIENT_HISTORY` below VAR_MIN_OBSERVATIONS of the level, else the reason that the series or the forecast
-        has. A VaR below zero is a gain even there.
+        `INSUFFICIENT_HISTORY` below VAR_MIN_OBSERVATIONS of the level, or with too few losses over the horizon for the
+        position to be among them, else the reason that the series or the forecast has. A VaR below zero is a gain even
+        there.
     """
     shape = series.values.shape[0], len(VAR_LEVELS), len(VAR_HORIZONS)
     reasons = _too_short(series)
+    losses = np.maximum(series.length[:, None] - np.array(VAR_HORIZONS) + 1, 0)
     historical_var, historical_es = np.full(shape, np.nan), np.full(shape, np.nan)
     for number, horizon in enumerate(VAR_HORIZONS):
-        losses = -compounded(series.values, horizon)
-        historical_var[..., number], historical_es[..., number] = _empirical(losses)
+        found = empirical_tail(-compounded(series.values, horizon))
+        historical_var[..., number], historical_es[..., number] = found
 
     mean, deviation = _moments(series)
-    normal_var, normal_es = _normal(mean, deviation)
-    har_var, har_es = _normal(np.zeros_like(mean), forecast.values / np.sqrt(SESSIONS_PER_YEAR))
+    horizons = np.array(VAR_HORIZONS, dtype=np.float64)
+    normal_var, normal_es = _normal(mean[:, None] * horizons, deviation[:, None] * np.sqrt(horizons))
+    expected = forecast.values[:, _FORECASTS] * np.sqrt(horizons / SESSIONS_PER_YEAR)
+    har_var, har_es = _normal(np.zeros_like(expected), expected)
     whys: ReasonArray = np.broadcast_to(reasons[..., None], shape)
-    no_forecast: ReasonArray = np.broadcast_to(forecast.unavailable[:, None, None], shape)
+    no_rank = _no_rank(whys, losses)
+    no_forecast: ReasonArray = np.broadcast_to(forecast.unavailable[:, None, _FORECASTS], shape)
+    counted: ReasonArray = np.repeat(series.unavailable[:, None], len(VAR_HORIZONS), axis=1)
     return TailRisk(
-        historical_var=quantities(historical_var, whys),
-        historical_es=quantities(historical_es, whys),
+        historical_var=quantities(historical_var, no_rank),
+        historical_es=quantities(historical_es, no_rank),
         parametric_var=quantities(normal_var, whys),
         parametric_es=quantities(normal_es, whys),
         har_var=quantities(har_var, no_forecast),
         har_es=quantities(har_es, no_forecast),
-    )
-
-
-def kupiec_backtest(series: ReturnSeries) -> Backtest:
-    """Compare each of the last BACKTEST_SESSIONS losses with the historical VaR of as many sessions before it.
-
-    Parameters
-    ----------
-    series : ReturnSeries
-        Twice BACKTEST_SESSIONS returns; shorter ones are `INSUFFICIENT_HISTORY`.
-
-    Returns
-    -------
-    Backtest
-        With x exceptions in m sessions and p = 1 - level, the likelihood ratio is
-        ``-2 ln[(1-p)^(m-x) p^x / ((1-x/m)^(m-x) (x/m)^x)]``, chi-squared with one degree of freedom (Kupiec 1995).
-    """
-    long = series.of_length(2 * BACKTEST_SESSIONS)
-    losses = -long.values
-    before = np.lib.stride_tricks.sliding_window_view(losses[:, :-1], BACKTEST_SESSIONS, axis=1)
-    exceptions = np.empty((losses.shape[0], len(VAR_LEVELS)), dtype=np.int64)
-    ranks = [rank(BACKTEST_SESSIONS, level) for level in VAR_LEVELS]
-    ordered = np.partition(before, [BACKTEST_SESSIONS - k for k in ranks], axis=-1)
-    for number, k in enumerate(ranks):
-        exceptions[:, number] = (losses[:, BACKTEST_SESSIONS:] > ordered[..., BACKTEST_SESSIONS - k]).sum(axis=1)
-    promised = 1 - np.array(VAR_LEVELS) / 100
-    ratio = _likelihood_ratio(exceptions, promised)
-    whys: ReasonArray = np.broadcast_to(long.unavailable[:, None], exceptions.shape)
-    return Backtest(
-        quantities(exceptions.astype(np.float64), whys),
-        quantities(ratio, whys),
-        quantities(np.asarray(stats.chi2.sf(ratio, 1), dtype=np.float64), whys),
+        losses=quantities(losses.astype(np.float64), counted),
+        apart=quantities((series.length[:, None] // np.array(VAR_HORIZONS)).astype(np.float64), counted),
     )
 
 
@@ -142,8 +112,19 @@ def compounded(returns: FloatArray, horizon: int) -> FloatArray:
     return product
 
 
-def _empirical(losses: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return VaR and ES per level, (n_portfolios, n_levels); rows have NaN where there is no loss."""
+def empirical_tail(losses: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return VaR and ES of samples of losses.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_portfolios, n_losses)
+        NaN where there is none.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n_portfolios, n_levels)
+        NaN where the VaR lies beyond the largest loss.
+    """
     ordered = np.sort(np.where(np.isnan(losses), -np.inf, losses), axis=1)[:, ::-1]
     observed = np.isfinite(losses).sum(axis=1)
     shape = losses.shape[0], len(VAR_LEVELS)
@@ -151,10 +132,19 @@ def _empirical(losses: FloatArray) -> tuple[FloatArray, FloatArray]:
     for n in np.unique(observed[observed > 0]).tolist():
         rows = np.flatnonzero(observed == n)
         for number, level in enumerate(VAR_LEVELS):
-            k = rank(n, level)
-            worst = ordered[rows, :k]
-            var[rows, number], shortfall[rows, number] = worst[:, -1], worst.sum(axis=1) / k
+            rank, beyond = var_rank(n, level)
+            if rank == 0:
+                continue
+            var[rows, number] = _between(ordered[rows, rank - 1], ordered[rows, min(rank, n - 1)], beyond)
+            whole, part = divmod((100 - level) * n, 100)
+            worst = ordered[rows, :whole].sum(axis=1) + ordered[rows, whole] * (part / 100.0)
+            shortfall[rows, number] = worst / ((100 - level) * n / 100.0)
     return var, shortfall
+
+
+def _between(larger: FloatArray, smaller: FloatArray, beyond: float) -> FloatArray:
+    """Return the loss between two neighbours; the larger itself where the position is whole."""
+    return larger if beyond == 0.0 else larger - beyond * (larger - smaller)
 
 
 def _moments(series: ReturnSeries) -> tuple[FloatArray, FloatArray]:
@@ -167,10 +157,8 @@ def _moments(series: ReturnSeries) -> tuple[FloatArray, FloatArray]:
 
 
 def _normal(mean: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return VaR and ES of normal returns of a session, (n_portfolios, n_levels, n_horizons)."""
-    horizons = np.array(VAR_HORIZONS, dtype=np.float64)
-    centre = mean[:, None, None] * horizons
-    spread = deviation[:, None, None] * np.sqrt(horizons)
+    """Return VaR and ES of normal returns over the horizons, (n_portfolios, n_levels, n_horizons)."""
+    centre, spread = mean[:, None], deviation[:, None]
     return (
         spread * np.array(_QUANTILE)[:, None] - centre,
         spread * np.array(_TAIL_MEAN)[:, None] - centre,
@@ -186,9 +174,12 @@ def _too_short(series: ReturnSeries) -> ReasonArray:
     return reasons
 
 
-def _likelihood_ratio(exceptions: IntArray, promised: FloatArray) -> FloatArray:
-    observed = exceptions / BACKTEST_SESSIONS
-    expected = stats.binom.logpmf(exceptions, BACKTEST_SESSIONS, promised)
-    best = stats.binom.logpmf(exceptions, BACKTEST_SESSIONS, observed)
-    ratio: FloatArray = np.maximum(2.0 * (best - expected), 0.0)
-    return ratio
+def _no_rank(reasons: ReasonArray, losses: IntArray) -> ReasonArray:
+    """Return the reasons, and one where the position of the VaR is not among the losses, by level and horizon."""
+    found = reasons.copy()
+    for number, level in enumerate(VAR_LEVELS):
+        needed = 100 // (100 - level) - 1
+        for portfolio, horizon in np.argwhere(is_available(found[:, number]) & (losses < needed)).tolist():
+            detail = f"{losses[portfolio, horizon]} of {needed} losses"
+            found[portfolio, number, horizon] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
+    return found

@@ -90,8 +90,8 @@ def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) ->
     return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage)
 
 
-def longest_series(holdings: NetHoldings, returns: FloatArray) -> ReturnSeries:
-    """Return the series of each portfolio over the longest window that speaks for its book.
+def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSeries, FloatArray]:
+    """Return the series of each portfolio over the longest window that speaks for its book, and what was before it.
 
     Parameters
     ----------
@@ -100,34 +100,39 @@ def longest_series(holdings: NetHoldings, returns: FloatArray) -> ReturnSeries:
 
     Returns
     -------
-    ReturnSeries
+    series : ReturnSeries
         Per portfolio the longest of SERIES_WINDOWS in which holdings with SERIES_COVERAGE of the gross exposure have
         every return; where none has, the one that covers most, the longer of equals. Values are as wide as the longest
         window.
+    history : ndarray of shape (n_portfolios, n_sessions)
+        The returns of the same holdings on all sessions given; NaN where one of them has none.
 
     Notes
     -----
     A young holding would otherwise either shorten the series of the whole book or be silently left out of it.
     """
-    candidates = [return_series(holdings, returns, window=window) for window in SERIES_WINDOWS]
-    covered = np.array([np.nan_to_num(series.coverage.values) for series in candidates])
-    enough = covered >= SERIES_COVERAGE
-    chosen = np.where(enough.any(axis=0), enough.argmax(axis=0), covered.argmax(axis=0))
-    picked = chosen, np.arange(holdings.n_portfolios)
+    windows = np.array(SERIES_WINDOWS)
+    present = [np.isfinite(returns[:, -window:]).sum(axis=1) for window in SERIES_WINDOWS]
+    covered = np.stack([(n == window)[holdings.symbol] for n, window in zip(present, SERIES_WINDOWS, strict=True)])
+    parts = [coverage_of(holdings, inside) for inside in covered]
+    shares = np.array([np.nan_to_num(part.values) for part in parts])
+    enough = shares >= SERIES_COVERAGE
+    chosen = np.where(enough.any(axis=0), enough.argmax(axis=0), shares.argmax(axis=0))  # (n_portfolios,)
+    inside = covered[chosen[holdings.portfolio], np.arange(holdings.symbol.size)]
+    coverage = coverage_of(holdings, inside)
+    reasons = why_not_over_equity(holdings)
+    for number, window in enumerate(SERIES_WINDOWS):
+        mine = reasons.copy()
+        _explain_uncovered(mine, holdings, present=present[number], window=window, coverage=parts[number])
+        reasons[chosen == number] = mine[chosen == number]
+
+    usable = is_available(reasons)
+    history = np.where(usable[:, None], _weighted_sums(holdings, returns, covered=inside), np.nan)
+    length = np.where(usable, windows[chosen], 0)
     widest = SERIES_WINDOWS[0]
-    values = np.stack([_right_aligned(series.values, widest) for series in candidates])[picked]
-    length = np.stack([series.length for series in candidates])[picked]
-    reasons: ReasonArray = np.stack([series.unavailable for series in candidates])[picked]
-    coverage = Quantities(
-        np.stack([series.coverage.values for series in candidates])[picked],
-        np.stack([series.coverage.unavailable for series in candidates])[picked],
-    )
-    return ReturnSeries(values, length, reasons, coverage)
-
-
-def _right_aligned(values: FloatArray, width: int) -> FloatArray:
-    padded: FloatArray = np.pad(values, ((0, 0), (width - values.shape[1], 0)), constant_values=np.nan)
-    return padded
+    age = np.arange(widest)[::-1]
+    values = np.where(age < length[:, None], history[:, -widest:], np.nan)
+    return ReturnSeries(values, length, reasons, coverage), history
 
 
 def rolling_volatility(series: ReturnSeries) -> FloatArray:

@@ -132,7 +132,7 @@ async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncCli
     await service.engine.dispose()
 
 
-async def assessed_book(risk: Risk, *, sessions: int = 300) -> tuple[UUID, tuple[str, ...]]:
+async def assessed_book(risk: Risk, *, sessions: int = 510) -> tuple[UUID, tuple[str, ...]]:
     """Assess a book of three symbols with betas of 1.2 and prices of the factors' proxies."""
     run, portfolio_id = make_run(), uuid4()
     symbols = new_symbols(3)

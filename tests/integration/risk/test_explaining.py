@@ -90,7 +90,7 @@ async def test_explanation_of_a_direct_pnl_counts_the_shocks_and_of_a_model_one_
 async def test_number_whose_inputs_were_corrected_says_so(risk: Risk, client: httpx.AsyncClient) -> None:
     portfolio_id, symbols = await assessed_book(risk)
     correction = make_run()
-    await risk.deliver(priced(correction, {symbols[0]: closes(300, seed=99)}))
+    await risk.deliver(priced(correction, {symbols[0]: closes(510, seed=99)}))
 
     view = (await client.get(f"/risk/portfolios/{portfolio_id}/explain/volatility_63d")).json()
 

@@ -14,7 +14,7 @@ from tests.system.plain.prices import Prices
 from tests.system.plain.symbols import FACTORS, STYLES, Proxies
 
 RISK_FACTORS = ("market", *STYLES, "rate")
-SEEN = 272  # returns behind an assessment: a year of 21-session volatilities
+SEEN = 504  # returns behind an assessment: a year that is tested, and the year before each of its sessions
 
 Betas = Mapping[str, Mapping[str, Number]]
 

@@ -62,7 +62,7 @@ def correlated(book: Book) -> Correlated:
 
 
 def average_correlation(book: Book, found: Correlated) -> Number:
-    """Weighted by the product of the absolute exposures, over the pairs that have one."""
+    """Of the P&L of two holdings, weighted by the product of the absolute exposures, over the pairs that have one."""
     names = [str(name) for name in found.matrix]
     if not names:
         return NOT_APPLICABLE
@@ -72,22 +72,24 @@ def average_correlation(book: Book, found: Correlated) -> Number:
     if not known:
         return NOT_APPLICABLE
     for one, other in known:
-        weight = abs(book.net[one] * book.net[other])
-        weights += weight
-        total += weight * cell(found.matrix, one, other)
+        product = book.net[one] * book.net[other]
+        weights += abs(product)
+        total += product * cell(found.matrix, one, other)
     return total / weights if weights else DEGENERATE
 
 
 def effective_bets(book: Book, found: Correlated) -> Number:
-    """The exponential of the entropy of the principal components' shares in the variance of the P&L."""
+    """The exponential of the entropy of the principal components' shares in the variance of the book."""
     if found.matrix.empty:
         return NOT_APPLICABLE
-    risk = [book.net[name] * _deviation(book, name) for name in found.complete]
-    if not np.isfinite(risk).all() or not any(risk):
+    net = np.array([book.net[name] for name in found.complete])
+    deviations = np.array([_deviation(book, name) for name in found.complete])
+    if not np.isfinite(deviations).all() or not (net * deviations).any():
         return DEGENERATE
-    covariance = found.matrix.loc[found.complete, found.complete].to_numpy() * np.outer(risk, risk)
-    variances = np.linalg.eigvalsh(covariance)
-    shares = variances[variances > 0] / variances.sum()
+    covariance = found.matrix.loc[found.complete, found.complete].to_numpy() * np.outer(deviations, deviations)
+    variances, components = np.linalg.eigh(covariance)
+    parts = (components.T @ net) ** 2 * np.maximum(variances, 0)
+    shares = parts[parts > 0] / parts.sum()
     return float(np.exp(-sum(share * np.log(share) for share in shares)))
 
 

@@ -17,7 +17,7 @@ from tests.system.plain.series import (
     trend,
     volatility,
 )
-from tests.system.plain.tails import backtest_measures, tail_measures
+from tests.system.plain.tails import backtest_measures, tail_measures, tested_sessions
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def _series_measures(book: Book) -> dict[str, Measured]:
     ten, year, longest = series_of(book, 30), series_of(book, 272), longest_series(book)
     slope, strength = trend(ten)
     return found | {
-        "volatility_har": _of(longest, har_forecast(longest)),
+        "volatility_har": _of(longest, har_forecast(longest).over[21]),
+        "volatility_har_floored": _of(longest, har_forecast(longest).floored),
         "volatility_trend": _of(ten, slope),
         "volatility_trend_strength": _of(ten, strength),
         "volatility_percentile": _of(year, percentile(year)),
@@ -54,8 +55,12 @@ def _series_measures(book: Book) -> dict[str, Measured]:
 def _tail_measures(book: Book) -> dict[str, Measured]:
     series = longest_series(book)
     found = {name: _of(series, value) for name, value in tail_measures(series, har_forecast(series)).items()}
+    found["ten_session_losses"] = _of(series, series.why or float(series.length - 9))
+    found["ten_session_losses_apart"] = _of(series, series.why or float(series.length // 10))
+    tested = tested_sessions(series)
     for name, value in backtest_measures(series).items():
-        found[name] = _if_known(value, series.coverage, 252)
+        known = not isinstance(value, str)
+        found[name] = Measured(value, series.coverage, tested * known, (tested + series.length) * known)
     return found
 
 

@@ -15,11 +15,12 @@ YEAR = 252
 
 @dataclass(frozen=True)
 class Series:
-    """Returns of the book over a window, or why there are none, and the part of gross exposure in them."""
+    """Returns of the book over a window, or why there are none, their part of gross exposure, and those before."""
 
     returns: pd.Series
     why: str | None
     coverage: Number
+    history: pd.Series
 
     @property
     def length(self) -> int:
@@ -32,10 +33,10 @@ def series_of(book: Book, window: int) -> Series:
     complete = {symbol for symbol in book.symbols if recent[symbol].notna().all()}
     coverage = book.coverage(complete)
     why = book.why_nothing or (None if complete else SHORT)
-    total = pd.Series(0.0, index=recent.index)
+    total = pd.Series(0.0, index=book.returns.index)
     for symbol in sorted(complete):
-        total += (book.weight(symbol) if not why else 0.0) * recent[symbol]
-    return Series(total, why, coverage)
+        total += (book.weight(symbol) if not why else 0.0) * book.returns[symbol]
+    return Series(total.iloc[-window:], why, coverage, total)
 
 
 def longest_series(book: Book) -> Series:
@@ -75,24 +76,34 @@ def percentile(series: Series) -> Number:
     return float((volatilities < volatilities.iloc[-1]).mean())
 
 
-def har_forecast(series: Series) -> Number:
-    """Tomorrow's |r| on today's and the means of 5 and 21, iterated over 21 sessions (Corsi 2009)."""
-    if series.why:
-        return series.why
-    absolute = series.returns.abs().to_numpy()
-    if len(absolute) < 63:
-        return SHORT
-    rows = [[1.0, *_lags(absolute[:end])] for end in range(21, len(absolute))]
+@dataclass(frozen=True)
+class Forecast:
+    """Volatility by the sessions that it is over, and how many sessions of 21 are the floor."""
+
+    over: dict[int, Number]
+    floored: Number
+
+
+def har_forecast(series: Series) -> Forecast:
+    """Tomorrow's squared return on today's and the means of 5 and 21, iterated, never below the quietest month."""
+    squared = (series.returns**2).to_numpy()
+    why = series.why or (SHORT if len(squared) < 63 else None)
+    if why is not None:
+        return Forecast(dict.fromkeys((1, 10, 21), why), why)
+    rows = [[1.0, *_lags(squared[:end])] for end in range(21, len(squared))]
     x = np.array(rows)
-    if np.linalg.matrix_rank(x - x.mean(axis=0)) < 3:
-        return DEGENERATE
-    coefficients = OLS(absolute[21:], x).fit().params
-    path = list(absolute)
+    if np.linalg.matrix_rank((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-300)) < 3:
+        return Forecast(dict.fromkeys((1, 10, 21), DEGENERATE), DEGENERATE)
+    coefficients = OLS(squared[21:], x).fit().params
+    floor = min(_lags(squared[:end])[-1] for end in range(21, len(squared) + 1))
+    path, floored = list(squared), 0
     for _ in range(21):
-        path.append(float(coefficients @ np.array([1.0, *_lags(np.array(path))])))
-    mean = float(np.mean(path[-21:]))
-    return mean * float(np.sqrt(np.pi / 2) * np.sqrt(YEAR)) if mean > 0 else DEGENERATE
+        forecast = float(coefficients @ np.array([1.0, *_lags(np.array(path))]))
+        floored += forecast < floor
+        path.append(max(forecast, floor))
+    ahead = path[-21:]
+    return Forecast({n: float(np.sqrt(np.mean(ahead[:n]) * YEAR)) for n in (1, 10, 21)}, float(floored))
 
 
-def _lags(absolute: np.ndarray) -> list[float]:
-    return [float(np.mean(absolute[-lag:])) for lag in (1, 5, 21)]
+def _lags(squared: np.ndarray) -> list[float]:
+    return [float(np.mean(squared[-lag:])) for lag in (1, 5, 21)]

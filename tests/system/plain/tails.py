@@ -2,29 +2,31 @@
 
 from fractions import Fraction
 from functools import cache
-from math import ceil
+from itertools import pairwise
 
 import numpy as np
 from scipy import integrate, stats
 
 from tests.system.plain.known import SHORT, Number
-from tests.system.plain.series import YEAR, Series
+from tests.system.plain.series import YEAR, Forecast, Series
 
 LEVELS = {95: 63, 99: 100}  # percent -> returns needed
+TESTED = {95: 63, 99: 250}  # percent -> sessions needed
 
 
-def tail_measures(series: Series, forecast: Number) -> dict[str, Number]:
+def tail_measures(series: Series, forecast: Forecast) -> dict[str, Number]:
     """VaR and ES at both levels over one and ten sessions: historical, normal, and normal with the forecast."""
     found: dict[str, Number] = {}
     for level, needed in LEVELS.items():
         for horizon in (1, 10):
             why = series.why or (None if series.length >= needed else SHORT)
+            expected = forecast.over[horizon]
             pairs = {
                 "historical": why or _historical(series, level, horizon),
                 "parametric": why or _normal(_moments(series), level, horizon),
-                "har": forecast
-                if isinstance(forecast, str)
-                else _normal((0, forecast / np.sqrt(YEAR)), level, horizon),
+                "har": expected
+                if isinstance(expected, str)
+                else _normal((0, expected / np.sqrt(YEAR)), level, horizon),
             }
             for method, pair in pairs.items():
                 for place, figure in enumerate(("var", "es")):
@@ -33,13 +35,26 @@ def tail_measures(series: Series, forecast: Number) -> dict[str, Number]:
     return found
 
 
-def _historical(series: Series, level: int, horizon: int) -> tuple[float, float]:
-    """The k-th largest loss and the mean of the k largest, k the smallest with k/n >= 1 - level."""
+def _historical(series: Series, level: int, horizon: int) -> tuple[float, float] | str:
+    """The loss at the place p (n + 1), and the mean of the worst n p, of the last one its fraction."""
     growth = 1 + series.returns.to_numpy()
     ends = range(horizon, len(growth) + 1)
     losses = sorted((1 - float(np.prod(growth[end - horizon : end])) for end in ends), reverse=True)
-    k = ceil(len(losses) * Fraction(100 - level, 100))
-    return losses[k - 1], sum(losses[:k]) / k
+    share = Fraction(100 - level, 100)
+    if share * (len(losses) + 1) < 1:
+        return SHORT
+    count = len(losses) * share
+    parts = [min(max(count - place, Fraction(0)), Fraction(1)) for place in range(len(losses))]
+    return value_at_risk(losses, level), sum(
+        float(part) * loss for part, loss in zip(parts, losses, strict=True)
+    ) / float(count)
+
+
+def value_at_risk(losses: list[float], level: int) -> float:
+    """The loss at the place p (n + 1), the largest first."""
+    place = Fraction(100 - level, 100) * (len(losses) + 1)
+    rank, beyond = int(place), float(place - int(place))
+    return losses[rank - 1] * (1 - beyond) + (losses[rank] * beyond if beyond else 0.0)
 
 
 def _moments(series: Series) -> tuple[float, float]:
@@ -61,27 +76,44 @@ def _standard_tail(level: int) -> tuple[float, float]:
     return float(quantile), float(area / (1 - level / 100))
 
 
+def tested_sessions(series: Series) -> int:
+    """Sessions before which the holdings have as many returns as the series has, a year of them at most."""
+    known = series.history.notna().to_numpy()
+    length = len(known) if known.all() else int(known[::-1].argmin())
+    return 0 if series.why else min(max(length - series.length, 0), 252)
+
+
 def backtest_measures(series: Series) -> dict[str, Number]:
-    """Losses beyond the VaR of the 126 sessions before each of the last 126, and Kupiec's test of their number."""
+    """Losses beyond the VaR of as many sessions before as the series has, and tests of their number and clusters."""
     found: dict[str, Number] = {}
+    names = (
+        *("var_exceptions", "kupiec_likelihood_ratio", "kupiec_p", "independence_likelihood_ratio", "independence_p"),
+        *("conditional_coverage_likelihood_ratio", "conditional_coverage_p"),
+    )
     for level in LEVELS:
-        names = [f"{name}_{level}" for name in ("var_exceptions", "kupiec_likelihood_ratio", "kupiec_p")]
-        why = series.why or (None if series.length >= 252 else SHORT)
-        found |= dict.fromkeys(names, why) if why else dict(zip(names, _kupiec(series, level), strict=True))
+        why = series.why or (None if tested_sessions(series) >= TESTED[level] else SHORT)
+        values = dict.fromkeys(names, why) if why else dict(zip(names, _tests(series, level), strict=True))
+        found |= {f"{name}_{level}": value for name, value in values.items()}
     return found
 
 
-def _kupiec(series: Series, level: int) -> tuple[float, float, float]:
-    losses = -series.returns.to_numpy()[-252:]
-    k = ceil(126 * Fraction(100 - level, 100))
-    exceptions = sum(losses[day] > sorted(losses[day - 126 : day])[-k] for day in range(126, 252))
-    promised, seen = 1 - level / 100, exceptions / 126
-    likelihoods = [_log_likelihood(exceptions, share) for share in (promised, seen)]
-    ratio = -2 * (likelihoods[0] - likelihoods[1])
-    return float(exceptions), ratio, float(stats.chi2.sf(ratio, 1))
+def _tests(series: Series, level: int) -> tuple[float, ...]:
+    losses = [-float(value) for value in series.history]
+    days = range(len(losses) - tested_sessions(series), len(losses))
+    beyond = [
+        losses[day] > value_at_risk(sorted(losses[day - series.length : day], reverse=True), level) for day in days
+    ]
+    x, m, promised = sum(beyond), len(beyond), 1 - level / 100
+    kupiec = -2 * (_log_likelihood(x, m, promised) - _log_likelihood(x, m, x / m))
+    after = {eve: [day for before, day in pairwise(beyond) if before == eve] for eve in (True, False)}
+    both = [day for days_after in after.values() for day in days_after]
+    apart = sum(_log_likelihood(sum(some), len(some), sum(some) / len(some)) for some in after.values() if some)
+    clusters = max(-2 * (_log_likelihood(sum(both), len(both), sum(both) / len(both)) - apart), 0.0)
+    ratios = ((kupiec, 1), (clusters, 1), (kupiec + clusters, 2))
+    return (float(x), *(figure for ratio, n in ratios for figure in (ratio, float(stats.chi2.sf(ratio, n)))))
 
 
-def _log_likelihood(exceptions: int, share: float) -> float:
+def _log_likelihood(count: int, sessions: int, share: float) -> float:
     """The logarithm of (1-p)^(m-x) p^x, where 0^0 is one."""
-    terms = ((exceptions, share), (126 - exceptions, 1 - share))
-    return sum(float(count * np.log(part)) for count, part in terms if count)
+    terms = ((count, share), (sessions - count, 1 - share))
+    return sum(float(number * np.log(part)) for number, part in terms if number)

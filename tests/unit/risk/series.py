@@ -24,14 +24,14 @@ def series_of(*rows: FloatArray) -> ReturnSeries:
 
 
 def har_path(n: int, *, seed: int, coefficients: tuple[float, float, float, float]) -> FloatArray:
-    """Return returns whose absolute values follow the regression, with a random sign and a multiplicative shock."""
+    """Return returns whose squares follow the regression, with a random sign and a multiplicative shock."""
     rng = np.random.default_rng(seed)
-    absolute = list(np.full(21, 0.01))
+    squared = list(np.full(21, 1e-4))
     intercept, day, week, month = coefficients
     for _ in range(n):
-        level = intercept + day * absolute[-1] + week * np.mean(absolute[-5:]) + month * np.mean(absolute[-21:])
-        absolute.append(level * rng.uniform(0.5, 1.5))
-    returns: FloatArray = np.array(absolute[21:]) * rng.choice([-1.0, 1.0], n)
+        level = intercept + day * squared[-1] + week * np.mean(squared[-5:]) + month * np.mean(squared[-21:])
+        squared.append(level * rng.uniform(0.5, 1.5))
+    returns: FloatArray = np.sqrt(squared[21:]) * rng.choice([-1.0, 1.0], n)
     return returns
 
 

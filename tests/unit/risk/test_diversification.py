@@ -5,7 +5,7 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.decomposition import PCA
 
-from services.risk.core.diversification import NO_CLUSTER, Diversification, diversify
+from services.risk.core.diversification import NO_CLUSTER, NO_RISK, Diversification, diversify
 from services.risk.core.holdings import NetHoldings
 from shared.arrays import FloatArray
 from shared.unavailable import Reason, Unavailable
@@ -30,8 +30,11 @@ def _one(
     return diversify(holdings, returns, sectors or ["Technology"] * len(names)).portfolios[0]
 
 
-def test_equal_uncorrelated_holdings_are_as_many_bets() -> None:
-    found = _one([(f"S{i}", 100.0) for i in range(5)], _independent(5))
+def test_uncorrelated_holdings_of_equal_risk_are_as_many_bets() -> None:
+    # Of different volatilities, so that the components are the holdings.
+    returns = _independent(5) * np.arange(1.0, 6.0)[:, None]
+
+    found = _one([(f"S{i}", 600.0 / (i + 1)) for i in range(5)], returns)
 
     assert found.effective_bets == pytest.approx(5.0, rel=1e-9)
     assert found.average == pytest.approx(0.0, abs=1e-12)
@@ -47,8 +50,8 @@ def test_holdings_that_move_as_one_are_one_bet() -> None:
 
 
 def test_two_bets_of_unequal_size_by_hand() -> None:
-    # Risks 3 : 1 without correlation: shares 0.9 and 0.1.
-    found = _one([("A", 300.0), ("B", 100.0)], _independent(2))
+    # Risks 300 x 1 and 50 x 2 without correlation: shares 0.9 and 0.1.
+    found = _one([("A", 300.0), ("B", 50.0)], _independent(2) * np.array([[1.0], [2.0]]))
 
     assert found.effective_bets == pytest.approx(np.exp(-(0.9 * np.log(0.9) + 0.1 * np.log(0.1))), rel=1e-9)
 
@@ -60,11 +63,25 @@ def test_effective_bets_match_principal_components_of_scikit_learn() -> None:
 
     found = _one([(f"S{i}", weight) for i, weight in enumerate(weights)], returns)
 
-    ratio = PCA().fit((returns * weights[:, None]).T).explained_variance_ratio_
-    assert found.effective_bets == pytest.approx(np.exp(-(ratio * np.log(ratio)).sum()), rel=1e-9)
+    pca = PCA().fit(returns.T)
+    shares = (pca.components_ @ weights) ** 2 * pca.explained_variance_
+    shares /= shares.sum()
+    assert found.effective_bets == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-9)
 
 
-def test_average_correlation_is_weighted_by_exposure() -> None:
+def test_bets_of_a_book_on_one_component_and_of_one_on_two_by_hand() -> None:
+    # Correlation 0.6: components (1, 1) and (1, -1) over root 2 with variances 1.6 and 0.4. Long both by 1: one bet.
+    # By 3 and 1: along them 4 and 2, shares 16 x 1.6 and 4 x 0.4, that is 16/17 and 1/17.
+    returns = np.linalg.cholesky(np.array([[1.0, 0.6], [0.6, 1.0]])) @ _independent(2)
+
+    both, unequal = (_one([("A", a), ("B", 100.0)], returns).effective_bets for a in (100.0, 300.0))
+
+    assert both == pytest.approx(1.0, rel=1e-9)
+    entropy = -(16 / 17 * np.log(16 / 17) + 1 / 17 * np.log(1 / 17))
+    assert unequal == pytest.approx(np.exp(entropy), rel=1e-9)
+
+
+def test_average_correlation_is_weighted_by_exposure_and_has_its_sides() -> None:
     rng = np.random.default_rng(3)
     returns = rng.normal(0, 0.01, (3, N)) + rng.normal(0, 0.01, N)
     rho = np.atleast_2d(np.corrcoef(returns))
@@ -72,14 +89,16 @@ def test_average_correlation_is_weighted_by_exposure() -> None:
     found = _one([("A", 100.0), ("B", -200.0), ("C", 300.0)], returns)
 
     weights = {(0, 1): 2.0, (0, 2): 3.0, (1, 2): 6.0}
-    expected = sum(weight * rho[pair] for pair, weight in weights.items()) / 11.0
+    sides = {(0, 1): -1.0, (0, 2): 1.0, (1, 2): -1.0}
+    expected = sum(weight * sides[pair] * rho[pair] for pair, weight in weights.items()) / 11.0
     assert found.average == pytest.approx(expected, rel=1e-12)
 
 
 def test_defect_44_lots_and_names_without_data_add_no_bets() -> None:
     # Six lots of three names, and three names without data: still three bets.
-    returns = np.vstack([_independent(3), np.full((3, N), np.nan)])
-    positions = [(name, 50.0) for name in ("A", "B", "C")] * 2 + [(name, 100.0) for name in ("X", "Y", "Z")]
+    sizes = {"A": 60.0, "B": 30.0, "C": 20.0}  # over volatilities of 1, 2 and 3
+    returns = np.vstack([_independent(3) * np.arange(1.0, 4.0)[:, None], np.full((3, N), np.nan)])
+    positions = [*sizes.items()] * 2 + [("X", 100.0), ("Y", 60.0), ("Z", 60.0)]
     holdings, names = book(positions)
     assert names == ["A", "B", "C", "X", "Y", "Z"]
 
@@ -166,7 +185,10 @@ def test_what_cannot_be_said_has_its_reason(
     assert found.reason is reason
 
 
-def test_perfect_hedge_is_one_bet() -> None:
+def test_perfect_hedge_is_no_bet_and_its_holdings_go_against_one_another() -> None:
     returns = np.repeat(np.random.default_rng(1).normal(0, 0.01, (1, N)), 2, axis=0)
 
-    assert _one([("A", 100.0), ("B", -100.0)], returns).effective_bets == pytest.approx(1.0, rel=1e-9)
+    found = _one([("A", 100.0), ("B", -100.0)], returns)
+
+    assert found.effective_bets == NO_RISK
+    assert found.average == pytest.approx(-1.0, rel=1e-9)

@@ -208,7 +208,7 @@ def test_defect_g13_forecast_is_of_volatility_and_not_of_the_next_absolute_retur
     _, series = yearly_series(DAYS[-1])
     realised = realised_volatility(series).values
 
-    ours = har_forecast(series).volatility.values / realised
+    ours = har_forecast(series).volatility.values[:, -1] / realised
     theirs = next_day_forecast(series.values)[0] / realised
 
     assert np.median(ours) == pytest.approx(1.0, abs=0.05)
@@ -327,10 +327,11 @@ def test_defect_g20_bets_are_of_net_weights_by_symbol_and_every_pair_stands_alon
     ]
     assert (output("correlation_calculations")["correlation_concentration_score"] == 0).all()
 
-    # The eigenvalues of the covariance of the holdings' P&L, lots in one symbol added up.
+    # The book's own variance along the principal components of the holdings, lots in one symbol added up.
     value = held.rows.groupby("symbol")["value"].sum()[held.names].to_numpy()
     kept = np.abs(value) >= 0.01 * held.rows["value"].abs().sum()
-    shares = np.linalg.eigvalsh(np.cov(returns[kept, -CORRELATION_WINDOW:] * value[kept, None]))
+    variances, components = np.linalg.eigh(np.cov(returns[kept, -CORRELATION_WINDOW:]))
+    shares = (components.T @ value[kept]) ** 2 * variances
     shares /= shares.sum()
     assert found.effective_bets == pytest.approx(float(np.exp(-(shares * np.log(shares)).sum())), rel=1e-9)
     young = returns.copy()

@@ -14,16 +14,20 @@ from tests.unit.risk.series import components, har_path, next_day_forecast, seri
 from tests.unit.risk.test_volatility import vector
 
 
-def _plain_forecast(returns: FloatArray) -> tuple[FloatArray, float, float]:
-    """Return coefficients, R squared and annualised forecast, one step at a time."""
-    a = np.abs(returns)
+def _plain_forecast(returns: FloatArray) -> tuple[FloatArray, float, list[float], int]:
+    """Return coefficients, R squared, annualised forecasts and how many are the floor, one step at a time."""
+    a = returns**2
     rows = range(20, len(a) - 1)
     x = np.array([[a[t], a[t - 4 : t + 1].mean(), a[t - 20 : t + 1].mean()] for t in rows])
     fit = OLS(a[21:], add_constant(x)).fit()
+    floor, floored = min(a[t - 20 : t + 1].mean() for t in range(20, len(a))), 0
     path = list(a)
     for _ in range(21):
-        path.append(fit.params @ [1.0, path[-1], np.mean(path[-5:]), np.mean(path[-21:])])
-    return fit.params, fit.rsquared, np.mean(path[-21:]) * np.sqrt(np.pi / 2 * 252)
+        forecast = fit.params @ [1.0, path[-1], np.mean(path[-5:]), np.mean(path[-21:])]
+        floored += forecast < floor
+        path.append(max(forecast, floor))
+    ahead = path[-21:]
+    return fit.params, fit.rsquared, [np.sqrt(np.mean(ahead[:n]) * 252) for n in (1, 10, 21)], floored
 
 
 @pytest.mark.parametrize("n", [63, 126, 252])
@@ -33,11 +37,11 @@ def test_har_matches_statsmodels_iterated_step_by_step(n: int) -> None:
     forecast = har_forecast(series_of(*rows))
 
     for index, row in enumerate(rows):
-        coefficients, r_squared, volatility = _plain_forecast(row)
-        np.testing.assert_allclose(forecast.coefficients[index], coefficients, rtol=1e-8, atol=1e-11)
+        coefficients, r_squared, volatilities, floored = _plain_forecast(row)
+        np.testing.assert_allclose(forecast.coefficients[index], coefficients, rtol=1e-8, atol=1e-13)
         assert forecast.r_squared.at(index) == pytest.approx(r_squared, rel=1e-9, abs=1e-12)
-        if volatility > 0:
-            assert forecast.volatility.at(index) == pytest.approx(volatility, rel=1e-9)
+        np.testing.assert_allclose(forecast.volatility.values[index], volatilities, rtol=1e-9)
+        assert forecast.floored.at(index) == floored
     assert forecast.observations.tolist() == [n - 21] * 20
 
 
@@ -60,37 +64,38 @@ def test_regression_on_the_predecessors_components_gives_its_vector(
 
 
 def test_har_recovers_the_coefficients_of_a_simulated_process() -> None:
-    truth = (0.001, 0.3, 0.3, 0.3)
+    truth = (1e-5, 0.3, 0.3, 0.3)
 
     forecast = har_forecast(series_of(har_path(60_000, seed=3, coefficients=truth)))
 
-    np.testing.assert_allclose(forecast.coefficients[0], truth, atol=0.03)
+    np.testing.assert_allclose(forecast.coefficients[0], truth, rtol=0.15)
 
 
 def test_defect_42_forecast_of_constant_volatility_is_that_volatility() -> None:
-    # The predecessor's forecast of the next absolute return is 0.8 of it: the root of 2/pi.
+    # The predecessor's forecast of the next absolute return is 0.8 of it: the root of 2/pi. A line fitted to a year of
+    # noise scatters, and its root is a little below.
     sigma = 0.012
     rows = [np.random.default_rng(seed).normal(0, sigma, 252) for seed in range(400)]
 
     found = har_forecast(series_of(*rows)).volatility.values
 
-    assert np.nanmean(found) == pytest.approx(sigma * np.sqrt(252), rel=0.01)
+    np.testing.assert_allclose(np.sqrt((found**2).mean(axis=0)), sigma * np.sqrt(252), rtol=0.02)
 
 
-def test_defect_42_forecast_that_is_not_positive_is_no_number() -> None:
-    # Absolute returns that shrink fast: the line goes on below zero.
-    absolute = np.concatenate([np.linspace(0.10, 0.001, 90)])
-    wobble = 1 + 0.02 * np.sin(np.arange(90) * 2.1)
+def test_defect_42_forecast_below_the_quietest_month_is_that_month_and_says_so() -> None:
+    # Squared returns that shrink fast: the line goes on below zero.
+    sizes = np.linspace(0.10, 0.001, 90) * (1 + 0.02 * np.sin(np.arange(90) * 2.1))
 
-    forecast = har_forecast(series_of(absolute * wobble)).volatility
+    forecast = har_forecast(series_of(sizes))
 
-    found = forecast.at(0)
-    assert found == Unavailable(Reason.DEGENERATE_INPUT, "the forecast of the absolute return is not positive")
+    quietest = np.sqrt((sizes[-21:] ** 2).mean() * 252)
+    assert forecast.floored.at(0) == 21
+    np.testing.assert_allclose(forecast.volatility.values[0], quietest, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("n", "available"), [(62, False), (63, True)])
 def test_har_needs_63_returns(n: int, available: bool) -> None:
-    found = har_forecast(series_of(np.random.default_rng(1).normal(0, 0.01, n))).volatility.at(0)
+    found = har_forecast(series_of(np.random.default_rng(1).normal(0, 0.01, n))).volatility.at((0, 0))
 
     assert isinstance(found, float) is available
     if not available:
@@ -99,7 +104,7 @@ def test_har_needs_63_returns(n: int, available: bool) -> None:
 
 @pytest.mark.parametrize("returns", [np.zeros(100), np.full(100, 0.01), np.tile([0.01, -0.01], 50)])
 def test_har_of_returns_of_one_size_is_degenerate(returns: FloatArray) -> None:
-    found = har_forecast(series_of(returns)).volatility.at(0)
+    found = har_forecast(series_of(returns)).volatility.at((0, 0))
 
     assert isinstance(found, Unavailable)
     assert found.reason is Reason.DEGENERATE_INPUT

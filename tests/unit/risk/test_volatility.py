@@ -179,7 +179,7 @@ def test_percentile_of_the_vector_is_the_predecessors(n: int, percentile: float)
 
 
 def test_defect_43_percentile_is_there_with_the_history_that_is_kept() -> None:
-    # 290 sessions of bars are 289 returns; 252 volatilities over 21 sessions need 272.
+    # 252 volatilities over 21 sessions need 272 returns.
     returns = np.random.default_rng(5).normal(0, 0.01, (1, HISTORY_SESSIONS - 1))
     holdings, _ = book([("AAA", 100_000.0)])
 
@@ -211,10 +211,14 @@ def test_longest_series_speaks_for_the_book(
 ) -> None:
     holdings, _ = book([("AAA", exposures[0]), ("BBB", exposures[1])])
 
-    found = longest_series(holdings, _histories(*lengths))
+    found, history = longest_series(holdings, _histories(*lengths))
 
     assert found.length.tolist() == [expected]
     assert np.isfinite(found.values[0]).sum() == expected
+    if expected:
+        np.testing.assert_array_equal(history[0, -expected:], found.values[0, -expected:])
+        in_series = [n for n in lengths if n >= expected]
+        assert np.isfinite(history[0]).sum() == min(in_series)
 
 
 def test_series_of_a_length_declines_where_there_are_fewer_returns() -> None:
