@@ -133,9 +133,19 @@ class Authenticator:
         needed = ACCESS.get(f"{request.method} {route.path}")
         if needed is None:
             raise HTTPException(403, detail="this route is not in the access table")
+        self.admit(needed, request.headers.get("authorization", ""))
+
+    def admit(self, needed: Role, authorization: str) -> None:
+        """Return if the header gives the role that is needed.
+
+        Raises
+        ------
+        HTTPException
+            401 or 403.
+        """
         if needed is Role.ANYONE:
             return
-        role = self._role(request.headers.get("authorization", ""))
+        role = self._role(authorization)
         if role is None:
             raise HTTPException(401, detail="a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
         if role < needed:

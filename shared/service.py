@@ -30,6 +30,7 @@ from shared.metrics.service_metrics import GaugeReader, Reading, ServiceMetrics
 from shared.openapi import complete, refuse_unknown_parameters, refused
 from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
+from shared.request_bodies import RequestBodies
 from shared.settings import CommonSettings, service_database_url
 from shared.telemetry import log_context, timed
 from shared.tracing import Tracing
@@ -147,6 +148,7 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
     app = FastAPIOffline(title=title, version="0.1.0", lifespan=lifespan, static_url="/docs/assets", redoc_url=None)
     app.state.closing = [close for service in services for close in service.closing]
     app.state.given_up = [service.consume.given_up for service in services]
+    app.add_middleware(RequestBodies, authenticate=authenticate)
     install_problem_handlers(app)
     complete(app)
     guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]

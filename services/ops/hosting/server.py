@@ -9,11 +9,47 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.ops.errors import CommandError, Misused
 
+# How long a connection may take to say what it wants.
+HEADERS_WITHIN_S = 30.0
 # How long a stop waits for answers that are being written.
 _ANSWERS_WITHIN_S = 5
+
+
+class _Protocol(H11Protocol):
+    """HTTP that ends connections whose request does not come: each of them costs a descriptor."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait no more when a request has begun."""
+        super().data_received(data)
+        if self._waiting is not None and self.cycle is not None and not self.cycle.response_complete:
+            self._waiting.cancel()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = self.loop.call_later(HEADERS_WITHIN_S, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        super().connection_lost(exc)
+        if self._waiting is not None:
+            self._waiting.cancel()
 
 
 class _Server(uvicorn.Server):
@@ -69,7 +105,12 @@ async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[]
         If a consumer cannot go on in this process: who supervises it starts another one.
     """
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=_ANSWERS_WITHIN_S
+        app,
+        lifespan="off",
+        http=_Protocol,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=_ANSWERS_WITHIN_S,
     )
     async with app.router.lifespan_context(app):
         server = _Server(config, on_listening)

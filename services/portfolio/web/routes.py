@@ -77,7 +77,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
     async def create_portfolio(body: PortfolioBody, making: MadeOnce) -> PortfolioAccepted:
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
         as_of = _target(clock, body.as_of)
-        entered = entered_of(body, today=clock.now().date())
+        entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
         new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
 
         async def make(uow: UnitOfWork) -> Requested:
@@ -93,7 +93,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
     async def try_portfolio(body: PortfolioBody) -> UnderstoodView:
         """Say what a portfolio would be understood to be, or why it would be refused, and store nothing."""
         as_of = _target(clock, body.as_of)
-        entered = entered_of(body, today=clock.now().date())
+        entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
         new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
         async with unit_of_work.trying() as uow:
             await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
@@ -108,7 +108,8 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         portfolio_id: UUID, body: PositionsBody, making: MadeOnce, as_of: Day | None = None
     ) -> Accepted:
         """Store more positions and have everything they touch valued again."""
-        target, terms = _target(clock, as_of), entered_of(body, today=clock.now().date()).terms
+        target = _target(clock, as_of)
+        terms = (await asyncio.to_thread(entered_of, body, today=clock.now().date())).terms
 
         async def make(uow: UnitOfWork) -> Requested:
             await check_room(room, uow)

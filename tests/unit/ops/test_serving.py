@@ -1,4 +1,4 @@
-"""What ends a process that serves: a consumer that cannot go on."""
+"""Serving: what ends the process, and what ends a connection."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.ops.errors import CommandError
+from services.ops.hosting import server
 from services.ops.hosting.server import listen, serve
 
 
@@ -18,3 +19,41 @@ async def test_consumer_that_gives_up_ends_the_process_with_an_error() -> None:
         await serve(app, listener, given_up.set)
     assert ended.value.exit_code != 0
     assert closed == ["answers"]
+
+
+async def test_connection_whose_request_does_not_come_is_closed_and_others_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "HEADERS_WITHIN_S", 1.0)
+    app, listening = FastAPI(), asyncio.Event()
+    app.state.closing, app.state.given_up = [], []
+    answering = asyncio.Event()
+
+    @app.get("/slow")
+    async def slow() -> str:
+        await answering.wait()
+        return "after all"
+
+    request = b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n"
+    with listen("127.0.0.1", 0) as listener:
+        serving = asyncio.create_task(serve(app, listener, listening.set))
+        await listening.wait()
+        address = listener.getsockname()
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(request)
+        await writer.drain()
+
+        silent, _ = await asyncio.open_connection(*address)
+        dripping, drip = await asyncio.open_connection(*address)
+        drip.write(request[:20])
+        assert (await silent.read(), await dripping.read()) == (b"", b"")
+
+        # The answer takes longer than a request may: that is another matter. The next request has its time again.
+        answering.set()
+        assert b"after all" in await reader.readuntil(b'after all"')
+        writer.write(request[:20])
+        await writer.drain()
+        assert await reader.read() == b""
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving

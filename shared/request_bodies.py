@@ -1,0 +1,117 @@
+"""Bodies of requests: read only from whom they may come, within a size and a time, without a field said twice."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.auth import ACCESS, Authenticator, Role
+from shared.paths import API
+from shared.problems import respond
+
+# The largest positions file, as the text of a JSON document.
+MAX_BODY_BYTES: Final = 24 * 1024 * 1024
+BODY_WITHIN_S: Final = 60.0
+# Larger ones are looked through beside the loop that everybody is answered by.
+_SMALL_BYTES: Final = 64 * 1024
+
+_ADMITTED = [
+    (method, compile_path(API + path)[0], role)
+    for (method, _, path), role in ((route.partition(" "), role) for route, role in ACCESS.items())
+    if method != "GET"
+]
+
+
+class RequestBodies:
+    """Reads a body before the application does, or refuses it (an ASGI middleware)."""
+
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticator) -> None:
+        self._app = app
+        self._authenticate = authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401, 403, 408, 413 or 422, or pass the request on with its body."""
+        roles = _roles(scope) if scope["type"] == "http" else []
+        if not roles:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            self._authenticate.admit(min(roles), headers.get("authorization", ""))
+            body = await _read(headers, receive)
+        except HTTPException as refusal:
+            await respond(refusal.status_code, refusal.detail, [], refusal.headers)(scope, receive, send)
+            return
+        twice = await _said_twice(body)
+        if twice is not None:
+            errors = [{"field": f"body.{twice}", "reason": "is given twice in one object"}]
+            await respond(422, "the request is not valid", errors)(scope, receive, send)
+            return
+        await self._app(scope, _replaying(body, receive), send)
+
+
+def _roles(scope: Scope) -> list[Role]:
+    # Which of them is asked is the router's business, which asks for the role of that one.
+    return [role for method, path, role in _ADMITTED if method == scope["method"] and path.match(scope["path"])]
+
+
+async def _read(headers: Mapping[str, str], receive: Receive) -> bytes:
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise _too_large()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            while (message := await receive())["type"] == "http.request":
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise HTTPException(408, detail=f"a body must arrive within {BODY_WITHIN_S:g} seconds") from None
+    return bytes(body)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, detail=f"a body must have at most {MAX_BODY_BYTES} bytes")
+
+
+async def _said_twice(body: bytes) -> str | None:
+    if len(body) < _SMALL_BYTES:
+        return _twice(body)
+    return await asyncio.to_thread(_twice, body)
+
+
+def _twice(body: bytes) -> str | None:
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            found.append(next(name for number, name in enumerate(names) if name in names[:number]))
+
+    try:
+        json.loads(body, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        # What is no JSON, the application says.
+        return None
+    return found[0] if found else None
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    told = False
+
+    async def again() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
