@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from services.market_data.core.bars import BAR_FIELDS, Bars
-from services.market_data.core.findings import Finding, Rule
+from services.market_data.core.findings import Finding, Rule, rejections
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.splits import unrounded
 from shared.arrays import BoolArray, DateArray, FloatArray, IntArray
@@ -56,7 +56,7 @@ class CheckedBars:
                 and (lacking[finding.symbol] or finding.day in days)
             ):
                 rules[finding.symbol][finding.rule] += 1
-        return {symbol: Unavailable(Reason.MISSING_DATA, _rejections(counts)) for symbol, counts in rules.items()}
+        return {symbol: Unavailable(Reason.MISSING_DATA, rejections(counts)) for symbol, counts in rules.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,6 @@ class _Sieve:
 
     def drop(self, rows: BoolArray) -> None:
         self.rows = self.rows.take(~rows)
-
-
-def _rejections(rules: Counter[Rule]) -> str:
-    return "its rows were rejected: " + ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
 
 
 def check_rows(rows: RawBars, request: Request) -> CheckedBars:

@@ -1,5 +1,6 @@
 """What was wrong with a bar: a rule id, where it was seen and what was found there."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -62,3 +63,8 @@ class Finding:
     file: str | None = None
     line: int | None = None
     value: float | None = None
+
+
+def rejections(rules: Counter[Rule]) -> str:
+    """Return what is said of a symbol whose rows were set aside."""
+    return "its rows were rejected: " + ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))

@@ -1,14 +1,18 @@
 """The providers in order of preference: for each symbol the first one that knows it answers, alone."""
 
+import asyncio
 import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, TypeVar
 
 from services.market_data.core.bars import Bars
-from services.market_data.core.findings import Finding
+from services.market_data.core.findings import Finding, Rule, rejections
+from services.market_data.core.statement_checks import check_statements
+from services.market_data.core.statements import GivenStatement
 from services.market_data.providers.provider import (
     FetchedBars,
     FetchedProfiles,
@@ -19,9 +23,11 @@ from services.market_data.providers.provider import (
 )
 from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
+from shared.profile import FACTS, ProfileFacts
 from shared.unavailable import Reason, Unavailable
 
 NO_PROVIDERS: Final = "none is configured"
+NO_FACT: Final = Unavailable(Reason.MISSING_DATA, "no fact of its row can be used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +225,24 @@ class ProviderChain:
             yield provider.name, dict(zip(named, rows.close.tolist(), strict=True))
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
-        """Return the profile of each distinct symbol from the first provider that has one."""
+        """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""
 
         async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedProfiles:
-            return await provider.fetch_profiles(remaining)
+            fetched = await provider.fetch_profiles(remaining)
+            said = {symbol: facts for symbol, facts in fetched.profiles.items() if _says_something(facts)}
+            silent = fetched.profiles.keys() - said.keys()
+            unavailable = {**fetched.unavailable, **dict.fromkeys(silent, NO_FACT)}
+            return replace(fetched, profiles=said, unavailable=unavailable)
 
         return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, symbols, ask))
 
-    async def fetch_statements(self, symbols: Sequence[str]) -> ChainedStatements:
-        """Return the statements of each distinct symbol from the first provider that has any."""
+    async def fetch_statements(self, symbols: Sequence[str], today: date) -> ChainedStatements:
+        """Return the statements of each distinct symbol from the first provider that has a good one by `today`."""
 
         async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedStatements:
-            return await provider.fetch_statements(remaining)
+            fetched = await provider.fetch_statements(remaining)
+            # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
+            return await asyncio.to_thread(_checked_statements, fetched, today)
 
         return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, symbols, ask))
 
@@ -261,3 +273,22 @@ class ProviderChain:
         finally:
             self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome)
             self._metrics.observe(PROVIDER_SECONDS, time.perf_counter() - began, provider.name, kind)
+
+
+def _says_something(facts: ProfileFacts) -> bool:
+    return any(getattr(facts, name) is not None for name in FACTS)
+
+
+def _checked_statements(fetched: FetchedStatements, today: date) -> FetchedStatements:
+    given = [statement for symbol in sorted(fetched.statements) for statement in fetched.statements[symbol]]
+    checked = check_statements(given, provider=fetched.provider, today=today)
+    good = defaultdict[str, list[GivenStatement]](list)
+    for statement in checked.statements:
+        good[statement.period.symbol].append(statement)
+    findings = (*fetched.findings, *checked.findings)
+    rules = defaultdict[str, Counter[Rule]](Counter)
+    for finding in findings:
+        if finding.symbol is not None and finding.symbol not in good:
+            rules[finding.symbol][finding.rule] += 1
+    bad = {s: Unavailable(Reason.MISSING_DATA, rejections(rules[s])) for s in fetched.statements if s not in good}
+    return FetchedStatements(fetched.provider, good, {**fetched.unavailable, **bad}, findings)

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from services.market_data.core.findings import Finding
 from services.market_data.core.profile_merge import KnownProfile, merge_profile
 from services.market_data.core.refresh import profile_due, statements_due
-from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import CompletedStatement, Period, complete_statements, whole_companies
 from services.market_data.providers.chain import Attempts, ProviderChain
 from services.market_data.providers.provider import FetchedStatements, Kind
@@ -80,40 +78,28 @@ async def refresh_statements(
         for symbol, entry in last.items()
         if statements_due(entry.asked, edition=edition, earnings=entry.earnings, today=now.date())
     ]
-    chained = await chain.fetch_statements(due)
+    chained = await chain.fetch_statements(due, now.date())
     source = {symbol: answer.provider for answer in chained.answers for symbol in answer.statements}
 
     stored = await repository.load_digests(sorted(source))
-    # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
-    compared = await asyncio.to_thread(_compare, chained.answers, stored, now.date())
-    changed = whole_companies(compared.differing, PART_STATEMENTS)
-    postponed = {each.given.period.symbol for each in compared.differing} - {
-        each.given.period.symbol for each in changed
-    }
+    differing = await asyncio.to_thread(_compare, chained.answers, stored)
+    changed = whole_companies(differing, PART_STATEMENTS)
+    postponed = {each.given.period.symbol for each in differing} - {each.given.period.symbol for each in changed}
 
-    await _store_findings(event, uow, compared.findings)
+    await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
     revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
     settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
     await repository.store_last_asked(settled, edition=edition, at=now)
     return RefreshedStatements(changed, revisions, source, chained.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    differing: list[CompletedStatement]
-    findings: list[Finding]
-
-
-def _compare(answers: Sequence[FetchedStatements], stored: Mapping[Period, bytes], today: date) -> _Comparison:
-    # Those that can be used and say something else than what is stored, company by company.
-    result = _Comparison([], [])
+def _compare(answers: Sequence[FetchedStatements], stored: Mapping[Period, bytes]) -> list[CompletedStatement]:
+    # Those that say something else than what is stored, company by company.
+    differing: list[CompletedStatement] = []
     for answer in answers:
         given = [statement for symbol in sorted(answer.statements) for statement in answer.statements[symbol]]
-        checked = check_statements(given, provider=answer.provider, today=today)
-        complete = complete_statements(checked.statements)
-        result.differing.extend(each for each in complete if stored.get(each.given.period) != each.digest)
-        result.findings.extend((*answer.findings, *checked.findings))
-    return result
+        differing.extend(each for each in complete_statements(given) if stored.get(each.given.period) != each.digest)
+    return differing
 
 
 def _decided(due: Sequence[str], attempts: Attempts) -> list[str]:

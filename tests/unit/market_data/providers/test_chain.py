@@ -20,6 +20,8 @@ from shared.metrics.service_metrics import ServiceMetrics
 from shared.unavailable import Reason, Unavailable
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, check, write
 
+TODAY = date(2022, 4, 1)
+
 
 class Unreachable:
     """A vendor that is down."""
@@ -151,7 +153,7 @@ async def test_chain_takes_all_statements_of_a_symbol_from_the_first_provider_th
         write(directory, header + rows, "fundamentals.csv")
     chain = ProviderChain([Unreachable(), FilesProvider(first), SampleProvider(), FilesProvider(second)])
 
-    fetched = await chain.fetch_statements(["KO", "PEP", "XYZ"])
+    fetched = await chain.fetch_statements(["KO", "PEP", "XYZ"], TODAY)
 
     given = {s: [r.items["ebit"] for r in rows] for answer in fetched.answers for s, rows in answer.statements.items()}
     assert given == {"KO": [1.0], "PEP": [4.0]}
@@ -161,6 +163,40 @@ async def test_chain_takes_all_statements_of_a_symbol_from_the_first_provider_th
         "not in fundamentals.csv",
         "no statements in the sample",
     ]
+
+
+async def test_chain_asks_the_next_provider_for_statements_whose_every_row_was_rejected(tmp_path: Path) -> None:
+    header = "symbol,statement,frequency,period_end,ebit,cost_of_revenue\n"
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    for directory, rows in (
+        (bad, "KO,income,annual,2023-12-31,1,\nKO,income,annual,2020-12-31,,-1\nPEP,income,annual,2021-12-25,9,-1\n"),
+        (good, "KO,income,annual,2021-12-31,2,\nPEP,income,annual,2021-12-25,4,\n"),
+    ):
+        directory.mkdir()
+        write(directory, header + rows, "fundamentals.csv")
+    chain = ProviderChain([FilesProvider(bad), FilesProvider(good)])
+
+    fetched = await chain.fetch_statements(["KO", "PEP"], TODAY)
+
+    given = {s: [r.items for r in rows] for answer in fetched.answers for s, rows in answer.statements.items()}
+    assert given == {"PEP": [{"ebit": 9.0}], "KO": [{"ebit": 2.0}]}, "an item that was set aside costs itself only"
+    assert len(fetched.answers[0].findings) == 4
+    said = "its rows were rejected: 1 FUTURE_DATE, 1 MISSING_VALUE, 1 UNUSABLE_FIELD"
+    assert [attempt.detail for attempt in fetched.attempts.by_symbol["KO"]] == [said]
+
+
+async def test_chain_asks_the_next_provider_for_a_profile_of_which_no_fact_can_be_used(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    for directory, row in ((bad, "KO,,much\n"), (good, "KO,Mine,2\n")):
+        directory.mkdir()
+        write(directory, "symbol,name,market_cap\n" + row, "profiles.csv")
+    chain = ProviderChain([FilesProvider(bad), FilesProvider(good)])
+
+    fetched = await chain.fetch_profiles(["KO"])
+
+    assert [list(answer.profiles) for answer in fetched.answers] == [[], ["KO"]]
+    assert [finding.detail for finding in fetched.answers[0].findings] == ["market_cap 'much'"]
+    assert [attempt.detail for attempt in fetched.attempts.by_symbol["KO"]] == ["no fact of its row can be used"]
 
 
 async def test_chain_edition_changes_with_a_price_file_and_survives_a_missing_one(tmp_path: Path) -> None:
@@ -184,4 +220,4 @@ async def test_chain_asks_for_no_profiles_where_the_valuations_are_skipped(
 
     assert (len(profiles.answers), profiles.attempts.undecided) == (answers, ())
     assert len((await chain.fetch_bars(["AAPL"], FIRST, LAST, check)).answers) == 1
-    assert len((await chain.fetch_statements(["AAPL"])).answers) == 1
+    assert len((await chain.fetch_statements(["AAPL"], TODAY)).answers) == 1
