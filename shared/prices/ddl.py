@@ -36,3 +36,6 @@ CORRECTIONS_TABLE = """
         PRIMARY KEY (run_id, symbol)
     )
     """
+
+# A bar that was announced and counts no longer stays as a row without prices: who has it in memory has to see it go.
+TAKEN_BACK = "ALTER TABLE price_bars ALTER COLUMN close DROP NOT NULL, ALTER COLUMN adjusted DROP NOT NULL"

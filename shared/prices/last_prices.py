@@ -11,7 +11,8 @@ _LOAD = sa.text(
     """
     SELECT symbol, b.session, b.close, source FROM price_symbols p, LATERAL (
         SELECT session, close FROM price_bars
-        WHERE price_bars.symbol_id = p.symbol_id AND session <= :until ORDER BY session DESC LIMIT 1) b
+        WHERE price_bars.symbol_id = p.symbol_id AND session <= :until AND close IS NOT NULL
+        ORDER BY session DESC LIMIT 1) b
     WHERE symbol = ANY(CAST(:symbols AS text[]))
     """
 )

@@ -24,7 +24,10 @@ _BAR_FIELDS = (
 )
 # The table may have been put in the place of another one, in which symbols have other ids.
 _NOW = "SELECT pg_current_snapshot()::text, 'price_bars'::regclass::oid::bigint"
-_BARS = "SELECT symbol_id, session, close, adjusted, split, dividend FROM price_bars"
+_BARS = (
+    "SELECT symbol_id, session, coalesce(close, 'NaN') AS close, coalesce(adjusted, 'NaN') AS adjusted, "
+    "split, dividend FROM price_bars"
+)
 # A row is new when the transaction that wrote it was not visible to the snapshot of the last refresh. Ids alone
 # would miss a transaction that began earlier and committed later.
 _UNSEEN = "{bars} WHERE written_by >= pg_snapshot_xmin('{seen}') AND NOT pg_visible_in_snapshot(written_by, '{seen}')"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.arrays import FloatArray
-from shared.contracts.market_data import CorporateAction, PriceBlock, PricesUpdated
+from shared.contracts.market_data import CorporateAction, Correction, PriceBlock, PricesUpdated
 from shared.db.bulk import Columns, upsert
 
 Cells = dict[tuple[str, date], float]
@@ -25,11 +25,23 @@ _STORE_SYMBOLS = sa.text(
     WHERE excluded.source IS NOT NULL AND p.source IS DISTINCT FROM excluded.source
     """
 )
+# Where nothing was stored there is nothing to take back.
+_TAKE_BACK = sa.text(
+    """
+    UPDATE price_bars b
+    SET close = NULL, adjusted = NULL, split = 1, dividend = 0, written_by = pg_current_xact_id()
+    FROM unnest(CAST(:ids AS integer[]), CAST(:sessions AS date[])) AS t (symbol_id, session)
+    WHERE b.symbol_id = t.symbol_id AND b.session = t.session AND b.close IS NOT NULL
+    """
+)
 _SYMBOL_IDS = sa.text("SELECT symbol, symbol_id FROM price_symbols WHERE symbol = ANY(CAST(:symbols AS text[]))")
 
 
 async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
-    """Write the event's bars and who gave them into the replica; return how many were new or different."""
+    """Write the event's bars and who gave them into the replica, and take back those that count no longer.
+
+    Return how many were new or different.
+    """
     if not event.blocks:
         return 0
     ids = await symbol_ids(connection, event.symbols, sources=_sources(event))
@@ -39,7 +51,26 @@ async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
         bars = _block_rows(block, ids, splits, dividends)
         touch = {"written_by": "pg_current_xact_id()"}
         written += await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), touch=touch)
+        written += await _take_back(connection, block, ids, event.corrections)
     return written
+
+
+async def _take_back(
+    connection: AsyncConnection, block: PriceBlock, ids: dict[str, int], corrections: Sequence[Correction]
+) -> int:
+    # a session without a close where the symbol is corrected: what was announced of it counts no longer
+    spans = {each.symbol: (each.first_session, each.last_session or each.first_session) for each in corrections}
+    gone = [
+        (ids[symbol], session)
+        for symbol, closes in zip(block.symbols, block.close, strict=True)
+        if symbol in spans
+        for session, close in zip(block.sessions, closes, strict=True)
+        if close is None and spans[symbol][0] <= session <= spans[symbol][1]
+    ]
+    if not gone:
+        return 0
+    parameters = {"ids": [symbol_id for symbol_id, _ in gone], "sessions": [session for _, session in gone]}
+    return (await connection.execute(_TAKE_BACK, parameters)).rowcount
 
 
 def _block_rows(block: PriceBlock, ids: dict[str, int], splits: Cells, dividends: Cells) -> Columns:

@@ -209,7 +209,9 @@ class PortfolioRepository:
         query = sa.text(
             """
             SELECT symbol, since, splits.session, splits.split FROM price_symbols s,
-                LATERAL (SELECT min(session) AS since FROM price_bars WHERE symbol_id = s.symbol_id) first LEFT JOIN
+                LATERAL (
+                    SELECT min(session) AS since FROM price_bars
+                    WHERE symbol_id = s.symbol_id AND close IS NOT NULL) first LEFT JOIN
                 LATERAL (
                     SELECT session, split FROM price_bars
                     WHERE symbol_id = s.symbol_id AND split <> 1 AND session <= :until) splits ON true

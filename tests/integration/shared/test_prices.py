@@ -14,7 +14,7 @@ from shared.contracts.market_data import CorporateAction, Correction, PriceBlock
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.corrections import CorrectedBars, load_corrections, store_corrections
-from shared.prices.ddl import PRICE_TABLES, SOURCE_COLUMN
+from shared.prices.ddl import PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK
 from shared.prices.last_prices import LastPrice, load_last_prices
 from shared.prices.panel import PricePanel
 from shared.prices.store import store_bars
@@ -103,6 +103,30 @@ async def test_panel_sees_a_transaction_that_began_earlier_and_committed_later(
         assert await _close(panel, "SLOW") == [None] * 5
 
     assert await _close(panel, "SLOW") == [1.0] * 5
+
+
+async def test_bar_that_is_corrected_to_none_is_taken_back_and_nothing_else_is(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    panel = PricePanel(engine)
+    split = CorporateAction(symbol="GONE", session=SESSIONS[1], value=4.0)
+    await _store(unit_of_work, _prices({"GONE": [1.0, 2.0, 3.0, 4.0, None]}, splits=(split,)))
+    assert await _close(panel, "GONE") == [1.0, 2.0, 3.0, 4.0, None]
+    correction = Correction(symbol="GONE", first_session=SESSIONS[1], last_session=SESSIONS[2])
+    event = _prices({"GONE": [None, None, 3.5, None, None]})
+
+    written = await _store(unit_of_work, event.model_copy(update={"corrections": (correction,)}))
+
+    assert written == 2
+    assert await _close(panel, "GONE") == [1.0, None, 3.5, 4.0, None]
+    assert panel.window(["GONE"], last=LAST, sessions=5).split[:, 0].tolist() == [1.0] * 5
+    async with engine.connect() as connection:
+        (last,) = await load_last_prices(connection, ["GONE"], SESSIONS[1])
+        assert (last.session, last.close) == (SESSIONS[0], 1.0)
+        rows = await connection.scalar(
+            sa.text("SELECT count(*) FROM price_bars JOIN price_symbols USING (symbol_id) WHERE symbol = 'GONE'")
+        )
+    assert rows == 4
 
 
 async def test_panel_sees_corrections(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
@@ -266,7 +290,7 @@ async def test_panel_over_tables_that_were_put_in_the_place_of_others_knows_its_
     assert await _close(panel, "FIRST") == [1.0] * 5
 
     async with unit_of_work() as uow:
-        for statement in ("DROP TABLE price_bars, price_symbols CASCADE", *PRICE_TABLES, SOURCE_COLUMN):
+        for statement in ("DROP TABLE price_bars, price_symbols CASCADE", *PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK):
             await uow.connection.execute(sa.text(statement))
     await _store(unit_of_work, _prices({"SECOND": [4.0] * 5}))
     await _store(unit_of_work, _prices({"FIRST": [3.0] * 5}))

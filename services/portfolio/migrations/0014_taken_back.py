@@ -1,0 +1,15 @@
+"""Bars that are taken back."""
+
+from alembic import op
+
+from shared.prices.ddl import TAKEN_BACK
+
+revision = "portfolio_0014"
+down_revision = "portfolio_0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Let a row be without prices."""
+    op.execute(TAKEN_BACK)
