@@ -11,6 +11,7 @@ BETA_MIN_OBSERVATIONS: Final = 30  # [3]
 RIDGE_ALPHA: Final = 1.0  # not scaled by n [3]
 BETA_CAP: Final = 5.0  # estimates beyond are capped and say so [3]
 STALE_AFTER_SESSIONS: Final = 5  # a last price older than this is STALE_INPUT [3]
+SILENT_SESSIONS: Final = 20  # no bar for so long: delisted, renamed or unknown
 
 VOLATILITY_WINDOWS: Final = (21, 63, 252)  # sessions [4, 7]
 

@@ -52,7 +52,7 @@ def _stale(event: PortfolioDue, rolled: Rolled) -> Iterator[Failure]:
 
 
 def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
-    values = rolled.valuation.portfolios
+    values, delisted = rolled.valuation.portfolios, _delisted(rolled)
     for row, session in enumerate(rolled.sessions):
         for column, portfolio_id in enumerate(rolled.portfolio_ids):
             yield Snapshot(
@@ -66,7 +66,17 @@ def _snapshots(rolled: Rolled, revisions: Revisions) -> Iterator[Snapshot]:
                 gross=decimal_of(int(values.gross[row, column])),
                 net=decimal_of(int(values.net[row, column])),
                 stale_positions=int(values.stale_positions[row, column]),
+                delisted=delisted.get((row, column), ()),
             )
+
+
+def _delisted(rolled: Rolled) -> dict[tuple[int, int], tuple[str, ...]]:
+    # by session and portfolio the symbols that are held and traded no more
+    symbols: dict[tuple[int, int], set[str]] = {}
+    for row, position in np.argwhere(rolled.valuation.positions.delisted).tolist():
+        column = int(rolled.arrays.positions.portfolio[position])
+        symbols.setdefault((row, column), set()).add(rolled.positions[position].terms.symbol)
+    return {place: tuple(sorted(named)) for place, named in symbols.items()}
 
 
 def _exposed_to(rolled: Rolled) -> ObjectArray:
@@ -95,13 +105,14 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
     order = np.argsort(portfolio, kind="stable")
     owner = portfolio[order]
     symbols = _exposed_to(rolled)[:, order]
-    # What has no value is not in the book of those who ask what it is exposed to.
+    # What has no value, or is traded no more, is not in the book of those who ask what it is exposed to.
     valued = rolled.arrays.positions.multiplier[order] != 0
     bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
     for row, session in enumerate(rolled.sessions):
         own = event.run.first_session <= session <= event.run.last_session
         revised = revisions.changed[row] & (revisions.number[row] > 1)
-        held = (rolled.valuation.positions.quantity[row, order] != 0) & valued
+        values = rolled.valuation.positions
+        held = (values.quantity[row, order] != 0) & valued & ~values.delisted[row, order]
         exposures = rolled.exposures[row, order] / 100.0
         for column in np.flatnonzero(own | revised).tolist():
             mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]

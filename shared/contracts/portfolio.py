@@ -62,6 +62,9 @@ class Snapshot(Contract):
     gross: Decimal
     net: Decimal
     stale_positions: int
+    delisted: tuple[Symbol, ...] = Field(
+        default=(), description="held and without a close for 20 sessions: worth the last one, and in no book"
+    )
 
 
 class Book(Contract):

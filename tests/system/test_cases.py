@@ -164,6 +164,22 @@ async def test_split_that_an_operator_refuses_and_then_accepts_travels_to_the_bo
     ]
 
 
+async def test_holding_that_is_traded_no_more_keeps_its_value_and_is_not_in_risk(platform: Platform) -> None:
+    lots = [bought("GONE", "10", "50", "2022-11-21"), bought("SOLD", "10", "100", "2022-12-19")]
+    book = await enter(platform, "delisted", *lots, equity="10000", opened="2022-11-21", as_of="2022-12-22")
+
+    before = (await values(platform, book, date(2022, 12, 21)))["GONE"]
+    held = (await values(platform, book, date(2022, 12, 22)))["GONE"]
+    exposed = await platform.fetch(
+        "SELECT as_of::text, symbols FROM risk.books WHERE portfolio_id::text = $1 ORDER BY as_of DESC LIMIT 2", book
+    )
+
+    assert (before["mark_source"], before["mark_age"]) == ("CARRIED", 19)
+    assert (held["mark_source"], held["mark_age"], float(held["market_value"])) == ("DELISTED", 20, 520.0)
+    assert [sorted(row["symbols"]) for row in exposed] == [["SOLD"], ["GONE", "SOLD"]]
+    assert await rules(platform, "GONE") == {("2022-11-23", "DELISTED")}
+
+
 async def test_case_10_symbol_whose_every_row_is_bad_is_missing_with_what_was_found(platform: Platform) -> None:
     positions = [bought("BADR", "1", "5", "2022-12-20")]
     terms = {"opening_equity": "100", "opened_on": "2022-12-20", "as_of": "2022-12-27"}

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.commands.errors import NothingToDecide
 from services.market_data.core.bars import Bars
+from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision, Place, Ruling, judge
 from services.market_data.storage.judgement_repository import JudgementRepository
 
@@ -51,6 +52,12 @@ async def weigh_ruling(request: RulingRequest, connection: AsyncConnection) -> R
         If there is no such verdict.
     """
     repository, place = JudgementRepository(connection), request.place
+    if place.rule is Rule.DELISTED:
+        # To accept it is to have seen it: no bar is another one.
+        close = await repository.find_finding(place)
+        if close is None:
+            raise NothingToDecide(place)
+        return Ruled(close, ())
     delivered = await repository.load_delivered([place.symbol], beside=Bars.blank(np.empty(0, dtype="M8[D]"), ()))
     rulings = dict(await repository.load_rulings([place.symbol]))
     now = judge(delivered, rulings)

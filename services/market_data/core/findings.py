@@ -28,6 +28,7 @@ class Rule(StrEnum):
     INFERRED_SPLIT = "INFERRED_SPLIT"  # nobody gave it, and it is used
     SPLIT_WITHOUT_MOVE = "SPLIT_WITHOUT_MOVE"  # it is given, and not used
     UNEXPLAINED_ADJUSTMENT = "UNEXPLAINED_ADJUSTMENT"  # the row is kept
+    DELISTED = "DELISTED"  # no bar for SILENT_SESSIONS after it
 
     UNPARSABLE_NUMBER = "UNPARSABLE_NUMBER"
     UNPARSABLE_DATE = "UNPARSABLE_DATE"
@@ -45,7 +46,7 @@ JUDGED: Final = frozenset(
 
 
 # What an operator may decide about.
-DECIDED: Final = frozenset({Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE})
+DECIDED: Final = frozenset({Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE, Rule.DELISTED})
 
 
 @dataclass(frozen=True, slots=True)

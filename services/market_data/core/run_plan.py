@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from shared.arrays import BoolArray, DateArray, IntArray
+from shared.conventions import SILENT_SESSIONS
 
 GAP_FILL_SESSIONS: Final = 30  # more missing than this: the whole window
 RECENT_SESSIONS: Final = 5  # holes this recent are asked for again
-SILENT_SESSIONS: Final = 20  # no bar for so long: delisted, renamed or unknown
 SILENT_RETRY_SESSIONS: Final = 5  # a silent symbol is asked for once a week
 SHARD_CELLS: Final = 20_000
 SHARD_SYMBOLS: Final = 500

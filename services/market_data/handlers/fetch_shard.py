@@ -5,6 +5,7 @@ import numpy as np
 from services.market_data.core.window import sessions_array
 from services.market_data.events import fundamentals_updated, prices_updated, profiles_updated
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.bars import refresh_bars
 from services.market_data.updating.companies import refresh_profiles, refresh_statements
@@ -19,6 +20,8 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     profiles = await refresh_profiles(event, uow, chain, clock)
     statements = await refresh_statements(event, uow, chain, clock)
 
+    run, judgements = event.run, JudgementRepository(uow.connection)
+    await judgements.store_silent(event.symbols, last_session=run.last_session, run_id=run.run_id)
     repository = MarketDataRepository(uow.connection)
     own = sessions_array(event.run.first_session, event.run.last_session)
     announced = await repository.load_bars(event.symbols, np.union1d(own, bars.sessions))

@@ -22,6 +22,8 @@ from services.market_data.core.judging import (
 )
 from services.market_data.core.window import sessions_array
 from services.market_data.storage.repository import MarketDataRepository
+from shared.calendar import shift_session
+from shared.conventions import SILENT_SESSIONS
 from shared.db.bulk import upsert
 from shared.unavailable import nullable
 
@@ -164,6 +166,36 @@ class JudgementRepository:
             "WHERE applied_by IS NULL AND symbol = ANY(CAST(:symbols AS text[]))"
         )
         await self._connection.execute(applied, {"run_id": run_id, "symbols": list(symbols)})
+
+    async def store_silent(self, symbols: Sequence[str], *, last_session: date, run_id: UUID) -> None:
+        """Keep a finding about each symbol that has had no bar for long, until it has one again."""
+        query = sa.text(
+            """
+            SELECT symbol, b.session, b.close, b.source FROM instruments i, LATERAL (
+                SELECT session, close, source FROM bars WHERE bars.symbol_id = i.symbol_id
+                ORDER BY session DESC LIMIT 1) b
+            WHERE symbol = ANY(CAST(:symbols AS text[])) AND b.session < :recent
+            """
+        )
+        recent = shift_session(last_session, 1 - SILENT_SESSIONS)
+        rows = (await self._connection.execute(query, {"symbols": list(symbols), "recent": recent})).all()
+        detail = f"no bar for {SILENT_SESSIONS} sessions after it"
+        found = [Finding(r.symbol, r.session, Rule.DELISTED, detail, r.source, value=r.close) for r in rows]
+        traded_again = sa.text(
+            """
+            DELETE FROM findings f WHERE symbol = ANY(CAST(:symbols AS text[])) AND rule = :rule
+              AND EXISTS (SELECT 1 FROM bars JOIN instruments i USING (symbol_id)
+                          WHERE i.symbol = f.symbol AND session > f.day)
+            """
+        )
+        await self._connection.execute(traded_again, {"symbols": list(symbols), "rule": Rule.DELISTED.value})
+        await self._bars.store_findings(found, run_id=run_id)
+
+    async def find_finding(self, place: Place) -> float | None:
+        """Return the close or the split that a finding is about, None where there is no such finding."""
+        query = sa.text("SELECT value FROM findings WHERE symbol = :symbol AND day = :session AND rule = :rule")
+        found: float | None = await self._connection.scalar(query, place._asdict())
+        return found
 
     async def store_derived(self, delivered: Bars) -> None:
         """Remember of which symbols the adjusted closes are ours."""

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.bars import BAR_FIELDS, Bars
 from services.market_data.core.findings import DECIDED, Finding, Rule
-from services.market_data.core.run_plan import SILENT_SESSIONS, SettledSessions
+from services.market_data.core.run_plan import SettledSessions
 from shared.arrays import BoolArray, DateArray
+from shared.conventions import SILENT_SESSIONS
 from shared.db.bulk import copy_out, upsert
 from shared.unavailable import Unavailable, nullable
 

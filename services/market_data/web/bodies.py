@@ -24,7 +24,7 @@ class RulingBody(BaseModel):
 
     symbol: SymbolText
     session: Day
-    rule: Literal[Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE]
+    rule: Literal[Rule.UNEXPLAINED_JUMP, Rule.INFERRED_SPLIT, Rule.SPLIT_WITHOUT_MOVE, Rule.DELISTED]
     decision: Decision = Field(
         description="of a held close, whether it counts; of a split that was inferred or not used, whether that stands"
     )

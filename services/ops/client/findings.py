@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from services.ops.client.commands.findings import FindingsOptions, RulingOptions
 
 _HELD: Final = "UNEXPLAINED_JUMP"
-_DECIDED: Final = frozenset({_HELD, "INFERRED_SPLIT", "SPLIT_WITHOUT_MOVE"})
+_DECIDED: Final = frozenset({_HELD, "INFERRED_SPLIT", "SPLIT_WITHOUT_MOVE", "DELISTED"})
 
 
 def load_findings(client: ApiClient, options: "FindingsOptions") -> list[Finding]:

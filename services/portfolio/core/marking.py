@@ -9,6 +9,7 @@ import numpy as np
 from services.portfolio.core.cents import round_half_even, round_quantity, round_to_cents
 from services.portfolio.core.trades import ExitRound, PositionArrays, Quotes
 from shared.arrays import BoolArray, FloatArray, IntArray
+from shared.conventions import SILENT_SESSIONS
 
 
 class MarkSource(IntEnum):
@@ -18,6 +19,7 @@ class MarkSource(IntEnum):
     CARRIED = 1  # an earlier close: stale
     COST = 2  # its own entry price: never priced
     EXIT = 3  # the exit price: nothing is left
+    DELISTED = 4  # an earlier close, of what has not been traded for `SILENT_SESSIONS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,11 @@ def _at_close(held: Holdings, positions: PositionArrays, *, close: FloatArray) -
     """Mark what is held at the close; without one, the old mark and the old value stay, so that P&L is exactly 0."""
     has_quantity = held.quantity != 0
     priced = has_quantity & np.isfinite(close)
-    carried = has_quantity & ~priced & (held.mark_source == MarkSource.CLOSE)
-    source = np.where(priced, MarkSource.CLOSE, np.where(carried, MarkSource.CARRIED, held.mark_source))
+    old = has_quantity & ~priced & np.isin(held.mark_source, (MarkSource.CLOSE, MarkSource.CARRIED))
+    # A contract that nobody trades still has a value; it ends by itself.
+    silent = (held.mark_age >= SILENT_SESSIONS) & (positions.multiplier == 1)
+    carried = np.where(silent, MarkSource.DELISTED, MarkSource.CARRIED)
+    source = np.where(priced, MarkSource.CLOSE, np.where(old, carried, held.mark_source))
     value = held.quantity * positions.multiplier * np.where(priced, close, 0.0)
     at_close = round_to_cents(np.where(priced, value, 0.0))
     return Holdings(

@@ -65,7 +65,12 @@ class PositionValues:
     @property
     def stale(self) -> BoolArray:
         """Return which marks are carried from an earlier close."""
-        return np.equal(self.mark_source, MarkSource.CARRIED)
+        return np.isin(self.mark_source, (MarkSource.CARRIED, MarkSource.DELISTED))
+
+    @property
+    def delisted(self) -> BoolArray:
+        """Return which positions are held in what is no longer traded."""
+        return np.asarray(np.equal(self.mark_source, MarkSource.DELISTED) & (self.quantity != 0))
 
     @property
     def at_cost(self) -> BoolArray:

@@ -216,7 +216,8 @@ _AMOUNTS: Final = ("market_value", "cost", "unrealised_pnl", "pnl", "exit_pnl", 
 class PositionValueView(BaseModel):
     """What a position was worth and earned on a session, and where its mark comes from.
 
-    `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), COST (never priced) or EXIT. `exposure`
+    `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), DELISTED (none for 20 sessions: it is
+    worth the last one, and not part of what risk is computed from), COST (never priced) or EXIT. `exposure`
     is the market value, of an option delta x quantity x 100 x the close of its `underlying`; `assumed_volatility` is
     the realised one that stands in for the implied one. Without a delta an option's exposure is its market value.
     Where prices don't reach back to the entry of a position as traded, splits may be missing from its quantity, and

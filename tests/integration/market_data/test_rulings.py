@@ -142,6 +142,30 @@ async def test_refused_split_leaves_the_shares_and_says_so_beforehand(world: Wor
     assert [event.splits for event in announced.prices] == [()]
 
 
+async def test_symbol_without_bars_for_twenty_sessions_is_told_once_until_it_is_traded_again(
+    world: World, tmp_path: Path
+) -> None:
+    gone, late = world.name("GONE"), world.name("LATE")
+    market, days = lines(world.market, [100] * len(SESSIONS)), SESSIONS
+    quiet = [*lines(gone, [7.0, 8.0], days[1]), *lines(late, [7.0, 8.0, 9.0], days[2])]
+    write(tmp_path, *quiet, *market)
+
+    await world.run(gone, late, last=LAST)
+    await world.run(gone, late, last=LAST)
+    told = await world.items("/findings", rule="DELISTED")
+    seen = {"symbol": gone, "session": str(days[1]), "rule": "DELISTED", "decision": "accept", "why": "bankrupt"}
+    answer = (await post(world, **seen)).raise_for_status().json()
+    waiting = await world.items("/findings", symbol=gone, undecided=True)
+    write(tmp_path, *quiet, (gone, LAST, 6.0, "", "", ""), *market)
+    await world.run(gone, late, last=LAST)
+
+    assert len(days) == 22
+    assert [(f["symbol"], f["day"], f["value"]) for f in told] == [(gone, str(days[1]), 8.0)]
+    assert told[0]["detail"] == "no bar for 20 sessions after it"
+    assert (answer["value"], answer["changes"], waiting) == (8.0, [], [])
+    assert await world.items("/findings", rule="DELISTED") == []
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

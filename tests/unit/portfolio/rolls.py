@@ -56,7 +56,7 @@ def roll(
     closes: Quoted,
     *,
     equity: str = "100000",
-    before: Mapping[str, float] | None = None,
+    before: Mapping[str, float | LastClose] | None = None,
     flows: Sequence[tuple[date, str]] = (),
     splits: Quoted | None = None,
     dividends: Quoted | None = None,
@@ -73,9 +73,11 @@ def roll(
 
 
 def arrays_of(
-    positions: Sequence[Position], closes: Quoted, window: Window, before: Mapping[str, float]
+    positions: Sequence[Position], closes: Quoted, window: Window, before: Mapping[str, float | LastClose]
 ) -> ShardArrays:
-    known = Known({}, {symbol: LastClose(price) for symbol, price in before.items()})
+    known = Known(
+        {}, {symbol: last if isinstance(last, LastClose) else LastClose(last) for symbol, last in before.items()}
+    )
     columns = {symbol: column for column, symbol in enumerate(closes)}
     return assemble(positions, window, portfolios={PORTFOLIO: 0}, columns=columns, known=known)
 

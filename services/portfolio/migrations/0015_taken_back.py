@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.prices.ddl import TAKEN_BACK
 
-revision = "portfolio_0014"
-down_revision = "portfolio_0013"
+revision = "portfolio_0015"
+down_revision = "portfolio_0014"
 branch_labels = None
 depends_on = None
 
