@@ -370,7 +370,7 @@ async def test_every_fact_of_a_profile_is_read_stored_and_shown(world: World, fi
     facts = {
         name: samples.get(ProfileFacts.model_fields[name].annotation, f"2022-12-{place % 20 + 1:02}")
         for place, name in enumerate(FACTS)
-    } | {"fiscal_year_end": "12-31"}
+    } | {"fiscal_year_end": "12-31", "currency": "USD"}
     filings.profile(**facts)
 
     announced = await filings.run()
