@@ -32,8 +32,9 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     own = settings or MarketDataSettings()
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
-    subscribers.register(service.consume, common, own, chain=build_chain(own, service.metrics), clock=time)
-    service.router = routes.build_router(service.unit_of_work, time)
+    chain = build_chain(own, service.metrics)
+    subscribers.register(service.consume, common, own, chain=chain, clock=time)
+    service.router = routes.build_router(service.unit_of_work, time, chain)
     service.problems = PROBLEMS
     return service
 

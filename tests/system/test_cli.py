@@ -220,6 +220,21 @@ def test_cli_import_of_unknown_symbol_shows_the_reason_and_exits_1(platform: Pat
     assert (failure["subject"], failure["reason"]) == ("NOSUCH", "MISSING_DATA")
 
 
+def test_cli_dry_run_says_what_is_understood_and_which_symbols_have_no_source(platform: Path, tmp_path: Path) -> None:
+    book = tmp_path / "tried.csv"
+    book.write_text(
+        "symbol;quantity;entry price per share;entry date\nAAPL;4;150,5;2022-12-20\nNOSUCH;5;1;2022-12-20\n"
+    )
+    asked = ("portfolios", "import", book, "--equity", "1000", "--as-of", "2022-12-28", "--dry-run")
+
+    tried, told = _answer(platform, *asked), _sigmasight(platform, *asked)
+
+    assert (tried["gross"], tried["cash_left"], tried["separator"]) == ("607.00", "393.00", ";")
+    assert list(tried["without_source"]) == ["NOSUCH"]
+    assert "no prices: no provider serves NOSUCH" in told.stdout
+    assert "tried" not in {entry["name"] for entry in _answer(platform, "portfolios", "list")}
+
+
 def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
     session = ("--as-of", "2022-11-30")
     later = (*session, "--no-wait")  # the last change asks for a run over all of them

@@ -93,7 +93,7 @@ class CheckedAnswer:
 
 Check = Callable[[FetchedBars], Checked]
 Cell = tuple[str, date]  # symbol, session
-Answer = TypeVar("Answer", CheckedAnswer, FetchedProfiles, FetchedStatements)
+Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +223,15 @@ class ProviderChain:
                 continue
             named = zip((rows.symbols[code] for code in rows.code), rows.day.tolist(), strict=True)
             yield provider.name, dict(zip(named, rows.close.tolist(), strict=True))
+
+    async def find_source(self, symbol: str, first: date, last: date) -> str | Unavailable:
+        """Return the first provider that has a bar of a symbol on [first, last], good or not, or why there is none."""
+
+        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedBars:
+            return await provider.fetch_bars(remaining, first, last)
+
+        answers, attempts = await self._ask_in_turn(Kind.BARS, [symbol], ask)
+        return attempts.unavailable[symbol] if attempts.unanswered else answers[-1].provider
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
+from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.profile_repository import ProfileRepository
@@ -22,6 +23,7 @@ from services.market_data.web.views import (
     ProfileView,
     RulingAnswer,
     RulingView,
+    SourceView,
     StatementView,
 )
 from shared.calendar import FIRST_SESSION
@@ -32,11 +34,13 @@ from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
 from shared.selection import Day, check_range
 from shared.symbols import SymbolText
+from shared.unavailable import Unavailable
 
+A_MONTH = timedelta(days=31)
 Many = Annotated[Paging, paged(1000, most=10_000)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain) -> APIRouter:
     """Return the routes of market_data."""
     router = APIRouter()
 
@@ -91,9 +95,25 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
             rows = await MarketDataRepository(connection).list_coverage(after=after, limit=paging.wanted)
         return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
 
+    _add_sources(router, clock, chain)
     _add_findings(router, unit_of_work)
     _add_rulings(router, unit_of_work)
     return router
+
+
+def _add_sources(router: APIRouter, clock: Clock, chain: ProviderChain) -> None:
+    @router.get("/sources/{symbol}")
+    async def find_source(symbol: SymbolText, first: Day | None = None, last: Day | None = None) -> SourceView:
+        """Ask the providers for a symbol from a month before `first` to `last`, and store nothing.
+
+        Without them, for the last month.
+        """
+        until = last or clock.now().date()
+        check_range(first or until, until)
+        found = await chain.find_source(symbol, (first or until) - A_MONTH, until)
+        if isinstance(found, Unavailable):
+            return SourceView(symbol=symbol, source=None, reason=found.reason, detail=found.detail)
+        return SourceView(symbol=symbol, source=found, reason=None, detail=None)
 
 
 def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:

@@ -17,6 +17,7 @@ from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
 from shared.pages import Page
 from shared.profile import ProfileFacts
+from shared.unavailable import Reason
 
 
 class BarView(BaseModel):
@@ -39,6 +40,15 @@ class PricesView(Page[BarView]):
     """A symbol's bars, oldest first."""
 
     symbol: str
+
+
+class SourceView(BaseModel):
+    """The first provider that has prices of a symbol, or why none has."""
+
+    symbol: str
+    source: str | None
+    reason: Reason | None
+    detail: str | None
 
 
 class ProfileView(BaseModel):

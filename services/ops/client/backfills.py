@@ -16,6 +16,7 @@ from services.ops.client.paging import load_list
 from services.ops.client.progress import read_patiently
 from services.ops.client.rendering import console, number, table
 from services.ops.client.routes import BACKFILL, BACKFILL_STEPS
+from shared.symbols import one_spelling
 
 if TYPE_CHECKING:
     from services.ops.client.commands.backfills import SelectionOptions
@@ -38,7 +39,7 @@ def body_of(client: ApiClient, options: "SelectionOptions") -> dict[str, Any]:
     return {
         "first": options.first.isoformat(),
         "last": options.last.isoformat() if options.last else None,
-        "symbols": [symbol.upper() for symbol in options.symbol or ()] if named else None,
+        "symbols": [one_spelling(symbol) for symbol in options.symbol or ()] if named else None,
         "portfolio_ids": portfolios if named else None,
         "reprocess": options.reprocess.value,
         "requested_by": asker(),

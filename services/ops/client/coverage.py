@@ -14,6 +14,7 @@ from services.ops.client.paging import PAGE
 from services.ops.client.rendering import console, table
 from services.ops.client.routes import CELLS, PORTFOLIO_READINESS, READINESS
 from services.ops.client.session_grid import session_grid
+from shared.symbols import one_spelling
 
 _READY = "ready"
 # The states in the order of their urgency, and their colours.
@@ -70,7 +71,7 @@ def _pages(
     client: ApiClient, portfolio: str | None, symbol: str | None, first: date | None, last: date | None
 ) -> Iterator[Coverage]:
     wanted = None if portfolio is None else find_portfolio(client, portfolio)["portfolio_id"]
-    symbol = None if symbol is None else symbol.upper()
+    symbol = None if symbol is None else one_spelling(symbol)
     begin: date | str | None = first
     while True:
         page = client.get(CELLS, portfolio_id=wanted, symbol=symbol, first=begin, last=last)

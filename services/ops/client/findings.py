@@ -16,6 +16,7 @@ from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, print_run, run_succeeded, table
 from services.ops.client.routes import DECIDE, FINDINGS, OPEN_RUN, PORTFOLIOS
 from services.ops.errors import Misused
+from shared.symbols import one_spelling
 
 if TYPE_CHECKING:
     from services.ops.client.commands.findings import FindingsOptions, RulingOptions
@@ -31,7 +32,7 @@ def load_findings(client: ApiClient, options: "FindingsOptions") -> list[Finding
         FINDINGS,
         options.limit,
         run_id=options.run,
-        symbol=options.symbol.upper() if options.symbol else None,
+        symbol=options.symbol,
         rule=options.rule,
         undecided=options.undecided or None,
     )
@@ -88,7 +89,7 @@ def decide(options: "RulingOptions", decision: str) -> None:
 
 
 def _place(client: ApiClient, options: "RulingOptions") -> dict[str, str]:
-    symbol, session = options.symbol.upper(), options.session.date().isoformat()
+    symbol, session = one_spelling(options.symbol), options.session.date().isoformat()
     found = [each["rule"] for each in load_list(client, FINDINGS, symbol=symbol) if each["day"] == session]
     rules = [rule for rule in found if rule in _DECIDED]
     if len(rules) > 1:

@@ -1,22 +1,39 @@
 """What an import is understood to be, told before and after it is stored."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import typer
 
 from services.ops.client.answers.portfolios import Understood
+from services.ops.client.client import ApiClient
 from services.ops.client.rendering import money, percent
+from services.ops.client.routes import SOURCE
 
 _SHOWN = {"\t": "tabs"}
 
 
-def print_understood(understood: Understood) -> None:
+class Tried(Understood):
+    """What a book is understood to be, and why some of its symbols have no prices anywhere."""
+
+    without_source: dict[str, str]
+
+
+def with_sources(client: ApiClient, understood: Understood, as_of: date | None) -> Tried:
+    """Ask for each symbol of a book whether any provider has prices of it."""
+    asked = {"first": understood["opened_on"], "last": as_of}
+    found = [client.get(SOURCE.at(symbol=symbol), **asked) for symbol in understood["symbols"]]
+    without = {entry["symbol"]: entry["detail"] or "" for entry in found if entry["source"] is None}
+    return {**understood, "without_source": without}
+
+
+def print_tried(tried: Tried) -> None:
     """Say what a book is, by its own trades."""
-    for line in _lines(understood):
+    for line in _lines(tried):
         typer.echo(line)
 
 
-def _lines(understood: Understood) -> Iterator[str]:
+def _lines(understood: Tried) -> Iterator[str]:
     separator, sign = understood["separator"], understood["decimal_sign"]
     read = f", read between {_SHOWN.get(separator, separator)} with {sign} before decimals" if separator else ""
     yield f"understood: {understood['positions']} positions in {len(understood['symbols'])} priced symbols{read}"
@@ -29,3 +46,4 @@ def _lines(understood: Understood) -> Iterator[str]:
             f"{early} positions were entered before it opens on {understood['opened_on']}, the first on "
             f"{understood['first_entry']}: what they gained until then is in the opening equity"
         )
+    yield from (f"no prices: {detail}" for detail in understood["without_source"].values())

@@ -55,11 +55,15 @@ def find_portfolio_ids(client: ApiClient, wanted: Sequence[str]) -> list[str]:
 
 
 def _no_portfolio(unknown: Sequence[str], names: Sequence[str]) -> str:
+    return f"no portfolio has the name or id {', '.join(map(repr, unknown))}{meant(unknown, names)}"
+
+
+def meant(unknown: Sequence[str], names: Sequence[str]) -> str:
+    """Return a question for the names that are like those that nobody has, nothing where none is."""
     # Compared without case and marks, as people remember names.
     plain = {_plain(name): name for name in names}
     alike = [plain[close] for given in unknown for close in get_close_matches(_plain(given), plain, n=3)]
-    meant = f"; did you mean {' or '.join(map(repr, dict.fromkeys(alike)))}?" if alike else ""
-    return f"no portfolio has the name or id {', '.join(map(repr, unknown))}{meant}"
+    return f"; did you mean {' or '.join(map(repr, dict.fromkeys(alike)))}?" if alike else ""
 
 
 def _plain(name: str) -> str:

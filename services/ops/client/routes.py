@@ -31,7 +31,7 @@ from services.ops.client.answers.risk import (
 )
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
-from services.ops.client.answers.symbols import Prices, Symbol, SymbolFactors, SymbolMetrics
+from services.ops.client.answers.symbols import Prices, Source, Symbol, SymbolFactors, SymbolMetrics, SymbolSummary
 from shared.paths import API
 
 Answer = TypeVar("Answer")
@@ -141,6 +141,8 @@ EXPLAINED_RISK: Final = Route("GET /risk/portfolios/{portfolio_id}/explain/{meas
 LOAD_BENCHMARK: Final = Route("PUT /risk/benchmarks/{name}", Benchmark)
 
 SYMBOL: Final = Route("GET /symbols/{symbol}", Symbol)
+SYMBOLS: Final = Route("GET /symbols", Page[SymbolSummary])
 PRICES: Final = Route("GET /prices/{symbol}", Prices)
+SOURCE: Final = Route("GET /sources/{symbol}", Source)
 FACTORS: Final = Route("GET /factors", Page[SymbolFactors])
 METRICS: Final = Route("GET /symbol-metrics", Page[SymbolMetrics])

@@ -8,9 +8,12 @@ from rich.console import RenderableType
 
 from services.ops.client.answers.symbols import Bar, Metric, Symbol
 from services.ops.client.charts import bar, largest_of, line_chart
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, find
+from services.ops.client.lookup import meant
+from services.ops.client.paging import PAGE, load_list
 from services.ops.client.rendering import console, measure_row, number, table
-from services.ops.client.routes import PRICES, SYMBOL
+from services.ops.client.routes import PRICES, SYMBOL, SYMBOLS
+from services.ops.errors import Misused
 
 _MAX_BARS: Final = 10_000
 # Where the factor set calls it otherwise.
@@ -22,10 +25,14 @@ def load_symbol(client: ApiClient, symbol: str, as_of: date | None) -> tuple[Sym
 
     Raises
     ------
-    Refused
-        If there are none.
+    Misused, Refused
+        If there are none; it names the symbols that are alike.
     """
-    found = client.get(SYMBOL.at(symbol=symbol), as_of=as_of)
+    found = find(client, SYMBOL.at(symbol=symbol), as_of=as_of)
+    if found is None:
+        known = [entry["symbol"] for entry in load_list(client, SYMBOLS, limit=PAGE)]
+        until = f" on or before {as_of}" if as_of else ""
+        raise Misused(f"nothing is known of {symbol}{until}{meant([symbol], known) if symbol not in known else ''}")
     return found, client.get(PRICES.at(symbol=symbol), last=found["as_of"], limit=_MAX_BARS)["items"]
 
 

@@ -12,6 +12,15 @@ class Bar(TypedDict):
     adjusted: float
 
 
+class Source(TypedDict):
+    """The first provider that has prices of a symbol, or why none has."""
+
+    symbol: str
+    source: str | None
+    reason: str | None
+    detail: str | None
+
+
 class Prices(TypedDict):
     """A symbol's prices."""
 
@@ -58,6 +67,13 @@ class SymbolMetrics(Trail):
 
     symbol: str
     metrics: dict[str, Metric]
+
+
+class SymbolSummary(TypedDict):
+    """A symbol that has been analysed, and the newest session of that."""
+
+    symbol: str
+    last_as_of: Day
 
 
 class Symbol(TypedDict):

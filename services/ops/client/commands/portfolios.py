@@ -68,17 +68,18 @@ def import_portfolio(options: ImportOptions) -> None:
 
     All of it is stored or nothing. What was understood is said first.
     """
-    from services.ops.client.importing import print_understood
+    from services.ops.client.importing import print_tried, with_sources
     from services.ops.client.routes import STORE_PORTFOLIO, TRY_PORTFOLIO
     from services.ops.client.runs import end_with_runs, follow_import
 
     with options.connected() as client:
         if options.dry_run:
-            options.show(client.send(TRY_PORTFOLIO, options.body()), print_understood)
+            understood = client.send(TRY_PORTFOLIO, options.body())
+            options.show(with_sources(client, understood, options.as_of), print_tried)
             return
         stored = client.send(STORE_PORTFOLIO, options.body())
         if not options.json:
-            print_understood(stored["understood"])
+            print_tried(with_sources(client, stored["understood"], options.as_of))
             typer.echo(f"portfolio {stored['portfolio_id']} stored with {stored['positions']} positions")
         if options.wait:
             end_with_runs([follow_import(client, stored)], as_json=options.json)

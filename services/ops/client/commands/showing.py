@@ -60,7 +60,8 @@ def show_symbol(options: ShowSymbolOptions) -> None:
     Each is a value or the reason why there is none.
     """
     from services.ops.client.symbol_report import load_symbol, print_symbol
+    from shared.symbols import one_spelling
 
     with options.connected() as client:
-        found, prices = load_symbol(client, options.symbol.upper(), options.as_of)
+        found, prices = load_symbol(client, one_spelling(options.symbol), options.as_of)
     options.show(found, lambda shown: print_symbol(shown, prices))
