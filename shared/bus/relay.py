@@ -67,6 +67,7 @@ class OutboxRelay:
     reconnect_pause_s = 0.5
     # A leader asks every second: one that has said nothing for so long is frozen, and another one takes over.
     silent_s = 120.0
+    stop_within_s = 5.0
     kept_days = 30
 
     def __init__(
@@ -135,7 +136,10 @@ class OutboxRelay:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), self.idle_poll_s)
         finally:
-            await producer.stop()
+            # It would wait for a broker that is away; what it has not sent is still in the outbox.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.stop_within_s):
+                    await producer.stop()
 
     async def flush(self, connection: Any, producer: AIOKafkaProducer) -> int:
         """Send the oldest pending rows together, mark what was taken, and return how many rows were settled.

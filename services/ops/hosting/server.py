@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +16,9 @@ from services.ops.errors import CommandError, Misused
 
 # How long a connection may take to say what it wants.
 HEADERS_WITHIN_S = 30.0
+# A signal so long after the first one breaks the stop off; some send two at once.
+FORCED_AFTER_S = 2.0
+FORCED: Final = 130
 # How long a stop waits for answers that are being written.
 _ANSWERS_WITHIN_S = 5
 
@@ -130,7 +134,10 @@ async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[]
 
 
 def run_until_told_to_stop(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` until it ends or SIGINT or SIGTERM cancels it; a stop that was asked for is no failure."""
+    """Run `main` until it ends or SIGINT or SIGTERM cancels it; a stop that was asked for is no failure.
+
+    A second signal ends a process whose stop takes too long, with exit code `FORCED`.
+    """
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_cancelled_by_signal(main))
 
@@ -139,11 +146,16 @@ async def _cancelled_by_signal(main: Coroutine[Any, Any, None]) -> None:
     task = asyncio.ensure_future(main)
     loop = asyncio.get_running_loop()
 
+    first: float | None = None
+
     def stop() -> None:
-        # A second signal must not break off the stop that the first one began.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, lambda: None)
-        task.cancel()
+        nonlocal first
+        if first is None:
+            first = loop.time()
+            task.cancel()
+        elif loop.time() - first >= FORCED_AFTER_S:
+            # As if it had been killed: what is in hand is delivered again.
+            os._exit(FORCED)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

@@ -234,3 +234,33 @@ async def test_relay_keeps_an_old_partition_while_something_in_it_is_not_publish
             return [record.value for record in await published.of(run)] == [b"late"]
 
         await eventually(sent)
+
+
+async def test_relay_whose_broker_is_away_stops_and_keeps_what_it_has_not_sent(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending, stopping, run = asyncio.Event(), asyncio.Event(), make_run()
+
+    class Away:
+        """A producer that waits for its broker for ever, also when it is told to stop."""
+
+        async def start(self) -> None:
+            """Be ready."""
+
+        async def send(self, *_: object, **__: object) -> asyncio.Future[None]:
+            """Promise something."""
+            sending.set()
+            return asyncio.get_running_loop().create_future()
+
+        async def stop(self) -> None:
+            """Flush."""
+            stopping.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("shared.bus.relay.build_producer", lambda *_, **__: Away())
+    async with unit_of_work() as uow:
+        uow.post(_row(run, key="a", value=b"1"))
+    async with relays.running(stop_within_s=0.01):
+        await sending.wait()
+    assert stopping.is_set()
+    assert [row.published_at for row in await _outbox(engine, run)] == [None]

@@ -1,13 +1,16 @@
 """Serving: what ends the process, and what ends a connection."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 
 import pytest
 from fastapi import FastAPI
 
 from services.ops.errors import CommandError
 from services.ops.hosting import server
-from services.ops.hosting.server import listen, serve
+from services.ops.hosting.server import FORCED, listen, serve
 
 
 async def test_consumer_that_gives_up_ends_the_process_with_an_error() -> None:
@@ -57,3 +60,38 @@ async def test_connection_whose_request_does_not_come_is_closed_and_others_are_a
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
+
+
+_HANGS = """
+import asyncio
+import signal
+import subprocess
+import sys
+from services.ops.hosting import server
+
+async def main():
+    print("runs", flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("stops", flush=True)
+        await asyncio.Event().wait()
+
+server.FORCED_AFTER_S = 0
+server.run_until_told_to_stop(main())
+"""
+
+
+def _hanging() -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", _HANGS], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "stops\n"
+    return process
+
+
+def test_stop_that_hangs_is_broken_off_by_a_second_signal() -> None:
+    process = _hanging()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == FORCED
