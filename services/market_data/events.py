@@ -1,7 +1,7 @@
 """What market_data announces: stored bars, profiles and statements, or that a run or a shard has none."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, datetime
 
 import numpy as np
 
@@ -36,6 +36,7 @@ def prices_updated(
     *,
     sources: Mapping[str, str],
     unavailable: Mapping[str, tuple[str, str]],
+    inferred: Collection[tuple[str, date]],
 ) -> PricesUpdated:
     """Return the announcement of these bars, of histories that were restated, and of symbols that have none.
 
@@ -58,7 +59,11 @@ def prices_updated(
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
         unchanged=_unchanged(event, announced, bars),
         blocks=(_block(announced, sources), *_histories(bars.restated, sources)),
-        splits=tuple(action for grid in grids for action in _actions(grid, "split", blank=1.0)),
+        splits=tuple(
+            action.model_copy(update={"inferred": (action.symbol, action.session) in inferred})
+            for grid in grids
+            for action in _actions(grid, "split", blank=1.0)
+        ),
         dividends=tuple(action for grid in grids for action in _actions(grid, "dividend", blank=0.0)),
         corrections=tuple(
             Correction(symbol=span.symbol, first_session=span.first_session, last_session=span.last_session)

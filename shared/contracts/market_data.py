@@ -32,6 +32,7 @@ class CorporateAction(Contract):
     symbol: Symbol
     session: date
     value: float = Field(gt=0)
+    inferred: bool = Field(default=False, description="a split that nobody gave, seen in the adjusted closes")
 
 
 class Correction(Contract):

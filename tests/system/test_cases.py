@@ -133,8 +133,10 @@ async def test_case_4_split_that_nobody_gives_is_inferred_and_flagged(platform: 
 
     held = (await values(platform, book, date(2022, 12, 21)))["NOSP"]
 
-    assert float(held["quantity"]) == 200.0
+    assert (float(held["quantity"]), held["inferred_splits"]) == (200.0, ["2022-12-21"])
     assert (await pnl(platform, book))["2022-12-21"] == -20.0
+    explained = await platform.api.get(f"/portfolios/{book}/explain/pnl", as_of="2022-12-21")
+    assert [(entry["split"], entry["split_inferred"]) for entry in explained["positions"]] == [(2.0, True)]
     assert await rules(platform, "NOSP") == {("2022-12-21", "INFERRED_SPLIT")}
 
 

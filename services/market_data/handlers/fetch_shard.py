@@ -27,9 +27,10 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     announced = await repository.load_bars(event.symbols, np.union1d(own, bars.sessions))
     sources = await repository.load_sources(event.symbols)
     unavailable = await repository.load_unavailable(event.symbols)
+    inferred = await repository.load_inferred_splits(event.symbols)
 
     uow.emit(
-        prices_updated(event, announced, bars, sources=sources, unavailable=unavailable),
+        prices_updated(event, announced, bars, sources=sources, unavailable=unavailable, inferred=inferred),
         profiles_updated(event, profiles),
         fundamentals_updated(event, statements, fetched_at=clock.now()),
     )

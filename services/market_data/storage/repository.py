@@ -280,6 +280,18 @@ class MarketDataRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         return {row.symbol: (row.unavailable_reason, row.unavailable_detail) for row in rows}
 
+    async def load_inferred_splits(self, symbols: Sequence[str]) -> frozenset[tuple[str, date]]:
+        """Return the symbols and sessions of the splits that nobody gave and that are used."""
+        query = sa.text(
+            """
+            SELECT f.symbol, f.day FROM findings f JOIN instruments i USING (symbol)
+            JOIN bars b ON b.symbol_id = i.symbol_id AND b.session = f.day
+            WHERE f.rule = :rule AND f.symbol = ANY(CAST(:symbols AS text[])) AND b.split <> 1
+            """
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols), "rule": Rule.INFERRED_SPLIT.value})
+        return frozenset((row.symbol, row.day) for row in rows)
+
     async def store_findings(self, findings: Sequence[Finding], *, run_id: UUID) -> None:
         """Keep what was wrong; a repetition is kept once."""
         if not findings:

@@ -87,7 +87,12 @@ class PositionValueRow(NamedTuple):
     delta_reason: str | None
     delta_detail: str | None
     volatility: float | None
+    inferred_splits: list[date]
 
+
+_INFERRED = """ARRAY(
+    SELECT session FROM inferred_splits i JOIN positions p ON i.symbol = coalesce(p.underlying, p.symbol)
+    WHERE p.position_id = v.position_id AND session > p.entry_date AND session <= v.as_of ORDER BY session)"""
 
 _NEWEST = f"""
     SELECT DISTINCT ON (as_of, portfolio_id) {", ".join(SnapshotRow._fields)} FROM snapshots
@@ -187,7 +192,7 @@ class SnapshotRepository:
         """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts snapshots."""
         query = sa.text(
             f"""
-            SELECT {", ".join(f"v.{name}" for name in PositionValueRow._fields)}
+            SELECT {", ".join(f"v.{name}" for name in PositionValueRow._fields[:-1])}, {_INFERRED}
             FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)
             ORDER BY as_of, portfolio_id, symbol, position_id
             """

@@ -28,11 +28,15 @@ _SUMMED: Final = {
 
 
 class PositionInput(BaseModel):
-    """A position as it was marked, the close and the corporate actions of the session, and its part in the amount."""
+    """A position as it was marked, the close and the corporate actions of the session, and its part in the amount.
+
+    `split_inferred`: nobody gave the split, the adjusted closes show it.
+    """
 
     value: PositionValueView
     close: float | None
     split: float
+    split_inferred: bool
     dividend: float
     contribution: Amount | None
 
@@ -96,6 +100,7 @@ def _position(name: str, row: PositionValueRow, quotes: Quotes, *, place: int | 
         value=PositionValueView.of(row),
         close=close if np.isfinite(close) else None,
         split=1.0 if place is None else float(quotes.split[place]),
+        split_inferred=row.as_of in row.inferred_splits,
         dividend=0.0 if place is None else float(quotes.dividend[place]),
         contribution=None if summed is None else getattr(row, summed),
     )

@@ -223,7 +223,8 @@ class PositionValueView(BaseModel):
     Where prices don't reach back to the entry of a position as traded, splits may be missing from its quantity, and
     there is a `gain_reason` in the place of what it gained over cost. What is quoted in another currency than its book
     is held and not valued: its mark is in that currency, a `value_reason` stands in the place of its amounts, and
-    nothing of it is in the sums of the book.
+    nothing of it is in the sums of the book. `inferred_splits` are the sessions of splits since the entry that nobody
+    gave and that the quantity has; an operator may refuse them.
     """
 
     portfolio_id: UUID
@@ -252,6 +253,7 @@ class PositionValueView(BaseModel):
     underlying: str | None
     delta: Measure | None
     assumed_volatility: float | None
+    inferred_splits: list[date]
 
     @classmethod
     def of(cls, row: PositionValueRow) -> Self:

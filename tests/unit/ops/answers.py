@@ -78,6 +78,7 @@ def position(symbol: str) -> PositionValue:
         "oversold": False,
         "delta": measured(0.45),
         "assumed_volatility": 0.3,
+        "inferred_splits": [],
     }
 
 

@@ -101,6 +101,7 @@ class PositionValue(TypedDict):
     oversold: bool
     delta: Measure | None
     assumed_volatility: float | None
+    inferred_splits: list[Day]
 
 
 class Drawdown(TypedDict):
