@@ -91,6 +91,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /portfolios/{portfolio_id}": Role.VIEWER,
         "PATCH /portfolios/{portfolio_id}": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/calculate": Role.OPERATOR,
+        "POST /portfolios/{portfolio_id}/close": Role.OPERATOR,
+        "POST /portfolios/{portfolio_id}/reopen": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/positions": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/flows": Role.OPERATOR,
         "PUT /portfolios/{portfolio_id}/positions/{position_id}": Role.OPERATOR,

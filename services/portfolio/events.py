@@ -126,13 +126,16 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
             )
 
 
-def holdings(positions: Sequence[Position]) -> tuple[Holding, ...]:
-    """Return the symbols that the positions need the prices of, and from when until when, by symbol."""
+def holdings(positions: Sequence[Position], *, closed_on: date | None = None) -> tuple[Holding, ...]:
+    """Return the symbols that the positions need the prices of, and from when until when, by symbol.
+
+    None after the portfolio was closed.
+    """
     spans: dict[tuple[str, bool], tuple[date, date]] = {}
     for position in positions:
         for symbol, contract in _needed(position.terms):
             since, until = spans.get((symbol, contract), (date.max, date.min))
-            last = _last_day(position.terms)
+            last = min(_last_day(position.terms), closed_on or date.max)
             spans[symbol, contract] = min(since, position.terms.entry_date), max(until, last)
     return tuple(
         Holding(symbol=symbol, since=since, until=None if until == date.max else until, contract=contract)

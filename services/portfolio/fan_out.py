@@ -64,7 +64,8 @@ def sessions_due(progress: Progress, run: Run) -> tuple[date, date]:
 
     From the session after the last snapshot, so that a skipped night heals itself; from the run's own first session
     where that is earlier; and from the first session whose prices came or changed after the last snapshot was taken.
-    To the last snapshot at least: what follows a corrected session changes with it.
+    To the last snapshot at least: what follows a corrected session changes with it. Never after a portfolio was closed:
+    then the first may come after the last, and nothing is due.
     """
     candidates = [run.first_session]
     if progress.last_snapshot is not None:
@@ -73,7 +74,8 @@ def sessions_due(progress: Progress, run: Run) -> tuple[date, date]:
         candidates.append(progress.opened_on)
     if progress.first_changed is not None:
         candidates.append(progress.first_changed)
-    return max(min(candidates), progress.opened_on), max(run.last_session, progress.last_snapshot or date.min)
+    last = min(max(run.last_session, progress.last_snapshot or date.min), progress.closed_on or date.max)
+    return max(min(candidates), progress.opened_on), last
 
 
 def pack_portfolios(portfolios: Sequence[Progress], run: Run) -> list[Shard]:
@@ -84,6 +86,8 @@ def pack_portfolios(portfolios: Sequence[Progress], run: Run) -> list[Shard]:
     shards: list[Shard] = []
     for sessions, entries in sorted(due.items()):
         days = sessions_between(*sessions)
+        if not days:
+            continue
         length = len(days)
         shard: list[UUID] = []
         cells = 0

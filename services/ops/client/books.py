@@ -107,6 +107,7 @@ def print_book(book: EnteredBook) -> None:
     """Show a portfolio with what was entered into it."""
     portfolio = book["portfolio"]
     opened = f"opened {portfolio['opened_on']} with {money(portfolio['opening_equity'])}"
+    opened += f", closed {portfolio['closed_on']}" if portfolio["closed_on"] else ""
     console().print(f"{portfolio['name']}, {opened}, id {portfolio['portfolio_id']}", markup=False, highlight=False)
     print_positions(book["positions"])
     print_flows(book["flows"])

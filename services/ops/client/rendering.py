@@ -152,9 +152,16 @@ def findings_line(run: RunReport) -> str | None:
 def print_portfolios(found: Sequence[Portfolio]) -> None:
     """Show which portfolios there are."""
     rows = [
-        (entry["name"], entry["portfolio_id"], entry["opened_on"], money(entry["opening_equity"])) for entry in found
+        (
+            entry["name"],
+            entry["portfolio_id"],
+            entry["opened_on"],
+            money(entry["opening_equity"]),
+            entry["closed_on"] or "",
+        )
+        for entry in found
     ]
-    console().print(table("portfolios", ("name", "id", "first session", "opening equity"), rows))
+    console().print(table("portfolios", ("name", "id", "first session", "opening equity", "closed"), rows))
 
 
 def print_benchmark(found: Benchmark) -> None:

@@ -110,12 +110,13 @@ def check_reference(flow: Flow, others: Iterable[Flow]) -> None:
 def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:
     """Refuse a flow that no session of the portfolio up to `as_of` would book.
 
-    One before the first session is in the opening equity already.
+    One before the first session is in the opening equity already, one after the last in no book.
 
     Raises
     ------
     FlowOutOfReach
     """
+    as_of = min(as_of, portfolio.closed_on or as_of)
     if not portfolio.opened_on <= flow.on <= as_of:
         raise FlowOutOfReach(flow.on, opened_on=portfolio.opened_on, as_of=as_of)
 

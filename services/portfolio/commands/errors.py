@@ -9,6 +9,7 @@ Refused
 ├── FlowOutOfReach
 ├── ReferenceTaken
 ├── ExitOutOfReach
+├── ClosingOutOfReach
 ├── ImpossibleExit
 ├── QueueFull
 └── RangeReversed
@@ -85,6 +86,14 @@ class ExitOutOfReach(Refused):
     def __init__(self, on: date, *, as_of: date) -> None:
         self.on, self.as_of = on, as_of
         super().__init__(f"must be at most {as_of}, was {on}")
+
+
+class ClosingOutOfReach(Refused):
+    """A portfolio cannot be closed before its first session, or after the session to calculate."""
+
+    def __init__(self, on: date, *, opened_on: date, as_of: date) -> None:
+        self.on, self.opened_on, self.as_of = on, opened_on, as_of
+        super().__init__(f"must lie between {opened_on} and {as_of}, was {on}")
 
 
 class ImpossibleExit(Refused):

@@ -55,7 +55,8 @@ async def calculate(
 
 
 async def recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Requested:
-    """Ask for the run that values a portfolio again from the first session that a change touches."""
+    """Ask for the run that values a portfolio again from the first session that a change touches, to its last."""
+    as_of = min(as_of, portfolio.closed_on or as_of)
     first = min(max(session_on_or_after(since), portfolio.opened_on), as_of)
     request = CalculationRequest(portfolio.portfolio_id, RunKind.ONBOARDING, first, as_of, "book edited")
     return Requested(portfolio.portfolio_id, await request_calculation(request, uow), positions)
@@ -97,7 +98,8 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
             portfolio_id=portfolio.portfolio_id,
             portfolio_name=portfolio.name,
             opened_on=portfolio.opened_on,
-            holdings=holdings(positions),
+            closed_on=portfolio.closed_on,
+            holdings=holdings(positions, closed_on=portfolio.closed_on),
         )
     )
     return run.run_id

@@ -10,13 +10,14 @@ from services.portfolio.core.inheritance import PositionState
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """A portfolio: its first session, and its equity at the close before."""
+    """A portfolio: its first session and its equity at the close before, and its last session, None if it goes on."""
 
     portfolio_id: UUID
     name: str
     opened_on: date
     opening_equity: Decimal
     currency: str = "USD"
+    closed_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

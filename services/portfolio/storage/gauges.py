@@ -9,14 +9,14 @@ from shared.clock import SessionClock
 from shared.metrics.service_metrics import Reading
 from shared.metrics.staleness import staleness
 
-# One step into an index for each portfolio, however long its history is.
+# One step into an index for each portfolio that goes on, however long its history is.
 _NEWEST = sa.text(
     """
     SELECT coalesce(newest.as_of, opened_on - 1) AS day, count(*) AS books FROM portfolios p
     LEFT JOIN LATERAL (
         SELECT as_of FROM snapshots s WHERE s.portfolio_id = p.portfolio_id ORDER BY as_of DESC LIMIT 1
     ) newest ON true
-    GROUP BY 1
+    WHERE closed_on IS NULL GROUP BY 1
     """
 )
 

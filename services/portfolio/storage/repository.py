@@ -28,6 +28,7 @@ class Progress:
     last_snapshot: date | None
     first_changed: date | None
     positions: int
+    closed_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class PortfolioRepository:
             "currency": portfolio.currency,
         }
         return await self._connection.scalar(statement, parameters) is not None
+
+    async def close_portfolio(self, portfolio_id: UUID, closed_on: date | None) -> None:
+        """Store the last session of a portfolio; None: it goes on."""
+        statement = sa.text("UPDATE portfolios SET closed_on = :closed_on WHERE portfolio_id = :portfolio_id")
+        await self._connection.execute(statement, {"portfolio_id": portfolio_id, "closed_on": closed_on})
 
     async def rename_portfolio(self, portfolio_id: UUID, name: str) -> bool:
         """Call a portfolio otherwise; tell if the name was free."""
@@ -120,7 +126,7 @@ class PortfolioRepository:
     async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
         """Return the portfolios by id; with `lock`, nobody else changes or values them meanwhile."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, opening_equity, currency FROM portfolios "
+            "SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on FROM portfolios "
             "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id" + (" FOR UPDATE" if lock else "")
         )
         rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
@@ -130,7 +136,7 @@ class PortfolioRepository:
         """Return portfolios by name: all, or those with positions in a symbol or in options on it."""
         query = sa.text(
             """
-            SELECT portfolio_id, name, opened_on, opening_equity, currency FROM portfolios p
+            SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on FROM portfolios p
             WHERE name > :after AND (CAST(:symbol AS text) IS NULL OR EXISTS (
                 SELECT 1 FROM positions q
                 WHERE q.portfolio_id = p.portfolio_id AND (q.symbol = :symbol OR q.underlying = :symbol)))
@@ -267,7 +273,7 @@ class PortfolioRepository:
         """Return where the portfolios (None: all) stand, by id."""
         query = sa.text(
             """
-            SELECT f.portfolio_id, opened_on, s.last_snapshot, c.first_changed, p.positions
+            SELECT f.portfolio_id, opened_on, s.last_snapshot, c.first_changed, p.positions, closed_on
             FROM portfolios f,
                 LATERAL (SELECT count(*) AS positions FROM positions WHERE portfolio_id = f.portfolio_id) p,
                 LATERAL (

@@ -118,6 +118,14 @@ class RenameBody(Body):
     name: Name
 
 
+class CloseBody(Body):
+    """When a portfolio is closed."""
+
+    on: Day | None = Field(
+        default=None, description="its last session, or the day after it; default: the target session"
+    )
+
+
 class FlowBody(Body):
     """Money paid in (positive) or taken out (negative).
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from services.portfolio.commands.errors import (
+    ClosingOutOfReach,
     ExitOutOfReach,
     FlowOutOfReach,
     ImpossibleExit,
@@ -36,6 +37,7 @@ PROBLEMS: Final[Problems] = {
     FlowOutOfReach: _of_field("on"),
     ReferenceTaken: lambda error: Problem(409, str(error), errors=[{"field": "reference", "reason": "taken"}]),
     ExitOutOfReach: _of_field("on"),
+    ClosingOutOfReach: _of_field("on"),
     ImpossibleExit: lambda error: Problem(422, str(error), errors=[{"field": "on", "reason": str(error)}]),
     QueueFull: lambda error: Problem(503, str(error)),
     RangeReversed: _of_field("first_session"),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from services.portfolio.commands import correct, enter, lookup, request_calculation
+from services.portfolio.commands import close, correct, enter, lookup, request_calculation
 from services.portfolio.commands.check_room import Room, check_room
 from services.portfolio.commands.request_calculation import Requested
 from services.portfolio.core.cents import AmountOutOfRange
@@ -21,6 +21,7 @@ from services.portfolio.storage.repository import PortfolioRepository
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRepository, SnapshotRow
 from services.portfolio.web.bodies import (
     CalculateBody,
+    CloseBody,
     ExitBody,
     FlowBody,
     PortfolioBody,
@@ -64,6 +65,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
     """Return the routes of portfolio."""
     router = APIRouter()
     _add_entering(router, unit_of_work, clock, room)
+    _add_standing(router, unit_of_work, clock)
     _add_corrections(router, unit_of_work, clock)
     _add_books(router, unit_of_work)
     _add_values(router, unit_of_work, clock)
@@ -142,7 +144,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         return CalculationAccepted.begun(requested)
 
 
-def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
+def _add_standing(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
     @router.patch("/portfolios/{portfolio_id}", responses=refused(404, 409))
     async def rename_portfolio(portfolio_id: UUID, body: RenameBody, as_of: Day | None = None) -> Accepted:
         """Call a portfolio otherwise; its id and its numbers stay."""
@@ -150,6 +152,23 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
         async with unit_of_work() as uow:
             return Accepted.of(await correct.rename_portfolio(portfolio_id, body.name, uow, as_of=target))
 
+    @router.post("/portfolios/{portfolio_id}/close", responses=refused(404))
+    async def close_portfolio(portfolio_id: UUID, body: CloseBody | None = None, as_of: Day | None = None) -> Accepted:
+        """Value a portfolio no further than a session, whatever it holds; its history stays, and it can be reopened."""
+        target = _target(clock, as_of)
+        on = target if body is None or body.on is None else body.on
+        async with unit_of_work() as uow:
+            return Accepted.of(await close.close_portfolio(portfolio_id, on, uow, as_of=target))
+
+    @router.post("/portfolios/{portfolio_id}/reopen", responses=refused(404))
+    async def reopen_portfolio(portfolio_id: UUID, as_of: Day | None = None) -> Accepted:
+        """Let a closed portfolio go on, valued since the session that was its last."""
+        target = _target(clock, as_of)
+        async with unit_of_work() as uow:
+            return Accepted.of(await close.reopen_portfolio(portfolio_id, uow, as_of=target))
+
+
+def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
     @router.put("/portfolios/{portfolio_id}/positions/{position_id}", responses=refused(404))
     async def correct_one_position(
         portfolio_id: UUID, position_id: UUID, body: PositionBody, as_of: Day | None = None

@@ -94,13 +94,14 @@ class CalculationAccepted(Accepted):
 
 
 class PortfolioView(BaseModel):
-    """A portfolio: its first session, and its equity at the close before."""
+    """A portfolio: its first session and its equity at the close before; its last session, null if it goes on."""
 
     portfolio_id: UUID
     name: str
     opened_on: date
     opening_equity: Amount
     currency: str
+    closed_on: date | None
 
     @classmethod
     def of(cls, portfolio: Portfolio) -> Self:
@@ -110,6 +111,7 @@ class PortfolioView(BaseModel):
             name=portfolio.name,
             opened_on=portfolio.opened_on,
             opening_equity=portfolio.opening_equity,
+            closed_on=portfolio.closed_on,
             currency=portfolio.currency,
         )
 

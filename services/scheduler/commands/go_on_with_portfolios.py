@@ -76,7 +76,7 @@ async def _next_run(fire: Fire, symbols_run: StageRun, asked: Sequence[StageRun]
     whole = None if symbols_run.status is RunStatus.CANCELLED else after
     if not served or reaches_back(said, symbols_run.run.first_session):
         return _run(fire, symbols_run, None, whole)
-    rest = [book.portfolio_id for book in books if book.opened_on <= fire.session and book.portfolio_id not in served]
+    rest = [book.portfolio_id for book in books if book.open_on(fire.session) and book.portfolio_id not in served]
     return _run(fire, symbols_run, rest, whole) if rest else None
 
 

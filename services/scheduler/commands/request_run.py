@@ -87,6 +87,9 @@ def _check_books(books: Sequence[Book], run: Run) -> None:
         if book.opened_on > run.last_session:
             required = f"must not be before {book.opened_on}, the first session of portfolio {book.portfolio_id}"
             raise UnusableSession("last_session", required, day=run.last_session)
+        if book.closed_on is not None and book.closed_on < run.first_session:
+            required = f"must not be after {book.closed_on}, the last session of portfolio {book.portfolio_id}"
+            raise UnusableSession("first_session", required, day=run.first_session)
 
 
 async def open_on_demand(run: Run, first_session: date | None, uow: UnitOfWork) -> tuple[Run, bool]:

@@ -27,16 +27,21 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A portfolio, its first session and what it holds."""
+    """A portfolio, its first session, what it holds, and its last session, None if it goes on."""
 
     portfolio_id: str
     name: str | None
     opened_on: date
     holdings: tuple[Holding, ...]
+    closed_on: date | None = None
+
+    def open_on(self, session: date) -> bool:
+        """Tell whether the session is one of the book's."""
+        return self.opened_on <= session and (self.closed_on is None or session <= self.closed_on)
 
     def symbols_on(self, session: date) -> tuple[str, ...]:
         """Return the symbols whose cells the book needs at a session, sorted."""
-        if session < self.opened_on:
+        if not self.open_on(session):
             return ()
         return tuple(sorted({each.symbol for each in self.holdings if not each.contract and each.held_on(session)}))
 
@@ -88,7 +93,7 @@ class Expected:
 
     def portfolios_on(self, session: date) -> list[str]:
         """Return the portfolios whose cells are expected at a session, sorted."""
-        return sorted(book.portfolio_id for book in self.books if book.opened_on <= session)
+        return sorted(book.portfolio_id for book in self.books if book.open_on(session))
 
     def subjects_on(self, session: date, fact: Fact) -> list[str]:
         """Return whose cells of a fact are expected at a session, sorted."""

@@ -41,7 +41,7 @@ def settled_books(books: Iterable[Book], said: Sequence[SaidPart], session: date
         # An option may have prices of its own; factors belong to what it is written on.
         priced = {each.symbol for each in book.holdings if each.held_on(session)}
         analysed = book.symbols_on(session)
-        served = book.portfolio_id in but or book.opened_on > session
+        served = book.portfolio_id in but or not book.open_on(session)
         if served or not priced <= bars.keys() or not factors.keys() >= set(analysed):
             continue
         settled.append(book.portfolio_id)

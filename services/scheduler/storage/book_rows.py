@@ -16,7 +16,7 @@ def stated_books(event: Event) -> list[Book]:
     holdings = [Holding(each.symbol, each.since, each.until, each.contract) for each in event.holdings]
     # An owner that names symbols only holds all of them.
     holdings = holdings or [Holding(symbol, opened_on, None) for symbol in event.run.symbols or ()]
-    return [Book(str(event.portfolio_id), event.portfolio_name, opened_on, tuple(holdings))]
+    return [Book(str(event.portfolio_id), event.portfolio_name, opened_on, tuple(holdings), event.closed_on)]
 
 
 def seen_books(event: Event) -> list[Book]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from services.scheduler.core.books import Book
 from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
 from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, ReadinessView
@@ -59,7 +60,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         if not inputs.books:
             raise unknown_portfolio(portfolio_id)
         if not (found := readiness_of_all(inputs)):
-            raise Problem(404, f"portfolio {portfolio_id} opens on {inputs.books[0].opened_on}, after {session}")
+            raise Problem(404, _not_open(inputs.books[0], session))
         return ReadinessView.model_validate(found[0], from_attributes=True)
 
     return router
@@ -68,7 +69,13 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
 def readiness_of_all(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
     """Return how each portfolio stands that is open."""
     as_of = inputs.situation.as_of
-    return [readiness_of(book, inputs.situation) for book in inputs.books if book.opened_on <= as_of]
+    return [readiness_of(book, inputs.situation) for book in inputs.books if book.open_on(as_of)]
+
+
+def _not_open(book: Book, session: date) -> str:
+    if session < book.opened_on:
+        return f"portfolio {book.portfolio_id} opens on {book.opened_on}, after {session}"
+    return f"portfolio {book.portfolio_id} was closed on {book.closed_on}, before {session}"
 
 
 def _session(as_of: date | None, clock: SessionClock) -> date:

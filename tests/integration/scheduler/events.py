@@ -60,10 +60,18 @@ def assessed(run: Run, *portfolio_ids: UUID) -> PortfoliosAssessed:
     return PortfoliosAssessed(run=run, part=ONLY_PART, assessed=spans)
 
 
-def opened(run: Run, portfolio_id: UUID, name: str, *symbols: str, on: date = MONDAY) -> SymbolsOnboarding:
+def opened(
+    run: Run, portfolio_id: UUID, name: str, *symbols: str, on: date = MONDAY, until: date | None = None
+) -> SymbolsOnboarding:
     holdings = tuple(Holding(symbol=symbol, since=on) for symbol in symbols)
     return SymbolsOnboarding(
-        run=run, part=ONLY_PART, portfolio_id=portfolio_id, portfolio_name=name, opened_on=on, holdings=holdings
+        run=run,
+        part=ONLY_PART,
+        portfolio_id=portfolio_id,
+        portfolio_name=name,
+        opened_on=on,
+        closed_on=until,
+        holdings=holdings,
     )
 
 

@@ -150,3 +150,17 @@ async def test_portfolio_that_opens_later_has_no_readiness(scheduler: Service, c
     answer = await client.get(f"/readiness/{book}", params={"as_of": str(THURSDAY)})
     assert answer.status_code == 404
     assert f"opens on {FRIDAY}" in answer.json()["detail"]
+
+
+async def test_portfolio_that_was_closed_has_no_readiness_and_is_in_no_list(
+    scheduler: Service, client: httpx.AsyncClient
+) -> None:
+    book = uuid4()
+    await record(scheduler, opened(make_run(symbols=()), book, f"closed {book}", until=THURSDAY))
+
+    then, after = [await client.get(f"/readiness/{book}", params={"as_of": str(day)}) for day in (THURSDAY, FRIDAY)]
+    listed = (await client.get("/readiness", params={"as_of": str(FRIDAY), "limit": 1000})).json()["items"]
+
+    assert (then.status_code, after.status_code) == (200, 404)
+    assert f"was closed on {THURSDAY}" in after.json()["detail"]
+    assert str(book) not in {entry["portfolio_id"] for entry in listed}

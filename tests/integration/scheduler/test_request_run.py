@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -131,6 +132,17 @@ async def test_portfolios_that_nobody_knows_are_refused_by_their_ids(scheduler: 
         await _ask(scheduler, _request(unknown[0], MINE, unknown[1]))
     assert refused.value.portfolio_ids == unknown
     assert (await _count(scheduler, "runs"), await _count(scheduler, "outbox")) == (0, 0)
+
+
+async def test_session_after_a_portfolio_was_closed_is_refused(scheduler: Service) -> None:
+    async with scheduler.unit_of_work() as uow:
+        closed = replace(BOOKS[0], closed_on=WEDNESDAY)
+        await BookRepository(uow.connection).store_books([closed])
+        assert (await BookRepository(uow.connection).load_books([MINE])) == [closed]
+
+    with pytest.raises(UnusableSession, match=f"{WEDNESDAY}, the last session of portfolio {MINE}"):
+        await _ask(scheduler, _request(MINE, first_session=THURSDAY))
+    assert (await _ask(scheduler, _request(MINE, first_session=MONDAY, last_session=WEDNESDAY)))[1]
 
 
 async def test_session_before_a_portfolio_was_opened_is_refused(scheduler: Service) -> None:

@@ -320,6 +320,7 @@ def report() -> PortfolioReport:
         "portfolio_id": "p",
         "opened_on": "2022-12-27",
         "opening_equity": "100.00",
+        "closed_on": None,
         "currency": "USD",
     }
     return {

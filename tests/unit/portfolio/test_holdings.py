@@ -40,3 +40,11 @@ def test_option_needs_its_underlying_until_it_expires_and_private_holdings_need_
         Holding(symbol="U", since=JANUARY, until=MARCH),
         Holding(symbol="U2503C", since=JANUARY, until=MARCH, contract=True),
     )
+
+
+def test_closed_portfolio_needs_nothing_after_its_last_session() -> None:
+    held = [lot("A", JANUARY), lot("B", JANUARY, sold(FEBRUARY))]
+    assert holdings(held, closed_on=MARCH) == (
+        Holding(symbol="A", since=JANUARY, until=MARCH),
+        Holding(symbol="B", since=JANUARY, until=FEBRUARY),
+    )

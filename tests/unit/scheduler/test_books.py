@@ -56,3 +56,14 @@ def test_symbol_of_no_book_is_expected_from_its_first_factors() -> None:
     )
     expected = Expected.of([], grid)
     assert [expected.symbols_on(session) for session in SESSIONS] == [[], *[["SPY"]] * 3, ["SPY", "TLT"]]
+
+
+def test_nothing_is_expected_of_a_book_after_it_was_closed() -> None:
+    closed = Book(str(UUID(int=1)), None, MONDAY, (Holding("A", MONDAY, WEDNESDAY),), WEDNESDAY)
+    goes_on = book(2, MONDAY, Holding("B", MONDAY, None))
+    expected = Expected.of([closed, goes_on], {})
+
+    assert [closed.symbols_on(session) for session in SESSIONS] == [("A",), ("A",), ("A",), (), ()]
+    assert [expected.symbols_on(session) for session in SESSIONS] == [*[["A", "B"]] * 3, ["B"], ["B"]]
+    both = [closed.portfolio_id, goes_on.portfolio_id]
+    assert [expected.portfolios_on(session) for session in SESSIONS] == [*[both] * 3, *[[goes_on.portfolio_id]] * 2]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
@@ -57,6 +58,7 @@ def test_what_was_said_of_another_session_settles_nothing() -> None:
 def test_book_of_private_holdings_or_of_tomorrow() -> None:
     assert settled([], book("P")).portfolio_ids == (book("P").portfolio_id,)
     assert settled([], book("T", opened_on=date(2022, 11, 23))).portfolio_ids == ()
+    assert settled([], replace(book("C"), closed_on=BEFORE)).portfolio_ids == ()
 
 
 def test_option_needs_its_own_bars_and_the_factors_of_what_it_is_written_on() -> None:

@@ -41,6 +41,7 @@ class Portfolio(TypedDict):
     name: str
     opened_on: Day
     opening_equity: Amount
+    closed_on: Day | None
     currency: str
 
 

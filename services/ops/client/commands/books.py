@@ -95,6 +95,34 @@ def rename(options: RenameOptions) -> None:
     change_book(options, RENAME_PORTFOLIO, {"name": options.name})
 
 
+@dataclass(frozen=True, kw_only=True)
+class CloseOptions(ChangeOptions):
+    """The options of `portfolios close`."""
+
+    on: Annotated[date | None, day("Its last session; by default that of --as-of.", "--on")] = None
+
+
+@taking(CloseOptions)
+def close(options: CloseOptions) -> None:
+    """Value a portfolio no further, whatever it holds.
+
+    Its history stays, and `portfolios reopen` lets it go on.
+    """
+    from services.ops.client.books import change_book
+    from services.ops.client.routes import CLOSE_PORTFOLIO
+
+    change_book(options, CLOSE_PORTFOLIO, {"on": options.on})
+
+
+@taking(ChangeOptions)
+def reopen(options: ChangeOptions) -> None:
+    """Let a closed portfolio go on, valued since the session that was its last."""
+    from services.ops.client.books import change_book
+    from services.ops.client.routes import REOPEN_PORTFOLIO
+
+    change_book(options, REOPEN_PORTFOLIO, {})
+
+
 @taking(BookOptions)
 def show(options: BookOptions) -> None:
     """Show what was entered: the portfolio, its positions and its flows."""
