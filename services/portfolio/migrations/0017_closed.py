@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "portfolio_0016"
-down_revision = "portfolio_0015"
+revision = "portfolio_0017"
+down_revision = "portfolio_0016"
 branch_labels = None
 depends_on = None
 
