@@ -73,6 +73,9 @@ RATE_DURATION: Final = 16.5  # years, of the rate proxy by default: it returns -
 RATE_CONVEXITY: Final = 380.0  # years squared, C
 EXTRAPOLATION_SESSIONS: Final = 21  # a move beyond the largest in so many sessions is extrapolated [9]
 
+REVERSE_LOSSES: Final = (0.05, 0.10, 0.20)  # of equity, of a reverse stress [9]
+NEAREST_SESSIONS: Final = 3  # of its moves, that are named
+
 EARNINGS_SETTLE_DAYS: Final = 3  # calendar days after an earnings date until the statements are fetched
 # A statement whose day of publication is not known counts from so many calendar days after the end of its period: an
 # annual report of the smallest companies is due after 90 (Form 10-K, General Instruction A).

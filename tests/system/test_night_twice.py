@@ -25,7 +25,7 @@ from tests.system.plain.ledger import Day, PositionDay
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
 from tests.system.plain.ratios import Ratio, ratios_of
-from tests.system.plain.scenarios import REPLAYS, SCENARIOS, moves_of, shocks_of, stress
+from tests.system.plain.scenarios import REPLAYS, SCENARIOS, moves_of, reversed_stress, shocks_of, stress
 from tests.system.plain.symbols import Estimate
 from tests.system.twice import Twice, enter
 
@@ -365,6 +365,20 @@ async def test_scenarios_agree_directly_and_by_the_model(twice: Twice, agreement
             agreement.measure(f"stress {kind}", f"{name} {scenario}", row[kind], getattr(plain, kind))
         agreement.same("stress", f"{name} {scenario} beyond gross", row["beyond_gross"], plain.beyond_gross)
         agreement.number("stress shares", f"{name} {scenario}", row["extrapolated_share"], plain.extrapolated_share)
+    agreement.check()
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_reverse_stress_agrees(twice: Twice, agreement: Agreement, name: str) -> None:
+    served, book = await twice.risk(name, "/stress"), twice.books[name]
+
+    assert [entry["loss"] for entry in served["reverse"]] == [0.05, 0.1, 0.2]
+    for entry in served["reverse"]:
+        distance, moves = reversed_stress(book, twice.factors, entry["loss"])
+        agreement.measure("reverse stress", f"{name} {entry['loss']}", entry["distance"], distance)
+        for move in entry["moves"]:
+            what = f"{name} {entry['loss']} {move['factor']}"
+            agreement.number("reverse stress", what, move["move"], moves.get(move["factor"]), least=1e-6)
     agreement.check()
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import RenderableType
 
 from services.ops.client.answers.portfolios import Performance, PositionValue
-from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, Stress
+from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, ReverseMove, ReverseStress, Stress
 from services.ops.client.charts import bar, largest_of, line_chart, waterfall
 from services.ops.client.explanation import factor_steps
 from services.ops.client.portfolio_overview import PortfolioOverview, banner, overview_tables
@@ -16,6 +16,7 @@ from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.realised import columns_of, rows_of
 from services.ops.client.rendering import console, measure_row, money, number, percent, scenario_flags, table
 
+_LARGEST_MOVES: Final = 3
 _AMOUNTS: Final = (
     "equity",
     "pnl",
@@ -63,6 +64,7 @@ def _stress_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
         yield f"no stress is known as of {found['snapshot']['as_of']}"
         return
     yield _stress_table(found["stress"])
+    yield _reverse_table(found["stress"])
     if found["worst_scenario"] is not None:
         yield _waterfall_table(found["worst_scenario"])
 
@@ -151,6 +153,25 @@ def _stress_table(stress: Stress) -> RenderableType:
         for entry in scenarios
     ]
     return table("stress", ("scenario", "basis", "direct", "model", "reason", "detail", "flags", ""), rows)
+
+
+def _reverse_table(stress: Stress) -> RenderableType:
+    """Show the most plausible moves that cost given parts of equity: the largest, in deviations of a session."""
+    rows = [
+        (
+            f"{entry['loss']:.0%}",
+            *measure_row("", entry["distance"], digits=2)[1:],
+            ", ".join(f"{move['factor']} {number(move['deviations'], digits=1)}" for move in _largest_moves(entry)),
+            ", ".join(f"{near['session']} {near['book_return']:.1%}" for near in entry["nearest"]),
+        )
+        for entry in stress["reverse"]
+    ]
+    return table("reverse stress", ("loss", "distance", "reason", "detail", "moves", "nearest sessions"), rows)
+
+
+def _largest_moves(entry: ReverseStress) -> list[ReverseMove]:
+    known = [move for move in entry["moves"] if move["deviations"] is not None]
+    return sorted(known, key=lambda move: -abs(move["deviations"] or 0.0))[:_LARGEST_MOVES]
 
 
 def _waterfall_table(worst: ExplainedRisk) -> RenderableType:

@@ -18,6 +18,9 @@ _LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         **dict.fromkeys(_OF_SCENARIOS, ("scenarios",)),
         **dict.fromkeys(("coverages", "coverages_reasons", "coverages_details"), ("measures", "scenarios")),
         **dict.fromkeys(("weights", "by_holding", "marginal", "clusters"), ("symbols", "sectors")),
+        **dict.fromkeys(
+            ("reverse_distances", "reverse_distances_reasons", "reverse_distances_details"), ("reverse_losses",)
+        ),
         "active": ("sectors",),
         **dict.fromkeys(("by_factor", "proxies", "reasons", "details", "largest"), ("factors",)),
     }

@@ -14,6 +14,7 @@ from services.risk.core.factor_model import Decomposition
 from services.risk.core.factor_moves import FactorMoves, factor_moves
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES, Measured
+from services.risk.core.reverse_stress import ReverseStress
 from services.risk.core.risk_context import RiskContext
 from services.risk.core.scenarios import RateSensitivity
 from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
@@ -83,6 +84,7 @@ class Assessment:
     active_sectors: ActiveSectors
     measures: dict[str, Measured]
     stress: StressResults
+    reverse_stress: ReverseStress
     diversification: Diversifications
     decomposition: Decomposition
 
@@ -120,6 +122,7 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         active_sectors=risk.active_sectors,
         measures={measure.name: measure.compute(risk) for measure in MEASURES},
         stress=risk.stress,
+        reverse_stress=risk.reverse_stress,
         diversification=risk.diversification,
         decomposition=risk.decomposition,
     )

@@ -13,6 +13,7 @@ from services.risk.core.factor_model import Decomposition, decompose
 from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.har import HarForecast, har_forecast
 from services.risk.core.holdings import NetHoldings
+from services.risk.core.reverse_stress import ReverseStress, reverse_stress
 from services.risk.core.sectors import (
     ActiveSectors,
     Benchmark,
@@ -140,6 +141,11 @@ class RiskContext:
     def decomposition(self) -> Decomposition:
         """Return the variance by factors and holdings."""
         return decompose(self.holdings, self.model, self.moves.factors)
+
+    @cached_property
+    def reverse_stress(self) -> ReverseStress:
+        """Return the most plausible moves that cost a given part of equity."""
+        return reverse_stress(self.holdings, self.model, self.moves)
 
     @cached_property
     def stress(self) -> StressResults:

@@ -14,7 +14,8 @@ from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
 from shared.arrays import FloatArray, IntArray, ReasonArray
-from shared.conventions import FACTORS, RISK_FACTORS
+from shared.calendar import sessions_between, shift_session
+from shared.conventions import FACTOR_WINDOW, FACTORS, REVERSE_LOSSES, RISK_FACTORS
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
 
@@ -93,6 +94,14 @@ class StressRow(NamedTuple):
     extrapolated_shares: list[float | None] | None
     realised_shares: list[float | None] | None
     beyond_gross: list[bool]
+    reverse_losses: list[float] | None
+    reverse_distances: list[float | None]
+    reverse_distances_reasons: list[str | None]
+    reverse_distances_details: list[str | None]
+    reverse_moves: list[float | None]
+    reverse_deviations: list[float | None]
+    nearest_sessions: list[date | None]
+    nearest_returns: list[float | None]
 
 
 class CorrelationsRow(NamedTuple):
@@ -229,6 +238,24 @@ def stress_columns(assessment: Assessment, written: Written) -> Columns:
         "extrapolated_shares": nullable(stress.extrapolated_share.values[rows]),
         "realised_shares": nullable(stress.realised_share.values[rows]),
         "beyond_gross": stress.beyond_gross[rows].tolist(),
+        **_reverse(assessment, written),
+    }
+
+
+def _reverse(assessment: Assessment, written: Written) -> dict[str, list[Any]]:
+    """Return the columns of reverse stress, arrays by loss, and within by factor or by session."""
+    found, rows = assessment.reverse_stress, written.portfolio
+    flat = len(rows), -1
+    as_of = assessment.books.as_of
+    days = sessions_between(shift_session(as_of, 1 - FACTOR_WINDOW), as_of)
+    nearest = found.nearest[rows].reshape(flat).tolist()
+    return {
+        "reverse_losses": [list(REVERSE_LOSSES)] * rows.size,
+        **_arrays("reverse_distances", found.distance.part(rows)),
+        "reverse_moves": nullable(found.moves[rows].reshape(flat)),
+        "reverse_deviations": nullable(found.deviations[rows].reshape(flat)),
+        "nearest_sessions": [[days[place] if place >= 0 else None for place in row] for row in nearest],
+        "nearest_returns": nullable(found.nearest_returns[rows].reshape(flat)),
     }
 
 

@@ -52,11 +52,36 @@ class ScenarioResult(BaseModel):
     moves: list[FactorMoveView]
 
 
+class ReverseMove(BaseModel):
+    """How far a factor moves, and in its own deviations of one session."""
+
+    factor: str
+    move: float | None
+    deviations: float | None
+
+
+class NearSession(BaseModel):
+    """A session on which the factors moved in a similar way, and what they would have made of today's book."""
+
+    session: date
+    book_return: float
+
+
+class ReverseStressView(BaseModel):
+    """The most plausible moves that cost this part of equity, at this distance: Mahalanobis', of one session."""
+
+    loss: float
+    distance: Measure
+    moves: list[ReverseMove]
+    nearest: list[NearSession]
+
+
 class PortfolioStress(Trail):
     """The scenarios of a portfolio as of a session, and how the factors that have every return are correlated."""
 
     equity: Decimal
     scenarios: list[ScenarioResult]
+    reverse: list[ReverseStressView]
     correlated_factors: list[str]
     factor_correlations: list[list[float | None]]
 
@@ -67,6 +92,7 @@ class PortfolioStress(Trail):
             **Trail.fields_of(head),
             equity=head.equity,
             scenarios=list(_scenarios(row, moves)),
+            reverse=list(_reverse(row, moves)),
             correlated_factors=moves.correlated,
             factor_correlations=square(moves.correlated, moves.correlations),
         )
@@ -117,6 +143,27 @@ def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
             realised_share=realised[index],
             beyond_gross=row.beyond_gross[index],
             moves=_moves(moves, place),
+        )
+
+
+def _reverse(row: StressRow, moves: MovesRow) -> Iterator[ReverseStressView]:
+    if row.reverse_losses is None:
+        return
+    distances = measures_of(row.reverse_distances, row.reverse_distances_reasons, row.reverse_distances_details)
+    size, near = len(moves.factors), len(row.nearest_sessions) // len(row.reverse_losses)
+    for place, loss in enumerate(row.reverse_losses):
+        cells, sessions = slice(place * size, (place + 1) * size), slice(place * near, (place + 1) * near)
+        columns = zip(moves.factors, row.reverse_moves[cells], row.reverse_deviations[cells], strict=True)
+        nearest = zip(row.nearest_sessions[sessions], row.nearest_returns[sessions], strict=True)
+        yield ReverseStressView(
+            loss=loss,
+            distance=distances[place],
+            moves=[ReverseMove(factor=name, move=move, deviations=own) for name, move, own in columns],
+            nearest=[
+                NearSession(session=session, book_return=found)
+                for session, found in nearest
+                if session is not None and found is not None
+            ],
         )
 
 

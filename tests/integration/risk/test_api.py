@@ -9,7 +9,7 @@ import pytest
 from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
-from shared.calendar import shift_session
+from shared.calendar import sessions_between, shift_session
 from shared.conventions import FACTORS, MARKET_BETA, RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.paths import API
@@ -211,6 +211,21 @@ async def test_stress_of_a_portfolio_shows_every_scenario_and_its_moves(risk: Ri
     assert isinstance(moves["value"]["move"], float)
     assert scenarios["financial_crisis_2008"]["basis"] == "tabulated"
     assert (view["revision"], view["code_version"], len(view["digest"])) == (1, CODE_VERSION, 32)
+
+
+async def test_reverse_stress_of_a_portfolio_names_moves_and_sessions(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, _ = await assessed_book(risk)
+
+    view = (await client.get(f"/risk/portfolios/{portfolio_id}/stress")).json()
+
+    assert [entry["loss"] for entry in view["reverse"]] == [0.05, 0.1, 0.2]
+    five, ten, _ = view["reverse"]
+    # 120,000 net x 0.5 on every factor loses 10,000 of 200,000.
+    assert sum(entry["move"] for entry in five["moves"]) == pytest.approx(-10_000 / 60_000, rel=1e-9)
+    assert ten["distance"]["value"] == pytest.approx(2 * five["distance"]["value"], rel=1e-12)
+    days = sessions_between(shift_session(SESSION, -251), SESSION)
+    assert len(five["nearest"]) == 3
+    assert {entry["session"] for entry in five["nearest"]} <= set(map(str, days))
 
 
 async def test_factors_among_themselves_are_correlated_over_the_same_window(

@@ -101,6 +101,22 @@ class Stressed:
     extrapolated_share: float | None
 
 
+def reversed_stress(book: Book, factors: Factors, loss: float) -> tuple[Number, dict[str, float]]:
+    """The distance and the moves of the nearest way to lose a part of equity."""
+    inside = [symbol for symbol in book.symbols if book.loadings[symbol].why is None]
+    why = book.why_nothing or (None if inside else MISSING)
+    if why is not None:
+        return why, {}
+    names = [str(name) for name in factors.covariance]
+    d = np.array([sum(book.net[symbol] * book.loadings[symbol].loadings[name] for symbol in inside) for name in names])
+    sigma = factors.covariance.loc[names, names].to_numpy()
+    amount = loss * book.equity
+    found = pd.Series(-amount * sigma @ d / (d @ sigma @ d), names)
+    if (factors.basis.proxies.loc[names, names] @ found < -1).any():
+        return NOT_APPLICABLE, {}
+    return float(np.sqrt(found @ np.linalg.inv(sigma) @ found)), {name: float(found[name]) for name in names}
+
+
 def stress(book: Book, exposures: dict[str, FactorExposure], factors: Factors, scenario: str) -> Stressed:
     """What a scenario does to a book, directly and by the model."""
     shocks, moves = shocks_of(scenario), moves_of(scenario, factors)

@@ -21,6 +21,7 @@ from services.ops.client.answers.risk import (
     FactorMove,
     HoldingInput,
     PortfolioRisk,
+    ReverseStress,
     Scenario,
 )
 from services.ops.client.portfolio_report import PortfolioReport
@@ -128,6 +129,15 @@ def scenario(name: str, model: Measure) -> Scenario:
         "coverage": WHOLE,
         "beyond_gross": True,
         "moves": moves,
+    }
+
+
+def _reverse() -> ReverseStress:
+    return {
+        "loss": 0.1,
+        "distance": measured(4.2),
+        "moves": [{"factor": "market", "deviations": -4.1}, {"factor": "rate", "deviations": None}],
+        "nearest": [{"session": "2022-09-13", "book_return": -0.043}],
     }
 
 
@@ -330,7 +340,7 @@ def report() -> PortfolioReport:
         "realised": realised(),
         "positions": [position("A&B")],
         "risk": risk(),
-        "stress": {"scenarios": [scenario("market_down_10", measured(-22_000.0))]},
+        "stress": {"scenarios": [scenario("market_down_10", measured(-22_000.0))], "reverse": [_reverse()]},
         "worst_scenario": _worst_scenario(),
         "correlations": correlations(),
         "contributions": contributions(),

@@ -23,7 +23,7 @@ def _scenario(name: str, model: float | None) -> Scenario:
 def test_worst_scenario_is_the_one_with_the_smallest_model_pnl(
     scenarios: list[tuple[str, float | None]], expected: str | None
 ) -> None:
-    assert worst_scenario({"scenarios": [_scenario(*entry) for entry in scenarios]}) == expected
+    assert worst_scenario({"scenarios": [_scenario(*entry) for entry in scenarios], "reverse": []}) == expected
 
 
 def test_worst_scenario_of_a_portfolio_without_stress_is_none() -> None:

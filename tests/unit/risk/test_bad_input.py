@@ -171,6 +171,7 @@ def numbers(inputs: RiskContext) -> Iterator[tuple[str, Quantities]]:
     yield from (("beta", exposures.beta), ("dollars", exposures.dollars), ("coverage", exposures.coverage))
     yield from (("net", sectors.net), ("gross", sectors.gross))
     yield from (("direct", stressed.direct), ("model", stressed.model), ("stress", stressed.coverage))
+    yield ("reverse", inputs.reverse_stress.distance)
     yield from (("extrapolated", stressed.extrapolated_share), ("own", stressed.realised_share))
 
 

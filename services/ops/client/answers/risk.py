@@ -64,10 +64,34 @@ class Scenario(TypedDict):
     moves: list[FactorMove]
 
 
+class ReverseMove(TypedDict):
+    """How far a factor moves, in its own deviations."""
+
+    factor: str
+    deviations: float | None
+
+
+class NearSession(TypedDict):
+    """A session on which the factors moved in a similar way."""
+
+    session: Day
+    book_return: float
+
+
+class ReverseStress(TypedDict):
+    """The most plausible moves that cost a part of equity."""
+
+    loss: float
+    distance: Measure
+    moves: list[ReverseMove]
+    nearest: list[NearSession]
+
+
 class Stress(TypedDict):
-    """What the scenarios do to a portfolio."""
+    """What the scenarios do to a portfolio, and what would cost it given parts of its equity."""
 
     scenarios: list[Scenario]
+    reverse: list[ReverseStress]
 
 
 class Cluster(TypedDict):
