@@ -170,7 +170,7 @@ amounts = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
 def test_any_prices_and_statements_give_a_value_or_a_reason_in_every_cell(data: st.DataObject, seed: int) -> None:
     world = random_world(n_symbols=2, n_sessions=N_SESSIONS, seed=seed)
