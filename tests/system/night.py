@@ -91,12 +91,12 @@ def _three_that_fit_no_matrix(days: list[date]) -> dict[str, dict[date, float]]:
     it hardly moves, those two move against each other.
     """
     moves = np.random.default_rng(17).normal(0, 0.02, 90)
-    calm = slice(29, 61)
+    calm = slice(29, 72)
     first, second, third = moves.copy(), moves.copy(), moves.copy()
     first[calm] *= 0.01
     third[calm] *= -1
     levels = [100 * np.concatenate([[1.0], np.cumprod(1 + each)]) for each in (first, second, third)]
-    first_days, last_days = (0, 0, 29), (91, 62, 91)
+    first_days, last_days = (0, 0, 29), (91, 73, 91)
     return {
         f"RIFT{number + 1}": dict(zip(days[begin:end], np.round(level[begin:end], 6).tolist(), strict=True))
         for number, (level, begin, end) in enumerate(zip(levels, first_days, last_days, strict=True))
