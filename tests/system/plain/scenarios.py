@@ -1,4 +1,4 @@
-"""The 22 scenarios, the moves they imply for the other factors, and the P&L (methodology, 9; docs/decisions/0015)."""
+"""The 22 scenarios, the moves they imply for the other factors, and the P&L (methodology, 9; docs/decisions/0018)."""
 
 from dataclasses import dataclass
 
