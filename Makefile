@@ -15,8 +15,10 @@ LOCKED_FROM := https://pypi.org/simple
 UNIT := tests/unit tests/contracts tests/architecture
 # The longest files begin, so that no core waits for the last one.
 RUNNING := tests/system tests/integration
-# In as many processes as there are cores, each with a database and a broker of its own (ARGS="-n0": in one, for --pdb).
+# In as many processes as there are cores (ARGS="-n0": in one, for --pdb).
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# With servers, each a database and a broker of its own, in one more: they wait for theirs a quarter of the time.
+SERVING := $(PYTEST) -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
 SIZES ?= 500x50 2000x500 5000x1000
 
@@ -66,11 +68,11 @@ unit: $(STAMP) ## Architecture, contracts and unit tests: nothing is started (AR
 
 .PHONY: test
 test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name")
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(SERVING) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, the README's commands (ARGS="-k name")
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(PYTEST) -m slow $(RUNNING) $(ARGS)
+	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(SERVING) -m slow $(RUNNING) $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)
@@ -81,7 +83,7 @@ test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Ja
 		export SIGMASIGHT_TEST_BROKER=testcontainers; \
 	fi; \
 	$(BIN)/python -c 'from tests.support.stack import broker_description; print("broker:", broker_description())'; \
-	$(PYTEST) -m "broker and not slow" $(RUNNING) $(ARGS)
+	$(SERVING) -m "broker and not slow" $(RUNNING) $(ARGS)
 
 .PHONY: kafka
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)

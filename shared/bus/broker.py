@@ -45,18 +45,26 @@ class Capabilities:
         Tansu answers InitProducerId with an error.
     fetch_max_wait_ms : int
         Kafka answers a waiting fetch as soon as there is data; Tansu looks again only after a fraction of the wait.
+    session_timeout_ms : int
+        A process that gets no processor for so long leaves its groups in the middle of a message, and one that was
+        killed is missed for so long. Tansu lets who joins a group wait for half of it.
     consumers_rest : bool
         Asking for nothing costs Tansu as much as asking for something (`shared.bus.doorbell`).
     """
 
     idempotent_producer: bool
     fetch_max_wait_ms: int
+    session_timeout_ms: int
     consumers_rest: bool
 
 
 CAPABILITIES = {
-    BrokerKind.KAFKA: Capabilities(idempotent_producer=True, fetch_max_wait_ms=500, consumers_rest=False),
-    BrokerKind.TANSU: Capabilities(idempotent_producer=False, fetch_max_wait_ms=50, consumers_rest=True),
+    BrokerKind.KAFKA: Capabilities(
+        idempotent_producer=True, fetch_max_wait_ms=500, session_timeout_ms=30_000, consumers_rest=False
+    ),
+    BrokerKind.TANSU: Capabilities(
+        idempotent_producer=False, fetch_max_wait_ms=50, session_timeout_ms=10_000, consumers_rest=True
+    ),
 }
 
 

@@ -22,9 +22,7 @@ from shared.telemetry import log_context
 
 log = structlog.get_logger("bus")
 
-# A process that gets no processor for a while, or computes for long, stays in its groups: leaving one in the middle of
-# a message means that another one does it again. One that was killed is missed after the first of them.
-SESSION_TIMEOUT_MS = 30_000
+# A handler that computes for longer than this loses its partitions to another process, which does the same again.
 MAX_POLL_INTERVAL_MS = 600_000
 
 
@@ -142,7 +140,7 @@ class Consume:
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._capabilities.fetch_max_wait_ms,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
+            session_timeout_ms=self._capabilities.session_timeout_ms,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             title=group,
         )(on_message)

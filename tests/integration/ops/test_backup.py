@@ -27,8 +27,8 @@ async def source(postgres: Servers) -> AsyncIterator[ServiceDatabase]:
         await _execute(
             database.admin_url,
             """
-            INSERT INTO portfolio.portfolios (portfolio_id, name, opened_on, opening_equity)
-                SELECT gen_random_uuid(), 'book ' || n, '2025-03-14', n * 1000.01 FROM generate_series(1, 50) n;
+            INSERT INTO portfolio.portfolios (portfolio_id, name, opened_on, opening_equity, currency)
+                SELECT gen_random_uuid(), 'book ' || n, '2025-03-14', n * 1000.01, 'USD' FROM generate_series(1, 50) n;
             INSERT INTO risk.outbox (topic, key, value, headers)
                 SELECT 'portfolios.assessed', n::text, convert_to('{"é": 1}', 'UTF8'), '{}' FROM generate_series(1, 9) n
             """,

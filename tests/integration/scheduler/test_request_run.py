@@ -123,7 +123,7 @@ async def test_ten_portfolios_over_a_year_cost_what_their_symbols_cost(scheduler
     run, _ = await _ask(scheduler, _request(*(UUID(book.portfolio_id) for book in books), first_session=opened))
 
     assert run.symbols == watched[:275]
-    assert (_parts(watched, run), _parts(run.symbols, run)) == (55, 8)
+    assert (_parts(watched, run), _parts(run.symbols, run)) == (80, 11)
 
 
 async def test_portfolios_that_nobody_knows_are_refused_by_their_ids(scheduler: Service) -> None:
