@@ -42,6 +42,7 @@ _LIVES: Final = {
     "NEWBORN": (date(2022, 10, 4), NIGHT),
     "QUIET": (date(2021, 9, 1), date(2022, 12, 20)),
     "ENDED": (date(2021, 9, 1), date(2022, 12, 19)),
+    "SILENT": (date(2021, 9, 1), date(2022, 11, 25)),
     "FLAT": (date(2021, 9, 1), NIGHT),
     "TURBO": (date(2021, 9, 1), NIGHT),
     "MSFT230120C250": (date(2022, 11, 1), NIGHT),
@@ -219,6 +220,7 @@ FUNDS_AND_PRIVATE: Final = Portfolio(
         _held("GAPPY", "-120", "2022-11-01", "99.00"),
         _held("QUIET", "70", "2022-11-01", "99.00"),
         _held("ENDED", "60", "2022-11-01", "99.00"),
+        _held("SILENT", "40", "2022-11-01", "99.00"),
         _held("FLAT", "50", "2022-11-01", "51.00"),
     ),
 )

@@ -21,7 +21,7 @@ from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
 from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
 from tests.system.plain.known import Number, cell
-from tests.system.plain.ledger import Day, PositionDay
+from tests.system.plain.ledger import OLD, Day, PositionDay
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
 from tests.system.plain.ratios import Ratio, ratios_of
@@ -71,7 +71,7 @@ async def test_night_holds_every_kind_of_trouble(twice: Twice) -> None:
     assert {reason for reason in numbers if isinstance(reason, str)} == set(Reason)
     assert any(estimate.capped for estimate in estimates)
     positions = [position for days in twice.days.values() for day in days for position in day.positions]
-    assert {position.source for position in positions} == {"CLOSE", "CARRIED", "COST", "EXIT"}
+    assert {position.source for position in positions} == {"CLOSE", "CARRIED", "DELISTED", "COST", "EXIT"}
     assert any(position.oversold for position in positions)
     wild = twice.books["wild"]
     assert correlated(wild).clip > 0
@@ -187,7 +187,7 @@ def counts_of(day: Day) -> dict[str, int]:
         "positions": day.count(),
         "long_positions": day.count(sign=1),
         "short_positions": day.count(sign=-1),
-        "stale_positions": day.count("CARRIED"),
+        "stale_positions": day.count(*OLD),
         "at_cost_positions": day.count("COST"),
         "unvalued_positions": 0,
     }

@@ -10,6 +10,9 @@ from tests.system.plain.options import Option, delta_of, realised_volatility, se
 from tests.system.plain.prices import Prices
 
 NOTHING = Decimal("0.00")
+# Without a close for so many sessions nobody trades it any more.
+GONE_AFTER = 20
+OLD = ("CARRIED", "DELISTED")
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def days_of(portfolio: Portfolio, prices: Prices, last: date) -> list[Day]:
         broken = broken or (base <= 0 and pnl != 0) or (isinstance(daily, float) and daily < -1)
         index = index * (1 + daily) if isinstance(daily, float) else index
         sources = {position.source for position in after if position.quantity}
-        daily = STALE if "CARRIED" in sources and "CLOSE" not in sources else daily
+        daily = STALE if sources & {*OLD} and "CLOSE" not in sources else daily
         days.append(Day(session, equity, pnl, paid_in, taken_out, daily, DEGENERATE if broken else index, after))
         before, eve = after, session
     return days
@@ -162,7 +165,7 @@ def _at_opening(held: Held, prices: Prices, eve: date) -> PositionDay:
         close = _close(held, prices, session)
         if close is not None and quantity != 0:
             value = cents(quantity * close * held.units)
-            source = "CARRIED" if age else "CLOSE"
+            source = "CLOSE" if age == 0 else "DELISTED" if age >= GONE_AFTER else "CARRIED"
             return PositionDay(held, False, quantity, close, source, age, value, cost, splits_known=known)
     return PositionDay(held, False, quantity, price, "COST", 0, cost, cost, splits_known=known)
 
@@ -250,8 +253,8 @@ def _mark(now: PositionDay, close: Decimal | None) -> None:
     elif close is not None:
         now.mark, now.source, now.age = close, "CLOSE", 0
         now.value = cents(now.quantity * now.held.units * close)
-    elif now.source == "CLOSE":
-        now.source = "CARRIED"
+    elif now.source in ("CLOSE", "CARRIED"):
+        now.source = "DELISTED" if now.age >= GONE_AFTER else "CARRIED"
 
 
 def _expose(now: PositionDay, portfolio: Portfolio, prices: Prices, session: date) -> None:
