@@ -227,6 +227,9 @@ FUNDS_AND_PRIVATE: Final = Portfolio(
 UNDER_WATER: Final = Portfolio(
     "under water", OPENED, Decimal("1000.00"), (_held("AAPL", "100", "2022-12-02", "147.00"),)
 )
+THE_MARKET: Final = Portfolio(
+    "the market", OPENED, Decimal("100000.00"), (_held("SPX", "25", "2022-12-01", "4000.00"),)
+)
 NOTHING_HELD: Final = Portfolio("nothing held", OPENED, Decimal("10000.00"), ())
 TROUBLED_ONLY: Final = Portfolio(
     "nothing with a history",
@@ -248,7 +251,16 @@ WILD: Final = Portfolio(
 
 PORTFOLIOS: Final = {
     portfolio.name: portfolio
-    for portfolio in (LONG_ONLY, LONG_SHORT, FUNDS_AND_PRIVATE, UNDER_WATER, NOTHING_HELD, TROUBLED_ONLY, WILD)
+    for portfolio in (
+        LONG_ONLY,
+        LONG_SHORT,
+        FUNDS_AND_PRIVATE,
+        UNDER_WATER,
+        THE_MARKET,
+        NOTHING_HELD,
+        TROUBLED_ONLY,
+        WILD,
+    )
 }
 
 

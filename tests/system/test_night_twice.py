@@ -290,7 +290,7 @@ async def test_every_measure_of_risk_agrees(twice: Twice, agreement: Agreement, 
     agreement.same("measures", "the table", sorted(rows), sorted(measure.name for measure in MEASURES))
     for measure in agreement.names("measures", name, rows, plain):
         row, mine = rows[measure], plain[measure]
-        agreement.measure(family_of(measure), f"{name} {measure}", row["value"], mine.value)
+        agreement.measure(family_of(measure), f"{name} {measure}", row["value"], mine.value, least=1e-6)
         agreement.measure("measures coverage", f"{name} {measure}", row["coverage"], mine.coverage)
         looked_at = row["observations"], row["window"]
         agreement.same(family_of(measure), f"{name} {measure} n", looked_at, (mine.observations, mine.window))
@@ -364,8 +364,23 @@ async def test_scenarios_agree_directly_and_by_the_model(twice: Twice, agreement
         for kind in ("direct", "model", "coverage"):
             agreement.measure(f"stress {kind}", f"{name} {scenario}", row[kind], getattr(plain, kind))
         agreement.same("stress", f"{name} {scenario} beyond gross", row["beyond_gross"], plain.beyond_gross)
-        agreement.number("stress shares", f"{name} {scenario}", row["extrapolated_share"], plain.extrapolated_share)
+        agreement.number(
+            "stress shares", f"{name} {scenario}", row["extrapolated_share"], plain.extrapolated_share, least=1e-6
+        )
     agreement.check()
+
+
+async def test_book_of_the_markets_proxy_loses_what_the_market_does_in_every_scenario(twice: Twice) -> None:
+    served = await twice.risk("the market", "/stress")
+
+    (held,) = twice.days["the market"][-1].positions
+    assert len(served["scenarios"]) == 22
+    for row in served["scenarios"]:
+        (market,) = [move for move in row["moves"] if move["factor"] == "market"]
+        moved = float(held.value) * market["move"]
+        assert row["model"]["value"] == pytest.approx(moved, rel=1e-9), row["scenario"]
+        if market["shock"] is not None:
+            assert market["move"] == pytest.approx(market["shock"], rel=1e-9), row["scenario"]
 
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
@@ -418,16 +433,16 @@ async def test_contributions_to_the_volatility_agree(twice: Twice, agreement: Ag
     served, book = await twice.risk(name, "/contributions"), twice.books[name]
 
     plain = model_of(book, twice.basis)
-    agreement.measure("contributions", name, served["volatility"], plain.measures()["model_volatility"])
-    agreement.number("contributions", f"{name} specific", served["specific"], plain.by_specific)
+    agreement.measure("contributions", name, served["volatility"], plain.measures()["model_volatility"], least=1e-9)
+    agreement.number("contributions", f"{name} specific", served["specific"], plain.by_specific, least=1e-9)
     for entry in served["factors"]:
         what, expected = f"{name} {entry['factor']}", plain.by_factor.get(entry["factor"])
-        agreement.number("contributions", what, entry["contribution"], expected)
+        agreement.number("contributions", what, entry["contribution"], expected, least=1e-9)
     agreement.same("contributions", name, [entry["symbol"] for entry in served["holdings"]], book.symbols)
     for entry in served["holdings"]:
         symbol, what = entry["symbol"], f"{name} {entry['symbol']}"
         weight = book.weight(symbol) if book.equity > 0 else None
-        agreement.number("contributions", f"{what} weight", entry["weight"], weight)
-        agreement.number("contributions", what, entry["contribution"], plain.by_holding.get(symbol))
-        agreement.number("contributions", f"{what} marginal", entry["marginal"], plain.marginal.get(symbol))
+        agreement.number("contributions", f"{what} weight", entry["weight"], weight, least=1e-9)
+        agreement.number("contributions", what, entry["contribution"], plain.by_holding.get(symbol), least=1e-9)
+        agreement.number("contributions", f"{what} marginal", entry["marginal"], plain.marginal.get(symbol), least=1e-9)
     agreement.check()

@@ -23,7 +23,7 @@ def sample() -> pd.DataFrame:
     """The later years of the sample, a column a symbol; closes and adjusted closes are the same."""
     files = [file for file in metadata.distribution("skfolio").files or () if file.name in SAMPLE]
     frames = [pd.read_csv(str(file.locate()), index_col=0, parse_dates=True) for file in files]
-    return pd.concat(frames, axis=1, sort=True).rename(columns={"SP500": "SPX"}).loc["2021":]
+    return pd.concat(frames, axis=1, sort=True).rename(columns={"SP500": "SPX"}).loc["2020":]
 
 
 @dataclass(frozen=True)
