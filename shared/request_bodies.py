@@ -22,7 +22,8 @@ _SMALL_BYTES: Final = 64 * 1024
 
 _ADMITTED = [
     (method, compile_path(API + path)[0], role)
-    for (method, _, path), role in ((route.partition(" "), role) for route, role in ACCESS.items())
+    for route, role in ACCESS.items()
+    for method, path in [route.split(" ")]
     if method != "GET"
 ]
 
@@ -92,9 +93,12 @@ def _twice(body: bytes) -> str | None:
     found: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) < len(names):
-            found.append(next(name for number, name in enumerate(names) if name in names[:number]))
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found.append(name)
+                return
+            seen.add(name)
 
     try:
         json.loads(body, object_pairs_hook=look)
