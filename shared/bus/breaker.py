@@ -45,8 +45,11 @@ class Breaker:
     topic: str
     policy: BreakerPolicy
     trouble: str | None = None
-    _failed: deque[bool] = field(default_factory=deque)
+    _failed: deque[bool] = field(init=False)
     _tries: int = 0
+
+    def __post_init__(self) -> None:
+        self._failed = deque(maxlen=self.policy.among)
 
     @property
     def has_given_up(self) -> bool:
@@ -58,11 +61,11 @@ class Breaker:
         if self.trouble is not None:
             self.trouble, self._tries = None, 0
             self._failed.clear()
-        self._note(failed=False)
+        self._failed.append(False)
 
     def failed(self) -> None:
         """Note that a message was set aside for a failure of ours."""
-        self._note(failed=True)
+        self._failed.append(True)
 
     def check(self, error: BaseException) -> None:
         """Refuse to set one more aside when too many were.
@@ -83,8 +86,3 @@ class Breaker:
         self._tries += 1
         longest = self.policy.longest_break_s
         raise BreakerOpen(self.trouble, break_s=min(longest, self.policy.first_break_s * 2.0 ** (self._tries - 1)))
-
-    def _note(self, *, failed: bool) -> None:
-        self._failed.append(failed)
-        if len(self._failed) > self.policy.among:
-            self._failed.popleft()
