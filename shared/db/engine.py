@@ -26,9 +26,9 @@ class TimeLimits:
         Run one statement.
     """
 
-    lock_s: float = 60.0
-    idle_in_transaction_s: float = 180.0
-    statement_s: float = 300.0
+    lock_s: float
+    idle_in_transaction_s: float
+    statement_s: float
 
     def settings(self) -> dict[str, str]:
         """Return them as PostgreSQL's settings, in milliseconds."""

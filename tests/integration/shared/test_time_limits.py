@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -47,7 +48,7 @@ async def test_wait_for_a_lock_and_a_statement_end_and_are_tried_again(probe: Se
                 await first_time_seen(waiting, "probe.follow_script", event.event_id)
     assert is_transient(refused.value)
 
-    hasty = build_engine(probe.url(SERVICE), service=SERVICE, limits=TimeLimits(statement_s=0.2))
+    hasty = build_engine(probe.url(SERVICE), service=SERVICE, limits=replace(SHORT, statement_s=0.2))
     async with hasty.connect() as slow:
         with pytest.raises(DBAPIError, match="statement timeout"):
             await slow.execute(sa.text("SELECT pg_sleep(600)"))
