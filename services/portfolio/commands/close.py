@@ -1,11 +1,13 @@
 """Closing a portfolio: nobody values it after its last session, and what is known of it stays."""
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
 from services.portfolio.commands.errors import ClosingOutOfReach
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.commands.request_calculation import Requested, recalculate
+from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.storage.edit_repository import Edit, EditRepository
 from services.portfolio.storage.repository import PortfolioRepository
 from shared.calendar import session_on_or_before
@@ -21,10 +23,10 @@ async def close_portfolio(portfolio_id: UUID, on: date, uow: UnitOfWork, *, as_o
     ------
     UnknownPortfolio, ClosingOutOfReach
     """
-    opened_on = (await get_portfolio(uow.connection, portfolio_id)).opened_on
-    if not opened_on <= on <= as_of:
-        raise ClosingOutOfReach(on, opened_on=opened_on, as_of=as_of)
-    return await _set_closing(portfolio_id, session_on_or_before(on), uow, as_of=as_of)
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    if not portfolio.opened_on <= on <= as_of:
+        raise ClosingOutOfReach(on, opened_on=portfolio.opened_on, as_of=as_of)
+    return await _set_closing(portfolio, session_on_or_before(on), uow, as_of=as_of)
 
 
 async def reopen_portfolio(portfolio_id: UUID, uow: UnitOfWork, *, as_of: date) -> Requested:
@@ -34,15 +36,16 @@ async def reopen_portfolio(portfolio_id: UUID, uow: UnitOfWork, *, as_of: date) 
     ------
     UnknownPortfolio
     """
-    return await _set_closing(portfolio_id, None, uow, as_of=as_of)
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    return await _set_closing(portfolio, None, uow, as_of=as_of)
 
 
-async def _set_closing(portfolio_id: UUID, closed_on: date | None, uow: UnitOfWork, *, as_of: date) -> Requested:
-    before = await get_portfolio(uow.connection, portfolio_id, lock=True)
+async def _set_closing(before: Portfolio, closed_on: date | None, uow: UnitOfWork, *, as_of: date) -> Requested:
+    portfolio_id = before.portfolio_id
     await PortfolioRepository(uow.connection).close_portfolio(portfolio_id, closed_on)
     edit = Edit(portfolio_id, portfolio_id, "portfolio", _record(before.closed_on), _record(closed_on))
     await EditRepository(uow.connection).append_edit(edit)
-    after = await get_portfolio(uow.connection, portfolio_id)
+    after = replace(before, closed_on=closed_on)
     # Up to the last session; of a portfolio that goes on, what was not valued meanwhile comes with it.
     return await recalculate(after, closed_on or as_of, uow, as_of=as_of, positions=0)
 

@@ -116,7 +116,7 @@ def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:
     ------
     FlowOutOfReach
     """
-    as_of = min(as_of, portfolio.closed_on or as_of)
+    as_of = portfolio.valued_until(as_of)
     if not portfolio.opened_on <= flow.on <= as_of:
         raise FlowOutOfReach(flow.on, opened_on=portfolio.opened_on, as_of=as_of)
 

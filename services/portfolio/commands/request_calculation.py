@@ -56,7 +56,7 @@ async def calculate(
 
 async def recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Requested:
     """Ask for the run that values a portfolio again from the first session that a change touches, to its last."""
-    as_of = min(as_of, portfolio.closed_on or as_of)
+    as_of = portfolio.valued_until(as_of)
     first = min(max(session_on_or_after(since), portfolio.opened_on), as_of)
     request = CalculationRequest(portfolio.portfolio_id, RunKind.ONBOARDING, first, as_of, "book edited")
     return Requested(portfolio.portfolio_id, await request_calculation(request, uow), positions)

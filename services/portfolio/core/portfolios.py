@@ -19,6 +19,10 @@ class Portfolio:
     currency: str = "USD"
     closed_on: date | None = None
 
+    def valued_until(self, as_of: date) -> date:
+        """Return the last of the sessions up to one that is the portfolio's."""
+        return as_of if self.closed_on is None else min(as_of, self.closed_on)
+
 
 @dataclass(frozen=True, slots=True)
 class OpeningState:
