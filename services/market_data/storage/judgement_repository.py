@@ -140,9 +140,13 @@ class JudgementRepository:
             VALUES (:symbol, :session, :rule, :decision, :value, :decided_by, :why)
             """
         )
-        for place, ruling in rulings.items():
-            parameters: dict[str, Any] = {**place._asdict(), "decision": ruling.decision, "value": ruling.value}
-            await self._connection.execute(statement, {**parameters, "decided_by": decided_by, "why": why})
+        by = {"decided_by": decided_by, "why": why}
+        rows: list[dict[str, Any]] = [
+            {**place._asdict(), "decision": ruling.decision, "value": ruling.value, **by}
+            for place, ruling in rulings.items()
+        ]
+        if rows:
+            await self._connection.execute(statement, rows)
 
     async def store_judged(self, judged: Judged, *, source: Mapping[str, str], run_id: UUID) -> None:
         """Keep what is said of whole histories in place of what was said; the bars that count are stored apart."""
