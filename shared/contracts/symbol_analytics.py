@@ -51,6 +51,10 @@ class SymbolsFactored(SymbolTable):
 
     topic: ClassVar[str] = "symbols.factored"
 
+    revisions: tuple[tuple[int, ...], ...] = Field(
+        default=(), description="``revisions[as_of][symbol]``: one more with every change of its numbers; none: unknown"
+    )
+
 
 class SymbolsMeasured(SymbolTable):
     """Daily metrics of these symbols are stored."""

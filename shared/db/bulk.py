@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 import sqlalchemy as sa
@@ -17,6 +18,38 @@ Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 _COPY_HEADER_BYTES = 19  # signature, flags, header extension length
 _COPY_TRAILER_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """When a row takes the place of the one that is there with the same key.
+
+    Attributes
+    ----------
+    compare : tuple of str or None
+        Columns in which a difference counts; None: all but the key.
+    position : str or None
+        The column that says how new a row is: an older one replaces none.
+    touch : mapping of column to SQL expression
+        Set beside the columns.
+    """
+
+    compare: tuple[str, ...] | None = None
+    position: str | None = None
+    touch: Mapping[str, str] = field(default_factory=dict)
+
+    def action(self, columns: Sequence[str]) -> str:
+        """Return what is done about a row that is there, `columns` being those beside the key."""
+        compared = columns if self.compare is None else self.compare
+        assignments = [f"{name} = excluded.{name}" for name in columns]
+        assignments += [f"{name} = {expression}" for name, expression in self.touch.items()]
+        mine, new = (", ".join(f"{alias}.{name}" for name in compared) for alias in ("t", "excluded"))
+        conditions = [f"({mine}) IS DISTINCT FROM ({new})"]
+        conditions += [f"t.{self.position} <= excluded.{self.position}"] if self.position else []
+        return f"UPDATE SET {', '.join(assignments)} WHERE {' AND '.join(conditions)}"
+
+
+WHERE_DIFFERENT: Final = Replacing()
 
 
 async def _driver(connection: AsyncConnection) -> Any:
@@ -51,8 +84,7 @@ async def upsert(
     columns: Columns,
     *,
     key: Sequence[str],
-    compare: Sequence[str] | None = None,
-    touch: Mapping[str, str] | None = None,
+    replacing: Replacing | None = WHERE_DIFFERENT,
 ) -> int:
     """Insert the rows, or replace those with the same key that differ; unchanged rows stay untouched.
 
@@ -66,10 +98,8 @@ async def upsert(
         One entry a row, all of one length; no two rows with the same key.
     key : sequence of str
         The natural key, a unique constraint of the table.
-    compare : sequence of str, optional
-        Columns in which a difference counts; by default all but the key. With none, what is there stays.
-    touch : mapping of column to SQL expression, optional
-        Set beside the columns when a row is replaced.
+    replacing : Replacing or None
+        When a row replaces another one; None: never.
 
     Returns
     -------
@@ -80,13 +110,7 @@ async def upsert(
         return 0
     staging = await copy_aside(connection, table, columns)
     names = ", ".join(columns)
-    compared = [name for name in columns if name not in key] if compare is None else compare
-    action = "NOTHING"
-    if compared:
-        assignments = [f"{name} = excluded.{name}" for name in columns if name not in key]
-        assignments += [f"{name} = {expression}" for name, expression in (touch or {}).items()]
-        mine, new = (", ".join(f"{alias}.{name}" for name in compared) for alias in ("t", "excluded"))
-        action = f"UPDATE SET {', '.join(assignments)} WHERE ({mine}) IS DISTINCT FROM ({new})"
+    action = replacing.action([name for name in columns if name not in key]) if replacing else "NOTHING"
     # Sorted by key, so that two writers lock the rows in the same order.
     statement = (
         f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM {staging} ORDER BY {', '.join(key)} "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 # What the bus needs to deliver, and Alembic to migrate: it belongs to the service that runs.
-DELIVERY: Final = frozenset({"inbox", "outbox", "fan_in", "fan_in_part", "cancelled_runs", "alembic_version"})
+DELIVERY: Final = frozenset({"inbox", "outbox", "fan_in", "fan_in_part", "cancelled_runs", "claims", "alembic_version"})
 
 # Of a result what is no number: when, by whom and from which inputs it was computed.
 OF_THE_ROW: Final = frozenset(

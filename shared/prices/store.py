@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Final
 
 import numpy as np
 import sqlalchemy as sa
@@ -9,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.arrays import FloatArray
 from shared.contracts.market_data import CorporateAction, Correction, PriceBlock, PricesUpdated
-from shared.db.bulk import Columns, upsert
+from shared.db.bulk import Columns, Replacing, upsert
+
+_TOUCHING: Final = Replacing(touch={"written_by": "pg_current_xact_id()"})
 
 Cells = dict[tuple[str, date], float]
 
@@ -49,8 +52,7 @@ async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
     written = 0
     for block in event.blocks:
         bars = _block_rows(block, ids, splits, dividends)
-        touch = {"written_by": "pg_current_xact_id()"}
-        written += await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), touch=touch)
+        written += await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), replacing=_TOUCHING)
         written += await _take_back(connection, block, ids, event.corrections)
     return written
 

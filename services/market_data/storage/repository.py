@@ -15,7 +15,7 @@ from services.market_data.core.findings import DECIDED, Finding, Rule
 from services.market_data.core.run_plan import SettledSessions
 from shared.arrays import BoolArray, DateArray
 from shared.conventions import SILENT_SESSIONS
-from shared.db.bulk import copy_out, upsert
+from shared.db.bulk import Replacing, copy_out, upsert
 from shared.unavailable import Unavailable, nullable
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
@@ -214,7 +214,7 @@ class MarketDataRepository:
         table["fetched_at"] = [fetched_at] * len(rows)
         # When it was fetched is rewritten only with the numbers, or with who gave them: one provider a history.
         compare = (*BAR_FIELDS, "source")
-        return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), compare=compare)
+        return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), replacing=Replacing(compare))
 
     async def store_settled(
         self, symbols: Sequence[str], settled: SettledSessions, unavailable: Mapping[str, Unavailable], *, edition: str

@@ -15,7 +15,7 @@ from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Basis, Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
 from shared.contracts.market_data import PricesUpdated, Profile
 from shared.contracts.run import RunKind
-from shared.db.bulk import Columns, upsert
+from shared.db.bulk import Columns, Replacing, upsert
 from shared.sectors import UNCLASSIFIED, sector_name
 
 
@@ -185,14 +185,16 @@ class PortfolioRepository:
         return [Flow(*row) for row in await self._connection.execute(query, {"ids": list(portfolio_ids)})]
 
     async def store_profiles(self, profiles: Sequence[Profile]) -> None:
-        """Keep what tells the sector and the currency of a symbol."""
+        """Keep what tells the sector and the currency of a symbol; older news change nothing."""
         columns: Columns = {
             "symbol": [profile.symbol for profile in profiles],
             "sector": [profile.sector for profile in profiles],
             "is_etf": [profile.is_etf for profile in profiles],
             "currency": [profile.currency for profile in profiles],
+            "fetched_at": [profile.fetched_at for profile in profiles],
         }
-        await upsert(self._connection, "profiles", columns, key=("symbol",))
+        newer = Replacing(position="fetched_at")
+        await upsert(self._connection, "profiles", columns, key=("symbol",), replacing=newer)
 
     async def load_currencies(self, symbols: Sequence[str]) -> dict[str, str]:
         """Return the currency in which each symbol is quoted, where it is known."""

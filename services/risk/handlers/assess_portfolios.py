@@ -8,6 +8,7 @@ from services.risk.events import headlines, portfolios_assessed
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
 from shared.contracts.risk import Headline, RiskDue
+from shared.db.claims import claim
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -16,7 +17,8 @@ from shared.prices.panel import PricePanel
 async def assess_portfolios(
     event: RiskDue, uow: UnitOfWork, *, panel: PricePanel, factor_set: FactorSet, rate: RateSensitivity
 ) -> None:
-    """Session by session, load books, betas, sectors and returns, assess, store; then announce."""
+    """Claim the portfolios; session by session, load what they depend on, assess, store; then announce."""
+    await claim(uow.connection, event.portfolio_ids)
     repository = RiskRepository(uow.connection)
     loader = InputLoader(repository, panel, factor_set, rate)
     announced: list[Headline] = []

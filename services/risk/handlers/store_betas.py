@@ -10,7 +10,7 @@ from shared.db.unit_of_work import UnitOfWork
 async def store_betas(event: SymbolsFactored, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the betas; the last part of the run releases its books."""
     repository = RiskRepository(uow.connection)
-    for as_of, betas in symbol_betas(event):
-        await repository.store_betas(event.symbols, as_of, betas)
+    for betas in symbol_betas(event):
+        await repository.store_betas(event.symbols, betas)
 
     await fan_in.arrive(event, (), uow)

@@ -35,24 +35,17 @@ from services.risk.storage.rows import (
     sector_columns,
     stress_columns,
 )
+from services.risk.storage.symbol_betas import SymbolBetas
 from shared.arrays import ReasonArray
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import SYMBOL_COLUMNS
-from shared.db.bulk import Columns, append_revisions, copy_aside, copy_in, upsert
+from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, upsert
 from shared.sectors import sector_name
 from shared.selection import Slice
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
 
-_STORE_BOOKS = """
-    INSERT INTO books AS b (portfolio_id, as_of, revision, run_id, equity, symbols, exposures)
-    SELECT portfolio_id, as_of, revision, run_id, equity, symbols, exposures FROM {staging} ORDER BY portfolio_id, as_of
-    ON CONFLICT (portfolio_id, as_of) DO UPDATE SET
-        revision = excluded.revision, run_id = excluded.run_id, equity = excluded.equity,
-        symbols = excluded.symbols, exposures = excluded.exposures
-    WHERE b.revision < excluded.revision
-"""
 _LOAD_BOOKS = sa.text(
     """
     SELECT portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures FROM books
@@ -134,6 +127,9 @@ _TABLES: Final[Mapping[type[NamedTuple], str]] = {
     ContributionsRow: "portfolio_contributions",
     ActiveSectorsRow: "portfolio_active_sectors",
 }
+_NEWER: Final = Replacing(position="revision")
+# The run of a book is the one that revised it.
+_REVISED: Final = Replacing(compare=("revision", "equity", "symbols", "exposures"), position="revision")
 # What rows lack that were stored before there were loadings.
 _NO_LOADINGS: Final = [None] * len(SYMBOL_COLUMNS)
 DetailRow = TypeVar("DetailRow", bound=NamedTuple)
@@ -156,30 +152,31 @@ class RiskRepository:
         self._connection = connection
 
     async def store_profiles(self, profiles: Sequence[Profile]) -> None:
-        """Keep what tells the sector of a symbol."""
+        """Keep what tells the sector of a symbol; older news change nothing."""
         columns: Columns = {
             "symbol": [profile.symbol for profile in profiles],
             "sector": [profile.sector for profile in profiles],
             "is_etf": [profile.is_etf for profile in profiles],
+            "fetched_at": [profile.fetched_at for profile in profiles],
         }
-        await upsert(self._connection, "profiles", columns, key=("symbol",))
+        newer = Replacing(position="fetched_at")
+        await upsert(self._connection, "profiles", columns, key=("symbol",), replacing=newer)
 
-    async def store_betas(self, symbols: Sequence[str], as_of: date, betas: Quantities) -> None:
-        """Keep the betas and loadings of the symbols as of a session, (n_symbols, n_columns)."""
-        reasons, details = reason_columns(betas.unavailable)
+    async def store_betas(self, symbols: Sequence[str], found: SymbolBetas) -> None:
+        """Keep the betas of the symbols as of a session; an older revision does not replace a newer one."""
+        reasons, details = reason_columns(found.betas.unavailable)
         columns: Columns = {
             "symbol": list(symbols),
-            "as_of": [as_of] * len(symbols),
-            "betas": nullable(betas.values),
+            "as_of": [found.as_of] * len(symbols),
+            "revision": found.revisions,
+            "betas": nullable(found.betas.values),
             "reasons": reasons,
             "details": details,
         }
-        await upsert(self._connection, "betas", columns, key=("symbol", "as_of"))
+        await upsert(self._connection, "betas", columns, key=("symbol", "as_of"), replacing=_NEWER)
 
     async def store_books(self, books: Sequence[Book], *, run_id: UUID) -> None:
         """Keep the books; an older revision does not replace a newer one."""
-        if not books:
-            return
         columns: Columns = {
             "portfolio_id": [book.portfolio_id for book in books],
             "as_of": [book.as_of for book in books],
@@ -189,8 +186,7 @@ class RiskRepository:
             "symbols": [book.symbols for book in books],
             "exposures": [book.exposures for book in books],
         }
-        staging = await copy_aside(self._connection, "books", columns)
-        await self._connection.execute(sa.text(_STORE_BOOKS.format(staging=staging)))
+        await upsert(self._connection, "books", columns, key=("portfolio_id", "as_of"), replacing=_REVISED)
 
     async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
         """Return the sessions to assess: those of the run, and those whose books the run has revised."""
@@ -289,7 +285,9 @@ class RiskRepository:
         await copy_in(self._connection, "portfolio_stress", stress_columns(assessment, written))
         await copy_in(self._connection, "portfolio_correlations", correlation_columns(assessment, written))
         await copy_in(self._connection, "portfolio_contributions", contribution_columns(assessment, written))
-        await upsert(self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), compare=())
+        await upsert(
+            self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), replacing=None
+        )
         return count
 
     async def list_assessments(self, wanted: Slice[UUID]) -> StoredAssessments:

@@ -1,5 +1,7 @@
 """From what is announced of symbols to arrays."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -12,8 +14,17 @@ from shared.unavailable import Quantities, Reason, Unavailable
 NOT_ANNOUNCED = Unavailable(Reason.MISSING_DATA, "announced neither a number nor a reason")
 
 
-def symbol_betas(event: SymbolsFactored) -> list[tuple[date, Quantities]]:
-    """Return betas and loadings as of each session, (n_symbols, n_columns), in the order of SYMBOL_COLUMNS."""
+@dataclass(frozen=True, slots=True)
+class SymbolBetas:
+    """Betas and loadings as of a session, (n_symbols, n_columns) by SYMBOL_COLUMNS, and their revision by symbol."""
+
+    as_of: date
+    betas: Quantities
+    revisions: Sequence[int]
+
+
+def symbol_betas(event: SymbolsFactored) -> list[SymbolBetas]:
+    """Return what is announced, session by session."""
     shape = len(event.as_ofs), len(event.symbols), len(event.columns)
     announced = np.array(event.values, dtype=np.float64).reshape(shape)
     values = np.full((*shape[:2], len(SYMBOL_COLUMNS)), np.nan)
@@ -22,7 +33,12 @@ def symbol_betas(event: SymbolsFactored) -> list[tuple[date, Quantities]]:
             values[:, :, SYMBOL_COLUMNS.index(column)] = announced[:, :, index]
     unavailable = _reasons(event, values.shape)
     unavailable[~np.isnan(values)] = None
-    return [(as_of, Quantities(values[index], unavailable[index])) for index, as_of in enumerate(event.as_ofs)]
+    # Whoever says none is older than anybody who does.
+    revisions = event.revisions or ((0,) * len(event.symbols),) * len(event.as_ofs)
+    return [
+        SymbolBetas(as_of, Quantities(values[index], unavailable[index]), revisions[index])
+        for index, as_of in enumerate(event.as_ofs)
+    ]
 
 
 def _reasons(event: SymbolsFactored, shape: tuple[int, ...]) -> ReasonArray:

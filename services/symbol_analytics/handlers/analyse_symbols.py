@@ -11,6 +11,7 @@ from services.symbol_analytics.storage.repository import SymbolAnalyticsReposito
 from services.symbol_analytics.storage.rows import Shard, factor_columns, loading_columns, metric_columns
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 from shared.conventions import FACTORS, SYMBOL_COLUMNS
+from shared.db.claims import claim
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -19,8 +20,9 @@ from shared.prices.panel import PricePanel
 async def analyse_symbols(
     event: SymbolAnalyticsDue, uow: UnitOfWork, *, panel: PricePanel, factor_set: FactorSet
 ) -> None:
-    """Load prices and fundamentals, analyse, store, announce."""
+    """Claim the symbols, load prices and fundamentals, analyse, store, announce."""
     repository = SymbolAnalyticsRepository(uow.connection)
+    await claim(uow.connection, event.symbols)
     window = await load_window(panel, event, factor_set)
     fundamentals = await FundamentalsRepository(uow.connection).load_fundamentals(
         event.symbols, first=window.as_ofs[0], last=window.as_ofs[-1]
@@ -38,7 +40,11 @@ async def analyse_symbols(
 
     factors = [(analysis.as_of, analysis.announced_factors) for analysis in analyses]
     metrics = [(analysis.as_of, analysis.metrics) for analysis in analyses]
+    factors_of = symbol_table(
+        SymbolsFactored, event, columns=SYMBOL_COLUMNS, results=factors, unchanged=cells - factored
+    )
+    revisions = await repository.load_revisions(event.symbols, window.as_ofs)
     uow.emit(
-        symbol_table(SymbolsFactored, event, columns=SYMBOL_COLUMNS, results=factors, unchanged=cells - factored),
+        factors_of.model_copy(update={"revisions": revisions}),
         symbol_table(SymbolsMeasured, event, columns=METRICS, results=metrics, unchanged=cells - measured),
     )

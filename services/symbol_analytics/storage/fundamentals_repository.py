@@ -15,8 +15,9 @@ from services.symbol_analytics.core.histories import Entries, FigureHistory, Sta
 from shared.arrays import DateArray, FloatArray, TextArray
 from shared.contracts.market_data import Profile, Statement
 from shared.conventions import QUARTER_STALE_DAYS, YEAR_STALE_DAYS
-from shared.db.bulk import Columns, copy_aside, upsert
+from shared.db.bulk import Replacing, upsert
 
+_NEWER: Final = Replacing(position="fetched_at")
 _ITEMS: Final = tuple(chain.from_iterable(RATIO_ITEMS.values()))
 # No older period is looked at: the first of four quarters whose last is just not stale, or a year's end.
 _REACH: Final = timedelta(days=max(YEAR_STALE_DAYS, QUARTER_STALE_DAYS + (QUARTERS - 1) * QUARTER_DAYS[1]))
@@ -43,11 +44,12 @@ class FundamentalsRepository:
                 for statement in statements
             ]
         key = ("symbol", "statement", "frequency", "period_end", "revision")
-        return await upsert(self._connection, "statements", columns, key=key, compare=())
+        return await upsert(self._connection, "statements", columns, key=key, replacing=None)
 
     async def store_profiles(self, profiles: Sequence[Profile]) -> None:
         """Keep the currency of the price, whether it is a fund, and the dated figures; older news change nothing."""
-        await self._replace_older(
+        await upsert(
+            self._connection,
             "profiles",
             {
                 "symbol": [profile.symbol for profile in profiles],
@@ -56,9 +58,11 @@ class FundamentalsRepository:
                 "fetched_at": [profile.fetched_at for profile in profiles],
             },
             key=("symbol",),
+            replacing=_NEWER,
         )
         figures = list(_figures(profiles))
-        await self._replace_older(
+        await upsert(
+            self._connection,
             "profile_figures",
             {
                 "symbol": [profile.symbol for profile, _, _ in figures],
@@ -69,18 +73,7 @@ class FundamentalsRepository:
                 "fetched_at": [profile.fetched_at for profile, _, _ in figures],
             },
             key=("symbol", "figure", "counts_from"),
-        )
-
-    async def _replace_older(self, table: str, columns: Columns, *, key: Sequence[str]) -> None:
-        staging = await copy_aside(self._connection, table, columns)
-        assignments = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-        names, keys = ", ".join(columns), ", ".join(key)
-        # Sorted by key, so that two writers lock the rows in the same order.
-        await self._connection.execute(
-            sa.text(
-                f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM {staging} ORDER BY {keys} "
-                f"ON CONFLICT ({keys}) DO UPDATE SET {assignments} WHERE t.fetched_at < excluded.fetched_at"
-            )
+            replacing=_NEWER,
         )
 
     async def load_fundamentals(self, symbols: Sequence[str], *, first: date, last: date) -> Fundamentals:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from shared.contracts.run import Run
-from shared.conventions import FACTOR_FIELDS, FACTORS
+from shared.conventions import FACTOR_FIELDS, FACTORS, MARKET_BETA
 from shared.db.bulk import Columns, append_revisions
 from shared.factor_set import FactorSet
 from shared.selection import Slice
@@ -110,6 +110,21 @@ class SymbolAnalyticsRepository:
     async def store_metrics(self, columns: Columns) -> int:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
         return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
+
+    async def load_revisions(self, symbols: Sequence[str], as_ofs: Sequence[date]) -> tuple[tuple[int, ...], ...]:
+        """Return the newest revision of each symbol's factors, by as_of and symbol in the order given, 0 for none."""
+        # The factors of a symbol are revised together.
+        query = sa.text(
+            """
+            SELECT as_of, symbol, max(revision) AS newest FROM symbol_factors
+            WHERE as_of = ANY(:as_ofs) AND symbol = ANY(CAST(:symbols AS text[])) AND factor = :factor
+            GROUP BY as_of, symbol
+            """
+        )
+        parameters = {"as_ofs": list(as_ofs), "symbols": list(symbols), "factor": MARKET_BETA}
+        rows = await self._connection.execute(query, parameters)
+        known = {(row.as_of, row.symbol): row.newest for row in rows}
+        return tuple(tuple(known.get((as_of, symbol), 0) for symbol in symbols) for as_of in as_ofs)
 
     async def list_factors(self, wanted: Slice[str]) -> list[FactorRow]:
         """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""

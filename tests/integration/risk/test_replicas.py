@@ -54,7 +54,8 @@ def test_betas_announced_in_other_columns_are_aligned_with_the_factors() -> None
         values=(((9.0, 1.2, None),),),
     )
 
-    ((as_of, betas),) = symbol_betas(event)
+    (found,) = symbol_betas(event)
+    as_of, betas = found.as_of, found.betas
 
     assert as_of == SESSION
     assert betas.at((0, MARKET)) == 1.2

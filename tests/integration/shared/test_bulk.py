@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db.bulk import append_revisions, copy_out, upsert
+from shared.db.bulk import Replacing, append_revisions, copy_out, upsert
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.errors import TransientError
 
@@ -57,15 +57,30 @@ async def test_upsert_replaces_only_the_rows_that_differ(unit_of_work: UnitOfWor
 async def test_upsert_compares_the_named_columns_and_touches_what_it_is_told(
     unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
 ) -> None:
-    compare = ("value",)
+    comparing = Replacing(compare=("value",))
+    touching = Replacing(touch={"note": "'replaced'"})
     query = "SELECT value, note FROM measures WHERE subject = 'compared'"
-    await _upsert(unit_of_work, {**_measures("compared", [1.0]), "note": ["first"]}, compare=compare)
-    assert await _upsert(unit_of_work, {**_measures("compared", [1.0]), "note": ["again"]}, compare=compare) == 0
+    await _upsert(unit_of_work, {**_measures("compared", [1.0]), "note": ["first"]}, replacing=comparing)
+    assert await _upsert(unit_of_work, {**_measures("compared", [1.0]), "note": ["again"]}, replacing=comparing) == 0
     assert await _rows(engine, query) == [(1.0, "first")]
 
-    await _upsert(unit_of_work, _measures("compared", [2.0]), compare=compare, touch={"note": "'replaced'"})
+    await _upsert(unit_of_work, _measures("compared", [2.0]), replacing=touching)
 
     assert await _rows(engine, query) == [(2.0, "replaced")]
+
+
+async def test_upsert_replaces_no_row_by_an_older_one(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
+    query = "SELECT value, note FROM measures WHERE subject = 'ordered'"
+    newest = Replacing(position="note")
+
+    written = [
+        await _upsert(unit_of_work, {**_measures("ordered", [value]), "note": [position]}, replacing=newest)
+        for value, position in ((1.0, "2"), (2.0, "1"), (1.0, "3"), (2.0, "2"), (1.0, "3"), (4.0, "3"))
+    ]
+
+    # That the third says the same as the first must not let the fourth, which is older, take its place.
+    assert written == [1, 0, 1, 0, 0, 1]
+    assert await _rows(engine, query) == [(4.0, "3")]
 
 
 async def test_upsert_twice_in_one_transaction_uses_only_its_own_rows(
