@@ -13,6 +13,8 @@ BETA_CAP: Final = 5.0  # estimates beyond are capped and say so [3]
 STALE_AFTER_SESSIONS: Final = 5  # a last price older than this is STALE_INPUT [3]
 SILENT_SESSIONS: Final = 20  # no bar for so long: delisted, renamed or unknown
 
+COVERAGE_FLOOR: Final = 0.80  # of gross exposure: a number of a portfolio that speaks for less is withheld [1]
+
 VOLATILITY_WINDOWS: Final = (21, 63, 252)  # sessions [4, 7]
 
 OPTION_MULTIPLIER: Final = 100  # shares per contract [5]

@@ -6,14 +6,19 @@ from datetime import date
 from uuid import UUID
 
 from services.risk.core.assessment import Assessment
+from services.risk.core.coverage_floor import LowCoverage
+from services.risk.core.measures import MEASURES
 from shared.calendar import consecutive_sessions
 from shared.contracts.event import Event, Failure, Measure
 from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import MAX_HEADLINES, AssessedSpan, Headline, PortfoliosAssessed, RiskDue
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.db.unit_of_work import UnitOfWork
+from shared.unavailable import Reason, Unavailable
 
 _MARKET = FACTORS.index(MARKET_BETA)
+_NAMES = [measure.name for measure in MEASURES]
+_VOLATILITY, _EFFECTIVE = _NAMES.index("volatility_63d"), _NAMES.index("effective_positions")
 
 
 def portfolios_assessed(event: RiskDue, found: Sequence[Headline], *, written: int) -> PortfoliosAssessed:
@@ -31,18 +36,25 @@ def portfolios_assessed(event: RiskDue, found: Sequence[Headline], *, written: i
 
 def headlines(assessment: Assessment) -> list[Headline]:
     """Return the risk of each portfolio in a few numbers."""
-    factors, measures = assessment.factors, assessment.measures
+    factors, told = assessment.factors, assessment.told
     return [
         Headline(
             portfolio_id=portfolio_id,
             as_of=assessment.books.as_of,
-            market_beta=Measure.of(factors.beta.at((index, _MARKET))),
+            market_beta=_announced(told.betas.at((index, _MARKET))),
             market_beta_coverage=Measure.of(factors.coverage.at((index, _MARKET))).value,
-            volatility_63d=Measure.of(measures["volatility_63d"].values.at(index)),
-            effective_positions=Measure.of(measures["effective_positions"].values.at(index)),
+            volatility_63d=_announced(told.measures.at((index, _VOLATILITY))),
+            effective_positions=_announced(told.measures.at((index, _EFFECTIVE))),
         )
         for index, portfolio_id in enumerate(assessment.books.portfolio_ids)
     ]
+
+
+def _announced(found: float | Unavailable | LowCoverage) -> Measure:
+    # Events know the reasons that they were recorded with: of the part that is not covered, data are missing.
+    if isinstance(found, LowCoverage):
+        return Measure(reason=Reason.MISSING_DATA, detail=f"{found.reason}: {found.detail}")
+    return Measure.of(found)
 
 
 def assessed_spans(announced: Sequence[Headline]) -> tuple[AssessedSpan, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support.platform import Json
-from tests.system.plain.known import Number
+from tests.system.plain.known import Number, withheld
 
 TOLERANCE: Final = 1e-9
 
@@ -49,6 +49,14 @@ class Agreement:
         if found != expected:
             detail = served["detail"] or ""
             self.differences.append(f"{family}, {what}: served {found!r} ({detail}), plain {expected!r}")
+
+    def figure(
+        self, family: str, what: str, served: Json, expected: Number, *, coverage: Number, least: float = 0.0
+    ) -> None:
+        """A number of a book, which is withheld where too little of the book is covered."""
+        told, of_covered = withheld(expected, coverage)
+        self.measure(family, what, served, told, least=least)
+        self.number(family, f"{what} of the covered part", served["of_covered"], of_covered, least=least)
 
     def same(self, family: str, what: str, served: Any, expected: Any) -> None:
         """Amounts in cents, counts, names and days: exactly."""

@@ -20,12 +20,20 @@ from tests.system.plain import performance
 from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
 from tests.system.plain.exposures import active_sectors, factor_exposures, sector_exposures
-from tests.system.plain.known import Number, cell
+from tests.system.plain.known import LOW_COVERAGE, Number, cell, withheld
 from tests.system.plain.ledger import OLD, Day, PositionDay
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
 from tests.system.plain.ratios import Ratio, ratios_of
-from tests.system.plain.scenarios import REPLAYS, SCENARIOS, moves_of, reversed_stress, shocks_of, stress
+from tests.system.plain.scenarios import (
+    REPLAYS,
+    SCENARIOS,
+    loaded_symbols,
+    moves_of,
+    reversed_stress,
+    shocks_of,
+    stress,
+)
 from tests.system.plain.symbols import Estimate
 from tests.system.twice import Twice, enter
 
@@ -70,6 +78,8 @@ async def test_night_holds_every_kind_of_trouble(twice: Twice) -> None:
     ]
     assert {reason for reason in numbers if isinstance(reason, str)} == set(Reason)
     assert any(estimate.capped for estimate in estimates)
+    measures = [measure for table in twice.measures.values() for measure in table.values()]
+    assert any(withheld(measure.value, measure.coverage)[0] == LOW_COVERAGE for measure in measures)
     positions = [position for days in twice.days.values() for day in days for position in day.positions]
     assert {position.source for position in positions} == {"CLOSE", "CARRIED", "DELISTED", "COST", "EXIT"}
     assert any(position.oversold for position in positions)
@@ -290,7 +300,8 @@ async def test_every_measure_of_risk_agrees(twice: Twice, agreement: Agreement, 
     agreement.same("measures", "the table", sorted(rows), sorted(measure.name for measure in MEASURES))
     for measure in agreement.names("measures", name, rows, plain):
         row, mine = rows[measure], plain[measure]
-        agreement.measure(family_of(measure), f"{name} {measure}", row["value"], mine.value, least=1e-6)
+        what = f"{name} {measure}"
+        agreement.figure(family_of(measure), what, row["value"], mine.value, coverage=mine.coverage, least=1e-6)
         agreement.measure("measures coverage", f"{name} {measure}", row["coverage"], mine.coverage)
         looked_at = row["observations"], row["window"]
         agreement.same(family_of(measure), f"{name} {measure} n", looked_at, (mine.observations, mine.window))
@@ -315,9 +326,12 @@ async def test_factor_and_sector_exposures_agree(twice: Twice, agreement: Agreem
 
     rows, plain = named(served["factors"], "factor"), factor_exposures(book)
     for factor in agreement.names("factor exposures", name, rows, plain):
-        for kind in ("beta", "dollars", "coverage"):
+        coverage = plain[factor].coverage
+        agreement.measure("factor exposures", f"{name} {factor} coverage", rows[factor]["coverage"], coverage)
+        for kind in ("beta", "dollars"):
+            value = getattr(plain[factor], kind)
             what = f"{name} {factor} {kind}"
-            agreement.measure("factor exposures", what, rows[factor][kind], getattr(plain[factor], kind))
+            agreement.figure("factor exposures", what, rows[factor][kind], value, coverage=coverage)
     held, mine = named(served["sectors"], "sector"), sector_exposures(book)
     for sector in agreement.names("sectors", name, held, mine):
         for kind in ("net", "gross"):
@@ -361,8 +375,10 @@ async def test_scenarios_agree_directly_and_by_the_model(twice: Twice, agreement
     rows = named(served["scenarios"], "scenario")
     for scenario in agreement.names("stress", name, rows, SCENARIOS):
         row, plain = rows[scenario], stress(book, exposures, twice.factors, scenario)
-        for kind in ("direct", "model", "coverage"):
-            agreement.measure(f"stress {kind}", f"{name} {scenario}", row[kind], getattr(plain, kind))
+        what = f"{name} {scenario}"
+        agreement.figure("stress direct", what, row["direct"], plain.direct, coverage=plain.direct_coverage)
+        agreement.figure("stress model", what, row["model"], plain.model, coverage=plain.model_coverage)
+        agreement.measure("stress coverage", what, row["coverage"], plain.coverage)
         agreement.same("stress", f"{name} {scenario} beyond gross", row["beyond_gross"], plain.beyond_gross)
         agreement.number(
             "stress shares", f"{name} {scenario}", row["extrapolated_share"], plain.extrapolated_share, least=1e-6
@@ -390,7 +406,8 @@ async def test_reverse_stress_agrees(twice: Twice, agreement: Agreement, name: s
     assert [entry["loss"] for entry in served["reverse"]] == [0.05, 0.1, 0.2]
     for entry in served["reverse"]:
         distance, moves = reversed_stress(book, twice.factors, entry["loss"])
-        agreement.measure("reverse stress", f"{name} {entry['loss']}", entry["distance"], distance)
+        coverage, what = book.coverage(loaded_symbols(book)), f"{name} {entry['loss']}"
+        agreement.figure("reverse stress", what, entry["distance"], distance, coverage=coverage)
         for move in entry["moves"]:
             what = f"{name} {entry['loss']} {move['factor']}"
             agreement.number("reverse stress", what, move["move"], moves.get(move["factor"]), least=1e-6)
@@ -433,7 +450,8 @@ async def test_contributions_to_the_volatility_agree(twice: Twice, agreement: Ag
     served, book = await twice.risk(name, "/contributions"), twice.books[name]
 
     plain = model_of(book, twice.basis)
-    agreement.measure("contributions", name, served["volatility"], plain.measures()["model_volatility"], least=1e-9)
+    total = plain.measures()["model_volatility"]
+    agreement.figure("contributions", name, served["volatility"], total, coverage=plain.coverage, least=1e-9)
     agreement.number("contributions", f"{name} specific", served["specific"], plain.by_specific, least=1e-9)
     for entry in served["factors"]:
         what, expected = f"{name} {entry['factor']}", plain.by_factor.get(entry["factor"])

@@ -163,7 +163,7 @@ RISK: Final = pa.schema(
         *_columns("portfolio_id portfolio kind name quantity", pa.string()),
         *_columns("value", pa.float64()),
         *_REASON,
-        *_columns("coverage", pa.float64()),
+        *_columns("of_covered coverage", pa.float64()),
         *_columns("coverage_reason unit", pa.string()),
         *_EVIDENCE,
     ]
@@ -193,8 +193,10 @@ STRESS: Final = pa.schema(
         *_columns("portfolio_id portfolio scenario name basis", pa.string()),
         *_columns("direct", pa.float64()),
         *_columns("direct_reason direct_detail", pa.string()),
-        *_columns("model", pa.float64()),
-        *_columns("model_reason model_detail extrapolated", pa.string()),
+        *_columns("direct_of_covered model", pa.float64()),
+        *_columns("model_reason model_detail", pa.string()),
+        *_columns("model_of_covered", pa.float64()),
+        *_columns("extrapolated", pa.string()),
         *_columns("beyond_gross", pa.bool_()),
     ]
 )
@@ -249,6 +251,7 @@ def _risk_row(entry: PortfolioRisk, what: tuple[str, str, str], measure: Measure
     kind, name, quantity = what
     cells = {
         **entry,
+        "of_covered": None,
         **measure,
         "kind": kind,
         "name": name,
@@ -275,8 +278,9 @@ def _realised_rows(entry: PortfolioRealised) -> Iterator[Row]:
 def _stress_rows(entry: PortfolioStress) -> Iterator[Row]:
     for scenario in entry["scenarios"]:
         beyond = [move["factor"] for move in scenario["moves"] if move["extrapolated"]]
-        measures = _flat({"direct": scenario["direct"], "model": scenario["model"]})
-        yield _row({**entry, **scenario, **measures, "extrapolated": " ".join(beyond)}, STRESS)
+        figures = {"direct": scenario["direct"], "model": scenario["model"]}
+        parts = {f"{name}_of_covered": figure["of_covered"] for name, figure in figures.items()}
+        yield _row({**entry, **scenario, **_flat(figures), **parts, "extrapolated": " ".join(beyond)}, STRESS)
 
 
 EXPORTS: Final[Mapping[str, Exported[Any]]] = MappingProxyType(

@@ -18,7 +18,7 @@ from services.ops.client.figures import bars_figure, lines_figure, matrix_figure
 from services.ops.client.page_parts import Cell, Section, Table
 from services.ops.client.portfolio_report import PortfolioReport
 from services.ops.client.realised import columns_of, rows_of
-from services.ops.client.rendering import money, number, percent, scenario_flags
+from services.ops.client.rendering import detail, money, number, percent, scenario_flags
 
 _EDGES: Final = ("peak", "trough", "recovery")
 
@@ -229,7 +229,7 @@ def _contribution_section(contributions: Contributions) -> Section:
             bars_figure([name for name, _ in parts], {"part": [part for _, part in parts]}, axis_label="of volatility")
         ],
         tables=[Table(("holding", "weight", "contribution", "marginal"), rows)],
-        note=f"Volatility by the factor model: {percent(total)} {total['detail'] or ''}",
+        note=f"Volatility by the factor model: {percent(total)} {detail(total)}",
     )
 
 
@@ -245,7 +245,7 @@ def _correlation_section(correlations: Correlations) -> Section:
 
 
 def _measure_cells(name: str, measure: Measure, *, digits: int = 6) -> list[Cell]:
-    why = "" if measure["reason"] is None else f"{measure['reason']}: {measure['detail']}"
+    why = "" if measure["reason"] is None else f"{measure['reason']}: {detail(measure, digits=digits)}"
     return [Cell(name), Cell(number(measure["value"], digits=digits), "number"), Cell(why, "reason")]
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.portfolios import Portfolio
-from services.ops.client.answers.risk import Benchmark, Scenario
+from services.ops.client.answers.risk import Benchmark, Figure, Scenario
 from services.ops.client.answers.runs import RunProgress, RunReport, RunSummary
 
 _NAMES_SHOWN: Final = 5
@@ -185,5 +185,12 @@ def measure_row(name: str, measure: Measure, *, digits: int = 4) -> tuple[str, s
         name,
         number(measure["value"], digits=digits),
         measure["reason"] or "",
-        measure["detail"] or "",
+        detail(measure, digits=digits),
     )
+
+
+def detail(measure: Measure | Figure, *, digits: int = 4) -> str:
+    """Return why there is no number, and what the covered part of a book says where that is all there is."""
+    told = measure["detail"] or ""
+    part = measure.get("of_covered")
+    return told if part is None else f"{told}; of the covered part {part:,.{digits}f}"

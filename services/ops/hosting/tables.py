@@ -7,9 +7,12 @@ from typing import Final
 from shared.db.tables import Results, Tables
 
 # What a service of risk names the elements of its arrays by.
-_OF_MEASURES = ("values", "values_reasons", "values_details", "observations", "window_sessions")
+_OF_MEASURES = (
+    *("values", "values_reasons", "values_details", "values_of_covered", "observations", "window_sessions"),
+)
 _OF_SCENARIOS = (
-    *("direct", "direct_reasons", "direct_details", "model", "model_reasons", "model_details"),
+    *("direct", "direct_reasons", "direct_details", "direct_of_covered"),
+    *("model", "model_reasons", "model_details", "model_of_covered"),
     *("extrapolated_shares", "realised_shares", "beyond_gross", "basis"),
 )
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -19,7 +22,11 @@ _LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         **dict.fromkeys(("coverages", "coverages_reasons", "coverages_details"), ("measures", "scenarios")),
         **dict.fromkeys(("weights", "by_holding", "marginal", "clusters"), ("symbols", "sectors")),
         **dict.fromkeys(
-            ("reverse_distances", "reverse_distances_reasons", "reverse_distances_details"), ("reverse_losses",)
+            (
+                *("reverse_distances", "reverse_distances_reasons", "reverse_distances_details"),
+                "reverse_distances_of_covered",
+            ),
+            ("reverse_losses",),
         ),
         "active": ("sectors",),
         **dict.fromkeys(("by_factor", "proxies", "reasons", "details", "largest"), ("factors",)),

@@ -1,25 +1,28 @@
 """The assessment of the books of a shard at one session: what it takes and what it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 import numpy as np
 
+from services.risk.core.coverage_floor import Figures, told
 from services.risk.core.digest import benchmark_digest, factor_digest, portfolio_digests, symbol_digests
 from services.risk.core.diversification import Diversifications
 from services.risk.core.exposures import FactorExposures
-from services.risk.core.factor_model import Decomposition
+from services.risk.core.factor_model import Decomposition, known_loadings
 from services.risk.core.factor_moves import FactorMoves, factor_moves
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES, Measured
+from services.risk.core.ratios import coverage_of
 from services.risk.core.reverse_stress import ReverseStress
 from services.risk.core.risk_context import RiskContext
 from services.risk.core.scenarios import RateSensitivity
 from services.risk.core.sectors import ActiveSectors, Benchmark, SectorExposures
 from services.risk.core.stress import StressResults
-from shared.arrays import FloatArray
+from shared.arrays import BoolArray, FloatArray
 from shared.unavailable import Quantities
 
 
@@ -67,10 +70,23 @@ class AssessmentInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """The numbers of the portfolios as they are told, (n_portfolios, ...): measures, factors, scenarios, losses."""
+
+    measures: Figures
+    betas: Figures
+    dollars: Figures
+    direct: Figures
+    model: Figures
+    reverse: Figures
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """The results of all portfolios; `measures` by name, `digests` of the inputs one a portfolio.
 
-    `moves` are those of the session, with the digest of what they were made of.
+    `moves` are those of the session, with the digest of what they were made of. Numbers of the book are `told`, and
+    those beside it what was computed of its covered part.
     """
 
     books: Books
@@ -78,6 +94,7 @@ class Assessment:
     proxies: tuple[str | None, ...]
     moves: FactorMoves
     moves_digest: bytes
+    told: Told
     factors: FactorExposures
     sectors: SectorExposures
     benchmark: Benchmark | None
@@ -110,19 +127,41 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         sectors=inputs.sectors,
         returns=np.column_stack([inputs.returns, *(inputs.episodes[name] for name in sorted(inputs.episodes))]),
     )
+    measures = {measure.name: measure.compute(risk) for measure in MEASURES}
     return Assessment(
         books=inputs.books,
         digests=portfolio_digests(holdings, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),
         proxies=history.proxies,
         moves=moves,
         moves_digest=moves_digest,
+        told=_told(risk, list(measures.values()), inputs.books),
         factors=risk.exposures,
         sectors=risk.sector_exposures,
         benchmark=inputs.benchmark,
         active_sectors=risk.active_sectors,
-        measures={measure.name: measure.compute(risk) for measure in MEASURES},
+        measures=measures,
         stress=risk.stress,
         reverse_stress=risk.reverse_stress,
         diversification=risk.diversification,
         decomposition=risk.decomposition,
+    )
+
+
+def _told(risk: RiskContext, measures: Sequence[Measured], books: Books) -> Told:
+    tell = partial(told, holdings=books.holdings, symbols=books.symbols)
+    exposures, stress, distances = risk.exposures, risk.stress, risk.reverse_stress.distance
+    loaded: BoolArray = np.asarray(np.isfinite(known_loadings(risk.model)).any(axis=1))[books.holdings.symbol]
+    in_model = coverage_of(books.holdings, loaded)
+    n_losses = distances.values.shape[1]
+    return Told(
+        measures=tell(
+            Quantities.side_by_side([each.values for each in measures]),
+            Quantities.side_by_side([each.coverage for each in measures]),
+            np.column_stack([each.covered for each in measures]),
+        ),
+        betas=tell(exposures.beta, exposures.coverage, exposures.covered),
+        dollars=tell(exposures.dollars, exposures.coverage, exposures.covered),
+        direct=tell(stress.direct, stress.direct_coverage, stress.direct_covered),
+        model=tell(stress.model, stress.model_coverage, stress.model_covered),
+        reverse=tell(distances, Quantities.side_by_side([in_model] * n_losses), np.column_stack([loaded] * n_losses)),
     )

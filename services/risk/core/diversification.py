@@ -14,7 +14,7 @@ from services.risk.core.correlation import CorrelationMatrix, correlate
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import EMPTY_BOOK, coverage_of
-from shared.arrays import FloatArray, IntArray
+from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.conventions import CLUSTER_CORRELATION, CORRELATION_MIN_WEIGHT, CORRELATION_WINDOW, SESSIONS_PER_YEAR
 from shared.unavailable import Quantities, Reason, Unavailable
 
@@ -53,10 +53,14 @@ class Diversification:
 
 @dataclass(frozen=True, slots=True)
 class Diversifications:
-    """All portfolios: one record each, and the part of gross exposure that their complete matrices speak for."""
+    """All portfolios: one record each, and the part of gross exposure that their complete matrices speak for.
+
+    `covered` (n_holdings,) tells which holdings these are.
+    """
 
     portfolios: tuple[Diversification, ...]
     coverage: Quantities
+    covered: BoolArray
 
     def quantity(self, name: str) -> Quantities:
         """Return `average` or `effective_bets` of all portfolios."""
@@ -116,7 +120,7 @@ def diversify(holdings: NetHoldings, returns: FloatArray, sectors: Sequence[str]
                 effective_bets=_effective_bets(holdings, inside, matrix, volatility),
             )
         )
-    return Diversifications(tuple(found), coverage_of(holdings, covered))
+    return Diversifications(tuple(found), coverage_of(holdings, covered), covered)
 
 
 def _volatilities(returns: FloatArray) -> FloatArray:

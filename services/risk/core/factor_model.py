@@ -8,7 +8,7 @@ from sklearn.covariance import LedoitWolf
 
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
-from shared.arrays import FloatArray, IntArray, ReasonArray
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import LOADINGS, MODEL_COLUMNS, RISK_FACTORS, SESSIONS_PER_YEAR, SPECIFIC_VOLATILITY
 from shared.factor_basis import FactorBasis
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
@@ -26,8 +26,8 @@ class Decomposition:
     with ``systematic**2 + specific**2 == total**2``. `by_factor` (n_portfolios, n_factors) and `by_specific`
     (n_portfolios,) are contributions that add up to `total`, and so are `by_holding` (n_holdings,); `marginal`
     (n_holdings,) is the change of `total` by a unit of weight. Contributions are NaN where there is no total, those of
-    factors without proxy and of holdings outside the model too. `observations` (n_portfolios,) are the sessions behind
-    the covariance of the factors.
+    factors without proxy and of holdings outside the model too; `covered` (n_holdings,) are those in it. `observations`
+    (n_portfolios,) are the sessions behind the covariance of the factors.
     """
 
     total: Quantities
@@ -35,6 +35,7 @@ class Decomposition:
     specific: Quantities
     systematic_share: Quantities
     coverage: Quantities
+    covered: BoolArray
     observations: IntArray
     by_factor: FloatArray
     by_specific: FloatArray
@@ -105,6 +106,7 @@ def decompose(holdings: NetHoldings, model: Quantities, basis: FactorBasis | Una
         specific=quantities(np.sqrt(specific), reasons),
         systematic_share=quantities(divide(np.maximum(systematic, 0.0), variance), reasons),
         coverage=coverage,
+        covered=covered,
         observations=np.where(measured, sessions, 0),
         by_factor=np.where(included & measured[:, None], exposure * along / total[:, None], np.nan),
         by_specific=np.where(measured, specific / total, np.nan),

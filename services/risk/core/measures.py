@@ -7,10 +7,11 @@ from typing import Final, Self
 
 import numpy as np
 
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import over_equity
 from services.risk.core.risk_context import RiskContext
 from services.risk.core.volatility import ReturnSeries, realised_volatility, volatility_percentile, volatility_trend
-from shared.arrays import IntArray
+from shared.arrays import BoolArray, IntArray
 from shared.conventions import (
     CORRELATION_WINDOW,
     FACTOR_WINDOW,
@@ -25,25 +26,27 @@ from shared.unavailable import Quantities
 class Measured:
     """A measure of every portfolio; all of shape (n_portfolios,).
 
-    `coverage` is the part of the gross exposure it speaks for, `window` the sessions it looks back on (0: the state as
-    of the session), `observations` the returns that it used.
+    `coverage` is the part of the gross exposure it speaks for, `covered` (n_holdings,) the holdings in it, `window` the
+    sessions it looks back on (0: the state as of the session), `observations` the returns that it used.
     """
 
     values: Quantities
     coverage: Quantities
+    covered: BoolArray
     observations: IntArray
     window: IntArray
 
     @classmethod
     def of_series(cls, values: Quantities, series: ReturnSeries) -> Self:
         """Return what was measured on a series."""
-        return cls(values, series.coverage, series.length, series.length)
+        return cls(values, series.coverage, series.covered, series.length, series.length)
 
     @classmethod
-    def of_state(cls, values: Quantities) -> Self:
+    def of_state(cls, values: Quantities, holdings: NetHoldings) -> Self:
         """Return what was measured on the whole book as it stands."""
         nothing = np.zeros(values.values.shape, dtype=np.int64)
-        return cls(values, Quantities.of(np.ones(values.values.shape)), nothing, nothing)
+        everything = np.ones(holdings.symbol.shape, dtype=np.bool_)
+        return cls(values, Quantities.of(np.ones(values.values.shape)), everything, nothing, nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +113,17 @@ def backtested(context: RiskContext, *, kind: str, level: int) -> Measured:
     table: Quantities = getattr(context.backtest, kind)
     values = table.part((slice(None), VAR_LEVELS.index(level)))
     tested = np.nan_to_num(context.backtest.sessions.values[:, VAR_LEVELS.index(level)]).astype(np.int64)
-    seen = np.where(tested > 0, tested + context.longest_series.length, 0)
-    return Measured(values, context.longest_series.coverage, tested, seen)
+    series = context.longest_series
+    seen = np.where(tested > 0, tested + series.length, 0)
+    return Measured(values, series.coverage, series.covered, tested, seen)
 
 
 def diversified(context: RiskContext, *, kind: str) -> Measured:
     """Return a figure of the correlations."""
     values = context.diversification.quantity(kind)
     sessions = np.where(values.available, CORRELATION_WINDOW, 0)
-    return Measured(values, context.diversification.coverage, sessions, sessions)
+    found = context.diversification
+    return Measured(values, found.coverage, found.covered, sessions, sessions)
 
 
 def decomposed(context: RiskContext, *, kind: str) -> Measured:
@@ -126,39 +131,39 @@ def decomposed(context: RiskContext, *, kind: str) -> Measured:
     found = context.decomposition
     values: Quantities = getattr(found, kind)
     sessions = np.where(values.available, FACTOR_WINDOW, 0)
-    return Measured(values, found.coverage, found.observations, sessions)
+    return Measured(values, found.coverage, found.covered, found.observations, sessions)
 
 
 def hhi(context: RiskContext) -> Measured:
     """Return the Herfindahl-Hirschman index."""
-    return Measured.of_state(context.concentration.hhi)
+    return Measured.of_state(context.concentration.hhi, context.holdings)
 
 
 def effective_positions(context: RiskContext) -> Measured:
     """Return the effective number of positions."""
-    return Measured.of_state(context.concentration.effective_positions)
+    return Measured.of_state(context.concentration.effective_positions, context.holdings)
 
 
 def top_3_concentration(context: RiskContext) -> Measured:
     """Return the weight of the three largest names."""
-    return Measured.of_state(context.concentration.top_3)
+    return Measured.of_state(context.concentration.top_3, context.holdings)
 
 
 def top_10_concentration(context: RiskContext) -> Measured:
     """Return the weight of the ten largest names."""
-    return Measured.of_state(context.concentration.top_10)
+    return Measured.of_state(context.concentration.top_10, context.holdings)
 
 
 def gross_leverage(context: RiskContext) -> Measured:
     """Return gross exposure over equity."""
     holdings = context.holdings
-    return Measured.of_state(over_equity(holdings, holdings.totals(holdings.gross).astype(np.float64)))
+    return Measured.of_state(over_equity(holdings, holdings.totals(holdings.gross).astype(np.float64)), holdings)
 
 
 def net_leverage(context: RiskContext) -> Measured:
     """Return net exposure over equity."""
     holdings = context.holdings
-    return Measured.of_state(over_equity(holdings, holdings.totals(holdings.net).astype(np.float64)))
+    return Measured.of_state(over_equity(holdings, holdings.totals(holdings.net).astype(np.float64)), holdings)
 
 
 def _tail_measures() -> list[RiskMeasure]:

@@ -28,7 +28,9 @@ NO_LOADINGS: Final = Unavailable(Reason.MISSING_DATA, "no holding has loadings o
 class StressResults:
     """Per portfolio and scenario, shape (n_portfolios, n_scenarios), amounts in portfolio currency.
 
-    `coverage` is the smallest coverage of what either P&L uses. `extrapolated_share` is the part of the absolute
+    `coverage` is the smaller of `direct_coverage` and `model_coverage`, the parts of gross exposure that the P&L speaks
+    for; `direct_covered` and `model_covered` (n_holdings, n_scenarios) tell which holdings these are, those of a direct
+    P&L by the shocked factor that covers least. `extrapolated_share` is the part of the absolute
     contributions to the model P&L that comes from factors which move further than they ever did in their window,
     `realised_share` the part of gross exposure that counts with its own return over the episode. `beyond_gross` marks
     losses, of either kind, above the gross exposure; losses are never clipped.
@@ -37,6 +39,10 @@ class StressResults:
     direct: Quantities
     model: Quantities
     coverage: Quantities
+    direct_coverage: Quantities
+    model_coverage: Quantities
+    direct_covered: BoolArray
+    model_covered: BoolArray
     extrapolated_share: Quantities
     realised_share: Quantities
     beyond_gross: BoolArray
@@ -48,13 +54,16 @@ class ModelExposures:
 
     `dollars` (n_portfolios, n_factors) a unit of each factor, of the holdings without a return of their own over the
     episode, and `realised` (n_portfolios,) the P&L of those with one; `loaded` and `own` (n_portfolios,) the gross
-    exposure of the former that have loadings, and of the latter, in cents.
+    exposure of the former that have loadings, and of the latter, in cents; `in_model` and `with_own` (n_holdings,)
+    tell which holdings these are.
     """
 
     dollars: FloatArray
     realised: FloatArray
     loaded: IntArray
     own: IntArray
+    in_model: BoolArray
+    with_own: BoolArray
 
 
 def stress(
@@ -94,6 +103,7 @@ def stress(
     shape = holdings.n_portfolios, len(scenarios)
     pnl, extrapolated = np.zeros(shape), np.zeros(shape)
     covered, own = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    in_model = np.zeros((holdings.symbol.size, len(scenarios)), dtype=np.bool_)
     reasons, against_all = no_reasons(shape), why_not_over_equity(holdings)
     whole = model_exposures(holdings, model)
     for column, scenario in enumerate(scenarios):
@@ -105,6 +115,7 @@ def stress(
         why = _why_no_move(scenario, moves, column)
         own[:, column] = found.own
         covered[:, column] = found.own if why else found.own + found.loaded
+        in_model[:, column] = found.with_own if why else found.with_own | found.in_model
         reasons[:, column] = against_all
         reasons[is_available(against_all) & (covered[:, column] == 0), column] = why or NO_LOADINGS
     model_pnl = quantities(pnl, reasons)
@@ -112,12 +123,16 @@ def stress(
     empty = reason_where(gross == 0, EMPTY_BOOK)
     with np.errstate(invalid="ignore"):
         beyond: BoolArray = np.fmin(direct.values, model_pnl.values) < -gross / 100.0
+    by_model = divide(covered.astype(np.float64), gross)
+    by_betas, with_betas = _direct_coverage(holdings, exposures, shocked)
     return StressResults(
         direct=direct,
         model=model_pnl,
-        coverage=Quantities(
-            np.minimum(divide(covered.astype(np.float64), gross), _direct_coverage(exposures, shocked)), empty
-        ),
+        coverage=Quantities(np.minimum(by_model, by_betas), empty),
+        direct_coverage=Quantities(by_betas, empty),
+        model_coverage=Quantities(by_model, empty),
+        direct_covered=with_betas,
+        model_covered=in_model,
         extrapolated_share=quantities(extrapolated, reasons),
         realised_share=Quantities(divide(own.astype(np.float64), gross), empty),
         beyond_gross=beyond,
@@ -150,6 +165,8 @@ def model_exposures(holdings: NetHoldings, model: Quantities, own_returns: Float
         realised=holdings.sums(realised) / 100.0,
         loaded=holdings.totals(np.where(loaded, holdings.gross, 0)),
         own=holdings.totals(np.where(own, holdings.gross, 0)),
+        in_model=loaded,
+        with_own=own,
     )
 
 
@@ -181,9 +198,14 @@ def _direct_reasons(exposures: FactorExposures, shocked: BoolArray) -> ReasonArr
     return found
 
 
-def _direct_coverage(exposures: FactorExposures, shocked: BoolArray) -> FloatArray:
-    values = exposures.coverage.values[:, BETA_COLUMNS]
-    return np.column_stack([values[:, factors].min(axis=1) for factors in shocked])
+def _direct_coverage(
+    holdings: NetHoldings, exposures: FactorExposures, shocked: BoolArray
+) -> tuple[FloatArray, BoolArray]:
+    """Return the coverage of the shocked factor that covers least, and which holdings have its beta."""
+    values, known = exposures.coverage.values[:, BETA_COLUMNS], exposures.covered[:, BETA_COLUMNS]
+    shares = np.column_stack([values[:, factors].min(axis=1) for factors in shocked])
+    least = np.column_stack([np.flatnonzero(factors)[values[:, factors].argmin(axis=1)] for factors in shocked])
+    return shares, np.take_along_axis(known, least[holdings.portfolio], axis=1)
 
 
 def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:

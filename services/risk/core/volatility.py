@@ -30,12 +30,15 @@ class ReturnSeries:
         Why a portfolio has no series, or None.
     coverage : Quantities of shape (n_portfolios,)
         Gross exposure of the holdings in the series over total gross.
+    covered : ndarray of bool, shape (n_holdings,)
+        Which holdings these are.
     """
 
     values: FloatArray
     length: IntArray
     unavailable: ReasonArray
     coverage: Quantities
+    covered: BoolArray
 
     def of_length(self, length: int) -> "ReturnSeries":
         """Return the last `length` returns of the portfolios that have as many, a reason for the others."""
@@ -45,7 +48,7 @@ class ReturnSeries:
             reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
         kept = is_available(reasons)
         values = np.where(kept[:, None], self.values[:, -length:], np.nan)
-        return ReturnSeries(values, np.where(kept, length, 0), reasons, self.coverage)
+        return ReturnSeries(values, np.where(kept, length, 0), reasons, self.coverage, self.covered)
 
 
 def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) -> ReturnSeries:
@@ -87,7 +90,7 @@ def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) ->
     usable = is_available(reasons)
     if usable.any():
         series[usable] = _weighted_sums(holdings, available, covered=covered)[usable]
-    return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage)
+    return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage, covered)
 
 
 def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSeries, FloatArray]:
@@ -132,7 +135,7 @@ def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSe
     widest = SERIES_WINDOWS[0]
     age = np.arange(widest)[::-1]
     values = np.where(age < length[:, None], history[:, -widest:], np.nan)
-    return ReturnSeries(values, length, reasons, coverage), history
+    return ReturnSeries(values, length, reasons, coverage, inside), history
 
 
 def rolling_volatility(series: ReturnSeries) -> FloatArray:

@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from services.risk.core.assessment import Assessment
+from services.risk.core.coverage_floor import Figures
 from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import SCENARIOS
@@ -45,6 +46,8 @@ class FactorRow(NamedTuple):
     coverage: float | None
     coverage_reason: str | None
     coverage_detail: str | None
+    beta_of_covered: float | None
+    dollars_of_covered: float | None
 
 
 class SectorRow(NamedTuple):
@@ -70,6 +73,7 @@ class MeasuresRow(NamedTuple):
     values: list[float | None]
     values_reasons: list[str | None]
     values_details: list[str | None]
+    values_of_covered: list[float | None] | None
     coverages: list[float | None]
     coverages_reasons: list[str | None]
     coverages_details: list[str | None]
@@ -85,9 +89,11 @@ class StressRow(NamedTuple):
     direct: list[float | None]
     direct_reasons: list[str | None]
     direct_details: list[str | None]
+    direct_of_covered: list[float | None] | None
     model: list[float | None]
     model_reasons: list[str | None]
     model_details: list[str | None]
+    model_of_covered: list[float | None] | None
     coverages: list[float | None]
     coverages_reasons: list[str | None]
     coverages_details: list[str | None]
@@ -98,6 +104,7 @@ class StressRow(NamedTuple):
     reverse_distances: list[float | None]
     reverse_distances_reasons: list[str | None]
     reverse_distances_details: list[str | None]
+    reverse_distances_of_covered: list[float | None] | None
     reverse_moves: list[float | None]
     reverse_deviations: list[float | None]
     nearest_sessions: list[date | None]
@@ -184,12 +191,15 @@ def assessment_columns(assessment: Assessment, run_id: UUID) -> Columns:
 def factor_columns(assessment: Assessment, written: Written) -> Columns:
     """Return one row per portfolio and factor."""
     factors, rows = assessment.factors, written.portfolio
+    betas, dollars = assessment.told.betas.part(rows), assessment.told.dollars.part(rows)
     return {
         **_key(assessment, written, np.repeat(np.arange(rows.size), len(FACTORS))),
         "factor": FACTORS * rows.size,
-        "beta": nullable(factors.beta.values[rows].ravel()),
-        "dollars": nullable(factors.dollars.values[rows].ravel()),
-        **_why("", factors.beta.unavailable[rows].ravel()),
+        "beta": nullable(betas.values.ravel()),
+        "dollars": nullable(dollars.values.ravel()),
+        **_why("", betas.unavailable.ravel()),
+        "beta_of_covered": nullable(betas.of_covered.ravel()),
+        "dollars_of_covered": nullable(dollars.of_covered.ravel()),
         "coverage": nullable(factors.coverage.values[rows].ravel()),
         **_why("coverage_", factors.coverage.unavailable[rows].ravel()),
     }
@@ -218,7 +228,7 @@ def measure_columns(assessment: Assessment, written: Written) -> Columns:
     return {
         **_key(assessment, written),
         "measures": [[measure.name for measure in MEASURES]] * rows.size,
-        **_arrays("values", Quantities.side_by_side([measured.values for measured in found]).part(rows)),
+        **_told("values", assessment.told.measures.part(rows)),
         **_arrays("coverages", Quantities.side_by_side([measured.coverage for measured in found]).part(rows)),
         "observations": np.column_stack([measured.observations for measured in found])[rows].tolist(),
         "window_sessions": np.column_stack([measured.window for measured in found])[rows].tolist(),
@@ -232,8 +242,8 @@ def stress_columns(assessment: Assessment, written: Written) -> Columns:
         **_key(assessment, written),
         "moves_digest": [assessment.moves_digest] * rows.size,
         "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]] * rows.size,
-        **_arrays("direct", stress.direct.part(rows)),
-        **_arrays("model", stress.model.part(rows)),
+        **_told("direct", assessment.told.direct.part(rows)),
+        **_told("model", assessment.told.model.part(rows)),
         **_arrays("coverages", stress.coverage.part(rows)),
         "extrapolated_shares": nullable(stress.extrapolated_share.values[rows]),
         "realised_shares": nullable(stress.realised_share.values[rows]),
@@ -251,7 +261,7 @@ def _reverse(assessment: Assessment, written: Written) -> dict[str, list[Any]]:
     nearest = found.nearest[rows].reshape(flat).tolist()
     return {
         "reverse_losses": [list(REVERSE_LOSSES)] * rows.size,
-        **_arrays("reverse_distances", found.distance.part(rows)),
+        **_told("reverse_distances", assessment.told.reverse.part(rows)),
         "reverse_moves": nullable(found.moves[rows].reshape(flat)),
         "reverse_deviations": nullable(found.deviations[rows].reshape(flat)),
         "nearest_sessions": [[days[place] if place >= 0 else None for place in row] for row in nearest],
@@ -349,6 +359,11 @@ def _why(prefix: str, unavailable: ReasonArray) -> dict[str, list[Any]]:
 def _arrays(name: str, quantities: Quantities) -> dict[str, list[Any]]:
     reasons, details = reason_columns(quantities.unavailable)
     return {name: nullable(quantities.values), f"{name}_reasons": reasons, f"{name}_details": details}
+
+
+def _told(name: str, figures: Figures) -> dict[str, list[Any]]:
+    quantities = Quantities(figures.values, figures.unavailable)
+    return {**_arrays(name, quantities), f"{name}_of_covered": nullable(figures.of_covered)}
 
 
 def _money(cents: IntArray) -> list[Decimal]:

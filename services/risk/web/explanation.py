@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from services.risk.core.assessment import Assessment, AssessmentInputs
+from services.risk.core.coverage_floor import Figures
 from services.risk.core.factor_model import known_loadings
 from services.risk.core.measures import MEASURES
 from services.risk.core.risk_context import RETURN_SESSIONS
@@ -16,7 +17,7 @@ from services.risk.core.scenarios import SCENARIOS
 from services.risk.core.stress import BETA_COLUMNS, model_exposures
 from services.risk.core.volatility import return_series
 from services.risk.storage.rows import FactorRow, HeadRow, MeasuresRow, StressRow
-from services.risk.web.views import FactorExposureView, Trail, measure_view, measures_of
+from services.risk.web.views import FactorExposureView, Figure, Trail, figures_of, measure_view, measures_of
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.event import Measure
@@ -26,10 +27,11 @@ from shared.unavailable import Quantities, nullable
 
 _MODEL: Final = ".model"
 _SCENARIO_IDS: Final = [scenario.scenario_id for scenario in SCENARIOS]
+_MEASURES: Final = [measure.name for measure in MEASURES]
 
 # A scenario's id is the name of its direct P&L.
 EXPLAINED: Final = (
-    *(measure.name for measure in MEASURES),
+    *_MEASURES,
     *FACTORS,
     *_SCENARIO_IDS,
     *(scenario + _MODEL for scenario in _SCENARIO_IDS),
@@ -86,8 +88,8 @@ class Explanation(Trail):
     """
 
     measure: str
-    stored: Measure
-    recomputed: Measure
+    stored: Figure
+    recomputed: Figure
     inputs_unchanged: bool
     agrees: bool
     coverage: Measure
@@ -105,7 +107,7 @@ class Explanation(Trail):
 class Found:
     """A number of one portfolio, with its coverage and what it looked at."""
 
-    value: Measure
+    value: Figure
     coverage: Measure
     observations: int = 0
     window: int = 0
@@ -121,10 +123,10 @@ def stored_number(
     scenario, kind = _scenario_of(name)
     if stress is not None and scenario in stress.scenarios:
         at = stress.scenarios.index(scenario)
-        direct = stress.direct, stress.direct_reasons, stress.direct_details
-        model = stress.model, stress.model_reasons, stress.model_details
+        direct = stress.direct, stress.direct_reasons, stress.direct_details, stress.direct_of_covered
+        model = stress.model, stress.model_reasons, stress.model_details, stress.model_of_covered
         coverages = stress.coverages, stress.coverages_reasons, stress.coverages_details
-        return Found(measures_of(*(model if kind == "model" else direct))[at], measures_of(*coverages)[at])
+        return Found(figures_of(*(model if kind == "model" else direct))[at], measures_of(*coverages)[at])
     row = next((entry for entry in factors if entry.factor == name), None)
     if row is None:
         return None
@@ -165,14 +167,15 @@ def explain(
 
 def _recomputed(name: str, assessment: Assessment) -> Found:
     if name in assessment.measures:
-        found = assessment.measures[name]
-        return Found(Measure.of(found.values.at(0)), Measure.of(found.coverage.at(0)))
+        cell = 0, _MEASURES.index(name)
+        return Found(Figure.of(assessment.told.measures, cell), Measure.of(assessment.measures[name].coverage.at(0)))
     if name in FACTORS:
         cell = 0, FACTORS.index(name)
-        return Found(Measure.of(assessment.factors.beta.at(cell)), Measure.of(assessment.factors.coverage.at(cell)))
+        return Found(Figure.of(assessment.told.betas, cell), Measure.of(assessment.factors.coverage.at(cell)))
     scenario, kind = _scenario_of(name)
     cell = 0, _SCENARIO_IDS.index(scenario)
-    return Found(Measure.of(getattr(assessment.stress, kind).at(cell)), Measure.of(assessment.stress.coverage.at(cell)))
+    figures: Figures = getattr(assessment.told, kind)
+    return Found(Figure.of(figures, cell), Measure.of(assessment.stress.coverage.at(cell)))
 
 
 def _scenario_of(name: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from services.risk.core.scenarios import SCENARIOS, Scenario
 from services.risk.storage.rows import HeadRow, MovesRow, StressRow
-from services.risk.web.views import Trail, measures_of, square
+from services.risk.web.views import Figure, Trail, figures_of, measures_of, square
 from shared.contracts.event import Measure
 
 _NAMES = {scenario.scenario_id: scenario for scenario in SCENARIOS}
@@ -43,8 +43,8 @@ class ScenarioResult(BaseModel):
     category: str
     severity: str
     basis: str
-    direct: Measure
-    model: Measure
+    direct: Figure
+    model: Figure
     coverage: Measure
     extrapolated_share: float | None
     realised_share: float | None
@@ -71,7 +71,7 @@ class ReverseStressView(BaseModel):
     """The most plausible moves that cost this part of equity, at this distance: Mahalanobis', of one session."""
 
     loss: float
-    distance: Measure
+    distance: Figure
     moves: list[ReverseMove]
     nearest: list[NearSession]
 
@@ -122,8 +122,8 @@ class ScenarioView(BaseModel):
 
 
 def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
-    direct = measures_of(row.direct, row.direct_reasons, row.direct_details)
-    model = measures_of(row.model, row.model_reasons, row.model_details)
+    direct = figures_of(row.direct, row.direct_reasons, row.direct_details, row.direct_of_covered)
+    model = figures_of(row.model, row.model_reasons, row.model_details, row.model_of_covered)
     coverage = measures_of(row.coverages, row.coverages_reasons, row.coverages_details)
     nothing = [None] * len(row.scenarios)
     extrapolated, realised = row.extrapolated_shares or nothing, row.realised_shares or nothing
@@ -149,7 +149,8 @@ def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
 def _reverse(row: StressRow, moves: MovesRow) -> Iterator[ReverseStressView]:
     if row.reverse_losses is None:
         return
-    distances = measures_of(row.reverse_distances, row.reverse_distances_reasons, row.reverse_distances_details)
+    reasons, details = row.reverse_distances_reasons, row.reverse_distances_details
+    distances = figures_of(row.reverse_distances, reasons, details, row.reverse_distances_of_covered)
     size, near = len(moves.factors), len(row.nearest_sessions) // len(row.reverse_losses)
     for place, loss in enumerate(row.reverse_losses):
         cells, sessions = slice(place * size, (place + 1) * size), slice(place * near, (place + 1) * near)

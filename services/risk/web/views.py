@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from pydantic import BaseModel
 
+from services.risk.core.coverage_floor import FigureReason, Figures
 from services.risk.core.measures import MEASURES
 from services.risk.core.sectors import Benchmark
 from services.risk.storage.repository import StoredAssessments
@@ -53,12 +54,33 @@ class Trail(BaseModel):
         }
 
 
+class Figure(BaseModel):
+    """A number of a portfolio or the reason why there is none.
+
+    LOW_COVERAGE: it would speak for too small a part of gross exposure. What that part alone says is `of_covered`, null
+    otherwise and in revisions made before it was.
+    """
+
+    value: float | None = None
+    reason: Reason | FigureReason | None = None
+    detail: str | None = None
+    of_covered: float | None = None
+
+    @classmethod
+    def of(cls, figures: Figures, cell: tuple[int, int]) -> Self:
+        """Return a number as it was computed."""
+        found, part = figures.at(cell), figures.of_covered[cell]
+        if isinstance(found, float):
+            return cls(value=found)
+        return cls(reason=found.reason, detail=found.detail, of_covered=float(part) if np.isfinite(part) else None)
+
+
 class FactorExposureView(BaseModel):
     """The exposure to a factor: over equity, in currency a unit of factor return, and the part of gross it covers."""
 
     factor: str
-    beta: Measure
-    dollars: Measure
+    beta: Figure
+    dollars: Figure
     coverage: Measure
 
     @classmethod
@@ -66,8 +88,8 @@ class FactorExposureView(BaseModel):
         """Return the view of a stored row."""
         return cls(
             factor=row.factor,
-            beta=Measure(value=row.beta, reason=row.reason, detail=row.detail),
-            dollars=Measure(value=row.dollars, reason=row.reason, detail=row.detail),
+            beta=figure(row.beta, row.reason, row.detail, row.beta_of_covered),
+            dollars=figure(row.dollars, row.reason, row.detail, row.dollars_of_covered),
             coverage=Measure(value=row.coverage, reason=row.coverage_reason, detail=row.coverage_detail),
         )
 
@@ -100,7 +122,7 @@ class MeasureView(BaseModel):
     """
 
     measure: str
-    value: Measure
+    value: Figure
     coverage: Measure
     unit: str
     observations: int
@@ -180,7 +202,7 @@ class PortfolioContributions(Trail):
     `observations` are the sessions behind the covariance of the factors, of `window`.
     """
 
-    volatility: Measure
+    volatility: Figure
     coverage: Measure
     observations: int
     window: int
@@ -276,7 +298,7 @@ def risk_views(stored: StoredAssessments) -> list[PortfolioRisk]:
 
 def measure_views(row: MeasuresRow) -> list[MeasureView]:
     """Return the measures of a stored row."""
-    values = measures_of(row.values, row.values_reasons, row.values_details)
+    values = figures_of(row.values, row.values_reasons, row.values_details, row.values_of_covered)
     coverages = measures_of(row.coverages, row.coverages_reasons, row.coverages_details)
     columns = zip(row.measures, values, coverages, row.observations, row.window_sessions, strict=True)
     return [
@@ -304,6 +326,22 @@ def measures_of(
     """Return values or reasons from the three arrays in which they are stored."""
     columns = zip(values, reasons, details, strict=True)
     return [Measure(value=value, reason=reason, detail=detail) for value, reason, detail in columns]
+
+
+def figures_of(
+    values: Sequence[float | None],
+    reasons: Sequence[str | None],
+    details: Sequence[str | None],
+    of_covered: Sequence[float | None] | None,
+) -> list[Figure]:
+    """Return numbers or reasons from the arrays in which they are stored."""
+    parts = of_covered or [None] * len(values)
+    return [figure(*cells) for cells in zip(values, reasons, details, parts, strict=True)]
+
+
+def figure(value: float | None, reason: str | None, detail: str | None, of_covered: float | None) -> Figure:
+    """Return a number or its reason as it is stored."""
+    return Figure.model_validate({"value": value, "reason": reason, "detail": detail, "of_covered": of_covered})
 
 
 def _by_assessment(rows: Sequence[Row], view: Callable[[Row], View]) -> dict[tuple[date, UUID], list[View]]:

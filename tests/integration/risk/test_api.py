@@ -55,8 +55,8 @@ async def test_risk_of_a_portfolio_has_factors_sectors_and_measures(risk: Risk, 
     market = next(entry for entry in view["factors"] if entry["factor"] == MARKET_BETA)
     assert market == {
         "factor": MARKET_BETA,
-        "beta": {"value": 1.0, "reason": None, "detail": None},
-        "dollars": {"value": 200_000.0, "reason": None, "detail": None},
+        "beta": {"value": 1.0, "reason": None, "detail": None, "of_covered": None},
+        "dollars": {"value": 200_000.0, "reason": None, "detail": None, "of_covered": None},
         "coverage": {"value": 1.0, "reason": None, "detail": None},
     }
     assert view["sectors"] == [

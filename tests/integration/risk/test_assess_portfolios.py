@@ -82,11 +82,11 @@ async def test_volatility_of_a_stored_book_is_that_of_its_weighted_returns(risk:
     assert measures["volatility_63d"].value == pytest.approx(series[-63:].std(ddof=1) * np.sqrt(252), rel=1e-12)
 
 
-async def test_factor_with_a_missing_beta_states_its_coverage(risk: Risk) -> None:
+async def test_number_of_a_book_of_which_too_little_is_known_is_withheld(risk: Risk) -> None:
     run, portfolio_id = make_run(), uuid4()
     long, short = new_symbols(2)
 
-    await risk.assess(
+    (assessed,) = await risk.assess(
         priced(run, {}),
         profiled(run, {}),
         factored(run, {long: 1.2, short: None}),
@@ -95,7 +95,12 @@ async def test_factor_with_a_missing_beta_states_its_coverage(risk: Risk) -> Non
 
     # 500,000 x 1.2 / 200,000, of 500,000 covered in 800,000
     market = await risk.factor(portfolio_id, MARKET_BETA)
-    assert (market.beta, market.coverage) == (3.0, 0.625)
+    assert (market.beta, market.reason, market.coverage) == (None, "LOW_COVERAGE", 0.625)
+    assert (market.beta_of_covered, market.dollars_of_covered) == (3.0, 600_000.0)
+    why = f"62.5% of gross exposure is covered, at least 80% has to be; without {short} (37.5%)"
+    assert market.detail == why
+    announced = assessed.headlines[0].market_beta
+    assert (announced.reason, announced.detail) == (Reason.MISSING_DATA, f"LOW_COVERAGE: {why}")
 
 
 async def test_defect_40_factors_of_symbols_without_betas_at_this_session_are_missing(risk: Risk) -> None:

@@ -1,5 +1,6 @@
 """The 22 scenarios, the moves they imply for the other factors, and the P&L (methodology, 9; docs/decisions/0018)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,14 +97,21 @@ class Stressed:
 
     direct: Number
     model: Number
+    direct_coverage: Number
+    model_coverage: Number
     coverage: Number
     beyond_gross: bool
     extrapolated_share: float | None
 
 
+def loaded_symbols(book: Book) -> list[str]:
+    """The holdings that have loadings on the factors."""
+    return [symbol for symbol in book.symbols if book.loadings[symbol].why is None]
+
+
 def reversed_stress(book: Book, factors: Factors, loss: float) -> tuple[Number, dict[str, float]]:
     """The distance and the moves of the nearest way to lose a part of equity."""
-    inside = [symbol for symbol in book.symbols if book.loadings[symbol].why is None]
+    inside = loaded_symbols(book)
     why = book.why_nothing or (None if inside else MISSING)
     if why is not None:
         return why, {}
@@ -117,6 +125,10 @@ def reversed_stress(book: Book, factors: Factors, loss: float) -> tuple[Number, 
     return float(np.sqrt(found @ np.linalg.inv(sigma) @ found)), {name: float(found[name]) for name in names}
 
 
+def _least(coverages: Iterable[Number]) -> Number:
+    return min((part for part in coverages if isinstance(part, float)), default=NOT_APPLICABLE)
+
+
 def stress(book: Book, exposures: dict[str, FactorExposure], factors: Factors, scenario: str) -> Stressed:
     """What a scenario does to a book, directly and by the model."""
     shocks, moves = shocks_of(scenario), moves_of(scenario, factors)
@@ -124,21 +136,24 @@ def stress(book: Book, exposures: dict[str, FactorExposure], factors: Factors, s
     direct = next((of[name].dollars for name in RISK_FACTORS if name in of and isinstance(of[name].dollars, str)), None)
     if direct is None:
         direct = sum(float(of[name].dollars) * size for name, size in shocks.items())
-    inside = [symbol for symbol in book.symbols if book.loadings[symbol].why is None] if moves else []
+    inside = loaded_symbols(book) if moves else []
     parts = {
         name: sum(book.net[symbol] * book.loadings[symbol].loadings[name] for symbol in inside) * move
         for name, move in moves.items()
     }
     why = book.why_nothing or (None if moves else NOT_APPLICABLE) or (None if inside else MISSING)
     model: Number = sum(parts.values()) if why is None else why
-    coverages = [*(exposure.coverage for exposure in of.values()), book.coverage(inside)]
+    by_betas = _least(exposure.coverage for exposure in of.values())
+    by_model = book.coverage(inside)
     losses = [pnl for pnl in (direct, model) if isinstance(pnl, float)]
     flagged = sum(abs(part) for name, part in parts.items() if abs(moves[name]) > factors.largest[name])
     everything = sum(map(abs, parts.values()))
     return Stressed(
         direct,
         model,
-        min((part for part in coverages if isinstance(part, float)), default=NOT_APPLICABLE),
+        by_betas,
+        by_model,
+        _least((by_betas, by_model)),
         any(pnl < -book.total_gross for pnl in losses),
         None if why is not None else flagged / everything if everything else 0.0,
     )

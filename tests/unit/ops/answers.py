@@ -19,6 +19,7 @@ from services.ops.client.answers.risk import (
     ExplainedRisk,
     FactorInput,
     FactorMove,
+    Figure,
     HoldingInput,
     PortfolioRisk,
     ReverseStress,
@@ -26,10 +27,11 @@ from services.ops.client.answers.risk import (
 )
 from services.ops.client.portfolio_report import PortfolioReport
 
-MEASURED: Measure = {"value": 1.25, "reason": None, "detail": None}
+MEASURED: Figure = {"value": 1.25, "reason": None, "detail": None, "of_covered": None}
 WHOLE: Measure = {"value": 1.0, "reason": None, "detail": None}
-MISSING: Measure = {
+MISSING: Figure = {
     "value": None,
+    "of_covered": None,
     "reason": "MISSING_DATA",
     "detail": "none of the holdings has this beta: 2 <MISSING>",
 }
@@ -46,9 +48,9 @@ PRICES: list[LastPrice] = [
 ]
 
 
-def measured(value: float) -> Measure:
+def measured(value: float) -> Figure:
     """Return a measure that has a value."""
-    return {"value": value, "reason": None, "detail": None}
+    return {"value": value, "reason": None, "detail": None, "of_covered": None}
 
 
 def position(symbol: str) -> PositionValue:
@@ -114,7 +116,7 @@ def snapshot() -> Snapshot:
     }
 
 
-def scenario(name: str, model: Measure) -> Scenario:
+def scenario(name: str, model: Figure) -> Scenario:
     """Return what a scenario does to a portfolio."""
     moves: list[FactorMove] = [
         {"factor": "market", "extrapolated": True},

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from services.ops.client.answers.findings import FindingCount
 from services.ops.client.answers.numbers import Measure
+from services.ops.client.answers.risk import Figure
 from services.ops.client.answers.runs import Cause, Failure, RunReport, Stage
 from services.ops.client.rendering import (
     cause_table,
@@ -156,3 +157,14 @@ def test_rows_that_a_run_set_aside_are_counted_at_its_end_with_the_command_that_
     run["findings"] = {"findings": 3, "rules": rules}
     said = "3 rows set aside: 2 NON_POSITIVE_CLOSE, 1 OFF_SESSION; see `sigmasight findings --run 1`"
     assert findings_line(run) == said
+
+
+def test_figure_that_is_withheld_says_what_the_covered_part_says() -> None:
+    withheld: Figure = {"value": None, "reason": "LOW_COVERAGE", "detail": "without A (37.5%)", "of_covered": 1234.5}
+
+    assert measure_row("beta", withheld, digits=1) == (
+        "beta",
+        "",
+        "LOW_COVERAGE",
+        "without A (37.5%); of the covered part 1,234.5",
+    )

@@ -20,6 +20,7 @@ def series_of(*rows: FloatArray) -> ReturnSeries:
         np.array([len(row) for row in rows]),
         np.full(len(rows), None, dtype=object),
         Quantities.of(np.ones(len(rows))),
+        np.ones(len(rows), dtype=np.bool_),
     )
 
 

@@ -51,8 +51,9 @@ def moves_of(day: str) -> FactorMoves:
 def stressed(portfolio: str, day: str) -> dict[str, float]:
     """Return our direct P&L on the predecessor's exposures in dollars."""
     dollars = stored_dollars(portfolio, day)
-    exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)))
     holdings = Held.at(portfolio, day).holdings()
+    known = np.ones((holdings.symbol.size, dollars.values.shape[1]), dtype=np.bool_)
+    exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)), known)
     nothing = loadings_of(*[{}] * (int(holdings.symbol.max()) + 1))
     found = stress(holdings, exposures, nothing, moves_of(day), episodes={}).direct.values[0]
     return dict(zip((scenario.scenario_id for scenario in SCENARIOS), found.tolist(), strict=True))

@@ -35,6 +35,7 @@ def test_defect_47_missing_pair_is_shown_as_null_and_not_as_zero() -> None:
         values=[2.0],
         values_reasons=[None],
         values_details=[None],
+        values_of_covered=None,
         coverages=[0.75],
         coverages_reasons=[None],
         coverages_details=[None],

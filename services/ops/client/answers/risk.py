@@ -5,12 +5,18 @@ from typing import TypedDict, final
 from services.ops.client.answers.numbers import Amount, Day, Explained, Measure, Trail
 
 
+class Figure(Measure):
+    """A number of a portfolio; what its covered part says where it is withheld for its coverage."""
+
+    of_covered: float | None
+
+
 class FactorExposure(TypedDict):
     """A portfolio's exposure to a factor."""
 
     factor: str
-    beta: Measure
-    dollars: Measure
+    beta: Figure
+    dollars: Figure
     coverage: Measure
 
 
@@ -28,7 +34,7 @@ class RiskMeasure(TypedDict):
     """A line of the table of measures."""
 
     measure: str
-    value: Measure
+    value: Figure
     coverage: Measure
     unit: str
     observations: int
@@ -57,8 +63,8 @@ class Scenario(TypedDict):
     scenario: str
     name: str
     basis: str
-    direct: Measure
-    model: Measure
+    direct: Figure
+    model: Figure
     coverage: Measure
     beyond_gross: bool
     moves: list[FactorMove]
@@ -82,7 +88,7 @@ class ReverseStress(TypedDict):
     """The most plausible moves that cost a part of equity."""
 
     loss: float
-    distance: Measure
+    distance: Figure
     moves: list[ReverseMove]
     nearest: list[NearSession]
 
@@ -130,7 +136,7 @@ class HoldingContribution(TypedDict):
 class Contributions(TypedDict):
     """Whose a portfolio's volatility is."""
 
-    volatility: Measure
+    volatility: Figure
     factors: list[FactorContribution]
     specific: float | None
     holdings: list[HoldingContribution]
