@@ -51,8 +51,18 @@ def _run(run_id: str = "r", status: str = "completed", *, failures: int = 0) -> 
     }
 
 
+MARKS: dict[str, Any] = {"stale_gross": "60.00", "gross": "100.00", "positions": 12, "unvalued_positions": 0}
 SAID: dict[str, Any] = {
+    "/health/ready": {"status": "ready"},
+    "/snapshots": {
+        "items": [
+            {**MARKS, "portfolio_id": MINE, "stale_positions": 3, "oldest_mark": 982},
+            {**MARKS, "portfolio_id": YOURS, "stale_positions": 0, "oldest_mark": 0},
+        ],
+        "next": None,
+    },
     "/portfolios": {"items": PORTFOLIOS, "next": None},
+    "/dead-letters/counts": {"letters": 0, "causes": []},
     "/runs/r/causes": {"items": [CAUSE], "next": None},
     "/findings/counts": {"findings": 0, "rules": []},
 }
@@ -71,13 +81,13 @@ class _Platform(ApiClient):
         self.asked.append((route.name, query))
         match route.name.partition(" ")[2]:
             case "/runs":
-                if query["cursor"] is None and query["before"] is None:
+                if query.get("cursor") is None and query.get("before") is None:
                     return {"items": [_run("rrr"), _run("rr")], "next": "rr"}
                 oldest = query["before"] == _run("r")["requested_at"]
                 return {"items": [] if oldest else [_run("r")], "next": None}
             case "/runs/r":
                 return self._ended
-            case "/runs/rr":
+            case "/runs/rr" | "/runs/rrr":
                 return _run("rr")
             case path if path in SAID:
                 return SAID[path]
@@ -215,3 +225,12 @@ def test_platform_is_told_who_asks(
 def test_kinds_and_states_of_runs_are_those_that_the_platform_knows() -> None:
     assert {kind.value for kind in Kind} == {kind.value for kind in RunKind}
     assert {status.value for status in Status} == {status.value for status in RunStatus}
+
+
+def test_status_says_whose_marks_are_old(sigmasight: Sigmasight) -> None:
+    done, platform = sigmasight("status")
+
+    assert "mine: 3 of 12 marks carried, the oldest 982 sessions old, 60.0% of gross" in done.stdout
+    assert "yours" not in done.stdout
+    (asked,) = [query for name, query in platform.asked if name == "GET /snapshots"]
+    assert (asked["first"], asked["last"]) == ("2022-12-28", "2022-12-28")

@@ -168,7 +168,7 @@ class StatusOptions(ClientOptions):
 def status(options: StatusOptions) -> None:
     """Show whether the platform is ready and how its runs are.
 
-    The latest of them, and how far the newest is.
+    The latest of them, how far the newest is, and whose marks are old.
     """
     if options.watch and options.json:
         raise Misused("--watch and --json exclude each other")
