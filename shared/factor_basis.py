@@ -56,13 +56,18 @@ def factor_basis(returns: FloatArray, configured: BoolArray) -> FactorBasis | Un
     Returns
     -------
     FactorBasis or Unavailable
-        `INSUFFICIENT_HISTORY` with fewer than FACTOR_MIN_OBSERVATIONS sessions that have every proxy's return,
+        `INSUFFICIENT_HISTORY` with fewer than FACTOR_MIN_OBSERVATIONS sessions that have every proxy's return, or
+        `MISSING_DATA` where all proxies have been there for as many,
         `DEGENERATE_INPUT` naming a proxy that does not vary beside the factors before it.
     """
     rows: BoolArray = np.asarray(np.isfinite(returns[configured]).all(axis=0))
     if rows.sum() < FACTOR_MIN_OBSERVATIONS:
         detail = f"{rows.sum()} of {FACTOR_MIN_OBSERVATIONS} sessions have a return of every proxy"
-        return Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
+        # Since the last proxy has begun; argmax of a proxy that never has is zero, and no session is complete.
+        lived = rows.size - int(np.isfinite(returns[configured]).argmax(axis=1).max())
+        return Unavailable(
+            Reason.MISSING_DATA if lived >= FACTOR_MIN_OBSERVATIONS else Reason.INSUFFICIENT_HISTORY, detail
+        )
     window = np.ascontiguousarray(returns[:, rows])
     proxies = np.diag(configured.astype(np.float64))
     factors = np.full(returns.shape, np.nan)

@@ -47,7 +47,7 @@ def annualised_deviation(returns: FloatArray) -> FloatArray:
 
     Notes
     -----
-    NaN policy: propagated. A row that lacks a return has no deviation.
+    NaN policy: propagated. A row that lacks a return has no deviation; `deviation_of_present` leaves it out.
 
     Examples
     --------
@@ -58,4 +58,31 @@ def annualised_deviation(returns: FloatArray) -> FloatArray:
     deviations = returns - returns.sum(axis=-1, keepdims=True) / n_sessions
     variance = (deviations * deviations).sum(axis=-1) / (n_sessions - 1)
     annualised: FloatArray = np.sqrt(variance * SESSIONS_PER_YEAR)
+    return annualised
+
+
+def deviation_of_present(returns: FloatArray) -> FloatArray:
+    """Return the sample standard deviation of the returns that each row has, a year's.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_rows, n_sessions)
+        NaN where missing: left out and not counted.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Fractions; NaN with fewer than two returns.
+
+    Examples
+    --------
+    >>> deviation_of_present(np.array([[0.01, np.nan, -0.01]])).round(4).tolist()
+    [0.2245]
+    """
+    present = np.isfinite(returns)
+    count = present.sum(axis=-1)
+    mean = np.where(present, returns, 0.0).sum(axis=-1) / np.maximum(count, 1)
+    deviations = np.where(present, returns - mean[:, None], 0.0)
+    variance = (deviations * deviations).sum(axis=-1) / np.maximum(count - 1, 1)
+    annualised: FloatArray = np.where(count > 1, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
     return annualised

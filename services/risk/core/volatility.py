@@ -70,8 +70,9 @@ def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) ->
     Returns
     -------
     ReturnSeries
-        `DEGENERATE_INPUT` when equity is not positive, `NOT_APPLICABLE` for an empty book, `INSUFFICIENT_HISTORY` with
-        the counts when no holding has every return of the window.
+        `DEGENERATE_INPUT` when equity is not positive, `NOT_APPLICABLE` for an empty book; when no holding has every
+        return of the window, `MISSING_DATA` with the counts where one has returns from before it on, else
+        `INSUFFICIENT_HISTORY`.
 
     Notes
     -----
@@ -84,7 +85,7 @@ def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) ->
     covered = complete[holdings.symbol]
     coverage = coverage_of(holdings, covered)
     reasons = why_not_over_equity(holdings)
-    _explain_uncovered(reasons, holdings, present=present, window=window, coverage=coverage)
+    _explain_uncovered(reasons, holdings, returns, window=window, coverage=coverage)
 
     series = np.full((holdings.n_portfolios, window), np.nan)
     usable = is_available(reasons)
@@ -126,7 +127,7 @@ def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSe
     reasons = why_not_over_equity(holdings)
     for number, window in enumerate(SERIES_WINDOWS):
         mine = reasons.copy()
-        _explain_uncovered(mine, holdings, present=present[number], window=window, coverage=parts[number])
+        _explain_uncovered(mine, holdings, returns, window=window, coverage=parts[number])
         reasons[chosen == number] = mine[chosen == number]
 
     usable = is_available(reasons)
@@ -205,11 +206,16 @@ def _weighted_sums(holdings: NetHoldings, returns: FloatArray, *, covered: BoolA
 
 
 def _explain_uncovered(
-    reasons: ReasonArray, holdings: NetHoldings, *, present: IntArray, window: int, coverage: Quantities
+    reasons: ReasonArray, holdings: NetHoldings, returns: FloatArray, *, window: int, coverage: Quantities
 ) -> None:
     """Fill in, in place, why portfolios without any complete holding have no series."""
-    most = np.zeros(holdings.n_portfolios, dtype=np.int64)
+    known = np.isfinite(returns)
+    present = known[:, -window:].sum(axis=1)
+    begun: BoolArray = np.asarray(known[:, : max(returns.shape[1] - window + 1, 0)].any(axis=1))
+    most, old = np.zeros(holdings.n_portfolios, dtype=np.int64), np.zeros(holdings.n_portfolios, dtype=np.bool_)
     np.maximum.at(most, holdings.portfolio, present[holdings.symbol])
+    np.logical_or.at(old, holdings.portfolio, begun[holdings.symbol])
     for portfolio in np.flatnonzero(is_available(reasons) & (coverage.values == 0)):
         detail = f"no holding has all {window} returns, the most complete has {most[portfolio]}"
-        reasons[portfolio] = Unavailable(Reason.INSUFFICIENT_HISTORY, detail)
+        reason = Reason.MISSING_DATA if old[portfolio] else Reason.INSUFFICIENT_HISTORY
+        reasons[portfolio] = Unavailable(reason, detail)

@@ -18,7 +18,7 @@ from shared.returns import simple_returns
 from shared.unavailable import Quantities
 
 # Raised with every change of the core that changes a number: results of another version are other results.
-CODE_VERSION: Final = 1
+CODE_VERSION: Final = 2
 DIGEST_BYTES: Final = 16
 # Another adjustment basis moves returns by some 1e-16 and must hardly ever carry one over a rounding edge: at 12
 # decimals one dividend in ten would, over a year of returns. A cent on the dearest share is 1e-8.

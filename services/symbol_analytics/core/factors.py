@@ -109,6 +109,7 @@ def _ridge_columns(panel: Panel, styles: Mapping[str, str], parameters: FactorPa
         np.stack([panel.proxies[ticker][-window.sessions :] for ticker in styles.values()]),
         min_observations=window.min_observations,
         alpha=parameters.alpha,
+        begun=panel.begun_before(window),
         cap=parameters.cap,
     )
     n_observations, first_row, last_row = _by_close(fits.rows, panel.returns.shape[1] - window.sessions)
@@ -156,6 +157,7 @@ def _line_column(panel: Panel, tickers: Sequence[str], window: RegressionWindow,
         long_leg - short_leg[0] if short_leg else long_leg,
         min_observations=window.min_observations,
         cap=cap,
+        begun=panel.begun_before(window),
     )
     n_observations, first_row, last_row = _by_close(fits.rows, panel.returns.shape[1] - window.sessions)
     return FactorColumn(

@@ -60,7 +60,8 @@ def fit_joint(returns: FloatArray, regressors: FloatArray, *, min_observations: 
     regressors : ndarray of shape (n_regressors, n_sessions)
         On the same sessions; NaN where there is none.
     min_observations : int
-        Fewer rows leave the symbol `INSUFFICIENT_HISTORY`; more than the coefficients and the intercept.
+        Fewer rows leave the symbol without, `INSUFFICIENT_HISTORY` or `MISSING_DATA`; more than the coefficients and
+        the intercept.
 
     Returns
     -------
@@ -86,6 +87,7 @@ def fit_joint(returns: FloatArray, regressors: FloatArray, *, min_observations: 
         design, dy = design_of(x, rows.mask[block]), deviations(y[block], rows.mask[block])
         reasons = why_unavailable(
             n_observations,
+            rows.n_lived[block],
             min_observations=min_observations,
             symbol_varies=dy.varies,
             regressors_vary=design.varies[design.mask_of_symbol],

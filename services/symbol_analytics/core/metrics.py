@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -10,10 +11,10 @@ import numpy as np
 from services.symbol_analytics.core.anchors import CALENDAR_HORIZONS, HORIZONS, SESSION_HORIZONS
 from services.symbol_analytics.core.freshness import checked_closes, why_no_close, why_not_current
 from services.symbol_analytics.core.rows import OUT_OF_RANGE
-from shared.arrays import DateArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS
-from shared.returns import annualised_deviation, simple_returns
-from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, reason_where
+from shared.arrays import BoolArray, DateArray, FloatArray, IntArray, ReasonArray
+from shared.conventions import STALE_AFTER_SESSIONS, VOLATILITY_WINDOWS, WINDOW_MIN_SHARE
+from shared.returns import annualised_deviation, deviation_of_present, simple_returns
+from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons, reason_where
 
 # How many sessions before its anchor a base may lie. An older close would make a "1m" return one of another period.
 BASE_WITHIN_SESSIONS: Final = 5
@@ -154,8 +155,9 @@ def realised_volatilities(
     Returns
     -------
     MeasuredPrices of shape (n_symbols, n_windows)
-        Fractions per year. Every return of the window must be there: otherwise `INSUFFICIENT_HISTORY` with the count,
-        or the reason for which the prices end before as_of; `DEGENERATE_INPUT` beyond the range of a float.
+        Fractions per year, of the returns that are there. `INSUFFICIENT_HISTORY` with the count where the prices begin
+        within the window, `MISSING_DATA` with the count where fewer than WINDOW_MIN_SHARE of its returns are there, or
+        the reason for which the prices end before as_of; `DEGENERATE_INPUT` beyond the range of a float.
 
     Raises
     ------
@@ -164,8 +166,8 @@ def realised_volatilities(
 
     Notes
     -----
-    NaN policy: a missing return is a reason; a window is never filled up with older returns. A price that does not
-    move has a volatility of zero, which is a number.
+    NaN policy: a missing return is left out and counted; a window is never filled up with older returns. A price that
+    does not move has a volatility of zero, which is a number.
     """
     prices = checked_closes(adjusted_closes)
     if min(windows) < 2 or max(windows) >= len(prices):
@@ -173,7 +175,9 @@ def realised_volatilities(
     not_current = why_not_current(prices, stale_after=STALE_AFTER_SESSIONS)
     with np.errstate(over="ignore"):
         returns = np.ascontiguousarray(simple_returns(prices).T)  # (n_symbols, n_sessions - 1)
-    return side_by_side([_first_reason(not_current, _volatility(returns, window)) for window in windows])
+    begun = np.cumsum(~np.isnan(prices), axis=0) > 0  # (n_sessions, n_symbols): a close until then
+    columns = [_volatility(returns, window, begun=begun[len(prices) - 1 - window]) for window in windows]
+    return side_by_side([_first_reason(not_current, column) for column in columns])
 
 
 def _return_from(closes: FloatArray, days: DateArray, base_row: int, *, horizon: str) -> MeasuredPrices:
@@ -197,15 +201,25 @@ def _return_from(closes: FloatArray, days: DateArray, base_row: int, *, horizon:
         return _column(Quantities(closes[-1] / base - 1.0, unavailable), n_closes, base_row - age)
 
 
-def _volatility(returns: FloatArray, window: int) -> MeasuredPrices:
-    """Return the volatility over the last returns, (n_symbols, 1), of (n_symbols, n_returns)."""
+def _volatility(returns: FloatArray, window: int, *, begun: BoolArray) -> MeasuredPrices:
+    """Return the volatility over the last returns, (n_symbols, 1), of (n_symbols, n_returns).
+
+    `begun` (n_symbols,) tells whose prices reach back to the close before the window.
+    """
     used = returns[:, -window:]
     counts = (~np.isnan(used)).sum(axis=1)
+    needed = ceil(WINDOW_MIN_SHARE * window)
     unavailable = no_reasons(counts.shape)
     for n in np.unique(counts[counts < window]).tolist():
-        unavailable[counts == n] = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {window} sessions")
+        young = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {window} sessions")
+        unavailable[(counts == n) & ~begun] = young
+        if n < needed:
+            detail = f"{window - n} of {window} returns are missing, {needed} have to be there"
+            unavailable[(counts == n) & begun] = Unavailable(Reason.MISSING_DATA, detail)
+    gappy = is_available(unavailable) & (counts < window)
     with np.errstate(over="ignore", invalid="ignore"):
         volatility = annualised_deviation(used)
+        volatility[gappy] = deviation_of_present(used[gappy])
     return _column(Quantities(volatility, unavailable), counts, returns.shape[1] - window + 1)
 
 

@@ -45,7 +45,14 @@ class LineFits:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
-def fit_lines(returns: FloatArray, regressor: FloatArray, *, min_observations: int, cap: float = BETA_CAP) -> LineFits:
+def fit_lines(
+    returns: FloatArray,
+    regressor: FloatArray,
+    *,
+    min_observations: int,
+    cap: float = BETA_CAP,
+    begun: BoolArray | None = None,
+) -> LineFits:
     """Return the least-squares line of each symbol's returns on one regressor.
 
     Intercept included, homoskedastic standard errors, two-sided p-values of Student's t with n - 2 degrees of freedom.
@@ -57,9 +64,11 @@ def fit_lines(returns: FloatArray, regressor: FloatArray, *, min_observations: i
     regressor : ndarray of shape (n_sessions,)
         Simple returns of the regressor on the same sessions; NaN where there is none.
     min_observations : int
-        Fewer rows leave the symbol `INSUFFICIENT_HISTORY`; at least 3.
+        Fewer rows leave the symbol without, `INSUFFICIENT_HISTORY` or `MISSING_DATA`; at least 3.
     cap : float, default=BETA_CAP
         Slopes beyond are set to the cap and marked; exactly the cap is not beyond.
+    begun : ndarray of bool, shape (n_symbols,), optional
+        As of `rows_used`.
 
     Returns
     -------
@@ -87,10 +96,14 @@ def fit_lines(returns: FloatArray, regressor: FloatArray, *, min_observations: i
         raise ValueError(f"min_observations must be at least 3, was {min_observations}")
     y = checked_returns(returns)  # (n_symbols, n_sessions)
     x = checked_returns(np.atleast_2d(regressor), n_sessions=y.shape[1])[0]  # (n_sessions,)
-    rows = rows_used(y, x[None])
+    rows = rows_used(y, x[None], begun=begun)
     dx, dy = deviations(x, rows.mask), deviations(y, rows.mask)
     unavailable = why_unavailable(
-        rows.n_observations, min_observations=min_observations, symbol_varies=dy.varies, regressors_vary=dx.varies
+        rows.n_observations,
+        rows.n_lived,
+        min_observations=min_observations,
+        symbol_varies=dy.varies,
+        regressors_vary=dx.varies,
     )
     fitted = is_available(unavailable)
     sum_xx, sum_yy = np.where(fitted, dx.sum_squares, np.nan), np.where(fitted, dy.sum_squares, np.nan)

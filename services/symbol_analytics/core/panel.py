@@ -7,7 +7,8 @@ import numpy as np
 
 from services.symbol_analytics.core.freshness import checked_closes, why_not_current
 from services.symbol_analytics.core.parameters import RegressionWindow
-from shared.arrays import FloatArray, ReasonArray
+from shared.arrays import BoolArray, FloatArray, ReasonArray
+from shared.conventions import FACTOR_WINDOW
 from shared.factor_set import FactorSet
 from shared.returns import simple_returns
 from shared.unavailable import Reason, Unavailable
@@ -21,6 +22,11 @@ class Panel:
     not_current: ReasonArray  # (n_symbols,)
     proxies: Mapping[str, FloatArray]  # ticker -> (n_sessions - 1,)
     stale_proxies: Mapping[str, str]  # ticker -> how old
+
+    def begun_before(self, window: RegressionWindow) -> BoolArray:
+        """Return which symbols have a return in the longest window from before this one."""
+        earlier = self.returns[:, -FACTOR_WINDOW : -window.sessions]
+        return np.asarray((~np.isnan(earlier)).any(axis=1))
 
     def why_no_regressor(self, tickers: Sequence[str], window: RegressionWindow) -> Unavailable | None:
         """Return why these proxies cannot serve as regressors, naming the missing ones before the stale ones."""

@@ -55,6 +55,7 @@ def fit_ridges(
     min_observations: int,
     alpha: float = RIDGE_ALPHA,
     cap: float = BETA_CAP,
+    begun: BoolArray | None = None,
 ) -> RidgeFits:
     """Return the joint ridge coefficients of each symbol's returns on all the regressors.
 
@@ -69,11 +70,13 @@ def fit_ridges(
     regressors : ndarray of shape (n_regressors, n_sessions)
         Simple returns of the factor proxies on the same sessions; NaN where there is none.
     min_observations : int
-        Fewer rows leave the symbol `INSUFFICIENT_HISTORY`; at least 2.
+        Fewer rows leave the symbol without, `INSUFFICIENT_HISTORY` or `MISSING_DATA`; at least 2.
     alpha : float, default=RIDGE_ALPHA
         Penalty, positive, which also keeps collinear regressors solvable.
     cap : float, default=BETA_CAP
         Coefficients beyond are set to the cap and marked; exactly the cap is not beyond.
+    begun : ndarray of bool, shape (n_symbols,), optional
+        As of `rows_used`.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def fit_ridges(
         raise ValueError(f"min_observations must be at least 2, was {min_observations}")
     y = checked_returns(returns)  # (n_symbols, n_sessions)
     x = checked_returns(regressors, n_sessions=y.shape[1])  # (n_regressors, n_sessions)
-    rows = rows_used(y, x)
+    rows = rows_used(y, x, begun=begun)
     coefficients = np.empty((len(y), len(x)))
     r_squared = np.empty(len(y))
     unavailable = no_reasons(len(y))
@@ -112,6 +115,7 @@ def fit_ridges(
         dy = deviations(y[block], rows.mask[block])
         unavailable[block] = why_unavailable(
             rows.n_observations[block],
+            rows.n_lived[block],
             min_observations=min_observations,
             symbol_varies=dy.varies,
             regressors_vary=design.varies[design.mask_of_symbol],

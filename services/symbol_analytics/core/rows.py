@@ -26,12 +26,15 @@ class RowsUsed:
     mask : ndarray of bool, shape (n_symbols, n_sessions)
     n_observations : ndarray of int64, shape (n_symbols,)
         Counted, never assumed.
+    n_lived : ndarray of int64, shape (n_symbols,)
+        Sessions since the symbol and all regressors have begun, those without a return included.
     first, last : ndarray of int64, shape (n_symbols,)
         Columns of the first and the last session used, -1 if none is.
     """
 
     mask: BoolArray
     n_observations: IntArray
+    n_lived: IntArray
     first: IntArray
     last: IntArray
 
@@ -74,20 +77,31 @@ def checked_returns(returns: FloatArray, *, n_sessions: int | None = None) -> Fl
     return rows
 
 
-def rows_used(returns: FloatArray, regressors: FloatArray) -> RowsUsed:
+def rows_used(returns: FloatArray, regressors: FloatArray, *, begun: BoolArray | None = None) -> RowsUsed:
     """Return the sessions on which a symbol and all the regressors have a return.
 
     Parameters
     ----------
     returns : ndarray of shape (n_symbols, n_sessions)
     regressors : ndarray of shape (n_regressors, n_sessions)
+    begun : ndarray of bool, shape (n_symbols,), optional
+        Which symbols are known to have returns from before these sessions.
     """
     mask = ~np.isnan(returns) & ~np.isnan(regressors).any(axis=0)  # (n_symbols, n_sessions)
     n_observations = mask.sum(axis=1, dtype=np.int64)
     none_used = n_observations == 0
     first = np.where(none_used, -1, mask.argmax(axis=1)).astype(np.int64)
     last = np.where(none_used, -1, mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)).astype(np.int64)
-    return RowsUsed(mask, n_observations, first, last)
+    own_first = _first_return(returns) if begun is None else np.where(begun, 0, _first_return(returns))
+    n_lived = mask.shape[1] - np.maximum(own_first, _first_return(regressors).max(initial=0))
+    return RowsUsed(mask, n_observations, n_lived, first, last)
+
+
+def _first_return(returns: FloatArray) -> IntArray:
+    """Return the column of the first return of each row, the number of columns where there is none."""
+    present = ~np.isnan(returns)
+    columns: IntArray = np.where(present.any(axis=1), present.argmax(axis=1), present.shape[1]).astype(np.int64)
+    return columns
 
 
 def deviations(values: FloatArray, mask: BoolArray) -> Deviations:
@@ -125,9 +139,28 @@ def refuse_overflow(unavailable: ReasonArray, *numbers: FloatArray) -> BoolArray
 
 
 def why_unavailable(
-    n_observations: IntArray, *, min_observations: int, symbol_varies: BoolArray, regressors_vary: BoolArray
+    n_observations: IntArray,
+    n_lived: IntArray,
+    *,
+    min_observations: int,
+    symbol_varies: BoolArray,
+    regressors_vary: BoolArray,
 ) -> ReasonArray:
-    """Return for each symbol why its rows support no estimate, None where they do."""
+    """Return for each symbol why its rows support no estimate, None where they do.
+
+    Parameters
+    ----------
+    n_observations, n_lived : ndarray of int64, shape (n_symbols,)
+        Of the rows used.
+    min_observations : int
+    symbol_varies, regressors_vary : ndarray of bool, shape (n_symbols,)
+
+    Returns
+    -------
+    ndarray of object, shape (n_symbols,)
+        Too few rows of young series are `INSUFFICIENT_HISTORY`, of series with holes `MISSING_DATA`; what does not vary
+        is `DEGENERATE_INPUT`.
+    """
     unavailable = no_reasons(n_observations.shape)
     for varies, subject in ((regressors_vary, "a regressor does"), (symbol_varies, "the symbol's returns do")):
         for n in np.unique(n_observations[~varies]).tolist():
@@ -136,4 +169,7 @@ def why_unavailable(
     for n in np.unique(n_observations[n_observations < min_observations]).tolist():
         why = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{n} of {min_observations} sessions")
         unavailable[n_observations == n] = why
+        for lived in np.unique(n_lived[(n_observations == n) & (n_lived >= min_observations)]).tolist():
+            detail = f"{n} of {min_observations} sessions: {lived - n} of the last {lived} have no return"
+            unavailable[(n_observations == n) & (n_lived == lived)] = Unavailable(Reason.MISSING_DATA, detail)
     return unavailable

@@ -9,9 +9,9 @@ import pandas as pd
 from statsmodels.regression.linear_model import OLS
 from statsmodels.tools import add_constant
 
-from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, SHORT, Number
+from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, Number
 from tests.system.plain.prices import Prices
-from tests.system.plain.symbols import STYLES, Proxies, not_current
+from tests.system.plain.symbols import STYLES, Proxies, not_current, too_few
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,11 @@ def basis_of(factor_returns: pd.DataFrame, proxies: Proxies) -> Basis:
 
 def loaded(symbol: str, prices: Prices, as_of: date, basis: Basis) -> Loaded:
     """A symbol's joint regression on the factors, over at least 60 sessions."""
-    table = basis.factors.assign(_own=prices.returns(symbol, as_of, len(basis.factors))).dropna()
+    everything = basis.factors.assign(_own=prices.returns(symbol, as_of, len(basis.factors)))
+    table = everything.dropna()
     days = [day.date() for day in table.index]
     n, first, last = len(days), min(days, default=None), max(days, default=None)
-    why = not_current(symbol, prices, as_of) or (SHORT if n < 60 else None)
+    why = not_current(symbol, prices, as_of) or too_few(n, 60, everything)
     why = why or (DEGENERATE if np.ptp(table["_own"]) < 1e-9 else None)
     if why is not None:
         return Loaded(why, n, first, last)

@@ -57,5 +57,11 @@ def _return(closes: pd.Series, horizon: str) -> Number:
 
 
 def _volatility(symbol: str, prices: Prices, as_of: date, window: int) -> Number:
+    """Of the returns that are there, nine tenths of the window at least, of a symbol that is older than it."""
     returns = prices.returns(symbol, as_of, window)
-    return SHORT if returns.isna().any() else float(returns.std(ddof=1) * np.sqrt(252))
+    if returns.isna().any():
+        if prices.series(symbol, as_of, SEEN).iloc[:-window].isna().all():
+            return SHORT
+        if 10 * returns.count() < 9 * window:
+            return MISSING
+    return float(returns.std(ddof=1) * np.sqrt(252))

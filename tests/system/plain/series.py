@@ -8,7 +8,7 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.tools import add_constant
 
 from tests.system.plain.book import Book
-from tests.system.plain.known import DEGENERATE, SHORT, Number
+from tests.system.plain.known import DEGENERATE, MISSING, SHORT, Number
 
 YEAR = 252
 
@@ -32,7 +32,8 @@ def series_of(book: Book, window: int) -> Series:
     recent = book.returns.iloc[-window:]
     complete = {symbol for symbol in book.symbols if recent[symbol].notna().all()}
     coverage = book.coverage(complete)
-    why = book.why_nothing or (None if complete else SHORT)
+    old = book.returns.iloc[: len(book.returns) - window + 1].notna().any().any()
+    why = book.why_nothing or (None if complete else MISSING if old else SHORT)
     total = pd.Series(0.0, index=book.returns.index)
     for symbol in sorted(complete):
         total += (book.weight(symbol) if not why else 0.0) * book.returns[symbol]

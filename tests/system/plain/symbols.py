@@ -69,10 +69,22 @@ def not_current(symbol: str, prices: Prices, as_of: date) -> str | None:
     return STALE if int(known[::-1].argmax()) > 5 else None
 
 
-def _rows(symbol: str, prices: Prices, as_of: date, regressors: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+def too_few(n: int, minimum: int, table: pd.DataFrame, *, old: bool = False) -> str | None:
+    """Why so many rows are too few: the series are young, or there are holes in them.
+
+    An old symbol has returns from before the table.
+    """
+    if n >= minimum:
+        return None
+    known = table.drop(columns="_own").notna().cummax()
+    known["_own"] = old | table["_own"].notna().cummax()
+    return MISSING if int(known.all(axis=1).sum()) >= minimum else SHORT
+
+
+def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """The sessions on which the symbol and every regressor have a return."""
-    table = regressors.assign(_own=prices.returns(symbol, as_of, len(regressors))).dropna()
-    return table.drop(columns="_own"), table["_own"]
+    known = table.dropna()
+    return known.drop(columns="_own"), known["_own"]
 
 
 def _estimate(own: pd.Series, why: str | None, **fitted: Any) -> Estimate:
@@ -86,20 +98,21 @@ def _estimate(own: pd.Series, why: str | None, **fitted: Any) -> Estimate:
     return Estimate(min(max(beta, -5.0), 5.0), capped=abs(beta) > 5.0, **seen, **fitted)
 
 
-def _why(symbol: str, prices: Prices, as_of: date, *, own: pd.Series, x: pd.DataFrame, minimum: int) -> str | None:
-    stale = not_current(symbol, prices, as_of)
-    if stale is not None:
-        return stale
-    if len(own) < minimum:
-        return SHORT
+def _why(symbol: str, prices: Prices, as_of: date, table: pd.DataFrame, minimum: int) -> str | None:
+    x, own = _rows(table)
+    old = bool(prices.returns(symbol, as_of, 252).iloc[: -len(table)].notna().any())
+    why = not_current(symbol, prices, as_of) or too_few(len(own), minimum, table, old=old)
+    if why is not None:
+        return why
     constant = any(np.ptp(column) < 1e-9 for column in (own.to_numpy(), *x.to_numpy().T))
     return DEGENERATE if constant else None
 
 
 def _styles(symbol: str, prices: Prices, as_of: date, used: Mapping[str, str]) -> dict[str, Estimate]:
     returns = pd.DataFrame({factor: prices.returns(proxy, as_of, 252) for factor, proxy in used.items()})
-    x, own = _rows(symbol, prices, as_of, returns)
-    why = _why(symbol, prices, as_of, own=own, x=x, minimum=60)
+    table = returns.assign(_own=prices.returns(symbol, as_of, 252))
+    x, own = _rows(table)
+    why = _why(symbol, prices, as_of, table, 60)
     if why is not None:
         return {factor: _estimate(own, why) for factor in used}
     scaler = StandardScaler().fit(x.to_numpy())
@@ -111,8 +124,9 @@ def _styles(symbol: str, prices: Prices, as_of: date, used: Mapping[str, str]) -
 
 
 def _line(symbol: str, prices: Prices, as_of: date, *, regressor: pd.Series, minimum: int) -> Estimate:
-    x, own = _rows(symbol, prices, as_of, regressor.to_frame("x"))
-    why = _why(symbol, prices, as_of, own=own, x=x, minimum=minimum)
+    table = regressor.to_frame("x").assign(_own=prices.returns(symbol, as_of, len(regressor)))
+    x, own = _rows(table)
+    why = _why(symbol, prices, as_of, table, minimum)
     if why is not None:
         return _estimate(own, why)
     fitted = OLS(own.to_numpy(), add_constant(x.to_numpy())).fit()

@@ -53,6 +53,12 @@ def test_volatility_with_62_of_63_sessions_is_unavailable_with_the_counts() -> N
     assert "62" in reason.detail
 
 
+def test_volatility_of_an_old_holding_with_a_hole_misses_data_and_is_no_short_history() -> None:
+    returns = vector(70).copy()
+    returns[..., -30] = np.nan
+    assert why(volatility(returns, 63)).reason is Reason.MISSING_DATA
+
+
 def test_volatility_of_a_short_is_that_of_the_long() -> None:
     assert volatility(vector(63), 63, [("AAA", -100_000.0)]).at(0) == volatility(vector(63), 63).at(0)
 

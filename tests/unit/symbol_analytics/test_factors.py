@@ -315,6 +315,20 @@ def test_young_symbol_has_an_estimate_from_its_minimum_on(factor: str, minimum: 
     assert estimates.n_observations[0, column(factor)] == returns
 
 
+@pytest.mark.parametrize(
+    ("factor", "window", "minimum", "known"), [("value", 252, 60, 58), ("market_beta", 90, 30, 28)]
+)
+def test_old_symbol_with_holes_misses_data_and_is_not_too_young(
+    factor: str, window: int, minimum: int, known: int
+) -> None:
+    world = random_world(n_symbols=1)
+    world.closes[-window + 1 : -minimum] = np.nan  # the first return of the window is there
+    world.closes[-5] = np.nan
+    estimates = world.estimate()
+    detail = f"{known} of {minimum} sessions: {window - known} of the last {window} have no return"
+    assert estimates.betas.unavailable[0, column(factor)] == Unavailable(Reason.MISSING_DATA, detail)
+
+
 def test_halted_symbol_is_degenerate_in_every_regression() -> None:
     world = random_world(n_symbols=1)
     world.closes[:] = 31.4

@@ -1,3 +1,4 @@
+import statistics
 from datetime import date
 
 import numpy as np
@@ -218,15 +219,41 @@ def test_volatility_matches_numpy_on_each_window() -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-10)
 
 
-def test_volatility_needs_every_return_of_its_window() -> None:
-    closes = closes_of(np.random.default_rng(5).normal(0.0, 0.01, (252, 3)))
-    closes[-23, 0] = np.nan  # costs the 22nd and 23rd return from the end
-    closes[-22, 1] = np.nan  # costs the 21st and 22nd
-    volatilities = realised_volatilities(closes)
-    assert np.isfinite(volatilities.values[0, 0])
-    assert volatilities.at((0, 1)) == Unavailable(Reason.INSUFFICIENT_HISTORY, "61 of 63 sessions")
-    assert volatilities.at((1, 0)) == Unavailable(Reason.INSUFFICIENT_HISTORY, "20 of 21 sessions")
-    assert np.isfinite(volatilities.values[2]).all()
+def test_volatility_leaves_out_what_one_missing_print_costs() -> None:
+    # Returns 1, 3, [2, 5 lost with the close between them], -1, -3 % and so on, ten in all: 8 of 10 would be too few.
+    returns = np.array([1, 3, 2, 5, -1, -3, 4, -4, 0, 2, 1, -1, 2, -2, 3, -3, 1, -1, 0, 2]) / 100
+    closes = closes_of(returns[:, None])
+    closes[3] = np.nan  # between the third return and the fourth
+    kept = np.delete(returns, [2, 3])
+    found = realised_volatilities(closes, windows=(20,))
+    assert found.at((0, 0)) == pytest.approx(statistics.stdev(kept.tolist()) * 252**0.5, rel=1e-12)
+    assert found.n_observations.tolist() == [[18]]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "known", "why"),
+    [
+        ([-10], 19, None),
+        ([-10, -20], 17, Unavailable(Reason.MISSING_DATA, "4 of 21 returns are missing, 19 have to be there")),
+    ],
+)
+def test_volatility_needs_nine_tenths_of_the_returns_of_its_window(
+    gaps: list[int], known: int, why: Unavailable | None
+) -> None:
+    closes = closes_of(np.random.default_rng(5).normal(0.0, 0.01, (252, 1)))
+    closes[gaps] = np.nan
+    found = realised_volatilities(closes)
+    assert (found.unavailable[0, 0], found.n_observations[0, 0]) == (why, known)
+    assert found.unavailable[0, 1:].tolist() == [None, None]
+
+
+def test_volatility_of_prices_that_begin_within_its_window_is_too_short_a_history() -> None:
+    closes = closes_of(np.random.default_rng(5).normal(0.0, 0.01, (252, 2)))
+    closes[:-63, 0] = np.nan  # one return short of 63
+    closes[:-64, 1] = np.nan
+    found = realised_volatilities(closes)
+    assert found.at((0, 1)) == Unavailable(Reason.INSUFFICIENT_HISTORY, "62 of 63 sessions")
+    assert found.unavailable[1, 1] is None
 
 
 def test_volatility_of_a_price_that_does_not_move_is_zero() -> None:
@@ -236,7 +263,7 @@ def test_volatility_of_a_price_that_does_not_move_is_zero() -> None:
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        (1, Unavailable(Reason.INSUFFICIENT_HISTORY, "20 of 21 sessions")),
+        (3, Unavailable(Reason.MISSING_DATA, "3 of 21 returns are missing, 19 have to be there")),
         (6, Unavailable(Reason.STALE_INPUT, "last price is 6 sessions old, limit 5")),
         (253, Unavailable(Reason.MISSING_DATA, "no price in 253 sessions")),
     ],
