@@ -1,11 +1,11 @@
 """What market_data announces: stored bars, profiles and statements, or that a run or a shard has none."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
 
-from services.market_data.core.bars import Bars
+from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.statements import CompletedStatement
 from services.market_data.providers.chain import Attempts
 from services.market_data.updating.bars import RefreshedBars
@@ -31,7 +31,7 @@ from shared.unavailable import nullable
 
 def prices_updated(
     event: MarketDataDue,
-    announced: Bars,
+    announced: RevisedBars,
     bars: RefreshedBars,
     *,
     sources: Mapping[str, str],
@@ -43,9 +43,9 @@ def prices_updated(
     Every symbol of the shard is in the first block, also one without a bar on these sessions: it is analysed from what
     is known of it, or says why not.
     """
-    grids = [announced] if bars.restated is None else [announced, bars.restated]
+    grids = [announced.bars, *(history.bars for history in bars.restated)]
     # What was once missing is no failure of a run over sessions whose bars are there.
-    own = announced.between(event.run.first_session, event.run.last_session)
+    own = announced.bars.between(event.run.first_session, event.run.last_session)
     present = {own.symbols[column] for column in np.flatnonzero(own.present.any(axis=0))}
     failures = [
         Failure(subject=symbol, reason=reason, detail=detail)
@@ -57,7 +57,7 @@ def prices_updated(
         part=event.part,
         subjects=len(event.symbols),
         failures=tuple(sorted(failures, key=lambda failure: failure.subject)),
-        unchanged=_unchanged(event, announced, bars),
+        unchanged=_unchanged(event, announced.bars, bars),
         blocks=(_block(announced, sources), *_histories(bars.restated, sources)),
         splits=tuple(
             action.model_copy(update={"inferred": (action.symbol, action.session) in inferred})
@@ -66,7 +66,12 @@ def prices_updated(
         ),
         dividends=tuple(action for grid in grids for action in _actions(grid, "dividend", blank=0.0)),
         corrections=tuple(
-            Correction(symbol=span.symbol, first_session=span.first_session, last_session=span.last_session)
+            Correction(
+                symbol=span.symbol,
+                first_session=span.first_session,
+                last_session=span.last_session,
+                revision=bars.revision,
+            )
             for span in bars.corrected
         ),
     )
@@ -77,27 +82,27 @@ def _unchanged(event: MarketDataDue, announced: Bars, refreshed: RefreshedBars) 
     own = announced.sessions >= np.datetime64(event.run.first_session, "D")
     own &= announced.sessions <= np.datetime64(event.run.last_session, "D")
     rows = own & ~np.isin(announced.sessions, refreshed.sessions)
-    return 0 if refreshed.restated is not None else int(announced.present[rows].sum())
+    return 0 if refreshed.restated else int(announced.present[rows].sum())
 
 
-def _histories(restated: Bars | None, sources: Mapping[str, str]) -> Iterator[PriceBlock]:
+def _histories(restated: Sequence[RevisedBars], sources: Mapping[str, str]) -> Iterator[PriceBlock]:
     # One block a symbol, over the sessions that it has: histories of different lengths would mostly be nulls.
-    if restated is None:
-        return
-    for symbol in restated.symbols:
-        bars = restated.select([symbol])
-        days = bars.sessions[bars.present[:, 0]]
-        if len(days):
-            yield _block(bars.between(days[0].item(), days[-1].item()), sources)
+    for histories in restated:
+        for column in range(len(histories.bars.symbols)):
+            history = histories.history(column)
+            if len(history.bars.sessions):
+                yield _block(history, sources)
 
 
-def _block(bars: Bars, sources: Mapping[str, str]) -> PriceBlock:
+def _block(revised: RevisedBars, sources: Mapping[str, str]) -> PriceBlock:
+    bars = revised.bars
     return PriceBlock(
         sessions=tuple(bars.sessions.tolist()),
         symbols=bars.symbols,
         sources=tuple(map(sources.get, bars.symbols)),
         close=_columns(bars.close),
         adjusted=_columns(bars.adjusted),
+        revisions=tuple(map(tuple, revised.revision.T.tolist())),
     )
 
 

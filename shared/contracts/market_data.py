@@ -44,6 +44,7 @@ class Correction(Contract):
     symbol: Symbol
     first_session: date = Field(alias="session")
     last_session: date | None = Field(default=None, description="null: only that one")
+    revision: int = Field(default=0, ge=0, description="of the sessions on which there is no bar any more")
 
 
 class PriceBlock(Contract):
@@ -54,10 +55,14 @@ class PriceBlock(Contract):
     sources: tuple[str | None, ...] = Field(default=(), description="provider of each symbol's bars, where it has any")
     close: tuple[Column, ...] = Field(description="as traded; null: no bar")
     adjusted: tuple[Column, ...] = Field(description="total-return adjusted close")
+    revisions: tuple[tuple[int, ...], ...] = Field(
+        default=(), description="how new each bar is: a larger number with every change of it; none: unknown"
+    )
 
     @model_validator(mode="after")
     def _columns_have_the_shape(self) -> Self:
-        for name, rows in (("close", self.close), ("adjusted", self.adjusted)):
+        revisions = self.revisions or self.close
+        for name, rows in (("close", self.close), ("adjusted", self.adjusted), ("revisions", revisions)):
             if len(rows) != len(self.symbols) or any(len(row) != len(self.sessions) for row in rows):
                 raise ValueError(f"{name} must have {len(self.symbols)} rows of {len(self.sessions)} entries")
         return self

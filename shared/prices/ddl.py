@@ -39,3 +39,10 @@ CORRECTIONS_TABLE = """
 
 # A bar that was announced and counts no longer stays as a row without prices: who has it in memory has to see it go.
 TAKEN_BACK = "ALTER TABLE price_bars ALTER COLUMN close DROP NOT NULL, ALTER COLUMN adjusted DROP NOT NULL"
+
+# Where a bar stands among the changes of its symbol's bars, 0 for one that was announced without saying so; and
+# whether nobody gave its split.
+REVISED = """
+    ALTER TABLE price_bars
+        ADD COLUMN revision bigint NOT NULL DEFAULT 0, ADD COLUMN inferred boolean NOT NULL DEFAULT false
+"""

@@ -1,8 +1,9 @@
 """Writing the replica: the bars of `prices.updated`, only where they differ from what is there."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.arrays import FloatArray
 from shared.contracts.market_data import CorporateAction, Correction, PriceBlock, PricesUpdated
 from shared.db.bulk import Columns, Replacing, upsert
+from shared.unavailable import nullable
 
-_TOUCHING: Final = Replacing(touch={"written_by": "pg_current_xact_id()"})
+_NEWER: Final = Replacing(position="revision", touch={"written_by": "pg_current_xact_id()"})
 
 Cells = dict[tuple[str, date], float]
 
@@ -28,64 +30,78 @@ _STORE_SYMBOLS = sa.text(
     WHERE excluded.source IS NOT NULL AND p.source IS DISTINCT FROM excluded.source
     """
 )
-# Where nothing was stored there is nothing to take back.
-_TAKE_BACK = sa.text(
-    """
-    UPDATE price_bars b
-    SET close = NULL, adjusted = NULL, split = 1, dividend = 0, written_by = pg_current_xact_id()
-    FROM unnest(CAST(:ids AS integer[]), CAST(:sessions AS date[])) AS t (symbol_id, session)
-    WHERE b.symbol_id = t.symbol_id AND b.session = t.session AND b.close IS NOT NULL
-    """
-)
 _SYMBOL_IDS = sa.text("SELECT symbol, symbol_id FROM price_symbols WHERE symbol = ANY(CAST(:symbols AS text[]))")
 
 
 async def store_bars(connection: AsyncConnection, event: PricesUpdated) -> int:
     """Write the event's bars and who gave them into the replica, and take back those that count no longer.
 
-    Return how many were new or different.
+    A bar that is older than what is there changes nothing. Return how many were new or different.
     """
     if not event.blocks:
         return 0
     ids = await symbol_ids(connection, event.symbols, sources=_sources(event))
-    splits, dividends = (_by_cell(actions) for actions in (event.splits, event.dividends))
+    said = _Said.of(event)
     written = 0
     for block in event.blocks:
-        bars = _block_rows(block, ids, splits, dividends)
-        written += await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), replacing=_TOUCHING)
-        written += await _take_back(connection, block, ids, event.corrections)
+        bars = _block_rows(block, ids, said)
+        written += await upsert(connection, "price_bars", bars, key=("symbol_id", "session"), replacing=_NEWER)
     return written
 
 
-async def _take_back(
-    connection: AsyncConnection, block: PriceBlock, ids: dict[str, int], corrections: Sequence[Correction]
-) -> int:
-    # a session without a close where the symbol is corrected: what was announced of it counts no longer
-    spans = {each.symbol: (each.first_session, each.last_session or each.first_session) for each in corrections}
-    gone = [
-        (ids[symbol], session)
-        for symbol, closes in zip(block.symbols, block.close, strict=True)
-        if symbol in spans
-        for session, close in zip(block.sessions, closes, strict=True)
-        if close is None and spans[symbol][0] <= session <= spans[symbol][1]
-    ]
-    if not gone:
-        return 0
-    parameters = {"ids": [symbol_id for symbol_id, _ in gone], "sessions": [session for _, session in gone]}
-    return (await connection.execute(_TAKE_BACK, parameters)).rowcount
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an event says of single cells."""
+
+    splits: Cells
+    inferred: Cells
+    dividends: Cells
+    corrections: Mapping[str, Correction]
+
+    @classmethod
+    def of(cls, event: PricesUpdated) -> Self:
+        return cls(
+            splits=_by_cell(event.splits),
+            inferred=_by_cell([action for action in event.splits if action.inferred]),
+            dividends=_by_cell(event.dividends),
+            corrections={correction.symbol: correction for correction in event.corrections},
+        )
 
 
-def _block_rows(block: PriceBlock, ids: dict[str, int], splits: Cells, dividends: Cells) -> Columns:
+def _block_rows(block: PriceBlock, ids: dict[str, int], said: _Said) -> Columns:
     close, adjusted = _matrix(block.close, block), _matrix(block.adjusted, block)
-    rows, columns = np.nonzero(np.isfinite(close) & np.isfinite(adjusted))
+    present = np.isfinite(close) & np.isfinite(adjusted)
+    revision = _matrix(block.revisions, block) if block.revisions else np.zeros(close.shape)
+    gone = _taken_back(block, said.corrections)
+    revision = np.where(np.isnan(gone), revision, gone)
+    rows, columns = np.nonzero(present | np.isfinite(gone))
     return {
         "symbol_id": np.array([ids[symbol] for symbol in block.symbols], dtype=np.int64)[rows],
         "session": np.array(block.sessions, dtype=object)[columns],
-        "close": close[rows, columns],
-        "adjusted": adjusted[rows, columns],
-        "split": _grid(splits, block, blank=1.0)[rows, columns],
-        "dividend": _grid(dividends, block, blank=0.0)[rows, columns],
+        "revision": revision[rows, columns].astype(np.int64),
+        "close": nullable(close[rows, columns]),
+        "adjusted": nullable(adjusted[rows, columns]),
+        "split": _grid(said.splits, block, blank=1.0)[rows, columns],
+        "inferred": np.isfinite(_grid(said.inferred, block, blank=np.nan)[rows, columns]),
+        "dividend": _grid(said.dividends, block, blank=0.0)[rows, columns],
     }
+
+
+def _taken_back(block: PriceBlock, corrections: Mapping[str, Correction]) -> FloatArray:
+    """Return the revision of which a session has no bar, (n_symbols, n_sessions), NaN for all others.
+
+    Without a close where the symbol is corrected: what was announced of it, or will be by who is late, doesn't count.
+    """
+    gone = np.full((len(block.symbols), len(block.sessions)), np.nan)
+    for row, symbol in enumerate(block.symbols):
+        if symbol not in corrections:
+            continue
+        corrected = corrections[symbol]
+        first, last = corrected.first_session, corrected.last_session or corrected.first_session
+        for column, (session, close) in enumerate(zip(block.sessions, block.close[row], strict=True)):
+            if close is None and first <= session <= last:
+                gone[row, column] = corrected.revision
+    return gone
 
 
 async def symbol_ids(
@@ -103,7 +119,7 @@ def _sources(event: PricesUpdated) -> dict[str, str | None]:
     return {symbol: source for pairs in named for symbol, source in pairs if source is not None}
 
 
-def _matrix(columns: Sequence[Sequence[float | None]], block: PriceBlock) -> FloatArray:
+def _matrix(columns: Sequence[Sequence[float | int | None]], block: PriceBlock) -> FloatArray:
     return np.array(columns, dtype=float).reshape(len(block.symbols), len(block.sessions))
 
 

@@ -107,8 +107,9 @@ def test_correction_that_names_its_only_session_is_read_and_written_as_ever() ->
     event = PricesUpdated(run=make_run(), part=ONLY_PART, corrections=(Correction(symbol="A", first_session=SESSION),))
     body = json.loads(event.model_dump_json())
 
-    assert body["corrections"] == [{"symbol": "A", "session": SESSION.isoformat(), "last_session": None}]
-    del body["corrections"][0]["last_session"]
+    (said,) = body["corrections"]
+    assert said == {"symbol": "A", "session": SESSION.isoformat(), "last_session": None, "revision": 0}
+    del said["last_session"], said["revision"]
     assert PricesUpdated.model_validate_json(json.dumps(body)) == event
 
 

@@ -20,7 +20,7 @@ from shared.contracts.run import ONLY_PART, Run
 from shared.db.engine import build_engine
 from shared.db.outbox import outbox_row
 from shared.db.unit_of_work import UnitOfWork
-from shared.prices.ddl import CORRECTIONS_TABLE, PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK
+from shared.prices.ddl import CORRECTIONS_TABLE, PRICE_TABLES, REVISED, SOURCE_COLUMN, TAKEN_BACK
 from tests.support.databases import ServiceDatabase, provisioned_database
 from tests.support.runs import make_run
 from tests.support.stack import Servers
@@ -121,7 +121,7 @@ async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
         engine = build_engine(database.url(SERVICE), service=SERVICE)
         async with engine.begin() as connection:
             bus = (*BUS_TABLES, *WAITING_RUNS, CANCELLED_RUNS)
-            for statement in (*bus, *PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK, CORRECTIONS_TABLE, *TABLES):
+            for statement in (*bus, *PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK, REVISED, CORRECTIONS_TABLE, *TABLES):
                 await connection.execute(sa.text(statement))
         await engine.dispose()
         yield database

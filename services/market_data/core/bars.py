@@ -137,6 +137,22 @@ class Bars:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RevisedBars:
+    """Bars and how new each of them is, shape (n_sessions, n_symbols); 0 where there is none."""
+
+    bars: Bars
+    revision: IntArray
+
+    def history(self, column: int) -> Self:
+        """Return the bars of one symbol from its first to its last."""
+        present = np.flatnonzero(self.bars.present[:, column])
+        rows = slice(present[0], present[-1] + 1) if len(present) else slice(0, 0)
+        fields_of = {name: getattr(self.bars, name)[rows, [column]] for name in BAR_FIELDS}
+        one = Bars(self.bars.sessions[rows], (self.bars.symbols[column],), **fields_of)
+        return type(self)(one, self.revision[rows, [column]])
+
+
 def _positions(wanted: Sequence[str], known: Sequence[str]) -> IntArray:
     position = {symbol: column for column, symbol in enumerate(known)}
     return np.array([position[symbol] for symbol in wanted], dtype=np.int64)

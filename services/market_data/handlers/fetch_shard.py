@@ -24,7 +24,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     await judgements.store_silent(event.symbols, last_session=run.last_session, run_id=run.run_id)
     repository = MarketDataRepository(uow.connection)
     own = sessions_array(event.run.first_session, event.run.last_session)
-    announced = await repository.load_bars(event.symbols, np.union1d(own, bars.sessions))
+    announced = await repository.load_revised(event.symbols, np.union1d(own, bars.sessions))
     sources = await repository.load_sources(event.symbols)
     unavailable = await repository.load_unavailable(event.symbols)
     inferred = await repository.load_inferred_splits(event.symbols)

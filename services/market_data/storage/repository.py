@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.market_data.core.bars import BAR_FIELDS, Bars
+from services.market_data.core.bars import BAR_FIELDS, Bars, RevisedBars
 from services.market_data.core.findings import DECIDED, Finding, Rule
 from services.market_data.core.run_plan import SettledSessions
 from shared.arrays import BoolArray, DateArray
@@ -19,7 +19,10 @@ from shared.db.bulk import Replacing, copy_out, upsert
 from shared.unavailable import Unavailable, nullable
 
 _EPOCH = np.datetime64("2000-01-01", "D")  # PostgreSQL sends dates as days since then
-_BAR_COLUMNS = tuple((name, ">f8") for name in BAR_FIELDS)
+_REVISED_COLUMNS = (
+    *(("symbol_id", ">i4"), ("session", ">i4"), ("revision", ">i8")),
+    *((name, ">f8") for name in BAR_FIELDS),
+)
 
 
 class BarRow(NamedTuple):
@@ -170,20 +173,36 @@ class MarketDataRepository:
         columns = np.searchsorted(window, _EPOCH + keys["session"].astype("timedelta64[D]"))
         stored[position[keys["symbol_id"]], columns] = True
 
+    async def begin_revision(self, symbols: Sequence[str]) -> int:
+        """Let nobody else change bars of these symbols until the end, and return the number of this change.
+
+        Of a symbol's changes the later one has the larger number, as what is read from now on has seen the earlier one.
+        """
+        lock = sa.text(
+            "SELECT FROM instruments WHERE symbol = ANY(CAST(:symbols AS text[])) ORDER BY symbol FOR NO KEY UPDATE"
+        )
+        await self._connection.execute(lock, {"symbols": list(symbols)})
+        return int(await self._connection.scalar(sa.text("SELECT nextval('bar_revisions')")) or 0)
+
     async def load_bars(self, symbols: Sequence[str], sessions: DateArray) -> Bars:
         """Return the stored bars of the symbols on these sessions; symbols without any are blank columns."""
+        return (await self.load_revised(symbols, sessions)).bars
+
+    async def load_revised(self, symbols: Sequence[str], sessions: DateArray) -> RevisedBars:
+        """Return the stored bars of the symbols on these sessions, and how new each is."""
         bars = Bars.blank(sessions, symbols)
+        revised = RevisedBars(bars, np.zeros(bars.close.shape, dtype=np.int64))
         ids = await self.load_symbol_ids(symbols)
         if not ids or not len(sessions):
-            return bars
+            return revised
         listed = ",".join(str(symbol_id) for symbol_id in ids.values())
         optional = {"open", "high", "low", "volume"}
         columns = ", ".join(f"coalesce({name}, 'NaN') AS {name}" if name in optional else name for name in BAR_FIELDS)
         query = (
-            f"SELECT symbol_id, session, {columns} FROM bars "
+            f"SELECT symbol_id, session, revision, {columns} FROM bars "
             f"WHERE symbol_id = ANY('{{{listed}}}') AND session BETWEEN '{sessions[0]}' AND '{sessions[-1]}'"
         )
-        rows = await copy_out(self._connection, query, (("symbol_id", ">i4"), ("session", ">i4"), *_BAR_COLUMNS))
+        rows = await copy_out(self._connection, query, _REVISED_COLUMNS)
         column_of = np.full(max(ids.values()) + 1, -1, dtype=np.int64)
         for column, symbol in enumerate(symbols):
             if symbol in ids:
@@ -191,12 +210,14 @@ class MarketDataRepository:
         days = _EPOCH + rows["session"].astype("timedelta64[D]")
         at = np.searchsorted(sessions, days)
         wanted = sessions[np.minimum(at, len(sessions) - 1)] == days
+        cells = at[wanted], column_of[rows["symbol_id"][wanted]]
         for name in BAR_FIELDS:
-            getattr(bars, name)[at[wanted], column_of[rows["symbol_id"][wanted]]] = rows[name][wanted]
-        return bars
+            getattr(bars, name)[cells] = rows[name][wanted]
+        revised.revision[cells] = rows["revision"][wanted]
+        return revised
 
-    async def store_bars(self, bars: Bars, *, source: Mapping[str, str], fetched_at: datetime) -> int:
-        """Write the bars where they are new or differ; return how many."""
+    async def store_bars(self, bars: Bars, *, source: Mapping[str, str], fetched_at: datetime, revision: int) -> int:
+        """Write the bars where they are new or differ, as a revision that has begun; return how many."""
         rows, columns = np.nonzero(bars.present & np.isfinite(bars.adjusted))
         if not len(rows):
             return 0
@@ -211,7 +232,7 @@ class MarketDataRepository:
             **values,
             "source": source_of[columns],
         }
-        table["fetched_at"] = [fetched_at] * len(rows)
+        table |= {"fetched_at": [fetched_at] * len(rows), "revision": [revision] * len(rows)}
         # When it was fetched is rewritten only with the numbers, or with who gave them: one provider a history.
         compare = (*BAR_FIELDS, "source")
         return await upsert(self._connection, "bars", table, key=("symbol_id", "session"), replacing=Replacing(compare))

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from services.market_data.core.adjustment import adjustment_changed
 from services.market_data.core.bar_checks import Request, check_rows
-from services.market_data.core.bars import Bars
+from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
 from services.market_data.core.findings import Finding
 from services.market_data.core.judging import Judged, held_back, with_derived
@@ -34,15 +33,18 @@ class RefreshedBars:
     ----------
     sessions : ndarray of datetime64[D]
         On which a bar of a history that goes on is new or differs.
-    restated : Bars or None
+    restated : tuple of RevisedBars
         The whole histories that were replaced.
     corrected : tuple of CorrectedSpan
         Where what was announced before is no longer so.
+    revision : int
+        Of what has changed.
     """
 
     sessions: DateArray
-    restated: Bars | None = None
+    restated: tuple[RevisedBars, ...] = ()
     corrected: tuple[CorrectedSpan, ...] = ()
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class _Shard:
     window: DateArray
     clock: SessionClock
     source: Mapping[str, str]
+    revision: int
 
     async def keep(self, judged: Judged, outcomes: Sequence[_Outcome], *, restated: bool) -> RefreshedBars:
         """Store what was judged, and tell what is new in it."""
@@ -104,9 +107,10 @@ class _Shard:
         if judged.whole:
             await self.bench.repository.store_judged(judged, source=source, run_id=self.event.run.run_id)
         await self.bench.repository.store_derived(judged.delivered)
-        await self.repository.store_bars(used, source=source, fetched_at=self.clock.now())
+        await self.repository.store_bars(used, source=source, fetched_at=self.clock.now(), revision=self.revision)
         changed = _changed_sessions(judged, stored, but=rescaled)
-        return RefreshedBars(changed, used.select(whole) if whole else None, corrected)
+        histories = (await self.repository.load_revised(whole, used.sessions),) if whole else ()
+        return RefreshedBars(changed, histories, corrected, self.revision)
 
 
 async def refresh_bars(
@@ -123,7 +127,9 @@ async def refresh_bars(
     waiting = await bench.repository.load_waiting(event.symbols)
     if event.fetch_first is None and not waiting:
         return RefreshedBars(window[:0])
-    shard = _Shard(event, repository, bench, window, clock, await repository.load_sources(event.symbols))
+    # Before anything is asked or read: who asks later knows better.
+    revision = await repository.begin_revision(event.symbols)
+    shard = _Shard(event, repository, bench, window, clock, await repository.load_sources(event.symbols), revision)
     if event.fetch_first is None:
         judged = await bench.judge_beside_stored(Bars.blank(window[:0], ()), waiting, shard.source)
         return _together([await shard.keep(each, (), restated=False) for each in judged])
@@ -209,11 +215,11 @@ def _changed_sessions(judged: Judged, stored: Bars, *, but: BoolArray) -> DateAr
 
 
 def _together(parts: Sequence[RefreshedBars]) -> RefreshedBars:
-    restated = [part.restated for part in parts if part.restated is not None]
     return RefreshedBars(
         sessions=np.unique(np.concatenate([part.sessions for part in parts])),
-        restated=reduce(Bars.merge, restated) if restated else None,
+        restated=tuple(history for part in parts for history in part.restated),
         corrected=tuple(span for part in parts for span in part.corrected),
+        revision=max(part.revision for part in parts),
     )
 
 

@@ -68,7 +68,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             source=("factor_sets",),
         ),
         "portfolio": Tables(
-            replicas=("price_symbols", "price_bars", "inferred_splits", "profiles"),
+            replicas=("price_symbols", "price_bars", "profiles"),
             workings=("price_changes",),
             results=(
                 Results(

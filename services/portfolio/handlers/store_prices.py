@@ -9,9 +9,7 @@ from shared.prices.store import store_bars
 
 async def store_prices(event: PricesUpdated, uow: UnitOfWork, *, fan_in: FanIn) -> None:
     """Store the bars; the last part of the run starts its valuations."""
-    repository = PortfolioRepository(uow.connection)
     if await store_bars(uow.connection, event):
-        await repository.store_price_changes()
-        await repository.store_inferred_splits(event)
+        await PortfolioRepository(uow.connection).store_price_changes()
 
     await fan_in.arrive(event, event.symbols, uow)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.portfolio.core.inheritance import SplitHistory
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Basis, Exit, Flow, OptionTerms, Position, PositionTerms, PositionType
-from shared.contracts.market_data import PricesUpdated, Profile
+from shared.contracts.market_data import Profile
 from shared.contracts.run import RunKind
 from shared.db.bulk import Columns, Replacing, upsert
 from shared.sectors import UNCLASSIFIED, sector_name
@@ -211,22 +211,6 @@ class PortfolioRepository:
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
         known = {row.symbol: sector_name(row.sector, is_etf=row.is_etf) for row in rows}
         return dict.fromkeys(symbols, UNCLASSIFIED) | known
-
-    async def store_inferred_splits(self, event: PricesUpdated) -> None:
-        """Remember which splits of the announced sessions nobody gave."""
-        forget = sa.text(
-            "DELETE FROM inferred_splits "
-            "WHERE symbol = ANY(CAST(:symbols AS text[])) AND session = ANY(CAST(:sessions AS date[]))"
-        )
-        for block in event.blocks:
-            parameters = {"symbols": list(block.symbols), "sessions": list(block.sessions)}
-            await self._connection.execute(forget, parameters)
-        inferred = [action for action in event.splits if action.inferred]
-        columns: Columns = {
-            "symbol": [action.symbol for action in inferred],
-            "session": [action.session for action in inferred],
-        }
-        await upsert(self._connection, "inferred_splits", columns, key=("symbol", "session"))
 
     async def load_splits(self, symbols: Sequence[str], *, until: date) -> dict[str, SplitHistory]:
         """Return the splits of each symbol up to a session, and from when on they are known."""

@@ -91,8 +91,10 @@ class PositionValueRow(NamedTuple):
 
 
 _INFERRED = """ARRAY(
-    SELECT session FROM inferred_splits i JOIN positions p ON i.symbol = coalesce(p.underlying, p.symbol)
-    WHERE p.position_id = v.position_id AND session > p.entry_date AND session <= v.as_of ORDER BY session)"""
+    SELECT session FROM positions p JOIN price_symbols s ON s.symbol = coalesce(p.underlying, p.symbol)
+        JOIN price_bars b USING (symbol_id)
+    WHERE p.position_id = v.position_id AND inferred AND session > p.entry_date AND session <= v.as_of
+    ORDER BY session)"""
 
 _NEWEST = f"""
     SELECT DISTINCT ON (as_of, portfolio_id) {", ".join(SnapshotRow._fields)} FROM snapshots

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from shared.contracts.market_data import CorporateAction, Correction, PriceBlock
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.corrections import CorrectedBars, load_corrections, store_corrections
-from shared.prices.ddl import PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK
+from shared.prices.ddl import PRICE_TABLES, REVISED, SOURCE_COLUMN, TAKEN_BACK
 from shared.prices.last_prices import LastPrice, load_last_prices
 from shared.prices.panel import PricePanel
 from shared.prices.store import store_bars
@@ -127,6 +128,56 @@ async def test_bar_that_is_corrected_to_none_is_taken_back_and_nothing_else_is(
             sa.text("SELECT count(*) FROM price_bars JOIN price_symbols USING (symbol_id) WHERE symbol = 'GONE'")
         )
     assert rows == 4
+
+
+def _said(symbol: str, close: float | None, *, revision: int) -> PricesUpdated:
+    """Return what is announced of one session; None: that it has no bar any more."""
+    bar = PriceBlock(
+        sessions=(LAST,), symbols=(symbol,), close=((close,),), adjusted=((close,),), revisions=((revision,),)
+    )
+    split = CorporateAction(symbol=symbol, session=LAST, value=2.0, inferred=revision == 2)
+    corrected = Correction(symbol=symbol, first_session=LAST, revision=revision)
+    corrections = (corrected,) if close is None else ()
+    return PricesUpdated(run=make_run(), part=ONLY_PART, blocks=(bar,), splits=(split,), corrections=corrections)
+
+
+# The third says again what the first said: it is the newest all the same.
+@pytest.mark.parametrize("order", list(permutations((1, 2, 3))), ids=str)
+@pytest.mark.parametrize("second", [20.0, None], ids=["other", "none"])
+@pytest.mark.parametrize("last", [10.0, None], ids=["bar", "taken back"])
+async def test_bars_in_any_order_leave_the_newest_revision(
+    unit_of_work: UnitOfWorkFactory,
+    engine: AsyncEngine,
+    order: tuple[int, ...],
+    second: float | None,
+    last: float | None,
+) -> None:
+    symbol = f"T{order}{second}{last}"
+    said = {1: 10.0, 2: second, 3: last}
+    panel = PricePanel(engine)
+
+    for revision in order:
+        await _store(unit_of_work, _said(symbol, said[revision], revision=revision))
+        await panel.refresh()
+
+    assert await _close(panel, symbol, sessions=1) == [last]
+    query = sa.text("SELECT revision, inferred FROM price_bars JOIN price_symbols USING (symbol_id) WHERE symbol = :s")
+    async with engine.connect() as connection:
+        assert (await connection.execute(query, {"s": symbol})).all() == [(3, False)]
+
+
+async def test_bars_announced_without_revisions_replace_one_another_and_none_with_one(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    panel = PricePanel(engine)
+    for close in (10.0, 11.0, 10.0):
+        await _store(unit_of_work, _prices({"OLD": [close]}, sessions=[LAST]))
+        assert await _close(panel, "OLD", sessions=1) == [close]
+
+    await _store(unit_of_work, _said("OLD", 12.0, revision=1))
+    await _store(unit_of_work, _prices({"OLD": [10.0]}, sessions=[LAST]))
+
+    assert await _close(panel, "OLD", sessions=1) == [12.0]
 
 
 async def test_panel_sees_corrections(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
@@ -290,7 +341,13 @@ async def test_panel_over_tables_that_were_put_in_the_place_of_others_knows_its_
     assert await _close(panel, "FIRST") == [1.0] * 5
 
     async with unit_of_work() as uow:
-        for statement in ("DROP TABLE price_bars, price_symbols CASCADE", *PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK):
+        for statement in (
+            "DROP TABLE price_bars, price_symbols CASCADE",
+            *PRICE_TABLES,
+            SOURCE_COLUMN,
+            TAKEN_BACK,
+            REVISED,
+        ):
             await uow.connection.execute(sa.text(statement))
     await _store(unit_of_work, _prices({"SECOND": [4.0] * 5}))
     await _store(unit_of_work, _prices({"FIRST": [3.0] * 5}))
