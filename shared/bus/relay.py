@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.broker import BrokerKind, build_producer
-from shared.bus.doorbell import doorbell
+from shared.bus.doorbell import doorbell, set_within
 from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
 
@@ -133,8 +133,7 @@ class OutboxRelay:
                 self._wake.clear()
                 await self._keep_partitions(connection)
                 if await self.flush(connection, producer) == 0:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), self.idle_poll_s)
+                    await set_within(self._wake, self.idle_poll_s)
         finally:
             # It would wait for a broker that is away; what it has not sent is still in the outbox.
             with contextlib.suppress(TimeoutError):

@@ -9,13 +9,18 @@ T = TypeVar("T")
 
 # Ends a test before pytest's own limit does, so that it says what was not seen; nothing is measured by it.
 PATIENCE_S: Final = 120.0
+# To look costs the processor that the awaited needs: the longer it takes, the rarer the looks.
+_SOONEST_S: Final = 0.02
+_LATEST_S: Final = 0.5
+_OF_THE_WAIT: Final = 0.1
 
 
 async def eventually(look: Callable[[], Awaitable[T]]) -> T:
     """Look until the answer is true, and return it."""
-    deadline = time.perf_counter() + PATIENCE_S
+    began = time.perf_counter()
     while not (seen := await look()):
-        if time.perf_counter() > deadline:
+        waited = time.perf_counter() - began
+        if waited > PATIENCE_S:
             raise AssertionError(f"not seen within {PATIENCE_S} s: {look!r}, last {seen!r}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(min(max(_SOONEST_S, _OF_THE_WAIT * waited), _LATEST_S))
     return seen
