@@ -88,14 +88,11 @@ class Platform:
     api: Api
     database: ServiceDatabase
     servers: Servers
+    administrator: asyncpg.Pool
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Return rows as the administrator sees them."""
-        connection = await asyncpg.connect(self.database.admin_url)
-        try:
-            rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
-        finally:
-            await connection.close()
+        rows: list[asyncpg.Record] = await self.administrator.fetch(query, *arguments)
         return rows
 
 
@@ -117,7 +114,9 @@ async def running_platform(
         url = await held.enter_async_context(_serving(services, common))
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
         client = httpx.AsyncClient(base_url=url + API, headers=headers, timeout=PATIENCE_S)
-        yield Platform(url, Api(await held.enter_async_context(client)), database, servers)
+        # To connect costs more than to ask, and who waits asks often.
+        administrator = await held.enter_async_context(asyncpg.create_pool(database.admin_url, min_size=0))
+        yield Platform(url, Api(await held.enter_async_context(client)), database, servers, administrator)
 
 
 @asynccontextmanager
