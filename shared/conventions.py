@@ -29,6 +29,7 @@ HISTORY_DAYS: Final = 760
 HISTORY_SESSIONS: Final = 522  # sessions in that many days, at least
 
 REALISED_MIN_RETURNS: Final = 60  # of a book, for what its daily returns say [5]
+WORST_DRAWDOWNS: Final = 5  # of its index, that are listed
 
 STYLE_FACTORS: Final = ("value", "growth", "momentum", "quality", "size", "low_volatility")
 SPREAD_FACTORS: Final = ("growth_value_spread", "momentum_spread", "size_spread", "quality_spread")

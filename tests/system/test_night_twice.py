@@ -283,6 +283,10 @@ async def test_performance_over_a_window_agrees(
     agreement.measure("performance", f"{what} current", served["drawdown"]["current"], fall.current)
     when = {key: None if day is None else str(day) for key, day in fall.when().items()}
     agreement.same("performance", what, {key: served["drawdown"][key] for key in when}, when)
+    for place, (entry, (deep, *edges)) in enumerate(zip(served["drawdown"]["worst"], fall.worst, strict=True)):
+        agreement.number("performance", f"{what} fall {place}", entry["depth"], deep)
+        told = [entry[day] for day in ("peak", "trough", "recovery")]
+        agreement.same("performance", f"{what} fall {place}", told, [day and str(day) for day in edges])
     sums = {"opening_equity": window.equity, "closing_equity": window.days[-1].equity, **window.sums()}
     agreement.same("performance", f"{what} sums", {key: Decimal(served[key]) for key in sums}, sums)
     for point, depth in zip(served["points"], fall.falls or [None] * len(window.days), strict=True):

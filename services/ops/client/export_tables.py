@@ -200,6 +200,16 @@ STRESS: Final = pa.schema(
         *_columns("beyond_gross", pa.bool_()),
     ]
 )
+REVERSE_STRESS: Final = pa.schema(
+    [
+        *_columns("as_of", _DAY),
+        *_columns("portfolio_id portfolio", pa.string()),
+        *_columns("loss distance", pa.float64()),
+        *_REASON,
+        *_columns("kind name", pa.string()),
+        *_columns("value deviations", pa.float64()),
+    ]
+)
 
 
 def _factor_rows(entry: SymbolFactors) -> Iterator[Row]:
@@ -283,6 +293,18 @@ def _stress_rows(entry: PortfolioStress) -> Iterator[Row]:
         yield _row({**entry, **scenario, **_flat(figures), **parts, "extrapolated": " ".join(beyond)}, STRESS)
 
 
+def _reverse_rows(entry: PortfolioStress) -> Iterator[Row]:
+    """Yield the moves that cost a part of equity, and the sessions nearest to them with the return of the book."""
+    for found in entry["reverse"]:
+        parts = [("move", move["factor"], move["move"], move["deviations"]) for move in found["moves"]]
+        parts += [("session", near["session"], near["book_return"], None) for near in found["nearest"]]
+        measures = _flat({"distance": found["distance"]})
+        why = {"reason": measures["distance_reason"], "detail": measures["distance_detail"]}
+        for kind, name, value, deviations in parts:
+            told = {"kind": kind, "name": name, "value": value, "deviations": deviations}
+            yield _row({**entry, **found, **measures, **why, **told}, REVERSE_STRESS)
+
+
 EXPORTS: Final[Mapping[str, Exported[Any]]] = MappingProxyType(
     {
         "factors": Exported(listed(routes.FACTORS), Export(FACTORS, _factor_rows)),
@@ -293,5 +315,6 @@ EXPORTS: Final[Mapping[str, Exported[Any]]] = MappingProxyType(
         "performance": Exported(read_performance, Export(PERFORMANCE, _performance_rows)),
         "realised": Exported(read_realised, Export(REALISED, _realised_rows)),
         "stress": Exported(read_stress, Export(STRESS, _stress_rows)),
+        "reverse-stress": Exported(read_stress, Export(REVERSE_STRESS, _reverse_rows)),
     }
 )

@@ -17,8 +17,9 @@ from services.ops.client.explanation import factor_steps
 from services.ops.client.figures import bars_figure, lines_figure, matrix_figure, waterfall_figure
 from services.ops.client.page_parts import Cell, Section, Table
 from services.ops.client.portfolio_report import PortfolioReport
-from services.ops.client.realised import columns_of, rows_of
+from services.ops.client.realised import FALL_COLUMNS, columns_of, fall_rows, rows_of
 from services.ops.client.rendering import detail, money, number, percent, scenario_flags
+from services.ops.client.reverse import largest_moves, nearest_sessions
 
 _EDGES: Final = ("peak", "trough", "recovery")
 
@@ -26,7 +27,7 @@ _EDGES: Final = ("peak", "trough", "recovery")
 def sections(report: PortfolioReport) -> Iterator[Section]:
     """Yield what is known of the portfolio, a section each."""
     yield _performance_section(report["performance"])
-    yield _realised_section(report["realised"])
+    yield _realised_section(report["realised"], report["performance"])
     yield _position_section(report["positions"])
     if report["risk"] is None:
         return
@@ -69,11 +70,12 @@ def _performance_section(performance: Performance) -> Section:
     )
 
 
-def _realised_section(realised: Realised) -> Section:
+def _realised_section(realised: Realised, performance: Performance) -> Section:
     rows = [[Cell(name), *(Cell(shown, "number") for shown in cells)] for name, *cells in rows_of(realised)]
+    falls = [[Cell(shown, "number") for shown in cells] for cells in fall_rows(performance)]
     return Section(
         "Realised performance",
-        tables=[Table(tuple(columns_of(realised)), rows)],
+        tables=[Table(tuple(columns_of(realised)), rows), Table(FALL_COLUMNS, falls)],
         note=f"From the daily returns that were; ratios are over a risk-free {realised['risk_free_rate']:.1%} a year.",
     )
 
@@ -200,9 +202,23 @@ def _stress_section(stress: Stress, worst: ExplainedRisk | None) -> Section:
             ),
             *([] if worst is None else [_waterfall(worst)]),
         ],
-        tables=[Table(columns, rows)],
-        note="Direct: exposure times shock. Model: loadings on the factors times all of their moves.",
+        tables=[Table(columns, rows), _reverse_table(stress)],
+        note="Direct: exposure times shock. Model: loadings on the factors times all of their moves. "
+        "Would cost: the most plausible moves that do, and their distance, in deviations of one session.",
     )
+
+
+def _reverse_table(stress: Stress) -> Table:
+    rows = [
+        [
+            Cell(f"{entry['loss']:.0%} of equity"),
+            *_measure_cells("", entry["distance"], digits=2)[1:],
+            Cell(largest_moves(entry)),
+            Cell(nearest_sessions(entry)),
+        ]
+        for entry in stress["reverse"]
+    ]
+    return Table(("would cost", "distance", "reason", "moves", "nearest sessions"), rows)
 
 
 def _waterfall(worst: ExplainedRisk) -> str:

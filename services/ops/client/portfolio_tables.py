@@ -8,15 +8,15 @@ from typing import Final
 from rich.console import RenderableType
 
 from services.ops.client.answers.portfolios import Performance, PositionValue
-from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, ReverseMove, ReverseStress, Stress
+from services.ops.client.answers.risk import ExplainedRisk, PortfolioRisk, Stress
 from services.ops.client.charts import bar, largest_of, line_chart, waterfall
 from services.ops.client.explanation import factor_steps
 from services.ops.client.portfolio_overview import PortfolioOverview, banner, overview_tables
 from services.ops.client.portfolio_report import PortfolioReport
-from services.ops.client.realised import columns_of, rows_of
+from services.ops.client.realised import FALL_COLUMNS, columns_of, fall_rows, rows_of
 from services.ops.client.rendering import console, measure_row, money, number, percent, scenario_flags, table
+from services.ops.client.reverse import largest_moves, nearest_sessions
 
-_LARGEST_MOVES: Final = 3
 _AMOUNTS: Final = (
     "equity",
     "pnl",
@@ -43,6 +43,7 @@ def _performance_parts(found: PortfolioOverview) -> Iterator[RenderableType]:
     yield from banner(found["snapshot"])
     yield _snapshot_table(found)
     yield table("realised performance", columns_of(found["realised"]), list(rows_of(found["realised"])))
+    yield table("worst drawdowns", FALL_COLUMNS, list(fall_rows(found["performance"])))
     yield from _charts(found["performance"])
 
 
@@ -156,22 +157,17 @@ def _stress_table(stress: Stress) -> RenderableType:
 
 
 def _reverse_table(stress: Stress) -> RenderableType:
-    """Show the most plausible moves that cost given parts of equity: the largest, in deviations of a session."""
+    """Show the most plausible moves that cost given parts of equity."""
     rows = [
         (
             f"{entry['loss']:.0%}",
             *measure_row("", entry["distance"], digits=2)[1:],
-            ", ".join(f"{move['factor']} {number(move['deviations'], digits=1)}" for move in _largest_moves(entry)),
-            ", ".join(f"{near['session']} {near['book_return']:.1%}" for near in entry["nearest"]),
+            largest_moves(entry),
+            nearest_sessions(entry),
         )
         for entry in stress["reverse"]
     ]
     return table("reverse stress", ("loss", "distance", "reason", "detail", "moves", "nearest sessions"), rows)
-
-
-def _largest_moves(entry: ReverseStress) -> list[ReverseMove]:
-    known = [move for move in entry["moves"] if move["deviations"] is not None]
-    return sorted(known, key=lambda move: -abs(move["deviations"] or 0.0))[:_LARGEST_MOVES]
 
 
 def _waterfall_table(worst: ExplainedRisk) -> RenderableType:

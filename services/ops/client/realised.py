@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.portfolios import Realised
+from services.ops.client.answers.portfolios import Performance, Realised
 from services.ops.client.rendering import number, percent
 
 Quantity = Literal[
@@ -50,3 +50,12 @@ def rows_of(found: Realised) -> Iterator[list[str]]:
 
 def _ratio(measure: Measure) -> str:
     return str(measure["reason"]) if measure["value"] is None else number(measure["value"], digits=2)
+
+
+FALL_COLUMNS: Final = ("worst drawdowns", "peak", "trough", "recovery")
+
+
+def fall_rows(found: Performance) -> Iterator[list[str]]:
+    """Yield the deepest falls of the index, deepest first."""
+    for fall in found["drawdown"]["worst"]:
+        yield [f"{fall['depth']:.1%}", fall["peak"], fall["trough"], fall["recovery"] or "not yet"]

@@ -1,11 +1,13 @@
 """Returns of a portfolio: the daily return on the capital at the open, and the time-weighted index."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from shared.arrays import FloatArray, IntArray
-from shared.conventions import DAYS_PER_YEAR
+from shared.conventions import DAYS_PER_YEAR, WORST_DRAWDOWNS
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 BASE_NOT_POSITIVE = Unavailable(Reason.DEGENERATE_INPUT, "equity at the open, contributions included, is not positive")
@@ -71,23 +73,39 @@ NOTHING_LEFT = Unavailable(Reason.DEGENERATE_INPUT, "everything had been lost be
 
 
 @dataclass(frozen=True, slots=True)
-class Drawdown:
-    """The deepest fall of an index below its highest value so far.
+class Fall:
+    """An index below its highest value so far, from the last close at it until it is reached again.
 
     `depth` is a fraction, zero or negative; `peak`, `trough` and `recovery` are places in the index, `recovery` None
-    while the peak has not been reached again. `series` has the fall at every place, `current` the last of it.
+    while the peak has not been reached again.
     """
 
     depth: float
     peak: int
     trough: int
     recovery: int | None
-    current: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """The falls of an index.
+
+    `deepest` is at the first close without any; `worst` are the deepest ones, deepest first. `series` has the fall at
+    every place.
+    """
+
+    deepest: Fall
+    worst: tuple[Fall, ...]
     series: FloatArray
+
+    @property
+    def current(self) -> float:
+        """Return how far the index is below its highest value in the end."""
+        return float(self.series[-1])
 
 
 def drawdown(index: FloatArray) -> Drawdown | Unavailable:
-    """Return the maximum drawdown of a time-weighted index, in which flows are no gains and no losses.
+    """Return the drawdowns of a time-weighted index, in which flows are no gains and no losses.
 
     Parameters
     ----------
@@ -97,7 +115,7 @@ def drawdown(index: FloatArray) -> Drawdown | Unavailable:
     Returns
     -------
     Drawdown or Unavailable
-        The earliest of equally deep ones; `DEGENERATE_INPUT` where the chain is broken or begins at zero,
+        The earlier of equally deep ones first; `DEGENERATE_INPUT` where the chain is broken or begins at zero,
         `INSUFFICIENT_HISTORY` for fewer than two values.
     """
     if index.size < 2:
@@ -107,17 +125,16 @@ def drawdown(index: FloatArray) -> Drawdown | Unavailable:
     if index[0] <= 0:
         return NOTHING_LEFT
     series = index / np.maximum.accumulate(index) - 1.0
-    trough = int(series.argmin())
-    peak = int(index[: trough + 1].argmax())
-    again = np.flatnonzero(index[trough:] >= index[peak])
-    return Drawdown(
-        depth=float(series[trough]),
-        peak=peak,
-        trough=trough,
-        recovery=trough + int(again[0]) if again.size else None,
-        current=float(series[-1]),
-        series=series,
-    )
+    falls = sorted(_falls(series), key=lambda fall: fall.depth)
+    return Drawdown(falls[0] if falls else Fall(0.0, 0, 0, 0), tuple(falls[:WORST_DRAWDOWNS]), series)
+
+
+def _falls(series: FloatArray) -> Iterator[Fall]:
+    below = series < 0
+    peaks, recoveries = np.flatnonzero(~below[:-1] & below[1:]), np.flatnonzero(below[:-1] & ~below[1:]) + 1
+    for peak, recovery in zip_longest(peaks.tolist(), recoveries.tolist()):
+        trough = peak + int(series[peak:recovery].argmin())
+        yield Fall(float(series[trough]), peak, trough, recovery)
 
 
 def annualised(whole: float | Unavailable, days: int) -> float | Unavailable:

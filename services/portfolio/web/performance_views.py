@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from services.portfolio.core.money_weighted import money_weighted_return
-from services.portfolio.core.performance import CHAIN_BROKEN, Drawdown, annualised, chained_return, drawdown
+from services.portfolio.core.performance import CHAIN_BROKEN, Drawdown, Fall, annualised, chained_return, drawdown
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.realised import Extreme, Realised, windows_of
 from services.portfolio.storage.snapshot_repository import SnapshotRow
@@ -24,10 +24,26 @@ from shared.unavailable import Unavailable
 _SUMS: Final = {"flows": "flow", "contributions": "contributions", "withdrawals": "withdrawals", "pnl": "pnl"}
 
 
+class FallView(BaseModel):
+    """A fall of the time-weighted index, from the last close at its highest value until that is reached again."""
+
+    depth: float
+    peak: date
+    trough: date
+    recovery: date | None
+
+    @classmethod
+    def of(cls, found: Fall, days: Sequence[date]) -> Self:
+        """Return the view of a fall over these closes."""
+        recovery = None if found.recovery is None else days[found.recovery]
+        return cls(depth=found.depth, peak=days[found.peak], trough=days[found.trough], recovery=recovery)
+
+
 class DrawdownView(BaseModel):
     """The deepest fall of the time-weighted index, and where the index stands now below its highest value.
 
-    `peak`, `trough` and `recovery` are closes; `recovery` is null while the peak has not been reached again.
+    `peak`, `trough` and `recovery` are closes; `recovery` is null while the peak has not been reached again. `worst`
+    are the deepest falls, deepest first, none overlapping another.
     """
 
     depth: Measure
@@ -35,18 +51,21 @@ class DrawdownView(BaseModel):
     peak: date | None = None
     trough: date | None = None
     recovery: date | None = None
+    worst: list[FallView] = []
 
     @classmethod
     def of(cls, found: Drawdown | Unavailable, days: Sequence[date]) -> Self:
         """Return the view of a drawdown over these closes."""
         if isinstance(found, Unavailable):
             return cls(depth=Measure.of(found), current=Measure.of(found))
+        deepest = FallView.of(found.deepest, days)
         return cls(
-            depth=Measure.of(found.depth),
+            depth=Measure.of(deepest.depth),
             current=Measure.of(found.current),
-            peak=days[found.peak],
-            trough=days[found.trough],
-            recovery=None if found.recovery is None else days[found.recovery],
+            peak=deepest.peak,
+            trough=deepest.trough,
+            recovery=deepest.recovery,
+            worst=[FallView.of(fall, days) for fall in found.worst],
         )
 
 

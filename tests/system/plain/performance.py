@@ -96,6 +96,7 @@ class Fall:
     trough: date | None = None
     recovery: date | None = None
     falls: tuple[float, ...] = ()
+    worst: tuple[tuple[float, date, date, date | None], ...] = ()
 
     def when(self) -> dict[str, date | None]:
         return {"peak": self.peak, "trough": self.trough, "recovery": self.recovery}
@@ -109,7 +110,23 @@ def drawdown(window: Window) -> Fall:
     if len(index) < len(values):
         return Fall(DEGENERATE, DEGENERATE)
     falls = [value / max(index[: place + 1]) - 1 for place, value in enumerate(index)]
-    trough = falls.index(min(falls))
-    peak = index.index(max(index[: trough + 1]))
-    again = [days[place] for place in range(trough, len(index)) if index[place] >= index[peak]]
-    return Fall(falls[trough], falls[-1], days[peak], days[trough], again[0] if again else None, tuple(falls[1:]))
+    worst = sorted(_episodes(falls, days), key=lambda episode: episode[0])[:5]
+    depth, peak, trough, recovery = worst[0] if worst else (0.0, days[0], days[0], days[0])
+    return Fall(depth, falls[-1], peak, trough, recovery, tuple(falls[1:]), tuple(worst))
+
+
+def _episodes(falls: list[float], days: list[date]) -> list[tuple[float, date, date, date | None]]:
+    """Every fall as depth, peak, trough and recovery, walking from one close to the next."""
+    found: list[tuple[float, date, date, date | None]] = []
+    under_water = False
+    for place in range(1, len(falls)):
+        if falls[place] == 0:
+            if under_water:
+                found[-1] = (*found[-1][:3], days[place])
+            under_water = False
+        elif not under_water:
+            found.append((falls[place], days[place - 1], days[place], None))
+            under_water = True
+        elif falls[place] < found[-1][0]:
+            found[-1] = (falls[place], found[-1][1], days[place], None)
+    return found

@@ -138,7 +138,10 @@ def _reverse() -> ReverseStress:
     return {
         "loss": 0.1,
         "distance": measured(4.2),
-        "moves": [{"factor": "market", "deviations": -4.1}, {"factor": "rate", "deviations": None}],
+        "moves": [
+            {"factor": "market", "move": -0.041, "deviations": -4.1},
+            {"factor": "rate", "move": None, "deviations": None},
+        ],
         "nearest": [{"session": "2022-09-13", "book_return": -0.043}],
     }
 
@@ -213,7 +216,13 @@ def _performance() -> Performance:
         "twr_annual": {"value": None, "reason": "NOT_APPLICABLE", "detail": "2 days are no year"},
         "mwr": MEASURED,
         "mwr_annual": {"value": None, "reason": "NOT_APPLICABLE", "detail": "2 days are no year"},
-        "drawdown": {"depth": MEASURED, "peak": "2022-12-27", "trough": "2022-12-28", "recovery": None},
+        "drawdown": {
+            "depth": MEASURED,
+            "peak": "2022-12-27",
+            "trough": "2022-12-28",
+            "recovery": None,
+            "worst": [{"depth": -0.123, "peak": "2022-12-27", "trough": "2022-12-28", "recovery": None}],
+        },
         "points": [point, {**point, "as_of": "2022-12-28", "twr_index": None, "drawdown": None}],
     }
 

@@ -64,6 +64,9 @@ def test_page_has_every_section_with_its_figures_and_reasons(page: str) -> None:
     assert "digest abc123" in text
     assert "0.450 at an assumed 30.0%" in text
     assert "against SP500 of 2022-12-01" in text
+    assert "10% of equity 4.20" in text
+    assert "market -4.1 2022-09-13 -4.3%" in text
+    assert "-12.3% 2022-12-27 2022-12-28 not yet" in text
 
 
 def test_page_of_the_same_numbers_is_the_same(page: str) -> None:

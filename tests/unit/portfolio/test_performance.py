@@ -24,30 +24,48 @@ def test_drawdown_by_hand() -> None:
     found = drawdown(np.array([1.0, 1.2, 0.9, 1.08, 1.2, 1.3, 1.17]))
 
     assert isinstance(found, Drawdown)
-    assert found.depth == pytest.approx(-0.25)
-    assert (found.peak, found.trough, found.recovery) == (1, 2, 4)
+    assert found.deepest.depth == pytest.approx(-0.25)
+    assert (found.deepest.peak, found.deepest.trough, found.deepest.recovery) == (1, 2, 4)
     assert found.current == pytest.approx(-0.1)
+
+
+def test_worst_falls_by_hand() -> None:
+    found = drawdown(np.array([1.0, 1.2, 1.2, 0.9, 1.08, 1.2, 1.3, 1.17, 1.3, 1.04, 1.17]))
+
+    assert isinstance(found, Drawdown)
+    assert [(fall.peak, fall.trough, fall.recovery) for fall in found.worst] == [(2, 3, 5), (8, 9, None), (6, 7, 8)]
+    assert [fall.depth for fall in found.worst] == pytest.approx([-0.25, -0.2, -0.1])
+    assert found.deepest == found.worst[0]
+
+
+def test_no_more_than_the_worst_falls_are_listed() -> None:
+    index = np.array([1.0] + [1.0 - 0.01 * size if size else 1.0 for size in (1, 0, 4, 0, 2, 0, 6, 0, 3, 0, 5, 0)])
+
+    found = drawdown(index)
+
+    assert isinstance(found, Drawdown)
+    assert [round(fall.depth, 10) for fall in found.worst] == [-0.06, -0.05, -0.04, -0.03, -0.02]
 
 
 def test_drawdown_that_has_not_recovered_says_so() -> None:
     found = drawdown(np.array([1.0, 0.5, 0.9]))
 
     assert isinstance(found, Drawdown)
-    assert (found.depth, found.peak, found.trough, found.recovery) == (-0.5, 0, 1, None)
+    assert (found.deepest.depth, found.deepest.peak, found.deepest.trough, found.deepest.recovery) == (-0.5, 0, 1, None)
 
 
 def test_index_that_only_rises_has_no_drawdown() -> None:
     found = drawdown(np.array([1.0, 1.0, 1.1]))
 
     assert isinstance(found, Drawdown)
-    assert (found.depth, found.current) == (0.0, 0.0)
+    assert (found.deepest.depth, found.current, found.worst) == (0.0, 0.0, ())
 
 
 def test_total_loss_is_a_drawdown_of_everything() -> None:
     found = drawdown(np.array([1.0, 0.0, 0.0]))
 
     assert isinstance(found, Drawdown)
-    assert (found.depth, found.trough) == (-1.0, 1)
+    assert (found.deepest.depth, found.deepest.trough) == (-1.0, 1)
 
 
 @given(st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=60))
@@ -60,8 +78,10 @@ def test_drawdown_is_the_worst_pair_of_a_plain_loop(returns: list[float]) -> Non
         index[later] / index[earlier] - 1 for earlier in range(index.size) for later in range(earlier, index.size)
     )
     assert isinstance(found, Drawdown)
-    assert found.depth == pytest.approx(worst, abs=1e-12)
-    assert index[found.trough] / index[found.peak] - 1 == pytest.approx(found.depth, abs=1e-12)
+    assert found.deepest.depth == pytest.approx(worst, abs=1e-12)
+    closes = [place for fall in found.worst for place in range(fall.peak + 1, fall.recovery or index.size)]
+    assert len(closes) == len(set(closes))
+    assert index[found.deepest.trough] / index[found.deepest.peak] - 1 == pytest.approx(found.deepest.depth, abs=1e-12)
 
 
 def test_broken_chain_has_neither_return_nor_drawdown() -> None:

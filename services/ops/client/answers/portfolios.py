@@ -105,13 +105,23 @@ class PositionValue(TypedDict):
     inferred_splits: list[Day]
 
 
+class Fall(TypedDict):
+    """A fall of an index, until what it fell from is reached again."""
+
+    depth: float
+    peak: Day
+    trough: Day
+    recovery: Day | None
+
+
 class Drawdown(TypedDict):
-    """The deepest fall of an index."""
+    """The deepest fall of an index, and the deepest ones."""
 
     depth: Measure
     peak: Day | None
     trough: Day | None
     recovery: Day | None
+    worst: list[Fall]
 
 
 class PerformancePoint(TypedDict):

@@ -71,9 +71,10 @@ class Scenario(TypedDict):
 
 
 class ReverseMove(TypedDict):
-    """How far a factor moves, in its own deviations."""
+    """How far a factor moves, and in its own deviations."""
 
     factor: str
+    move: float | None
     deviations: float | None
 
 

@@ -24,6 +24,7 @@ class Results(StrEnum):
     PERFORMANCE = "performance"
     REALISED = "realised"
     STRESS = "stress"
+    REVERSE_STRESS = "reverse-stress"
 
 
 @dataclass(frozen=True, kw_only=True)
