@@ -55,7 +55,10 @@ def money_weighted_return(days: Sequence[date], amounts: FloatArray) -> MoneyWei
     if not amounts.size:
         return MoneyWeighted(NO_MONEY, NO_MONEY)
     span = float(ordinals[-1] - ordinals[0])
-    growth = NO_TIME if span == 0 else _growth((ordinals - ordinals[0]) / span, amounts / np.abs(amounts).max())
+    if span == 0:
+        return MoneyWeighted(NO_TIME, NO_TIME)
+    scaled = amounts / np.abs(amounts).max()
+    growth = _growth((ordinals - ordinals[0]) / span, scaled, years=span / DAYS_PER_YEAR)
     if isinstance(growth, Unavailable):
         return MoneyWeighted(growth, growth)
     if span < DAYS_PER_YEAR:
@@ -73,7 +76,7 @@ def _by_day(ordinals: FloatArray, amounts: FloatArray) -> tuple[FloatArray, Floa
     return each[sums != 0], sums[sums != 0]
 
 
-def _growth(times: FloatArray, amounts: FloatArray) -> float | Unavailable:
+def _growth(times: FloatArray, amounts: FloatArray, *, years: float) -> float | Unavailable:
     """Return the logarithm of the growth over the window, times running from 0 to 1."""
     if not np.isfinite(amounts).all():
         return NO_ROOT
@@ -83,10 +86,9 @@ def _growth(times: FloatArray, amounts: FloatArray) -> float | Unavailable:
         return found
     roots = _roots(times, amounts)
     if len(roots) > 1:
-        rates = ", ".join(f"{np.expm1(root):.4g}" for root in roots)
-        return Unavailable(
-            Reason.DEGENERATE_INPUT, f"several rates of return explain the flows, over the window {rates}"
-        )
+        with np.errstate(over="ignore"):
+            rates = ", ".join(f"{np.expm1(root / years):.6g}" for root in roots)
+        return Unavailable(Reason.DEGENERATE_INPUT, f"several rates of return explain the flows, a year {rates}")
     return roots[0] if roots else NO_ROOT
 
 
