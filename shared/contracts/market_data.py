@@ -47,6 +47,14 @@ class Correction(Contract):
     revision: int = Field(default=0, ge=0, description="of the sessions on which there is no bar any more")
 
 
+class HeldClose(Contract):
+    """A session whose close was delivered and is held back until it is confirmed, and by which rule."""
+
+    symbol: Symbol
+    session: date
+    rule: str
+
+
 class PriceBlock(Contract):
     """Bars of some symbols on some sessions: columnar, one row a symbol, one entry a session."""
 
@@ -81,6 +89,9 @@ class PricesUpdated(Event):
     dividends: tuple[CorporateAction, ...] = ()
     corrections: tuple[Correction, ...] = Field(
         default=(), description="where the history of a symbol is no longer what it was"
+    )
+    held: tuple[HeldClose, ...] | None = Field(
+        default=None, description="every close of these symbols that is held back; null: not said"
     )
 
     @property

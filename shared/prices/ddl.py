@@ -37,6 +37,16 @@ CORRECTIONS_TABLE = """
     )
     """
 
+# Why a session of a symbol has no bar although one was delivered.
+HELD_TABLE = """
+    CREATE TABLE held_closes (
+        symbol text NOT NULL,
+        session date NOT NULL,
+        rule text NOT NULL,
+        PRIMARY KEY (symbol, session)
+    )
+    """
+
 # A bar that was announced and counts no longer stays as a row without prices: who has it in memory has to see it go.
 TAKEN_BACK = "ALTER TABLE price_bars ALTER COLUMN close DROP NOT NULL, ALTER COLUMN adjusted DROP NOT NULL"
 

@@ -28,9 +28,11 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     sources = await repository.load_sources(event.symbols)
     unavailable = await repository.load_unavailable(event.symbols)
     inferred = await repository.load_inferred_splits(event.symbols)
+    held = await judgements.load_held(event.symbols)
 
+    prices = prices_updated(event, announced, bars, sources=sources, unavailable=unavailable, inferred=inferred)
     uow.emit(
-        prices_updated(event, announced, bars, sources=sources, unavailable=unavailable, inferred=inferred),
+        prices.model_copy(update={"held": tuple(held)}),
         profiles_updated(event, profiles),
         fundamentals_updated(event, statements, fetched_at=clock.now()),
     )

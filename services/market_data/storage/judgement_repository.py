@@ -23,6 +23,7 @@ from services.market_data.core.judging import (
 from services.market_data.core.window import sessions_array
 from services.market_data.storage.repository import MarketDataRepository
 from shared.calendar import shift_session
+from shared.contracts.market_data import HeldClose
 from shared.conventions import SILENT_SESSIONS
 from shared.db.bulk import upsert
 from shared.unavailable import nullable
@@ -79,6 +80,20 @@ class JudgementRepository:
             """
         )
         return frozenset((await self._connection.execute(query, {"symbols": list(symbols)})).scalars())
+
+    async def load_held(self, symbols: Sequence[str]) -> list[HeldClose]:
+        """Return the closes that are held back, by symbol and session."""
+        query = sa.text(
+            """
+            SELECT DISTINCT symbol, day AS session, rule FROM findings f
+            WHERE symbol = ANY(CAST(:symbols AS text[])) AND rule = :rule AND NOT EXISTS (
+                SELECT 1 FROM bars JOIN instruments i USING (symbol_id) WHERE i.symbol = f.symbol AND session = f.day)
+            ORDER BY symbol, session
+            """
+        )
+        parameters = {"symbols": list(symbols), "rule": Rule.UNEXPLAINED_JUMP.value}
+        rows = await self._connection.execute(query, parameters)
+        return [HeldClose(symbol=row.symbol, session=row.session, rule=row.rule) for row in rows]
 
     async def load_waiting(self, symbols: Sequence[str]) -> frozenset[str]:
         """Return the symbols about whose bars something was decided that no run has applied."""

@@ -58,7 +58,10 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             )
         ),
         "symbol_analytics": Tables(
-            replicas=("price_symbols", "price_bars", "corrections", "profiles", "profile_figures", "statements"),
+            replicas=(
+                *("price_symbols", "price_bars", "corrections", "held_closes"),
+                *("profiles", "profile_figures", "statements"),
+            ),
             results=(
                 Results(head="symbol_factors", key=("symbol", "as_of", "factor")),
                 Results(head="symbol_loadings", key=("symbol", "as_of")),
@@ -85,7 +88,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             ),
         ),
         "risk": Tables(
-            replicas=("price_symbols", "price_bars", "corrections", "profiles", "betas", "books"),
+            replicas=("price_symbols", "price_bars", "corrections", "held_closes", "profiles", "betas", "books"),
             workings=("touched_books",),
             results=(
                 Results(

@@ -1,7 +1,7 @@
 """The assessment of the books of a shard at one session: what it takes and what it gives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from uuid import UUID
@@ -56,7 +56,8 @@ class AssessmentInputs:
     """The books and what is known of their symbols and of the factors.
 
     `betas` (n_symbols, n_factors), `model` (n_symbols, len(MODEL_COLUMNS)), `sectors` one a symbol, `returns`
-    (n_symbols, RETURN_SESSIONS), `episodes` those over the historical replays, (n_symbols,) by scenario id.
+    (n_symbols, RETURN_SESSIONS), `episodes` those over the historical replays, (n_symbols,) by scenario id; `taints`
+    say by symbol in words what is held of its closes.
     """
 
     books: Books
@@ -67,6 +68,7 @@ class AssessmentInputs:
     episodes: Mapping[str, FloatArray]
     factors: FactorHistory
     benchmark: Benchmark | None = None
+    taints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         benchmark=inputs.benchmark,
     )
     symbols = symbol_digests(
-        inputs.books.symbols,
+        [f"{symbol} {inputs.taints[symbol]}" if symbol in inputs.taints else symbol for symbol in inputs.books.symbols],
         known=Quantities.side_by_side([inputs.betas, inputs.model]),
         sectors=inputs.sectors,
         returns=np.column_stack([inputs.returns, *(inputs.episodes[name] for name in sorted(inputs.episodes))]),
@@ -134,7 +136,7 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         proxies=history.proxies,
         moves=moves,
         moves_digest=moves_digest,
-        told=_told(risk, list(measures.values()), inputs.books),
+        told=_told(risk, list(measures.values()), inputs),
         factors=risk.exposures,
         sectors=risk.sector_exposures,
         benchmark=inputs.benchmark,
@@ -147,8 +149,9 @@ def assess(inputs: AssessmentInputs) -> Assessment:
     )
 
 
-def _told(risk: RiskContext, measures: Sequence[Measured], books: Books) -> Told:
-    tell = partial(told, holdings=books.holdings, symbols=books.symbols)
+def _told(risk: RiskContext, measures: Sequence[Measured], inputs: AssessmentInputs) -> Told:
+    books = inputs.books
+    tell = partial(told, holdings=books.holdings, symbols=books.symbols, taints=inputs.taints)
     exposures, stress, distances = risk.exposures, risk.stress, risk.reverse_stress.distance
     loaded: BoolArray = np.asarray(np.isfinite(known_loadings(risk.model)).any(axis=1))[books.holdings.symbol]
     in_model = coverage_of(books.holdings, loaded)

@@ -1,8 +1,9 @@
 """Numbers that too little of a book is behind: withheld, with what the covered part alone says (methodology, 1)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from services.risk.core.holdings import NetHoldings
 from shared.arrays import BoolArray, FloatArray, ReasonArray
 from shared.conventions import COVERAGE_FLOOR
-from shared.unavailable import Quantities, Unavailable, is_available
+from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
 _NAMED: Final = 3
 
@@ -19,6 +20,10 @@ class FigureReason(StrEnum):
     """Why a number of a portfolio is withheld that its covered part has."""
 
     LOW_COVERAGE = "LOW_COVERAGE"
+
+
+# What missing prices lead to.
+_TAINTED: Final = frozenset({Reason.MISSING_DATA, FigureReason.LOW_COVERAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,13 @@ class Figures:
 
 
 def told(
-    values: Quantities, coverage: Quantities, covered: BoolArray, *, holdings: NetHoldings, symbols: Sequence[str]
+    values: Quantities,
+    coverage: Quantities,
+    covered: BoolArray,
+    *,
+    holdings: NetHoldings,
+    symbols: Sequence[str],
+    taints: Mapping[str, str] = MappingProxyType({}),
 ) -> Figures:
     """Withhold the numbers that speak for less than COVERAGE_FLOOR of the gross exposure.
 
@@ -71,18 +82,28 @@ def told(
     holdings : NetHoldings
     symbols : sequence of str
         The names that `holdings` points into.
+    taints : mapping of symbol to str
+        What is held of the symbol's prices.
 
     Returns
     -------
     Figures
         `LOW_COVERAGE` with the coverage and the largest holdings that are not in it. A reason that a number has already
-        stays.
+        stays. Either names what is held of the prices of those that are not covered.
     """
     low = values.available & (np.nan_to_num(coverage.values, nan=1.0) < COVERAGE_FLOOR)
     reasons = values.unavailable.copy()
     for portfolio, column in np.argwhere(low).tolist():
         lacking = _largest_uncovered(portfolio, covered[:, column], holdings, symbols)
         reasons[portfolio, column] = _why(float(coverage.values[portfolio, column]), lacking)
+    for portfolio, column in np.argwhere(~is_available(reasons)).tolist() if taints else ():
+        why = reasons[portfolio, column]
+        if why.reason in _TAINTED:
+            lacking = _largest_uncovered(portfolio, covered[:, column], holdings, symbols)
+            named = [taints[name] for _, name in lacking if name in taints][:_NAMED]
+            reasons[portfolio, column] = (
+                replace(why, detail=f"{why.detail}; tainted by {', '.join(named)}") if named else why
+            )
     kept = is_available(reasons)
     return Figures(np.where(kept, values.values, np.nan), reasons, np.where(low, values.values, np.nan))
 

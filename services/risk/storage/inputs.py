@@ -14,7 +14,7 @@ from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.storage.repository import RiskRepository
 from shared.arrays import FloatArray
 from shared.contracts.run import Run
-from shared.conventions import FACTORS, RISK_FACTORS
+from shared.conventions import FACTOR_WINDOW, FACTORS, RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
@@ -62,7 +62,13 @@ class InputLoader:
             episodes=self._episodes(books.symbols, as_of),
             factors=self._factors(as_of),
             benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
+            taints=await self.repository.load_taints(books.symbols, first=self._begin(as_of), last=as_of),
         )
+
+    def _begin(self, as_of: date) -> date:
+        """Return the first session of the window of betas and loadings, or of the calendar."""
+        first: date = self.panel.window((), last=as_of, sessions=FACTOR_WINDOW + 1).sessions[0].item()
+        return first
 
     def _factors(self, as_of: date) -> FactorHistory:
         proxies = tuple(self.factor_set.proxy(factor) for factor in RISK_FACTORS)

@@ -42,6 +42,7 @@ from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import SYMBOL_COLUMNS
 from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, upsert
+from shared.prices.held import load_held, taint_of
 from shared.sectors import sector_name
 from shared.selection import Slice
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
@@ -245,6 +246,11 @@ class RiskRepository:
             betas.values[at] = np.array([row.betas + _NO_LOADINGS[len(row.betas) :] for row in rows], dtype=np.float64)
             betas.unavailable[at] = _unavailable(rows, Unavailable(Reason.MISSING_DATA, f"no loadings as of {as_of}"))
         return betas
+
+    async def load_taints(self, symbols: Sequence[str], *, first: date, last: date) -> dict[str, str]:
+        """Return in words what is held of the closes of symbols in [first, last], of those of which anything is."""
+        held = await load_held(self._connection, symbols, first=first, last=last)
+        return {symbol: taint_of(symbol, entries) for symbol, entries in held.items()}
 
     async def load_sectors(self, symbols: Sequence[str]) -> tuple[str, ...]:
         """Return the sector under which each symbol is reported."""

@@ -1,12 +1,16 @@
 """Everything that is computed of a shard as of one session, from one cut of its prices and what was known then."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
+from typing import Final
 
-from services.symbol_analytics.core.digest import factor_digests, metric_digests
+from services.symbol_analytics.core.anchors import HORIZONS
+from services.symbol_analytics.core.digest import factor_digests, metric_digests, tainted_digests
 from services.symbol_analytics.core.estimates import FactorEstimates
 from services.symbol_analytics.core.factors import estimate_factors
+from services.symbol_analytics.core.freshness import sessions_since_last_close
 from services.symbol_analytics.core.fundamentals import Fundamentals
 from services.symbol_analytics.core.histories import Figures
 from services.symbol_analytics.core.loadings import FactorLoadings, estimate_loadings
@@ -18,10 +22,27 @@ from services.symbol_analytics.core.metrics import (
     split_adjusted_closes,
 )
 from services.symbol_analytics.core.provider_betas import provider_betas
+from services.symbol_analytics.core.taints import Taint, tainted
 from services.symbol_analytics.core.valuation_ratios import ValuationRatios, valuation_ratios
 from shared.arrays import DateArray, FloatArray
+from shared.conventions import (
+    BETA_WINDOW,
+    FACTOR_WINDOW,
+    FACTORS,
+    MARKET_BETA,
+    PROVIDER_BETA,
+    RATE_BETA,
+    VOLATILITY_WINDOWS,
+)
 from shared.factor_set import FactorSet
 from shared.unavailable import Quantities
+
+# How many sessions each number looks back on; a provider's beta on no prices, a return on the last ones at least.
+_OF_BETAS: Final = [
+    {MARKET_BETA: BETA_WINDOW, RATE_BETA: BETA_WINDOW, PROVIDER_BETA: -1}.get(factor, FACTOR_WINDOW)
+    for factor in FACTORS
+]
+_OF_METRICS: Final = [*[0] * (2 * len(HORIZONS)), *(window + 1 for window in VOLATILITY_WINDOWS)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +56,8 @@ class ShardPrices:
         As-traded closes, total-return adjusted closes and split factors.
     proxies : mapping of str to ndarray of shape (n_sessions,)
         Adjusted closes of the factor set's tickers.
+    taints : sequence of Taint or None
+        By symbol what is held of its closes on these sessions.
     """
 
     sessions: DateArray
@@ -42,6 +65,7 @@ class ShardPrices:
     adjusted: FloatArray
     split: FloatArray
     proxies: Mapping[str, FloatArray]
+    taints: Sequence[Taint | None] = ()
 
     @property
     def as_of(self) -> date:
@@ -108,22 +132,29 @@ def analyse(prices: ShardPrices, fundamentals: Fundamentals, *, factor_set: Fact
     of_factors = factor_digests(
         adjusted, prices.proxies, factor_set=factor_set, provider_betas=betas, provider_origins=origins
     )
+    of_factors = tainted_digests(of_factors, [None if taint is None else taint.text for taint in prices.taints])
+    tell = partial(tainted, taints=prices.taints, silent=sessions_since_last_close(adjusted))
     close = split_adjusted_closes(prices.close, prices.split)
+    estimates = estimate_factors(adjusted, prices.proxies, factor_set=factor_set, provider_betas=betas)
+    loadings = estimate_loadings(adjusted, prices.proxies, factor_set=factor_set)
+    measured = side_by_side(
+        [
+            horizon_returns(close, prices.sessions),
+            horizon_returns(adjusted, prices.sessions),
+            realised_volatilities(adjusted),
+        ]
+    )
     labels = (f"{digest.hex()} {label}" for digest, label in zip(of_factors, known.labels(), strict=True))
     return Analysis(
         as_of=as_of,
         sessions=prices.sessions,
         provided=provided,
         factor_digests=of_factors,
-        estimates=estimate_factors(adjusted, prices.proxies, factor_set=factor_set, provider_betas=betas),
-        loadings=estimate_loadings(adjusted, prices.proxies, factor_set=factor_set),
-        metric_digests=metric_digests(close, adjusted, prices.split, labels=labels),
-        measured=side_by_side(
-            [
-                horizon_returns(close, prices.sessions),
-                horizon_returns(adjusted, prices.sessions),
-                realised_volatilities(adjusted),
-            ]
+        estimates=replace(
+            estimates, betas=replace(estimates.betas, unavailable=tell(estimates.betas.unavailable, reach=_OF_BETAS))
         ),
+        loadings=replace(loadings, unavailable=tell(loadings.unavailable[:, None], reach=[FACTOR_WINDOW])[:, 0]),
+        metric_digests=metric_digests(close, adjusted, prices.split, labels=labels),
+        measured=replace(measured, unavailable=tell(measured.unavailable, reach=_OF_METRICS)),
         ratios=valuation_ratios(prices.close, prices.split, prices.sessions, known),
     )

@@ -52,6 +52,16 @@ def factor_digests(
     return row_digests([simple_returns(closes[-n_sessions:]).T], labels, context=context)
 
 
+def tainted_digests(digests: tuple[bytes, ...], taints: Sequence[str | None]) -> tuple[bytes, ...]:
+    """Return the digests, others where something is held of the symbol's closes: reasons say what."""
+    if not any(taints):
+        return digests
+    return tuple(
+        hashlib.blake2b(digest + taint.encode(), digest_size=DIGEST_BYTES).digest() if taint else digest
+        for digest, taint in zip(digests, taints, strict=True)
+    )
+
+
 def metric_digests(
     close: FloatArray, adjusted: FloatArray, split_factors: FloatArray, *, labels: Iterable[str]
 ) -> tuple[bytes, ...]:

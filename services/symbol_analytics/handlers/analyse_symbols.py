@@ -23,7 +23,7 @@ async def analyse_symbols(
     """Claim the symbols, load prices and fundamentals, analyse, store, announce."""
     repository = SymbolAnalyticsRepository(uow.connection)
     await claim(uow.connection, event.symbols)
-    window = await load_window(panel, event, factor_set)
+    window = await load_window(uow.connection, panel, event, factor_set)
     fundamentals = await FundamentalsRepository(uow.connection).load_fundamentals(
         event.symbols, first=window.as_ofs[0], last=window.as_ofs[-1]
     )

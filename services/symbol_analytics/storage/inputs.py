@@ -1,16 +1,20 @@
 """What the estimates of a shard need: how many sessions before each as_of, and the windows cut from the panel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.symbol_analytics.core.analysis import ShardPrices
+from services.symbol_analytics.core.taints import Taint
+from shared.arrays import DateArray
 from shared.calendar import sessions_between
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTOR_WINDOW
 from shared.factor_set import FactorSet
+from shared.prices.held import Held, load_held, taint_of
 from shared.prices.panel import PricePanel
 from shared.prices.window import PriceWindow
 
@@ -25,6 +29,7 @@ class ShardWindow:
     prices: PriceWindow
     as_ofs: tuple[date, ...]
     proxies: tuple[str, ...]
+    held: Mapping[str, Sequence[Held]]
 
     def at_each_session(self) -> Iterator[ShardPrices]:
         """Yield for every as_of the prices that it may see."""
@@ -32,23 +37,28 @@ class ShardWindow:
         last = len(prices.sessions)
         for stop in range(last - len(self.as_ofs) + 1, last + 1):
             rows = slice(stop - SESSIONS_NEEDED, stop)
+            days = prices.sessions[rows]
             yield ShardPrices(
-                sessions=prices.sessions[rows],
+                sessions=days,
                 close=prices.close[rows, :n_symbols],
                 adjusted=prices.adjusted[rows, :n_symbols],
                 split=prices.split[rows, :n_symbols],
                 proxies={ticker: prices.adjusted[rows, n_symbols + index] for index, ticker in enumerate(self.proxies)},
+                taints=[_taint(symbol, self.held.get(symbol, ()), days) for symbol in prices.symbols[:n_symbols]],
             )
 
 
-async def load_window(panel: PricePanel, due: SymbolAnalyticsDue, factor_set: FactorSet) -> ShardWindow:
-    """Return the prices that the estimates of a shard need."""
+async def load_window(
+    connection: AsyncConnection, panel: PricePanel, due: SymbolAnalyticsDue, factor_set: FactorSet
+) -> ShardWindow:
+    """Return the prices that the estimates of a shard need, and what is held of the symbols' closes."""
     await panel.refresh()
     first, last = due.first_session or due.run.first_session, due.last_session or due.run.last_session
     as_ofs, proxies = tuple(sessions_between(first, last)), factor_set.tickers()
     needed = SESSIONS_NEEDED + len(as_ofs) - 1
     prices = panel.window((*due.symbols, *proxies), last=last, sessions=needed)
-    return ShardWindow(_reaching_back(prices, needed), as_ofs, proxies)
+    held = await load_held(connection, due.symbols, first=prices.sessions[0].item(), last=last)
+    return ShardWindow(_reaching_back(prices, needed), as_ofs, proxies, held)
 
 
 def _reaching_back(prices: PriceWindow, needed: int) -> PriceWindow:
@@ -66,3 +76,11 @@ def _reaching_back(prices: PriceWindow, needed: int) -> PriceWindow:
         split=np.pad(prices.split, above, constant_values=1.0),
         dividend=np.pad(prices.dividend, above, constant_values=0.0),
     )
+
+
+def _taint(symbol: str, held: Sequence[Held], days: DateArray) -> Taint | None:
+    inside = [entry for entry in held if days[0] <= np.datetime64(entry.session, "D") <= days[-1]]
+    if not inside:
+        return None
+    age = len(days) - 1 - int(np.searchsorted(days, np.datetime64(inside[-1].session, "D")))
+    return Taint(taint_of(symbol, inside), age)

@@ -149,6 +149,11 @@ def corrections(announced: Announced, symbol: str) -> list[tuple[date, date | No
     ]
 
 
+def held_of(announced: Announced, symbol: str) -> list[date]:
+    """Return the sessions whose closes are announced as held."""
+    return [each.session for event in announced.prices for each in event.held or () if each.symbol == symbol]
+
+
 async def findings(world: World, symbol: str) -> list[tuple[str, str]]:
     found = await world.items("/findings", symbol=symbol)
     return [(entry["day"], entry["rule"]) for entry in found if entry["rule"] in JUDGED]
@@ -165,6 +170,7 @@ async def test_crash_is_held_two_nights_long_and_then_corrected(world: World, tm
     detail = "held as UNEXPLAINED_JUMP of 2022-12-02: close 5.0 after 103.0, split 1, dividend 0.0"
     assert first.failures() == {name: detail}
     assert held == {name: [(str(SESSIONS[4]), "UNEXPLAINED_JUMP")]}
+    assert [held_of(announced, name) for announced in (first, second, third)] == [SESSIONS[4:5], SESSIONS[4:6], []]
     assert second.failures().keys() == {name}
     assert third.failures() == {}
     assert corrections(third, name) == [(SESSIONS[4], SESSIONS[5])]

@@ -8,6 +8,7 @@ import pytest
 from services.risk.core.measures import MEASURES
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
+from shared.contracts.market_data import HeldClose
 from shared.contracts.run import ONLY_PART
 from shared.conventions import FACTORS, MARKET_BETA
 from shared.unavailable import Reason
@@ -86,8 +87,10 @@ async def test_number_of_a_book_of_which_too_little_is_known_is_withheld(risk: R
     run, portfolio_id = make_run(), uuid4()
     long, short = new_symbols(2)
 
+    held = (HeldClose(symbol=short, session=SESSION, rule="UNEXPLAINED_JUMP"),)
+
     (assessed,) = await risk.assess(
-        priced(run, {}),
+        priced(run, {}).model_copy(update={"held": held}),
         profiled(run, {}),
         factored(run, {long: 1.2, short: None}),
         valued(run, book(portfolio_id, {long: 500_000.0, short: -300_000.0})),
@@ -97,7 +100,10 @@ async def test_number_of_a_book_of_which_too_little_is_known_is_withheld(risk: R
     market = await risk.factor(portfolio_id, MARKET_BETA)
     assert (market.beta, market.reason, market.coverage) == (None, "LOW_COVERAGE", 0.625)
     assert (market.beta_of_covered, market.dollars_of_covered) == (3.0, 600_000.0)
-    why = f"62.5% of gross exposure is covered, at least 80% has to be; without {short} (37.5%)"
+    why = (
+        f"62.5% of gross exposure is covered, at least 80% has to be; without {short} (37.5%); "
+        f"tainted by UNEXPLAINED_JUMP of {short} on {SESSION}"
+    )
     assert market.detail == why
     announced = assessed.headlines[0].market_beta
     assert (announced.reason, announced.detail) == (Reason.MISSING_DATA, f"LOW_COVERAGE: {why}")

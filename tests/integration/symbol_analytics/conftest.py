@@ -35,7 +35,7 @@ from shared.paths import API
 from shared.prices.panel import PricePanel
 from shared.prices.store_prices import store_prices
 from shared.service import Service, build_app
-from shared.unavailable import Reason
+from shared.unavailable import Reason, nullable
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN
 from tests.support.runs import SESSION
@@ -72,7 +72,7 @@ def priced(run: Run, closes: Mapping[str, FloatArray], *, missing: Sequence[str]
     series = {**proxies(), **closes}
     length = len(next(iter(series.values())))
     sessions = sessions_between(shift_session(run.last_session, 1 - length), run.last_session)
-    rows = tuple(tuple(prices.tolist()) for prices in series.values())
+    rows = tuple(tuple(nullable(prices)) for prices in series.values())
     block = PriceBlock(sessions=tuple(sessions), symbols=tuple(series), close=rows, adjusted=rows)
     failures = tuple(Failure(subject=name, reason=Reason.MISSING_DATA, detail="nobody has it") for name in missing)
     return PricesUpdated(run=run, part=ONLY_PART, blocks=(block,), failures=failures)

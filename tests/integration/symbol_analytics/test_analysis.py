@@ -11,6 +11,7 @@ from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.metrics import realised_volatilities
 from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
 from shared.calendar import shift_session
+from shared.contracts.market_data import HeldClose
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
 from shared.conventions import FACTORS
@@ -228,3 +229,22 @@ async def test_provider_beta_is_not_known_before_its_date_and_is_shown_with_its_
     assert now["provider_beta"]["beta"]["value"] == 1.25
     assert (now["provider_beta"]["source"], now["provider_beta"]["source_date"]) == ("test", str(SESSION))
     assert (now["market_beta"]["source"], now["market_beta"]["source_date"]) == (None, None)
+
+
+async def test_number_that_held_closes_made_unavailable_says_so_until_nothing_is_held(analytics: Analytics) -> None:
+    (symbol,) = new_symbols(1)
+    closes, day = walk(7), shift_session(SESSION, -7)
+    closes[[-4, -8]] = np.nan
+    told = []
+    for held in ((HeldClose(symbol=symbol, session=day, rule="UNEXPLAINED_JUMP"),), None, ()):
+        run = make_run(symbols=(symbol,))
+        await analytics.analyse(priced(run, {symbol: closes}).model_copy(update={"held": held}))
+        told.append((await analytics.shown(symbol, SESSION))["metrics"]["metrics"]["volatility_21d"])
+
+    missing = "4 of 21 returns are missing, 19 have to be there"
+    tainted = f"{missing}; tainted by UNEXPLAINED_JUMP of {symbol} on {day}"
+    assert [(entry["reason"], entry["detail"]) for entry in told] == [
+        ("MISSING_DATA", tainted),
+        ("MISSING_DATA", tainted),  # an event that says nothing of it leaves it as it was
+        ("MISSING_DATA", missing),
+    ]

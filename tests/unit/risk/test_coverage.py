@@ -1,5 +1,8 @@
 """How much of a book a number speaks of."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -19,11 +22,11 @@ def test_defect_q15_missing_symbols_show_in_the_coverage_and_are_no_zero_betas(m
     assert exposures.beta.at((0, 0)) == pytest.approx(1.2, abs=1e-12)
 
 
-def _told(known: list[bool], exposures: list[float]) -> Figures:
+def _told(known: list[bool], exposures: list[float], held: Mapping[str, str] = MappingProxyType({})) -> Figures:
     names = [f"S{place}" for place in range(len(known))]
     holdings, _ = book(list(zip(names, exposures, strict=True)))
     found = factor_exposures(holdings, betas_of([[1.2] if here else [NO_PRICES] for here in known]))
-    return told(found.beta, found.coverage, found.covered, holdings=holdings, symbols=names)
+    return told(found.beta, found.coverage, found.covered, holdings=holdings, symbols=names, taints=held)
 
 
 @pytest.mark.parametrize(("exposure", "withheld"), [(25_000, False), (25_001, True)])
@@ -50,3 +53,10 @@ def test_reason_that_a_number_has_already_stays() -> None:
     found = _told([False, False], [100_000, -50_000])
     assert found.unavailable[0, 0].reason is Reason.MISSING_DATA
     assert np.isnan(found.of_covered[0, 0])
+
+
+def test_withheld_number_and_missing_one_name_what_is_held_of_those_that_are_not_covered() -> None:
+    held = {"S0": "UNEXPLAINED_JUMP of S0 on 2023-03-13", "S1": "UNEXPLAINED_JUMP of S1 on 2023-03-28"}
+    withheld, missing = (_told(known, [60_000, 40_000], held) for known in ([True, False], [False, False]))
+    assert withheld.unavailable[0, 0].detail.endswith("without S1 (40.0%); tainted by " + held["S1"])
+    assert missing.unavailable[0, 0].detail.endswith(f"MISSING_DATA; tainted by {held['S0']}, {held['S1']}")
