@@ -72,6 +72,8 @@ CORRELATION_MIN_OVERLAP: Final = 30  # [8]
 CORRELATION_MIN_WEIGHT: Final = 0.01  # of gross exposure [8]
 CLUSTER_CORRELATION: Final = 0.5  # where the tree is cut [8]
 
+SECTOR_MIN_PAIRS: Final = 20  # of holdings whose residuals have a correlation, for that of a sector [10]
+
 EWMA_DECAY: Final = 0.94  # RiskMetrics (1996) [9]
 RATE_DURATION: Final = 16.5  # years, of the rate proxy by default: it returns -D dy + C dy**2 / 2 [9]
 RATE_CONVEXITY: Final = 380.0  # years squared, C

@@ -55,6 +55,34 @@ def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP
     -----
     NaN policy: a missing return costs its session in the pairs of that series, not in the others.
     """
+    values = correlations(returns, min_overlap=min_overlap)
+    missing_pairs = int(np.isnan(values).sum()) // 2
+    complete = _complete_set(values)
+    part = values[np.ix_(complete, complete)]
+    clip = 0.0
+    # Pairs over the same sessions make a correlation matrix by themselves.
+    if part.size and not np.isfinite(returns).all() and np.linalg.eigvalsh(part)[0] < NOT_PSD:
+        repaired = nearest_psd(part)
+        clip = float(np.abs(repaired - part).max())
+        values[np.ix_(complete, complete)] = repaired
+    return CorrelationMatrix(values, complete, clip, missing_pairs)
+
+
+def correlations(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP) -> FloatArray:
+    """Return Pearson correlations of each pair over the sessions that both have, as they are.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (k, n_sessions)
+        NaN where missing.
+    min_overlap : int
+        Fewer common sessions: the pair is missing.
+
+    Returns
+    -------
+    ndarray of shape (k, k)
+        Ones on the diagonal; NaN for a pair with too few common sessions or without variance.
+    """
     present = np.isfinite(returns)
     values = _complete_pairs(returns) if present.all() else _overlapping_pairs(returns, present)
     if returns.shape[1] < min_overlap:
@@ -62,16 +90,7 @@ def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP
     elif not present.all():
         values[present.astype(np.float64) @ present.T.astype(np.float64) < min_overlap] = np.nan
     np.fill_diagonal(values, 1.0)
-    missing_pairs = int(np.isnan(values).sum()) // 2
-    complete = _complete_set(values)
-    part = values[np.ix_(complete, complete)]
-    clip = 0.0
-    # Pairs over the same sessions make a correlation matrix by themselves.
-    if part.size and not present.all() and np.linalg.eigvalsh(part)[0] < NOT_PSD:
-        repaired = nearest_psd(part)
-        clip = float(np.abs(repaired - part).max())
-        values[np.ix_(complete, complete)] = repaired
-    return CorrelationMatrix(values, complete, clip, missing_pairs)
+    return values
 
 
 def nearest_psd(matrix: FloatArray) -> FloatArray:

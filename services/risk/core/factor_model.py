@@ -8,6 +8,7 @@ from sklearn.covariance import LedoitWolf
 
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
+from services.risk.core.residuals import SectorCorrelations
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.conventions import LOADINGS, MODEL_COLUMNS, RISK_FACTORS, SESSIONS_PER_YEAR, SPECIFIC_VOLATILITY
 from shared.factor_basis import FactorBasis
@@ -52,8 +53,14 @@ def factor_covariance(basis: FactorBasis) -> FloatArray:
     return covariance
 
 
-def decompose(holdings: NetHoldings, model: Quantities, basis: FactorBasis | Unavailable) -> Decomposition:
-    """Split the variance of each portfolio: ``b' F b + sum(w**2 s**2)``.
+def decompose(
+    holdings: NetHoldings,
+    model: Quantities,
+    basis: FactorBasis | Unavailable,
+    *,
+    within: SectorCorrelations | None = None,
+) -> Decomposition:
+    """Split the variance of each portfolio: ``b' F b + sum(w**2 s**2)``, and what the latter share within sectors.
 
     Parameters
     ----------
@@ -63,6 +70,8 @@ def decompose(holdings: NetHoldings, model: Quantities, basis: FactorBasis | Una
         Loadings on the factors, and the specific volatility, of the symbols.
     basis : FactorBasis or Unavailable
         The factors of the session.
+    within : SectorCorrelations, optional
+        Of what the factors leave of the holdings; none given: nothing in common.
 
     Returns
     -------
@@ -92,11 +101,13 @@ def decompose(holdings: NetHoldings, model: Quantities, basis: FactorBasis | Una
     exposure = np.column_stack([holdings.sums(weight * column) for column in loading.T])
     along = (exposure[:, None] * covariance).sum(axis=-1)  # covariance of each factor with the portfolio
     systematic = (exposure * along).sum(axis=-1)
-    specific = holdings.sums(weight * weight * residual)
+    shared = _shared(weight * np.sqrt(residual), within) * np.sqrt(residual)
+    specific = np.maximum(holdings.sums(weight * weight * residual + weight * shared), 0.0)
     variance = systematic + specific
     reasons[(variance <= 0) & is_available(reasons)] = NO_VARIANCE
     total = np.sqrt(np.where(variance > 0, variance, np.nan))
-    marginal = ((loading * along[holdings.portfolio]).sum(axis=-1) + weight * residual) / total[holdings.portfolio]
+    own_part = weight * residual + shared
+    marginal = ((loading * along[holdings.portfolio]).sum(axis=-1) + own_part) / total[holdings.portfolio]
     measured = is_available(reasons)
     inside = covered & measured[holdings.portfolio]
     sessions = 0 if isinstance(basis, Unavailable) else int(basis.rows.sum())
@@ -113,6 +124,17 @@ def decompose(holdings: NetHoldings, model: Quantities, basis: FactorBasis | Una
         by_holding=np.where(inside, weight * marginal, np.nan),
         marginal=np.where(inside, marginal, np.nan),
     )
+
+
+def _shared(sizes: FloatArray, within: SectorCorrelations | None) -> FloatArray:
+    """Return what each holding has in common with the others of its sector: their sizes times the correlation."""
+    shared = np.zeros(sizes.shape)
+    if within is not None:
+        grouped = within.group >= 0
+        group = within.group[grouped]
+        totals = np.bincount(group, sizes[grouped], minlength=within.correlation.size)
+        shared[grouped] = within.correlation[group] * (totals[group] - sizes[grouped])
+    return shared
 
 
 def known_loadings(model: Quantities) -> FloatArray:

@@ -9,10 +9,11 @@ from services.risk.core.backtest import Backtest, backtest
 from services.risk.core.concentration import Concentration, concentration
 from services.risk.core.diversification import Diversifications, diversify
 from services.risk.core.exposures import FactorExposures, factor_exposures
-from services.risk.core.factor_model import Decomposition, decompose
+from services.risk.core.factor_model import Decomposition, decompose, known_loadings
 from services.risk.core.factor_moves import FactorMoves
 from services.risk.core.har import HarForecast, har_forecast
 from services.risk.core.holdings import NetHoldings
+from services.risk.core.residuals import residual_returns, sector_correlations
 from services.risk.core.reverse_stress import ReverseStress, reverse_stress
 from services.risk.core.sectors import (
     ActiveSectors,
@@ -26,6 +27,7 @@ from services.risk.core.tails import TailRisk, tail_risk
 from services.risk.core.volatility import TREND_WINDOW, ReturnSeries, longest_series, return_series
 from shared.arrays import FloatArray
 from shared.conventions import BACKTEST_SESSIONS, PERCENTILE_SESSIONS, SERIES_WINDOWS, TREND_SESSIONS
+from shared.factor_basis import FactorBasis
 from shared.unavailable import Quantities
 
 TREND_RETURNS: Final = TREND_WINDOW + TREND_SESSIONS - 1
@@ -140,7 +142,11 @@ class RiskContext:
     @cached_property
     def decomposition(self) -> Decomposition:
         """Return the variance by factors and holdings."""
-        return decompose(self.holdings, self.model, self.moves.factors)
+        basis, within = self.moves.factors, None
+        if isinstance(basis, FactorBasis):
+            residuals = residual_returns(self.returns, known_loadings(self.model), basis)
+            within = sector_correlations(self.holdings, residuals, self.sectors)
+        return decompose(self.holdings, self.model, basis, within=within)
 
     @cached_property
     def reverse_stress(self) -> ReverseStress:

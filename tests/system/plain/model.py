@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from sklearn.covariance import LedoitWolf
 
 from tests.system.plain.book import Book
@@ -53,11 +54,12 @@ def model_of(book: Book, basis: Basis) -> Model:
     own = {symbol: book.loadings[symbol].specific ** 2 for symbol in inside}
     exposure = sum((weight[symbol] * loading[symbol] for symbol in inside), np.zeros(len(used)))
     systematic = float(exposure @ covariance @ exposure)
-    specific = sum(weight[symbol] ** 2 * own[symbol] for symbol in inside)
+    shared = _shared_within_sectors(book, basis, weight, used)
+    specific = max(sum(weight[s] ** 2 * own[s] + weight[s] * shared[s] for s in inside), 0.0)
     if systematic + specific <= 0:
         return Model(DEGENERATE, coverage)
     total = float(np.sqrt(systematic + specific))
-    marginal = {s: float(loading[s] @ covariance @ exposure + weight[s] * own[s]) / total for s in inside}
+    marginal = {s: float(loading[s] @ covariance @ exposure + weight[s] * own[s] + shared[s]) / total for s in inside}
     return Model(
         why=None,
         coverage=coverage,
@@ -70,3 +72,25 @@ def model_of(book: Book, basis: Basis) -> Model:
         by_holding={symbol: weight[symbol] * marginal[symbol] for symbol in inside},
         marginal=marginal,
     )
+
+
+def _shared_within_sectors(book: Book, basis: Basis, weight: dict[str, float], used: list[str]) -> dict[str, float]:
+    """What the residual of a holding has in common with those of its sector, at their average correlation."""
+    factors = basis.factors[used].dropna()
+    left = {
+        symbol: book.returns[symbol].reindex(factors.index) - factors @ pd.Series(book.loadings[symbol].loadings)[used]
+        for symbol in weight
+    }
+    shared = dict.fromkeys(weight, 0.0)
+    for sector in {book.sectors[symbol] for symbol in weight} - {"ETFs", "Unclassified"}:
+        members = [symbol for symbol in weight if book.sectors[symbol] == sector]
+        matrix = pd.DataFrame({symbol: left[symbol] for symbol in members}).corr(min_periods=30).to_numpy()
+        known = [value for value in matrix[np.triu_indices(len(members), 1)] if np.isfinite(value)]
+        if len(known) < 20:
+            continue
+        rho = max(sum(known) / len(known), -1 / (len(members) - 1))
+        sizes = {symbol: weight[symbol] * book.loadings[symbol].specific for symbol in members}
+        for symbol in members:
+            rest = sum(size for name, size in sizes.items() if name != symbol)
+            shared[symbol] = rho * book.loadings[symbol].specific * rest
+    return shared
