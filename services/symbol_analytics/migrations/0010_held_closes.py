@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.prices.ddl import HELD_TABLE
 
-revision = "risk_0012"
-down_revision = "risk_0011"
+revision = "symbol_analytics_0010"
+down_revision = "symbol_analytics_0009"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.prices.ddl import HELD_TABLE
 
-revision = "symbol_analytics_0009"
-down_revision = "symbol_analytics_0008"
+revision = "risk_0013"
+down_revision = "risk_0012"
 branch_labels = None
 depends_on = None
 
