@@ -4,7 +4,8 @@
 
     Exception
     ├── PoisonEvent          dead letter, go on
-    │   └── InvalidEvent     the bytes are no event of this topic
+    │   ├── InvalidEvent     the bytes are no event of this topic
+    │   └── ContradictingTotal  its stage has another number of parts
     ├── TransientError       retry with pauses, then leave for redelivery
     └── anything else        a bug: roll back, retry, then dead letter with an alert
 """
@@ -24,6 +25,14 @@ class PoisonEvent(Exception):
 
 class InvalidEvent(PoisonEvent):
     """The bytes are not an event that this consumer reads."""
+
+
+class ContradictingTotal(PoisonEvent):
+    """A part says that its stage has another number of parts than one before it has said."""
+
+    def __init__(self, topic: str, total: int, *, said_before: int) -> None:
+        self.said_before = said_before
+        super().__init__(f"{topic} must have {said_before} parts as was said before, was {total}")
 
 
 class TransientError(Exception):

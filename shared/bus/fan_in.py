@@ -17,6 +17,7 @@ from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
+from shared.errors import ContradictingTotal
 from shared.parts import missing_of
 
 # The counter is bumped under the row's lock, so of two parts that arrive together the second sees the first.
@@ -25,7 +26,7 @@ _BUMP = sa.text(
     INSERT INTO fan_in AS f (stage, run_id, run, arrived, totals, deadline_at)
     VALUES (:name, :run_id, CAST(:run AS jsonb), :counted, CAST(:totals AS jsonb),
             clock_timestamp() + make_interval(secs => :deadline_s))
-    ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = f.totals || excluded.totals,
+    ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = excluded.totals || f.totals,
         run = excluded.run, deadline_at = least(f.deadline_at, excluded.deadline_at)
     RETURNING arrived, totals, fired_at IS NOT NULL AS fired
     """
@@ -109,10 +110,18 @@ class FanIn:
     async def arrive(
         self, event: Event, subjects: Sequence[str], uow: UnitOfWork, *, failures: Sequence[Failure] = ()
     ) -> None:
-        """Count a part; the one that completes the barrier fans out. Call it last: it locks the barrier's row."""
+        """Count a part; the one that completes the barrier fans out. Call it last: it locks the barrier's row.
+
+        Raises
+        ------
+        ContradictingTotal
+            If an earlier part of the stream has said that there are more, or fewer.
+        """
         if not await self._record(event, subjects, uow.connection, failures):
             return
         arrived, totals, fired = await self._bump(event, uow.connection, counted=1)
+        if totals[event.topic] != event.part.total and not fired:
+            raise ContradictingTotal(event.topic, event.part.total, said_before=totals[event.topic])
         complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
         if complete and not fired:
             await self._fire_or_wait(event.run, uow)
@@ -121,9 +130,17 @@ class FanIn:
     async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:
         """Count a part that could not be stored, so that the barrier closes; the failure goes on with the fan-out.
 
-        Fits `on_failure` of `shared.bus.consume.Consume`.
+        Where the parts of a stream say different totals, nobody knows when all of them are in: the barrier fires with
+        what has arrived. Fits `on_failure` of `shared.bus.consume.Consume`.
         """
-        await self.arrive(event, event.subject_names(), uow, failures=(failure,))
+        if failure.reason != ContradictingTotal.__name__:
+            await self.arrive(event, event.subject_names(), uow, failures=(failure,))
+            return
+        _, _, fired = await self._bump(event, uow.connection, counted=0)
+        if not fired:
+            contradicted = ArrivedPart(event.topic, event.part.index, event.part.total, (), (failure,))
+            await self._fire(event.run, uow, unmet=(contradicted,))
+            await self._fire_waiting(event.run, uow)
 
     async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> bool:
         """Keep a part until the barrier fires; True if it has fired already and the caller may go on at once."""

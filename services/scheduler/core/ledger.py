@@ -33,7 +33,9 @@ class StageTally:
     parts_total : int or None
         None while no part has arrived: each part says how many there are.
     closed_at : datetime or None
-        When its deadline closed it without the parts that were missing then.
+        When it was closed without the parts that were missing then.
+    least_total : int or None
+        Another number than `parts_total` where its parts contradict one another.
     """
 
     stage: str
@@ -44,6 +46,7 @@ class StageTally:
     first_at: datetime | None = None
     last_at: datetime | None = None
     closed_at: datetime | None = None
+    least_total: int | None = None
 
     @property
     def parts_done(self) -> int:
@@ -54,6 +57,13 @@ class StageTally:
     def complete(self) -> bool:
         """Whether every part is in."""
         return self.parts_total is not None and self.parts_done >= self.parts_total
+
+    @property
+    def contradicted(self) -> str:
+        """Which totals its parts say, in words; empty if they say one."""
+        if self.least_total in {None, self.parts_total}:
+            return ""
+        return f"{self.stage}: parts of {self.least_total} and of {self.parts_total}"
 
     @property
     def ended_at(self) -> datetime | None:

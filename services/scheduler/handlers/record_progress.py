@@ -1,6 +1,7 @@
 """Fold an event of a run into the ledgers of runs, cells and books, and close the run with its last part."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import structlog
 
@@ -14,10 +15,11 @@ from services.scheduler.storage.book_rows import seen_books, stated_books
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.cell_rows import cell_parts
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun, scope_of
-from shared.contracts.event import Event
+from shared.contracts.event import Event, Failure
 from shared.contracts.scheduler import RunStatus
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
+from shared.errors import ContradictingTotal
 
 log = structlog.get_logger("scheduler")
 
@@ -51,11 +53,26 @@ async def _close(event: Event, stored: StoredRun | None, repository: SchedulerRe
     if stored is None or stored.status is not RunStatus.ACTIVE:
         return False
     tallies = await repository.load_tallies(event.run.run_id)
+    if any(entry.contradicted and entry.closed_at is None for entry in tallies):
+        tallies = await _close_contradicted(event.run.run_id, tallies, repository)
     _tell_if_finished(event.topic, stored, tallies)
     if not run_ended(tallies):
         return False
     await end_run(stored, tallies, uow)
     return True
+
+
+async def _close_contradicted(
+    run_id: UUID, tallies: Sequence[StageTally], repository: SchedulerRepository
+) -> tuple[StageTally, ...]:
+    """Close the stages whose parts say different totals: nobody knows when all of them are in."""
+    for entry in tallies:
+        if entry.contradicted and entry.closed_at is None:
+            detail = "all parts of a stage must say how many there are"
+            failure = Failure(subject=entry.contradicted, reason=ContradictingTotal.__name__, detail=detail)
+            await repository.close_stage(run_id, entry, failure)
+            log.error("stage closed: its parts contradict one another", run=str(run_id), parts=entry.contradicted)
+    return await repository.load_tallies(run_id)
 
 
 def _tell_if_finished(stage: str, stored: StoredRun, tallies: Sequence[StageTally]) -> None:

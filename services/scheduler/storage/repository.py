@@ -246,7 +246,7 @@ class SchedulerRepository:
             SELECT run_id, stage, array_agg(part_index ORDER BY part_index) FILTER (WHERE came) AS arrived,
                 max(part_total) FILTER (WHERE came), sum(subjects), sum(failed),
                 min(arrived_at) FILTER (WHERE came), max(arrived_at) FILTER (WHERE came),
-                max(arrived_at) FILTER (WHERE NOT came)
+                max(arrived_at) FILTER (WHERE NOT came), min(part_total) FILTER (WHERE came)
             FROM run_parts, LATERAL (SELECT part_index <> :closing AS came) c
             WHERE run_id = ANY(:run_ids) GROUP BY run_id, stage
             """

@@ -342,3 +342,19 @@ async def test_run_that_is_cancelled_is_over_and_stays_so_when_the_rest_of_it_co
     with pytest.raises(RunEnded, match="cancelled"):
         async with scheduler.unit_of_work() as uow:
             await cancel_run(run.run_id, uow, requested_by="me")
+
+
+@pytest.mark.parametrize("total", [9, 2], ids=str)
+async def test_stage_whose_parts_say_different_totals_is_an_error_and_the_run_waits_for_no_more(
+    scheduler: Service, total: int
+) -> None:
+    run = make_run()
+
+    await _record(scheduler, _event("prices.updated", run, index=1, total=total))
+    for event in _whole_run(run, parts=1):
+        await _record(scheduler, event)
+
+    assert (await _stored(scheduler, run)).status is RunStatus.COMPLETED_WITH_ERRORS
+    (completed,) = await _announced(scheduler, run)
+    (cause,) = completed.causes
+    assert (cause.reason, cause.examples) == ("ContradictingTotal", (f"prices.updated: parts of 1 and of {total}",))

@@ -15,6 +15,7 @@ from shared.contracts.event import Event, Failure
 from shared.contracts.run import Part, Run
 from shared.db.engine import build_engine
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.errors import ContradictingTotal
 from tests.support.databases import ServiceDatabase
 from tests.support.probe import SERVICE, ProbeFollowed, count
 from tests.support.runs import make_run
@@ -114,6 +115,32 @@ async def test_fan_in_learns_the_totals_from_the_parts(unit_of_work: UnitOfWorkF
         await _arrive(_barrier(fired), event, unit_of_work)
 
     assert [len(parts) for parts in (*fired.of(small), *fired.of(large))] == [2, 11]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["genuine first", "foreign first"])
+async def test_second_total_of_a_stream_is_refused_and_what_has_arrived_goes_on_at_once(
+    unit_of_work: UnitOfWorkFactory, known: bool
+) -> None:
+    fired, run = Fired(), make_run()
+    barrier = _barrier(fired)
+    genuine, foreign = Left(run=run, part=Part(index=0, total=1)), Left(run=run, part=Part(index=1, total=2))
+    first, second = (genuine, foreign) if known else (foreign, genuine)
+    await _arrive(barrier, first, unit_of_work)
+
+    with pytest.raises(
+        ContradictingTotal, match=f"must have {first.part.total} parts .* was {second.part.total}"
+    ) as why:
+        await _arrive(barrier, second, unit_of_work)
+    for _ in range(2):
+        async with unit_of_work() as uow:
+            failure = Failure(subject="a part", reason=type(why.value).__name__, detail=str(why.value))
+            await barrier.arrive_failed(second, failure, uow)
+
+    (parts,) = fired.of(run)
+    reasons = {failure.reason for failure in failures_of(parts)}
+    assert reasons == {"ContradictingTotal", "DEADLINE"}
+    await _arrive(barrier, Right(run=run, part=Part(index=0, total=1)), unit_of_work)
+    assert len(fired.of(run)) == 1
 
 
 async def test_fan_in_arrival_rolled_back_is_not_counted(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
