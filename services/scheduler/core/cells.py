@@ -39,7 +39,8 @@ class Why:
 class CellPart:
     """What one event says of one fact at one session: who is done, who failed; nobody is both.
 
-    `revisions` has one entry per subject that is done, where the event says it.
+    `revisions` has one entry per subject that is done, where the event says it. `delisted` are the symbols that the
+    portfolios of the part hold and that are traded no more.
     """
 
     session: date
@@ -47,6 +48,7 @@ class CellPart:
     done: tuple[str, ...]
     failed: Mapping[str, Why]
     revisions: tuple[int, ...] | None = None
+    delisted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.scheduler.core.books import Book
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Cell, Fact, Grid, newest_done, state_at
+from shared.conventions import SILENT_SESSIONS
 from shared.unavailable import Reason
 
 
@@ -25,12 +26,13 @@ class Readiness(StrEnum):
 
 
 class CauseKind(StrEnum):
-    """What keeps a portfolio from being ready."""
+    """What keeps a portfolio from being ready, or what is to be done although it is: DELISTED."""
 
     FAILED = "failed"
     DEAD_LETTER = "dead letter"
     UNDER_WAY = "under way"
     NEVER_ASKED = "never asked"
+    DELISTED = "delisted"
 
 
 # Of factors and metrics these are answers: no run would find another one.
@@ -123,7 +125,8 @@ def readiness_of(book: Book, situation: Situation) -> PortfolioReadiness:
 
     It needs its snapshot, its assessment, and bars, factors and metrics of what it holds. Blocked: something failed, or
     was set aside, and no run under way will bring it. Pending: what it lacks is under way; replaying: it is, or is done
-    again, in a backfill or replay. Stale: nobody has asked for what it lacks.
+    again, in a backfill or replay. Stale: nobody has asked for what it lacks. What is traded no more lacks nothing: it
+    is a cause of its own, that keeps nobody waiting.
     """
     lacks = list(_lacks(book, situation))
     letters = [letter for letter in situation.letters if _concerns(letter, book, situation, lacking=bool(lacks))]
@@ -146,7 +149,7 @@ def readiness_of(book: Book, situation: Situation) -> PortfolioReadiness:
         as_of=situation.as_of,
         state=state,
         newest_session=newest_done(situation.grid, book.portfolio_id, PORTFOLIO_FACTS, situation.sessions),
-        causes=(*blocking, *waiting, *_never_causes(never, book, situation)),
+        causes=(*blocking, *waiting, *_never_causes(never, book, situation), *_delisted_causes(book, situation)),
         notes=tuple(_notes(book, situation)),
     )
 
@@ -158,8 +161,18 @@ def _needed(book: Book, as_of: date) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         yield symbol, SYMBOL_FACTS
 
 
+def _delisted(book: Book, situation: Situation) -> list[str]:
+    """Return what the book holds and, by its own snapshot of the session, is traded no more."""
+    said = state_at(situation.grid, situation.as_of, Fact.SNAPSHOT).decides.get(book.portfolio_id)
+    told = frozenset() if said is None else said.part.delisted
+    return [symbol for symbol in book.symbols_on(situation.as_of) if symbol in told]
+
+
 def _lacks(book: Book, situation: Situation) -> Iterator[_Lack]:
+    gone = _delisted(book, situation)
     for subject, facts in _needed(book, situation.as_of):
+        if subject in gone:
+            continue
         for fact in facts:
             state = state_at(situation.grid, situation.as_of, fact)
             if state.is_done(subject):
@@ -299,6 +312,22 @@ def _never_causes(lacks: Sequence[_Lack], book: Book, situation: Situation) -> I
             todo=f"ask for it: {_again(book, situation)}",
             subjects=tuple(subjects[:MAX_NAMES]),
             fact=fact,
+        )
+
+
+def _delisted_causes(book: Book, situation: Situation) -> Iterator[Cause]:
+    gone, portfolio = _delisted(book, situation), shlex.quote(book.name or book.portfolio_id)
+    if gone:
+        yield Cause(
+            CauseKind.DELISTED,
+            what=f"{_named(gone, book)}: no close for {SILENT_SESSIONS} sessions (DELISTED): held at the last one, "
+            "and no part of the risk",
+            todo="say what became of it: what was paid for it "
+            f"(sigmasight positions exit {portfolio} {gone[0]} --on DAY --price PRICE), its new symbol "
+            f"(positions remove, positions add), or its prices (sigmasight findings --symbol {gone[0]})",
+            subjects=tuple(gone[:MAX_NAMES]),
+            fact=Fact.SNAPSHOT,
+            reason="DELISTED",
         )
 
 

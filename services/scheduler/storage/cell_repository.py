@@ -15,14 +15,15 @@ from shared.contracts.event import Event
 _APPEND = sa.text(
     """
     INSERT INTO cell_parts
-        (session, fact, run_id, part_index, asked_at, done, revisions, failed, whys, reasons, details)
+        (session, fact, run_id, part_index, asked_at, done, revisions, failed, whys, reasons, details, delisted)
     SELECT :session, :fact, run_id, :part_index, requested_at, CAST(:done AS text[]), CAST(:revisions AS integer[]),
-           CAST(:failed AS text[]), CAST(:whys AS integer[]), CAST(:reasons AS text[]), CAST(:details AS text[])
+           CAST(:failed AS text[]), CAST(:whys AS integer[]), CAST(:reasons AS text[]), CAST(:details AS text[]),
+           CAST(:delisted AS text[])
     FROM runs WHERE run_id = :run_id
     ON CONFLICT DO NOTHING
     """
 )
-_COLUMNS = "session, fact, run_id, part_index, asked_at, done, revisions, failed, whys, reasons, details"
+_COLUMNS = "session, fact, run_id, part_index, asked_at, done, revisions, failed, whys, reasons, details, delisted"
 
 
 class CellRepository:
@@ -85,6 +86,7 @@ def _row(event: Event, part: CellPart) -> dict[str, Any]:
         "whys": [whys[why] for why in part.failed.values()],
         "reasons": [why.reason for why in whys],
         "details": [why.detail for why in whys],
+        "delisted": sorted(part.delisted),
     }
 
 
@@ -97,5 +99,6 @@ def _said(row: Any, only: frozenset[str] | None = None) -> SaidPart:
         done = list(compress(done, kept))
         revisions = None if revisions is None else list(compress(revisions, kept))
         failed = {subject: why for subject, why in failed.items() if subject in only}
-    part = CellPart(row.session, Fact(row.fact), tuple(done), failed, None if revisions is None else tuple(revisions))
+    numbers = None if revisions is None else tuple(revisions)
+    part = CellPart(row.session, Fact(row.fact), tuple(done), failed, numbers, frozenset(row.delisted or ()))
     return SaidPart(part, row.run_id, row.part_index, row.asked_at)

@@ -96,8 +96,10 @@ def _reasons(event: SymbolTable, as_of: date, blank: frozenset[str]) -> dict[str
 def _snapshots(event: PortfoliosValued) -> list[CellPart]:
     """Return snapshots with their revisions; who failed has none at the run's sessions."""
     revisions: dict[date, dict[str, int]] = defaultdict(dict)
+    delisted: dict[date, set[str]] = defaultdict(set)
     for snapshot in event.snapshots:
         revisions[snapshot.as_of][str(snapshot.portfolio_id)] = snapshot.revision
+        delisted[snapshot.as_of].update(snapshot.delisted)
     failed = _portfolio_failures(event)
     parts = _with_failures(Fact.SNAPSHOT, {session: set(of) for session, of in revisions.items()}, failed, event.run)
     return [
@@ -107,6 +109,7 @@ def _snapshots(event: PortfoliosValued) -> list[CellPart]:
             part.done,
             part.failed,
             tuple(revisions[part.session][subject] for subject in part.done),
+            frozenset(delisted[part.session]),
         )
         for part in parts
     ]

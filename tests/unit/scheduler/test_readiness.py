@@ -1,6 +1,7 @@
 """Whether a portfolio is ready, and what keeps it from being so."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -177,3 +178,19 @@ def test_book_needs_only_what_it_holds_at_the_session() -> None:
     sold = Book(P, None, SESSIONS[0], (Holding("A", SESSIONS[0], None), Holding("B", SESSIONS[0], YESTERDAY)))
     found = readiness_of(sold, Situation(TODAY, SESSIONS, grid_of(whole(symbols=("A",))), (), ()))
     assert found.state is Readiness.READY
+
+
+def test_what_is_traded_no_more_keeps_nobody_waiting_and_says_what_to_do() -> None:
+    gone = {"B": Why("MISSING_DATA", "no bar")}
+    snapshot = replace(said(Fact.SNAPSHOT, P).part, delisted=frozenset({"B", "NOT HELD"}))
+    parts = [
+        *whole(symbols=("A",), without=[Fact.SNAPSHOT]),
+        *(said(fact, failed=gone) for fact in SYMBOL_FACTS),
+        SaidPart(snapshot, UUID(int=NIGHT), 0, MIDNIGHT),
+    ]
+
+    found = stands(*parts)
+
+    assert (found.state, kinds(found)) == (Readiness.READY, [("delisted", ("B",))])
+    assert found.causes[0].what.startswith("B: no close for 20 sessions (DELISTED): held at the last one")
+    assert "sigmasight positions exit 'Growth & Co' B --on DAY --price PRICE" in found.causes[0].todo
