@@ -27,7 +27,6 @@ _AMOUNTS: Final = (
     "short_value",
     "gross",
     "net",
-    "realised_pnl",
 )
 
 
@@ -83,6 +82,8 @@ def _charts(performance: Performance) -> list[RenderableType]:
 def _snapshot_table(report: PortfolioReport) -> RenderableType:
     snapshot = report["snapshot"]
     rows = [(name, money(snapshot[name]), "", "") for name in _AMOUNTS]
+    gain = money(snapshot["realised_pnl"]), snapshot["gain_reason"] or "", snapshot["gain_detail"] or ""
+    rows.append(("realised_pnl", *gain))
     rows += [measure_row(name, snapshot[name], digits=6) for name in ("daily_return", "twr_index")]
     title = f"{report['portfolio']['name']} as of {snapshot['as_of']}"
     return table(title, ("quantity", "value", "reason", "detail"), rows)

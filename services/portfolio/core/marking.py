@@ -55,6 +55,7 @@ class PositionDay:
     exit_pnl: IntArray
     realised_pnl: IntArray
     dividends: IntArray
+    exited: BoolArray
     oversold: BoolArray
 
 
@@ -64,7 +65,14 @@ class _ExitGains:
 
     exit_pnl: IntArray
     realised_pnl: IntArray
+    exited: BoolArray
     oversold: BoolArray
+
+    @classmethod
+    def none(cls, n_positions: int) -> "_ExitGains":
+        """Return what no exit has brought yet."""
+        zeros, no = np.zeros(n_positions, dtype=np.int64), np.zeros(n_positions, dtype=np.bool_)
+        return cls(zeros, zeros.copy(), no, no.copy())
 
     def take(self, now: ExitRound, *, held: Holdings, positions: PositionArrays) -> None:
         """Close part or all of some positions of `held`, in place."""
@@ -78,6 +86,7 @@ class _ExitGains:
         proceeds = round_to_cents(closed * positions.multiplier[position] * now.price)
         self.exit_pnl[position] += proceeds - (value - value_left)
         self.realised_pnl[position] += proceeds - (cost - cost_left)
+        self.exited[position] |= quantity != 0
         self.oversold[position] |= size > np.abs(quantity)
         held.quantity[position], held.market_value[position], held.cost[position] = left, value_left, cost_left
         gone = (left == 0) & (quantity != 0)
@@ -112,13 +121,15 @@ def advance(
         splits_known=entered | holdings.splits_known,
     )
 
-    gains = _ExitGains(np.zeros_like(outlay), np.zeros_like(outlay), np.zeros(outlay.size, dtype=np.bool_))
+    gains = _ExitGains.none(outlay.size)
     for now in exits:
         gains.take(now, held=held, positions=positions)
 
     closing = _at_close(held, positions, close=quotes.close)
     pnl = closing.market_value - held.market_value + gains.exit_pnl + dividends
-    return PositionDay(closing, active, pnl, gains.exit_pnl, gains.realised_pnl, dividends, gains.oversold)
+    return PositionDay(
+        closing, active, pnl, gains.exit_pnl, gains.realised_pnl, dividends, gains.exited, gains.oversold
+    )
 
 
 def _at_close(held: Holdings, positions: PositionArrays, *, close: FloatArray) -> Holdings:

@@ -36,11 +36,11 @@ class Opening:
 class PositionValues:
     """What each position was worth and earned, arrays of shape (n_sessions, n_positions); amounts in cents.
 
-    `active` marks the rows that say something: held at the previous close, or entered on the session. `mark` is a
-    price a unit, `mark_source` a `MarkSource`, `mark_age` the sessions since that price was seen. `realised_pnl` is
-    what exits of the session gained over cost, `exit_pnl` the part of `pnl` they fixed. `oversold`: an exit asked for
-    more than was held and closed what there was. Without `splits_known` the quantity may lack splits, and what was
-    gained over cost is not known.
+    `active` marks the rows that say something: held at the previous close, or entered on the session. `mark` is a price
+    a unit, `mark_source` a `MarkSource`, `mark_age` the sessions since that price was seen. `realised_pnl` is what
+    exits of the session gained over cost, `exit_pnl` the part of `pnl` they fixed, `exited` where there was any.
+    `oversold`: an exit asked for more than was held and closed what there was. Without `splits_known` the quantity may
+    lack splits, and what was gained over cost is not known.
     """
 
     active: BoolArray
@@ -55,6 +55,7 @@ class PositionValues:
     exit_pnl: IntArray
     realised_pnl: IntArray
     dividends: IntArray
+    exited: BoolArray
     oversold: BoolArray
 
     @property
@@ -97,7 +98,8 @@ class PortfolioValues:
     ``equity(t) = equity(t-1) + pnl(t) + flow(t)`` and ``cash = equity - net``, exactly; `flow` is `contributions` less
     `withdrawals`. `short_value` is negative or zero. `stale_positions` counts those carried at an old close,
     `at_cost_positions` those never priced, marked at what they cost. `stale_gross` is what of `gross` is at carried
-    marks, the oldest of which is `oldest_mark` sessions old.
+    marks, the oldest of which is `oldest_mark` sessions old. `unknown_gains` counts the positions with exits on the
+    session of which not all splits are known: then `realised_pnl`, the sum of what is stored, says nothing.
     """
 
     equity: IntArray
@@ -121,6 +123,7 @@ class PortfolioValues:
     unvalued_positions: IntArray
     stale_gross: IntArray
     oldest_mark: IntArray
+    unknown_gains: IntArray
     daily_return: Quantities
     twr_index: Quantities
 
@@ -229,6 +232,7 @@ def _aggregate(
         unvalued_positions=segments.sums(held & ~valued),
         stale_gross=segments.sums(np.where(stale, np.abs(value), 0)),
         oldest_mark=marks.oldest,
+        unknown_gains=segments.sums(positions.exited & ~positions.splits_known & valued),
         daily_return=daily_returns(pnl, base).withheld(marks.reasons()),
         twr_index=twr_index(opening.twr_index, pnl=pnl, base=base),
     )

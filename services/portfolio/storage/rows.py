@@ -42,6 +42,7 @@ _PORTFOLIO_COUNTS: Final = (
     "at_cost_positions",
     "unvalued_positions",
     "oldest_mark",
+    "unknown_gains",
 )
 _POSITION_AMOUNTS: Final = ("market_value", "cost", "pnl", "exit_pnl", "realised_pnl", "dividends")
 _SOURCES = {int(source): source.name for source in MarkSource}

@@ -50,6 +50,7 @@ class SnapshotRow(NamedTuple):
     unvalued_positions: int
     stale_gross: Decimal
     oldest_mark: int
+    unknown_gains: int
     daily_return: float | None
     daily_return_reason: str | None
     daily_return_detail: str | None

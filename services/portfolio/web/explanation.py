@@ -11,7 +11,7 @@ from services.portfolio.core.roll import Rolled
 from services.portfolio.core.trades import Quotes
 from services.portfolio.storage.rows import PORTFOLIO_AMOUNTS, PORTFOLIO_RATIOS
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRow
-from services.portfolio.web.views import Amount, PositionValueView, SnapshotView
+from services.portfolio.web.views import Amount, PositionValueView, SnapshotView, realised_of
 from shared.contracts.event import Measure
 from shared.prices.last_prices import LastPrice
 from shared.unavailable import Quantities
@@ -110,11 +110,16 @@ def _stored(name: str, snapshot: SnapshotRow) -> Measure:
     if name in PORTFOLIO_RATIOS:
         reason, detail = getattr(snapshot, f"{name}_reason"), getattr(snapshot, f"{name}_detail")
         return Measure(value=getattr(snapshot, name), reason=reason, detail=detail)
+    if name == "realised_pnl":
+        return realised_of(snapshot.realised_pnl, unknown=snapshot.unknown_gains)
     return Measure(value=float(getattr(snapshot, name)))
 
 
 def _recomputed(name: str, rolled: Rolled) -> Measure:
     portfolios = rolled.valuation.portfolios
+    if name == "realised_pnl":
+        amount = decimal_of(int(portfolios.realised_pnl[0, 0]))
+        return realised_of(amount, unknown=int(portfolios.unknown_gains[0, 0]))
     if name not in PORTFOLIO_RATIOS:
         return Measure(value=float(decimal_of(int(getattr(portfolios, name)[0, 0]))))
     quantities: Quantities = getattr(portfolios, name)

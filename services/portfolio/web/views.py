@@ -166,7 +166,8 @@ class SnapshotView(BaseModel):
     """A portfolio at the end of a session; `equity = previous equity + pnl + flow`, `cash = equity - net`.
 
     `flow` is `contributions`, capital from the open on, less `withdrawals`, which leave at the close. `stale_gross` is
-    what of `gross` is at marks of earlier sessions, the oldest of them `oldest_mark` sessions old.
+    what of `gross` is at marks of earlier sessions, the oldest of them `oldest_mark` sessions old. A `gain_reason`
+    stands in the place of `realised_pnl` where something was sold of which not all splits since its entry are known.
     """
 
     portfolio_id: UUID
@@ -186,7 +187,9 @@ class SnapshotView(BaseModel):
     gross: Amount
     net: Amount
     exit_pnl: Amount
-    realised_pnl: Amount
+    realised_pnl: Amount | None
+    gain_reason: Reason | None
+    gain_detail: str | None
     dividends: Amount
     positions: int
     long_positions: int
@@ -204,14 +207,30 @@ class SnapshotView(BaseModel):
         """Return the view of a stored snapshot."""
         daily = Measure(value=row.daily_return, reason=row.daily_return_reason, detail=row.daily_return_detail)
         index = Measure(value=row.twr_index, reason=row.twr_index_reason, detail=row.twr_index_detail)
-        return cls.model_validate({**row._asdict(), "daily_return": daily, "twr_index": index})
+        gain = realised_of(row.realised_pnl, unknown=row.unknown_gains)
+        return cls.model_validate(
+            {
+                **row._asdict(),
+                "realised_pnl": row.realised_pnl if gain.reason is None else None,
+                "gain_reason": gain.reason,
+                "gain_detail": gain.detail,
+                "daily_return": daily,
+                "twr_index": index,
+            }
+        )
+
+
+def realised_of(amount: Decimal, *, unknown: int) -> Measure:
+    """Return what exits of a session gained over cost, or why that is not known of so many positions."""
+    if unknown:
+        exits = "1 position" if unknown == 1 else f"{unknown} positions"
+        return Measure(reason=SPLITS_UNKNOWN.reason, detail=f"of {exits} with exits {SPLITS_UNKNOWN.detail}")
+    return Measure(value=float(amount))
 
 
 SPLITS_UNKNOWN: Final = Unavailable(
     Reason.MISSING_DATA, "prices do not reach back to the entry: splits since then are not known"
 )
-
-
 _AMOUNTS: Final = ("market_value", "cost", "unrealised_pnl", "pnl", "exit_pnl", "realised_pnl", "dividends", "exposure")
 
 

@@ -102,6 +102,8 @@ def snapshot() -> Snapshot:
         "net": "100.00",
         "exit_pnl": "0.00",
         "realised_pnl": "0.00",
+        "gain_reason": None,
+        "gain_detail": None,
         "dividends": "0.00",
         "positions": 1,
         "long_positions": 1,

@@ -60,7 +60,9 @@ class Snapshot(Trail):
     gross: Amount
     net: Amount
     exit_pnl: Amount
-    realised_pnl: Amount
+    realised_pnl: Amount | None
+    gain_reason: str | None
+    gain_detail: str | None
     dividends: Amount
     positions: int
     long_positions: int
