@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from services.market_data.settings import MarketDataSettings
@@ -25,6 +27,7 @@ from tests.system.plain.ledger import OLD, Day, PositionDay
 from tests.system.plain.metrics import metrics_of
 from tests.system.plain.model import model_of
 from tests.system.plain.ratios import Ratio, ratios_of
+from tests.system.plain.realised import tear_sheet
 from tests.system.plain.scenarios import (
     REPLAYS,
     SCENARIOS,
@@ -296,6 +299,24 @@ async def test_performance_over_a_window_agrees(
     agreement.same("performance", f"{what} sums", {key: Decimal(served[key]) for key in sums}, sums)
     for point, depth in zip(served["points"], fall.falls or [None] * len(window.days), strict=True):
         agreement.number("performance", f"{what} {point['as_of']}", point["drawdown"], depth)
+    agreement.check()
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+async def test_realised_performance_agrees(twice: Twice, agreement: Agreement, name: str) -> None:
+    days, opened_on = twice.days[name], PORTFOLIOS[name].opened_on
+    served = await twice.platform.api.get(f"/portfolios/{twice.portfolio_ids[name]}/realised", as_of=str(NIGHT))
+
+    known = [np.nan if isinstance(day.daily_return, str) else day.daily_return for day in days]
+    returns = pd.Series(known, index=pd.DatetimeIndex([day.session for day in days]))
+    eve, broken = twice.night.prices.session_before(opened_on), isinstance(days[-1].index, str)
+    plain = tear_sheet(returns, opened_on, eve, broken=broken)
+    rows = named(served["windows"], "window")
+    for window in agreement.names("realised", name, rows, plain):
+        count, figures = plain[window]
+        agreement.same("realised", f"{name} {window} returns", rows[window]["returns"], count)
+        for figure, value in figures.items():
+            agreement.measure("realised", f"{name} {window} {figure}", rows[window][figure], value)
     agreement.check()
 
 

@@ -26,6 +26,7 @@ from services.portfolio.core.realised import (
 from shared.arrays import DateArray, FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.unavailable import Reason, Unavailable
+from tests.system.plain.realised import tear_sheet
 
 OPENED = date(2021, 3, 1)
 
@@ -154,3 +155,24 @@ def test_window_may_begin_at_the_close_before_the_book(last: date, covered: bool
     found = windows_of(days, np.zeros(days.size), opened_on=OPENED)["3M"]
 
     assert (found.returns > 0) is covered
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 400))
+@settings(max_examples=30, deadline=None)
+def test_windows_are_those_of_the_plain_implementation(seed: int, n_sessions: int) -> None:
+    days, returns = days_of(n_sessions), returns_of(seed, n_sessions)
+    returns[np.random.default_rng(seed).random(n_sessions) < 0.1] = np.nan
+    series = pd.Series(returns, index=pd.DatetimeIndex(days))
+
+    found = windows_of(days, returns, opened_on=OPENED)
+
+    names = {"total": "whole"}
+    for window, (count, figures) in tear_sheet(series, OPENED, shift_session(OPENED, -1), broken=False).items():
+        assert found[window].returns == count
+        for name, expected in figures.items():
+            value = getattr(found[window], names.get(name, name))
+            told = value.value if isinstance(value, Extreme) else value
+            if isinstance(told, Unavailable):
+                assert told.reason == expected, (window, name)
+            else:
+                assert told == pytest.approx(expected, rel=1e-9, abs=1e-12), (window, name)

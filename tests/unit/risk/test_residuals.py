@@ -76,6 +76,14 @@ def test_too_few_pairs_and_what_is_no_sector_have_no_correlation(sectors: list[s
     assert (found.group.tolist(), found.correlation.size) == ([-1] * N, 0)
 
 
+def test_pairs_with_too_few_common_sessions_do_not_count() -> None:
+    residuals = correlated(N, COMMON, seed=3)
+    residuals[0, 20:] = np.nan  # 15 of 21 pairs are left
+    holdings, _ = book([(name, 10_000.0) for name in NAMES])
+
+    assert sector_correlations(holdings, residuals, ["Energy"] * N).correlation.size == 0
+
+
 def test_specific_variance_within_a_sector_by_hand() -> None:
     # Weights 0.5, 0.3 and -0.2, specific volatilities of 0.3; the first two at a correlation of 0.25:
     # 0.0225 + 0.0081 + 0.0036 + 2 x 0.25 x 0.15 x 0.09.
