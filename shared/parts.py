@@ -1,21 +1,21 @@
 """Naming the parts of a stage."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 
 def missing_of(arrived: Iterable[int], total: int) -> str:
     """Name the parts, counted from 0, that have not arrived: ``parts 3-7, 9 of 12``; empty if all have."""
-    missing = sorted(set(range(total)).difference(arrived))
-    if not missing:
+    # From gap to gap: who says that there are many makes no work.
+    gaps = list(_gaps(sorted({index for index in arrived if index < total}), total))
+    if not gaps:
         return ""
-    return f"part{'s' if len(missing) > 1 else ''} {', '.join(_ranges(missing))} of {total}"
+    named = [str(first) if first == last else f"{first}-{last}" for first, last in gaps]
+    only_one = len(gaps) == 1 and gaps[0][0] == gaps[0][1]
+    return f"part{'' if only_one else 's'} {', '.join(named)} of {total}"
 
 
-def _ranges(numbers: list[int]) -> Iterator[str]:
-    start = last = numbers[0]
-    for number in [*numbers[1:], None]:
-        if number is None or number > last + 1:
-            yield str(start) if start == last else f"{start}-{last}"
-            start = last = start if number is None else number
-        else:
-            last = number
+def _gaps(arrived: list[int], total: int) -> Iterator[tuple[int, int]]:
+    for before, after in pairwise([-1, *arrived, total]):
+        if after > before + 1:
+            yield before + 1, after - 1

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field
 MAX_SYMBOL_LENGTH: Final = 20
 SYMBOL_PATTERN: Final = r"^[A-Z0-9^][A-Z0-9._^-]{0,19}$"
 
+_SYMBOL: Final = re.compile(SYMBOL_PATTERN)
+
 # Exchanges and vendors part the class of a share by a point, a dash, a slash or a blank.
 _CLASS_OF_SHARE: Final = re.compile(r"([A-Z]{1,5})[./ -]([A-Z])")
 
@@ -24,6 +26,11 @@ def one_spelling(text: str) -> str:
     symbol = " ".join(text.upper().split()) if text.isascii() else text
     parted = _CLASS_OF_SHARE.fullmatch(symbol)
     return symbol if parted is None else ".".join(parted.groups())
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether a name is one as it is kept."""
+    return _SYMBOL.fullmatch(text) is not None
 
 
 def _spelled(value: object) -> object:

@@ -3,11 +3,14 @@
 from datetime import date, datetime
 from typing import ClassVar, Self
 
+import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
+from shared.calendar import session_ordinals
 from shared.contracts.event import Event
 from shared.contracts.run import Contract, Symbol
 from shared.profile import ProfileFacts
+from shared.symbols import SYMBOL_PATTERN, is_symbol
 
 Column = tuple[float | None, ...]
 
@@ -73,6 +76,20 @@ class PriceBlock(Contract):
         for name, rows in (("close", self.close), ("adjusted", self.adjusted), ("revisions", revisions)):
             if len(rows) != len(self.symbols) or any(len(row) != len(self.sessions) for row in rows):
                 raise ValueError(f"{name} must have {len(self.symbols)} rows of {len(self.sessions)} entries")
+        return self
+
+    @model_validator(mode="after")
+    def _bars_are_of_the_exchange(self) -> Self:
+        unknown = np.flatnonzero(session_ordinals(list(self.sessions)) < 0)
+        if unknown.size:
+            raise ValueError(f"sessions must be those of the exchange, was {self.sessions[unknown[0]]}")
+        misspelt = next((symbol for symbol in self.symbols if not is_symbol(symbol)), None)
+        if misspelt is not None:
+            raise ValueError(f"symbols must match {SYMBOL_PATTERN}, was {misspelt!r}")
+        for name, rows in (("close", self.close), ("adjusted", self.adjusted)):
+            lowest = min((price for row in rows for price in row if price is not None), default=1.0)
+            if lowest <= 0.0:
+                raise ValueError(f"{name} must be above 0, was {lowest}")
         return self
 
 

@@ -2,12 +2,15 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Symbol = str
+
+# A year of 50,000 symbols is 12,500 shards.
+MAX_PARTS: Final = 100_000
 
 
 class Contract(BaseModel):
@@ -69,6 +72,12 @@ class Part(Contract):
 
     index: int = Field(ge=0)
     total: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _total_is_bounded(self) -> Self:
+        if self.total > MAX_PARTS:
+            raise ValueError(f"total must be at most {MAX_PARTS}, was {self.total}")
+        return self
 
     @model_validator(mode="after")
     def _index_is_inside(self) -> Self:

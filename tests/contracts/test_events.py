@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from shared.contracts.catalogue import BY_BOOK, BY_INDEX, BY_RUN, EVENTS, promis
 from shared.contracts.event import Event, Measure
 from shared.contracts.market_data import Correction, PriceBlock, PricesUpdated
 from shared.contracts.portfolio import Book, PortfoliosValued
-from shared.contracts.run import ONLY_PART, Part
+from shared.contracts.run import MAX_PARTS, ONLY_PART, Part
 from shared.contracts.scheduler import BatchTriggered
 from shared.db.outbox import outbox_row
 from tests.support.event_strategies import events
@@ -178,3 +179,32 @@ def test_message_carries_cloudevents_and_trace_headers() -> None:
 def test_message_of_a_run_is_keyed_by_the_run() -> None:
     event = _triggered()
     assert outbox_row(event, source="scheduler").key == str(event.run.run_id)
+
+
+def _block(symbol: str = "A", session: date = SESSION, close: float = 7.25, adjusted: float = 7.25) -> dict[str, Any]:
+    return {"sessions": (session,), "symbols": (symbol,), "close": ((close,),), "adjusted": ((adjusted,),)}
+
+
+@pytest.mark.parametrize(
+    ("forged", "rule"),
+    [
+        (_block(close=0.0), "close must be above 0, was 0.0"),
+        (_block(close=-1.0), "close must be above 0, was -1.0"),
+        (_block(adjusted=-1.0), "adjusted must be above 0, was -1.0"),
+        (_block(session=date(2025, 3, 15)), "sessions must be those of the exchange, was 2025-03-15"),
+        (_block(session=date(2999, 3, 15)), "sessions must be those of the exchange, was 2999-03-15"),
+        (_block(symbol="a"), "symbols must match .*, was 'a'"),
+        (_block(symbol="A" * 21), "symbols must match"),
+        (_block(symbol="A\n"), "symbols must match"),
+    ],
+)
+def test_bars_that_no_file_may_say_are_no_event_either(forged: dict[str, Any], rule: str) -> None:
+    PriceBlock(**_block())
+    with pytest.raises(ValidationError, match=rule):
+        PriceBlock(**forged)
+
+
+def test_part_of_more_than_anybody_makes_is_refused() -> None:
+    Part(index=0, total=MAX_PARTS)
+    with pytest.raises(ValidationError, match=f"total must be at most {MAX_PARTS}, was {MAX_PARTS + 1}"):
+        Part(index=0, total=MAX_PARTS + 1)

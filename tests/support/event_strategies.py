@@ -11,13 +11,17 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from shared.calendar import is_session
 from shared.contracts.event import Event
 from shared.contracts.market_data import CorporateAction, PriceBlock, Statement
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Contract, Part, Run
+from shared.symbols import SYMBOL_PATTERN
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+PRICES = st.floats(min_value=0.0, exclude_min=True, allow_infinity=False)
+SYMBOLS = st.from_regex(SYMBOL_PATTERN, fullmatch=True)
 LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,
     float: NUMBERS,
@@ -69,9 +73,9 @@ def _parts(draw: st.DrawFn) -> Part:
 
 @st.composite
 def _blocks(draw: st.DrawFn) -> PriceBlock:
-    sessions = draw(st.lists(LEAVES[date], max_size=3, unique=True))
-    symbols = draw(st.lists(TEXT, max_size=3, unique=True))
-    row = st.lists(st.none() | NUMBERS, min_size=len(sessions), max_size=len(sessions)).map(tuple)
+    sessions = draw(st.lists(LEAVES[date].filter(is_session), max_size=3, unique=True))
+    symbols = draw(st.lists(SYMBOLS, max_size=3, unique=True))
+    row = st.lists(st.none() | PRICES, min_size=len(sessions), max_size=len(sessions)).map(tuple)
     rows = st.lists(row, min_size=len(symbols), max_size=len(symbols)).map(tuple)
     return PriceBlock(sessions=tuple(sessions), symbols=tuple(symbols), close=draw(rows), adjusted=draw(rows))
 

@@ -152,7 +152,7 @@ async def test_bars_in_any_order_leave_the_newest_revision(
     second: float | None,
     last: float | None,
 ) -> None:
-    symbol = f"T{order}{second}{last}"
+    symbol = f"T{''.join(map(str, order))}.{'B' if second else 'N'}{'B' if last else 'N'}"
     said = {1: 10.0, 2: second, 3: last}
     panel = PricePanel(engine)
 
@@ -244,7 +244,10 @@ async def test_panel_given_only_bars_off_session_stays_usable(
 ) -> None:
     panel = PricePanel(engine)
     await panel.refresh()
-    await _store(unit_of_work, _prices({"WEEKEND": [1.0]}, sessions=[date(2025, 3, 15)]))
+    event = _prices({"WEEKEND": [1.0]}, sessions=[LAST])
+    # No event can say so; a calendar of before may have had another session.
+    (off_session,) = (block.model_copy(update={"sessions": (date(2025, 3, 15),)}) for block in event.blocks)
+    await _store(unit_of_work, event.model_copy(update={"blocks": (off_session,)}))
     await panel.refresh()
 
     await _store(unit_of_work, _prices({"WEEKEND": [1.0, 2.0, 3.0, 4.0, 5.0]}))
