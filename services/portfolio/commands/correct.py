@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.portfolio.commands.enter import check_flow, check_reference
+from services.portfolio.commands.enter import check_flow, check_reference, check_trades
 from services.portfolio.commands.errors import (
     ExitOutOfReach,
     ImpossibleExit,
@@ -46,14 +46,15 @@ async def correct_position(
 
     Raises
     ------
-    UnknownPortfolio, UnknownPosition
+    UnknownPortfolio, UnknownPosition, TradeAfterClosing
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     repository = EditRepository(uow.connection)
     stored = await _get_position(repository, portfolio_id, position_id)
+    before, after = stored.terms.dates, terms.dates
+    check_trades(portfolio, sorted(after - before))
     await _replace_terms(stored, terms, repository)
-    touched = _dates(stored.terms) | _dates(terms)
-    return await recalculate(portfolio, min(touched), uow, as_of=as_of, positions=1)
+    return await recalculate(portfolio, min(before | after), uow, as_of=as_of, positions=1)
 
 
 async def remove_position(portfolio_id: UUID, position_id: UUID, uow: UnitOfWork, *, as_of: date) -> Requested:
@@ -68,7 +69,7 @@ async def remove_position(portfolio_id: UUID, position_id: UUID, uow: UnitOfWork
     stored = await _get_position(repository, portfolio_id, position_id)
     await repository.delete_position(position_id)
     await repository.append_edit(Edit(portfolio_id, position_id, "position", position_record(stored.terms), None))
-    return await recalculate(portfolio, min(_dates(stored.terms)), uow, as_of=as_of, positions=0)
+    return await recalculate(portfolio, min(stored.terms.dates), uow, as_of=as_of, positions=0)
 
 
 async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: UnitOfWork, *, as_of: date) -> Requested:
@@ -78,9 +79,10 @@ async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: Un
     ------
     ExitOutOfReach, UnknownPortfolio, UnknownPosition, ImpossibleExit
     """
-    if closing.on > as_of:
-        raise ExitOutOfReach(closing.on, as_of=as_of)
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    last = portfolio.valued_until(as_of)
+    if closing.on > last:
+        raise ExitOutOfReach(closing.on, as_of=last)
     repository = EditRepository(uow.connection)
     stored = await _get_position(repository, portfolio_id, position_id)
     exits = tuple(sorted((*stored.terms.exits, closing), key=lambda entry: entry.on))
@@ -171,7 +173,3 @@ async def _get_flow(repository: EditRepository, portfolio_id: UUID, flow_id: UUI
     if stored is None:
         raise UnknownFlow(portfolio_id, flow_id)
     return stored
-
-
-def _dates(terms: PositionTerms) -> set[date]:
-    return {terms.entry_date, *(entry.on for entry in terms.exits)}

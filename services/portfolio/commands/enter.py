@@ -6,7 +6,13 @@ from datetime import date
 from decimal import Decimal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from services.portfolio.commands.errors import FlowOutOfReach, NameTaken, OpeningOutOfReach, ReferenceTaken
+from services.portfolio.commands.errors import (
+    FlowOutOfReach,
+    NameTaken,
+    OpeningOutOfReach,
+    ReferenceTaken,
+    TradeAfterClosing,
+)
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.commands.request_calculation import (
     CalculationRequest,
@@ -65,9 +71,10 @@ async def enter_positions(
 
     Raises
     ------
-    UnknownPortfolio
+    UnknownPortfolio, TradeAfterClosing
     """
-    portfolio = await get_portfolio(uow.connection, portfolio_id)
+    portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    check_trades(portfolio, sorted({on for entry in terms for on in entry.dates}))
     await _store_positions(portfolio_id, terms, uow)
     first = min([as_of, *(entry.entry_date for entry in terms)])
     return await recalculate(portfolio, first, uow, as_of=as_of, positions=len(terms))
@@ -105,6 +112,18 @@ def check_reference(flow: Flow, others: Iterable[Flow]) -> None:
     for other in others:
         if flow.reference is not None and other.reference == flow.reference:
             raise ReferenceTaken(flow.reference, on=other.on, amount=other.amount)
+
+
+def check_trades(portfolio: Portfolio, days: Iterable[date]) -> None:
+    """Refuse trades after the last session of a closed portfolio.
+
+    Raises
+    ------
+    TradeAfterClosing
+    """
+    for on in days:
+        if portfolio.closed_on is not None and on > portfolio.closed_on:
+            raise TradeAfterClosing(on, closed_on=portfolio.closed_on)
 
 
 def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:

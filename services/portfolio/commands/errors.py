@@ -9,6 +9,7 @@ Refused
 ├── FlowOutOfReach
 ├── ReferenceTaken
 ├── ExitOutOfReach
+├── TradeAfterClosing
 ├── ClosingOutOfReach
 ├── ImpossibleExit
 ├── QueueFull
@@ -86,6 +87,14 @@ class ExitOutOfReach(Refused):
     def __init__(self, on: date, *, as_of: date) -> None:
         self.on, self.as_of = on, as_of
         super().__init__(f"must be at most {as_of}, was {on}")
+
+
+class TradeAfterClosing(Refused):
+    """No session of the closed portfolio would hold what was traded then."""
+
+    def __init__(self, on: date, *, closed_on: date) -> None:
+        self.on, self.closed_on = on, closed_on
+        super().__init__(f"must be at most {closed_on}, the last session of the closed portfolio, was {on}")
 
 
 class ClosingOutOfReach(Refused):

@@ -121,6 +121,11 @@ class PositionTerms:
         """Return the unsigned cost of the whole position."""
         return abs(self.quantity) * self.entry_price * multiplier(self.kind)
 
+    @property
+    def dates(self) -> frozenset[date]:
+        """Return the days on which it was traded."""
+        return frozenset({self.entry_date, *(exit_.on for exit_ in self.exits)})
+
 
 def priced_symbols(terms: Iterable[PositionTerms]) -> list[str]:
     """Return the symbols that positions need the prices of, their own and those of underlyings, sorted."""

@@ -94,3 +94,27 @@ async def test_portfolio_that_is_not_there_is_not_closed(books: Books) -> None:
     for what in ("close", "reopen"):
         answer = await books.client.post(f"/portfolios/{UUID(int=9)}/{what}", json={}, params=THEN)
         assert answer.status_code == 404
+
+
+async def test_trade_after_the_last_session_of_a_closed_portfolio_is_refused(books: Books) -> None:
+    portfolio_id, symbol = await _opened(books)
+    await _close(books, portfolio_id, WEDNESDAY)
+    path = f"/portfolios/{portfolio_id}/positions"
+    (held,) = (await books.client.get(path)).json()["items"]
+    own = f"{path}/{held.pop('position_id')}"
+    trade = {"symbol": symbol, "kind": "LONG", "quantity": "1", "entry_price": "99.00"}
+
+    late = [
+        await books.client.post(path, json={"positions": [{**trade, "entry_date": str(THURSDAY)}]}, params=THEN),
+        await books.client.put(own, json={**held, "entry_date": str(FRIDAY)}, params=THEN),
+        await books.client.post(f"{own}/exits", json={"on": str(THURSDAY), "price": "99.00"}, params=THEN),
+    ]
+    in_time = await books.client.post(path, json={"positions": [{**trade, "entry_date": str(WEDNESDAY)}]}, params=THEN)
+
+    of_closed = "must be at most 2025-03-12, the last session of the closed portfolio, was "
+    assert [(answer.status_code, answer.json()["errors"][0]) for answer in late] == [
+        (422, {"field": "entry_date", "reason": f"{of_closed}2025-03-13"}),
+        (422, {"field": "entry_date", "reason": f"{of_closed}2025-03-14"}),
+        (422, {"field": "on", "reason": "must be at most 2025-03-12, was 2025-03-13"}),
+    ]
+    assert in_time.is_success

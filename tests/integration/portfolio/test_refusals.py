@@ -81,7 +81,7 @@ CASES = {
     "flow removed": Case("DELETE", f"/portfolios/{{id}}/flows/{NOBODY}", None, **UNKNOWN_FLOW),
     "exit later than calculated": Case(
         "POST",
-        f"/portfolios/{NOBODY}/positions/{NOBODY}/exits?as_of={TUESDAY}",
+        f"/portfolios/{{id}}/positions/{{position}}/exits?as_of={TUESDAY}",
         EXIT,
         **_of_field("on", "must be at most 2025-03-11, was 2025-03-12"),
     ),
