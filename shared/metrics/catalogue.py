@@ -173,7 +173,7 @@ BOOKS_STALE: Final = Metric(
     Kind.GAUGE,
     ("service",),
     "portfolios",
-    "Those of them whose newest valuation or assessment is not of the last closed session",
+    "Those open whose newest valuation is older than the last closed session, or assessment than that valuation",
 )
 BOOKS_BEHIND: Final = Metric(
     "sigmasight_books_behind_sessions",
