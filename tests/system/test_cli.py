@@ -243,15 +243,17 @@ def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
     _answer(platform, "positions", "add", "by hand", "AAPL", *trade, *later)
     _answer(platform, "positions", "exit", "by hand", "AAPL", "--on", "2022-11-29", "--price", "150", *later)
     _answer(platform, "positions", "correct", "by hand", "AAPL", "--quantity", "20", *later)
-    _answer(platform, "flows", "add", "by hand", "--on", "2022-11-29", "--amount", "1000", *later)
-    _answer(platform, "flows", "correct", "by hand", "2022-11-29", "--on", "2022-11-29", "--amount", "500", *session)
+    paid = ("--on", "2022-11-29", "--amount", "1000", "--reference", "wire 7")
+    _answer(platform, "flows", "add", "by hand", *paid, *later)
+    _answer(platform, "flows", "correct", "by hand", "2022-11-29", "--amount", "500", *session)
 
     entered = _answer(platform, "portfolios", "show", "by hand")
     (position,) = entered["positions"]
     assert Decimal(position["quantity"]) == 20
     assert (position["symbol"], position["kind"]) == ("AAPL", "LONG")
     assert [(done["on"], Decimal(done["price"])) for done in position["exits"]] == [("2022-11-29", Decimal(150))]
-    assert [(flow["on"], flow["amount"]) for flow in entered["flows"]] == [("2022-11-29", "500.00")]
+    flows = [(flow["on"], flow["amount"], flow["reference"]) for flow in entered["flows"]]
+    assert flows == [("2022-11-29", "500.00", "wire 7")]
     worth = _answer(platform, "show", "portfolio", "by hand", *session)["snapshot"]
     assert float(worth["equity"]) == pytest.approx(10_000 + 20 * (150 - 147.11) + 500)
     assert [edit["kind"] for edit in _answer(platform, "portfolios", "edits", "by hand")] == [

@@ -70,7 +70,9 @@ def change_position(
         _send(client, options, route.at(**at), body(found[0]))
 
 
-def change_flow(options: ChangeOptions, wanted: str, route: Route[Accepted], body: Body | None) -> None:
+def change_flow(
+    options: ChangeOptions, wanted: str, route: Route[Accepted], body: Callable[[Flow], Body | None]
+) -> None:
     """Send a change of one flow, by id or date, and show how the run ended that values the book again.
 
     Raises
@@ -80,12 +82,10 @@ def change_flow(options: ChangeOptions, wanted: str, route: Route[Accepted], bod
     """
     with options.connected() as client:
         book = load_book(client, options.portfolio)
-        named = [entry["flow_id"] for entry in book["flows"] if wanted in {entry["flow_id"], entry["on"]}]
-        at = {
-            "portfolio_id": book["portfolio"]["portfolio_id"],
-            "flow_id": _the_only(named, f"flow {wanted!r}"),
-        }
-        _send(client, options, route.at(**at), body)
+        found = [entry for entry in book["flows"] if wanted in {entry["flow_id"], entry["on"]}]
+        flow_id = _the_only([entry["flow_id"] for entry in found], f"flow {wanted!r}")
+        at = {"portfolio_id": book["portfolio"]["portfolio_id"], "flow_id": flow_id}
+        _send(client, options, route.at(**at), body(found[0]))
 
 
 def _send(client: ApiClient, options: ChangeOptions, route: Route[Accepted], body: Body | None) -> None:
@@ -142,9 +142,9 @@ def print_edits(found: Sequence[Edit]) -> None:
     console().print(table("corrections", ("at", "of", "id", "from what to what"), rows))
 
 
-def terms_of(position: Position) -> dict[str, object]:
-    """Return a position as it is sent to be corrected."""
-    return {name: value for name, value in position.items() if name != "position_id"}
+def terms_of(stored: Position | Flow) -> dict[str, object]:
+    """Return a position or a flow as it is sent to be corrected: without its id."""
+    return {name: value for name, value in stored.items() if name not in {"position_id", "flow_id"}}
 
 
 def _difference(edit: Edit) -> str:

@@ -303,42 +303,49 @@ def list_flows(options: BookOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowTermsOptions(ChangeOptions):
-    """The terms of a flow."""
+class AddFlowOptions(ChangeOptions):
+    """The options of `flows add`."""
 
     on: Annotated[date, day("The day of the payment.", "--on")]
     amount: Annotated[str, typer.Option(help="Paid in is positive, taken out negative.")]
     reference: Annotated[str | None, typer.Option(help="Tells two equal payments of a day apart.")] = None
 
-    @property
-    def terms(self) -> Mapping[str, object]:
-        """Return what is said of the flow."""
-        return {"on": self.on, "amount": self.amount, "reference": self.reference}
 
-
-@taking(FlowTermsOptions)
-def add_flow(options: FlowTermsOptions) -> None:
+@taking(AddFlowOptions)
+def add_flow(options: AddFlowOptions) -> None:
     """Enter money paid in or taken out, once, and have what it touches valued."""
     from services.ops.client.books import change_book
     from services.ops.client.routes import ADD_FLOW
 
-    change_book(options, ADD_FLOW, options.terms)
+    body = {"on": options.on, "amount": options.amount, "reference": options.reference}
+    change_book(options, ADD_FLOW, body)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrectFlowOptions(FlowTermsOptions):
+class CorrectFlowOptions(ChangeOptions):
     """The options of `flows correct`."""
 
     flow: FlowArgument
+    on: Annotated[date | None, day("The day of the payment.", "--on")] = None
+    amount: Annotated[str | None, typer.Option(help="Paid in is positive, taken out negative.")] = None
+    reference: Annotated[str | None, typer.Option(help="Its reference; '' takes it away.")] = None
+
+    def over(self, stored: Mapping[str, object]) -> dict[str, object]:
+        """Return a flow as it is sent: what is given in the place of what is stored."""
+        terms = _merged(stored, {"on": self.on, "amount": self.amount, "reference": self.reference})
+        return {**terms, "reference": terms["reference"] or None}
 
 
 @taking(CorrectFlowOptions)
 def correct_flow(options: CorrectFlowOptions) -> None:
-    """Replace date, amount and reference of a flow."""
-    from services.ops.client.books import change_flow
+    """Correct what is given of a flow; the rest stays.
+
+    What it was before is kept in `portfolios edits`.
+    """
+    from services.ops.client.books import change_flow, terms_of
     from services.ops.client.routes import CORRECT_FLOW
 
-    change_flow(options, options.flow, CORRECT_FLOW, options.terms)
+    change_flow(options, options.flow, CORRECT_FLOW, lambda stored: options.over(terms_of(stored)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,4 +361,4 @@ def remove_flow(options: RemoveFlowOptions) -> None:
     from services.ops.client.books import change_flow
     from services.ops.client.routes import REMOVE_FLOW
 
-    change_flow(options, options.flow, REMOVE_FLOW, None)
+    change_flow(options, options.flow, REMOVE_FLOW, lambda _: None)
