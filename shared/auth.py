@@ -80,7 +80,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /findings/rulings": Role.VIEWER,
         "POST /findings/rulings": Role.OPERATOR,
         "GET /coverage": Role.VIEWER,
-        "GET /sources/{symbol}": Role.VIEWER,
+        "GET /sources": Role.VIEWER,
         "GET /symbols": Role.VIEWER,
         "GET /symbols/{symbol}": Role.VIEWER,
         "GET /factors": Role.VIEWER,

@@ -25,8 +25,9 @@ from tests.support.source import ROOT
 CONNECTION_OPTIONS = attrgetter("_connection_args")
 OPERATOR_TOKEN = "o"
 FOR_MACHINES = {"/health/live", "/health/ready", "/metrics"}
-# Ranges of days on which anything may end, and what else these routes need.
+# Ranges of days on which anything may end; what else routes need.
 OVER_DAYS = {f"{API}/fundamentals/{{symbol}}": {"statement": "income"}}
+ALSO_NEEDED = {**OVER_DAYS, f"{API}/sources": {"symbol": "AAPL"}}
 UNUSABLE_INSTANTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2022-12-28T21:00:00")
 COMMON = CommonSettings(
     database_url=SecretStr("postgresql://nobody@localhost/nothing"),
@@ -136,7 +137,7 @@ async def test_range_that_is_reversed_or_holds_no_session_is_refused_everywhere(
 
     async with _client(app) as client:
         for path in asked:
-            params = {"first": first, "last": last, **OVER_DAYS.get(path, {})}
+            params = {"first": first, "last": last, **ALSO_NEEDED.get(path, {})}
             answer = await client.get(path.format(portfolio_id=UUID(int=0), symbol="AAPL"), params=params)
             assert (answer.status_code, path) == (422, path)
             assert {error["field"].removeprefix("query.") for error in answer.json()["errors"]} <= {"first", "last"}

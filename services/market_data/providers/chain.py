@@ -224,14 +224,15 @@ class ProviderChain:
             named = zip((rows.symbols[code] for code in rows.code), rows.day.tolist(), strict=True)
             yield provider.name, dict(zip(named, rows.close.tolist(), strict=True))
 
-    async def find_source(self, symbol: str, first: date, last: date) -> str | Unavailable:
-        """Return the first provider that has a bar of a symbol on [first, last], good or not, or why there is none."""
+    async def find_sources(self, symbols: Sequence[str], first: date, last: date) -> dict[str, str | Unavailable]:
+        """Return the first provider that has a bar of each symbol on [first, last], good or not, or why none has."""
 
         async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedBars:
             return await provider.fetch_bars(remaining, first, last)
 
-        answers, attempts = await self._ask_in_turn(Kind.BARS, [symbol], ask)
-        return attempts.unavailable[symbol] if attempts.unanswered else answers[-1].provider
+        answers, attempts = await self._ask_in_turn(Kind.BARS, symbols, ask)
+        served = {symbol: answer.provider for answer in answers for symbol in answer.rows.symbols}
+        return {**attempts.unavailable, **served}
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
 from services.market_data.providers.chain import ProviderChain
@@ -34,10 +34,11 @@ from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
 from shared.selection import Day, check_range
 from shared.symbols import SymbolText
-from shared.unavailable import Unavailable
 
 A_MONTH = timedelta(days=31)
 Many = Annotated[Paging, paged(1000, most=10_000)]
+Asked = Annotated[list[SymbolText], Query(min_length=1, max_length=200, description="repeat for several")]
+AtOnce = Annotated[Paging, paged(200, most=200)]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain) -> APIRouter:
@@ -102,18 +103,21 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderC
 
 
 def _add_sources(router: APIRouter, clock: Clock, chain: ProviderChain) -> None:
-    @router.get("/sources/{symbol}")
-    async def find_source(symbol: SymbolText, first: Day | None = None, last: Day | None = None) -> SourceView:
-        """Ask the providers for a symbol from a month before `first` to `last`, and store nothing.
+    @router.get("/sources")
+    async def list_sources(
+        symbol: Asked, paging: AtOnce, first: Day | None = None, last: Day | None = None
+    ) -> Page[SourceView]:
+        """Ask the providers for symbols from a month before `first` to `last`, and store nothing.
 
         Without them, for the last month.
         """
         until = last or clock.now().date()
         check_range(first or until, until)
-        found = await chain.find_source(symbol, (first or until) - A_MONTH, until)
-        if isinstance(found, Unavailable):
-            return SourceView(symbol=symbol, source=None, reason=found.reason, detail=found.detail)
-        return SourceView(symbol=symbol, source=found, reason=None, detail=None)
+        (after,) = paging.after(tuple[Text]) or ("",)
+        wanted = [name for name in sorted(set(symbol)) if name > after]
+        names, following = paging.cut(wanted[: paging.wanted], lambda name: (name,))
+        found = await chain.find_sources(names, (first or until) - A_MONTH, until)
+        return Page(items=[SourceView.of(name, found[name]) for name in names], next=following)
 
 
 def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:

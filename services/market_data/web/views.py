@@ -17,7 +17,7 @@ from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
 from shared.pages import Page
 from shared.profile import ProfileFacts
-from shared.unavailable import Reason
+from shared.unavailable import Reason, Unavailable
 
 
 class BarView(BaseModel):
@@ -49,6 +49,13 @@ class SourceView(BaseModel):
     source: str | None
     reason: Reason | None
     detail: str | None
+
+    @classmethod
+    def of(cls, symbol: str, found: str | Unavailable) -> "SourceView":
+        """Return what was found of a symbol."""
+        if isinstance(found, Unavailable):
+            return cls(symbol=symbol, source=None, reason=found.reason, detail=found.detail)
+        return cls(symbol=symbol, source=found, reason=None, detail=None)
 
 
 class ProfileView(BaseModel):

@@ -8,9 +8,10 @@ import typer
 from services.ops.client.answers.portfolios import Understood
 from services.ops.client.client import ApiClient
 from services.ops.client.rendering import money, percent
-from services.ops.client.routes import SOURCE
+from services.ops.client.routes import SOURCES
 
 _SHOWN = {"\t": "tabs"}
+_ASKED_AT_ONCE = 200
 
 
 class Tried(Understood):
@@ -20,10 +21,12 @@ class Tried(Understood):
 
 
 def with_sources(client: ApiClient, understood: Understood, as_of: date | None) -> Tried:
-    """Ask for each symbol of a book whether any provider has prices of it."""
-    asked = {"first": understood["opened_on"], "last": as_of}
-    found = [client.get(SOURCE.at(symbol=symbol), **asked) for symbol in understood["symbols"]]
-    without = {entry["symbol"]: entry["detail"] or "" for entry in found if entry["source"] is None}
+    """Ask for the symbols of a book whether any provider has prices of them."""
+    symbols, without = understood["symbols"], dict[str, str]()
+    for start in range(0, len(symbols), _ASKED_AT_ONCE):
+        asked = symbols[start : start + _ASKED_AT_ONCE]
+        found = client.get(SOURCES, symbol=asked, first=understood["opened_on"], last=as_of)["items"]
+        without.update({entry["symbol"]: entry["detail"] or "" for entry in found if entry["source"] is None})
     return {**understood, "without_source": without}
 
 

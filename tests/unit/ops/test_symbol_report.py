@@ -17,14 +17,19 @@ KNOWN = [{"symbol": symbol, "last_as_of": "2022-12-28"} for symbol in ("AAPL", "
 class Platform:
     """Knows three symbols, and has prices of one."""
 
-    def get(self, route: Route[Any], **_: object) -> Any:
+    def get(self, route: Route[Any], **query: Any) -> Any:
         symbol = route.name.rpartition("/")[2]
         if route.name == "GET /symbols":
             return {"items": KNOWN, "next": None}
-        if route.name.startswith("GET /sources"):
-            found = symbol == "AAPL"
-            return {"symbol": symbol, "source": "files" if found else None, "detail": None if found else "nobody"}
+        if route.name == "GET /sources":
+            assert len(query["symbol"]) <= 200
+            return {"items": [_source(symbol) for symbol in query["symbol"]], "next": None}
         raise Refused(NOT_FOUND, f"nothing of {symbol}")
+
+
+def _source(symbol: str) -> dict[str, str | None]:
+    found = symbol == "AAPL"
+    return {"symbol": symbol, "source": "files" if found else None, "detail": None if found else "nobody"}
 
 
 CLIENT = cast("ApiClient", Platform())
@@ -46,6 +51,6 @@ def test_symbol_that_nobody_knows_is_told_with_those_that_are_like_it(symbol: st
 
 
 def test_import_asks_for_the_source_of_each_symbol() -> None:
-    assert with_sources(CLIENT, {**UNDERSTOOD, "symbols": ["AAPL", "MSFT"]}, None)["without_source"] == {
-        "MSFT": "nobody"
-    }
+    unknown = [f"X{index}" for index in range(250)]
+    tried = with_sources(CLIENT, {**UNDERSTOOD, "symbols": [*unknown, "AAPL", "MSFT"]}, None)
+    assert tried["without_source"] == dict.fromkeys([*unknown, "MSFT"], "nobody")

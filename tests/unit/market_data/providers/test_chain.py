@@ -226,7 +226,7 @@ async def test_chain_asks_for_no_profiles_where_the_valuations_are_skipped(
 async def test_chain_names_the_first_provider_that_has_a_symbol_or_says_why_none_has(tmp_path: Path) -> None:
     chain = ProviderChain([Unreachable(), _files(tmp_path / "one", BAD), _files(tmp_path / "two", GOOD)])
 
-    found = [await chain.find_source(symbol, FIRST, LAST) for symbol in ("KO", "NONE")]
+    found = await chain.find_sources(["KO", "NONE"], FIRST, LAST)
 
     why = "no provider serves NONE (vendor: vendor did not answer; files: not in prices.csv; files: not in prices.csv)"
-    assert found == ["files", Unavailable(Reason.MISSING_DATA, why)]
+    assert found == {"KO": "files", "NONE": Unavailable(Reason.MISSING_DATA, why)}
