@@ -2,5 +2,5 @@
 
 from typing import Final, Literal, get_args
 
-ProviderName = Literal["files", "sample"]
+ProviderName = Literal["files", "sample", "tiingo"]
 PROVIDER_NAMES: Final[tuple[ProviderName, ...]] = get_args(ProviderName)

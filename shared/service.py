@@ -63,6 +63,8 @@ class Service:
     warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # What ends answers that would go on for ever: a stop waits for the ones that are being written.
     closing: list[Callable[[], None]] = field(default_factory=list)
+    # What the consumers held: connections to others.
+    released: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def build_service(name: str, settings: CommonSettings) -> Service:
@@ -111,7 +113,7 @@ async def running(service: Service) -> AsyncIterator[None]:
         await service.broker.stop()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *(release() for release in service.released), return_exceptions=True)
         await service.engine.dispose()
         await asyncio.to_thread(service.tracing.close)
 

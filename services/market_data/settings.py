@@ -1,42 +1,134 @@
 """Settings of market_data."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.market_data.core.plans import PLANS, Window
 from shared.providers import ProviderName
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _guards_the_key(url: str) -> str:
+    address = urlsplit(url)
+    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
+        raise ValueError("must begin with https: the key goes there")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_guards_the_key)]
+Chain = Annotated[tuple[ProviderName, ...], NoDecode]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a vendor is reached.
+
+    Parameters
+    ----------
+    url : str
+        The base of its API.
+    key : SecretStr
+    windows : tuple of Window
+        How much the plan lets be asked; none: as much as one likes.
+    patience_s : float
+        How long one call for a shard may take.
+    """
+
+    url: str
+    key: SecretStr
+    windows: tuple[Window, ...] = ()
+    patience_s: float = 60.0
 
 
 class MarketDataSettings(BaseSettings):
-    """The provider chain, asked in order, and where the files are.
+    """The provider chain, asked in order, where the files are, and how the vendors are reached.
 
     Attributes
     ----------
+    bars, profiles, statements : tuple of ProviderName or None
+        Who is asked for a kind, in this order, where that is not the order of all.
     price_fetch_concurrency : int
         How many shards of symbols are fetched at once, in all processes together.
     skip_phase0_valuations : bool
         No provider is asked for profiles, which have the valuations.
+    vendor_seconds : float
+        How long the vendors may take for one kind of one shard, together: its transaction is silent meanwhile.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="MARKET_DATA_", populate_by_name=True)
+    # Errors at start go to the log: what was given may be a key.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_prefix="MARKET_DATA_", populate_by_name=True, hide_input_in_errors=True
+    )
 
-    providers: Annotated[tuple[ProviderName, ...], NoDecode] = ("sample",)
+    providers: Chain = ("sample",)
+    bars: Chain | None = None
+    profiles: Chain | None = None
+    statements: Chain | None = None
     files_dir: Path | None = None
     price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
     skip_phase0_valuations: bool = Field(default=False, validation_alias="SKIP_PHASE0_VALUATIONS")
+    vendor_seconds: float = Field(default=120.0, gt=0.0)
+    tiingo_api_key: SecretStr | None = Field(default=None, validation_alias="TIINGO_API_KEY")
+    tiingo_plan: Literal["free", "power"] = Field(default="free", validation_alias="TIINGO_PLAN")
+    tiingo_url: Url = "https://api.tiingo.com"
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "bars", "profiles", "statements", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _files_need_a_directory(self) -> "MarketDataSettings":
+    def _chain_makes_sense(self) -> "MarketDataSettings":
         if "files" in self.providers:
             self.directory_of_files()
+        for kind in ("bars", "profiles", "statements"):
+            unknown = set(getattr(self, kind) or ()) - set(self.providers)
+            if unknown:
+                raise ValueError(f"{kind} must be of the providers {self.providers}, had {sorted(unknown)}")
+        if not self.askable:
+            raise ValueError(f"providers must have one with its key, {_named(self.without_key)}")
         return self
+
+    @property
+    def without_key(self) -> dict[ProviderName, str]:
+        """The providers that cannot be asked, and the variable that would have the key."""
+        keys = {name: type(self).model_fields.get(f"{name}_api_key") for name in self.providers}
+        return {
+            name: str(field.validation_alias)
+            for name, field in keys.items()
+            if field is not None and not _given(getattr(self, f"{name}_api_key"))
+        }
+
+    @property
+    def askable(self) -> Sequence[ProviderName]:
+        """The providers that can be asked, in order."""
+        return [name for name in self.providers if name not in self.without_key]
+
+    def access(self, vendor: Literal["tiingo"]) -> Access:
+        """Return how a vendor is reached.
+
+        Raises
+        ------
+        ValueError
+            If there is no key for it.
+        """
+        key: SecretStr | None = getattr(self, f"{vendor}_api_key")
+        if key is None or not _given(key):
+            raise ValueError(f"a key must be given, {_named(self.without_key)}")
+        vendors = [name for name in self.askable if name in PLANS]
+        return Access(
+            url=getattr(self, f"{vendor}_url"),
+            key=key,
+            windows=PLANS[vendor][getattr(self, f"{vendor}_plan")],
+            patience_s=self.vendor_seconds / len(vendors),
+        )
 
     def directory_of_files(self) -> Path:
         """Return where the provider `files` reads.
@@ -49,3 +141,11 @@ class MarketDataSettings(BaseSettings):
         if self.files_dir is None:
             raise ValueError("files_dir must be set when the chain has the provider 'files', was None")
         return self.files_dir
+
+
+def _given(key: SecretStr | None) -> bool:
+    return key is not None and bool(key.get_secret_value().strip())
+
+
+def _named(without_key: dict[ProviderName, str]) -> str:
+    return "but " + ", ".join(f"{name} lacks {variable}" for name, variable in without_key.items())

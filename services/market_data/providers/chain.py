@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from services.market_data.core.bars import Bars
@@ -14,12 +15,15 @@ from services.market_data.core.findings import Finding, Rule, rejections
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import GivenStatement
 from services.market_data.providers.provider import (
+    BarProvider,
     FetchedBars,
     FetchedProfiles,
     FetchedStatements,
     Kind,
+    ProfileProvider,
     Provider,
     ProviderError,
+    StatementProvider,
 )
 from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
@@ -82,18 +86,20 @@ class Checked:
 class CheckedAnswer:
     """What a provider gave, as it passed the checks; a symbol whose rows were rejected is unavailable.
 
-    `findings` are of all its rows, also those that could not even be read.
+    `findings` are of all its rows, also those that could not even be read; `failed` on which it failed and why.
     """
 
     provider: str
     bars: Bars
     unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 Check = Callable[[FetchedBars], Checked]
 Cell = tuple[str, date]  # symbol, session
 Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements)
+Asked = TypeVar("Asked", bound=Provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +135,14 @@ class _Progress:
     tried: dict[str, list[Attempt]] = field(default_factory=dict)
 
     def failed(self, provider: str, error: ProviderError) -> None:
-        for symbol in self.remaining:
-            self.tried.setdefault(symbol, []).append(Attempt(provider, str(error), failed=True))
+        self.answered(provider, {}, dict.fromkeys(self.remaining, str(error)))
 
-    def answered(self, provider: str, unavailable: Mapping[str, Unavailable]) -> None:
-        self.remaining = [symbol for symbol in self.remaining if symbol in unavailable]
+    def answered(self, provider: str, unavailable: Mapping[str, Unavailable], failed: Mapping[str, str]) -> None:
+        why = {symbol: Attempt(provider, said.detail) for symbol, said in unavailable.items()}
+        why |= {symbol: Attempt(provider, said, failed=True) for symbol, said in failed.items()}
+        self.remaining = [symbol for symbol in self.remaining if symbol in why]
         for symbol in self.remaining:
-            self.tried.setdefault(symbol, []).append(Attempt(provider, unavailable[symbol].detail))
+            self.tried.setdefault(symbol, []).append(why[symbol])
 
     def attempts(self) -> Attempts:
         tried = {symbol: tuple(attempts) for symbol, attempts in self.tried.items()}
@@ -152,19 +159,35 @@ class ProviderChain:
     Parameters
     ----------
     providers : sequence of Provider
-        In the order in which they are asked.
-    but : collection of Kind
-        What none of them is asked for.
+        In the order in which they are asked, each for what it has.
+    order : mapping of Kind to sequence of str, optional
+        Who is asked for a kind, where that is not everybody who has it.
     metrics : ServiceMetrics, optional
         What is counted of the calls.
     """
 
     def __init__(
-        self, providers: Sequence[Provider], *, but: Collection[Kind] = (), metrics: ServiceMetrics | None = None
+        self,
+        providers: Sequence[Provider],
+        *,
+        order: Mapping[Kind, Sequence[str]] = MappingProxyType({}),
+        metrics: ServiceMetrics | None = None,
     ) -> None:
-        self._providers = {kind: () if kind in but else tuple(providers) for kind in Kind}
+        def those_for(kind: Kind) -> list[Provider]:
+            if kind not in order:
+                return list(providers)
+            return [provider for name in order[kind] for provider in providers if provider.name == name]
+
+        self._bars = [each for each in those_for(Kind.BARS) if isinstance(each, BarProvider)]
+        self._profiles = [each for each in those_for(Kind.PROFILES) if isinstance(each, ProfileProvider)]
+        self._statements = [each for each in those_for(Kind.STATEMENTS) if isinstance(each, StatementProvider)]
+        self._asked: dict[Kind, Sequence[Provider]] = {
+            Kind.BARS: self._bars,
+            Kind.PROFILES: self._profiles,
+            Kind.STATEMENTS: self._statements,
+        }
         self._metrics = metrics or ServiceMetrics("market_data")
-        for kind, asked in self._providers.items():
+        for kind, asked in self._asked.items():
             for provider in asked:
                 for outcome in ("answered", "failed"):
                     self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome, amount=0)
@@ -172,7 +195,7 @@ class ProviderChain:
     async def edition(self, kind: Kind) -> str:
         """Return a text that changes when a provider's answers of a kind may have changed without time passing."""
         editions = []
-        for provider in self._providers[kind]:
+        for provider in self._asked[kind]:
             try:
                 edition = await provider.edition(kind)
             except ProviderError as error:
@@ -184,7 +207,7 @@ class ProviderChain:
         """Return the bars of each distinct symbol on [first, last] from the first provider that has a good one."""
         second_best: dict[str, CheckedAnswer] = {}
 
-        async def ask(provider: Provider, remaining: Sequence[str]) -> CheckedAnswer:
+        async def ask(provider: BarProvider, remaining: Sequence[str]) -> CheckedAnswer:
             fetched = await provider.fetch_bars(remaining, first, last)
             checked = check(fetched)
             bad = checked.refused
@@ -193,9 +216,9 @@ class ProviderChain:
             good = [symbol for symbol in checked.bars.symbols if symbol not in bad]
             unavailable = {**fetched.unavailable, **bad}
             findings = (*fetched.findings, *checked.findings)
-            return CheckedAnswer(provider.name, checked.bars.select(good), unavailable, findings)
+            return CheckedAnswer(provider.name, checked.bars.select(good), unavailable, findings, fetched.failed)
 
-        answers, attempts = await self._ask_in_turn(Kind.BARS, symbols, ask)
+        answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
         # What else the first one has is better than nothing, and no answer to what was asked.
         rest = (second_best[symbol] for symbol in attempts.unanswered if symbol in second_best)
         return ChainedBars((*answers, *rest), attempts)
@@ -212,7 +235,7 @@ class ProviderChain:
         """
         wanted = sorted(cells)
         first, last = min(day for _, day in wanted), max(day for _, day in wanted)
-        for provider in self._providers[Kind.BARS]:
+        for provider in self._bars:
             symbols = sorted({symbol for symbol, _ in wanted if source.get(symbol) != provider.name})
             if not symbols:
                 continue
@@ -227,41 +250,45 @@ class ProviderChain:
     async def find_sources(self, symbols: Sequence[str], first: date, last: date) -> dict[str, str | Unavailable]:
         """Return the first provider that has a bar of each symbol on [first, last], good or not, or why none has."""
 
-        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedBars:
+        async def ask(provider: BarProvider, remaining: Sequence[str]) -> FetchedBars:
             return await provider.fetch_bars(remaining, first, last)
 
-        answers, attempts = await self._ask_in_turn(Kind.BARS, symbols, ask)
+        answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
         served = {symbol: answer.provider for answer in answers for symbol in answer.rows.symbols}
         return {**attempts.unavailable, **served}
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""
 
-        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedProfiles:
+        async def ask(provider: ProfileProvider, remaining: Sequence[str]) -> FetchedProfiles:
             fetched = await provider.fetch_profiles(remaining)
             said = {symbol: facts for symbol, facts in fetched.profiles.items() if _says_something(facts)}
             silent = fetched.profiles.keys() - said.keys()
             unavailable = {**fetched.unavailable, **dict.fromkeys(silent, NO_FACT)}
             return replace(fetched, profiles=said, unavailable=unavailable)
 
-        return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, symbols, ask))
+        return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, self._profiles, symbols, ask))
 
     async def fetch_statements(self, symbols: Sequence[str], today: date) -> ChainedStatements:
         """Return the statements of each distinct symbol from the first provider that has a good one by `today`."""
 
-        async def ask(provider: Provider, remaining: Sequence[str]) -> FetchedStatements:
+        async def ask(provider: StatementProvider, remaining: Sequence[str]) -> FetchedStatements:
             fetched = await provider.fetch_statements(remaining)
             # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
             return await asyncio.to_thread(_checked_statements, fetched, today)
 
-        return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, symbols, ask))
+        return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, self._statements, symbols, ask))
 
     async def _ask_in_turn(
-        self, kind: Kind, symbols: Sequence[str], ask: Callable[[Provider, Sequence[str]], Awaitable[Answer]]
+        self,
+        kind: Kind,
+        providers: Sequence[Asked],
+        symbols: Sequence[str],
+        ask: Callable[[Asked, Sequence[str]], Awaitable[Answer]],
     ) -> tuple[tuple[Answer, ...], Attempts]:
         progress = _Progress(sorted(set(symbols)))
         answers: list[Answer] = []
-        for provider in self._providers[kind]:
+        for provider in providers:
             if not progress.remaining:
                 break
             try:
@@ -271,7 +298,7 @@ class ProviderChain:
                 progress.failed(provider.name, error)
                 continue
             answers.append(answer)
-            progress.answered(provider.name, answer.unavailable)
+            progress.answered(provider.name, answer.unavailable, answer.failed)
         return tuple(answers), progress.attempts()
 
     @contextmanager
@@ -301,4 +328,4 @@ def _checked_statements(fetched: FetchedStatements, today: date) -> FetchedState
         if finding.symbol is not None and finding.symbol not in good:
             rules[finding.symbol][finding.rule] += 1
     bad = {s: Unavailable(Reason.MISSING_DATA, rejections(rules[s])) for s in fetched.statements if s not in good}
-    return FetchedStatements(fetched.provider, good, {**fetched.unavailable, **bad}, findings)
+    return FetchedStatements(fetched.provider, good, {**fetched.unavailable, **bad}, findings, fetched.failed)

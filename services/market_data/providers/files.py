@@ -112,11 +112,11 @@ class FilesProvider:
         return await asyncio.to_thread(self._edition, kind)
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        """Return the rows of the price file, see `Provider`."""
+        """Return the rows of the price file, see `BarProvider`."""
         return await asyncio.to_thread(self._fetch_bars, tuple(symbols), first, last)
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
-        """Return the rows of the profile file, see `Provider`."""
+        """Return the rows of the profile file, see `ProfileProvider`."""
         found = await asyncio.to_thread(self._look_up, Kind.PROFILES, read_profiles, symbols)
         said = await asyncio.to_thread(self._currencies, symbols)
         profiles = {
@@ -129,7 +129,7 @@ class FilesProvider:
         return FetchedProfiles(self.name, profiles, unavailable, found.findings)
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
-        """Return the rows of the file of statements, see `Provider`."""
+        """Return the rows of the file of statements, see `StatementProvider`."""
         found = await asyncio.to_thread(self._look_up, Kind.STATEMENTS, read_statements, symbols)
         statements = {
             symbol: [replace(row, period=replace(row.period, symbol=symbol)) for row in rows]

@@ -6,7 +6,8 @@
     ├── UnreadableFile           a file is there and cannot be read
     ├── WrongEncoding            a file is not UTF-8
     ├── MissingColumn            a required column is not in the header
-    └── SampleNotInstalled       the package that carries the sample data is not installed
+    ├── SampleNotInstalled       the package that carries the sample data is not installed
+    └── VendorError              see `vendor_errors.py`
 
 A symbol that a provider does not know is no error but an `Unavailable` of that symbol.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from services.market_data.core.findings import Finding
 from services.market_data.core.raw_bars import RawBars
@@ -97,6 +98,8 @@ class FetchedBars:
         Rows that could not even be read.
     findings_omitted : int
         How many more of those there are.
+    failed : mapping of symbol to str
+        Those on which the provider failed, in neither of the above: nothing is settled of them.
     """
 
     provider: str
@@ -104,26 +107,29 @@ class FetchedBars:
     unavailable: Mapping[str, Unavailable]
     findings: tuple[Finding, ...] = ()
     findings_omitted: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedProfiles:
-    """Profiles of the symbols a provider knows, and why the others have none."""
+    """Profiles of the symbols a provider knows, why others have none, and why it failed on the rest."""
 
     provider: str
     profiles: Mapping[str, ProfileFacts]
     unavailable: Mapping[str, Unavailable]
     findings: tuple[Finding, ...] = field(default=())
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedStatements:
-    """Statements of the symbols a provider knows, as it gives them, and why the others have none."""
+    """Statements of the symbols a provider knows, why others have none, and why it failed on the rest."""
 
     provider: str
     statements: Mapping[str, Sequence[GivenStatement]]
     unavailable: Mapping[str, Unavailable]
     findings: tuple[Finding, ...] = field(default=())
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Kind(StrEnum):
@@ -135,18 +141,23 @@ class Kind(StrEnum):
 
 
 class Provider(Protocol):
-    """A source of bars, profiles and statements."""
+    """A source of market data; of which kinds say the protocols below."""
 
     @property
     def name(self) -> str:
         """Stored with every bar as its source."""
 
-    async def edition(self, kind: Kind) -> str:
+    async def edition(self, kind: Kind, /) -> str:
         """Return a text that changes when the answers of a kind may have changed without time passing.
 
         What was once found missing stays missing only within one edition: a price file that somebody completed is asked
         again for its old holes. Constant for a vendor whose history does not grow backward.
         """
+
+
+@runtime_checkable
+class BarProvider(Provider, Protocol):
+    """A source of bars."""
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Return the rows of these distinct symbols on [first, last].
@@ -157,6 +168,11 @@ class Provider(Protocol):
             If no symbol could be answered for.
         """
 
+
+@runtime_checkable
+class ProfileProvider(Provider, Protocol):
+    """A source of profiles."""
+
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
         """Return the profiles of these distinct symbols.
 
@@ -166,6 +182,11 @@ class Provider(Protocol):
             If no symbol could be answered for.
         """
 
+
+@runtime_checkable
+class StatementProvider(Provider, Protocol):
+    """A source of statements."""
+
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
         """Return the statements of these distinct symbols, named as they were asked for.
 
@@ -174,3 +195,11 @@ class Provider(Protocol):
         ProviderError
             If no symbol could be answered for.
         """
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """What has connections that end with the service."""
+
+    async def close(self) -> None:
+        """Close the connections."""

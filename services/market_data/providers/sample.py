@@ -50,12 +50,12 @@ class SampleProvider:
         return "none" if kind is Kind.STATEMENTS else _distribution(self._package).version
 
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        """Return rows of the data files, see `Provider`."""
+        """Return rows of the data files, see `BarProvider`."""
         table = await asyncio.to_thread(self._load)
         return table.fetch(self.name, symbols, first=first, last=last)
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
-        """Return public facts about the companies and funds, see `Provider`."""
+        """Return public facts about the companies and funds, see `ProfileProvider`."""
         found = {s: SAMPLE_PROFILES[canonical(s)] for s in symbols if canonical(s) in SAMPLE_PROFILES}
         unknown = Unavailable(Reason.MISSING_DATA, "not in the sample")
         return FetchedProfiles(self.name, found, {s: unknown for s in symbols if s not in found})

@@ -61,12 +61,12 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
     Misused, EmbeddedError
         If it cannot be started.
     """
+    sources = MarketDataSettings(providers=options.providers, files_dir=options.files)
     with listen(options.host, options.port) as listener:
         async with _servers(options) as servers:
             common = _common_settings(options, servers)
             await prepare(common)
             requeued = await requeue_outboxes(common) if servers.log_is_new else {}
-            sources = MarketDataSettings(providers=options.providers, files_dir=options.files)
             services = build_services(SERVICES, common, market_data=sources)
             app = build_app(services, common, title="SigmaSight")
             hosted = Hosted(

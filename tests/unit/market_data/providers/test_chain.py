@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.market_data.main import build_chain
+from services.market_data.main import build_chain, build_providers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.provider import (
@@ -214,7 +214,8 @@ async def test_chain_asks_for_no_profiles_where_the_valuations_are_skipped(
     monkeypatch: pytest.MonkeyPatch, said: str, answers: int
 ) -> None:
     monkeypatch.setenv("SKIP_PHASE0_VALUATIONS", said)
-    chain = build_chain(MarketDataSettings(providers=("sample",)), ServiceMetrics("market_data"))
+    settings = MarketDataSettings(providers=("sample",))
+    chain = build_chain(settings, build_providers(settings), ServiceMetrics("market_data"))
 
     profiles = await chain.fetch_profiles(["AAPL"])
 

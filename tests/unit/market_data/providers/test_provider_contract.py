@@ -1,21 +1,33 @@
+from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from pytest_httpserver import HTTPServer
 
 from services.market_data.core.bar_checks import Request, check_rows
+from services.market_data.core.judging import with_derived
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.main import PROVIDERS
-from services.market_data.providers.provider import Kind, Provider
+from services.market_data.providers.provider import (
+    BarProvider,
+    Closing,
+    Kind,
+    ProfileProvider,
+    Provider,
+    StatementProvider,
+)
 from services.market_data.settings import MarketDataSettings
 from shared.calendar import sessions_between
 from shared.providers import PROVIDER_NAMES, ProviderName
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
+from tests.unit.market_data.providers.vendors import tiingo_server
 
+KEY = SecretStr("canary-27b9")
 PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
 STATEMENTS = "symbol,statement,frequency,period_end,net_income\naapl,income,annual,2021-09-25,94680000000\n"
 
@@ -26,52 +38,64 @@ class ProviderContract:
     name: ClassVar[ProviderName]
 
     @pytest.fixture
-    def provider(self, tmp_path: Path) -> Provider:
-        self.fill(tmp_path)
-        return PROVIDERS[self.name](MarketDataSettings(providers=(self.name,), files_dir=tmp_path))
-
-    def fill(self, directory: Path) -> None:
-        """Write what the provider reads."""
+    async def provider(self, settings: MarketDataSettings) -> AsyncIterator[Provider]:
+        provider = PROVIDERS[self.name](settings)
+        yield provider
+        if isinstance(provider, Closing):
+            await provider.close()
 
     async def test_provider_has_the_name_under_which_it_is_configured(self, provider: Provider) -> None:
         assert provider.name == self.name
 
-    async def test_bars_of_known_symbols_pass_the_checks(self, provider: Provider) -> None:
+    async def test_provider_keeps_the_contract_of_every_kind_that_it_has(self, provider: Provider) -> None:
+        assert isinstance(self, BarContract) == isinstance(provider, BarProvider)
+        assert isinstance(self, ProfileContract) == isinstance(provider, ProfileProvider)
+        assert isinstance(self, StatementContract) == isinstance(provider, StatementProvider)
+
+    async def test_edition_stays_while_nothing_changes(self, provider: Provider) -> None:
+        for kind in Kind:
+            assert await provider.edition(kind) == await provider.edition(kind)
+
+
+class BarContract(ProviderContract):
+    """What a provider of bars owes."""
+
+    async def test_bars_of_known_symbols_pass_the_checks(self, provider: BarProvider) -> None:
         fetched = await provider.fetch_bars(["KO", "AAPL"], FIRST, LAST)
 
         sessions = np.array(sessions_between(FIRST, LAST), dtype="datetime64[D]")
         checked = check_rows(fetched.rows, Request(provider.name, sessions, LAST))
         assert fetched.provider == provider.name
-        assert fetched.unavailable == {}
+        assert (fetched.unavailable, fetched.failed) == ({}, {})
         assert fetched.rows.symbols == ("KO", "AAPL")
         assert checked.findings == ()
         assert checked.bars.present[:2].all()
-        assert not np.isnan(checked.bars.adjusted[:2]).any()
+        assert not np.isnan(with_derived(checked.bars).adjusted[:2]).any()
 
-    async def test_bars_of_an_unknown_symbol_are_unavailable_and_no_error(self, provider: Provider) -> None:
+    async def test_bars_of_an_unknown_symbol_are_unavailable_and_no_error(self, provider: BarProvider) -> None:
         fetched = await provider.fetch_bars(["NOSUCH", "AAPL"], FIRST, LAST)
 
         assert fetched.rows.symbols == ("AAPL",)
         assert fetched.unavailable["NOSUCH"].reason is Reason.MISSING_DATA
         assert fetched.unavailable["NOSUCH"].detail.startswith("not in ")
 
-    async def test_bars_of_unknown_symbols_only_are_no_rows(self, provider: Provider) -> None:
+    async def test_bars_of_unknown_symbols_only_are_no_rows(self, provider: BarProvider) -> None:
         fetched = await provider.fetch_bars(["NOSUCH"], FIRST, LAST)
 
         assert len(fetched.rows) == 0
         assert fetched.rows.symbols == ()
 
-    async def test_bars_outside_the_history_are_unavailable(self, provider: Provider) -> None:
+    async def test_bars_outside_the_history_are_unavailable(self, provider: BarProvider) -> None:
         fetched = await provider.fetch_bars(["AAPL"], date(2023, 6, 1), date(2023, 6, 30))
 
         assert "2023-06-01" in fetched.unavailable["AAPL"].detail
 
-    async def test_bars_never_lie_before_the_first_day(self, provider: Provider) -> None:
+    async def test_bars_never_lie_before_the_first_day(self, provider: BarProvider) -> None:
         fetched = await provider.fetch_bars(["AAPL"], date(2022, 3, 2), LAST)
 
         assert fetched.rows.day.min() == np.datetime64("2022-03-02")
 
-    async def test_bars_do_not_depend_on_the_symbols_asked_for_together(self, provider: Provider) -> None:
+    async def test_bars_do_not_depend_on_the_symbols_asked_for_together(self, provider: BarProvider) -> None:
         alone = await provider.fetch_bars(["KO"], FIRST, LAST)
         together = await provider.fetch_bars(["AAPL", "KO"], FIRST, LAST)
 
@@ -79,14 +103,22 @@ class ProviderContract:
         assert np.array_equal(of_ko.close, alone.rows.close)
         assert np.array_equal(of_ko.day, alone.rows.day)
 
-    async def test_profiles_name_the_symbol_asked_for(self, provider: Provider) -> None:
+
+class ProfileContract(ProviderContract):
+    """What a provider of profiles owes."""
+
+    async def test_profiles_name_the_symbol_asked_for(self, provider: ProfileProvider) -> None:
         fetched = await provider.fetch_profiles(["AAPL", "NOSUCH"])
 
         assert fetched.profiles["AAPL"].symbol == "AAPL"
         assert fetched.profiles["AAPL"].sector == "Information Technology"
         assert set(fetched.unavailable) == {"NOSUCH"}
 
-    async def test_statements_are_of_the_symbols_asked_for_or_say_why_not(self, provider: Provider) -> None:
+
+class StatementContract(ProviderContract):
+    """What a provider of statements owes."""
+
+    async def test_statements_are_of_the_symbols_asked_for_or_say_why_not(self, provider: StatementProvider) -> None:
         fetched = await provider.fetch_statements(["AAPL", "NOSUCH"])
 
         assert fetched.provider == provider.name
@@ -95,26 +127,37 @@ class ProviderContract:
         assert all(row.period.symbol == symbol for symbol, rows in fetched.statements.items() for row in rows)
         assert check_statements(fetched.statements.get("AAPL", ()), provider=provider.name, today=LAST).findings == ()
 
-    async def test_edition_stays_while_nothing_changes(self, provider: Provider) -> None:
-        for kind in Kind:
-            assert await provider.edition(kind) == await provider.edition(kind)
 
-
-class TestFilesProviderContract(ProviderContract):
+class TestFilesProvider(BarContract, ProfileContract, StatementContract):
     name = "files"
 
-    def fill(self, directory: Path) -> None:
-        write(directory, GOOD)
-        write(directory, PROFILES, "profiles.csv")
-        write(directory, STATEMENTS, "fundamentals.csv")
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> MarketDataSettings:
+        write(tmp_path, GOOD)
+        write(tmp_path, PROFILES, "profiles.csv")
+        write(tmp_path, STATEMENTS, "fundamentals.csv")
+        return MarketDataSettings(providers=("files",), files_dir=tmp_path)
 
 
-class TestSampleProviderContract(ProviderContract):
+class TestSampleProvider(BarContract, ProfileContract, StatementContract):
     name = "sample"
+
+    @pytest.fixture
+    def settings(self) -> MarketDataSettings:
+        return MarketDataSettings(providers=("sample",))
+
+
+class TestTiingo(BarContract):
+    name = "tiingo"
+
+    @pytest.fixture
+    def settings(self, httpserver: HTTPServer) -> MarketDataSettings:
+        tiingo_server.serve(httpserver, key=KEY.get_secret_value())
+        return MarketDataSettings(providers=("tiingo",), tiingo_api_key=KEY, tiingo_url=httpserver.url_for(""))
 
 
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
-    kept = {contract.name for contract in ProviderContract.__subclasses__()}
+    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestTiingo)}
     assert set(PROVIDER_NAMES) == set(PROVIDERS) == kept
 
 

@@ -1,0 +1,77 @@
+"""What can go wrong between us and a vendor, in types that say what to do about it.
+
+    VendorError                  a vendor could not be asked, or what it answered says nothing
+    ├── Unreachable              no answer: connection, certificate, time, an answer broken off
+    ├── OutOfOrder               the vendor says that it has a problem
+    ├── RateLimited              more was asked than the plan allows
+    ├── KeyRefused               the key is none
+    ├── Redirected               it would lead elsewhere, and the key would go there
+    ├── NotEntitled              the plan does not have what was asked for
+    ├── Blocked                  a page for people where data was due
+    └── OfOneSymbol              what else is asked of the vendor may be answered
+        ├── SymbolNotEntitled    the plan does not have this symbol
+        └── Malformed            an answer that cannot be read
+
+No message holds a key: what vendors say is quoted without it.
+"""
+
+from services.market_data.providers.provider import ProviderError
+
+
+class VendorError(ProviderError):
+    """A vendor could not be asked, or what it answered says nothing."""
+
+
+class Unreachable(VendorError):
+    """No answer came."""
+
+
+class OutOfOrder(VendorError):
+    """The vendor says that it has a problem."""
+
+
+class RateLimited(VendorError):
+    """More was asked than the plan allows.
+
+    Parameters
+    ----------
+    retry_after_s : float or None
+        When to ask again, where the vendor says.
+    """
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        again = "" if retry_after_s is None else f", to be asked again after {retry_after_s:g} s"
+        super().__init__(f"rate limited{again}: {detail}")
+
+
+class KeyRefused(VendorError):
+    """The key is none."""
+
+
+class Redirected(VendorError):
+    """An answer that leads elsewhere is not followed: the key would go there."""
+
+
+class NotEntitled(VendorError):
+    """The plan does not have what was asked for."""
+
+
+class Blocked(VendorError):
+    """A page for people where data was due."""
+
+
+class OfOneSymbol(VendorError):
+    """An answer about one symbol says nothing; what else is asked of the vendor may be answered."""
+
+
+class SymbolNotEntitled(OfOneSymbol):
+    """The plan does not have this symbol."""
+
+
+class Malformed(OfOneSymbol):
+    """An answer that cannot be read."""
+
+
+class NotFound(Exception):
+    """The vendor says that it does not know what was asked for."""

@@ -1,0 +1,70 @@
+"""Whatever a vendor sends, no number is invented of it, and each symbol has rows, a reason or a failure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
+
+from services.market_data.core.bar_checks import Request, check_rows
+from services.market_data.core.window import sessions_array
+from services.market_data.providers.provider import FetchedBars, ProviderError
+from services.market_data.providers.tiingo import TiingoProvider
+from services.market_data.settings import Access
+from tests.unit.market_data.providers.vendors import tiingo_server
+from tests.unit.market_data.providers.vendors.invented import history
+from tests.unit.market_data.providers.vendors.mutations import mutated
+
+FIRST, LAST = date(2022, 3, 7), date(2022, 3, 18)
+KEY = SecretStr("canary-3e77")
+SESSIONS = sessions_array(FIRST, LAST)
+TRADED = {bar.day: bar.close for bar in history("KO")}
+few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@contextmanager
+def _answering(server: HTTPServer, path: str, body: Any) -> Iterator[None]:
+    server.clear()
+    server.expect_request(path).respond_with_json(body)
+    yield
+
+
+def _check(fetched: FetchedBars) -> None:
+    settled = [*fetched.rows.symbols, *fetched.unavailable, *fetched.failed]
+    assert settled == ["KO"]
+    with np.errstate(all="raise"):
+        bars = check_rows(fetched.rows, Request(fetched.provider, SESSIONS, LAST)).bars
+    for row, column in zip(*np.nonzero(bars.present), strict=True):
+        assert bars.close[row, column] == TRADED[bars.sessions[row].item()]
+
+
+@few
+@given(rows=mutated(tiingo_server.rows("KO", FIRST, LAST)))
+async def test_mutated_rows_of_tiingo_invent_no_close(httpserver: HTTPServer, rows: list[Any]) -> None:
+    provider = TiingoProvider(Access(httpserver.url_for(""), KEY))
+    with _answering(httpserver, "/tiingo/daily/KO/prices", rows):
+        _check(await provider.fetch_bars(["KO"], FIRST, LAST))
+    await provider.close()
+
+
+@few
+@given(
+    body=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+async def test_any_json_at_all_is_rows_or_a_failure(httpserver: HTTPServer, body: Any) -> None:
+    provider = TiingoProvider(Access(httpserver.url_for(""), KEY))
+    with _answering(httpserver, "/tiingo/daily/KO/prices", body):
+        try:
+            fetched = await provider.fetch_bars(["KO"], FIRST, LAST)
+            assert fetched.rows.symbols == ()
+        except ProviderError:
+            pass
+    await provider.close()
