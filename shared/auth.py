@@ -94,6 +94,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /portfolios/{portfolio_id}/close": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/reopen": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/positions": Role.OPERATOR,
+        "POST /portfolios/{portfolio_id}/positions/dry-run": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/flows": Role.OPERATOR,
         "PUT /portfolios/{portfolio_id}/positions/{position_id}": Role.OPERATOR,
         "DELETE /portfolios/{portfolio_id}/positions/{position_id}": Role.OPERATOR,

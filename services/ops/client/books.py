@@ -7,9 +7,10 @@ from typing import TypedDict
 import typer
 
 from services.ops.client.answers.books import Edit, Flow, Position
-from services.ops.client.answers.portfolios import Accepted, Portfolio
+from services.ops.client.answers.portfolios import Accepted, Portfolio, Understood
 from services.ops.client.client import ApiClient
 from services.ops.client.commands.books import ChangeOptions
+from services.ops.client.importing import print_tried, with_sources
 from services.ops.client.lookup import find_portfolio
 from services.ops.client.paging import load_list
 from services.ops.client.rendering import console, money, table
@@ -50,6 +51,14 @@ def change_book(options: ChangeOptions, route: Route[Accepted], body: Body) -> N
     with options.connected() as client:
         portfolio = find_portfolio(client, options.portfolio)
         _send(client, options, route.at(portfolio_id=portfolio["portfolio_id"]), body)
+
+
+def try_change(options: ChangeOptions, route: Route[Understood], body: Body) -> None:
+    """Say what a book would be understood to be after a change."""
+    with options.connected() as client:
+        portfolio = find_portfolio(client, options.portfolio)
+        understood = client.send(route.at(portfolio_id=portfolio["portfolio_id"]), body, as_of=options.as_of)
+        options.show(with_sources(client, understood, options.as_of), print_tried)
 
 
 def change_position(

@@ -65,6 +65,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
     """Return the routes of portfolio."""
     router = APIRouter()
     _add_entering(router, unit_of_work, clock, room)
+    _add_trying(router, unit_of_work, clock)
     _add_standing(router, unit_of_work, clock)
     _add_corrections(router, unit_of_work, clock)
     _add_books(router, unit_of_work)
@@ -90,16 +91,6 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
             accepted = await making.once(body, make, uow)
         understood = UnderstoodView.of(new, entered.terms, entered.file)
         return PortfolioAccepted(**accepted.model_dump(), understood=understood)
-
-    @router.post("/portfolios/dry-run", responses=refused(409))
-    async def try_portfolio(body: PortfolioBody) -> UnderstoodView:
-        """Say what a portfolio would be understood to be, or why it would be refused, and store nothing."""
-        as_of = _target(clock, body.as_of)
-        entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
-        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
-        async with unit_of_work.trying() as uow:
-            await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
-        return UnderstoodView.of(new, entered.terms, entered.file)
 
     @router.post(
         "/portfolios/{portfolio_id}/positions",
@@ -142,6 +133,30 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
                 portfolio_id, uow, first_session=first, as_of=last, requested_by="api"
             )
         return CalculationAccepted.begun(requested)
+
+
+def _add_trying(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
+    @router.post("/portfolios/dry-run", responses=refused(409))
+    async def try_portfolio(body: PortfolioBody) -> UnderstoodView:
+        """Say what a portfolio would be understood to be, or why it would be refused, and store nothing."""
+        as_of = _target(clock, body.as_of)
+        entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
+        async with unit_of_work.trying() as uow:
+            await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
+        return UnderstoodView.of(new, entered.terms, entered.file)
+
+    @router.post("/portfolios/{portfolio_id}/positions/dry-run", responses=refused(404))
+    async def try_positions(portfolio_id: UUID, body: PositionsBody, as_of: Day | None = None) -> UnderstoodView:
+        """Say what a portfolio would be understood to be with more positions, or why not, and store nothing."""
+        target = _target(clock, as_of)
+        entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
+        async with unit_of_work.trying() as uow:
+            await enter.enter_positions(portfolio_id, entered.terms, uow, as_of=target)
+            book = await lookup.get_portfolio(uow.connection, portfolio_id)
+            held = await PortfolioRepository(uow.connection).load_positions([portfolio_id])
+        whole = enter.NewPortfolio(book.name, book.opening_equity, book.opened_on, book.currency)
+        return UnderstoodView.of(whole, [position.terms for position in held], entered.file)
 
 
 def _add_standing(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:

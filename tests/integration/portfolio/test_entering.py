@@ -2,7 +2,7 @@
 
 from datetime import date
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -249,3 +249,18 @@ async def test_dry_run_of_what_would_be_refused_is_refused_alike(books: Books) -
     tried, stored = [await books.client.post(path, json=asked) for path in ("/portfolios/dry-run", "/portfolios")]
 
     assert (tried.status_code, tried.json()) == (422, stored.json())
+
+
+async def test_dry_run_of_more_positions_says_what_the_book_would_be_and_stores_nothing(books: Books) -> None:
+    accepted = await books.open((new_name(), "10", WEEK[1], "100"))
+    path = f"/portfolios/{accepted['portfolio_id']}/positions"
+    file = f"Symbol;Quantity;Entry Price Per Share;Entry Date\n{new_name()};5;20,5;{WEEK[2]}\n"
+
+    tried = (await books.client.post(f"{path}/dry-run", json={"csv": file})).raise_for_status().json()
+
+    assert (tried["positions"], tried["separator"], tried["decimal_sign"]) == (2, ";", ",")
+    assert (tried["gross"], tried["cash_left"]) == ("1102.50", "8897.50")
+    assert len((await books.client.get(path)).json()["items"]) == 1
+    assert (await books.client.post(f"{path}/dry-run", json={"csv": "symbol;quantity"})).status_code == 422
+    unknown = await books.client.post(f"/portfolios/{uuid4()}/positions/dry-run", json={"csv": file})
+    assert unknown.status_code == 404

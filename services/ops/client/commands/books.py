@@ -226,15 +226,20 @@ class LoadPositionsOptions(ChangeOptions):
     """The options of `positions load`."""
 
     file: Annotated[Path, typer.Argument(help="A CSV file of positions.")]
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the book would be, store nothing.")] = False
 
 
 @taking(LoadPositionsOptions)
 def load_positions(options: LoadPositionsOptions) -> None:
     """Add the positions of a CSV file: all of them, or none if one is wrong."""
-    from services.ops.client.books import change_book
-    from services.ops.client.routes import ADD_POSITIONS
+    from services.ops.client.books import change_book, try_change
+    from services.ops.client.routes import ADD_POSITIONS, TRY_POSITIONS
 
-    change_book(options, ADD_POSITIONS, {"csv": read_positions_file(options.file)})
+    body = {"csv": read_positions_file(options.file)}
+    if options.dry_run:
+        try_change(options, TRY_POSITIONS, body)
+    else:
+        change_book(options, ADD_POSITIONS, body)
 
 
 @dataclass(frozen=True, kw_only=True)
