@@ -10,12 +10,14 @@ import asyncpg
 
 # Rows as JSON, without what differs from one database to another: instants, runs, numbers and ids given at random.
 _WITHOUT: Final = "- 'known_at' - 'run_id' - 'fetched_at' - 'factor_set_id' - 'position_id' - 'symbol_id'"
+# Which change of its symbol's bars a bar came with is counted by its database.
+_BAR_WITHOUT: Final = f"{_WITHOUT} - 'revision'"
 _NAMED: Final = "jsonb_build_object('symbol', symbol)"
 _ENTRY: Final = "jsonb_build_object('entered', to_jsonb(p) - 'position_id' - 'added_at')"
 
 RESULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "bars": f"SELECT to_jsonb(t) {_WITHOUT} || {_NAMED} FROM market_data.bars t JOIN market_data.instruments i "
+        "bars": f"SELECT to_jsonb(t) {_BAR_WITHOUT} || {_NAMED} FROM market_data.bars t JOIN market_data.instruments i "
         "USING (symbol_id)",
         "symbol_factors": f"SELECT to_jsonb(t) {_WITHOUT} || definition FROM symbol_analytics.symbol_factors t "
         "JOIN symbol_analytics.factor_sets USING (factor_set_id)",
@@ -27,11 +29,11 @@ RESULTS: Final[Mapping[str, str]] = MappingProxyType(
         "portfolio_factors": f"SELECT to_jsonb(t) {_WITHOUT} FROM risk.portfolio_factors t",
         "portfolio_measures": f"SELECT to_jsonb(t) {_WITHOUT} FROM risk.portfolio_measures t",
         "portfolio_sectors": f"SELECT to_jsonb(t) {_WITHOUT} FROM risk.portfolio_sectors t",
-        "prices of symbol_analytics": f"SELECT to_jsonb(t) {_WITHOUT} - 'written_by' || {_NAMED} "
+        "prices of symbol_analytics": f"SELECT to_jsonb(t) {_BAR_WITHOUT} - 'written_by' || {_NAMED} "
         "FROM symbol_analytics.price_bars t JOIN symbol_analytics.price_symbols USING (symbol_id)",
-        "prices of portfolio": f"SELECT to_jsonb(t) {_WITHOUT} - 'written_by' || {_NAMED} "
+        "prices of portfolio": f"SELECT to_jsonb(t) {_BAR_WITHOUT} - 'written_by' || {_NAMED} "
         "FROM portfolio.price_bars t JOIN portfolio.price_symbols USING (symbol_id)",
-        "prices of risk": f"SELECT to_jsonb(t) {_WITHOUT} - 'written_by' || {_NAMED} "
+        "prices of risk": f"SELECT to_jsonb(t) {_BAR_WITHOUT} - 'written_by' || {_NAMED} "
         "FROM risk.price_bars t JOIN risk.price_symbols USING (symbol_id)",
     }
 )
