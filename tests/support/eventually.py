@@ -11,7 +11,7 @@ T = TypeVar("T")
 PATIENCE_S: Final = 120.0
 # To look costs the processor that the awaited needs: the longer it takes, the rarer the looks.
 _SOONEST_S: Final = 0.02
-_LATEST_S: Final = 0.5
+_LATEST_S: Final = 0.1
 _OF_THE_WAIT: Final = 0.1
 
 

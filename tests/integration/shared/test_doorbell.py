@@ -90,9 +90,17 @@ async def test_consumer_that_never_looks_is_woken_by_the_bell_and_rests_again(
 async def test_what_is_sent_from_elsewhere_is_found_by_looking_and_nothing_is_lost(
     idle: Resting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # It rests too shortly between two looks to be seen at it: the first look tells that it does.
+    looks, looked = resting._look, asyncio.Event()
+
+    async def noted(consumer: AIOKafkaConsumer) -> None:
+        looked.set()
+        await looks(consumer)
+
+    monkeypatch.setattr(resting, "_look", noted)
     monkeypatch.setattr(resting, "LOOK_EVERY_S", 0.001)
     idle.bell.ring([ProbeHappened.topic])
-    await idle.asleep()
+    await looked.wait()
     events = [happened() for _ in range(50)]
     for event in events:
         await idle.sender.event(event)
