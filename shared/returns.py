@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.arrays import FloatArray
+from shared.arrays import FloatArray, IntArray
 from shared.conventions import SESSIONS_PER_YEAR
 
 
@@ -79,10 +79,27 @@ def deviation_of_present(returns: FloatArray) -> FloatArray:
     >>> deviation_of_present(np.array([[0.01, np.nan, -0.01]])).round(4).tolist()
     [0.2245]
     """
-    present = np.isfinite(returns)
-    count = present.sum(axis=-1)
-    mean = np.where(present, returns, 0.0).sum(axis=-1) / np.maximum(count, 1)
-    deviations = np.where(present, returns - mean[:, None], 0.0)
-    variance = (deviations * deviations).sum(axis=-1) / np.maximum(count - 1, 1)
+    variance, count = variance_of_present(returns)
     annualised: FloatArray = np.where(count > 1, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
     return annualised
+
+
+def variance_of_present(values: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the sample variance of the values that each row has, and their number.
+
+    Parameters
+    ----------
+    values : ndarray of shape (k, n_sessions)
+        NaN where missing: left out and not counted.
+
+    Returns
+    -------
+    variance : ndarray of shape (k,)
+        Zero with fewer than two values.
+    count : ndarray of int64, shape (k,)
+    """
+    present = np.isfinite(values)
+    count = present.sum(axis=1)
+    mean = np.where(present, values, 0.0).sum(axis=1) / np.maximum(count, 1)
+    deviations = np.where(present, values - mean[:, None], 0.0)
+    return (deviations * deviations).sum(axis=1) / np.maximum(count - 1, 1), count

@@ -12,10 +12,10 @@ from scipy.cluster.hierarchy import linkage
 
 from services.risk.core.correlation import CorrelationMatrix, correlate
 from services.risk.core.holdings import NetHoldings
-from services.risk.core.moments import variance_of_present
 from services.risk.core.ratios import EMPTY_BOOK, coverage_of
 from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.conventions import CLUSTER_CORRELATION, CORRELATION_MIN_WEIGHT, CORRELATION_WINDOW, SESSIONS_PER_YEAR
+from shared.returns import variance_of_present
 from shared.unavailable import Quantities, Reason, Unavailable
 
 NO_CLUSTER: Final = -1
