@@ -112,7 +112,7 @@ def _largest_uncovered(
     portfolio: int, covered: BoolArray, holdings: NetHoldings, symbols: Sequence[str]
 ) -> list[tuple[float, str]]:
     """Return the share of gross exposure and the name of every holding that is not covered, the largest first."""
-    mine = np.flatnonzero(holdings.portfolio == portfolio)
+    mine = np.arange(*np.searchsorted(holdings.portfolio, (portfolio, portfolio + 1)))
     total = int(holdings.gross[mine].sum())
     lacking = mine[~covered[mine]]
     # The holdings of a portfolio are in the order of their names, and the sort keeps that of equals.

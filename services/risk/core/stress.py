@@ -203,9 +203,9 @@ def _direct_coverage(
 ) -> tuple[FloatArray, BoolArray]:
     """Return the coverage of the shocked factor that covers least, and which holdings have its beta."""
     values, known = exposures.coverage.values[:, BETA_COLUMNS], exposures.covered[:, BETA_COLUMNS]
-    shares = np.column_stack([values[:, factors].min(axis=1) for factors in shocked])
     least = np.column_stack([np.flatnonzero(factors)[values[:, factors].argmin(axis=1)] for factors in shocked])
-    return shares, np.take_along_axis(known, least[holdings.portfolio], axis=1)
+    of_holdings = np.take_along_axis(known, least[holdings.portfolio], axis=1)
+    return np.take_along_axis(values, least, axis=1), of_holdings
 
 
 def _sums(exposures: FloatArray, sizes: FloatArray) -> FloatArray:

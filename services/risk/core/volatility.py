@@ -209,13 +209,16 @@ def _explain_uncovered(
     reasons: ReasonArray, holdings: NetHoldings, returns: FloatArray, *, window: int, coverage: Quantities
 ) -> None:
     """Fill in, in place, why portfolios without any complete holding have no series."""
+    lacking = np.flatnonzero(is_available(reasons) & (coverage.values == 0))
+    if not lacking.size:
+        return
     known = np.isfinite(returns)
     present = known[:, -window:].sum(axis=1)
     begun: BoolArray = np.asarray(known[:, : max(returns.shape[1] - window + 1, 0)].any(axis=1))
     most, old = np.zeros(holdings.n_portfolios, dtype=np.int64), np.zeros(holdings.n_portfolios, dtype=np.bool_)
     np.maximum.at(most, holdings.portfolio, present[holdings.symbol])
     np.logical_or.at(old, holdings.portfolio, begun[holdings.symbol])
-    for portfolio in np.flatnonzero(is_available(reasons) & (coverage.values == 0)):
+    for portfolio in lacking:
         detail = f"no holding has all {window} returns, the most complete has {most[portfolio]}"
         reason = Reason.MISSING_DATA if old[portfolio] else Reason.INSUFFICIENT_HISTORY
         reasons[portfolio] = Unavailable(reason, detail)
