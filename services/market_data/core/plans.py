@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-_MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
+_HOUR, _DAY = 3_600.0, 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
