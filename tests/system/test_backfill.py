@@ -129,7 +129,7 @@ async def outcome_of(platform: Platform, api: Api) -> Outcome:
     cells: dict[tuple[str, str, str], tuple[Any, ...]] = {}
     for row in await platform.fetch("SELECT portfolio_id::text FROM portfolio.portfolios"):
         found = await api.get("/cells", portfolio_id=row["portfolio_id"], first=str(OPENED), last=str(NIGHT))
-        for session in found["sessions"]:
+        for session in found["items"]:
             for cell in session["cells"]:
                 cells[session["session"], cell["subject"], cell["fact"]] = cell["state"], cell["revision"]
             for count in session["counts"]:

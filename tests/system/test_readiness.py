@@ -137,9 +137,7 @@ async def test_cells_of_a_run_are_those_it_was_asked_for(platform: Platform) -> 
 
     found = await platform.api.get("/cells", portfolio_id=str(portfolio_id), first=str(OPENED), last=str(NIGHT))
 
-    counts = {
-        session["session"]: {count["fact"]: count for count in session["counts"]} for session in found["sessions"]
-    }
+    counts = {session["session"]: {count["fact"]: count for count in session["counts"]} for session in found["items"]}
     assert list(counts) == [str(day) for day in sessions_between(OPENED, NIGHT)]
     for session, of in counts.items():
         # History comes with a symbol; factors and metrics are of the sessions that were asked for.
@@ -147,7 +145,7 @@ async def test_cells_of_a_run_are_those_it_was_asked_for(platform: Platform) -> 
             1, int(session == str(NIGHT)), 2
         ), session  # fmt: skip
         assert of["factors"]["done"] == of["metrics"]["done"] == 2 * (session == str(NIGHT))
-    (own,) = [cell for cell in found["sessions"][-1]["cells"] if cell["fact"] == "snapshot"]
+    (own,) = [cell for cell in found["items"][-1]["cells"] if cell["fact"] == "snapshot"]
     assert (own["state"], own["revision"]) == ("done", 1)
 
 

@@ -31,7 +31,7 @@ def load_coverage(
 def print_coverage(found: Coverage) -> None:
     """Draw it as a calendar, with counts and reasons below."""
     out = console()
-    out.print(Text(_title(found), style="bold"), session_grid(found["sessions"]), _count_table(found))
+    out.print(Text(_title(found), style="bold"), session_grid(found["items"]), _count_table(found))
     if found["reasons"]:
         out.print(_reason_table(found))
 
@@ -72,12 +72,12 @@ def _pages(
 ) -> Iterator[Coverage]:
     wanted = None if portfolio is None else find_portfolio(client, portfolio)["portfolio_id"]
     symbol = None if symbol is None else one_spelling(symbol)
-    begin: date | str | None = first
+    cursor = None
     while True:
-        page = client.get(CELLS, portfolio_id=wanted, symbol=symbol, first=begin, last=last)
+        page = client.get(CELLS, portfolio_id=wanted, symbol=symbol, first=first, last=last, cursor=cursor)
         yield page
-        begin = page["next"]
-        if begin is None:
+        cursor = page["next"]
+        if cursor is None:
             return
 
 
@@ -85,7 +85,7 @@ def _joined(pages: Iterator[Coverage]) -> Coverage:
     joined = next(pages)
     reasons = {_key(group): group for group in joined["reasons"]}
     for page in pages:
-        joined["sessions"] += page["sessions"]
+        joined["items"] += page["items"]
         for group in page["reasons"]:
             known = reasons.setdefault(_key(group), group)
             if known is not group:
@@ -107,12 +107,12 @@ def _title(found: Coverage) -> str:
     portfolio_id = found["portfolio_id"]
     portfolio = None if portfolio_id is None else found["names"].get(portfolio_id, portfolio_id)
     of = found["symbol"] or portfolio or "everything"
-    return f"{of}: {found['sessions'][0]['session']} to {found['sessions'][-1]['session']}"
+    return f"{of}: {found['items'][0]['session']} to {found['items'][-1]['session']}"
 
 
 def _count_table(found: Coverage) -> RenderableType:
     totals: dict[str, list[int]] = {}
-    for session in found["sessions"]:
+    for session in found["items"]:
         for count in session["counts"]:
             of = totals.setdefault(count["fact"], [0, 0, 0, 0])
             for place, cells in enumerate((count["expected"], count["done"], count["failed"], count["missing"])):

@@ -89,16 +89,14 @@ class AgeView(BaseModel):
     subjects: int
 
 
-class CoverageView(BaseModel):
-    """A page of sessions, oldest first; the page after it begins at `next`."""
+class CoverageView(Page[SessionView]):
+    """A page of sessions, oldest first, with the reasons, ages and names of the page."""
 
     portfolio_id: UUID | None
     symbol: str | None
-    sessions: list[SessionView]
     reasons: list[ReasonView]
     freshness: list[AgeView]
     names: dict[str, str] = Field(description="of the portfolios that are named by their ids")
-    next: date | None = None
 
 
 class CauseView(BaseModel):

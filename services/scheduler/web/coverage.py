@@ -1,12 +1,13 @@
 """The ledger of cells over HTTP: what is done, what failed and why, what nobody has asked for."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from services.scheduler.core.books import Book, Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, grid_of
@@ -19,6 +20,7 @@ from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
+from shared.pages import Paging, paged
 from shared.problems import Problem
 from shared.selection import Day
 from shared.symbols import SymbolText
@@ -28,7 +30,7 @@ SESSIONS_BACK = 30  # how far freshness looks back
 SESSIONS_OF_ALL = 22  # over everything, with some 15,000 cells a session, also the most in a page
 _FACTS = (*PORTFOLIO_FACTS, *SYMBOL_FACTS)
 
-Sessions = Annotated[int, Query(ge=1, le=400, description="sessions in a page; over everything at most 22")]
+Sessions = Annotated[Paging, paged(SESSIONS_OF_ONE, most=400, of="sessions (over everything at most 22)")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,22 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         symbol: SymbolText | None = None,
         first: Day | None = None,
         last: Day | None = None,
-        limit: Sessions = SESSIONS_OF_ONE,
+        *,
+        paging: Sessions,
     ) -> CoverageView:
         """Show which cells of a portfolio and its symbols, of a symbol, or of everything are done.
 
-        Without dates, the three months to the last closed session, of everything one; page on with `next` as `first`.
+        Without dates, the three months to the last closed session, of everything one. Reasons, ages and names are those
+        of the page.
         """
         if portfolio_id is not None and symbol is not None:
             raise Problem(422, "name a portfolio or a symbol, not both")
         every = portfolio_id is None and symbol is None
-        length = min(limit, SESSIONS_OF_ALL) if every else limit
-        sessions = _range(first, last, length=length, newest=clock.last_closed_session())
-        page = sessions[:length]
+        length = min(paging.limit, SESSIONS_OF_ALL) if every else paging.limit
+        (after,) = paging.after(tuple[Day]) or (None,)
+        since = first if after is None else after + timedelta(days=1)
+        sessions = _range(since, last, length=length, newest=clock.last_closed_session())
+        page, following = replace(paging, limit=length).cut(sessions, lambda session: (session,))
         # Who was done last before the page began is as old as that.
         window = sessions_between(min(page[0], shift_session(page[-1], 1 - SESSIONS_BACK)), page[-1])
         async with unit_of_work.reading() as connection:
@@ -77,7 +83,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
             else:
                 looked = await reader.everything()
         view = await asyncio.to_thread(_view, looked, page, window)
-        return view.model_copy(update={"next": sessions[length] if length < len(sessions) else None})
+        return view.model_copy(update={"next": following})
 
     return router
 
@@ -119,7 +125,7 @@ class _Reader:
         return _Looked(Expected.of(books, grid), grid, _FACTS, None, books)
 
 
-def _view(looked: _Looked, page: list[date], window: list[date]) -> CoverageView:
+def _view(looked: _Looked, page: Sequence[date], window: list[date]) -> CoverageView:
     grid, scope, facts = looked.grid, looked.scope, looked.facts
     reasons = reasons_of(grid, scope, page, facts)
     ages = freshness(grid, scope, window[-SESSIONS_BACK:], facts)
@@ -128,10 +134,11 @@ def _view(looked: _Looked, page: list[date], window: list[date]) -> CoverageView
     return CoverageView(
         portfolio_id=looked.portfolio_id,
         symbol=looked.symbol,
-        sessions=[SessionView.of(each) for each in cover(grid, scope, page, facts, always=looked.always)],
+        items=[SessionView.of(each) for each in cover(grid, scope, page, facts, always=looked.always)],
         reasons=[ReasonView.model_validate(each, from_attributes=True) for each in reasons],
         freshness=[AgeView.model_validate(each, from_attributes=True) for each in ages],
         names=names,
+        next=None,
     )
 
 

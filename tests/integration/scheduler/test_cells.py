@@ -119,7 +119,7 @@ async def test_portfolio_shows_its_own_cells_and_those_of_its_symbols_that_are_n
         ("assessment", None): 1,
         **{(fact, age): 1 for fact in ("bars", "factors", "metrics") for age in (0, None)},
     }
-    before, never, first, last = found["sessions"]
+    before, never, first, last = found["items"]
     assert all(count["expected"] == 0 for count in before["counts"])
     assert before["cells"] == []
     assert {count["fact"]: (count["expected"], count["missing"]) for count in never["counts"]} == {
@@ -162,7 +162,7 @@ async def test_symbol_is_expected_while_a_book_holds_it_else_from_its_first_fact
     for symbol, since in ((held, THURSDAY), (watched, WEDNESDAY)):
         found = await cells(client, symbol=symbol, first=MONDAY, last=FRIDAY)
         assert found["symbol"] == symbol
-        shown = {session["session"]: listed(session) for session in found["sessions"]}
+        shown = {session["session"]: listed(session) for session in found["items"]}
         states = {(symbol, "bars"): "done", (symbol, "factors"): "done", (symbol, "metrics"): "missing"}
         assert shown == {str(session): states if session >= since else {} for session in WEEK}
 
@@ -175,7 +175,7 @@ async def test_everything_is_counted_per_session_and_paged(scheduler: Service, c
     await record(scheduler, prices(run, *symbols[:2], missing=(symbols[2],)))
     after = await cells(client, first=MONDAY, last=FRIDAY)
 
-    for one, other in zip(before["sessions"], after["sessions"], strict=True):
+    for one, other in zip(before["items"], after["items"], strict=True):
         own = one["session"] in {str(MONDAY), str(TUESDAY)}
         (bars,), (now,) = [[count for count in each["counts"] if count["fact"] == "bars"] for each in (one, other)]
         grown = {name: now[name] - bars[name] for name in ("expected", "done", "failed", "missing")}
@@ -183,16 +183,16 @@ async def test_everything_is_counted_per_session_and_paged(scheduler: Service, c
         assert other["cells"] == []
 
     first = await cells(client, first=MONDAY, last=FRIDAY, limit=2)
-    rest = await cells(client, first=first["next"], last=FRIDAY, limit=4)
-    assert [session["session"] for page in (first, rest) for session in page["sessions"]] == list(map(str, WEEK))
+    rest = await cells(client, first=MONDAY, last=FRIDAY, limit=4, cursor=first["next"])
+    assert [session["session"] for page in (first, rest) for session in page["items"]] == list(map(str, WEEK))
     assert rest["next"] is None
 
 
 async def test_range_ends_with_the_last_closed_session(client: httpx.AsyncClient) -> None:
     found = await cells(client)
-    assert found["sessions"][-1]["session"] == str(SESSION)
+    assert found["items"][-1]["session"] == str(SESSION)
     beyond = await cells(client, first=FRIDAY, last=date(2031, 1, 2))
-    assert [session["session"] for session in beyond["sessions"]] == [str(FRIDAY)]
+    assert [session["session"] for session in beyond["items"]] == [str(FRIDAY)]
 
 
 @pytest.mark.parametrize(

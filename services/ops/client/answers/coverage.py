@@ -61,11 +61,11 @@ class Coverage(TypedDict):
 
     portfolio_id: str | None
     symbol: str | None
-    sessions: list[Session]
+    items: list[Session]
     reasons: list[ReasonGroup]
     freshness: list[Age]
     names: dict[str, str]
-    next: Day | None
+    next: str | None
 
 
 class Cause(TypedDict):
