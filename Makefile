@@ -127,6 +127,10 @@ schemas: $(STAMP) ## Record the JSON Schemas of the events
 asyncapi: $(STAMP) ## Write the AsyncAPI documents
 	@$(BIN)/python -m services.ops.documents.asyncapi
 
+.PHONY: openapi
+openapi: $(STAMP) ## Write the OpenAPI document of all services
+	@$(BIN)/python -m services.ops.documents.openapi
+
 .PHONY: clean
 clean: ## Remove the environment, the caches and what was built; data directories stay
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

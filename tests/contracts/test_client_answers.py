@@ -4,14 +4,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
-from pydantic import SecretStr
 
 from services.ops.client import routes
 from services.ops.client.routes import Route
-from services.ops.composition import build_services
-from shared.contracts.services import SERVICES
-from shared.service import build_app
-from shared.settings import CommonSettings
+from tests.support.documents import current_application
 
 ASKED = {name: value for name, value in vars(routes).items() if isinstance(value, Route)}
 TYPES: dict[object, str] = {str: "string", float: "number", int: "integer", bool: "boolean"}
@@ -23,13 +19,7 @@ Schema = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def document() -> Schema:
-    common = CommonSettings(
-        database_url=SecretStr("postgresql://nobody@localhost/nothing"),
-        bootstrap_servers="localhost:9092",
-        viewer_token=SecretStr("v"),
-        operator_token=SecretStr("o"),
-    )
-    return build_app(build_services(SERVICES, common), common, title="all").openapi()
+    return current_application().openapi()
 
 
 def _alternatives(schema: Schema, document: Schema) -> list[Schema]:

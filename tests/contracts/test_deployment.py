@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from services.ops.cli import app
 from services.ops.composition import build_services
+from services.ops.documents.openapi import DOCUMENT
 from shared.contracts.services import SERVICES
 from shared.paths import API
 from shared.settings import CommonSettings
@@ -63,10 +64,16 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
         for route in service.router.routes:
             path: str = API + route.path  # type: ignore[attr-defined]
             assert next(name for pattern, name in rules if pattern.match(path)) == service.name, path
-    for path in ("/health/ready", "/health/live", "/docs", "/openapi.json"):
+    for path in ("/health/ready", "/health/live", "/docs", "/docs/assets/swagger-ui.css"):
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
     # Anybody may read them who reaches a service: nobody from outside does.
     assert not any(pattern.match("/metrics") for pattern, _ in rules)
+
+
+def test_gateway_shows_the_document_of_all_services() -> None:
+    (root,) = re.findall(r"location = /openapi.json \{\s+root (\S+);", GATEWAY)
+    mounted = dict(volume.split(":")[:2] for volume in COMPOSE["services"]["gateway"]["volumes"])
+    assert {inside: ROOT / outside for outside, inside in mounted.items()}[f"{root}/openapi.json"] == DOCUMENT
 
 
 def test_railway_asks_for_the_night_by_a_command_that_exists() -> None:

@@ -7,38 +7,37 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
-from services.ops.composition import build_services
+from services.ops.documents.openapi import DOCUMENT
+from services.ops.documents.schemas import rendered
+from services.ops.documents.unconnected import UNCONNECTED
 from shared.auth import ACCESS, Role
-from shared.contracts.services import SERVICES
 from shared.paths import API
 from shared.problems import PROBLEM_TYPE
-from shared.service import build_app
-from shared.settings import CommonSettings
+from tests.support.documents import current_application
 from tests.support.source import ROOT
 
 Json = dict[str, Any]
-VIEWER, OPERATOR = "v", "o"
+TOKEN = UNCONNECTED.operator_token.get_secret_value()
 
 
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
-    common = CommonSettings(
-        database_url=SecretStr("postgresql://nobody@localhost/nothing"),
-        bootstrap_servers="localhost:9092",
-        viewer_token=SecretStr(VIEWER),
-        operator_token=SecretStr(OPERATOR),
-    )
-    return build_app(build_services(SERVICES, common), common, title="all")
+    return current_application()
 
 
 @pytest.fixture(scope="module")
 def client(app: FastAPI) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(
-        transport=transport, base_url="http://all", headers={"Authorization": f"Bearer {OPERATOR}"}
+        transport=transport,
+        base_url="http://all",
+        headers={"Authorization": f"Bearer {TOKEN}"},
     )
+
+
+def test_document_in_the_repository_is_current(app: FastAPI) -> None:
+    assert DOCUMENT.read_text() == rendered(app.openapi()), "run `make openapi`"
 
 
 def _operations(app: FastAPI) -> Iterator[tuple[str, Json]]:
@@ -117,7 +116,7 @@ async def test_number_where_a_day_is_meant_is_refused_in_a_body_too(client: http
 
 
 async def test_token_in_a_query_lets_nobody_in(client: httpx.AsyncClient) -> None:
-    answer = await client.get(f"{API}/runs?token={VIEWER}", headers={"Authorization": ""})
+    answer = await client.get(f"{API}/runs?token={TOKEN}", headers={"Authorization": ""})
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from faststream.specification import AsyncAPI
-from pydantic import SecretStr
 from pydantic.json_schema import models_json_schema
 
 from services.ops.composition import build_services
 from services.ops.documents.schemas import rendered
+from services.ops.documents.unconnected import UNCONNECTED
 from shared.bus.dead_letters import REPORTED_HEADER, SETTLED_HEADER
 from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic, promise
 from shared.contracts.services import SERVICES
 from shared.service import Service
-from shared.settings import CommonSettings
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "asyncapi"
 SYSTEM = "system"
@@ -48,22 +47,13 @@ _CAUSE_HEADERS = ("dlq-attempts", "dlq-reason", "dlq-detail", REPORTED_HEADER, S
 
 def documents() -> dict[str, Document]:
     """Return the document of each service, by its name, and that of the system."""
-    services = build_services(SERVICES, _no_addresses())
+    services = build_services(SERVICES, UNCONNECTED)
     operations = {service.name: {**_received(service), **_sent(service)} for service in services}
     everything = {name: operation for of_service in operations.values() for name, operation in of_service.items()}
     return {
         **{name: _document(name, of_service) for name, of_service in operations.items()},
         SYSTEM: _document(SYSTEM, everything),
     }
-
-
-def _no_addresses() -> CommonSettings:
-    return CommonSettings(
-        database_url=SecretStr("postgresql://nobody@localhost/nothing"),
-        bootstrap_servers="localhost:9092",
-        viewer_token=SecretStr("unused"),
-        operator_token=SecretStr("unused"),
-    )
 
 
 def _received(service: Service) -> dict[str, Document]:
