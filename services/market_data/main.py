@@ -9,6 +9,7 @@ import structlog
 from services.market_data import subscribers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
+from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import Closing, Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.providers.tiingo import TiingoProvider
@@ -28,6 +29,7 @@ PROVIDERS: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]
     {
         "files": lambda settings: FilesProvider(settings.directory_of_files()),
         "sample": lambda _: SampleProvider(),
+        "massive": lambda settings: MassiveProvider(settings.access("massive")),
         "tiingo": lambda settings: TiingoProvider(settings.access("tiingo")),
     }
 )

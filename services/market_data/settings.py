@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from services.market_data.core.plans import PLANS, Window
+from services.market_data.core.plans import PLANS, UNLIMITED, Plan
 from shared.providers import ProviderName
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -23,6 +23,7 @@ def _guards_the_key(url: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_guards_the_key)]
+Vendor = Literal["massive", "tiingo"]
 Chain = Annotated[tuple[ProviderName, ...], NoDecode]
 
 
@@ -35,15 +36,15 @@ class Access:
     url : str
         The base of its API.
     key : SecretStr
-    windows : tuple of Window
-        How much the plan lets be asked; none: as much as one likes.
+    plan : Plan
+        How much it lets be asked.
     patience_s : float
         How long one call for a shard may take.
     """
 
     url: str
     key: SecretStr
-    windows: tuple[Window, ...] = ()
+    plan: Plan = UNLIMITED
     patience_s: float = 60.0
 
 
@@ -75,6 +76,11 @@ class MarketDataSettings(BaseSettings):
     price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
     skip_phase0_valuations: bool = Field(default=False, validation_alias="SKIP_PHASE0_VALUATIONS")
     vendor_seconds: float = Field(default=120.0, gt=0.0)
+    massive_api_key: SecretStr | None = Field(default=None, validation_alias="POLYGON_API_KEY")
+    massive_plan: Literal["free", "starter", "developer", "advanced"] = Field(
+        default="free", validation_alias="POLYGON_PLAN"
+    )
+    massive_url: Url = "https://api.massive.com"
     tiingo_api_key: SecretStr | None = Field(default=None, validation_alias="TIINGO_API_KEY")
     tiingo_plan: Literal["free", "power"] = Field(default="free", validation_alias="TIINGO_PLAN")
     tiingo_url: Url = "https://api.tiingo.com"
@@ -111,7 +117,7 @@ class MarketDataSettings(BaseSettings):
         """The providers that can be asked, in order."""
         return [name for name in self.providers if name not in self.without_key]
 
-    def access(self, vendor: Literal["tiingo"]) -> Access:
+    def access(self, vendor: Vendor) -> Access:
         """Return how a vendor is reached.
 
         Raises
@@ -126,7 +132,7 @@ class MarketDataSettings(BaseSettings):
         return Access(
             url=getattr(self, f"{vendor}_url"),
             key=key,
-            windows=PLANS[vendor][getattr(self, f"{vendor}_plan")],
+            plan=PLANS[vendor][getattr(self, f"{vendor}_plan")],
             patience_s=self.vendor_seconds / len(vendors),
         )
 

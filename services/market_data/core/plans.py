@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-_HOUR, _DAY = 3_600.0, 86_400.0
+_MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
+_YEAR: Final = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,37 @@ class Window:
     seconds: float
 
 
-# vendor -> plan -> its windows; an empty plan is unlimited
-PLANS: Final[Mapping[str, Mapping[str, tuple[Window, ...]]]] = MappingProxyType(
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a plan allows.
+
+    Parameters
+    ----------
+    windows : tuple of Window
+        None: as much as one likes.
+    history_days : int or None
+        How far back it reaches, None: as far as the vendor.
+    """
+
+    windows: tuple[Window, ...] = ()
+    history_days: int | None = None
+
+
+UNLIMITED: Final = Plan()
+
+# vendor -> plan -> what it allows
+PLANS: Final[Mapping[str, Mapping[str, Plan]]] = MappingProxyType(
     {
+        "massive": {
+            # What it reaches back counts from today, and what is asked for from the last session: a few days later.
+            "free": Plan((Window(5, _MINUTE),), history_days=2 * _YEAR - 10),
+            "starter": Plan(history_days=5 * _YEAR - 10),
+            "developer": Plan(history_days=10 * _YEAR - 10),
+            "advanced": UNLIMITED,
+        },
         "tiingo": {
-            "free": (Window(50, _HOUR), Window(1_000, _DAY)),
-            "power": (Window(10_000, _HOUR), Window(100_000, _DAY)),
+            "free": Plan((Window(50, _HOUR), Window(1_000, _DAY))),
+            "power": Plan((Window(10_000, _HOUR), Window(100_000, _DAY))),
         },
     }
 )

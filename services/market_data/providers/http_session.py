@@ -82,7 +82,7 @@ class HttpSession:
         self.patience_s = access.patience_s
         self._key = access.key
         self._refusal = refusal
-        self._paces = [pace_of(window) for window in access.windows if window.seconds <= PACED_S]
+        self._paces = [pace_of(window) for window in access.plan.windows if window.seconds <= PACED_S]
         self._client = httpx.AsyncClient(
             base_url=access.url,
             headers={"Accept": "application/json", **headers},

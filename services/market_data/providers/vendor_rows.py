@@ -47,19 +47,24 @@ class RowReader:
         self._fields = fields
         self._day_of = day_of
 
-    def read(self, asked: Asked[list[Any]], first: date, last: date) -> FetchedBars:
-        """Return the rows on [first, last]; a symbol without any is unavailable there."""
+    def read(
+        self, asked: Asked[list[Any]], first: date, last: date, *, findings: Sequence[Finding] = ()
+    ) -> FetchedBars:
+        """Return the rows on [first, last]; a symbol without any is unavailable there.
+
+        `findings` are what was set aside before.
+        """
         kept: dict[str, list[tuple[date, Row]]] = {}
-        findings: list[Finding] = []
+        found = list(findings)
         unavailable = dict(asked.unavailable)
         for symbol, rows in asked.found.items():
-            dated = [self._dated(symbol, row, findings) for row in rows]
+            dated = [self._dated(symbol, row, found) for row in rows]
             inside = [(day, row) for day, row in dated if day is not None and first <= day <= last]
             if inside:
                 kept[symbol] = inside
             else:
                 unavailable[symbol] = Unavailable(Reason.MISSING_DATA, absent(self._provider, first, last))
-        return FetchedBars(self._provider, self._raw(kept), unavailable, tuple(findings), failed=asked.failed)
+        return FetchedBars(self._provider, self._raw(kept), unavailable, tuple(found), failed=asked.failed)
 
     def _dated(self, symbol: str, row: Any, findings: list[Finding]) -> tuple[date | None, Row]:
         day = self._day_of(row) if isinstance(row, Mapping) else None

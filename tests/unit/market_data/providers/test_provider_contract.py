@@ -25,7 +25,7 @@ from shared.calendar import sessions_between
 from shared.providers import PROVIDER_NAMES, ProviderName
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
-from tests.unit.market_data.providers.vendors import tiingo_server
+from tests.unit.market_data.providers.vendors import massive_server, tiingo_server
 
 KEY = SecretStr("canary-27b9")
 PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
@@ -147,6 +147,17 @@ class TestSampleProvider(BarContract, ProfileContract, StatementContract):
         return MarketDataSettings(providers=("sample",))
 
 
+class TestMassive(BarContract):
+    name = "massive"
+
+    @pytest.fixture
+    def settings(self, httpserver: HTTPServer) -> MarketDataSettings:
+        massive_server.serve(httpserver, key=KEY.get_secret_value())
+        return MarketDataSettings(
+            providers=("massive",), massive_api_key=KEY, massive_url=httpserver.url_for(""), massive_plan="advanced"
+        )
+
+
 class TestTiingo(BarContract):
     name = "tiingo"
 
@@ -157,7 +168,7 @@ class TestTiingo(BarContract):
 
 
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
-    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestTiingo)}
+    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestMassive, TestTiingo)}
     assert set(PROVIDER_NAMES) == set(PROVIDERS) == kept
 
 

@@ -21,7 +21,7 @@ from tests.unit.market_data.providers.directories import check
 
 CANARY = "canary-9d41c7"
 FIRST, LAST = date(2022, 3, 1), date(2022, 3, 31)
-VENDORS = ("tiingo",)
+VENDORS = ("massive", "tiingo")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def logged() -> Iterator[io.StringIO]:
 
 def _settings(server: HTTPServer, name: str) -> MarketDataSettings:
     return MarketDataSettings.model_validate(
-        {"providers": (name,), f"{name}_api_key": CANARY, f"{name}_url": server.url_for("")}
+        {"providers": (name,), f"{name}_api_key": CANARY, f"{name}_url": server.url_for(""), "massive_plan": "advanced"}
     )
 
 

@@ -1,11 +1,13 @@
 """Whatever a vendor sends, no number is invented of it, and each symbol has rows, a reason or a failure."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -13,10 +15,11 @@ from pytest_httpserver import HTTPServer
 
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.window import sessions_array
+from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, ProviderError
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.settings import Access
-from tests.unit.market_data.providers.vendors import tiingo_server
+from tests.unit.market_data.providers.vendors import massive_server, tiingo_server
 from tests.unit.market_data.providers.vendors.invented import history
 from tests.unit.market_data.providers.vendors.mutations import mutated
 
@@ -28,7 +31,7 @@ few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChec
 
 
 @contextmanager
-def _answering(server: HTTPServer, path: str, body: Any) -> Iterator[None]:
+def _answering(server: HTTPServer, path: str | re.Pattern[str], body: Any) -> Iterator[None]:
     server.clear()
     server.expect_request(path).respond_with_json(body)
     yield
@@ -54,14 +57,37 @@ async def test_mutated_rows_of_tiingo_invent_no_close(httpserver: HTTPServer, ro
 
 @few
 @given(
+    by_session=st.booleans(),
+    rows=mutated(massive_server.rows("KO", FIRST, LAST)),
+    splits=mutated(massive_server.splits()),
+    dividends=mutated(massive_server.dividends()),
+)
+async def test_mutated_rows_and_events_of_massive_invent_no_close(
+    httpserver: HTTPServer, by_session: bool, rows: list[Any], splits: list[Any], dividends: list[Any]
+) -> None:
+    provider = MassiveProvider(Access(httpserver.url_for(""), KEY))
+    last = FIRST if by_session else LAST
+    bars = [{"T": "KO", **row} if by_session and isinstance(row, dict) else row for row in rows]
+    with _answering(httpserver, re.compile("/v2/aggs/.*"), massive_server.ok(bars)):
+        httpserver.expect_request("/stocks/v1/splits").respond_with_json(massive_server.ok(splits))
+        httpserver.expect_request("/stocks/v1/dividends").respond_with_json(massive_server.ok(dividends))
+        _check(await provider.fetch_bars(["KO"], FIRST, last))
+    await provider.close()
+
+
+@few
+@given(
     body=st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-async def test_any_json_at_all_is_rows_or_a_failure(httpserver: HTTPServer, body: Any) -> None:
-    provider = TiingoProvider(Access(httpserver.url_for(""), KEY))
-    with _answering(httpserver, "/tiingo/daily/KO/prices", body):
+@pytest.mark.parametrize("vendor", [MassiveProvider, TiingoProvider])
+async def test_any_json_at_all_is_rows_or_a_failure(
+    httpserver: HTTPServer, vendor: type[MassiveProvider | TiingoProvider], body: Any
+) -> None:
+    provider = vendor(Access(httpserver.url_for(""), KEY))
+    with _answering(httpserver, re.compile(".*"), body):
         try:
             fetched = await provider.fetch_bars(["KO"], FIRST, LAST)
             assert fetched.rows.symbols == ()

@@ -1,0 +1,222 @@
+"""The `massive` provider, formerly Polygon: the whole market's bars of a session at once, or one symbol's of many."""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from services.market_data.core.findings import Finding, Rule
+from services.market_data.providers.asking import Asked, ask_each
+from services.market_data.providers.corporate_events import CorporateEvent, with_events
+from services.market_data.providers.http_session import HttpSession
+from services.market_data.providers.json_fields import day, number
+from services.market_data.providers.kept_answers import KeptAnswers
+from services.market_data.providers.provider import FetchedBars, Kind, ProviderError
+from services.market_data.providers.vendor_errors import Malformed, NotEntitled, NotFound, OutOfOrder
+from services.market_data.providers.vendor_rows import Row, RowReader, absent, rows_of
+from services.market_data.settings import Access
+from shared.calendar import sessions_between
+from shared.unavailable import Reason, Unavailable
+
+_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"close": "c", "open": "o", "high": "h", "low": "l", "volume": "v", "split": "split", "dividend": "dividend"}
+)
+_ZONE: Final = ZoneInfo("America/New_York")
+_MARKET: Final = "/v2/aggs/grouped/locale/us/market/stocks"
+_SPLITS, _DIVIDENDS = ("/stocks/v1/splits", "execution_date"), ("/stocks/v1/dividends", "ex_dividend_date")
+_PAGE: Final = 5_000
+MAX_PAGES: Final = 100
+SYMBOLS_A_REQUEST: Final = 50  # of events: their names are in the URL
+# The shards of a run ask for the same sessions of the whole market, some 5 MB each, and the same events.
+DAYS_KEPT: Final = 8
+SPANS_KEPT: Final = 4
+KEPT_S: Final = 900.0
+
+Market = Mapping[str, Row]  # the rows of one session by symbol
+
+
+class _Told:
+    """What is told of splits and dividends: what can be used, and what is set aside."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._events: dict[tuple[object, ...], CorporateEvent] = {}
+
+    @property
+    def events(self) -> list[CorporateEvent]:
+        return sorted(self._events.values())
+
+    def add_split(self, row: Mapping[str, Any]) -> None:
+        symbol, on = str(row.get("ticker")), day(row.get("execution_date"))
+        old, new = number(row.get("split_from")), number(row.get("split_to"))
+        if on is None or not (0.0 < old < math.inf and 0.0 < new < math.inf):
+            self.findings.append(Finding(symbol, on, Rule.BAD_SPLIT, _quoted(row), MassiveProvider.name))
+            return
+        self._events[symbol, on, new / old] = CorporateEvent(symbol, on, split=new / old)
+
+    def add_dividend(self, row: Mapping[str, Any]) -> None:
+        symbol, on, cash = str(row.get("ticker")), day(row.get("ex_dividend_date")), number(row.get("cash_amount"))
+        if on is None or not 0.0 <= cash < math.inf or row.get("currency") not in {None, "USD"}:
+            self.findings.append(Finding(symbol, on, Rule.BAD_DIVIDEND, _quoted(row), MassiveProvider.name))
+            return
+        # Some are there twice under two ids; a special one beside a regular one differs in more than that.
+        told = (symbol, on, cash, str(row.get("pay_date")), str(row.get("distribution_type")))
+        self._events[told] = CorporateEvent(symbol, on, dividend=cash)
+
+
+class MassiveProvider:
+    """Asks Massive for sessions of the whole market, or symbol by symbol where those are fewer.
+
+    Closes are as traded; adjusted ones are left to be derived from the splits and dividends.
+    """
+
+    name: Final = "massive"
+
+    def __init__(self, access: Access) -> None:
+        headers = {"Authorization": f"Bearer {access.key.get_secret_value()}"}
+        self._session = HttpSession(access, headers)
+        self._reader = RowReader(self.name, _FIELDS, _day_of)
+        self._history_days = access.plan.history_days
+        self._markets = KeptAnswers[Market](DAYS_KEPT, KEPT_S)
+        self._events = KeptAnswers[_Told](SPANS_KEPT, KEPT_S)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def edition(self, _: Kind) -> str:
+        """Return a constant: the history does not grow backward."""
+        return "1"
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Return the histories, as far back as the plan reaches, see `BarProvider`."""
+        if self._history_days is not None:
+            first = max(first, last - timedelta(days=self._history_days))
+        days = sessions_between(first, last)
+        try:
+            async with asyncio.timeout(self._session.patience_s) as until:
+                if len(days) <= len(symbols):
+                    return await self._fetch_market(symbols, days)
+                told = await self._told(first, last, of=symbols)
+            left = (until.when() or 0.0) - asyncio.get_running_loop().time()
+        except TimeoutError:
+            raise ProviderError(f"there was no time left: {self._session.patience_s:g} s are for one shard") from None
+        return self._read(await self._ask_each(symbols, first, last, patience_s=left), told, first, last)
+
+    async def _ask_each(
+        self, symbols: Sequence[str], first: date, last: date, *, patience_s: float
+    ) -> Asked[list[Any]]:
+        async def ask(symbol: str) -> list[Any]:
+            path = f"/v2/aggs/ticker/{symbol}/range/1/day/{first}/{last}"
+            rows = _results((await self._session.get(path, adjusted="false", sort="asc", limit=50_000)).body)
+            if not rows:
+                raise NotFound(symbol)
+            return rows
+
+        return await ask_each(symbols, ask, patience_s=patience_s, absent=absent(self.name, first, last))
+
+    async def _fetch_market(self, symbols: Sequence[str], days: Sequence[date]) -> FetchedBars:
+        # A session that could not be had would be taken for one without bars: all of them, or none.
+        markets = [await self._markets.get(each, partial(self._market, each)) for each in days]
+        asked = Asked[list[Any]]()
+        said = Unavailable(Reason.MISSING_DATA, absent(self.name, days[0], days[-1]))
+        for symbol in symbols:
+            rows = [market[symbol] for market in markets if symbol in market]
+            if rows:
+                asked.found[symbol] = rows
+            else:
+                asked.unavailable[symbol] = said
+        told = await self._events.get((days[0], days[-1]), partial(self._told, days[0], days[-1]))
+        return self._read(asked, told, days[0], days[-1])
+
+    async def _market(self, session: date) -> Market:
+        rows = _results(await self._of_all(f"{_MARKET}/{session}", {"adjusted": "false"}))
+        if not rows:
+            raise OutOfOrder(f"no bars of {session} yet")
+        return {str(row.get("T")): row for row in rows if isinstance(row, Mapping)}
+
+    def _read(self, asked: Asked[list[Any]], told: _Told, first: date, last: date) -> FetchedBars:
+        events: dict[str, list[CorporateEvent]] = defaultdict(list)
+        for each in told.events:
+            events[each.symbol].append(each)
+        asked.found = {symbol: with_events(rows, events[symbol], _day_of) for symbol, rows in asked.found.items()}
+        own = [finding for finding in told.findings if finding.symbol in asked.found]
+        return self._reader.read(asked, first, last, findings=own)
+
+    async def _told(self, first: date, last: date, *, of: Sequence[str] | None = None) -> _Told:
+        told = _Told()
+        for row in await self._told_of(_SPLITS, first, last, of):
+            told.add_split(row)
+        for row in await self._told_of(_DIVIDENDS, first, last, of):
+            told.add_dividend(row)
+        return told
+
+    async def _told_of(
+        self, of_kind: tuple[str, str], first: date, last: date, of: Sequence[str] | None
+    ) -> list[Mapping[str, Any]]:
+        path, by = of_kind
+        between: dict[str, str | int] = {f"{by}.gte": str(first), f"{by}.lte": str(last), "limit": _PAGE}
+        rows: list[Any] = []
+        for names in [{}] if of is None else _names(of):
+            rows += await self._pages(path, {**between, **names})
+        return [row for row in rows if isinstance(row, Mapping)]
+
+    async def _of_all(self, path: str, query: Mapping[str, str | int]) -> Any:
+        try:
+            return (await self._session.get(path, **query)).body
+        except NotFound as error:
+            raise OutOfOrder(f"404 for {path}: {error}") from None
+
+    async def _pages(self, path: str, query: Mapping[str, str | int]) -> list[Any]:
+        rows: list[Any] = []
+        for _ in range(MAX_PAGES):
+            body = await self._of_all(path, query)
+            rows += _results(body)
+            cursor = _cursor(body)
+            if cursor is None:
+                return rows
+            # Only where it goes on is taken from the address of the next page: the key goes to the host that we know.
+            query = {"cursor": cursor}
+        raise Malformed(f"more than {MAX_PAGES} pages of {path}")
+
+
+def _day_of(row: Any) -> date | None:
+    milliseconds = number(row.get("t")) if isinstance(row, Mapping) else math.nan
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000.0, _ZONE).date()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _results(body: Any) -> list[Any]:
+    # Of what it does not know there are no results; under load they have been seen to be null.
+    if not isinstance(body, Mapping):
+        raise Malformed(f"no object but {type(body).__name__}")
+    if body.get("status") == "NOT_AUTHORIZED":
+        raise NotEntitled(str(body.get("message"))[:100])
+    if body.get("status") not in {"OK", "DELAYED"}:
+        raise OutOfOrder(f"status {str(body.get('status'))[:20]!r}")
+    return rows_of(body["results"]) if "results" in body else []
+
+
+def _cursor(body: Mapping[str, Any]) -> str | None:
+    url = body.get("next_url")
+    try:
+        return parse_qs(urlsplit(url).query)["cursor"][0] if isinstance(url, str) else None
+    except (ValueError, KeyError):
+        return None
+
+
+def _names(symbols: Sequence[str]) -> Iterator[dict[str, str]]:
+    for start in range(0, len(symbols), SYMBOLS_A_REQUEST):
+        yield {"ticker.any_of": ",".join(symbols[start : start + SYMBOLS_A_REQUEST])}
+
+
+def _quoted(row: Mapping[str, Any]) -> str:
+    return repr({name: row[name] for name in sorted(row) if name not in {"id", "ticker"}})[:120]

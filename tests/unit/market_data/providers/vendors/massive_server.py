@@ -1,0 +1,102 @@
+"""A server that speaks Massive's shapes, of invented companies."""
+
+import re
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.unit.market_data.providers.vendors.answers import as_json
+from tests.unit.market_data.providers.vendors.invented import Bar, history
+
+COMPANIES = ("AAPL", "BRK.B", "KO")
+_ZONE = ZoneInfo("America/New_York")
+
+
+def row(bar: Bar, *, closes_at: bool = False) -> dict[str, Any]:
+    """Return a bar; one of the whole market is stamped with the close of its session, one of a symbol with its day."""
+    stamp = datetime.combine(bar.day, time(16) if closes_at else time(0), _ZONE)
+    names = {"c": bar.close, "h": bar.high, "l": bar.low, "o": bar.open, "v": bar.volume}
+    return {**names, "t": int(stamp.timestamp()) * 1000, "n": 9, "vw": bar.close}
+
+
+def rows(symbol: str, first: date, last: date) -> list[dict[str, Any]]:
+    return [row(bar) for bar in history(symbol) if first <= bar.day <= last]
+
+
+def splits() -> list[dict[str, Any]]:
+    return [
+        {"ticker": symbol, "execution_date": str(bar.day), "split_from": 1, "split_to": bar.split, "id": "E1"}
+        for symbol in COMPANIES
+        for bar in history(symbol)
+        if bar.split != 1.0
+    ]
+
+
+def dividends() -> list[dict[str, Any]]:
+    """Return the dividends, each twice under two ids, as it has happened."""
+    return [
+        {
+            "ticker": symbol,
+            "ex_dividend_date": str(bar.day),
+            "cash_amount": bar.dividend,
+            "currency": "USD",
+            "distribution_type": "recurring",
+            "id": number,
+        }
+        for symbol in COMPANIES
+        for bar in history(symbol)
+        if bar.dividend != 0.0
+        for number in ("E1", "E2")
+    ]
+
+
+def ok(results: list[Any], **more: Any) -> dict[str, Any]:
+    return {"status": "OK", "request_id": "0", "results": results, **more}
+
+
+def serve(server: HTTPServer, *, key: str) -> None:
+    """Answer as the vendor does for a key."""
+
+    def checked(request: Request, answer: dict[str, Any]) -> Response:
+        if request.headers.get("Authorization") != f"Bearer {key}":
+            return as_json({"status": "ERROR", "request_id": "0", "error": "Unknown API Key"}, status=401)
+        if request.path.startswith("/v2") and request.args.get("adjusted") != "false":
+            raise AssertionError("split-adjusted closes were asked for")
+        return as_json(answer)
+
+    def market(request: Request) -> Response:
+        day = date.fromisoformat(request.path.rsplit("/", 1)[1])
+        found = [
+            {"T": symbol, **row(bar, closes_at=True)}
+            for symbol in COMPANIES
+            for bar in history(symbol)
+            if bar.day == day
+        ]
+        return checked(request, ok(found, adjusted=False) if found else {"status": "OK", "resultsCount": 0})
+
+    def one(request: Request) -> Response:
+        symbol, first, last = re.fullmatch(r".*/ticker/([^/]+)/range/1/day/([^/]+)/([^/]+)", request.path).groups()  # type: ignore[union-attr]
+        found = rows(symbol, date.fromisoformat(first), date.fromisoformat(last))
+        # Of what it does not know the vendor has no results, not even none.
+        return checked(request, ok(found, ticker=symbol) if found else {"status": "OK", "resultsCount": 0})
+
+    def told(events: list[dict[str, Any]], by: str) -> Any:
+        def answer(request: Request) -> Response:
+            names = request.args.get("ticker.any_of")
+            first, last = request.args[f"{by}.gte"], request.args[f"{by}.lte"]
+            wanted = [
+                event
+                for event in events
+                if first <= event[by] <= last and (names is None or event["ticker"] in names.split(","))
+            ]
+            return checked(request, ok(wanted))
+
+        return answer
+
+    server.expect_request(re.compile("/v2/aggs/grouped/locale/us/market/stocks/.*")).respond_with_handler(market)
+    server.expect_request(re.compile("/v2/aggs/ticker/.*")).respond_with_handler(one)
+    server.expect_request("/stocks/v1/splits").respond_with_handler(told(splits(), "execution_date"))
+    server.expect_request("/stocks/v1/dividends").respond_with_handler(told(dividends(), "ex_dividend_date"))
