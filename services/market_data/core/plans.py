@@ -33,6 +33,9 @@ class Plan:
     history_days: int | None = None
 
 
+# Who is asked for sessions of the whole market: a history costs a request of its own.
+BY_SESSION: Final = frozenset({"massive"})
+
 UNLIMITED: Final = Plan()
 
 # vendor -> plan -> what it allows

@@ -116,8 +116,7 @@ class JudgementRepository:
         if extent:
             stored = await self._bars.load_bars(symbols, stored.sessions)
         whole = stored.merge(altered)
-        derived = sa.text("SELECT symbol FROM instruments WHERE derived AND symbol = ANY(CAST(:symbols AS text[]))")
-        ours = set((await self._connection.execute(derived, {"symbols": list(symbols)})).scalars())
+        ours = await self.load_derived(symbols)
         ours = (ours | set(derived_symbols(beside))) - set(given_symbols(beside))
         whole.adjusted[:, [symbol in ours for symbol in whole.symbols]] = np.nan
         return whole
@@ -215,6 +214,11 @@ class JudgementRepository:
         query = sa.text("SELECT value FROM findings WHERE symbol = :symbol AND day = :session AND rule = :rule")
         found: float | None = await self._connection.scalar(query, place._asdict())
         return found
+
+    async def load_derived(self, symbols: Sequence[str]) -> frozenset[str]:
+        """Return the symbols whose stored adjusted closes are ours."""
+        query = sa.text("SELECT symbol FROM instruments WHERE derived AND symbol = ANY(CAST(:symbols AS text[]))")
+        return frozenset((await self._connection.execute(query, {"symbols": list(symbols)})).scalars())
 
     async def store_derived(self, delivered: Bars) -> None:
         """Remember of which symbols the adjusted closes are ours."""

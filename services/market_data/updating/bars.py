@@ -12,7 +12,8 @@ from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
 from services.market_data.core.findings import Finding
-from services.market_data.core.judging import Judged, held_back, with_derived
+from services.market_data.core.judging import Judged, derived_symbols, held_back, with_derived
+from services.market_data.core.plans import BY_SESSION
 from services.market_data.core.window import planning_window, sessions_array
 from services.market_data.providers.chain import Checked, ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
@@ -188,7 +189,8 @@ async def _whole(span: _Span, restated: Sequence[str], shard: _Shard) -> _Span:
 async def _restated_symbols(fetched: _Outcome, shard: _Shard) -> tuple[str, ...]:
     """Return the symbols whose stored history no longer goes with what was fetched.
 
-    Their adjusted closes have been rescaled by a new split or dividend, or another provider answers now.
+    Their adjusted closes have been rescaled by a new split or dividend, or another provider answers now. Where a
+    history costs a request and adjusted closes are derived here, they are derived anew from the closes that are stored.
     """
     symbols = [symbol for symbol in fetched.bars.symbols if symbol in fetched.source]
     if not symbols:
@@ -196,11 +198,18 @@ async def _restated_symbols(fetched: _Outcome, shard: _Shard) -> tuple[str, ...]
     bars = with_derived(fetched.bars.select(symbols))
     stored = await shard.repository.load_bars(symbols, bars.sessions)
     rescaled = adjustment_changed(stored.adjusted, bars.adjusted)
+    derived = set(derived_symbols(fetched.bars)) & await shard.bench.repository.load_derived(symbols)
+    ours = {symbol for symbol in derived if fetched.source[symbol] in BY_SESSION}
     return tuple(
         symbol
         for symbol, changed in zip(symbols, rescaled.tolist(), strict=True)
-        if changed or shard.source.get(symbol, fetched.source[symbol]) != fetched.source[symbol]
+        if (changed and symbol not in ours)
+        or shard.source.get(symbol, fetched.source[symbol]) != fetched.source[symbol]
     )
+
+
+def _moved(symbol: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return before.get(symbol, now[symbol]) != now[symbol]
 
 
 def _changed_sessions(judged: Judged, stored: Bars, *, but: BoolArray) -> DateArray:

@@ -99,6 +99,23 @@ async def test_new_dividend_rescales_the_history_and_announces_no_correction(wor
     assert corrections(announced) == {}
 
 
+async def test_history_that_costs_a_request_is_restated_from_what_is_stored(world: World) -> None:
+    (name,) = stock(world, "PAYS")
+    world.providers = [AskedProvider(world.directory.path, "massive")]
+    await world.run(name, last=BEFORE)
+    before = {bar.session: bar for bar in await world.bars(name)}
+    world.directory.dividends[name, LAST] = 1.5
+    world.directory.write()
+
+    announced = await world.run(name, last=LAST)
+
+    assert world.providers[0].asked[-1][1:] == (BEFORE, LAST), "nothing else was asked for"
+    assert min(announced.sessions_of(name)) == min(before), "the whole history is announced"
+    after = {bar.session: bar for bar in await world.bars(name)}
+    paid = 1.0 - 1.5 / before[BEFORE].close
+    assert all(after[day].adjusted == pytest.approx(bar.adjusted * paid) for day, bar in before.items())
+
+
 async def test_bar_that_was_missing_when_its_session_was_run_is_announced_as_a_correction(world: World) -> None:
     (name,) = stock(world, "LATE")
     late = world.directory.closes[name].pop(BEFORE)
