@@ -259,11 +259,14 @@ def compare_position(agreement: Agreement, what: str, row: Json, plain: Position
     agreement.same("positions", what, {key: row[key] for key in facts}, facts)
     agreement.number("positions", f"{what} quantity", row["quantity"], float(plain.quantity))
     agreement.number("positions", f"{what} mark", row["mark"], float(plain.mark))
-    agreement.number("positions", f"{what} volatility", row["assumed_volatility"], plain.volatility)
-    if plain.delta is None:
-        agreement.same("positions", f"{what} delta", row["delta"], None)
-    else:
-        agreement.measure("positions", f"{what} delta", row["delta"], plain.delta)
+    agreement.number("positions", f"{what} volatility", row["assumed_volatility"], plain.assumed)
+    for name in ("gamma", "vega", "theta", "rho"):
+        agreement.number("greeks", f"{what} {name}", row[name], plain.greeks.get(name))
+    for name, expected in (("delta", plain.delta), ("implied_volatility", plain.implied)):
+        if expected is None:
+            agreement.same("greeks", f"{what} {name}", row[name], None)
+        else:
+            agreement.measure("greeks", f"{what} {name}", row[name], expected)
 
 
 @pytest.mark.parametrize("first", [None, date(2022, 12, 15)])

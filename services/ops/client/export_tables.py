@@ -36,6 +36,7 @@ _MOMENT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(20, 2)
 _MEASURE: Final = ("value", "reason", "detail")
 _INDEXED: Final = ("daily_return", "twr_index")
+_OF_OPTIONS: Final = ("delta", "implied_volatility")
 _AMOUNTS: Final = ("net", "gross")
 _SHARES: Final = ("net_over_equity", "gross_over_equity")
 _UNCOVERED: Final[Measure] = {"value": None, "reason": None, "detail": None}
@@ -156,6 +157,8 @@ POSITIONS: Final = pa.schema(
         *_columns("market_value cost unrealised_pnl pnl exit_pnl realised_pnl dividends", _MONEY),
         *_columns("oversold", pa.bool_()),
         *_columns("gain_reason gain_detail value_reason value_detail", pa.string()),
+        *_columns("delta gamma vega theta rho implied_volatility assumed_volatility", pa.float64()),
+        *_columns("delta_reason delta_detail implied_volatility_reason implied_volatility_detail", pa.string()),
         *_columns("revision", pa.int64()),
     ]
 )
@@ -240,7 +243,8 @@ def _flat(measures: Mapping[str, Measure]) -> dict[str, object]:
 
 
 def _position_rows(entry: PositionValue) -> Iterator[Row]:
-    yield _row({**entry}, POSITIONS)
+    greeks = {name: entry[name] or _UNCOVERED for name in _OF_OPTIONS}
+    yield _row({**entry, **_flat(greeks)}, POSITIONS)
 
 
 def _risk_rows(entry: PortfolioRisk) -> Iterator[Row]:

@@ -275,4 +275,7 @@ def _delta(value: PositionValue) -> Cell:
         return Cell("")
     if delta["value"] is None:
         return Cell(f"{delta['reason']}: {delta['detail']}", "reason")
-    return Cell(f"{delta['value']:.3f} at an assumed {value['assumed_volatility']:.1%}", "number")
+    implied, assumed = value["implied_volatility"], value["assumed_volatility"]
+    if implied is not None and implied["value"] is not None:
+        return Cell(f"{delta['value']:.3f} at an implied {implied['value']:.1%}", "number")
+    return Cell(f"{delta['value']:.3f} at an assumed {assumed:.1%}", "number")

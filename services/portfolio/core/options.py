@@ -1,22 +1,22 @@
-"""Options: Black-Scholes deltas on the underlying, and what they settle at (methodology, 5)."""
+"""Options: volatility and greeks of the contracts of a shard, and what they settle at (methodology, 5)."""
 
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from scipy.special import ndtr
 
 from services.portfolio.core.cents import round_to_cents
 from services.portfolio.core.trades import Exits
 from shared.arrays import BoolArray, DateArray, FloatArray, IntArray, ReasonArray
+from shared.black_scholes import Greeks, Terms, greeks, implied_volatility
 from shared.conventions import (
     DAYS_PER_YEAR,
     OPTION_MULTIPLIER,
-    OPTION_RISK_FREE_RATE,
     OPTION_VOLATILITY_WINDOW,
+    SESSIONS_PER_YEAR,
 )
 from shared.returns import annualised_deviation, simple_returns
-from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
+from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
 
 NO_CLOSE: Final = Unavailable(Reason.MISSING_DATA, "the underlying has no close on this session")
 EXPIRED: Final = Unavailable(Reason.NOT_APPLICABLE, "the option has expired")
@@ -44,13 +44,14 @@ class Contracts:
 class Underlyings:
     """Prices of the underlyings, (n_days, n_underlyings), on consecutive sessions; the roll are the last `n_sessions`.
 
-    They reach back to the first `since`, where prices are known, and OPTION_VOLATILITY_WINDOW sessions before the roll.
+    They reach back to the first `since`, where prices are known, and SESSIONS_PER_YEAR sessions before the roll.
     """
 
     sessions: DateArray
     close: FloatArray
     adjusted: FloatArray
     split: FloatArray
+    dividend: FloatArray
     n_sessions: int
 
     @property
@@ -66,27 +67,45 @@ class Underlyings:
 
 @dataclass(frozen=True, slots=True)
 class OptionExposures:
-    """What options are worth in shares of their underlyings, (n_sessions, n_options).
+    """What options are worth in shares of their underlyings, and how that changes, (n_sessions, n_options).
 
-    `delta` a unit; `volatility` the realised one that it assumes for want of an implied one, NaN where there is none.
+    `implied` is the volatility of the contracts' own closes, `volatility` that of the greeks: the underlying's realised
+    one where none is implied. The greeks are there where `delta`, a unit, is.
     """
 
     contracts: Contracts
-    delta: Quantities
+    implied: Quantities
     volatility: FloatArray
+    delta: Quantities
+    greeks: Greeks
 
     @classmethod
-    def of(cls, contracts: Contracts, underlyings: Underlyings) -> Self:
-        """Return the deltas over the sessions of a roll."""
-        volatility = trailing_volatility(underlyings.adjusted, n_sessions=underlyings.n_sessions)
-        delta = deltas(
-            contracts,
-            underlyings.during,
-            closes=underlyings.closes,
-            strike=strikes(contracts, underlyings),
-            volatility=volatility,
-        )
-        return cls(contracts, delta, volatility.values[:, contracts.underlying])
+    def of(cls, contracts: Contracts, underlyings: Underlyings, closes: FloatArray) -> Self:
+        """Return the greeks over the sessions of a roll.
+
+        Parameters
+        ----------
+        contracts : Contracts
+        underlyings : Underlyings
+        closes : ndarray of shape (n_sessions, n_options)
+            The contracts' own; NaN where there is none.
+
+        Returns
+        -------
+        OptionExposures
+            `MISSING_DATA` without a close of the underlying, the reason of its realised volatility without that or an
+            implied one, `NOT_APPLICABLE` from the session on that settles the option.
+        """
+        realised = trailing_volatility(underlyings.adjusted, n_sessions=underlyings.n_sessions)
+        terms, unknown = _terms(contracts, underlyings)
+        known = is_available(unknown)
+        implied = implied_volatility(np.where(known, closes, np.nan), terms).withheld(unknown)
+        volatility = np.where(implied.available, implied.values, realised.values[:, contracts.underlying])
+        found = greeks(terms, volatility)
+        reasons: ReasonArray = realised.unavailable[:, contracts.underlying].copy()
+        reasons[implied.available] = None
+        reasons = np.where(known, reasons, unknown)
+        return cls(contracts, implied, volatility, Quantities.of(found.delta).withheld(reasons), found)
 
     def exposures(self, values: IntArray, quantity: FloatArray, closes: FloatArray) -> IntArray:
         """Return exposures in cents: of options with a delta that of its shares, else the market value.
@@ -111,41 +130,6 @@ def strikes(contracts: Contracts, underlyings: Underlyings) -> FloatArray:
     growth = np.cumprod(np.where(agreed, underlyings.split[:, contracts.underlying], 1.0), axis=0)
     adjusted: FloatArray = contracts.strike / growth[-underlyings.n_sessions :]
     return adjusted
-
-
-def black_scholes_delta(
-    spot: FloatArray, strike: FloatArray, *, years: FloatArray, volatility: FloatArray, is_call: BoolArray
-) -> FloatArray:
-    """Return the change of an option's value by a unit of its underlying (Black & Scholes 1973), without dividends.
-
-    Parameters
-    ----------
-    spot, strike : ndarray
-        Positive, currency a share.
-    years : ndarray
-        Time to expiration, not negative.
-    volatility : ndarray
-        Annualised fraction, not negative.
-    is_call : ndarray of bool
-
-    Returns
-    -------
-    ndarray
-        0 to 1 for a call, -1 to 0 for a put. Without time or volatility the limit: 1 or 0 as the forward is above the
-        strike or not.
-
-    Notes
-    -----
-    NaN policy: propagated. The rate is OPTION_RISK_FREE_RATE, continuously compounded.
-    """
-    spread = volatility * np.sqrt(years)
-    moneyness = np.log(spot / strike) + OPTION_RISK_FREE_RATE * years
-    certain = np.where(moneyness > 0, np.inf, -np.inf)
-    with np.errstate(over="ignore"):  # next to no volatility is none
-        d1 = np.divide(moneyness, spread, out=certain, where=spread > 0) + spread / 2
-    call = ndtr(d1)
-    delta: FloatArray = np.where(is_call, call, call - 1.0)
-    return np.where(np.isfinite(spot) & np.isfinite(volatility), delta, np.nan)
 
 
 def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
@@ -174,46 +158,58 @@ def trailing_volatility(adjusted: FloatArray, *, n_sessions: int) -> Quantities:
     return Quantities(annualised_deviation(stretches), reasons)
 
 
-def deltas(
-    contracts: Contracts,
-    sessions: DateArray,
-    *,
-    closes: FloatArray,
-    strike: FloatArray,
-    volatility: Quantities,
-) -> Quantities:
-    """Return the unit delta of each option on each session.
+def dividend_yields(underlyings: Underlyings) -> FloatArray:
+    """Return the dividend yields of the underlyings, annual and continuously compounded.
+
+    The cash dividends of the SESSIONS_PER_YEAR sessions up to each, those that are known, in the shares of that
+    session, over its close: reinvested, a share becomes ``exp(yield)`` of them in a year.
 
     Parameters
     ----------
-    contracts : Contracts
-    sessions : ndarray of datetime64[D], shape (n_sessions,)
-    closes : ndarray of shape (n_sessions, n_underlyings)
-        As traded; NaN where missing.
-    strike : ndarray of shape (n_sessions, n_options)
-        In the shares of the session.
-    volatility : Quantities of shape (n_sessions, n_underlyings)
+    underlyings : Underlyings
 
     Returns
     -------
-    Quantities of shape (n_sessions, n_options)
-        `MISSING_DATA` without a close, the reason of the volatility without one, `NOT_APPLICABLE` from the session on
-        that settles it.
+    ndarray of shape (n_sessions, n_underlyings)
+        NaN without a close.
     """
-    spot = closes[:, contracts.underlying]
-    days = (contracts.expires - sessions[:, None]).astype(np.float64)
-    reasons: ReasonArray = volatility.unavailable[:, contracts.underlying].copy()
-    priced = np.isfinite(spot) & (spot > 0)
+    blank = np.zeros((SESSIONS_PER_YEAR, underlyings.close.shape[1]))
+    dividend = np.vstack([blank, np.nan_to_num(underlyings.dividend)])
+    split = np.vstack([blank + 1.0, underlyings.split])
+    paid = np.empty_like(underlyings.closes)
+    for row in range(len(paid)):
+        end = len(dividend) - len(paid) + row + 1
+        year = slice(end - SESSIONS_PER_YEAR, end)
+        # One that is ex on a session is of that session's shares: the splits after it count.
+        later = np.cumprod(np.vstack([blank[:1] + 1.0, split[year][:0:-1]]), axis=0)[::-1]
+        paid[row] = np.ascontiguousarray((dividend[year] / later).T).sum(axis=1)
+    priced = is_price(underlyings.closes)
+    yields: FloatArray = np.log1p(np.divide(paid, underlyings.closes, out=np.full_like(paid, np.nan), where=priced))
+    return yields
+
+
+def is_price(closes: FloatArray) -> BoolArray:
+    """Tell which closes are prices."""
+    return np.isfinite(closes) & (closes > 0)
+
+
+def _terms(contracts: Contracts, underlyings: Underlyings) -> tuple[Terms, ReasonArray]:
+    """Return what the contracts are valued on in each session, and why they are not."""
+    sessions, underlying = underlyings.during[:, None], contracts.underlying
+    spot = underlyings.closes[:, underlying]
+    days = np.maximum((contracts.expires - sessions).astype(np.float64), 0.0)
+    priced = is_price(spot)
+    reasons = no_reasons(spot.shape)
     reasons[~priced] = NO_CLOSE
-    reasons[contracts.settles <= sessions[:, None]] = EXPIRED
-    values = black_scholes_delta(
-        np.where(priced, spot, np.nan),
-        strike,
-        years=np.maximum(days, 0.0) / DAYS_PER_YEAR,
-        volatility=volatility.values[:, contracts.underlying],
-        is_call=contracts.is_call,
+    reasons[contracts.settles <= sessions] = EXPIRED
+    terms = Terms(
+        spot=np.where(priced, spot, np.nan),
+        strike=strikes(contracts, underlyings),
+        years=days / DAYS_PER_YEAR,
+        dividend_yield=dividend_yields(underlyings)[:, underlying],
+        is_call=np.broadcast_to(contracts.is_call, spot.shape),
     )
-    return Quantities.of(values).withheld(reasons)
+    return terms, reasons
 
 
 def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
@@ -225,7 +221,7 @@ def settlements(contracts: Contracts, underlyings: Underlyings) -> Exits:
     spot = underlyings.closes[session, contracts.underlying[option]]
     above = spot - strikes(contracts, underlyings)[session, option]
     intrinsic = np.maximum(np.where(contracts.is_call[option], above, -above), 0.0)
-    known = np.isfinite(spot) & (spot > 0)
+    known = is_price(spot)
     return Exits(
         position=contracts.position[option][known],
         session=session[known],

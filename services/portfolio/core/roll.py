@@ -130,7 +130,8 @@ def roll(inputs: RollInputs) -> Rolled:
     settled = settlements(contracts, underlyings)
     arrays = replace(arrays, exits=arrays.exits.then(settled))
     valuation = roll_forward(arrays.positions, market, exits=arrays.exits, flows=flows, opening=opening)
-    options = OptionExposures.of(contracts, underlyings)
+    own_closes = market.closes_of(arrays.positions.column[contracts.position])
+    options = OptionExposures.of(contracts, underlyings, own_closes)
     values = valuation.positions
     valued = np.array([position.position_id not in inputs.unvalued for position in inputs.positions], dtype=np.bool_)
     exposures = options.exposures(values.market_value, values.quantity, underlyings.closes) * valued
@@ -170,7 +171,8 @@ def _contracts(inputs: RollInputs) -> Contracts:
 
 def _underlyings(inputs: RollInputs) -> Underlyings:
     prices = inputs.underlyings
-    return Underlyings(prices.sessions, prices.close, prices.adjusted, prices.split, len(inputs.window.sessions))
+    sessions = len(inputs.window.sessions)
+    return Underlyings(prices.sessions, prices.close, prices.adjusted, prices.split, prices.dividend, sessions)
 
 
 def _opening(inputs: RollInputs, arrays: ShardArrays) -> Opening:

@@ -115,6 +115,10 @@ class Market:
         """Return the number of sessions."""
         return int(self.closes.shape[0])
 
+    def closes_of(self, columns: IntArray) -> FloatArray:
+        """Return the closes of some columns, NaN where there is none, (n_sessions, n_columns)."""
+        return _cleaned(self.closes, minimum_excluded=0.0, otherwise=np.nan)[:, columns]
+
     def quotes_of(self, positions: PositionArrays) -> list[Quotes]:
         """Return the sessions as seen by positions; `UNPRICED` ones see no close, split or dividend."""
         closes = _cleaned(self.closes, minimum_excluded=0.0, otherwise=np.nan)

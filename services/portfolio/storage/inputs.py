@@ -14,7 +14,7 @@ from services.portfolio.core.roll import RollInputs
 from services.portfolio.storage.repository import PortfolioRepository
 from services.portfolio.storage.snapshot_repository import SnapshotRepository
 from shared.calendar import session_on_or_after, session_on_or_before, sessions_between, shift_session
-from shared.conventions import HISTORY_SESSIONS, OPTION_VOLATILITY_WINDOW
+from shared.conventions import HISTORY_SESSIONS, SESSIONS_PER_YEAR
 from shared.prices.panel import PricePanel
 
 
@@ -71,10 +71,10 @@ def _split_as(positions: Sequence[Position]) -> list[str]:
 
 
 def _reach(positions: Sequence[Position], sessions: Sequence[date]) -> int:
-    """Return how many sessions of the underlyings are needed: their volatility, and their splits since the entries."""
+    """Return how many sessions of the underlyings are needed: a year of dividends, the splits since the entries."""
     entries = [position.terms.entry_date for position in positions if position.terms.option is not None]
     since = sessions_between(min(entries, default=sessions[-1]), sessions[-1])
-    return max(len(since), len(sessions) + OPTION_VOLATILITY_WINDOW)
+    return max(len(since), len(sessions) + SESSIONS_PER_YEAR)
 
 
 def _settlements(positions: Sequence[Position]) -> dict[UUID, date]:

@@ -11,7 +11,7 @@ from services.portfolio.core.digest import CODE_VERSION
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.snapshot_repository import Key
-from shared.arrays import BoolArray, IntArray
+from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.contracts.portfolio import PortfolioDue
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, no_reasons, nullable, reason_columns
@@ -122,21 +122,33 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
 
 
 def _option_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:
-    """Return what is said of options only: underlying, delta or why there is none, and the volatility it assumes."""
+    """Return what is said of options only: underlying, greeks or why there are none, and the volatility behind them."""
     options = rolled.options
     option_of = np.full(len(rolled.positions), -1, dtype=np.int64)
     option_of[options.contracts.position] = np.arange(options.contracts.position.size)
     entries = np.flatnonzero(option_of[columns] >= 0)
     cells = rows[entries], option_of[columns[entries]]
-    delta = Quantities(np.full(rows.size, np.nan), no_reasons(rows.size))
-    delta.values[entries], delta.unavailable[entries] = options.delta.values[cells], options.delta.unavailable[cells]
-    volatility = np.full(rows.size, np.nan)
-    volatility[entries] = np.where(options.delta.available[cells], options.volatility[cells], np.nan)
+    known = options.delta.available
+
+    def spread(values: FloatArray) -> FloatArray:
+        """Return values of the options at the places of their rows, NaN elsewhere."""
+        wide = np.full(rows.size, np.nan)
+        wide[entries] = values[cells]
+        return wide
+
+    def told(found: Quantities) -> Quantities:
+        reasons = no_reasons(rows.size)
+        reasons[entries] = found.unavailable[cells]
+        return Quantities(spread(found.values), reasons)
+
+    greeks = {name: getattr(options.greeks, name) for name in ("gamma", "vega", "theta", "rho")}
     contracts = [rolled.positions[position].terms.option for position in columns.tolist()]
     return {
         "underlying": [None if contract is None else contract.underlying for contract in contracts],
-        "volatility": nullable(volatility),
-        **_quantities("delta", delta),
+        "volatility": nullable(spread(np.where(known, options.volatility, np.nan))),
+        **_quantities("implied_volatility", told(options.implied)),
+        **_quantities("delta", told(options.delta)),
+        **{name: nullable(spread(np.where(known, values, np.nan))) for name, values in greeks.items()},
     }
 
 

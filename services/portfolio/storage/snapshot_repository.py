@@ -88,6 +88,13 @@ class PositionValueRow(NamedTuple):
     delta_reason: str | None
     delta_detail: str | None
     volatility: float | None
+    implied_volatility: float | None
+    implied_volatility_reason: str | None
+    implied_volatility_detail: str | None
+    gamma: float | None
+    vega: float | None
+    theta: float | None
+    rho: float | None
     inferred_splits: list[date]
 
 

@@ -239,8 +239,11 @@ class PositionValueView(BaseModel):
 
     `mark_source`: CLOSE, CARRIED (an earlier close, `mark_age` sessions old), DELISTED (none for 20 sessions: it is
     worth the last one, and not part of what risk is computed from), COST (never priced) or EXIT. `exposure`
-    is the market value, of an option delta x quantity x 100 x the close of its `underlying`; `assumed_volatility` is
-    the realised one that stands in for the implied one. Without a delta an option's exposure is its market value.
+    is the market value, of an option delta x quantity x 100 x the close of its `underlying`. `implied_volatility` is
+    that of the contract's own close; without one, `assumed_volatility` is the realised one that stands in for it. By
+    that the value of an option, a share of its 100, changes by `delta` a unit of the underlying, `vega` a point (0.01)
+    of volatility, `theta` a calendar day, `rho` a point (0.01) of the rate, and delta by `gamma` a unit. Without a
+    delta there are none of them, and an option's exposure is its market value.
     Where prices don't reach back to the entry of a position as traded, splits may be missing from its quantity, and
     there is a `gain_reason` in the place of what it gained over cost. What is quoted in another currency than its book
     is held and not valued: its mark is in that currency, a `value_reason` stands in the place of its amounts, and
@@ -273,6 +276,11 @@ class PositionValueView(BaseModel):
     exposure: Amount | None
     underlying: str | None
     delta: Measure | None
+    gamma: float | None
+    vega: float | None
+    theta: float | None
+    rho: float | None
+    implied_volatility: Measure | None
     assumed_volatility: float | None
     inferred_splits: list[date]
 
@@ -280,6 +288,11 @@ class PositionValueView(BaseModel):
     def of(cls, row: PositionValueRow) -> Self:
         """Return the view of a stored value."""
         delta = Measure(value=row.delta, reason=row.delta_reason, detail=row.delta_detail)
+        implied = Measure(
+            value=row.implied_volatility, reason=row.implied_volatility_reason, detail=row.implied_volatility_detail
+        )
+        # Revisions from before any was implied have nothing to say of it.
+        asked = implied.value is not None or implied.reason is not None
         return cls.model_validate(
             {
                 **row._asdict(),
@@ -288,7 +301,8 @@ class PositionValueView(BaseModel):
                 "gain_reason": None if row.splits_known else SPLITS_UNKNOWN.reason.value,
                 "gain_detail": None if row.splits_known else SPLITS_UNKNOWN.detail,
                 "delta": None if row.underlying is None else delta,
-                "assumed_volatility": row.volatility,
+                "implied_volatility": implied if asked else None,
+                "assumed_volatility": row.volatility if implied.value is None else None,
                 **(dict.fromkeys(_AMOUNTS) if row.value_reason else {}),
             }
         )

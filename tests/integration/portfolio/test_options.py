@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.portfolio.core.options import black_scholes_delta
+from shared.black_scholes import Terms, black_scholes, greeks
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.portfolio import SymbolsOnboarding
 from tests.integration.portfolio.conftest import WEEK, Books, Closes, new_name
@@ -43,6 +43,33 @@ async def _values(books: Books, portfolio_id: str) -> dict[str, Any]:
     return {entry["as_of"]: entry for entry in answer.raise_for_status().json()["items"]}
 
 
+def _at(spot: float, *, expires: date) -> Terms:
+    """Return the terms of the call on Friday, without dividends."""
+    parts = (spot, 100.0, (expires - FRIDAY).days / 365, 0.0, True)
+    return Terms(*(np.array([part]) for part in parts))
+
+
+async def test_close_of_the_contract_implies_its_volatility_and_greeks(books: Books) -> None:
+    name, underlying = new_name(), new_name()
+    option = _at(106.0, expires=date(2025, 9, 19))
+    price = float(black_scholes(option, np.array([0.35]))[0])
+    closes = {**_underlying(underlying), name: {FRIDAY: price}}
+
+    _, values = await _valued(books, _call(name, underlying, expires=date(2025, 9, 19)), closes)
+
+    shown, before = values[str(FRIDAY)], values[str(THURSDAY)]
+    assert shown["implied_volatility"]["value"] == pytest.approx(0.35, rel=1e-9)
+    assert shown["assumed_volatility"] is None
+    expected = greeks(option, np.array([0.35]))
+    assert shown["delta"]["value"] == pytest.approx(expected.delta[0], rel=1e-9)
+    for greek in ("gamma", "vega", "theta", "rho"):
+        assert shown[greek] == pytest.approx(getattr(expected, greek)[0], rel=1e-9)
+    assert Decimal(shown["exposure"]) == pytest.approx(Decimal(shown["delta"]["value"] * 2 * 100 * 106), abs=1)
+    # The day before it had no close of its own.
+    assert before["implied_volatility"]["reason"] == "MISSING_DATA"
+    assert before["assumed_volatility"] > 0
+
+
 async def test_defect_51_option_never_priced_is_exposed_by_its_delta(books: Books) -> None:
     name, underlying = new_name(), new_name()
     accepted = await books.open(positions=[_call(name, underlying, expires=date(2025, 9, 19))])
@@ -55,20 +82,16 @@ async def test_defect_51_option_never_priced_is_exposed_by_its_delta(books: Book
 
     series = np.array(list(closes[underlying].values()))
     volatility = np.diff(series[-64:]) / series[-64:-1]
-    delta = black_scholes_delta(
-        np.array([106.0]),
-        np.array([100.0]),
-        years=np.array([(date(2025, 9, 19) - FRIDAY).days / 365]),
-        volatility=np.array([volatility.std(ddof=1) * np.sqrt(252)]),
-        is_call=np.array([True]),
-    )[0]
+    realised = volatility.std(ddof=1) * np.sqrt(252)
+    delta = greeks(_at(106.0, expires=date(2025, 9, 19)), np.array([realised])).delta[0]
     book = valued.books[-1]
     assert (book.as_of, book.symbols) == (FRIDAY, (underlying,))
     assert book.exposures[0] == pytest.approx(delta * 2 * 100 * 106, abs=0.005)
     shown = (await _values(books, accepted["portfolio_id"]))[str(FRIDAY)]
     assert shown["delta"]["value"] == pytest.approx(delta, rel=1e-12)
     assert shown["underlying"] == underlying
-    assert shown["assumed_volatility"] == pytest.approx(volatility.std(ddof=1) * np.sqrt(252), rel=1e-9)
+    assert shown["assumed_volatility"] == pytest.approx(realised, rel=1e-9)
+    assert shown["implied_volatility"]["reason"] == "MISSING_DATA"
     # Never priced itself: at cost.
     assert (shown["market_value"], shown["mark_source"]) == ("600.00", "COST")
 

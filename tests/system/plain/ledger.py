@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from tests.system.plain.known import DEGENERATE, NOT_APPLICABLE, STALE, Number
-from tests.system.plain.options import Option, delta_of, realised_volatility, settlement_session, strike_at
+from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, STALE, Number
+from tests.system.plain.options import Option, realised_volatility, settlement_session, strike_at, valuation_of
 from tests.system.plain.prices import Prices
 
 NOTHING = Decimal("0.00")
@@ -85,7 +85,9 @@ class PositionDay:
     splits_known: bool = True
     exposure: Decimal = NOTHING
     delta: Number | None = None
-    volatility: float | None = None
+    greeks: dict[str, float] = field(default_factory=dict)
+    implied: Number | None = None
+    assumed: float | None = None
 
     @property
     def name_in_book(self) -> str:
@@ -264,15 +266,22 @@ def _expose(now: PositionDay, portfolio: Portfolio, prices: Prices, session: dat
     if option is None:
         return
     if settlement_session(option, prices) <= session:
-        now.delta = NOT_APPLICABLE
+        now.delta = now.implied = NOT_APPLICABLE
         return
-    volatility = realised_volatility(option, prices, session)
-    now.volatility = volatility if isinstance(volatility, float) else None
     strike = float(strike_at(option, _strike_since(now.held, portfolio), prices, session))
-    now.delta = delta_of(option, prices, session, strike=strike, volatility=volatility)
-    spot = prices.printed_close(option.underlying, session)
-    if isinstance(now.delta, float) and spot is not None:
-        now.exposure = cents(Decimal(now.delta) * now.quantity * 100 * spot)
+    valuation = valuation_of(option, prices, session, strike=strike)
+    if valuation is None:
+        now.delta = now.implied = MISSING
+        return
+    now.implied = valuation.implied(prices.printed_close(now.held.symbol, session))
+    volatility = now.implied if isinstance(now.implied, float) else realised_volatility(option, prices, session)
+    if isinstance(volatility, str):
+        now.delta = volatility
+        return
+    now.assumed = None if volatility is now.implied else volatility
+    now.greeks = valuation.greeks(volatility)
+    now.delta = now.greeks.pop("delta")
+    now.exposure = cents(Decimal(now.delta) * now.quantity * 100 * Decimal(valuation.spot))
 
 
 def _strike_since(held: Held, portfolio: Portfolio) -> date:

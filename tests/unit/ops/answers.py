@@ -80,6 +80,11 @@ def position(symbol: str) -> PositionValue:
         "dividends": "0.00",
         "oversold": False,
         "delta": measured(0.45),
+        "gamma": 0.01,
+        "vega": 0.2,
+        "theta": -0.03,
+        "rho": 0.1,
+        "implied_volatility": {"value": None, "reason": "MISSING_DATA", "detail": "the contract has no close"},
         "assumed_volatility": 0.3,
         "inferred_splits": [],
     }

@@ -1,14 +1,13 @@
-"""Deltas against the textbook, an independent price and parity; strikes through splits; settlement."""
+"""Options of a shard: volatilities, dividend yields, strikes through splits, exposures, settlement."""
 
-import math
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from services.portfolio.core.options import (
     EXPIRED,
@@ -16,103 +15,17 @@ from services.portfolio.core.options import (
     Contracts,
     OptionExposures,
     Underlyings,
-    black_scholes_delta,
+    dividend_yields,
     settlements,
     strikes,
     trailing_volatility,
 )
 from services.portfolio.core.positions import OptionTerms, PositionTerms, PositionType
 from shared.arrays import FloatArray
-from shared.conventions import OPTION_RISK_FREE_RATE
+from shared.black_scholes import NO_PRICE
 from shared.unavailable import Reason, Unavailable
 
 CALL, PUT = True, False
-
-
-def delta_of(spot: float, strike: float, years: float, volatility: float, *, call: bool = CALL) -> float:
-    found = black_scholes_delta(
-        np.array([spot]),
-        np.array([strike]),
-        years=np.array([years]),
-        volatility=np.array([volatility]),
-        is_call=np.array([call]),
-    )
-    return float(found[0])
-
-
-def price_of(spot: float, strike: float, years: float, volatility: float, *, call: bool) -> float:
-    """Return a Black-Scholes price, written down from the lognormal expectation."""
-    forward = spot * math.exp(OPTION_RISK_FREE_RATE * years)
-    spread = volatility * math.sqrt(years)
-    d2 = (math.log(forward / strike) - spread**2 / 2) / spread
-    sign = 1.0 if call else -1.0
-    expected = sign * (forward * norm.cdf(sign * (d2 + spread)) - strike * norm.cdf(sign * d2))
-    return float(math.exp(-OPTION_RISK_FREE_RATE * years) * expected)
-
-
-def test_delta_of_the_textbook_example() -> None:
-    # Hull, Options, Futures and Other Derivatives, ch. 19: S = 49, K = 50, r = 5 %, sigma = 20 %, 20 weeks.
-    assert delta_of(49.0, 50.0, 0.3846, 0.20) == pytest.approx(0.522, abs=5e-4)
-
-
-def test_defect_52_rate_is_five_percent_and_not_a_twentieth_of_one() -> None:
-    # Half a year at the money at 25 %: the predecessor's 0.5358 comes of a rate of 0.05 %.
-    assert delta_of(100.0, 100.0, 0.5, 0.25) == pytest.approx(0.5909, abs=5e-5)
-
-
-@given(st.floats(20.0, 500.0), st.floats(0.5, 2.0), st.floats(0.02, 3.0), st.floats(0.05, 1.5), st.booleans())
-@settings(max_examples=80)
-def test_delta_is_the_slope_of_an_independent_price(
-    spot: float, moneyness: float, years: float, volatility: float, call: bool
-) -> None:
-    strike, step = spot * moneyness, spot * 1e-4
-    above = price_of(spot + step, strike, years, volatility, call=call)
-    below = price_of(spot - step, strike, years, volatility, call=call)
-
-    assert delta_of(spot, strike, years, volatility, call=call) == pytest.approx((above - below) / (2 * step), abs=2e-5)
-
-
-@given(st.floats(20.0, 500.0), st.floats(0.5, 2.0), st.floats(0.02, 3.0), st.floats(0.05, 1.5))
-@settings(max_examples=80)
-def test_delta_is_the_normal_probability_of_scipy(
-    spot: float, moneyness: float, years: float, volatility: float
-) -> None:
-    drift = (OPTION_RISK_FREE_RATE + volatility**2 / 2) * years
-    d1 = (drift - math.log(moneyness)) / (volatility * math.sqrt(years))
-
-    assert delta_of(spot, spot * moneyness, years, volatility) == pytest.approx(norm.cdf(d1), abs=1e-13)
-    assert delta_of(spot, spot * moneyness, years, volatility, call=PUT) == pytest.approx(-norm.sf(d1), abs=1e-13)
-
-
-@given(st.floats(20.0, 500.0), st.floats(0.5, 2.0), st.floats(0.02, 3.0), st.floats(0.05, 1.5))
-@settings(max_examples=80)
-def test_price_behind_the_slope_satisfies_put_call_parity(
-    spot: float, moneyness: float, years: float, volatility: float
-) -> None:
-    strike = spot * moneyness
-    call, put = (price_of(spot, strike, years, volatility, call=each) for each in (CALL, PUT))
-
-    assert call - put == pytest.approx(spot - strike * math.exp(-OPTION_RISK_FREE_RATE * years), abs=1e-12 * spot)
-
-
-@given(st.floats(1.0, 1e6), st.floats(0.1, 10.0), st.floats(0.0, 5.0), st.floats(0.0, 3.0))
-@settings(max_examples=80)
-def test_call_less_put_is_one_share_and_both_stay_in_their_bounds(
-    spot: float, moneyness: float, years: float, volatility: float
-) -> None:
-    call = delta_of(spot, spot * moneyness, years, volatility)
-    put = delta_of(spot, spot * moneyness, years, volatility, call=PUT)
-
-    assert call - put == pytest.approx(1.0, abs=1e-12)
-    assert 0.0 <= call <= 1.0
-
-
-@pytest.mark.parametrize(("spot", "call", "put"), [(101.0, 1.0, 0.0), (99.0, 0.0, -1.0)])
-def test_delta_without_time_or_volatility_is_its_limit(spot: float, call: float, put: float) -> None:
-    assert delta_of(spot, 100.0, 0.0, 0.3) == call
-    assert delta_of(spot, 100.0, 0.0, 0.3, call=PUT) == put
-    assert delta_of(spot * 2 if call else spot / 2, 100.0, 0.5, 0.0) == call
-    assert delta_of(spot * 2 if call else spot / 2, 100.0, 0.5, 5e-324) == call
 
 
 def test_volatility_is_that_of_the_last_63_returns() -> None:
@@ -148,14 +61,17 @@ def test_volatility_has_the_same_bits_alone_and_among_others() -> None:
 DAYS = np.arange(np.datetime64("2025-01-01"), np.datetime64("2025-04-15")).astype("datetime64[D]")
 
 
-def underlyings(last: int, *, close: FloatArray | None = None, split: FloatArray | None = None) -> Underlyings:
+def underlyings(
+    last: int, *, close: FloatArray | None = None, split: FloatArray | None = None, dividend: FloatArray | None = None
+) -> Underlyings:
     """Return one underlying on consecutive days, the last `last` of them in the roll."""
     n = DAYS.size
+    dividends = np.zeros(n) if dividend is None else dividend
     walk = 100 + np.cumsum(np.random.default_rng(1).normal(0, 1, n))
     closes = walk if close is None else close
     splits = np.ones(n) if split is None else split
     adjusted = np.where(np.isfinite(closes), walk, np.nan)
-    return Underlyings(DAYS, closes[:, None], adjusted[:, None], splits[:, None], last)
+    return Underlyings(DAYS, closes[:, None], adjusted[:, None], splits[:, None], dividends[:, None], last)
 
 
 def contract(*, settles: str, call: bool = CALL, strike: float = 100.0, since: str = "2025-02-03") -> Contracts:
@@ -171,10 +87,81 @@ def contract(*, settles: str, call: bool = CALL, strike: float = 100.0, since: s
     )
 
 
+def exposures_of(contracts: Contracts, prices: Underlyings, close: float = np.nan) -> OptionExposures:
+    """Return the exposures of contracts that all have this close of their own."""
+    return OptionExposures.of(contracts, prices, np.full((prices.n_sessions, contracts.position.size), close))
+
+
+def test_own_close_implies_the_volatility_and_without_one_the_realised_one_is_taken() -> None:
+    prices = underlyings(2)
+    option = contract(settles="2025-12-19")
+
+    own, none = exposures_of(option, prices, 12.0), exposures_of(option, prices)
+
+    assert own.volatility[1, 0] == own.implied.values[1, 0]
+    assert none.implied.at((1, 0)) == NO_PRICE
+    assert none.volatility[1, 0] == trailing_volatility(prices.adjusted, n_sessions=2).values[1, 0]
+    assert own.delta.values[1, 0] != none.delta.values[1, 0]
+
+
+def test_own_close_gives_a_delta_where_the_underlying_has_no_history() -> None:
+    prices = underlyings(1)
+    prices.adjusted[:-1] = np.nan
+
+    assert exposures_of(contract(settles="2025-12-19"), prices).delta.unavailable[0, 0] is not None
+    assert exposures_of(contract(settles="2025-12-19"), prices, 12.0).delta.unavailable[0, 0] is None
+
+
+def test_close_below_the_worth_without_volatility_says_so_and_the_realised_one_is_taken() -> None:
+    prices = underlyings(1, close=np.full(DAYS.size, 150.0))
+
+    found = exposures_of(contract(settles="2025-12-19"), prices, 49.0)
+
+    assert found.implied.at((0, 0)) == Unavailable(
+        Reason.DEGENERATE_INPUT, "the close 49 is not above 53.3534, its worth without volatility"
+    )
+    assert found.delta.available.all()
+
+
+def test_dividend_yield_by_hand() -> None:
+    # 1.20 before a split of 3 for 1 and 0.50 after it, on a close of 90: 0.90 a share, one per cent.
+    dividend, split = np.zeros(DAYS.size), np.ones(DAYS.size)
+    dividend[[-40, -10]], split[-20] = 1.2, 3.0
+    dividend[-10] = 0.5
+
+    found = dividend_yields(underlyings(2, close=np.full(DAYS.size, 90.0), split=split, dividend=dividend))
+
+    assert found[:, 0] == pytest.approx([np.log(1.01)] * 2, rel=1e-12)
+
+
+def test_dividend_counts_on_its_session_in_the_shares_of_that_session() -> None:
+    dividend, split = np.zeros(DAYS.size), np.ones(DAYS.size)
+    dividend[-1], split[-1] = 0.9, 3.0
+
+    found = dividend_yields(underlyings(2, close=np.full(DAYS.size, 90.0), split=split, dividend=dividend))
+
+    assert found[:, 0] == pytest.approx([0.0, np.log(1.01)], rel=1e-12)
+
+
+def test_dividends_count_for_a_year_and_how_far_back_prices_reach_changes_no_bit() -> None:
+    days = np.arange(np.datetime64("2023-01-01"), np.datetime64("2023-01-01") + 300).astype("datetime64[D]")
+    generator = np.random.default_rng(5)
+    dividend, split = generator.uniform(0, 0.01, (300, 3)), np.where(generator.random((300, 3)) < 0.02, 1.5, 1.0)
+    close = np.full((300, 3), 80.0)
+    whole = Underlyings(days, close, close, split, dividend, 2)
+    parts = [each[-253:, [1]] for each in (close, split, dividend)]
+    closes, splits, dividends = parts
+    short = Underlyings(days[-253:], closes, closes, splits, dividends, 2)
+
+    np.testing.assert_array_equal(dividend_yields(whole)[:, [1]], dividend_yields(short))
+    paid = sum(dividend[row, 1] / np.prod(split[row + 1 :, 1]) for row in range(300 - 252, 300))
+    assert dividend_yields(whole)[-1, 1] == pytest.approx(np.log1p(paid / 80.0), rel=1e-12)
+
+
 def test_defect_q12_exposure_is_delta_times_contracts_times_the_underlying() -> None:
     prices = underlyings(5)
     option = contract(settles="2025-12-19")
-    found = OptionExposures.of(option, prices)
+    found = exposures_of(option, prices)
     values, quantity = np.full((5, 1), 12_345), np.full((5, 1), -2.0)
 
     exposures = found.exposures(values, quantity, prices.closes)
@@ -186,7 +173,7 @@ def test_defect_q12_exposure_is_delta_times_contracts_times_the_underlying() -> 
 
 def test_defect_41_long_put_is_exposed_against_its_underlying() -> None:
     prices = underlyings(2)
-    found = OptionExposures.of(contract(settles="2025-12-19", call=PUT), prices)
+    found = exposures_of(contract(settles="2025-12-19", call=PUT), prices)
 
     assert (found.exposures(np.full((2, 1), 500), np.full((2, 1), 1.0), prices.closes) < 0).all()
 
@@ -196,7 +183,7 @@ def test_option_whose_underlying_has_no_close_keeps_its_market_value_and_says_wh
     close[-1] = np.nan
     prices = underlyings(1, close=close)
 
-    found = OptionExposures.of(contract(settles="2025-12-19"), prices)
+    found = exposures_of(contract(settles="2025-12-19"), prices)
 
     assert found.delta.at((0, 0)) == NO_CLOSE
     assert found.exposures(np.array([[777]]), np.array([[1.0]]), prices.closes).tolist() == [[777]]
@@ -217,9 +204,8 @@ def test_strike_has_the_same_bits_however_far_back_the_prices_reach(factors: lis
     split[-10:] = factors
     option = contract(settles="2025-12-19", since=str(DAYS[-5]), strike=97.3)
     whole = underlyings(4, split=split)
-    short = Underlyings(
-        whole.sessions[-reach:], whole.close[-reach:], whole.adjusted[-reach:], whole.split[-reach:], n_sessions=4
-    )
+    names = ("sessions", "close", "adjusted", "split", "dividend")
+    short = replace(whole, **{name: getattr(whole, name)[-reach:] for name in names})
 
     np.testing.assert_array_equal(strikes(option, short), strikes(option, whole))
 
@@ -230,7 +216,7 @@ def test_option_on_a_close_that_is_none_has_a_reason_and_is_not_settled(close: f
     later, due = contract(settles="2025-12-19"), contract(settles=str(DAYS[-1]))
 
     with np.errstate(all="ignore"):
-        found = OptionExposures.of(later, prices)
+        found = exposures_of(later, prices)
 
     assert found.delta.at((1, 0)) == NO_CLOSE
     assert settlements(due, prices).position.size == 0
@@ -258,7 +244,7 @@ def test_option_waits_for_the_close_that_settles_it() -> None:
 
 
 def test_delta_ends_with_the_session_that_settles_the_option() -> None:
-    found = OptionExposures.of(contract(settles=str(DAYS[-2])), underlyings(4))
+    found = exposures_of(contract(settles=str(DAYS[-2])), underlyings(4))
 
     assert [found.delta.unavailable[row, 0] for row in range(4)] == [None, None, EXPIRED, EXPIRED]
 
@@ -268,9 +254,9 @@ def test_shard_without_options_has_none() -> None:
     days = np.zeros(0, dtype="datetime64[D]")
     none = Contracts(nothing, nothing, nothing.astype(bool), nothing.astype(float), days, days, days)
     blank = np.empty((66, 0))
-    prices = Underlyings(DAYS[:66], blank, blank, blank, 2)
+    prices = Underlyings(DAYS[:66], blank, blank, blank, blank, 2)
 
-    found = OptionExposures.of(none, prices)
+    found = exposures_of(none, prices)
 
     assert found.exposures(np.array([[5], [6]]), np.ones((2, 1)), prices.closes).tolist() == [[5], [6]]
     assert settlements(none, prices).position.size == 0

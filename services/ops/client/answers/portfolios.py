@@ -103,6 +103,11 @@ class PositionValue(TypedDict):
     dividends: Amount | None
     oversold: bool
     delta: Measure | None
+    gamma: float | None
+    vega: float | None
+    theta: float | None
+    rho: float | None
+    implied_volatility: Measure | None
     assumed_volatility: float | None
     inferred_splits: list[Day]
 
