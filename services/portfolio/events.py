@@ -82,7 +82,8 @@ def _delisted(rolled: Rolled) -> dict[tuple[int, int], tuple[str, ...]]:
 def _exposed_to(rolled: Rolled) -> ObjectArray:
     """Return the name under which each position is in the book of each session, (n_sessions, n_positions).
 
-    No listed symbol has a colon: a private holding, and an option without a delta, get nobody's betas by their names.
+    No listed symbol has a colon: what is private or traded no more, and an option without a delta, get nobody's
+    betas by their names, and count as what is not covered.
     """
     names = np.empty((len(rolled.sessions), len(rolled.positions)), dtype=object)
     names[:] = [_own_name(position.terms) for position in rolled.positions]
@@ -91,6 +92,8 @@ def _exposed_to(rolled: Rolled) -> ObjectArray:
         contract = rolled.positions[position].terms.option
         known = delta.available[:, option]
         names[known, position] = contract.underlying if contract is not None else None
+    for row, position in np.argwhere(rolled.valuation.positions.delisted).tolist():
+        names[row, position] = f"DELISTED:{rolled.positions[position].terms.symbol}"
     return names
 
 
@@ -105,14 +108,14 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
     order = np.argsort(portfolio, kind="stable")
     owner = portfolio[order]
     symbols = _exposed_to(rolled)[:, order]
-    # What has no value, or is traded no more, is not in the book of those who ask what it is exposed to.
+    # What has no value is not in the book of those who ask what it is exposed to.
     valued = rolled.arrays.positions.multiplier[order] != 0
     bounds = np.searchsorted(owner, np.arange(len(rolled.portfolio_ids) + 1)).tolist()
     for row, session in enumerate(rolled.sessions):
         own = event.run.first_session <= session <= event.run.last_session
         revised = revisions.changed[row] & (revisions.number[row] > 1)
         values = rolled.valuation.positions
-        held = (values.quantity[row, order] != 0) & valued & ~values.delisted[row, order]
+        held = (values.quantity[row, order] != 0) & valued
         exposures = rolled.exposures[row, order] / 100.0
         for column in np.flatnonzero(own | revised).tolist():
             mine = np.flatnonzero(held[bounds[column] : bounds[column + 1]]) + bounds[column]

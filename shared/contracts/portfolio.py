@@ -64,7 +64,7 @@ class Snapshot(Contract):
     net: Decimal
     stale_positions: int
     delisted: tuple[Symbol, ...] = Field(
-        default=(), description="held and without a close for 20 sessions: worth the last one, and in no book"
+        default=(), description="held and without a close for 20 sessions: worth the last one, of unknown risk"
     )
 
 

@@ -176,7 +176,7 @@ async def test_holding_that_is_traded_no_more_keeps_its_value_and_is_not_in_risk
 
     assert (before["mark_source"], before["mark_age"]) == ("CARRIED", 19)
     assert (held["mark_source"], held["mark_age"], float(held["market_value"])) == ("DELISTED", 20, 520.0)
-    assert [sorted(row["symbols"]) for row in exposed] == [["SOLD"]]
+    assert [sorted(row["symbols"]) for row in exposed] == [["DELISTED:GONE", "SOLD"]]
     assert await rules(platform, "GONE") == {("2022-11-23", "DELISTED")}
 
 

@@ -60,7 +60,7 @@ def book_of(
     day: Day, prices: Prices, *, betas: Betas, loadings: Mapping[str, Loaded], sectors: Mapping[str, str]
 ) -> Book:
     """The book at a close; whoever is not in `betas` or `loadings` has none."""
-    held = [position for position in day.positions if position.quantity != 0 and position.source != "DELISTED"]
+    held = [position for position in day.positions if position.quantity != 0]
     names = sorted({position.name_in_book for position in held})
     net = {name: float(sum(p.exposure for p in held if p.name_in_book == name)) for name in names}
     gross = {name: float(sum(abs(p.exposure) for p in held if p.name_in_book == name)) for name in names}

@@ -92,6 +92,8 @@ class PositionDay:
     @property
     def name_in_book(self) -> str:
         """Under which name the position is exposed: an option with a delta under that of its underlying."""
+        if self.source == "DELISTED":
+            return f"DELISTED:{self.held.symbol}"
         if self.held.option is not None:
             return self.held.option.underlying if isinstance(self.delta, float) else f"OPTION:{self.held.symbol}"
         return f"PRIVATE:{self.held.symbol}" if self.held.kind == "PRIVATE" else self.held.symbol
