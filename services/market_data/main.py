@@ -9,6 +9,7 @@ import structlog
 from services.market_data import subscribers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
+from services.market_data.providers.fmp import FmpProvider
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import Closing, Kind, Provider
 from services.market_data.providers.sample import SampleProvider
@@ -29,6 +30,7 @@ PROVIDERS: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]
     {
         "files": lambda settings: FilesProvider(settings.directory_of_files()),
         "sample": lambda _: SampleProvider(),
+        "fmp": lambda settings: FmpProvider(settings.access("fmp")),
         "massive": lambda settings: MassiveProvider(settings.access("massive")),
         "tiingo": lambda settings: TiingoProvider(settings.access("tiingo")),
     }

@@ -23,7 +23,7 @@ def _guards_the_key(url: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_guards_the_key)]
-Vendor = Literal["massive", "tiingo"]
+Vendor = Literal["fmp", "massive", "tiingo"]
 Chain = Annotated[tuple[ProviderName, ...], NoDecode]
 
 
@@ -76,6 +76,9 @@ class MarketDataSettings(BaseSettings):
     price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
     skip_phase0_valuations: bool = Field(default=False, validation_alias="SKIP_PHASE0_VALUATIONS")
     vendor_seconds: float = Field(default=120.0, gt=0.0)
+    fmp_api_key: SecretStr | None = Field(default=None, validation_alias="FMP_API_KEY")
+    fmp_plan: Literal["free", "starter", "premium", "ultimate"] = Field(default="free", validation_alias="FMP_PLAN")
+    fmp_url: Url = "https://financialmodelingprep.com"
     massive_api_key: SecretStr | None = Field(default=None, validation_alias="POLYGON_API_KEY")
     massive_plan: Literal["free", "starter", "developer", "advanced"] = Field(
         default="free", validation_alias="POLYGON_PLAN"

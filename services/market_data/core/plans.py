@@ -27,10 +27,13 @@ class Plan:
         None: as much as one likes.
     history_days : int or None
         How far back it reaches, None: as far as the vendor.
+    periods : int
+        How many periods of statements may be asked for at once.
     """
 
     windows: tuple[Window, ...] = ()
     history_days: int | None = None
+    periods: int = 20
 
 
 # Who is asked for sessions of the whole market: a history costs a request of its own.
@@ -41,6 +44,12 @@ UNLIMITED: Final = Plan()
 # vendor -> plan -> what it allows
 PLANS: Final[Mapping[str, Mapping[str, Plan]]] = MappingProxyType(
     {
+        "fmp": {
+            "free": Plan((Window(250, _DAY),), periods=5),
+            "starter": Plan((Window(300, _MINUTE),)),
+            "premium": Plan((Window(750, _MINUTE),)),
+            "ultimate": Plan((Window(3_000, _MINUTE),)),
+        },
         "massive": {
             # What it reaches back counts from today, and what is asked for from the last session: a few days later.
             "free": Plan((Window(5, _MINUTE),), history_days=2 * _YEAR - 10),

@@ -1,7 +1,5 @@
 """Reading `profiles.csv`."""
 
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,24 +9,11 @@ from typing import Any, Final
 from services.market_data.core.findings import Rule
 from services.market_data.providers.csv_rows import CellReader, FileTable
 from services.market_data.providers.currency import HUNDRED, currency_of, in_hundredths
+from services.market_data.providers.fact_bounds import PRICES, possible_number, possible_text
 from services.market_data.providers.price_table import canonical
 from shared.profile import DESCRIPTION_LENGTH, FACTS, ProfileFacts
 
 _TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_BILLION: Final = 1_000_000_000.0
-_POSITIVE: Final = (math.ulp(0.0), math.inf)
-_PRICES: Final = ("week_52_high", "week_52_low", "target_mean_price", "target_high_price", "target_low_price")
-# A number outside of them cannot be what the column says, or could not be stored.
-_BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
-    **dict.fromkeys(("market_cap", "shares_outstanding", "week_52_high", "week_52_low"), _POSITIVE),
-    **dict.fromkeys(("target_mean_price", "target_high_price", "target_low_price"), _POSITIVE),
-    "dividend_yield": (0.0, math.inf),
-    **dict.fromkeys(("employees", "number_of_analyst_opinions"), (0.0, _BILLION)),
-    **dict.fromkeys(("current_quarter_analyst_count", "next_quarter_analyst_count"), (0.0, _BILLION)),
-    "fiscal_quarter_offset": (-12.0, 12.0),
-    "recommendation_mean": (1.0, 5.0),
-}
-_MONTH_AND_DAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +51,7 @@ def _profile(row: Mapping[str, str], cells: CellReader) -> ProfileFacts:
     if facts.get("beta") is None:
         facts["beta_as_of"] = None
     if in_hundredths(row.get("currency", "")):
-        facts |= {name: facts[name] / HUNDRED for name in _PRICES if facts.get(name) is not None}
+        facts |= {name: facts[name] / HUNDRED for name in PRICES if facts.get(name) is not None}
     return ProfileFacts(symbol=row["symbol"], **facts)
 
 
@@ -83,8 +68,7 @@ def _fact(name: str, text: str, cells: CellReader) -> Any:
 
 def _within_bounds(name: str, text: str, cells: CellReader, read: Callable[[str, str], float | None]) -> float | None:
     value = read(name, text)
-    low, high = _BOUNDS.get(name, (-math.inf, math.inf))
-    if value is None or low <= value <= high:
+    if value is None or possible_number(name, value):
         return value
     cells.report(Rule.UNUSABLE_FIELD, f"{name} {text!r}")
     return None
@@ -93,7 +77,7 @@ def _within_bounds(name: str, text: str, cells: CellReader, read: Callable[[str,
 def _text(name: str, text: str, cells: CellReader) -> str | None:
     if name == "currency":
         return _currency(text, cells)
-    if "\x00" in text or (name == "fiscal_year_end" and not _MONTH_AND_DAY.fullmatch(text)):
+    if not possible_text(name, text):
         cells.report(Rule.UNUSABLE_FIELD, f"{name} {text!r}")
         return None
     if name == "description" and len(text) > DESCRIPTION_LENGTH:

@@ -23,9 +23,10 @@ from services.market_data.providers.provider import (
 from services.market_data.settings import MarketDataSettings
 from shared.calendar import sessions_between
 from shared.providers import PROVIDER_NAMES, ProviderName
+from shared.sectors import sector_name
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
-from tests.unit.market_data.providers.vendors import massive_server, tiingo_server
+from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server
 
 KEY = SecretStr("canary-27b9")
 PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
@@ -111,7 +112,7 @@ class ProfileContract(ProviderContract):
         fetched = await provider.fetch_profiles(["AAPL", "NOSUCH"])
 
         assert fetched.profiles["AAPL"].symbol == "AAPL"
-        assert fetched.profiles["AAPL"].sector == "Information Technology"
+        assert sector_name(fetched.profiles["AAPL"].sector, is_etf=False) == "Technology"
         assert set(fetched.unavailable) == {"NOSUCH"}
 
 
@@ -147,6 +148,17 @@ class TestSampleProvider(BarContract, ProfileContract, StatementContract):
         return MarketDataSettings(providers=("sample",))
 
 
+class TestFmp(ProfileContract, StatementContract):
+    name = "fmp"
+
+    @pytest.fixture
+    def settings(self, httpserver: HTTPServer) -> MarketDataSettings:
+        fmp_server.serve(httpserver, key=KEY.get_secret_value())
+        return MarketDataSettings(
+            providers=("fmp",), fmp_api_key=KEY, fmp_url=httpserver.url_for(""), fmp_plan="ultimate"
+        )
+
+
 class TestMassive(BarContract):
     name = "massive"
 
@@ -168,7 +180,7 @@ class TestTiingo(BarContract):
 
 
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
-    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestMassive, TestTiingo)}
+    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestFmp, TestMassive, TestTiingo)}
     assert set(PROVIDER_NAMES) == set(PROVIDERS) == kept
 
 

@@ -21,7 +21,8 @@ from tests.unit.market_data.providers.directories import check
 
 CANARY = "canary-9d41c7"
 FIRST, LAST = date(2022, 3, 1), date(2022, 3, 31)
-VENDORS = ("massive", "tiingo")
+PLANS_WITHOUT_PACE = {"massive_plan": "advanced", "fmp_plan": "ultimate"}
+VENDORS = ("fmp", "massive", "tiingo")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def logged() -> Iterator[io.StringIO]:
 
 def _settings(server: HTTPServer, name: str) -> MarketDataSettings:
     return MarketDataSettings.model_validate(
-        {"providers": (name,), f"{name}_api_key": CANARY, f"{name}_url": server.url_for(""), "massive_plan": "advanced"}
+        {"providers": (name,), f"{name}_api_key": CANARY, f"{name}_url": server.url_for(""), **PLANS_WITHOUT_PACE}
     )
 
 
@@ -49,7 +50,7 @@ def _echo(status: int) -> Callable[[Request], Response]:
 
     def answer(request: Request) -> Response:
         return Response(
-            f"you sent {request.headers['Authorization']}",
+            f"you sent {request.headers}",
             status=status,
             headers={"Location": f"https://elsewhere.example/?key={CANARY}"},
         )

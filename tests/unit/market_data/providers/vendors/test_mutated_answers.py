@@ -15,11 +15,12 @@ from pytest_httpserver import HTTPServer
 
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.window import sessions_array
+from services.market_data.providers.fmp import FmpProvider
 from services.market_data.providers.massive import MassiveProvider
-from services.market_data.providers.provider import FetchedBars, ProviderError
+from services.market_data.providers.provider import FetchedBars, FetchedProfiles, ProviderError
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.settings import Access
-from tests.unit.market_data.providers.vendors import massive_server, tiingo_server
+from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server
 from tests.unit.market_data.providers.vendors.invented import history
 from tests.unit.market_data.providers.vendors.mutations import mutated
 
@@ -72,6 +73,24 @@ async def test_mutated_rows_and_events_of_massive_invent_no_close(
         httpserver.expect_request("/stocks/v1/splits").respond_with_json(massive_server.ok(splits))
         httpserver.expect_request("/stocks/v1/dividends").respond_with_json(massive_server.ok(dividends))
         _check(await provider.fetch_bars(["KO"], FIRST, last))
+    await provider.close()
+
+
+@few
+@given(
+    rows=mutated([fmp_server.statement("income-statement", "KO", "FY", year) for year in (2019, 2020, 2021)]),
+    profiles=mutated([fmp_server.profile("KO")]),
+)
+async def test_mutated_rows_of_fmp_are_facts_items_or_findings(
+    httpserver: HTTPServer, rows: list[Any], profiles: list[Any]
+) -> None:
+    provider = FmpProvider(Access(httpserver.url_for(""), KEY))
+    with _answering(httpserver, re.compile("/stable/.*-statement"), rows):
+        httpserver.expect_request("/stable/profile").respond_with_json(profiles)
+        httpserver.expect_request("/stable/earnings-calendar").respond_with_json(rows)
+        for fetched in (await provider.fetch_profiles(["KO"]), await provider.fetch_statements(["KO"])):
+            known = fetched.profiles if isinstance(fetched, FetchedProfiles) else fetched.statements
+            assert [*known, *fetched.unavailable, *fetched.failed] == ["KO"]
     await provider.close()
 
 
