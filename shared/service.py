@@ -41,6 +41,9 @@ BACKGROUND_PAUSE_S = 5.0
 # Who asks gives up after ten seconds: a database or a broker that hangs must not take the rest of an answer with it.
 ANSWERS_WITHIN_S = 4.0
 
+# What keeps somebody from working; nothing, where all is well.
+Troubles = Callable[[], Awaitable[list[str]]]
+
 
 @dataclass(slots=True)
 class Service:
@@ -136,8 +139,10 @@ async def _close_overdue(service: Service) -> None:
                 log.warning("fan-in closed by its deadline", barrier=fan_in.name, run=str(run.run_id))
 
 
-def build_app(services: Sequence[Service], settings: CommonSettings, *, title: str) -> FastAPI:
-    """Return one application that serves and runs the given services."""
+def build_app(
+    services: Sequence[Service], settings: CommonSettings, *, title: str, others: Sequence[Troubles] = ()
+) -> FastAPI:
+    """Return one application that serves and runs the given services; `others` tell of processes that work with it."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -158,7 +163,8 @@ def build_app(services: Sequence[Service], settings: CommonSettings, *, title: s
         answer_with_problems(app, service.problems)
         own = [*guarded, Depends(_logging_for(service.name))]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
-    app.include_router(_health(services), dependencies=guarded, tags=["health"])
+    asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
+    app.include_router(_health(asked), dependencies=guarded, tags=["health"])
     app.include_router(_metrics(services), dependencies=guarded, tags=["metrics"])
     return app
 
@@ -171,7 +177,7 @@ def _logging_for(service: str) -> Callable[[], AsyncIterator[None]]:
     return whose
 
 
-def _health(services: Sequence[Service]) -> APIRouter:
+def _health(asked: Sequence[Troubles]) -> APIRouter:
     router = APIRouter(prefix="/health")
 
     @router.get("/live")
@@ -182,8 +188,8 @@ def _health(services: Sequence[Service]) -> APIRouter:
     @router.get("/ready", responses=refused(503))
     async def ready() -> dict[str, str]:
         """Tell that every service has its database, its broker and its partitions, and no consumer that pauses."""
-        found = await asyncio.gather(*(_troubles(service) for service in services))
-        troubles = [trouble for of_service in found for trouble in of_service]
+        found = await asyncio.gather(*(troubles() for troubles in asked))
+        troubles = [trouble for each in found for trouble in each]
         if troubles:
             raise Problem(503, "; ".join(troubles))
         return {"status": "ready"}

@@ -1,6 +1,7 @@
 """Structured logs: key-value, constant messages, and on each line whose it is."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -54,7 +55,8 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
 
 def _add_context(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
     # Behind what the line says itself, which people read first.
-    return {**line, **{name: value for name, value in sorted(get_contextvars().items()) if name not in line}}
+    whose = {**dict(sorted(get_contextvars().items())), "pid": os.getpid()}
+    return {**line, **{name: value for name, value in whose.items() if name not in line}}
 
 
 @contextmanager

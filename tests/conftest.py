@@ -1,3 +1,4 @@
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
@@ -29,6 +30,9 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("untimed")
+
+# Who runs the platform gets one process: several of them are what few tests are about, and each costs seconds.
+os.environ.setdefault("SIGMASIGHT_WORKERS", "1")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -1,8 +1,8 @@
 """Consumers of a broker that has to be asked again and again: they rest, look now and then, and are woken.
 
 Tansu answers a fetch that finds nothing after a few milliseconds, and looks through its log for it: some twenty
-consumers that always ask take most of a core while nothing happens. Who publishes in the same process wakes those who
-wait for that topic; what other processes publish is found by the next look.
+consumers that always ask take most of a core while nothing happens. Who publishes has PostgreSQL tell the relays of all
+processes (`shared.bus.relay`), and they wake those who wait for that topic; what is missed is found by the next look.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from shared.bus.broker import BrokerKind, build_producer
+from shared.bus.broker import CAPABILITIES, BrokerKind, build_producer
 from shared.bus.doorbell import doorbell, set_within
 from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
@@ -37,6 +37,7 @@ _FORGET = (
     "DELETE FROM fan_in WHERE fired_at < now() - $1::interval",
 )
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+_TELL = "SELECT pg_notify($1, $2)"
 _PARK = "UPDATE outbox SET error = $3 WHERE id = $1 AND created_at = $2"
 
 
@@ -113,6 +114,7 @@ class OutboxRelay:
         connection = await self.connect()
         try:
             await connection.add_listener(f"outbox.{self._service}", self._on_notify)
+            await connection.add_listener(f"published.{self._service}", self._on_published)
             lock = f"{self._service}.outbox"
             # The lock is let go in another process: no event of ours can tell.
             while not await connection.fetchval(_TRY_LOCK, lock):  # noqa: ASYNC110
@@ -124,6 +126,9 @@ class OutboxRelay:
 
     def _on_notify(self, *_: object) -> None:
         self._wake.set()
+
+    def _on_published(self, _connection: object, _pid: int, _channel: str, topics: str) -> None:
+        doorbell(self._bootstrap_servers).ring(topics.split())
 
     async def _publish_for_ever(self, connection: Any) -> None:
         producer = build_producer(self._bootstrap_servers, self._kind, service=self._service)
@@ -158,7 +163,9 @@ class OutboxRelay:
             self._metrics.add(PUBLISHED, topic)
             self._metrics.observe(RELAY_SECONDS, seconds)
         self.sent += len(sent)
-        doorbell(self._bootstrap_servers).ring({row["topic"] for row in sent})
+        if sent and CAPABILITIES[self._kind].consumers_rest:
+            # Consumers of every process: each has a relay that hears it, whether it leads or stands by.
+            await connection.execute(_TELL, f"published.{self._service}", " ".join({row["topic"] for row in sent}))
         await self._settle_failures(connection, rows, outcomes)
         return len(rows)
 

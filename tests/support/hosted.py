@@ -52,10 +52,19 @@ class Up:
     async def api(self) -> AsyncIterator[Api]:
         """Connect to the process that runs now."""
         token = (self.data_dir / "operator.token").read_text()
-        url = json.loads((self.data_dir / "endpoint.json").read_text())["url"]
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=url + API, headers=headers, timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(base_url=self.url + API, headers=headers, timeout=PATIENCE_S) as client:
             yield Api(client)
+
+    @property
+    def url(self) -> str:
+        """Where the process that runs now listens."""
+        url: str = json.loads((self.data_dir / "endpoint.json").read_text())["url"]
+        return url
+
+    def url_of_worker(self, number: int) -> str:
+        """Return where another process of it tells of its health and its metrics."""
+        return f"http://127.0.0.1:{(self.data_dir / 'workers' / f'{number}.port').read_text()}"
 
     @property
     def database_url(self) -> str:

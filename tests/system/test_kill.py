@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 
 from services.ops.hosting.embedded.brokers import choose_broker
@@ -149,6 +152,34 @@ async def test_up_killed_at_several_moments_of_a_run_ends_with_the_results_of_an
     assert under_way == [True, True, True], "the kills must hit runs that are under way"
 
 
+@pytest.mark.slow
+async def test_two_processes_one_of_which_is_killed_end_with_the_results_of_one(
+    undisturbed: dict[str, Digest],
+) -> None:
+    with data_directory() as directory:
+        up = Up(directory, ["--broker", wanted_broker(), "--providers", "sample", "--workers", "2"])
+        try:
+            await up.start()
+            await eventually(partial(_is_ready, up))
+            for run_id in await import_portfolios(up):
+                assert (await ended(up, run_id))["status"] == "completed"
+            assert min([await _processed(url) for url in (up.url, up.url_of_worker(2))]) > 0, "both have worked"
+            async with without_an_end(up.database_url):
+                run_id = await open_month(up)
+                await parts_done(up.database_url, run_id, at_least=1)
+                os.kill(_workers_of(up)[-1], signal.SIGKILL)
+                assert "process 2 ended with code -9" in await _not_ready(up)
+                assert await is_active(up.database_url, run_id)
+            assert (await ended(up, run_id))["status"] == "completed"
+            await eventually(partial(_is_ready, up))
+            disturbed = await digest_results(up.database_url)
+            workers = _workers_of(up)
+        finally:
+            up.stop()
+    assert disturbed == undisturbed
+    assert len(workers) == 2, "the one that was killed has a successor"
+
+
 @pytest.mark.broker
 @pytest.mark.skipif(wanted_broker() != "kafka", reason="Tansu keeps its log in memory: `up` is started again instead")
 async def test_broker_killed_in_the_middle_of_a_run_and_started_again_changes_no_result(
@@ -192,6 +223,23 @@ async def _not_ready(up: Up) -> str:
             return str(answer.json()["detail"]) if answer.status_code == 503 else None
 
         return await eventually(refused) or ""
+
+
+async def _is_ready(up: Up) -> bool:
+    async with up.api() as api:
+        return (await api.client.get(api.client.base_url.copy_with(path="/health/ready"))).is_success
+
+
+def _workers_of(up: Up) -> list[int]:
+    """Return which processes have worked beside the one with the port, as it has told."""
+    return [int(pid) for pid in re.findall(r"worker begins.* pid=(\d+)", up.log.read_text())]
+
+
+async def _processed(url: str) -> float:
+    """Return how many messages a process has processed."""
+    async with httpx.AsyncClient() as client:
+        told = (await client.get(f"{url}/metrics")).text
+    return sum(float(count) for count in re.findall(r'^sigmasight_events_total\{.*"processed".*\} (.*)$', told, re.M))
 
 
 def _pid_of(file: Path) -> int:

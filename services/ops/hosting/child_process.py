@@ -25,7 +25,9 @@ def platform_process(data_dir: DataDirectory, options: Sequence[str]) -> Iterato
     CommandError
         If it ends, or does not answer in time; what it said is on the terminal.
     """
-    command = (sys.executable, "-m", "services.ops", "up", "--data-dir", str(data_dir.path), "--port", "0", *options)
+    # For a while one process is faster than two that have to be started.
+    where = ("--data-dir", str(data_dir.path), "--port", "0", "--workers", "1")
+    command = (sys.executable, "-m", "services.ops", "up", *where, *options)
     # A killed platform leaves its address behind.
     data_dir.remove_endpoint()
     # Whoever runs it tells of its runs, and draws on the terminal meanwhile.

@@ -1,5 +1,6 @@
 """Commands that run the platform: `up`, `serve`, `migrate`."""
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,10 @@ class LogOptions:
     )
     json_logs: Annotated[bool, typer.Option("--json-logs", envvar="JSON_LOGS", help="One JSON object a line.")] = False
 
+    def arguments(self) -> tuple[str, ...]:
+        """Return them as they are given on a command line."""
+        return ("--log-level", self.log_level.value, *(("--json-logs",) if self.json_logs else ()))
+
     def configure(self) -> None:
         """Apply them."""
         from shared.telemetry import configure_logging
@@ -67,11 +72,15 @@ class UpOptions(LogOptions):
     factor_set: Annotated[
         str | None, typer.Option(envvar="FACTOR_SET", help="`default`, `sample` or JSON: which ticker is which factor.")
     ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option(envvar="SIGMASIGHT_WORKERS", min=1, help="Processes that share the work; by default one a core."),
+    ] = None
 
 
 @taking(UpOptions)
 def up(options: UpOptions) -> None:
-    """Run the whole platform in this process.
+    """Run the whole platform until Ctrl-C.
 
     Database, broker, five services, one port.
     """
@@ -98,6 +107,8 @@ def up(options: UpOptions) -> None:
         providers=providers,
         files=options.files,
         factor_set=resolve_factor_set(options.factor_set, providers),
+        workers=options.workers or os.cpu_count() or 1,
+        log_options=options.arguments(),
     )
     check_free(options.data_dir)
     # Last, since it loads the services: nobody waits for that to be refused.
@@ -111,23 +122,24 @@ def up(options: UpOptions) -> None:
 class ServeOptions(LogOptions):
     """The options of `serve`."""
 
-    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
+    services: Annotated[list[str], typer.Argument(metavar="SERVICE...", help=f"Of {', '.join(SERVICES)}.")]
     host: _Host = "127.0.0.1"
     port: _Port = 8000
 
 
 @taking(ServeOptions)
 def serve(options: ServeOptions) -> None:
-    """Run one service alone, as a container does.
+    """Run services on servers that run already, as a container does.
 
-    Its settings come from the environment.
+    Settings come from the environment.
     """
-    if options.service not in SERVICES:
-        raise Misused(f"SERVICE must be one of {', '.join(SERVICES)}, was {options.service!r}")
-    from services.ops.hosting.running import run_service
+    for service in options.services:
+        if service not in SERVICES:
+            raise Misused(f"SERVICE must be one of {', '.join(SERVICES)}, was {service!r}")
+    from services.ops.hosting.running import run_services
 
     options.configure()
-    run_service(options.service, options.host, options.port)
+    run_services(tuple(dict.fromkeys(options.services)), options.host, options.port)
 
 
 @taking(LogOptions)

@@ -1,4 +1,4 @@
-"""What `up` does: servers, preparation, and all services in this process on one port."""
+"""What `up` does: servers, preparation, all services in this process on one port, and processes that share the work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +10,13 @@ from pydantic import SecretStr
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services, load_services
 from services.ops.hosting.embedded.lock import DataDirectoryLock
+from services.ops.hosting.embedded.ports import remembered_port
 from services.ops.hosting.embedded.stack import EmbeddedStack
 from services.ops.hosting.host_options import HostOptions
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, serve, url_of
+from services.ops.hosting.workers import Worker, run_beside
 from services.ops.settings import OpsSettings
 from shared.bus.broker import BrokerKind
 from shared.contracts.services import SERVICES
@@ -35,12 +37,15 @@ class Hosted:
         What runs and where, for people.
     requeued : int
         How many messages are published again, since the broker had lost them.
+    workers : tuple of str
+        Where the other processes answer.
     """
 
     url: str
     broker: str
     database: str
     requeued: int
+    workers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +70,18 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
     with listen(options.host, options.port) as listener:
         async with _servers(options) as servers:
             common = _common_settings(options, servers)
-            await prepare(common)
+            await prepare(common, processes=options.workers)
             requeued = await requeue_outboxes(common) if servers.log_is_new else {}
             services = build_services(SERVICES, common, market_data=sources)
-            app = build_app(services, common, title="SigmaSight")
+            workers = _workers(options, common)
+            others = [worker.troubles for worker in workers]
+            app = build_app(services, common, title="SigmaSight", others=others)
             hosted = Hosted(
                 url=url_of(listener),
                 broker=servers.broker,
                 database=servers.database,
                 requeued=sum(requeued.values()),
+                workers=tuple(worker.url for worker in workers),
             )
 
             def on_listening() -> None:
@@ -82,7 +90,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
                 announce(hosted)
 
             try:
-                await serve(app, listener, on_listening)
+                await run_beside(workers, serve(app, listener, on_listening))
             finally:
                 options.data_dir.remove_endpoint()
 
@@ -126,6 +134,27 @@ async def _embedded(options: HostOptions) -> AsyncIterator[_Servers]:
             broker=f"{name} {stack.broker_version} at {stack.bootstrap_servers} ({embedded.choice.why})",
             database=f"PostgreSQL {stack.database_version}",
         )
+
+
+def _workers(options: HostOptions, common: CommonSettings) -> list[Worker]:
+    if options.workers == 1:
+        return []
+    environment = {name.upper(): value for name, value in _written(common).items()}
+    environment["MARKET_DATA_PROVIDERS"] = ",".join(options.providers)
+    if options.files is not None:
+        environment["MARKET_DATA_FILES_DIR"] = str(options.files)
+    home = options.data_dir.path / "workers"
+    home.mkdir(exist_ok=True)
+    return [
+        Worker(
+            number=number,
+            # The same at the next start, for who collects the metrics of each process.
+            port=remembered_port(home / f"{number}.port"),
+            options=options.log_options,
+            environment=environment,
+        )
+        for number in range(2, options.workers + 1)
+    ]
 
 
 def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:

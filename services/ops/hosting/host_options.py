@@ -34,6 +34,10 @@ class HostOptions:
         Where the provider `files` reads.
     factor_set : FactorSet
         Which ticker stands for which factor.
+    workers : int
+        How many processes share the work, this one among them.
+    log_options : tuple of str
+        How much the others say.
     """
 
     data_dir: DataDirectory
@@ -45,6 +49,8 @@ class HostOptions:
     providers: tuple[ProviderName, ...]
     files: Path | None
     factor_set: FactorSet
+    workers: int = 1
+    log_options: tuple[str, ...] = ()
 
 
 def resolve_factor_set(wanted: str | None, providers: tuple[str, ...]) -> FactorSet:

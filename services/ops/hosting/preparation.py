@@ -17,10 +17,11 @@ def services_without_url() -> Sequence[str]:
     return tuple(service for service in SERVICES if getattr(urls, f"{service}_database_url") is None)
 
 
-async def prepare(common: CommonSettings) -> None:
+async def prepare(common: CommonSettings, *, processes: int = 1) -> None:
     """Create what is missing: roles and schemas, tables, topics; safe to repeat.
 
-    Roles and schemas are left alone for services whose URL is set: somebody else made those.
+    Roles and schemas are left alone for services whose URL is set: somebody else made those. A topic has a partition
+    at least for each of the processes that share the work.
 
     Raises
     ------
@@ -38,4 +39,4 @@ async def prepare(common: CommonSettings) -> None:
         for service in SERVICES:
             await migrate(service, service_database_url(common, service))
     with timed("topics are there"):
-        await create_topics(common.bootstrap_servers, partitions=TopicSettings().partitions)
+        await create_topics(common.bootstrap_servers, partitions=max(TopicSettings().partitions, processes))

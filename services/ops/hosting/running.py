@@ -1,7 +1,7 @@
-"""Starting things from the command line: the whole platform, one service, preparation, rebuilding."""
+"""Starting things from the command line: the whole platform, services, preparation, rebuilding."""
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import asyncpg
@@ -47,19 +47,21 @@ def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
         f"  prices      {', '.join(options.providers)}",
         f"  factors     {' '.join(options.factor_set.tickers())}",
     ]
+    if hosted.workers:
+        lines.append(f"  processes   this one and {', '.join(hosted.workers)} (/health/ready and /metrics of each)")
     if hosted.requeued:
         lines.append(f"  rebuilt     the broker's log is new: {hosted.requeued} messages are published again")
     return [*lines, "  look        sigmasight status --watch", "  stop        Ctrl-C"]
 
 
-def run_service(name: str, host_name: str, port: int) -> None:
-    """Run one service until told to stop."""
-    common = settings_from_environment()
+def run_services(names: Sequence[str], host_name: str, port: int) -> None:
+    """Run services until told to stop."""
+    common, named = settings_from_environment(), " ".join(names)
 
     async def main() -> None:
         with listen(host_name, port) as listener:
-            app = build_app(build_services([name], common), common, title=f"SigmaSight {name}")
-            await serve(app, listener, lambda: typer.echo(f"{name} listens on {url_of(listener)}"))
+            app = build_app(build_services(names, common), common, title=f"SigmaSight {named}")
+            await serve(app, listener, lambda: typer.echo(f"{named} listens on {url_of(listener)}"))
 
     run_to_end(main())
 

@@ -1,16 +1,18 @@
-"""Consumers that rest: woken by who publishes in this process, found out by a look otherwise, on a real broker."""
+"""Consumers that rest: woken by who publishes, found out by a look otherwise, on a real broker."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from shared.bus import doorbell as resting
-from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker, start_broker
 from shared.bus.consume import Consume
 from shared.bus.doorbell import Doorbell, doorbell, rest_while_idle
 from shared.bus.relay import OutboxRelay
@@ -108,20 +110,45 @@ async def test_what_is_sent_from_elsewhere_is_found_by_looking_and_nothing_is_lo
     await idle.has_processed(*events)
 
 
-async def test_relay_rings_for_what_it_has_published(
+async def test_relays_of_every_process_ring_for_what_one_of_them_has_published(
     servers: Servers, probe: ServiceDatabase, probe_topics: None, unit_of_work: UnitOfWorkFactory
 ) -> None:
     address = plain_url(probe.url(SERVICE).get_secret_value())
-    relay = OutboxRelay(address, servers.bootstrap_servers, servers.broker_kind, service=SERVICE)
-    bell = doorbell(servers.bootstrap_servers)
-    event = happened()
-    with bell.at([ProbeFollowed.topic]) as rung, bell.at([ProbeDue.topic]) as elsewhere:
+    # A doorbell is that of an address: the two of one broker stand for two processes.
+    here, there = servers.bootstrap_servers, servers.bootstrap_servers.replace("127.0.0.1", "localhost")
+    relays = [OutboxRelay(address, broker, BrokerKind.TANSU, service=SERVICE) for broker in (here, there)]
+    tasks = [asyncio.create_task(relay.run()) for relay in relays]
+    await eventually(partial(_listen, probe, len(relays)))
+    event, followed = happened(), [ProbeFollowed.topic]
+    with doorbell(here).at(followed) as rung, doorbell(there).at(followed) as heard, _untouched(here, there):
         async with unit_of_work() as uow:
             uow.emit(ProbeFollowed(run=event.run, part=event.part))
-        task = asyncio.create_task(relay.run())
         await rung.wait()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await heard.wait()
 
-    assert not elsewhere.is_set()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _listen(probe: ServiceDatabase, relays: int) -> bool:
+    """Tell whether so many relays have gone on to something else after they began to listen."""
+    query = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = $1 AND query <> '' AND query NOT LIKE 'LISTEN%'
+    """
+    connection = await asyncpg.connect(probe.admin_url)
+    try:
+        listening: int = await connection.fetchval(query, f"{SERVICE}.relay")
+        return listening == relays
+    finally:
+        await connection.close()
+
+
+@contextlib.contextmanager
+def _untouched(*brokers: str) -> Iterator[None]:
+    """Make sure that nobody rings for a topic that nothing was published to."""
+    with contextlib.ExitStack() as held:
+        elsewhere = [held.enter_context(doorbell(broker).at([ProbeDue.topic])) for broker in brokers]
+        yield
+        assert not any(event.is_set() for event in elsewhere)

@@ -91,7 +91,7 @@ def test_help_and_refused_options_load_nothing_but_what_reads_them() -> None:
         ("up", "--providers", "oracle"),
         ("up", "--providers", "files", "--files", "nowhere"),
         ("up", "--factor-set", "nonsense"),
-        ("serve", "all"),
+        ("serve", "risk", "all"),
     ]
 
     assert len(commands) > 10

@@ -6,7 +6,7 @@ import pytest
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError
 from services.ops.hosting.host_options import HostOptions
-from services.ops.hosting.running import run_platform, run_service
+from services.ops.hosting.running import run_platform, run_services
 from shared.factor_set import SAMPLE_FACTOR_SET
 from shared.providers import PROVIDER_NAMES
 
@@ -59,7 +59,7 @@ def test_service_with_unknown_provider_names_the_known_ones(monkeypatch: pytest.
         monkeypatch.setenv(name, value)
 
     with pytest.raises(CommandError) as refused:
-        run_service("market_data", "127.0.0.1", 0)
+        run_services(["market_data"], "127.0.0.1", 0)
 
     assert all(repr(name) in str(refused.value) for name in PROVIDER_NAMES)
 

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,9 +33,10 @@ def _lines(capsys: Captured) -> list[dict[str, Any]]:
 
 
 def test_line_of_a_library_has_the_form_and_the_context_of_ours(capsys: Captured) -> None:
-    whose = {"run": "a run", "part": "1/4"}
+    context = {"run": "a run", "part": "1/4"}
+    whose = {**context, "pid": os.getpid()}
 
-    with _logging() as log, log_context(**whose):
+    with _logging() as log, log_context(**context):
         log.warning("said", symbol="AAPL")
         logging.getLogger("library").warning("said by %s", "it", extra={"topic": "prices.updated"})
 
@@ -50,7 +52,8 @@ def test_line_says_its_own_facts_before_whose_it_is(capsys: Captured) -> None:
         log.info("stage finished", stage="risk", parts=2, run="2")
 
     _, line = capsys.readouterr().err.split("] ")
-    assert line.split() == ["stage", "finished", "stage=risk", "parts=2", "run=2", "topic=prices.updated"]
+    pid = f"pid={os.getpid()}"
+    assert line.split() == ["stage", "finished", "stage=risk", "parts=2", "run=2", "topic=prices.updated", pid]
 
 
 def test_line_of_a_library_below_its_level_is_not_logged(capsys: Captured) -> None:
@@ -96,7 +99,7 @@ async def test_context_reaches_threads_and_ends_with_its_block(capsys: Captured)
             log.info("between")
         log.info("outside")
 
-    said = [{name: line[name] for name in line.keys() - {"timestamp", "level"}} for line in _lines(capsys)]
+    said = [{name: line[name] for name in line.keys() - {"timestamp", "level", "pid"}} for line in _lines(capsys)]
     assert said == [
         {"event": "inside", "service": "risk", "run": "a run", "symbol": "AAPL"},
         {"event": "between", "service": "risk"},

@@ -1,0 +1,131 @@
+"""The processes that share the work with the one with the port: watched, and started again when they end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import structlog
+
+from services.ops.errors import CommandError
+from services.ops.hosting.embedded.process import end_with_parent
+from shared.contracts.services import SERVICES
+
+log = structlog.get_logger("workers")
+
+# One that has run for so long has begun well: the next end is the first of a new row.
+STEADY_S: Final = 60.0
+FIRST_PAUSE_S: Final = 0.5
+TRIES: Final = 6
+# Longer than a consumer takes to end the message in hand.
+_STOPPED_WITHIN_S: Final = 40.0
+_ANSWERS_WITHIN_S: Final = 4.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """`serve` of every service in a process of its own.
+
+    Attributes
+    ----------
+    number : int
+        Which of the processes of the platform; the one with the port is the first.
+    port : int
+        Where it tells of its health and its metrics, on the loopback interface.
+    options : sequence of str
+        For the command line, beside the port.
+    environment : mapping of str to str
+        Settings of the services, beside those that we have ourselves.
+    """
+
+    number: int
+    port: int
+    options: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _state: str = field(default="has not begun yet", init=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def run(self) -> None:
+        """Run it until cancelled, again and again.
+
+        Raises
+        ------
+        CommandError
+            If it has ended as often as it may.
+        """
+        ends = 0
+        while True:
+            began = time.monotonic()
+            code = await self._run_once()
+            ends = 1 if time.monotonic() - began >= STEADY_S else ends + 1
+            self._state = f"ended with code {code}"
+            log.error("worker ended", number=self.number, code=code, ends=ends)
+            if ends > TRIES:
+                raise CommandError(f"process {self.number} {self._state} as often as it may, see the log")
+            await asyncio.sleep(FIRST_PAUSE_S * 2.0 ** (ends - 1))
+
+    async def _run_once(self) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.ops", "serve", *SERVICES, "--port", str(self.port), *self.options),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **self.environment},
+            # Its own session: Ctrl-C in the terminal reaches us alone.
+            start_new_session=True,
+            preexec_fn=end_with_parent(os.getpid(), signal.SIGTERM),
+        )
+        self._state = f"does not answer (pid {process.pid})"
+        log.info("worker begins", number=self.number, pid=process.pid, url=self.url)
+        try:
+            return await process.wait()
+        finally:
+            await _stop(process)
+
+    async def troubles(self) -> list[str]:
+        """Return what keeps it from working, as it says itself, or why it does not."""
+        # Nobody else is asked, and nothing of the environment says how.
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=_ANSWERS_WITHIN_S) as client:  # noqa: S501
+            try:
+                answer = await client.get(f"{self.url}/health/ready")
+            except httpx.HTTPError:
+                return [f"process {self.number} {self._state}"]
+        return [] if answer.is_success else [f"process {self.number}: {answer.json()['detail']}"]
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_STOPPED_WITHIN_S):
+            process.terminate()
+            await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def run_beside(workers: Sequence[Worker], main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` until it ends or is cancelled, and the workers beside it; all of them stop at once.
+
+    Raises
+    ------
+    CommandError
+        If `main` or a worker cannot go on.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker.run())
+            group.create_task(main)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None

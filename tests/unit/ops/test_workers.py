@@ -1,0 +1,48 @@
+import asyncio
+
+import pytest
+
+from services.ops.errors import CommandError
+from services.ops.hosting import workers
+from services.ops.hosting.embedded.ports import is_free
+from services.ops.hosting.workers import Worker, run_beside
+
+NEEDED = ("DATABASE_URL", "BOOTSTRAP_SERVERS", "VIEWER_TOKEN", "OPERATOR_TOKEN")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is tried twice, one right after the other, without what it would need."""
+    monkeypatch.setattr(workers, "TRIES", 1)
+    monkeypatch.setattr(workers, "FIRST_PAUSE_S", 0.0)
+    for name in NEEDED:
+        monkeypatch.delenv(name, raising=False)
+
+
+async def test_worker_that_ends_as_often_as_it_may_ends_the_platform_and_says_which_and_how(hasty: None) -> None:
+    stopped = asyncio.Event()
+
+    async def main() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    with pytest.raises(CommandError, match="process 3 ended with code 2 as often as it may"):
+        await run_beside([Worker(number=3, port=1)], main())
+
+    assert stopped.is_set()
+
+
+async def test_worker_that_does_not_answer_is_a_trouble_with_its_number() -> None:
+    port = next(port for port in range(20_000, 32_000) if is_free(port))
+
+    assert await Worker(number=2, port=port).troubles() == ["process 2 has not begun yet"]
+
+
+async def test_what_ends_the_platform_is_raised_as_it_is() -> None:
+    async def main() -> None:
+        raise CommandError("a consumer has paused as often as it may")
+
+    with pytest.raises(CommandError, match="a consumer has paused"):
+        await run_beside([], main())
