@@ -14,6 +14,7 @@ from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import Closing, Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.providers.tiingo import TiingoProvider
+from services.market_data.providers.yahoo import YahooProvider
 from services.market_data.settings import MarketDataSettings
 from services.market_data.web import routes
 from services.market_data.web.problems import PROBLEMS
@@ -33,6 +34,7 @@ PROVIDERS: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]
         "fmp": lambda settings: FmpProvider(settings.access("fmp")),
         "massive": lambda settings: MassiveProvider(settings.access("massive")),
         "tiingo": lambda settings: TiingoProvider(settings.access("tiingo")),
+        "yahoo": lambda settings: YahooProvider(settings.access("yahoo")),
     }
 )
 

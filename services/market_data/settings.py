@@ -23,7 +23,7 @@ def _guards_the_key(url: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_guards_the_key)]
-Vendor = Literal["fmp", "massive", "tiingo"]
+Vendor = Literal["fmp", "massive", "tiingo", "yahoo"]
 Chain = Annotated[tuple[ProviderName, ...], NoDecode]
 
 
@@ -87,6 +87,7 @@ class MarketDataSettings(BaseSettings):
     tiingo_api_key: SecretStr | None = Field(default=None, validation_alias="TIINGO_API_KEY")
     tiingo_plan: Literal["free", "power"] = Field(default="free", validation_alias="TIINGO_PLAN")
     tiingo_url: Url = "https://api.tiingo.com"
+    yahoo_url: Url = "https://query2.finance.yahoo.com"
 
     @field_validator("providers", "bars", "profiles", "statements", mode="before")
     @classmethod
@@ -128,14 +129,14 @@ class MarketDataSettings(BaseSettings):
         ValueError
             If there is no key for it.
         """
-        key: SecretStr | None = getattr(self, f"{vendor}_api_key")
-        if key is None or not _given(key):
+        key: SecretStr = getattr(self, f"{vendor}_api_key", None) or SecretStr("")
+        if vendor in self.without_key:
             raise ValueError(f"a key must be given, {_named(self.without_key)}")
         vendors = [name for name in self.askable if name in PLANS]
         return Access(
             url=getattr(self, f"{vendor}_url"),
             key=key,
-            plan=PLANS[vendor][getattr(self, f"{vendor}_plan")],
+            plan=PLANS[vendor][getattr(self, f"{vendor}_plan", "free")],
             patience_s=self.vendor_seconds / len(vendors),
         )
 

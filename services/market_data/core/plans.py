@@ -61,5 +61,7 @@ PLANS: Final[Mapping[str, Mapping[str, Plan]]] = MappingProxyType(
             "free": Plan((Window(50, _HOUR), Window(1_000, _DAY))),
             "power": Plan((Window(10_000, _HOUR), Window(100_000, _DAY))),
         },
+        # Nobody says what is allowed there: what others have seen answered.
+        "yahoo": {"free": Plan((Window(60, _MINUTE), Window(2_000, _HOUR)))},
     }
 )

@@ -26,7 +26,7 @@ from shared.providers import PROVIDER_NAMES, ProviderName
 from shared.sectors import sector_name
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
-from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server
+from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server, yahoo_server
 
 KEY = SecretStr("canary-27b9")
 PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
@@ -179,8 +179,17 @@ class TestTiingo(BarContract):
         return MarketDataSettings(providers=("tiingo",), tiingo_api_key=KEY, tiingo_url=httpserver.url_for(""))
 
 
+class TestYahoo(BarContract):
+    name = "yahoo"
+
+    @pytest.fixture
+    def settings(self, httpserver: HTTPServer) -> MarketDataSettings:
+        yahoo_server.serve(httpserver)
+        return MarketDataSettings(providers=("yahoo",), yahoo_url=httpserver.url_for(""))
+
+
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
-    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestFmp, TestMassive, TestTiingo)}
+    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestFmp, TestMassive, TestTiingo, TestYahoo)}
     assert set(PROVIDER_NAMES) == set(PROVIDERS) == kept
 
 

@@ -19,6 +19,7 @@ from services.market_data.providers.fmp import FmpProvider
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, ProviderError
 from services.market_data.providers.tiingo import TiingoProvider
+from services.market_data.providers.yahoo import YahooProvider
 from services.market_data.settings import Access
 from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server
 from tests.unit.market_data.providers.vendors.invented import history
@@ -101,9 +102,9 @@ async def test_mutated_rows_of_fmp_are_facts_items_or_findings(
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-@pytest.mark.parametrize("vendor", [MassiveProvider, TiingoProvider])
+@pytest.mark.parametrize("vendor", [MassiveProvider, TiingoProvider, YahooProvider])
 async def test_any_json_at_all_is_rows_or_a_failure(
-    httpserver: HTTPServer, vendor: type[MassiveProvider | TiingoProvider], body: Any
+    httpserver: HTTPServer, vendor: type[MassiveProvider | TiingoProvider | YahooProvider], body: Any
 ) -> None:
     provider = vendor(Access(httpserver.url_for(""), KEY))
     with _answering(httpserver, re.compile(".*"), body):
