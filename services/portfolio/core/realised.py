@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from shared.arrays import DateArray, FloatArray
 from shared.calendar import months_before, shift_session
@@ -130,6 +129,7 @@ def realised(days: DateArray, returns: FloatArray) -> Realised:
     below = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
     spread = float(returns.std(ddof=1)) if np.ptp(returns) > 0 else 0.0
     ends, months = _by_month(days, returns)
+    skew, excess_kurtosis = _shape(returns) if spread else (STEADY, STEADY)
     return Realised(
         returns=returns.size,
         whole=float(growth[-1] - 1.0),
@@ -144,8 +144,8 @@ def realised(days: DateArray, returns: FloatArray) -> Realised:
         best_month=_extreme(ends, months, int(months.argmax())),
         worst_month=_extreme(ends, months, int(months.argmin())),
         hit_rate=float(np.mean(returns > 0)),
-        skew=float(stats.skew(returns, bias=False)) if spread else STEADY,
-        excess_kurtosis=float(stats.kurtosis(returns, bias=False)) if spread else STEADY,
+        skew=skew,
+        excess_kurtosis=excess_kurtosis,
     )
 
 
@@ -156,6 +156,16 @@ def _nothing(why: Unavailable) -> Realised:
 
 def _yearly(mean: float, *, over: float, otherwise: Unavailable) -> Number:
     return mean / over * float(np.sqrt(SESSIONS_PER_YEAR)) if over > 0 else otherwise
+
+
+def _shape(returns: FloatArray) -> tuple[float, float]:
+    """Return skewness and excess kurtosis, of which neither is biased for normal returns (Joanes & Gill, 1998)."""
+    n = returns.size
+    apart = returns - returns.mean()
+    second, third, fourth = (float(np.mean(apart**order)) for order in (2, 3, 4))
+    skew = float(np.sqrt(n * (n - 1))) / (n - 2) * third / second**1.5
+    kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * fourth / second**2 - 3 * (n - 1))
+    return skew, kurtosis
 
 
 def _fall(growth: FloatArray) -> float:

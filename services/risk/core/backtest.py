@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from services.risk.core.ratios import quantities
 from services.risk.core.tails import empirical_tail, var_rank
@@ -73,7 +73,7 @@ def backtest(series: ReturnSeries, history: FloatArray) -> Backtest:
     figures = {"kupiec": (ratio, 1), "independence": (clustered, 1), "coverage": (ratio + clustered, 2)}
     found = {name: quantities(value, reasons) for name, (value, _) in figures.items()}
     found |= {
-        f"{name}_p": quantities(np.asarray(stats.chi2.sf(value, freedom), dtype=np.float64), reasons)
+        f"{name}_p": quantities(np.asarray(special.chdtrc(freedom, value), dtype=np.float64), reasons)
         for name, (value, freedom) in figures.items()
     }
     return Backtest(

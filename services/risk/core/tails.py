@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from services.risk.core.ratios import quantities
 from services.risk.core.volatility import ReturnSeries
@@ -12,10 +12,11 @@ from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import HAR_HORIZONS, SESSIONS_PER_YEAR, VAR_HORIZONS, VAR_LEVELS, VAR_MIN_OBSERVATIONS
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
-_QUANTILE: Final = tuple(float(stats.norm.ppf(level / 100)) for level in VAR_LEVELS)
+_QUANTILE: Final = tuple(float(special.ndtri(level / 100)) for level in VAR_LEVELS)
 # Mean of a standard normal variable beyond the quantile.
 _TAIL_MEAN: Final = tuple(
-    float(stats.norm.pdf(quantile)) / (1 - level / 100) for level, quantile in zip(VAR_LEVELS, _QUANTILE, strict=True)
+    float(np.exp(-(quantile**2) / 2) / np.sqrt(2 * np.pi)) / (1 - level / 100)
+    for level, quantile in zip(VAR_LEVELS, _QUANTILE, strict=True)
 )
 # Which forecast a VaR over each horizon takes.
 _FORECASTS: Final = [HAR_HORIZONS.index(horizon) for horizon in VAR_HORIZONS]

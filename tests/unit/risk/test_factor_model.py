@@ -30,12 +30,14 @@ def _basis(proxies: FloatArray | None = None, configured: np.ndarray = EVERY) ->
     return found
 
 
-def test_covariance_is_that_of_scikit_learn_annualised() -> None:
-    basis = _basis()
+@pytest.mark.parametrize("n_factors", range(1, len(RISK_FACTORS) + 1))
+def test_covariance_is_that_of_scikit_learn_annualised(n_factors: int) -> None:
+    basis = _basis(configured=np.arange(len(RISK_FACTORS)) < n_factors)
 
-    covariance = factor_covariance(basis)
+    covariance = factor_covariance(basis)[:n_factors, :n_factors]
 
-    np.testing.assert_allclose(covariance, ledoit_wolf(basis.factors.T)[0] * 252, rtol=1e-10, atol=1e-15)
+    expected = ledoit_wolf(basis.factors[:n_factors].T)[0] * 252
+    np.testing.assert_allclose(covariance, expected, rtol=1e-10, atol=1e-15)
     assert np.linalg.eigvalsh(covariance)[0] > 0
 
 
