@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.scheduler.core.causes import Cause
 from services.scheduler.core.ledger import StageTally, stage_seconds
@@ -28,9 +28,9 @@ def outline(run: Run) -> dict[str, str]:
     }
 
 
-def stage_counts(stored: StoredRun, tallies: Sequence[StageTally]) -> tuple[StageCount, ...]:
+def stage_counts(requested_at: datetime, tallies: Sequence[StageTally]) -> tuple[StageCount, ...]:
     """Return per stage what was done and how long it took."""
-    seconds = stage_seconds(tallies, requested_at=stored.requested_at)
+    seconds = stage_seconds(tallies, requested_at=requested_at)
     return tuple(
         StageCount(
             stage=entry.stage,
@@ -64,7 +64,7 @@ def batch_completed(
         failures=tuple(failures[:MAX_FAILURES]),
         status=RunStatus.FAILED if end.status is RunStatus.CANCELLED else end.status,
         cancelled=end.status is RunStatus.CANCELLED,
-        stages=stage_counts(stored, tallies),
+        stages=stage_counts(stored.requested_at, tallies),
         sessions=len(sessions_between(stored.run.first_session, stored.run.last_session)),
         requested_at=stored.requested_at,
         seconds=end.seconds,

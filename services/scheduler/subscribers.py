@@ -13,7 +13,7 @@ from shared.contracts.event import Event
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.scheduler import BatchCompleted
 
-# A run that a service begins itself is known from its first event on.
+# A run that a service begins itself is known from the event on that opens it.
 LEDGER: tuple[type[Event], ...] = (SymbolsOnboarding, *(EVENTS[stage] for stage in STAGES))
 
 

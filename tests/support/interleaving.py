@@ -23,7 +23,7 @@ ORDERS: Final[tuple[Order, ...]] = tuple(
     and order.index("corrected") < order.index("new reads") < order.index("new stores")
 )
 
-_WAITING = sa.text(
+WAITING = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 
@@ -73,4 +73,4 @@ async def _has_read_or_waits(engine: AsyncEngine, panel: HeldPanel, task: "async
     if panel.has_read.is_set() or task.done():
         return True
     async with engine.connect() as connection:
-        return bool(await connection.scalar(_WAITING))
+        return bool(await connection.scalar(WAITING))

@@ -56,7 +56,7 @@ class Api:
         return await self.post("/portfolios", {"name": name, "csv": csv, **terms})
 
     async def ended(self, run_id: str) -> Json:
-        """Return a run when it has ended; its first event may not have reached the ledger yet."""
+        """Return a run when it has ended; its opening may not have reached the ledger yet."""
 
         async def look() -> Json | None:
             answer = await self.client.get(f"/runs/{run_id}", params={"failures": 1000})

@@ -72,7 +72,7 @@ def read_patiently(client: ApiClient, route: Route[Answer], **query: object) -> 
 
 
 def _passes(error: Unreachable | Refused) -> bool:
-    # The ledger learns of a run that another service began by the first event of it.
+    # The ledger learns of a run that another service began by the event that opens it.
     return isinstance(error, Unreachable) or error.status in {404, 503}
 
 

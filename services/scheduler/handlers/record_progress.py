@@ -14,8 +14,9 @@ from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.book_rows import seen_books, stated_books
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.cell_rows import cell_parts
-from services.scheduler.storage.repository import SchedulerRepository, StoredRun, scope_of
+from services.scheduler.storage.repository import SchedulerRepository, Standing, scope_of
 from shared.contracts.event import Event, Failure
+from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.scheduler import RunStatus
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
@@ -27,36 +28,50 @@ log = structlog.get_logger("scheduler")
 async def record_progress(event: Event, uow: UnitOfWork) -> None:
     """Record the part; when every stage of the run is in, close the run and announce it.
 
-    Portfolios that wait for symbols go on when theirs have come, or no more will.
+    Of a run that is not known yet the part is kept until the event comes that opens it. Portfolios that wait for
+    symbols go on when theirs have come, or no more will.
     """
-    repository = SchedulerRepository(uow.connection)
-    # A run that a service began (onboarding) becomes known by its first event, whichever that is.
-    own_scope = f"{scope_of(event.run)} run={event.run.run_id}"
-    if await repository.store_run(event.run, scope=own_scope):
-        await make_way(event.run, uow)
-        log.info("run opened", **outline(event.run))
-    await CellRepository(uow.connection).append_parts(event, cell_parts(event))
-    books = BookRepository(uow.connection)
-    await books.store_books(stated_books(event))
-    await books.append_unknown(seen_books(event))
+    repository, run_id = SchedulerRepository(uow.connection), event.run.run_id
+    if isinstance(event, SymbolsOnboarding):
+        await _open(event, uow)
+    known = await repository.find_standing(run_id)
+    if known is None:
+        await repository.lock_opening(run_id)
+        known = await repository.find_standing(run_id)
+    asked_at = None if known is None else known.requested_at
+    await CellRepository(uow.connection).append_parts(event, cell_parts(event), asked_at=asked_at)
+    if known is not None:
+        await BookRepository(uow.connection).append_unknown(seen_books(event))
 
     # Locked before the part is stored: the parts of a run are seen in the order of their places.
-    stored = await repository.find_run(event.run.run_id, lock=True)
+    standing = await repository.find_standing(run_id, lock=True)
     await repository.store_part(event)
-    has_ended = await _close(event, stored, repository, uow)
+    has_ended = await _close(event, standing, repository, uow)
     if has_ended or isinstance(event, SymbolsFactored):
         await go_on_waiting(uow)
 
 
-async def _close(event: Event, stored: StoredRun | None, repository: SchedulerRepository, uow: UnitOfWork) -> bool:
+async def _open(event: SymbolsOnboarding, uow: UnitOfWork) -> None:
+    """Make the run known that a service began, with what has come of it before."""
+    repository, run = SchedulerRepository(uow.connection), event.run
+    await BookRepository(uow.connection).store_books(stated_books(event))
+    await repository.lock_opening(run.run_id)
+    if await repository.store_run(run, scope=f"{scope_of(run)} run={run.run_id}"):
+        await CellRepository(uow.connection).adopt_parts(run.run_id)
+        await make_way(run, uow)
+        log.info("run opened", **outline(run))
+
+
+async def _close(event: Event, standing: Standing | None, repository: SchedulerRepository, uow: UnitOfWork) -> bool:
     """Close the run if this was its last part."""
-    if stored is None or stored.status is not RunStatus.ACTIVE:
+    if standing is None or standing.status is not RunStatus.ACTIVE:
         return False
     tallies = await repository.load_tallies(event.run.run_id)
     if any(entry.contradicted and entry.closed_at is None for entry in tallies):
         tallies = await _close_contradicted(event.run.run_id, tallies, repository)
-    _tell_if_finished(event.topic, stored, tallies)
-    if not run_ended(tallies):
+    _tell_if_finished(event.topic, standing, tallies)
+    stored = await repository.find_run(event.run.run_id) if run_ended(tallies) else None
+    if stored is None:
         return False
     await end_run(stored, tallies, uow)
     return True
@@ -75,8 +90,8 @@ async def _close_contradicted(
     return await repository.load_tallies(run_id)
 
 
-def _tell_if_finished(stage: str, stored: StoredRun, tallies: Sequence[StageTally]) -> None:
-    for count in stage_counts(stored, tallies):
+def _tell_if_finished(stage: str, standing: Standing, tallies: Sequence[StageTally]) -> None:
+    for count in stage_counts(standing.requested_at, tallies):
         if count.stage == stage and count.parts_done == count.parts_total:
             log.info(
                 "stage finished",

@@ -1,7 +1,7 @@
 """The SQL of the ledger of cells: rows are only ever appended, one per event, fact and session."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import compress
 from typing import Any
 from uuid import UUID
@@ -16,13 +16,17 @@ _APPEND = sa.text(
     """
     INSERT INTO cell_parts
         (session, fact, run_id, part_index, asked_at, done, revisions, failed, whys, reasons, details, delisted)
-    SELECT :session, :fact, run_id, :part_index, requested_at, CAST(:done AS text[]), CAST(:revisions AS integer[]),
-           CAST(:failed AS text[]), CAST(:whys AS integer[]), CAST(:reasons AS text[]), CAST(:details AS text[]),
-           CAST(:delisted AS text[])
-    FROM runs WHERE run_id = :run_id
+    VALUES (:session, :fact, :run_id, :part_index, coalesce(CAST(:asked_at AS timestamptz), '-infinity'),
+           CAST(:done AS text[]), CAST(:revisions AS integer[]), CAST(:failed AS text[]), CAST(:whys AS integer[]),
+           CAST(:reasons AS text[]), CAST(:details AS text[]), CAST(:delisted AS text[]))
     ON CONFLICT DO NOTHING
     """
 )
+_ADOPT = sa.text(
+    "UPDATE cell_parts c SET asked_at = r.requested_at FROM runs r WHERE c.run_id = :run_id AND r.run_id = c.run_id"
+)
+# What an unknown run says counts for nothing.
+_KNOWN = "asked_at > '-infinity'"
 _COLUMNS = "session, fact, run_id, part_index, asked_at, done, revisions, failed, whys, reasons, details, delisted"
 
 
@@ -32,15 +36,23 @@ class CellRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def append_parts(self, event: Event, parts: Sequence[CellPart]) -> None:
-        """Append what an event of a known run says of cells; a repetition changes nothing."""
+    async def append_parts(self, event: Event, parts: Sequence[CellPart], *, asked_at: datetime | None) -> None:
+        """Append what an event says of cells; of a run that is not known (None) it counts from its opening on.
+
+        A repetition changes nothing.
+        """
         if parts:
-            await self._connection.execute(_APPEND, [_row(event, part) for part in parts])
+            await self._connection.execute(_APPEND, [{**_row(event, part), "asked_at": asked_at} for part in parts])
+
+    async def adopt_parts(self, run_id: UUID) -> None:
+        """Let count what was said of a run before it was known."""
+        await self._connection.execute(_ADOPT, {"run_id": run_id})
 
     async def load_parts(self, first: date, last: date, facts: Sequence[Fact]) -> list[SaidPart]:
         """Return all that was said of these facts at the sessions of a range."""
         query = sa.text(
-            f"SELECT {_COLUMNS} FROM cell_parts WHERE session BETWEEN :first AND :last AND fact = ANY(:facts)"
+            f"SELECT {_COLUMNS} FROM cell_parts WHERE {_KNOWN} "
+            "AND session BETWEEN :first AND :last AND fact = ANY(:facts)"
         )
         rows = await self._connection.execute(query, {"first": first, "last": last, "facts": list(facts)})
         return [_said(row) for row in rows]
@@ -50,7 +62,8 @@ class CellRepository:
     ) -> list[SaidPart]:
         """Return what was said of these subjects alone."""
         query = sa.text(
-            f"SELECT {_COLUMNS} FROM cell_parts WHERE session BETWEEN :first AND :last AND fact = ANY(:facts) "
+            f"SELECT {_COLUMNS} FROM cell_parts WHERE {_KNOWN} "
+            "AND session BETWEEN :first AND :last AND fact = ANY(:facts) "
             "AND (done && CAST(:subjects AS text[]) OR failed && CAST(:subjects AS text[]))"
         )
         parameters = {"first": first, "last": last, "facts": list(facts), "subjects": list(subjects)}
@@ -65,8 +78,8 @@ class CellRepository:
     async def find_first_session(self, subject: str, facts: Sequence[Fact]) -> date | None:
         """Return the first session at which anything was said of a subject."""
         query = sa.text(
-            "SELECT session FROM cell_parts "
-            "WHERE fact = ANY(:facts) AND (:subject = ANY(done) OR :subject = ANY(failed)) ORDER BY session LIMIT 1"
+            f"SELECT session FROM cell_parts WHERE {_KNOWN} "
+            "AND fact = ANY(:facts) AND (:subject = ANY(done) OR :subject = ANY(failed)) ORDER BY session LIMIT 1"
         )
         session: date | None = await self._connection.scalar(query, {"subject": subject, "facts": list(facts)})
         return session

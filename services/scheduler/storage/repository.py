@@ -46,6 +46,13 @@ class RunFilter:
     before: Instant | None = None
 
 
+class Standing(NamedTuple):
+    """How a run stands that is known."""
+
+    status: RunStatus
+    requested_at: datetime
+
+
 class StatusCount(NamedTuple):
     """How many runs are in a status, and how many seconds they took together."""
 
@@ -123,6 +130,22 @@ class SchedulerRepository:
         query = _run_query("WHERE run_id = :run_id" + (" FOR UPDATE" if lock else ""))
         row = (await self._connection.execute(query, {"run_id": run_id})).one_or_none()
         return None if row is None else _stored(row)
+
+    async def find_standing(self, run_id: UUID, *, lock: bool = False) -> Standing | None:
+        """Return how a run stands, without what it names; with `lock`, nobody else folds into it meanwhile."""
+        query = sa.text(
+            "SELECT status, requested_at FROM runs WHERE run_id = :run_id" + (" FOR UPDATE" if lock else "")
+        )
+        row = (await self._connection.execute(query, {"run_id": run_id})).one_or_none()
+        return None if row is None else Standing(RunStatus(row.status), row.requested_at)
+
+    async def lock_opening(self, run_id: UUID) -> None:
+        """Let nobody open the run, or store a part of it while it is unknown, until the transaction ends.
+
+        Else its opening would not see a part that is being stored, nor the part the run.
+        """
+        lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('run ' || CAST(:run_id AS text), 0))")
+        await self._connection.execute(lock, {"run_id": str(run_id)})
 
     async def lock_requests(self) -> None:
         """Let nobody else open what is asked for until the transaction ends."""

@@ -353,7 +353,7 @@ def elapsed(stored: StoredRun, now: datetime) -> float:
 
 def phase_durations(stored: StoredRun, tallies: Sequence[StageTally]) -> dict[str, float]:
     """Return the seconds of each stage that is complete."""
-    return {each.stage: each.seconds for each in stage_counts(stored, tallies) if each.seconds is not None}
+    return {each.stage: each.seconds for each in stage_counts(stored.requested_at, tallies) if each.seconds is not None}
 
 
 def percent(part: int, whole: int) -> float:

@@ -121,7 +121,7 @@ class OnboardingStatus(BaseModel):
 
 
 def _phases(stored: StoredRun, tallies: tuple[StageTally, ...]) -> list[Phase]:
-    counts = {each.stage: each for each in stage_counts(stored, tallies)}
+    counts = {each.stage: each for each in stage_counts(stored.requested_at, tallies)}
     goes_on = stored.status is RunStatus.ACTIVE
     phases: list[Phase] = []
     for entry in tallies:

@@ -79,7 +79,7 @@ class RunView(BaseModel):
             finished_at=ended,
             seconds=None if ended is None else (ended - stored.requested_at).total_seconds(),
             eta=None if pace is None else Measure.of(pace.seconds_left(pace.read_at)),
-            stages=stage_counts(stored, tallies),
+            stages=stage_counts(stored.requested_at, tallies),
             failures=[StageFailure(stage=stage, **failure.model_dump()) for stage, failure in failed],
             missing=missing_parts(tallies),
         )

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_progress import record_progress
+from services.scheduler.storage.repository import SchedulerRepository
 from shared.calendar import sessions_between
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Event, Failure
@@ -88,6 +89,14 @@ def whole_run(run: Run, *, parts: int = 1) -> list[Event]:
 
 
 async def record(scheduler: Service, *events: Event) -> None:
+    """Record events of runs that are known, or become it by them."""
     for event in events:
+        if not isinstance(event, SymbolsOnboarding):
+            await make_known(scheduler, event.run)
         async with scheduler.unit_of_work() as uow:
             await record_progress(event, uow)
+
+
+async def make_known(scheduler: Service, run: Run) -> None:
+    async with scheduler.unit_of_work() as uow:
+        await SchedulerRepository(uow.connection).store_run(run, scope=f"{run.run_id}")

@@ -1,7 +1,7 @@
 """Backfills on a real database: one step at a time, nothing beside a live run, nothing twice, nothing left behind."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -32,10 +32,11 @@ from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, scope_of
 from shared.calendar import sessions_between
 from shared.contracts.catalogue import EVENTS
-from shared.contracts.market_data import PricesUpdated
+from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.db.keyed_requests import IdempotencyKeyReused
+from shared.db.unit_of_work import UnitOfWork
 from shared.service import Service
 from tests.support.runs import make_run
 
@@ -100,11 +101,18 @@ async def _report(scheduler: Service, run: Run, *, failing: bool = False) -> Non
     async with scheduler.unit_of_work() as uow:
         prices = EVENTS["prices.updated"](run=run, part=ONLY_PART)
         parts = [_part(session, fact, subjects[fact], failing=failing) for session in sessions for fact in Fact]
-        await CellRepository(uow.connection).append_parts(prices, [part for part in parts if part.done or part.failed])
+        said = [part for part in parts if part.done or part.failed]
+        await CellRepository(uow.connection).append_parts(prices, said, asked_at=await _asked_at(run, uow))
     for stage in STAGES:
         extra = TABLE if stage.startswith("symbols.") else {}
         async with scheduler.unit_of_work() as uow:
             await record_progress(EVENTS[stage](run=run, part=ONLY_PART, **extra), uow)
+
+
+async def _asked_at(run: Run, uow: UnitOfWork) -> datetime:
+    standing = await SchedulerRepository(uow.connection).find_standing(run.run_id)
+    assert standing is not None
+    return standing.requested_at
 
 
 def _part(session: date, fact: Fact, subjects: tuple[str, ...], *, failing: bool) -> CellPart:
@@ -171,13 +179,13 @@ async def _open_by_request(scheduler: Service, live: Run) -> None:
         await open_or_join(live, uow)
 
 
-async def _open_by_first_event(scheduler: Service, live: Run) -> None:
+async def _open_by_event(scheduler: Service, live: Run) -> None:
     async with scheduler.unit_of_work() as uow:
-        await record_progress(PricesUpdated(run=live, part=ONLY_PART), uow)
+        await record_progress(SymbolsOnboarding(run=live, part=ONLY_PART), uow)
 
 
 @pytest.mark.parametrize(
-    ("kind", "open_live"), [(RunKind.NIGHTLY, _open_by_request), (RunKind.ONBOARDING, _open_by_first_event)]
+    ("kind", "open_live"), [(RunKind.NIGHTLY, _open_by_request), (RunKind.ONBOARDING, _open_by_event)]
 )
 async def test_step_in_flight_makes_way_for_a_live_run_and_is_done_after_it(
     scheduler: Service, kind: RunKind, open_live: Callable[[Service, Run], Awaitable[None]]

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,10 +13,12 @@ import sqlalchemy as sa
 from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.commands.close_overdue_stages import close_overdue_stages
 from services.scheduler.commands.errors import RunEnded
+from services.scheduler.core.cells import Fact
 from services.scheduler.core.deadlines import PORTFOLIO_STAGES, Deadlines
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.main import build
+from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.repository import SchedulerRepository, StoredRun
 from shared.clock import FixedClock
 from shared.contracts.catalogue import EVENTS
@@ -25,10 +28,12 @@ from shared.contracts.run import ONLY_PART, Part, Run, RunKind
 from shared.contracts.scheduler import BatchCompleted, RunStatus
 from shared.service import Service
 from tests.integration.scheduler.conftest import NOW
-from tests.integration.scheduler.events import opened, stage_event
+from tests.integration.scheduler.events import new_symbol, opened, prices, record, stage_event
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
-from tests.support.runs import make_run
+from tests.support.eventually import eventually
+from tests.support.interleaving import WAITING
+from tests.support.runs import SESSION, make_run
 
 TABLE: dict[str, Any] = {"as_ofs": (), "symbols": (), "columns": (), "values": ()}
 
@@ -43,6 +48,11 @@ def _whole_run(run: Run, *, parts: int = 2) -> list[Event]:
 
 
 async def _record(scheduler: Service, event: Event) -> None:
+    await record(scheduler, event)
+
+
+async def _fold(scheduler: Service, event: Event) -> None:
+    """Record an event as it comes, of whichever run."""
     async with scheduler.unit_of_work() as uow:
         await record_progress(event, uow)
 
@@ -88,6 +98,7 @@ async def test_run_is_completed_once_by_its_last_part_in_any_order_and_with_dupl
 async def test_log_tells_of_a_run_when_it_opens_per_stage_and_at_its_end(scheduler: Service, bus_log: BusLog) -> None:
     run = make_run()
     failure = Failure(subject="XYZ", reason="MISSING_DATA", detail="no bars")
+    await _record(scheduler, SymbolsOnboarding(run=run, part=ONLY_PART))
     for stage in reversed(list(STAGES)):
         await _record(scheduler, _event(stage, run, total=2))
         assert bus_log.count("stage finished", stage=stage) == 0
@@ -113,7 +124,7 @@ async def test_run_whose_last_parts_arrive_at_once_is_completed_once(scheduler: 
         assert len(await _announced(scheduler, run)) == 1
 
 
-async def test_run_that_a_service_began_becomes_known_by_its_first_event(scheduler: Service) -> None:
+async def test_run_that_a_service_began_becomes_known_by_the_event_that_opens_it(scheduler: Service) -> None:
     runs = [make_run(kind=RunKind.ONBOARDING, symbols=("NEW",)) for _ in range(2)]
     for run in runs:
         await _record(scheduler, SymbolsOnboarding(run=run, part=ONLY_PART))
@@ -124,6 +135,61 @@ async def test_run_that_a_service_began_becomes_known_by_its_first_event(schedul
         for event in _whole_run(run):
             await _record(scheduler, event)
         assert (await _stored(scheduler, run)).status is RunStatus.COMPLETED
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_stage_of_a_run_that_nobody_opened_makes_none_known_and_no_cell(scheduler: Service, stage: str) -> None:
+    run = make_run(symbols=("FORGED",))
+
+    await _fold(scheduler, prices(run, "FORGED") if stage == "prices.updated" else _event(stage, run))
+
+    async with scheduler.unit_of_work.reading() as connection:
+        said = await CellRepository(connection).load_parts_of(["FORGED"], SESSION, SESSION, list(Fact))
+        assert await SchedulerRepository(connection).find_run(run.run_id) is None
+    assert said == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_parts_that_come_before_the_opening_of_their_run_are_kept_and_counted_with_it(
+    scheduler: Service, seed: int
+) -> None:
+    symbol = new_symbol()
+    named = make_run(kind=RunKind.ONBOARDING, symbols=(symbol,))
+    said = named.leaving_unsaid("symbols", "portfolio_ids")
+    bars = prices(said, symbol, part=Part(index=0, total=2))
+    events = [SymbolsOnboarding(run=named, part=ONLY_PART), bars, *_whole_run(said)]
+    events.remove(_event("prices.updated", said, total=2))
+    random.Random(seed).shuffle(events)  # noqa: S311 - an order, not a secret
+
+    for event in events:
+        await _fold(scheduler, event)
+
+    stored = await _stored(scheduler, named)
+    assert (stored.run, stored.status) == (named, RunStatus.COMPLETED)
+    async with scheduler.unit_of_work.reading() as connection:
+        cells = await CellRepository(connection).load_parts_of([symbol], SESSION, SESSION, [Fact.BARS])
+    assert [cell.asked_at for cell in cells] == [stored.requested_at]
+
+
+async def test_run_whose_opening_comes_while_its_last_part_is_stored_is_completed_once(scheduler: Service) -> None:
+    run = make_run(kind=RunKind.ONBOARDING)
+    *early, last = _whole_run(run)
+    for event in early:
+        await _fold(scheduler, event)
+
+    async with scheduler.unit_of_work() as uow:
+        await record_progress(last, uow)
+        opening = asyncio.ensure_future(_fold(scheduler, SymbolsOnboarding(run=run, part=ONLY_PART)))
+        await eventually(partial(_has_ended_or_waits, opening, scheduler))
+    await opening
+
+    assert (await _stored(scheduler, run)).status is RunStatus.COMPLETED
+    assert len(await _announced(scheduler, run)) == 1
+
+
+async def _has_ended_or_waits(task: "asyncio.Future[None]", scheduler: Service) -> bool:
+    async with scheduler.unit_of_work.reading() as connection:
+        return task.done() or bool(await connection.scalar(WAITING))
 
 
 async def test_run_with_failures_is_completed_with_errors_that_name_them(scheduler: Service) -> None:
