@@ -5,7 +5,8 @@
     Exception
     ├── PoisonEvent          dead letter, go on
     │   ├── InvalidEvent     the bytes are no event of this topic
-    │   └── ContradictingTotal  its stage has another number of parts
+    │   ├── ContradictingTotal  its stage has another number of parts
+    │   └── EventTooLarge    what follows from it is more than a message holds
     ├── TransientError       retry with pauses, then leave for redelivery
     └── anything else        a bug: roll back, retry, then dead letter with an alert
 """
@@ -33,6 +34,13 @@ class ContradictingTotal(PoisonEvent):
     def __init__(self, topic: str, total: int, *, said_before: int) -> None:
         self.said_before = said_before
         super().__init__(f"{topic} must have {said_before} parts as was said before, was {total}")
+
+
+class EventTooLarge(PoisonEvent):
+    """An event is larger than any broker takes a message."""
+
+    def __init__(self, topic: str, size: int, *, largest: int) -> None:
+        super().__init__(f"an event of {topic} must have at most {largest} bytes, was {size}")
 
 
 class TransientError(Exception):

@@ -18,14 +18,12 @@ from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from shared.bus.doorbell import Ringing, doorbell
 from shared.contracts.catalogue import all_topics
+from shared.db.outbox import MAX_MESSAGE_BYTES
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import FASTSTREAM_LOGGER
 
 # How long a stopping consumer may go on with the message in hand.
 GRACEFUL_TIMEOUT_S = 20.0
-
-# Parts are cut to well under 1 MB; the room above it is for a shard with many corrected histories.
-MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 
 class BrokerKind(StrEnum):

@@ -1,7 +1,7 @@
 """The outbox: what a transaction announces is written with its facts and published afterwards by the relay."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -13,9 +13,18 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.event import Event
+from shared.errors import EventTooLarge
 from shared.tracing import trace_parent
 
 Headers = dict[str, str]
+
+# What brokers take. Parts are cut to well under 1 MB; the room above it is for a shard with many corrected histories,
+# and for the one event that names all that a run is over.
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+# A dead letter is the message and its cause.
+_ROOM_FOR_HEADERS: Final = 32 * 1024
+_STATEMENT_BYTES: Final = 4 * MAX_MESSAGE_BYTES
+_STATEMENT_ROWS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,17 @@ class OutboxRow:
 
 
 def outbox_row(event: Event, *, source: str) -> OutboxRow:
-    """Return the event as a message with CloudEvents and trace headers (``ce_time`` is added when it is sent)."""
+    """Return the event as a message with CloudEvents and trace headers (``ce_time`` is added when it is sent).
+
+    Raises
+    ------
+    EventTooLarge
+        If no broker would take it, neither now nor later.
+    """
+    value = event.model_dump_json().encode()
+    largest = MAX_MESSAGE_BYTES - _ROOM_FOR_HEADERS
+    if len(value) > largest:
+        raise EventTooLarge(event.topic, len(value), largest=largest)
     headers = {
         "content-type": "application/json",
         "ce_specversion": "1.0",
@@ -40,7 +59,7 @@ def outbox_row(event: Event, *, source: str) -> OutboxRow:
         "ce_subject": f"{event.run.run_id}/{event.part.index}",
         "traceparent": trace_parent(event),
     }
-    return OutboxRow(event.topic, event.key, event.model_dump_json().encode(), headers, event.run.run_id)
+    return OutboxRow(event.topic, event.key, value, headers, event.run.run_id)
 
 
 _APPEND = sa.text(
@@ -71,19 +90,29 @@ _REQUEUE = sa.text(
 
 
 async def append_to_outbox(connection: AsyncConnection, rows: Sequence[OutboxRow]) -> None:
-    """Write messages in the caller's transaction, in one statement, in the given order."""
-    if not rows:
-        return
-    await connection.execute(
-        _APPEND,
-        {
-            "run_ids": [row.run_id for row in rows],
-            "topics": [row.topic for row in rows],
-            "keys": [row.key for row in rows],
-            "values": [row.value for row in rows],
-            "headers": [json.dumps(row.headers) for row in rows],
-        },
-    )
+    """Write messages in the caller's transaction, in the given order, in statements of bounded size."""
+    for some in _statements(rows):
+        await connection.execute(
+            _APPEND,
+            {
+                "run_ids": [row.run_id for row in some],
+                "topics": [row.topic for row in some],
+                "keys": [row.key for row in some],
+                "values": [row.value for row in some],
+                "headers": [json.dumps(row.headers) for row in some],
+            },
+        )
+
+
+def _statements(rows: Sequence[OutboxRow]) -> Iterator[Sequence[OutboxRow]]:
+    first, size = 0, 0
+    for place, row in enumerate(rows):
+        if place > first and (size + len(row.value) > _STATEMENT_BYTES or place - first == _STATEMENT_ROWS):
+            yield rows[first:place]
+            first, size = place, 0
+        size += len(row.value)
+    if rows:
+        yield rows[first:]
 
 
 async def requeue(connection: AsyncConnection, done: Sequence[UUID]) -> int:

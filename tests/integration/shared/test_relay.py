@@ -13,11 +13,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.broker import MAX_MESSAGE_BYTES
 from shared.bus.relay import OutboxRelay
 from shared.contracts.run import Part, Run
 from shared.db.engine import plain_url
-from shared.db.outbox import OutboxRow
+from shared.db.outbox import MAX_MESSAGE_BYTES, OutboxRow
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually

@@ -4,6 +4,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts.run import ONLY_PART, Part
+from shared.db.outbox import MAX_MESSAGE_BYTES, OutboxRow
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.probe import ProbeFollowed, count
 from tests.support.runs import make_run
@@ -59,6 +60,30 @@ async def test_reading_leaves_nothing_behind(unit_of_work: UnitOfWorkFactory, en
         await connection.execute(_FACT, {"run_id": run.run_id})
 
     assert await count(engine, "facts", run) == 0
+
+
+async def test_outbox_is_written_in_statements_of_bounded_size(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    run, statements = make_run(), list[str]()
+
+    def counted(*said: object) -> None:
+        statements.append(str(said[2]))
+
+    sa_event.listen(engine.sync_engine, "before_cursor_execute", counted)
+    large = b"x" * (MAX_MESSAGE_BYTES - 1)
+    async with unit_of_work.trying() as uow:
+        for index in range(2_005):
+            value = large if index % 400 == 0 else b""
+            uow.post(OutboxRow("probe.followed", f"shard-{index}", value, {}, run.run_id))
+        await uow.flush()
+        query = sa.text("SELECT key FROM outbox WHERE run_id = :run_id ORDER BY id")
+        keys = (await uow.connection.execute(query, {"run_id": run.run_id})).scalars().all()
+    sa_event.remove(engine.sync_engine, "before_cursor_execute", counted)
+
+    assert keys == [f"shard-{index}" for index in range(2_005)]
+    # By their number the first 1,000 and the next, by their size no more than four large ones together.
+    assert sum("INSERT INTO outbox" in statement for statement in statements) == 3
 
 
 async def test_outbox_keeps_the_order_of_emission(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
