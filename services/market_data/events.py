@@ -197,8 +197,9 @@ async def report_failed_fetch(event: MarketDataDue, failure: Failure, uow: UnitO
 
 
 def _announce(event: Event, part: Part, failures: tuple[Failure, ...], uow: UnitOfWork) -> None:
+    run = event.run.leaving_unsaid("symbols")
     uow.emit(
-        PricesUpdated(run=event.run, part=part, failures=failures),
-        ProfilesUpdated(run=event.run, part=part),
-        FundamentalsUpdated(run=event.run, part=part),
+        PricesUpdated(run=run, part=part, failures=failures),
+        ProfilesUpdated(run=run, part=part),
+        FundamentalsUpdated(run=run, part=part),
     )

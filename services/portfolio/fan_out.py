@@ -36,8 +36,10 @@ async def fan_out_portfolios(run: Run, parts: Sequence[ArrivedPart], uow: UnitOf
     """Hand out the portfolios of the run; without any, say so, so that the run can end."""
     repository = PortfolioRepository(uow.connection)
     seen_below = await repository.load_horizon()
-    progress = await repository.load_progress(run.portfolio_ids)
+    # Where the parts that name them have not come, nobody knows which.
+    progress = await repository.load_progress(() if "portfolio_ids" in run.unsaid else run.portfolio_ids)
     shards = pack_portfolios([entry for entry in progress if entry.opened_on <= run.last_session], run)
+    run = run.leaving_unsaid("symbols", "portfolio_ids")
     if not shards:
         uow.emit(PortfoliosValued(run=run, part=ONLY_PART, failures=failures_of(parts)))
         return

@@ -46,4 +46,5 @@ def _touched(corrected: CorrectedBars, *, is_proxy: bool) -> tuple[Symbol | None
 def books_due(run: Run, part: Part, portfolio_ids: Sequence[str], *, failures: tuple[Failure, ...] = ()) -> RiskDue:
     """Return the shard for a valued part: the same part of as many."""
     ids = tuple(UUID(portfolio_id) for portfolio_id in portfolio_ids)
+    run = run.leaving_unsaid("symbols", "portfolio_ids")
     return RiskDue(run=run, part=part, subjects=len(ids), failures=failures, portfolio_ids=ids)

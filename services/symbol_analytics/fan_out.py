@@ -32,6 +32,7 @@ async def fan_out_symbols(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWor
         for sessions in consecutive_sessions(as_ofs):
             due[sessions].update(touched)
     shards = list(_shards(due)) or [((run.first_session, run.last_session), ())]
+    run = run.leaving_unsaid("symbols", "portfolio_ids")
     uow.emit(
         *(
             SymbolAnalyticsDue(

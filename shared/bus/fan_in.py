@@ -6,7 +6,7 @@ A run that goes on from another (`Run.after`) starts it when that one's parts ar
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -20,17 +20,22 @@ from shared.db.unit_of_work import UnitOfWork
 from shared.errors import ContradictingTotal
 from shared.parts import missing_of
 
-# The counter is bumped under the row's lock, so of two parts that arrive together the second sees the first.
+# Some 750 kB.
+MAX_PASSED_ON: Final = 5_000
+
+# The counter is bumped under the row's lock, so of two parts that arrive together the second sees the first. Of the
+# parts of a run only the first names its portfolios, whenever it comes.
 _BUMP = sa.text(
     """
     INSERT INTO fan_in AS f (stage, run_id, run, arrived, totals, deadline_at)
     VALUES (:name, :run_id, CAST(:run AS jsonb), :counted, CAST(:totals AS jsonb),
             clock_timestamp() + make_interval(secs => :deadline_s))
     ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = excluded.totals || f.totals,
-        run = excluded.run, deadline_at = least(f.deadline_at, excluded.deadline_at)
-    RETURNING arrived, totals, fired_at IS NOT NULL AS fired
+        run = CASE WHEN excluded.run -> 'unsaid' ? 'portfolio_ids' AND f.run <> 'null' THEN f.run ELSE excluded.run END,
+        deadline_at = least(f.deadline_at, excluded.deadline_at)
+    RETURNING arrived, totals, fired_at IS NOT NULL AS fired, run
     """
-).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"))
+).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"), sa.column("run", JSONB))
 _INSERT_PART = sa.text(
     """
     INSERT INTO fan_in_part (stage, run_id, stream, part_index, part_total, subjects, failures)
@@ -78,12 +83,28 @@ class ArrivedPart:
     failures: tuple[Failure, ...] = ()
 
 
+class _State(NamedTuple):
+    """How a barrier stands for a run."""
+
+    arrived: int
+    totals: dict[str, int]
+    fired: bool
+    run: Run
+
+
 FanOut = Callable[[Run, Sequence[ArrivedPart], UnitOfWork], Awaitable[None]]
 
 
 def failures_of(parts: Sequence[ArrivedPart]) -> tuple[Failure, ...]:
-    """Return what is to be passed on with the next stage, so that nobody calls the run clean."""
-    return tuple(failure for part in parts for failure in part.failures)
+    """Return what is to be passed on with the next stage, so that nobody calls the run clean.
+
+    Once, though several streams tell it, and no more than one event holds beside its own numbers.
+    """
+    told = tuple(dict.fromkeys(failure for part in parts for failure in part.failures))
+    if len(told) <= MAX_PASSED_ON:
+        return told
+    more = len(told) - MAX_PASSED_ON
+    return (*told[:MAX_PASSED_ON], Failure(subject=f"{more} more", reason="MORE", detail="are told where they failed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +140,12 @@ class FanIn:
         """
         if not await self._record(event, subjects, uow.connection, failures):
             return
-        arrived, totals, fired = await self._bump(event, uow.connection, counted=1)
-        if totals[event.topic] != event.part.total and not fired:
-            raise ContradictingTotal(event.topic, event.part.total, said_before=totals[event.topic])
-        complete = set(totals) >= set(self.streams) and arrived == sum(totals.values())
-        if complete and not fired:
-            await self._fire_or_wait(event.run, uow)
+        state = await self._bump(event, uow.connection, counted=1)
+        if state.totals[event.topic] != event.part.total and not state.fired:
+            raise ContradictingTotal(event.topic, event.part.total, said_before=state.totals[event.topic])
+        complete = set(state.totals) >= set(self.streams) and state.arrived == sum(state.totals.values())
+        if complete and not state.fired:
+            await self._fire_or_wait(state.run, uow)
         await self._fire_waiting(event.run, uow)
 
     async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:
@@ -136,17 +157,16 @@ class FanIn:
         if failure.reason != ContradictingTotal.__name__:
             await self.arrive(event, event.subject_names(), uow, failures=(failure,))
             return
-        _, _, fired = await self._bump(event, uow.connection, counted=0)
-        if not fired:
+        state = await self._bump(event, uow.connection, counted=0)
+        if not state.fired:
             contradicted = ArrivedPart(event.topic, event.part.index, event.part.total, (), (failure,))
-            await self._fire(event.run, uow, unmet=(contradicted,))
+            await self._fire(state.run, uow, unmet=(contradicted,))
             await self._fire_waiting(event.run, uow)
 
     async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> bool:
         """Keep a part until the barrier fires; True if it has fired already and the caller may go on at once."""
         await self._record(event, subjects, uow.connection, ())
-        _, _, fired = await self._bump(event, uow.connection, counted=0)
-        return fired
+        return (await self._bump(event, uow.connection, counted=0)).fired
 
     async def failures(self, run: Run, uow: UnitOfWork) -> tuple[Failure, ...]:
         """Return what a run lacks of the streams, for a part that comes when the barrier has fired."""
@@ -180,9 +200,7 @@ class FanIn:
         }
         return await connection.scalar(_INSERT_PART, parameters) is not None
 
-    async def _bump(
-        self, event: Event, connection: AsyncConnection, *, counted: int
-    ) -> tuple[int, dict[str, int], bool]:
+    async def _bump(self, event: Event, connection: AsyncConnection, *, counted: int) -> _State:
         parameters: dict[str, Any] = {
             "name": self.name,
             "run_id": event.run.run_id,
@@ -191,8 +209,8 @@ class FanIn:
             "totals": json.dumps({event.topic: event.part.total} if counted else {}),
             "deadline_s": self.deadline_s,
         }
-        arrived, totals, fired = (await connection.execute(_BUMP, parameters)).one()
-        return arrived, totals, fired
+        row = (await connection.execute(_BUMP, parameters)).one()
+        return _State(row.arrived, row.totals, row.fired, Run.model_validate(row.run))
 
     async def _fire_or_wait(self, run: Run, uow: UnitOfWork) -> None:
         if run.after is not None:

@@ -2,12 +2,13 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Symbol = str
+Named = Literal["symbols", "portfolio_ids"]
 
 # A year of 50,000 symbols is 12,500 shards.
 MAX_PARTS: Final = 100_000
@@ -59,12 +60,21 @@ class Run(Contract):
     portfolio_ids: tuple[UUID, ...] | None = Field(default=None, description="None: every portfolio; empty: none")
     requested_by: str = Field(max_length=200)
     after: After | None = None
+    unsaid: tuple[Named, ...] = Field(
+        default=(), description="what only the event that opened the run names, or the first part of a stage: null here"
+    )
 
     @model_validator(mode="after")
     def _sessions_are_ordered(self) -> Self:
         if self.first_session > self.last_session:
             raise ValueError(f"first_session must not be after {self.last_session}, was {self.first_session}")
         return self
+
+    def leaving_unsaid(self, *names: Named) -> Self:
+        """Return the run as it is said by one of many events: without these names, where it has any."""
+        left_out = tuple(name for name in names if getattr(self, name))
+        unsaid = tuple(dict.fromkeys((*self.unsaid, *left_out)))
+        return self.model_copy(update={**dict.fromkeys(left_out), "unsaid": unsaid}) if left_out else self
 
 
 class Part(Contract):

@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.bus.dead_letters import Letter
+from shared.bus.dead_letters import Letter, dead_letter
 from shared.bus.decoding import decode
 from shared.contracts.catalogue import BY_BOOK, BY_INDEX, BY_RUN, EVENTS, promise
 from shared.contracts.event import Event, Measure
 from shared.contracts.market_data import Correction, PriceBlock, PricesUpdated
 from shared.contracts.portfolio import Book, PortfoliosValued
-from shared.contracts.run import MAX_PARTS, ONLY_PART, Part
+from shared.contracts.run import MAX_PARTS, ONLY_PART, Named, Part
 from shared.contracts.scheduler import BatchTriggered
-from shared.db.outbox import outbox_row
+from shared.db.outbox import MAX_MESSAGE_BYTES, outbox_row
+from shared.errors import EventTooLarge, is_poison
 from tests.support.event_strategies import events
 from tests.support.runs import SESSION, make_run
 
@@ -57,6 +58,39 @@ def test_key_of_a_message_is_the_one_that_its_topic_promises(event_type: type[Ev
         BY_BOOK.name: run if book is None else str(book),
     }
     assert event.key == keys[promise(event.topic).key]
+
+
+def test_event_that_no_broker_takes_is_poison_where_it_is_announced() -> None:
+    one = len(make_run(symbols=("A" * 20,)).model_dump_json()) - len(make_run(symbols=()).model_dump_json())
+    most = MAX_MESSAGE_BYTES // (one + 1)
+    room = BatchTriggered(run=make_run(symbols=("A" * 20,) * (most * 99 // 100)), part=ONLY_PART)
+    none = BatchTriggered(run=make_run(symbols=("A" * 20,) * most), part=ONLY_PART)
+
+    row = outbox_row(room, source="test")
+
+    letter = Letter(row.topic, 0, 0, row.key, row.value, row.headers)
+    error = EventTooLarge(row.topic, 1, largest=0)
+    dead = dead_letter(letter, consumer="a.consumer", error=error, attempts=1, reported=True)
+    assert len(dead.value) + len(str(dead.headers)) < MAX_MESSAGE_BYTES
+    with pytest.raises(EventTooLarge, match=r"batch\.triggered must have at most 8355840 bytes, was 838"):
+        outbox_row(none, source="test")
+    assert is_poison(error)
+
+
+@given(data=st.data())
+def test_what_a_run_leaves_unsaid_is_null_and_named_and_the_rest_of_it_as_it_was(data: st.DataObject) -> None:
+    names: list[Named] = data.draw(st.lists(st.sampled_from(["symbols", "portfolio_ids"])))
+    symbols = data.draw(st.none() | st.lists(st.sampled_from("ABC")).map(tuple))
+    portfolio_ids = data.draw(st.none() | st.lists(st.uuids()).map(tuple))
+    run = make_run(symbols=symbols, portfolio_ids=portfolio_ids)
+
+    said = run.leaving_unsaid(*names)
+
+    # What means all, or none, is short and stays.
+    assert set(said.unsaid) == {name for name in names if getattr(run, name)}
+    assert all(getattr(said, name) is None for name in said.unsaid)
+    assert said.model_copy(update={**{name: getattr(run, name) for name in said.unsaid}, "unsaid": ()}) == run
+    assert said.leaving_unsaid(*names) == said
 
 
 def _triggered(**changes: Any) -> BatchTriggered:

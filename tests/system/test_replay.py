@@ -85,6 +85,9 @@ async def test_replay_through_the_chain_is_a_run_of_its_own_and_a_second_time_no
     assert {row["status"] for row in first} == {"completed"}
     assert {row["last_session"] for row in first} == {date(2022, 12, 20), *NIGHTS}
     assert await replays(platform) == first
+    over = "SELECT DISTINCT run ->> 'symbols' AS symbols, run ->> 'portfolio_ids' AS portfolios FROM scheduler.runs"
+    kinds = [await platform.fetch(f"{over} WHERE (kind = 'replay') = {again} ORDER BY 1, 2") for again in (True, False)]
+    assert kinds[0] == kinds[1]
     assert await digest_results(platform.database.admin_url) == before
 
 

@@ -52,7 +52,8 @@ async def plan_run(
 
 def _due(run: Run, part: Part, shard: Shard, kept_since: date) -> MarketDataDue:
     return MarketDataDue(
-        run=run,
+        # The first part names the portfolios, for the barrier before their valuation.
+        run=run.leaving_unsaid("symbols") if part.index == 0 else run.leaving_unsaid("symbols", "portfolio_ids"),
         part=part,
         subjects=len(shard.symbols),
         symbols=shard.symbols,

@@ -8,7 +8,11 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
+from services.ops.errors import CommandError
 from shared.contracts.catalogue import ASKED, EVENTS, PRODUCERS
+from shared.contracts.portfolio import SymbolsOnboarding
+from shared.contracts.run import ONLY_PART, Run
+from shared.contracts.scheduler import BatchTriggered
 from shared.contracts.services import SERVICES
 from shared.db.engine import build_engine
 from shared.db.outbox import BEGINNING, END, Kept, find_kept, first_asked, list_kept
@@ -55,6 +59,19 @@ class KeptLog:
             async with self.outboxes[producer].reading() as connection:
                 found += await find_kept(connection, own, event_ids)
         return sorted(found, key=lambda kept: kept.created_at)
+
+    async def opened(self, run: Run) -> Run:
+        """Return a run as the event that opened it says it.
+
+        Raises
+        ------
+        CommandError
+            If that is kept no more.
+        """
+        openings = [event(run=run, part=ONLY_PART).event_id for event in (BatchTriggered, SymbolsOnboarding)]
+        for kept in await self.find(ASKED, openings):
+            return EVENTS[kept.row.topic].model_validate_json(kept.row.value).run
+        raise CommandError(f"what run {run.run_id} was over is kept no more: ask for it with `run`, or `backfill`")
 
     async def first_asked(self, session: date) -> datetime:
         """Return when the first run over a session or later ones was asked for; the beginning, where none is kept."""

@@ -54,9 +54,8 @@ class Replay:
         addressed = {REPLAY_HEADER: str(self.replay_id), SERVICE_HEADER: self.service or ""}
         return replace(row, headers={**row.headers, **addressed})
 
-    def run_again(self, row: OutboxRow) -> Run:
-        """Return the run that does again what the run of a message did."""
-        run = EVENTS[self.topic].model_validate_json(row.value).run
+    def run_again(self, run: Run) -> Run:
+        """Return the run that does again what one did."""
         changes = {"run_id": uuid5(self.replay_id, str(run.run_id)), "kind": RunKind.REPLAY, "after": None}
         return run.model_copy(update={**changes, "requested_by": f"replay of {self.topic}"})
 
@@ -90,8 +89,8 @@ async def replay_through_chain(common: CommonSettings, wanted: Replay, *, dry_ru
     """Run again what the runs of the messages did, one after the other, each when nothing live is under way."""
     runs: dict[object, Run] = {}
     async with kept_log(common) as log:
-        async for kept in _read(log, wanted):
-            run = wanted.run_again(kept.row)
+        async for opened in _runs(log, wanted):
+            run = wanted.run_again(opened)
             # What several have done is done again once.
             runs.setdefault((run.first_session, run.last_session, run.symbols, run.portfolio_ids), run)
     for run in runs.values():
@@ -117,6 +116,15 @@ def _listening(common: CommonSettings, wanted: Replay) -> list[str]:
     if not listening:
         raise Misused(f"{wanted.service} does not listen to {wanted.topic}")
     return listening
+
+
+async def _runs(log: KeptLog, wanted: Replay) -> AsyncIterator[Run]:
+    seen: set[UUID] = set()
+    async for kept in _read(log, wanted):
+        run = EVENTS[wanted.topic].model_validate_json(kept.row.value).run
+        if run.run_id not in seen:
+            seen.add(run.run_id)
+            yield await log.opened(run) if run.unsaid else run
 
 
 async def _batches(log: KeptLog, wanted: Replay, *, but: set[str]) -> AsyncIterator[Sequence[Kept]]:

@@ -13,6 +13,7 @@ Refused
 ├── ClosingOutOfReach
 ├── ImpossibleExit
 ├── QueueFull
+├── TooManySymbols
 └── RangeReversed
 """
 
@@ -119,6 +120,14 @@ class QueueFull(Refused):
     def __init__(self, places: int) -> None:
         self.places = places
         super().__init__(f"{places} calculations are under way or wait; try again when some have ended")
+
+
+class TooManySymbols(Refused):
+    """A book would hold more symbols than one event names."""
+
+    def __init__(self, symbols: int, *, most: int) -> None:
+        self.symbols, self.most = symbols, most
+        super().__init__(f"a book must hold at most {most:,} symbols, was {symbols:,}")
 
 
 class RangeReversed(Refused):

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
+from typing import Final
 from uuid import UUID, uuid4
 
-from services.portfolio.commands.errors import RangeReversed
+from services.portfolio.commands.errors import RangeReversed, TooManySymbols
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Flow, Position, priced_symbols
@@ -15,6 +16,9 @@ from shared.calendar import session_on_or_after
 from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, Run, RunKind
 from shared.db.unit_of_work import UnitOfWork
+
+# Of the longest names 72,000 fill a message.
+MAX_SYMBOLS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
     """Publish the onboarding of the portfolio's symbols and return the run.
 
     A request for the same book joins the run under way.
+
+    Raises
+    ------
+    TooManySymbols, UnknownPortfolio
     """
     repository = PortfolioRepository(uow.connection)
     portfolio = await get_portfolio(uow.connection, request.portfolio_id)
@@ -73,6 +81,8 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
     flows = await repository.load_flows([request.portfolio_id])
 
     symbols = priced_symbols(entry.terms for entry in positions)
+    if len(symbols) > MAX_SYMBOLS:
+        raise TooManySymbols(len(symbols), most=MAX_SYMBOLS)
     run = Run(
         run_id=uuid4(),
         kind=request.kind,

@@ -13,6 +13,7 @@ from services.portfolio.commands.errors import (
     QueueFull,
     RangeReversed,
     ReferenceTaken,
+    TooManySymbols,
     TradeAfterClosing,
     UnknownFlow,
     UnknownPortfolio,
@@ -43,4 +44,5 @@ PROBLEMS: Final[Problems] = {
     ImpossibleExit: lambda error: Problem(422, str(error), errors=[{"field": "on", "reason": str(error)}]),
     QueueFull: lambda error: Problem(503, str(error)),
     RangeReversed: _of_field("first_session"),
+    TooManySymbols: _of_field("positions"),
 }

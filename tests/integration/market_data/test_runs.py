@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from services.market_data.core.window import planning_window
 from services.market_data.providers.provider import FetchedBars, ProviderError
 from shared.calendar import sessions_between, shift_session
+from shared.contracts.market_data import PricesUpdated
 from shared.conventions import HISTORY_DAYS
 from tests.integration.market_data.conftest import AskedProvider, World
 from tests.support.price_directories import PriceDirectory
@@ -426,3 +428,22 @@ async def test_defect_e46_nulls_of_a_shorter_profile_overwrite_nothing_and_sourc
     shown = await world.get(f"/profiles/{name}")
     assert (shown["profile"]["employees"], shown["source"]) == (120, "files")
     assert shown["origins"]["employees"]["dated"] == "2022-12-23"
+
+
+async def test_bytes_of_a_run_are_linear_in_its_symbols_and_its_portfolios(world: World) -> None:
+    async def bytes_of(symbols: int, portfolios: int) -> tuple[int, int]:
+        run = make_run(
+            first_session=LAST,
+            last_session=LAST,
+            symbols=tuple(world.name(f"N{place:05d}") for place in range(symbols)),
+            portfolio_ids=tuple(uuid4() for _ in range(portfolios)),
+        )
+        due = await world.plan(run)
+        follows = (prices for shard in due for prices in (PricesUpdated(run=shard.run, part=shard.part),))
+        (written,) = await world.rows("SELECT sum(length(value)) AS size FROM outbox WHERE run_id = :id", id=run.run_id)
+        return written.size + sum(len(event.model_dump_json()) for event in follows), len(due)
+
+    (one, parts), (more, more_parts) = await bytes_of(400, 10), await bytes_of(4_000, 100)
+
+    assert more_parts >= 9 * parts
+    assert more == pytest.approx(10 * one, rel=0.1)

@@ -6,11 +6,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.portfolio.commands import request_calculation
+from services.portfolio.commands.request_calculation import MAX_SYMBOLS
 from services.portfolio.handlers.close_calculation import close_calculation
-from shared.contracts.portfolio import SymbolsOnboarding
+from shared.contracts.portfolio import Holding, SymbolsOnboarding
 from shared.contracts.run import ONLY_PART
 from shared.contracts.scheduler import BatchCompleted, RunStatus
+from shared.db.outbox import outbox_row
 from tests.integration.portfolio.conftest import WEEK, Books, new_name
+from tests.support.runs import make_run
 
 CSV = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
 
@@ -264,3 +268,28 @@ async def test_dry_run_of_more_positions_says_what_the_book_would_be_and_stores_
     assert (await books.client.post(f"{path}/dry-run", json={"csv": "symbol;quantity"})).status_code == 422
     unknown = await books.client.post(f"/portfolios/{uuid4()}/positions/dry-run", json={"csv": file})
     assert unknown.status_code == 404
+
+
+async def test_book_of_more_symbols_than_one_event_names_is_refused_and_nothing_stored(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_calculation, "MAX_SYMBOLS", 3)
+    rows = [f"{new_name()},1,1,2025-03-03\n" for _ in range(4)]
+    before = await names(books)
+
+    refused = await books.client.post("/portfolios", json=body(csv=CSV + "".join(rows)))
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [{"field": "positions", "reason": "a book must hold at most 3 symbols, was 4"}]
+    assert await names(books) == before
+    accepted = await books.client.post("/portfolios", json=body(csv=CSV + "".join(rows[:3])))
+    assert accepted.status_code == 201
+
+
+def test_one_event_names_the_largest_book() -> None:
+    symbols = tuple(f"{place:020d}" for place in range(MAX_SYMBOLS))
+    held = tuple(Holding(symbol=symbol, since=WEEK[0], until=WEEK[1], contract=False) for symbol in symbols)
+    largest = SymbolsOnboarding(run=make_run(symbols=symbols), part=ONLY_PART, holdings=held)
+
+    assert MAX_SYMBOLS == 50_000
+    assert len(outbox_row(largest, source="portfolio").value) > 5_000_000

@@ -5,12 +5,13 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.fan_in import ArrivedPart, FanIn, failures_of
+from shared.bus.fan_in import MAX_PASSED_ON, ArrivedPart, FanIn, failures_of
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Part, Run
 from shared.db.engine import build_engine
@@ -141,6 +142,39 @@ async def test_second_total_of_a_stream_is_refused_and_what_has_arrived_goes_on_
     assert reasons == {"ContradictingTotal", "DEADLINE"}
     await _arrive(barrier, Right(run=run, part=Part(index=0, total=1)), unit_of_work)
     assert len(fired.of(run)) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_portfolios_that_only_the_first_part_of_a_run_names_are_handed_on_whenever_it_comes(
+    unit_of_work: UnitOfWorkFactory, seed: int
+) -> None:
+    handed: list[Run] = []
+
+    async def fan_out(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:
+        handed.append(run)
+
+    named = make_run(symbols=("A",), portfolio_ids=(uuid4(),)).leaving_unsaid("symbols")
+    events = _events(named.leaving_unsaid("portfolio_ids"), left=3, right=2)
+    events[0] = events[0].model_copy(update={"run": named})
+    random.Random(seed).shuffle(events)  # noqa: S311 - an order, not a secret
+    barrier = FanIn("named", streams=(Left.topic, Right.topic), fan_out=fan_out)
+    for event in events:
+        await _arrive(barrier, event, unit_of_work)
+
+    assert handed == [named]
+
+
+def test_what_failed_is_passed_on_once_and_no_more_of_it_than_an_event_holds() -> None:
+    failed = [Failure(subject=f"S{place}", reason="MISSING_DATA", detail="no bars") for place in range(MAX_PASSED_ON)]
+    streams = [ArrivedPart(stream, 0, 1, (), tuple(failed)) for stream in ("prices.updated", "profiles.updated")]
+    too_many = ArrivedPart(
+        "symbols.factored", 0, 1, (), tuple(one.model_copy(update={"detail": "x"}) for one in failed)
+    )
+
+    assert failures_of(streams) == tuple(failed)
+    *first, rest = failures_of([*streams, too_many])
+    assert first == failed
+    assert rest.subject == f"{MAX_PASSED_ON} more"
 
 
 async def test_fan_in_arrival_rolled_back_is_not_counted(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
