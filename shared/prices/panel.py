@@ -86,6 +86,9 @@ class PricePanel:
             return
         self._grow(int(ordinals.min()), int(ordinals.max()))
         rows, columns = self._row_of_id[bars["symbol_id"]], ordinals - self._first
+        if (rows < 0).any():
+            strangers = sorted(set(bars["symbol_id"][rows < 0].tolist()))
+            raise ValueError(f"bars must be of known symbols, were of the numbers {strangers[:10]}")
         for layer, name in enumerate(("close", "adjusted", "split", "dividend")):
             self._data[layer, rows, columns] = bars[name]
 

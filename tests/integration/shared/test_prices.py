@@ -15,7 +15,7 @@ from shared.contracts.market_data import CorporateAction, Correction, PriceBlock
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.prices.corrections import CorrectedBars, load_corrections, store_corrections
-from shared.prices.ddl import PRICE_TABLES, REVISED, SOURCE_COLUMN, TAKEN_BACK
+from shared.prices.ddl import CHECKED_BY_STATEMENT, PRICE_TABLES, REVISED, SOURCE_COLUMN, TAKEN_BACK
 from shared.prices.last_prices import LastPrice, load_last_prices
 from shared.prices.panel import PricePanel
 from shared.prices.store import store_bars
@@ -253,6 +253,21 @@ async def test_panel_given_only_bars_off_session_stays_usable(
     await _store(unit_of_work, _prices({"WEEKEND": [1.0, 2.0, 3.0, 4.0, 5.0]}))
 
     assert await _close(panel, "WEEKEND") == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+async def test_panel_refuses_bars_of_a_number_that_no_symbol_has(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    async with unit_of_work() as uow:
+        await uow.connection.execute(sa.text(CHECKED_BY_STATEMENT))
+        strange = "INSERT INTO price_bars (symbol_id, session, close, adjusted) VALUES (1000000, :session, 1, 1)"
+        await uow.connection.execute(sa.text(strange), {"session": LAST})
+
+    with pytest.raises(ValueError, match=r"must be of known symbols, were of the numbers \[1000000\]"):
+        await PricePanel(engine).refresh()
+
+    async with unit_of_work() as uow:
+        await uow.connection.execute(sa.text("DELETE FROM price_bars WHERE symbol_id = 1000000"))
 
 
 async def _sources(engine: AsyncEngine, *symbols: str) -> dict[str, str | None]:

@@ -171,7 +171,7 @@ def _settings(port: int) -> list[str]:
         "work_mem": "16MB",
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",
-        # After a checkpoint pages go to the log whole: pglz, which alone is there, took 1.4 s of processor for 5,000 bars.
+        # After a checkpoint pages go to the log whole; pglz, which alone is there, takes 1.4 s for those of 5,000 bars.
         "wal_compression": "off",
         "random_page_cost": 1.1,
         "jit": "off",
