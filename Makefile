@@ -13,12 +13,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 LOCKED_FROM := https://pypi.org/simple
 UNIT := tests/unit tests/contracts tests/architecture
-# The longest files begin, so that no core waits for the last one.
+# What has servers takes longer: it begins, after what says itself that it takes longest (tests/conftest.py).
 RUNNING := tests/system tests/integration
 # In as many processes as there are cores (ARGS="-n0": in one, for --pdb).
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # With servers, each a database and a broker of its own, in one more: they wait for theirs a quarter of the time.
 SERVING := $(PYTEST) -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+ON_TANSU := SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(SERVING)
 JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
 SIZES ?= 500x50 2000x500 5000x1000
 
@@ -68,11 +69,15 @@ unit: $(STAMP) ## Architecture, contracts and unit tests: nothing is started (AR
 
 .PHONY: test
 test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name")
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(SERVING) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
+	@$(ON_TANSU) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, the README's commands (ARGS="-k name")
-	@SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(SERVING) -m slow $(RUNNING) $(ARGS)
+	@$(ON_TANSU) -m slow $(RUNNING) $(ARGS)
+
+.PHONY: test-all
+test-all: $(STAMP) ## Both: everything on Tansu (ARGS="-k name")
+	@$(ON_TANSU) $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)

@@ -1,5 +1,6 @@
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -41,10 +42,24 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the broker: what asks for it. No other test is told an address where one listens."""
+    """Mark what depends on the broker: what asks for it. No other test is told an address where one listens.
+
+    The files that may take longest begin, so that no process is left with one of them when the others have ended.
+    """
+    longest: dict[Path, float] = {}
     for item in items:
         if "broker_kind" in getattr(item, "fixturenames", ()):
             item.add_marker("broker")
+        longest[item.path] = max(longest.get(item.path, 0.0), _may_take(item))
+    items.sort(key=lambda item: -longest[item.path])
+
+
+def _may_take(item: pytest.Item) -> float:
+    """Return how many seconds a test may take, as far as its marks say."""
+    limit = item.get_closest_marker("timeout")
+    if limit is not None:
+        return float(limit.args[0])
+    return 60.0 if item.get_closest_marker("slow") else 0.0
 
 
 @pytest.fixture(scope="session")
