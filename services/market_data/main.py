@@ -1,6 +1,8 @@
 """The composition root of market_data."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -10,12 +12,14 @@ from services.market_data import subscribers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.fmp import FmpProvider
+from services.market_data.providers.gate import Gate
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import Closing, Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
-from services.market_data.settings import MarketDataSettings
+from services.market_data.settings import Access, MarketDataSettings
+from services.market_data.storage.vendor_ledger import VendorLedger
 from services.market_data.web import routes
 from services.market_data.web.problems import PROBLEMS
 from shared.clock import Clock, SessionClock, SystemClock
@@ -26,16 +30,15 @@ from shared.settings import CommonSettings
 
 log = structlog.get_logger("market_data")
 
-# name -> how the provider is built
-PROVIDERS: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]] = MappingProxyType(
+# name -> how the provider is built: from the settings, or from how a vendor is reached
+LOCAL: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]] = MappingProxyType(
     {
         "files": lambda settings: FilesProvider(settings.directory_of_files()),
         "sample": lambda _: SampleProvider(),
-        "fmp": lambda settings: FmpProvider(settings.access("fmp")),
-        "massive": lambda settings: MassiveProvider(settings.access("massive")),
-        "tiingo": lambda settings: TiingoProvider(settings.access("tiingo")),
-        "yahoo": lambda settings: YahooProvider(settings.access("yahoo")),
     }
+)
+VENDORS: Final[Mapping[ProviderName, Callable[[Access], Provider]]] = MappingProxyType(
+    {"fmp": FmpProvider, "massive": MassiveProvider, "tiingo": TiingoProvider, "yahoo": YahooProvider}
 )
 
 
@@ -44,8 +47,10 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     own = settings or MarketDataSettings()
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
-    providers = build_providers(own)
-    chain = build_chain(own, providers, service.metrics)
+    # What plans allow is counted in real time, whatever day a replay stands at.
+    ledger = VendorLedger(service.unit_of_work, SystemClock())
+    providers = build_providers(own, ledger)
+    chain = build_chain(own, providers, service.metrics, ledger)
     subscribers.register(service.consume, common, own, chain=chain, clock=time)
     service.router = routes.build_router(service.unit_of_work, time, chain)
     service.problems = PROBLEMS
@@ -53,17 +58,33 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     return service
 
 
-def build_providers(settings: MarketDataSettings) -> list[Provider]:
-    """Return the providers in the configured order; one without its key is left out."""
+def build_providers(settings: MarketDataSettings, ledger: VendorLedger | None = None) -> list[Provider]:
+    """Return the providers in the configured order; one without its key is left out.
+
+    Requests of vendors are counted in the ledger.
+    """
     for name, variable in settings.without_key.items():
         log.warning("provider left out", provider=name, missing=variable)
-    return [PROVIDERS[name](settings) for name in settings.askable]
+    return [_build(name, settings, ledger) for name in settings.askable]
 
 
-def build_chain(settings: MarketDataSettings, providers: Sequence[Provider], metrics: ServiceMetrics) -> ProviderChain:
+def _build(name: ProviderName, settings: MarketDataSettings, ledger: VendorLedger | None) -> Provider:
+    if name in LOCAL:
+        return LOCAL[name](settings)
+    access = settings.access(name)
+    counted = access if ledger is None else replace(access, take=partial(ledger.take, name, access.plan))
+    return VENDORS[name](counted)
+
+
+def build_chain(
+    settings: MarketDataSettings,
+    providers: Sequence[Provider],
+    metrics: ServiceMetrics,
+    gate: Gate | None = None,
+) -> ProviderChain:
     """Return the chain of the providers, each kind in its own order."""
     orders = {Kind.BARS: settings.bars, Kind.PROFILES: settings.profiles, Kind.STATEMENTS: settings.statements}
     if settings.skip_phase0_valuations:
         orders[Kind.PROFILES] = ()
     given = {kind: order for kind, order in orders.items() if order is not None}
-    return ProviderChain(providers, order=given, metrics=metrics)
+    return ProviderChain(providers, order=given, metrics=metrics, gate=gate)

@@ -1,6 +1,6 @@
 """Settings of market_data."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -23,8 +23,14 @@ def _guards_the_key(url: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_guards_the_key)]
-Vendor = Literal["fmp", "massive", "tiingo", "yahoo"]
 Chain = Annotated[tuple[ProviderName, ...], NoDecode]
+
+
+async def unlimited() -> None:
+    """Count nothing."""
+
+
+Take = Callable[[], Awaitable[float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,15 @@ class Access:
         How much it lets be asked.
     patience_s : float
         How long one call for a shard may take.
+    take : callable
+        Count a request; it says after how many seconds to ask where the plan's allowance is spent, else None.
     """
 
     url: str
     key: SecretStr
     plan: Plan = UNLIMITED
     patience_s: float = 60.0
+    take: Take = unlimited
 
 
 class MarketDataSettings(BaseSettings):
@@ -121,7 +130,7 @@ class MarketDataSettings(BaseSettings):
         """The providers that can be asked, in order."""
         return [name for name in self.providers if name not in self.without_key]
 
-    def access(self, vendor: Vendor) -> Access:
+    def access(self, vendor: ProviderName) -> Access:
         """Return how a vendor is reached.
 
         Raises

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from services.market_data.core.breaking import Failure
 from services.market_data.providers.provider import ProviderError
 from services.market_data.providers.vendor_errors import NotFound, OfOneSymbol
 from shared.unavailable import Reason, Unavailable
@@ -26,11 +27,14 @@ class Asked(Generic[T]):
         What the vendor does not know.
     failed : dict of symbol to str
         On which it failed, or for which there was no time: nothing is settled of them.
+    failure : Failure or None
+        On which the asking ended.
     """
 
     found: dict[str, T] = field(default_factory=dict)
     unavailable: dict[str, Unavailable] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 async def ask_each(
@@ -66,6 +70,7 @@ async def ask_each(
     if rest and not answered:
         raise why
     asked.failed.update(dict.fromkeys(rest, str(why)))
+    asked.failure = why.failure
     return asked
 
 

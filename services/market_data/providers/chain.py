@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from services.market_data.core.bars import Bars
+from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding, Rule, rejections
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import GivenStatement
+from services.market_data.providers.gate import AlwaysOpen, Gate
 from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
@@ -86,7 +88,8 @@ class Checked:
 class CheckedAnswer:
     """What a provider gave, as it passed the checks; a symbol whose rows were rejected is unavailable.
 
-    `findings` are of all its rows, also those that could not even be read; `failed` on which it failed and why.
+    `findings` are of all its rows, also those that could not even be read; `failed` on which it failed and why,
+    `failure` on which the asking ended.
     """
 
     provider: str
@@ -94,6 +97,7 @@ class CheckedAnswer:
     unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 Check = Callable[[FetchedBars], Checked]
@@ -164,6 +168,8 @@ class ProviderChain:
         Who is asked for a kind, where that is not everybody who has it.
     metrics : ServiceMetrics, optional
         What is counted of the calls.
+    gate : Gate, optional
+        Who is not asked at the moment.
     """
 
     def __init__(
@@ -172,6 +178,7 @@ class ProviderChain:
         *,
         order: Mapping[Kind, Sequence[str]] = MappingProxyType({}),
         metrics: ServiceMetrics | None = None,
+        gate: Gate | None = None,
     ) -> None:
         def those_for(kind: Kind) -> list[Provider]:
             if kind not in order:
@@ -186,6 +193,7 @@ class ProviderChain:
             Kind.PROFILES: self._profiles,
             Kind.STATEMENTS: self._statements,
         }
+        self._gate = gate or AlwaysOpen()
         self._metrics = metrics or ServiceMetrics("market_data")
         for kind, asked in self._asked.items():
             for provider in asked:
@@ -216,7 +224,9 @@ class ProviderChain:
             good = [symbol for symbol in checked.bars.symbols if symbol not in bad]
             unavailable = {**fetched.unavailable, **bad}
             findings = (*fetched.findings, *checked.findings)
-            return CheckedAnswer(provider.name, checked.bars.select(good), unavailable, findings, fetched.failed)
+            return CheckedAnswer(
+                provider.name, checked.bars.select(good), unavailable, findings, fetched.failed, fetched.failure
+            )
 
         answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
         # What else the first one has is better than nothing, and no answer to what was asked.
@@ -240,8 +250,7 @@ class ProviderChain:
             if not symbols:
                 continue
             try:
-                with self._counted(provider, Kind.BARS):
-                    rows = (await provider.fetch_bars(symbols, first, last)).rows
+                rows = (await self._ask(Kind.BARS, provider, provider.fetch_bars(symbols, first, last))).rows
             except ProviderError:
                 continue
             named = zip((rows.symbols[code] for code in rows.code), rows.day.tolist(), strict=True)
@@ -284,7 +293,7 @@ class ProviderChain:
         kind: Kind,
         providers: Sequence[Asked],
         symbols: Sequence[str],
-        ask: Callable[[Asked, Sequence[str]], Awaitable[Answer]],
+        ask: Callable[[Asked, Sequence[str]], Coroutine[Any, Any, Answer]],
     ) -> tuple[tuple[Answer, ...], Attempts]:
         progress = _Progress(sorted(set(symbols)))
         answers: list[Answer] = []
@@ -292,14 +301,28 @@ class ProviderChain:
             if not progress.remaining:
                 break
             try:
-                with self._counted(provider, kind):
-                    answer = await ask(provider, progress.remaining)
+                answer = await self._ask(kind, provider, ask(provider, progress.remaining))
             except ProviderError as error:
                 progress.failed(provider.name, error)
                 continue
             answers.append(answer)
             progress.answered(provider.name, answer.unavailable, answer.failed)
         return tuple(answers), progress.attempts()
+
+    async def _ask(self, kind: Kind, provider: Provider, asking: Coroutine[Any, Any, Answer]) -> Answer:
+        refusal = await self._gate.refusal(provider.name, kind)
+        if refusal is not None:
+            asking.close()
+            raise ProviderError(refusal)
+        try:
+            with self._counted(provider, kind):
+                answer = await asking
+        except ProviderError as error:
+            if error.failure is not None:
+                await self._gate.note(provider.name, kind, error.failure)
+            raise
+        await self._gate.note(provider.name, kind, answer.failure)
+        return answer
 
     @contextmanager
     def _counted(self, provider: Provider, kind: Kind) -> Iterator[None]:
@@ -328,4 +351,4 @@ def _checked_statements(fetched: FetchedStatements, today: date) -> FetchedState
         if finding.symbol is not None and finding.symbol not in good:
             rules[finding.symbol][finding.rule] += 1
     bad = {s: Unavailable(Reason.MISSING_DATA, rejections(rules[s])) for s in fetched.statements if s not in good}
-    return FetchedStatements(fetched.provider, good, {**fetched.unavailable, **bad}, findings, fetched.failed)
+    return replace(fetched, statements=good, unavailable={**fetched.unavailable, **bad}, findings=findings)

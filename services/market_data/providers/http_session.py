@@ -34,7 +34,7 @@ READ_S: Final = 20.0
 WHOLE_S: Final = 45.0
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024  # the whole market's bars of a day are some 2 MB
 ATTEMPTS: Final = 3
-# Requests of shorter windows are spread evenly; of a longer one a night may take its share at once.
+# Requests of shorter windows are spread evenly and waited for; of a longer one a night may take its share at once.
 PACED_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 30.0  # whoever says that it takes longer is not waited for
 QUOTED: Final = 160
@@ -81,6 +81,7 @@ class HttpSession:
     def __init__(self, access: Access, headers: Mapping[str, str], refusal: Refusal = no_refusal) -> None:
         self.patience_s = access.patience_s
         self._key = access.key
+        self._take = access.take
         self._refusal = refusal
         self._paces = [pace_of(window) for window in access.plan.windows if window.seconds <= PACED_S]
         self._client = httpx.AsyncClient(
@@ -112,8 +113,7 @@ class HttpSession:
         raise AssertionError("unreachable")
 
     async def _ask(self, path: str, query: Mapping[str, str | int]) -> Answer:
-        for pace in self._paces:
-            await pace.acquire()
+        await self._wait_for_a_turn()
         try:
             async with asyncio.timeout(WHOLE_S), self._client.stream("GET", path, params=dict(query)) as response:
                 text = (await _bounded(response)).decode(errors="replace")
@@ -124,6 +124,15 @@ class HttpSession:
         except httpx.HTTPError as error:
             raise Unreachable(self._quoted(f"{type(error).__name__}: {error}")) from None
         return self._read(Received(response.status_code, text, response.headers))
+
+    async def _wait_for_a_turn(self) -> None:
+        for pace in self._paces:
+            await pace.acquire()
+        while (spent_for := await self._take()) is not None:
+            # Others have asked within this window, too.
+            if spent_for > PACED_S:
+                raise RateLimited("what the plan allows is spent", spent_for)
+            await asyncio.sleep(spent_for)
 
     def _read(self, received: Received) -> Answer:
         said = self._quoted(_said(received.text))

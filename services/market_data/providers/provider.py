@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.statements import GivenStatement
@@ -27,7 +28,15 @@ from shared.unavailable import Unavailable
 
 
 class ProviderError(Exception):
-    """The provider could not answer at all."""
+    """The provider could not answer at all.
+
+    Attributes
+    ----------
+    failure : Failure or None
+        How a vendor failed, where it is not to be asked again too soon.
+    """
+
+    failure: Failure | None = None
 
 
 class MissingFile(ProviderError):
@@ -100,6 +109,8 @@ class FetchedBars:
         How many more of those there are.
     failed : mapping of symbol to str
         Those on which the provider failed, in neither of the above: nothing is settled of them.
+    failure : Failure or None
+        On which the asking ended.
     """
 
     provider: str
@@ -108,6 +119,7 @@ class FetchedBars:
     findings: tuple[Finding, ...] = ()
     findings_omitted: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ class FetchedProfiles:
     unavailable: Mapping[str, Unavailable]
     findings: tuple[Finding, ...] = field(default=())
     failed: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,7 @@ class FetchedStatements:
     unavailable: Mapping[str, Unavailable]
     findings: tuple[Finding, ...] = field(default=())
     failed: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 class Kind(StrEnum):

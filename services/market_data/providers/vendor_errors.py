@@ -15,11 +15,24 @@
 No message holds a key: what vendors say is quoted without it.
 """
 
+from datetime import timedelta
+from typing import ClassVar
+
+from services.market_data.core.breaking import Failure
 from services.market_data.providers.provider import ProviderError
 
 
 class VendorError(ProviderError):
-    """A vendor could not be asked, or what it answered says nothing."""
+    """A vendor could not be asked, or what it answered says nothing. `lasting`: it would fail again."""
+
+    lasting: ClassVar[bool] = False
+    retry_after_s: float | None = None
+
+    @property
+    def failure(self) -> Failure:  # type: ignore[override]
+        """How the vendor failed."""
+        again = None if self.retry_after_s is None else timedelta(seconds=self.retry_after_s)
+        return Failure(str(self), self.lasting, again)
 
 
 class Unreachable(VendorError):
@@ -39,6 +52,8 @@ class RateLimited(VendorError):
         When to ask again, where the vendor says.
     """
 
+    lasting = True
+
     def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
         self.retry_after_s = retry_after_s
         again = "" if retry_after_s is None else f", to be asked again after {retry_after_s:g} s"
@@ -48,17 +63,25 @@ class RateLimited(VendorError):
 class KeyRefused(VendorError):
     """The key is none."""
 
+    lasting = True
+
 
 class Redirected(VendorError):
     """An answer that leads elsewhere is not followed: the key would go there."""
+
+    lasting = True
 
 
 class NotEntitled(VendorError):
     """The plan does not have what was asked for."""
 
+    lasting = True
+
 
 class Blocked(VendorError):
     """A page for people where data was due."""
+
+    lasting = True
 
 
 class OfOneSymbol(VendorError):

@@ -64,7 +64,9 @@ class RowReader:
                 kept[symbol] = inside
             else:
                 unavailable[symbol] = Unavailable(Reason.MISSING_DATA, absent(self._provider, first, last))
-        return FetchedBars(self._provider, self._raw(kept), unavailable, tuple(found), failed=asked.failed)
+        return FetchedBars(
+            self._provider, self._raw(kept), unavailable, tuple(found), failed=asked.failed, failure=asked.failure
+        )
 
     def _dated(self, symbol: str, row: Any, findings: list[Finding]) -> tuple[date | None, Row]:
         day = self._day_of(row) if isinstance(row, Mapping) else None

@@ -11,7 +11,7 @@ from pytest_httpserver import HTTPServer
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.judging import with_derived
 from services.market_data.core.statement_checks import check_statements
-from services.market_data.main import PROVIDERS
+from services.market_data.main import LOCAL, VENDORS, build_providers
 from services.market_data.providers.provider import (
     BarProvider,
     Closing,
@@ -40,7 +40,7 @@ class ProviderContract:
 
     @pytest.fixture
     async def provider(self, settings: MarketDataSettings) -> AsyncIterator[Provider]:
-        provider = PROVIDERS[self.name](settings)
+        (provider,) = build_providers(settings)
         yield provider
         if isinstance(provider, Closing):
             await provider.close()
@@ -190,7 +190,7 @@ class TestYahoo(BarContract):
 
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
     kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestFmp, TestMassive, TestTiingo, TestYahoo)}
-    assert set(PROVIDER_NAMES) == set(PROVIDERS) == kept
+    assert set(PROVIDER_NAMES) == {*LOCAL, *VENDORS} == kept
 
 
 def test_unknown_provider_of_the_environment_is_an_error_that_lists_the_known_ones(
