@@ -81,6 +81,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /findings/rulings": Role.OPERATOR,
         "GET /coverage": Role.VIEWER,
         "GET /sources": Role.VIEWER,
+        "GET /vendors": Role.VIEWER,
+        "GET /attempts/{symbol}": Role.VIEWER,
         "GET /symbols": Role.VIEWER,
         "GET /symbols/{symbol}": Role.VIEWER,
         "GET /factors": Role.VIEWER,

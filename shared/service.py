@@ -66,6 +66,8 @@ class Service:
     warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # What ends answers that would go on for ever: a stop waits for the ones that are being written.
     closing: list[Callable[[], None]] = field(default_factory=list)
+    # What does not keep the service from working.
+    remarks: list[Callable[[], Awaitable[list[str]]]] = field(default_factory=list)
     # What the consumers held: connections to others.
     released: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -164,7 +166,8 @@ def build_app(
         own = [*guarded, Depends(_logging_for(service.name))]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
-    app.include_router(_health(asked), dependencies=guarded, tags=["health"])
+    remarked = [remark for service in services for remark in service.remarks]
+    app.include_router(_health(asked, remarked), dependencies=guarded, tags=["health"])
     app.include_router(_metrics(services), dependencies=guarded, tags=["metrics"])
     return app
 
@@ -177,7 +180,7 @@ def _logging_for(service: str) -> Callable[[], AsyncIterator[None]]:
     return whose
 
 
-def _health(asked: Sequence[Troubles]) -> APIRouter:
+def _health(asked: Sequence[Troubles], remarked: Sequence[Troubles]) -> APIRouter:
     router = APIRouter(prefix="/health")
 
     @router.get("/live")
@@ -187,12 +190,16 @@ def _health(asked: Sequence[Troubles]) -> APIRouter:
 
     @router.get("/ready", responses=refused(503))
     async def ready() -> dict[str, str]:
-        """Tell that every service has its database, its broker and its partitions, and no consumer that pauses."""
+        """Tell that every service has its database, its broker and its partitions, and no consumer that pauses.
+
+        `remarks` says what else is wrong and keeps nobody from working: vendors that are not asked at the moment.
+        """
         found = await asyncio.gather(*(troubles() for troubles in asked))
         troubles = [trouble for each in found for trouble in each]
         if troubles:
             raise Problem(503, "; ".join(troubles))
-        return {"status": "ready"}
+        remarks = [each for remark in remarked for each in await remark()]
+        return {"status": "ready", **({"remarks": "; ".join(remarks)} if remarks else {})}
 
     return router
 

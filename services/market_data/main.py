@@ -52,8 +52,9 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     providers = build_providers(own, ledger)
     chain = build_chain(own, providers, service.metrics, ledger)
     subscribers.register(service.consume, common, own, chain=chain, clock=time)
-    service.router = routes.build_router(service.unit_of_work, time, chain)
+    service.router = routes.build_router(service.unit_of_work, time, chain, own.plans)
     service.problems = PROBLEMS
+    service.remarks.append(ledger.remarks)
     service.released += [each.close for each in providers if isinstance(each, Closing)]
     return service
 

@@ -141,13 +141,17 @@ class MarketDataSettings(BaseSettings):
         key: SecretStr = getattr(self, f"{vendor}_api_key", None) or SecretStr("")
         if vendor in self.without_key:
             raise ValueError(f"a key must be given, {_named(self.without_key)}")
-        vendors = [name for name in self.askable if name in PLANS]
         return Access(
             url=getattr(self, f"{vendor}_url"),
             key=key,
-            plan=PLANS[vendor][getattr(self, f"{vendor}_plan", "free")],
-            patience_s=self.vendor_seconds / len(vendors),
+            plan=self.plans[vendor],
+            patience_s=self.vendor_seconds / len(self.plans),
         )
+
+    @property
+    def plans(self) -> dict[ProviderName, Plan]:
+        """The plan of each vendor that can be asked."""
+        return {name: PLANS[name][getattr(self, f"{name}_plan", "free")] for name in self.askable if name in PLANS}
 
     def directory_of_files(self) -> Path:
         """Return where the provider `files` reads.

@@ -23,6 +23,7 @@ from services.ops.client.commands import (
     runs,
     schedule,
     showing,
+    vendors,
 )
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
@@ -84,6 +85,8 @@ app.command("trigger")(schedule.trigger)
 app.command("ready")(coverage.ready)
 app.command("coverage")(coverage.coverage)
 app.command("findings")(findings.findings)
+app.command("why")(vendors.why)
+app.command("vendors")(vendors.vendors)
 app.command("accept")(findings.accept)
 app.command("refuse")(findings.refuse)
 app.command("export")(exports.export)

@@ -8,6 +8,7 @@ from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
 from services.market_data.core.window import planning_window
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
+from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.onboarding_repository import OnboardingLimits, OnboardingRepository
 from services.market_data.storage.repository import MarketDataRepository
 from shared.contracts.event import Event
@@ -28,6 +29,7 @@ async def plan_run(
     run = event.run
     repository = MarketDataRepository(uow.connection)
     await repository.store_instruments(sorted({*(run.symbols or ()), *factor_set.tickers()}))
+    await AttemptRepository(uow.connection).forget_old()
     scope = await repository.list_symbols() if run.symbols is None else (*run.symbols, *factor_set.tickers())
     symbols = sorted(set(scope))
     opened_on = event.opened_on if isinstance(event, SymbolsOnboarding) else None

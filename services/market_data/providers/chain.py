@@ -10,6 +10,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from services.market_data.core.attempts import Attempt, Outcome
 from services.market_data.core.bars import Bars
 from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding, Rule, rejections
@@ -36,13 +37,8 @@ NO_PROVIDERS: Final = "none is configured"
 NO_FACT: Final = Unavailable(Reason.MISSING_DATA, "no fact of its row can be used")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """Why one provider had no answer for one symbol. `failed`: it was not the symbol, the provider itself failed."""
-
-    provider: str
-    detail: str
-    failed: bool = False
+class NotAsked(ProviderError):
+    """A provider that has failed before is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +135,14 @@ class _Progress:
     tried: dict[str, list[Attempt]] = field(default_factory=dict)
 
     def failed(self, provider: str, error: ProviderError) -> None:
-        self.answered(provider, {}, dict.fromkeys(self.remaining, str(error)))
+        outcome = Outcome.NOT_ASKED if isinstance(error, NotAsked) else Outcome.FAILED
+        self._go_on(dict.fromkeys(self.remaining, Attempt(provider, str(error), outcome)))
 
     def answered(self, provider: str, unavailable: Mapping[str, Unavailable], failed: Mapping[str, str]) -> None:
         why = {symbol: Attempt(provider, said.detail) for symbol, said in unavailable.items()}
-        why |= {symbol: Attempt(provider, said, failed=True) for symbol, said in failed.items()}
+        self._go_on(why | {symbol: Attempt(provider, said, Outcome.FAILED) for symbol, said in failed.items()})
+
+    def _go_on(self, why: Mapping[str, Attempt]) -> None:
         self.remaining = [symbol for symbol in self.remaining if symbol in why]
         for symbol in self.remaining:
             self.tried.setdefault(symbol, []).append(why[symbol])
@@ -313,7 +312,7 @@ class ProviderChain:
         refusal = await self._gate.refusal(provider.name, kind)
         if refusal is not None:
             asking.close()
-            raise ProviderError(refusal)
+            raise NotAsked(refusal)
         try:
             with self._counted(provider, kind):
                 answer = await asking

@@ -69,6 +69,17 @@ class VendorLedger:
             mine = await trying.claim_trial(provider, kind, seen=breaker.open_until, until=now + PROBE)
         return None if mine else f"another one is trying it: {breaker.why}"
 
+    async def remarks(self) -> list[str]:
+        """Return which vendors are not asked for what, until when and why."""
+        now = self._clock.now()
+        async with self._unit_of_work.reading() as connection:
+            rows = await VendorRepository(connection).list_breakers()
+        return [
+            f"{row.vendor} is not asked for {row.kind} until {row.open_until:%Y-%m-%d %H:%M:%S} UTC: {row.why}"
+            for row in rows
+            if row.breaker.state(now) is State.OPEN
+        ]
+
     async def note(self, provider: str, kind: str, failure: Failure | None) -> None:
         """Remember that a provider has answered, or how it failed."""
         if provider not in PLANS:

@@ -18,6 +18,11 @@ class WindowRow(NamedTuple):
     began: datetime
     requests: int
 
+    @property
+    def ends_at(self) -> datetime:
+        """When the next one may begin."""
+        return self.began + timedelta(seconds=self.seconds)
+
 
 class BreakerRow(NamedTuple):
     """The breaker of a vendor and kind that has failed."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from services.market_data.core.adjustment import adjustment_changed
+from services.market_data.core.attempts import Attempt
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
@@ -17,6 +18,7 @@ from services.market_data.core.plans import BY_SESSION
 from services.market_data.core.window import planning_window, sessions_array
 from services.market_data.providers.chain import Checked, ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
+from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.judging import Bench
 from shared.arrays import BoolArray, DateArray
@@ -63,6 +65,8 @@ class _Outcome:
         The symbols that no provider answered for.
     undecided : frozenset of symbol
         Those of them on which a provider failed: nothing is settled.
+    tried : mapping of symbol to sequence of Attempt
+        Who was asked in vain.
     """
 
     bars: Bars
@@ -70,6 +74,7 @@ class _Outcome:
     findings: tuple[Finding, ...] = ()
     unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
     undecided: frozenset[str] = frozenset()
+    tried: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,8 @@ async def refresh_bars(
         refreshed.append(await shard.keep(judged[-1], outcomes, restated=True))
     for outcome in outcomes:
         await repository.store_findings(outcome.findings, run_id=event.run.run_id)
+    tried = {symbol: attempts for outcome in outcomes for symbol, attempts in outcome.tried.items()}
+    await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=event.symbols, run=event.run)
     await _settle(shard, outcomes, held_back(judged, span.wanted), edition=edition)
     return _together(refreshed)
 
@@ -176,6 +183,7 @@ async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _
         findings=tuple(finding for answer in chained.answers for finding in answer.findings),
         unavailable=chained.attempts.unavailable,
         undecided=frozenset(chained.attempts.undecided),
+        tried=chained.attempts.by_symbol,
     )
 
 

@@ -11,6 +11,7 @@ from services.market_data.core.refresh import profile_due, statements_due
 from services.market_data.core.statements import CompletedStatement, Period, complete_statements, whole_companies
 from services.market_data.providers.chain import Attempts, ProviderChain
 from services.market_data.providers.provider import FetchedStatements, Kind
+from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.repository import MarketDataRepository
@@ -61,6 +62,7 @@ async def refresh_profiles(
             changed.append(merged)
 
     await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
+    await _store_attempts(event, uow, Kind.PROFILES, due, chained.attempts)
     await profiles.store_profiles(changed)
     await profiles.store_last_asked(_decided(due, chained.attempts), edition=edition, at=now)
     return RefreshedProfiles(changed, chained.attempts)
@@ -87,6 +89,7 @@ async def refresh_statements(
     postponed = {each.given.period.symbol for each in differing} - {each.given.period.symbol for each in changed}
 
     await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
+    await _store_attempts(event, uow, Kind.STATEMENTS, due, chained.attempts)
     revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
     settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
     await repository.store_last_asked(settled, edition=edition, at=now)
@@ -109,3 +112,10 @@ def _decided(due: Sequence[str], attempts: Attempts) -> list[str]:
 
 async def _store_findings(event: MarketDataDue, uow: UnitOfWork, findings: Sequence[Finding]) -> None:
     await MarketDataRepository(uow.connection).store_findings(findings, run_id=event.run.run_id)
+
+
+async def _store_attempts(
+    event: MarketDataDue, uow: UnitOfWork, kind: Kind, due: Sequence[str], attempts: Attempts
+) -> None:
+    tried = AttemptRepository(uow.connection)
+    await tried.store_attempts(kind, attempts.by_symbol, asked=due, run=event.run)

@@ -1,5 +1,6 @@
 """market_data over HTTP: bars, profiles, statements, coverage, and what was wrong with the data."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -7,11 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
+from services.market_data.core.plans import Plan
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.storage.vendor_repository import VendorRepository
 from services.market_data.web.bodies import FindingSelection, FundamentalsSelection, RulingBody
 from services.market_data.web.views import (
     BarView,
@@ -25,13 +29,16 @@ from services.market_data.web.views import (
     RulingView,
     SourceView,
     StatementView,
+    TriedView,
+    VendorView,
 )
 from shared.calendar import FIRST_SESSION
-from shared.clock import Clock
+from shared.clock import Clock, SystemClock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
+from shared.providers import ProviderName
 from shared.selection import Day, check_range
 from shared.symbols import SymbolText
 
@@ -41,7 +48,9 @@ Asked = Annotated[list[SymbolText], Query(min_length=1, max_length=200, descript
 AtOnce = Annotated[Paging, paged(200, most=200)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain) -> APIRouter:
+def build_router(
+    unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain, plans: Mapping[ProviderName, Plan]
+) -> APIRouter:
     """Return the routes of market_data."""
     router = APIRouter()
 
@@ -97,6 +106,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderC
         return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
 
     _add_sources(router, clock, chain)
+    _add_asking(router, unit_of_work, clock, plans)
     _add_findings(router, unit_of_work)
     _add_rulings(router, unit_of_work)
     return router
@@ -118,6 +128,36 @@ def _add_sources(router: APIRouter, clock: Clock, chain: ProviderChain) -> None:
         names, following = paging.cut(wanted[: paging.wanted], lambda name: (name,))
         found = await chain.find_sources(names, (first or until) - A_MONTH, until)
         return Page(items=[SourceView.of(name, found[name]) for name in names], next=following)
+
+
+def _add_asking(
+    router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, plans: Mapping[ProviderName, Plan]
+) -> None:
+    @router.get("/attempts/{symbol}")
+    async def list_attempts(symbol: SymbolText, paging: Many, as_of: Day | None = None) -> Page[TriedView]:
+        """List who was asked for a symbol in vain and what each said, for the newest session up to `as_of`.
+
+        By kind and in the order in which they were asked; nothing where the first one had what was asked for.
+        """
+        after = paging.after(tuple[Text, Place]) or ("", 0)
+        until = as_of or clock.now().date()
+        async with unit_of_work.reading() as connection:
+            repository = AttemptRepository(connection)
+            rows = await repository.list_attempts(symbol, until, after=after, limit=paging.wanted)
+        return paging.page(rows, TriedView.of, lambda row: (row.kind, row.place))
+
+    @router.get("/vendors")
+    async def list_vendors(paging: Many) -> Page[VendorView]:
+        """List the vendors of the chain: what their plans allow, what was asked of them, and how they answer."""
+        (after,) = paging.after(tuple[Text]) or ("",)
+        now = SystemClock().now()
+        async with unit_of_work.reading() as connection:
+            repository = VendorRepository(connection)
+            windows, breakers = await repository.list_windows(), await repository.list_breakers()
+        names = [name for name in sorted(plans) if name > after][: paging.wanted]
+        return paging.page(
+            names, lambda name: VendorView.of(name, plans[name], windows, breakers, now), lambda name: (name,)
+        )
 
 
 def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:

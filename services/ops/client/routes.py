@@ -32,6 +32,7 @@ from services.ops.client.answers.risk import (
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Source, Symbol, SymbolFactors, SymbolMetrics, SymbolSummary
+from services.ops.client.answers.vendors import Attempt, Vendor
 from shared.paths import API
 
 Answer = TypeVar("Answer")
@@ -80,6 +81,9 @@ CANCEL_RUN: Final = Route("POST /runs/{run_id}/cancel", RunSummary)
 FINDINGS: Final = Route("GET /findings", Page[Finding])
 FINDING_COUNTS: Final = Route("GET /findings/counts", FindingCounts)
 DECIDE: Final = Route("POST /findings/rulings", Ruling)
+
+ATTEMPTS: Final = Route("GET /attempts/{symbol}", Page[Attempt])
+VENDORS: Final = Route("GET /vendors", Page[Vendor])
 
 LETTERS: Final = Route("GET /dead-letters", Page[Letter])
 LETTER: Final = Route("GET /dead-letters/{letter_id}", LetterDetail)

@@ -33,6 +33,7 @@ class PlatformStatus(TypedDict):
 
     url: str
     state: str
+    remarks: str | None
     runs: list[RunSummary]
     newest: RunReport | None
     dead_letters: LetterCounts
@@ -77,15 +78,23 @@ def _old_marks(client: ApiClient, session: str) -> dict[str, str]:
 
 def _load_runs(client: ApiClient) -> PlatformStatus:
     try:
-        ready = client.get(READY)["status"]
+        answer = client.get(READY)
+        ready, remarks = answer["status"], answer.get("remarks")
     except Refused as not_ready:
         if not_ready.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
-        ready = not_ready.detail
+        ready, remarks = not_ready.detail, None
     runs = client.get(RUNS, limit=_RUNS_SHOWN)["items"]
     newest = load_run(client, runs[0]["run"]["run_id"]) if runs else None
     letters = client.get(LETTER_COUNTS)
-    return {"url": client.url, "state": ready, "runs": runs, "newest": newest, "dead_letters": letters}
+    return {
+        "url": client.url,
+        "state": ready,
+        "remarks": remarks,
+        "runs": runs,
+        "newest": newest,
+        "dead_letters": letters,
+    }
 
 
 def print_status(found: LookedAt) -> None:
@@ -109,7 +118,7 @@ def _watched(found: PlatformStatus) -> RenderableType:
 
 def _state(found: PlatformStatus) -> str:
     letters = letters_line(found["dead_letters"])
-    return f"{found['url']}: {found['state']}" + (f"\n{letters}" if letters else "")
+    return "\n".join(filter(None, (f"{found['url']}: {found['state']}", found["remarks"], letters)))
 
 
 def _runs(runs: Sequence[RunSummary], *, id_length: int | None = None) -> RenderableType:

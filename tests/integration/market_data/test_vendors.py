@@ -5,20 +5,30 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import count
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
 
 from services.market_data.core.breaking import Failure
 from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Window
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
 from services.market_data.providers.vendor_errors import OutOfOrder, RateLimited, VendorError
+from services.market_data.settings import MarketDataSettings
 from services.market_data.storage.vendor_ledger import VendorLedger
 from services.market_data.storage.vendor_repository import VendorRepository
+from services.market_data.web.routes import build_router
+from shared.calendar import shift_session
+from shared.clock import SystemClock
 from tests.integration.market_data.conftest import NOW, World
 from tests.unit.market_data.providers.directories import check
 
 _names = count(1)
 DAY = date(2022, 3, 1)
+LAST = date(2022, 12, 28)
+BEFORE = shift_session(LAST, -1)
+KEY = SecretStr("canary-0b6e")
 
 
 class Time:
@@ -131,3 +141,68 @@ async def test_what_is_read_from_files_is_always_read(world: World) -> None:
         await ledger.note("files", "bars", Failure("missing"))
 
     assert await ledger.refusal("files", "bars") is None
+
+
+async def test_vendors_are_listed_with_their_windows_and_breakers_and_ready_says_who_is_not_asked(
+    world: World,
+) -> None:
+    settings = MarketDataSettings(providers=("massive", "tiingo"), massive_api_key=KEY, tiingo_api_key=KEY)
+    ledger = VendorLedger(world.service.unit_of_work, SystemClock())
+    for name in ("massive", "tiingo"):
+        await ledger.take(name, settings.plans[name])
+    await ledger.note("massive", "bars", Failure("403: not entitled", lasting=True))
+    world.service.remarks[:] = [ledger.remarks]
+    router = build_router(world.service.unit_of_work, SystemClock(), ProviderChain([]), settings.plans)
+    app = FastAPI()
+    app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://vendors") as client:
+        first = (await client.get("/vendors", params={"limit": 1})).json()
+        rest = (await client.get("/vendors", params={"limit": 1, "cursor": first["next"]})).json()
+
+    assert [vendor["vendor"] for page in (first, rest) for vendor in page["items"]] == ["massive", "tiingo"]
+    (massive,) = first["items"]
+    assert [(each["seconds"], each["allowed"], each["requests"]) for each in massive["windows"]] == [(60, 5, 1)]
+    states = {each["kind"]: (each["state"], each["why"]) for each in massive["kinds"]}
+    assert states == {
+        "bars": ("open", "403: not entitled"),
+        "profiles": ("closed", None),
+        "statements": ("closed", None),
+    }
+    (said,) = [remark for remark in await ledger.remarks() if remark.startswith("massive")]
+    assert said.startswith("massive is not asked for bars until ")
+    assert said.endswith(" UTC: 403: not entitled")
+    await ledger.note("massive", "bars", None)
+    assert not any(remark.startswith("massive") for remark in await ledger.remarks())
+
+
+async def test_who_was_asked_in_vain_is_kept_by_session_with_what_each_said(world: World) -> None:
+    name, unknown = world.name("KNOWN"), world.name("UNKNOWN")
+    world.directory.add(world.market, name, last=LAST)
+    world.directory.write()
+    down = Vendor("massive", OutOfOrder("502: bad gateway"))
+    world.providers.insert(0, down)  # type: ignore[arg-type]
+    await world.run(name, unknown, last=BEFORE)
+    down.trouble = OutOfOrder("503: busy")
+    await world.run(name, unknown, last=LAST)
+
+    said = {
+        symbol: {day: await world.items(f"/attempts/{symbol}", as_of=day) for day in (BEFORE, LAST)}
+        for symbol in (name, unknown)
+    }
+
+    assert [_told(each) for each in said[name][BEFORE] if each["kind"] == "bars"] == [
+        ("massive", "failed", "502: bad gateway")
+    ]
+    assert [_told(each) for each in said[unknown][LAST] if each["kind"] == "bars"] == [
+        ("massive", "failed", "503: busy"),
+        ("files", "absent", "not in prices.csv"),
+    ]
+    assert await world.items(f"/attempts/{name}", as_of=date(2020, 1, 2)) == []
+    world.providers.pop(0)
+    await world.run(name, unknown, last=LAST)
+    again = [each for each in await world.items(f"/attempts/{unknown}") if each["kind"] == "bars"]
+    assert [_told(each) for each in again] == [("files", "absent", "not in prices.csv")]
+
+
+def _told(attempt: dict[str, str]) -> tuple[str, str, str]:
+    return attempt["provider"], attempt["outcome"], attempt["detail"]

@@ -9,7 +9,9 @@ class Bar(TypedDict):
     """A symbol's price on a session."""
 
     session: Day
+    close: float
     adjusted: float
+    source: str
 
 
 class Source(TypedDict):

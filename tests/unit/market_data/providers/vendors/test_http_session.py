@@ -147,3 +147,27 @@ def test_time_to_ask_again_is_in_seconds_or_by_the_clock_of_the_answer(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after(headers) == seconds
+
+
+async def test_request_beyond_what_the_plan_allows_is_not_made_and_one_of_this_minute_waits(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    httpserver.expect_request("/x").respond_with_json([])
+    slept: list[float] = []
+    told = iter([3_600.0, 20.0, 5.0, None])
+
+    async def take() -> float | None:
+        return next(told)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    session = HttpSession(Access(httpserver.url_for(""), SecretStr(KEY), take=take), {})
+    with pytest.raises(RateLimited, match="after 3600 s: what the plan allows is spent"):
+        await session.get("/x")
+    asked_in_vain = len(httpserver.log)
+
+    assert (await session.get("/x")).body == []
+    await session.close()
+    assert (asked_in_vain, len(httpserver.log), slept) == (0, 1, [20.0, 5.0])

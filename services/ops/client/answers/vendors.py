@@ -1,0 +1,45 @@
+"""Who was asked for market data, and what they said."""
+
+from typing import TypedDict
+
+from services.ops.client.answers.numbers import Day, Moment
+
+
+class Attempt(TypedDict):
+    """What a provider said of a symbol that it had no answer for."""
+
+    kind: str
+    session: Day
+    place: int
+    provider: str
+    outcome: str
+    detail: str
+    run_id: str
+    tried_at: Moment
+
+
+class Window(TypedDict):
+    """What a plan allows within so many seconds, and what was asked."""
+
+    seconds: int
+    allowed: int
+    requests: int
+    ends_at: Moment | None
+
+
+class Breaker(TypedDict):
+    """Whether a vendor is asked for a kind."""
+
+    kind: str
+    state: str
+    failures: int
+    why: str | None
+    open_until: Moment | None
+
+
+class Vendor(TypedDict):
+    """A vendor of the chain."""
+
+    vendor: str
+    windows: list[Window]
+    kinds: list[Breaker]
