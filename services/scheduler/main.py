@@ -24,7 +24,7 @@ from services.scheduler.commands.replay_run import replay_run
 from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
-from services.scheduler.storage.gauges import read_ledger
+from services.scheduler.storage.gauges import read_ledger, read_schedule
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import (
     activity,
@@ -94,7 +94,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])
     service.problems = PROBLEMS
-    service.gauges.append(read_ledger)
+    service.gauges += [partial(read_ledger, clock=time), partial(read_schedule, settings=own, clock=time)]
     service.unit_of_work.listeners += [RunEnds(service.metrics), RunSpans(service.tracing.tracer)]
     service.warm_up.append(extend_deadlines)
     # Each a sweep of its own: one that fails does not keep the others from what is theirs.

@@ -134,6 +134,13 @@ RUNS: Final = Metric(
 RUNS_ACTIVE: Final = Metric(
     "sigmasight_runs_active", Kind.GAUGE, ("service", "kind"), "runs", "Runs that are under way or wait for their turn"
 )
+RUN_OLDEST: Final = Metric(
+    "sigmasight_run_oldest_seconds",
+    Kind.GAUGE,
+    ("service", "kind"),
+    "seconds",
+    "How long ago the oldest of them was asked for; 0 where there is none",
+)
 RUN_SECONDS: Final = Metric(
     "sigmasight_run_seconds", Kind.HISTOGRAM, ("service", "kind"), "seconds", "From the request of a run to its end"
 )
@@ -143,6 +150,20 @@ STAGE_SECONDS: Final = Metric(
     ("service", "kind", "stage"),
     "seconds",
     "Of a run that has ended, from the end of what a stage waits for to its last part",
+)
+TRIGGER_LATE: Final = Metric(
+    "sigmasight_trigger_late_seconds",
+    Kind.GAUGE,
+    ("service", "trigger"),
+    "seconds",
+    "For how long a trigger of the schedule has been due without an answer; 0: it was answered at all its times",
+)
+SCHEDULE_PAUSED: Final = Metric(
+    "sigmasight_schedule_paused",
+    Kind.GAUGE,
+    ("service",),
+    "1 or 0",
+    "Whether the schedule asks for nothing: somebody has paused it, or it is switched off",
 )
 DEAD_LETTERS: Final = Metric(
     "sigmasight_dead_letters", Kind.GAUGE, ("service",), "messages", "Dead letters that nobody has dealt with yet"
@@ -160,6 +181,13 @@ PROVIDER_SECONDS: Final = Metric(
     ("service", "provider", "kind"),
     "seconds",
     "How long such a call took",
+)
+PRICES_HELD: Final = Metric(
+    "sigmasight_prices_held",
+    Kind.GAUGE,
+    ("service",),
+    "closes",
+    "Closes that are held back until they are confirmed, accepted or refused",
 )
 BOOKS: Final = Metric(
     "sigmasight_books",
@@ -199,7 +227,7 @@ OPEN_FILES: Final = Metric("process_open_fds", Kind.GAUGE, (), "files", "Files a
 METRICS: Final = (
     *(EVENTS, EVENT_SECONDS, EVENT_RETRIES, CONSUMER_LAG, RECEIVED, RECEIVED_BYTES, IN_PROCESS),
     *(PUBLISHED, RELAY_SECONDS, PARKED, OUTBOX_PENDING, OUTBOX_AGE),
-    *(RUNS, RUNS_ACTIVE, RUN_SECONDS, STAGE_SECONDS, DEAD_LETTERS),
-    *(PROVIDER_CALLS, PROVIDER_SECONDS, BOOKS, BOOKS_STALE, BOOKS_BEHIND),
+    *(RUNS, RUNS_ACTIVE, RUN_OLDEST, RUN_SECONDS, STAGE_SECONDS, TRIGGER_LATE, SCHEDULE_PAUSED, DEAD_LETTERS),
+    *(PROVIDER_CALLS, PROVIDER_SECONDS, PRICES_HELD, BOOKS, BOOKS_STALE, BOOKS_BEHIND),
     *(DATABASE, CPU, MEMORY, STARTED, OPEN_FILES),
 )

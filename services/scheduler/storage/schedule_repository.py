@@ -100,6 +100,10 @@ def fire_id_of(stage: Stage, due_at: datetime) -> UUID:
     return uuid5(FIRE_NAMESPACE, f"{stage}|{due_at.timestamp()}")
 
 
+def _times_of(trigger: Trigger) -> dict[str, str]:
+    return {"name": trigger.stage.value, "crontab": trigger.crontab, "zone": trigger.zone}
+
+
 def _fire(row: Any) -> Fire:
     stage, outcome, run_ids = Stage(row.trigger_name), Outcome(row.outcome), tuple(row.run_ids)
     return Fire(
@@ -114,18 +118,22 @@ class ScheduleRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def load_answered_until(self, trigger: Trigger, *, now: datetime) -> datetime:
-        """Return the time up to which a trigger needs no looking at: its newest fire, or since it has these times."""
+    async def find_answered_until(self, trigger: Trigger) -> datetime | None:
+        """Return the time up to which a trigger has been answered: its newest fire, or since it has these times."""
         query = sa.text(
             """
             SELECT greatest(since, (SELECT max(due_at) FROM fires WHERE trigger_name = :name AND asked_by IS NULL))
             FROM triggers WHERE (trigger_name, crontab, zone) = (:name, :crontab, :zone)
             """
         )
-        parameters = {"name": trigger.stage.value, "crontab": trigger.crontab, "zone": trigger.zone}
-        until: datetime | None = await self._connection.scalar(query, parameters)
+        until: datetime | None = await self._connection.scalar(query, _times_of(trigger))
+        return until
+
+    async def load_answered_until(self, trigger: Trigger, *, now: datetime) -> datetime:
+        """Return the same; a trigger that has got other times has them since now."""
+        until = await self.find_answered_until(trigger)
         if until is None:
-            await self._store_trigger(parameters, since=now)
+            await self._store_trigger(_times_of(trigger), since=now)
         return until or now
 
     async def _store_trigger(self, parameters: Mapping[str, str], *, since: datetime) -> None:

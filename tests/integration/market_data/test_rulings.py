@@ -9,6 +9,7 @@ import pytest
 
 from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.storage.gauges import read_held
 from shared.clock import FixedClock, SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.run import ONLY_PART
@@ -54,6 +55,20 @@ async def test_dry_run_says_which_bars_change_and_keeps_nothing(world: World, cr
         (str(LAST), None, 5.5),
     ]
     assert await world.items("/findings/rulings", symbol=crashed) == []
+
+
+async def held_closes(world: World) -> float:
+    async with world.service.unit_of_work.reading() as connection:
+        (reading,) = await read_held(connection)
+    return reading.value
+
+
+async def test_close_that_is_held_is_counted_until_somebody_has_decided(world: World, crashed: str) -> None:
+    before = await held_closes(world)
+
+    await decide(world, crashed, "refuse")
+
+    assert (before - await held_closes(world)) == 1
 
 
 async def test_accepted_close_is_a_correction_of_the_next_run_though_it_fetches_nothing(

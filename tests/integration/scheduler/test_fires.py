@@ -19,8 +19,10 @@ from services.scheduler.core.schedule import Outcome, Stage, Trigger
 from services.scheduler.handlers.record_progress import record_progress
 from services.scheduler.main import build
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.gauges import read_schedule
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.storage.schedule_repository import Fire
+from shared.clock import SessionClock
 from shared.contracts.event import Event
 from shared.contracts.market_data import PriceBlock, PricesUpdated
 from shared.contracts.portfolio import SymbolsOnboarding
@@ -561,3 +563,21 @@ async def test_part_that_arrives_while_another_scheduler_lets_portfolios_go_on_w
     await asyncio.gather(staying, arriving)
 
     assert [run.portfolio_ids for run in await night.portfolio_runs()] == [(AAPL_BOOK,)]
+
+
+async def test_trigger_is_late_for_as_long_as_its_newest_time_is_unanswered(one: Scheduler) -> None:
+    async def late() -> dict[tuple[str, ...], float]:
+        clock = SessionClock(one.clock)
+        async with one.unit_of_work.reading() as connection:
+            read = await read_schedule(connection, settings=one.settings, clock=clock)
+        return {entry.labels: entry.value for entry in read}
+
+    assert await late() == {("symbols",): 0.0, ("portfolios",): 0.0, (): 0.0}
+    await one.sweep()
+    one.clock.set("2022-11-22T02:10")
+    assert await late() == {("symbols",): 600.0, ("portfolios",): 0.0, (): 0.0}
+    await one.sweep()
+    assert await late() == {("symbols",): 0.0, ("portfolios",): 0.0, (): 0.0}
+    async with one.unit_of_work() as uow:
+        await pause_schedule("holiday", uow, by="me", now=one.clock.now())
+    assert await late() == {("symbols",): 0.0, ("portfolios",): 0.0, (): 1.0}

@@ -1,7 +1,13 @@
 """What Prometheus reads of the ledger."""
 
+from datetime import datetime, timedelta
+
 import httpx
 
+from services.scheduler.storage.gauges import read_ledger
+from shared.clock import FixedClock, SessionClock
+from shared.contracts.run import RunKind
+from shared.metrics.catalogue import RUN_OLDEST
 from shared.service import Service
 from tests.integration.scheduler.letters import make_letter, record
 from tests.support.runs import make_run
@@ -43,3 +49,15 @@ async def test_dead_letter_counts_until_it_is_dropped(client: httpx.AsyncClient,
     assert (await client.post(path, json={"why": "seen", "requested_by": "me"})).is_success
 
     assert await _series(client, "sigmasight_dead_letters") == {}
+
+
+async def test_oldest_run_under_way_is_as_old_as_its_request(client: httpx.AsyncClient, scheduler: Service) -> None:
+    days = ("2025-03-11", "2025-03-12")
+    asked = [(await client.post("/runs", json={"kind": "correction", "last_session": day})).json() for day in days]
+    (first, _) = (datetime.fromisoformat(answer["requested_at"]) for answer in asked)
+
+    async with scheduler.unit_of_work.reading() as connection:
+        readings = await read_ledger(connection, clock=SessionClock(FixedClock(first + timedelta(seconds=90))))
+
+    ages = {reading.labels: reading.value for reading in readings if reading.metric is RUN_OLDEST}
+    assert ages == {(kind.value,): 90.0 if kind is RunKind.CORRECTION else 0.0 for kind in RunKind}
