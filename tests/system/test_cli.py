@@ -5,62 +5,26 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from services.ops.cli import app
 from services.ops.client.export_tables import EXPORTS
-from services.ops.data_directory import DataDirectory
+from tests.support.command_line import Process, answer, command, open_to_others, sigmasight, up
 from tests.support.exported import READERS
 from tests.support.stack import wanted_broker
 
 _SAMPLES = Path(__file__).parents[2] / "services" / "ops" / "samples"
 
-Process = subprocess.Popen[str]
-
 pytestmark = pytest.mark.skipif(wanted_broker() == "testcontainers", reason="`up` runs its own broker")
-
-
-def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "services.ops", *map(str, arguments)]
-
-
-def _sigmasight(data_dir: Path, *arguments: str | Path) -> Result:
-    """Run a client command here: another process would take longer to load than the command to run."""
-    return CliRunner().invoke(app, [*map(str, arguments), "--data-dir", str(data_dir)])
 
 
 def _another_process(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     environment = environment or dict(os.environ)
-    return subprocess.run(_command(*arguments), capture_output=True, text=True, check=False, env=environment)
-
-
-def _answer(data_dir: Path, *arguments: str | Path) -> Any:
-    done = _sigmasight(data_dir, *arguments, "--json")
-    assert done.exit_code == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def _start(data_dir: Path) -> Process:
-    DataDirectory(data_dir).remove_endpoint()
-    options = ("--data-dir", data_dir, "--port", "0", "--broker", wanted_broker())
-    process = subprocess.Popen(_command("up", *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        while DataDirectory(data_dir).find_url() is None:
-            assert process.poll() is None, f"not started: {process.communicate()[0]}"
-            time.sleep(0.1)
-    except BaseException:
-        process.kill()
-        raise
-    return process
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, env=environment)
 
 
 def _stop(process: Process, stop_signal: signal.Signals = signal.SIGTERM) -> str:
@@ -70,44 +34,29 @@ def _stop(process: Process, stop_signal: signal.Signals = signal.SIGTERM) -> str
     return said
 
 
-@contextmanager
-def _up(data_dir: Path) -> Iterator[Process]:
-    process = _start(data_dir)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.communicate()
-
-
 def _import(data_dir: Path, name: str, *options: str) -> Any:
     sessions = ("--opened-on", "2022-11-28", "--as-of", "2022-11-28")
-    return _answer(
+    return answer(
         data_dir, "portfolios", "import", _SAMPLES / f"{name}.csv", "--equity", "1300000", *sessions, *options
     )
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("cli")
-    # PostgreSQL runs under another account than root, which has to get in.
-    for step in (directory, *directory.parents[:2]):
-        step.chmod(0o755)
-    return directory
+    return open_to_others(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture(scope="module")
 def platform(data_dir: Path) -> Iterator[Path]:
     """The data directory of a platform that has onboarded a portfolio."""
-    with _up(data_dir) as process:
+    with up(data_dir) as process:
         _import(data_dir, "long-only")
         yield data_dir
         _stop(process, signal.SIGINT)
 
 
 def test_cli_run_of_a_week_completes_and_counts_every_stage(platform: Path) -> None:
-    ended = _answer(platform, "run", "--start", "2022-12-22", "--as-of", "2022-12-28")
+    ended = answer(platform, "run", "--start", "2022-12-22", "--as-of", "2022-12-28")
 
     assert ended["status"] == "completed"
     assert ended["failures"] == []
@@ -119,33 +68,33 @@ def test_cli_run_of_a_week_completes_and_counts_every_stage(platform: Path) -> N
 def test_cli_rebuild_finds_the_servers_of_what_runs_and_no_difference(platform: Path) -> None:
     asked = ("rebuild", "risk", "--beside"), ("rebuild", "risk", "diff"), ("rebuild", "risk", "promote")
 
-    beside, diff, promoted = (_sigmasight(platform, *command) for command in asked)
+    beside, diff, promoted = (sigmasight(platform, *command) for command in asked)
 
     assert [done.exit_code for done in (beside, diff, promoted)] == [0, 0, 0], beside.stderr + diff.stderr
     assert "0 could not be processed\nnothing differs\nnothing has been taken over" in beside.stdout
     assert diff.stdout == "nothing differs\n"
     assert promoted.stdout.startswith("risk: taken over")
-    again = _sigmasight(platform, "rebuild", "risk", "diff")
+    again = sigmasight(platform, "rebuild", "risk", "diff")
     said = "sigmasight: nothing is beside risk: `rebuild risk --beside` makes it"
     assert (again.exit_code, again.stderr.splitlines()[-1]) == (2, said)
 
 
 def test_cli_run_of_portfolio_by_name_is_about_that_one(platform: Path) -> None:
-    (listed,) = _answer(platform, "portfolios", "list")
+    (listed,) = answer(platform, "portfolios", "list")
 
-    ended = _answer(platform, "run", "--portfolio", "long-only", "--as-of", "2022-12-28")
+    ended = answer(platform, "run", "--portfolio", "long-only", "--as-of", "2022-12-28")
 
     assert ended["status"] == "completed"
     assert ended["run"]["portfolio_ids"] == [listed["portfolio_id"]]
 
 
 def test_cli_shows_what_happened_in_a_run_and_follows_it_to_its_end(platform: Path) -> None:
-    (listed,) = _answer(platform, "runs", "list", "--limit", "1")
+    (listed,) = answer(platform, "runs", "list", "--limit", "1")
     run_id = listed["run"]["run_id"]
 
-    log = _answer(platform, "runs", "logs", run_id)
-    followed = _sigmasight(platform, "runs", "logs", run_id, "--follow", "--json")
-    shown = _sigmasight(platform, "runs", "logs", run_id)
+    log = answer(platform, "runs", "logs", run_id)
+    followed = sigmasight(platform, "runs", "logs", run_id, "--follow", "--json")
+    shown = sigmasight(platform, "runs", "logs", run_id)
 
     assert [line["what"] for line in (log[0], log[-1])] == ["opened", "ended"]
     told = [json.loads(line) for line in followed.stdout.splitlines()]
@@ -154,14 +103,14 @@ def test_cli_shows_what_happened_in_a_run_and_follows_it_to_its_end(platform: Pa
 
 
 def test_cli_status_lists_the_runs_and_the_newest(platform: Path) -> None:
-    found = _answer(platform, "status")
+    found = answer(platform, "status")
 
     assert found["state"] == "ready"
     assert found["newest"]["run"] == found["runs"][0]["run"]
 
 
 def test_cli_shows_portfolio_by_name_with_values_and_risk(platform: Path) -> None:
-    found = _answer(platform, "show", "portfolio", "long-only", "--as-of", "2022-11-28")
+    found = answer(platform, "show", "portfolio", "long-only", "--as-of", "2022-11-28")
 
     assert found["snapshot"]["as_of"] == "2022-11-28"
     assert len(found["positions"]) == 12
@@ -171,7 +120,7 @@ def test_cli_shows_portfolio_by_name_with_values_and_risk(platform: Path) -> Non
 
 
 def test_cli_shows_symbol_with_reason_for_every_number_it_lacks(platform: Path) -> None:
-    done = _sigmasight(platform, "show", "symbol", "aapl", "--as-of", "2022-11-28")
+    done = sigmasight(platform, "show", "symbol", "aapl", "--as-of", "2022-11-28")
 
     assert done.exit_code == 0
     assert "no proxy configured for growth" in done.stdout
@@ -185,7 +134,7 @@ def test_cli_exports_the_same_rows_to_every_format(platform: Path, tmp_path: Pat
     frames = []
     for ending, read in READERS.items():
         out = tmp_path / f"out{ending}"
-        written = _answer(platform, "export", results, "--from", "2022-11-28", "--to", "2022-11-28", "--out", out)
+        written = answer(platform, "export", results, "--from", "2022-11-28", "--to", "2022-11-28", "--out", out)
         frames.append(read(out))
         assert len(frames[-1]) == written["rows"] > 0
 
@@ -200,20 +149,20 @@ def test_cli_import_of_broken_file_names_every_row_and_stores_nothing(platform: 
     rows = ("AAPL,many,1,2022-01-03", ",5,1,2022-01-03", "MSFT,1,1,2022-01-03")
     broken.write_text("\n".join(("Symbol,Quantity,Entry Price Per Share,Entry Date", *rows)))
 
-    done = _sigmasight(platform, "portfolios", "import", broken, "--equity", "1000")
+    done = sigmasight(platform, "portfolios", "import", broken, "--equity", "1000")
 
     assert done.exit_code == 2
     assert "line 2, Quantity: " in done.stderr
     assert "line 3, Symbol: " in done.stderr
     assert done.stdout == ""
-    assert [entry["name"] for entry in _answer(platform, "portfolios", "list")] == ["long-only"]
+    assert [entry["name"] for entry in answer(platform, "portfolios", "list")] == ["long-only"]
 
 
 def test_cli_import_of_unknown_symbol_shows_the_reason_and_exits_1(platform: Path, tmp_path: Path) -> None:
     book = tmp_path / "unknown.csv"
     book.write_text("Symbol,Quantity,Entry Price Per Share,Entry Date\nNOSUCH,5,1,2022-12-01\n")
 
-    done = _sigmasight(platform, "portfolios", "import", book, "--equity", "1000", "--as-of", "2022-12-28", "--json")
+    done = sigmasight(platform, "portfolios", "import", book, "--equity", "1000", "--as-of", "2022-12-28", "--json")
 
     assert done.exit_code == 1
     (failure,) = json.loads(done.stdout)["failures"]
@@ -227,67 +176,67 @@ def test_cli_dry_run_says_what_is_understood_and_which_symbols_have_no_source(pl
     )
     asked = ("portfolios", "import", book, "--equity", "1000", "--as-of", "2022-12-28", "--dry-run")
 
-    tried, told = _answer(platform, *asked), _sigmasight(platform, *asked)
+    tried, told = answer(platform, *asked), sigmasight(platform, *asked)
 
     assert (tried["gross"], tried["cash_left"], tried["separator"]) == ("607.00", "393.00", ";")
     assert list(tried["without_source"]) == ["NOSUCH"]
     assert "no prices: no provider serves NOSUCH" in told.stdout
-    assert "tried" not in {entry["name"] for entry in _answer(platform, "portfolios", "list")}
+    assert "tried" not in {entry["name"] for entry in answer(platform, "portfolios", "list")}
 
 
 def test_cli_book_is_entered_and_corrected_by_hand(platform: Path) -> None:
     session = ("--as-of", "2022-11-30")
     later = (*session, "--no-wait")  # the last change asks for a run over all of them
-    _answer(platform, "portfolios", "create", "by hand", "--equity", "10000", "--opened-on", "2022-11-28", *session)
+    answer(platform, "portfolios", "create", "by hand", "--equity", "10000", "--opened-on", "2022-11-28", *session)
     trade = ("--quantity", "10", "--price", "147.11", "--entered-on", "2022-11-28")
-    _answer(platform, "positions", "add", "by hand", "AAPL", *trade, *later)
-    _answer(platform, "positions", "exit", "by hand", "AAPL", "--on", "2022-11-29", "--price", "150", *later)
-    _answer(platform, "positions", "correct", "by hand", "AAPL", "--quantity", "20", *later)
+    answer(platform, "positions", "add", "by hand", "AAPL", *trade, *later)
+    answer(platform, "positions", "exit", "by hand", "AAPL", "--on", "2022-11-29", "--price", "150", *later)
+    answer(platform, "positions", "correct", "by hand", "AAPL", "--quantity", "20", *later)
     paid = ("--on", "2022-11-29", "--amount", "1000", "--reference", "wire 7")
-    _answer(platform, "flows", "add", "by hand", *paid, *later)
-    _answer(platform, "flows", "correct", "by hand", "2022-11-29", "--amount", "500", *session)
+    answer(platform, "flows", "add", "by hand", *paid, *later)
+    answer(platform, "flows", "correct", "by hand", "2022-11-29", "--amount", "500", *session)
 
-    entered = _answer(platform, "portfolios", "show", "by hand")
+    entered = answer(platform, "portfolios", "show", "by hand")
     (position,) = entered["positions"]
     assert Decimal(position["quantity"]) == 20
     assert (position["symbol"], position["kind"]) == ("AAPL", "LONG")
     assert [(done["on"], Decimal(done["price"])) for done in position["exits"]] == [("2022-11-29", Decimal(150))]
     flows = [(flow["on"], flow["amount"], flow["reference"]) for flow in entered["flows"]]
     assert flows == [("2022-11-29", "500.00", "wire 7")]
-    worth = _answer(platform, "show", "portfolio", "by hand", *session)["snapshot"]
+    worth = answer(platform, "show", "portfolio", "by hand", *session)["snapshot"]
     assert float(worth["equity"]) == pytest.approx(10_000 + 20 * (150 - 147.11) + 500)
-    assert [edit["kind"] for edit in _answer(platform, "portfolios", "edits", "by hand")] == [
+    assert [edit["kind"] for edit in answer(platform, "portfolios", "edits", "by hand")] == [
         "position",
         "position",
         "flow",
     ]
 
-    _answer(platform, "portfolios", "rename", "by hand", "by hands", *later)
-    missing = _sigmasight(platform, "portfolios", "show", "by hand")
+    answer(platform, "portfolios", "rename", "by hand", "by hands", *later)
+    missing = sigmasight(platform, "portfolios", "show", "by hand")
     assert (missing.exit_code, "did you mean 'by hands'" in missing.stderr) == (2, True)
-    _answer(platform, "portfolios", "rename", "by hands", "by hand", *later)
+    answer(platform, "portfolios", "rename", "by hands", "by hand", *later)
 
-    _answer(platform, "positions", "remove", "by hand", position["position_id"], *session)
-    _answer(platform, "flows", "remove", "by hand", "2022-11-29", *session)
-    entered = _answer(platform, "portfolios", "show", "by hand")
+    answer(platform, "positions", "remove", "by hand", position["position_id"], *session)
+    answer(platform, "flows", "remove", "by hand", "2022-11-29", *session)
+    entered = answer(platform, "portfolios", "show", "by hand")
     assert (entered["positions"], entered["flows"]) == ([], [])
-    shown = _sigmasight(platform, "portfolios", "edits", "by hand").stdout
+    shown = sigmasight(platform, "portfolios", "edits", "by hand").stdout
     assert "quantity 10 -> 20" in shown
     assert "taken away: on 2022-11-29, amount 500.00" in shown
 
 
 def test_cli_change_of_what_a_book_does_not_hold_or_holds_twice_changes_nothing(platform: Path) -> None:
-    unknown = _sigmasight(platform, "positions", "remove", "long-only", "NOSUCH")
-    half = _sigmasight(platform, "positions", "correct", "long-only", "AAPL", "--strike", "100")
+    unknown = sigmasight(platform, "positions", "remove", "long-only", "NOSUCH")
+    half = sigmasight(platform, "positions", "correct", "long-only", "AAPL", "--strike", "100")
 
     assert (unknown.exit_code, half.exit_code) == (2, 2)
     assert "the portfolio has no position 'NOSUCH'" in unknown.stderr
     assert "an option needs --underlying, --strike and --expires-on" in half.stderr
-    assert _answer(platform, "portfolios", "edits", "long-only") == []
+    assert answer(platform, "portfolios", "edits", "long-only") == []
 
 
 def test_cli_run_of_day_that_is_no_session_is_refused(platform: Path) -> None:
-    done = _sigmasight(platform, "run", "--as-of", "2022-12-25")
+    done = sigmasight(platform, "run", "--as-of", "2022-12-25")
 
     assert done.exit_code == 2
     assert "--as-of: must be a session (the one before is 2022-12-23), was 2022-12-25" in done.stderr
@@ -298,7 +247,7 @@ def test_cli_second_up_on_the_same_directory_is_refused_and_disturbs_nothing(pla
 
     assert done.returncode == 2
     assert "must not be in use" in done.stderr
-    assert _answer(platform, "status")["state"] == "ready"
+    assert answer(platform, "status")["state"] == "ready"
 
 
 def test_cli_up_on_taken_port_is_one_line(tmp_path: Path) -> None:
@@ -313,8 +262,8 @@ def test_cli_up_on_taken_port_is_one_line(tmp_path: Path) -> None:
 
 
 def test_cli_serve_and_migrate_without_environment_name_what_is_missing() -> None:
-    for command in (("migrate",), ("serve", "risk", "--port", "0")):
-        done = _another_process(*command, PATH=os.environ["PATH"])
+    for asked in (("migrate",), ("serve", "risk", "--port", "0")):
+        done = _another_process(*asked, PATH=os.environ["PATH"])
 
         assert done.returncode == 2
         assert "database_url" in done.stderr

@@ -11,7 +11,7 @@ from werkzeug import Request, Response
 from tests.unit.market_data.providers.vendors.answers import as_json
 from tests.unit.market_data.providers.vendors.invented import Bar, history
 
-COMPANIES = ("AAPL", "BRK.B", "KO")
+COMPANIES = ("AAPL", "BRK.B", "KO", "KO1", "KO2", "KO3")
 _ZONE = ZoneInfo("America/New_York")
 
 
