@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -59,6 +60,11 @@ async def _driver(connection: AsyncConnection) -> Any:
 
 def _listed(values: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else values
+
+
+def one_below_another(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of the first, below them those of the next, all of the same columns."""
+    return {name: list(chain.from_iterable(_listed(part[name]) for part in parts)) for name in parts[0]}
 
 
 async def copy_aside(connection: AsyncConnection, table: str, columns: Columns) -> str:

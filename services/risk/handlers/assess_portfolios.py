@@ -1,6 +1,8 @@
 """Assess the books of a shard as of each session of the run, and of those whose books or prices are others now."""
 
 import asyncio
+from itertools import chain
+from typing import Final
 
 from services.risk.core.assessment import assess
 from services.risk.core.scenarios import RateSensitivity
@@ -13,21 +15,27 @@ from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 
+# Sessions: a statement for many costs what one for one does, and their results are in memory until then.
+_STORED_AT_ONCE: Final = 21
+
 
 async def assess_portfolios(
     event: RiskDue, uow: UnitOfWork, *, panel: PricePanel, factor_set: FactorSet, rate: RateSensitivity
 ) -> None:
-    """Claim the portfolios; session by session, load what they depend on, assess, store; then announce."""
+    """Claim the portfolios; session by session, load what they depend on and assess; store by month; announce."""
     await claim(uow.connection, event.portfolio_ids)
     repository = RiskRepository(uow.connection)
     loader = InputLoader(repository, panel, factor_set, rate)
     announced: list[Headline] = []
     written = 0
 
-    for as_of in await loader.sessions_of(event.run, event.portfolio_ids):
-        inputs = await loader.of_session(event.portfolio_ids, as_of)
-        assessment = await asyncio.to_thread(assess, inputs)
-        written += await repository.store_assessment(assessment, event.run.run_id)
-        announced += headlines(assessment)
+    sessions = await loader.sessions_of(event.run, event.portfolio_ids)
+    for start in range(0, len(sessions), _STORED_AT_ONCE):
+        assessments = []
+        for as_of in sessions[start : start + _STORED_AT_ONCE]:
+            inputs = await loader.of_session(event.portfolio_ids, as_of)
+            assessments.append(await asyncio.to_thread(assess, inputs))
+        written += await repository.store_assessments(assessments, event.run.run_id)
+        announced += chain.from_iterable(map(headlines, assessments))
 
     uow.emit(portfolios_assessed(event, announced, written=written))

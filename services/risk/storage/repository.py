@@ -1,6 +1,6 @@
 """The SQL of risk: replicas of profiles, betas and books, and the assessments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -41,7 +41,7 @@ from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.run import Run
 from shared.conventions import SYMBOL_COLUMNS
-from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, upsert
+from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, one_below_another, upsert
 from shared.prices.held import load_held, taint_of
 from shared.sectors import sector_name
 from shared.selection import Slice
@@ -80,8 +80,8 @@ _LOAD_SECTORS = sa.text("SELECT symbol, sector, is_etf FROM profiles WHERE symbo
 # The revisions of which only the head is there yet.
 _NEW_REVISIONS = sa.text(
     """
-    SELECT portfolio_id, revision FROM assessments
-    WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = :as_of
+    SELECT portfolio_id, as_of, revision FROM assessments
+    WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = ANY(CAST(:as_ofs AS date[]))
       AND NOT EXISTS (
         SELECT FROM portfolio_factors f
         WHERE (f.portfolio_id, f.as_of, f.revision)
@@ -127,6 +127,16 @@ _TABLES: Final[Mapping[type[NamedTuple], str]] = {
     CorrelationsRow: "portfolio_correlations",
     ContributionsRow: "portfolio_contributions",
     ActiveSectorsRow: "portfolio_active_sectors",
+}
+# What belongs to a new revision, and its columns.
+_DETAILS: Final[Mapping[str, Callable[[Assessment, Written], Columns]]] = {
+    "portfolio_factors": factor_columns,
+    "portfolio_sectors": sector_columns,
+    "portfolio_measures": measure_columns,
+    "portfolio_active_sectors": active_columns,
+    "portfolio_stress": stress_columns,
+    "portfolio_correlations": correlation_columns,
+    "portfolio_contributions": contribution_columns,
 }
 _NEWER: Final = Replacing(position="revision")
 # The run of a book is the one that revised it.
@@ -274,27 +284,37 @@ class RiskRepository:
         row = (await self._connection.execute(_FIND_BENCHMARK, {"name": name, "as_of": as_of})).one_or_none()
         return None if row is None else Benchmark(name, row.as_of, dict(zip(row.sectors, row.weights, strict=True)))
 
-    async def store_assessment(self, assessment: Assessment, run_id: UUID) -> int:
-        """Write a new revision of each portfolio whose inputs have changed; return how many."""
-        head = assessment_columns(assessment, run_id)
-        count = await append_revisions(self._connection, "assessments", head, key=("portfolio_id", "as_of"))
+    async def store_assessments(self, assessments: Sequence[Assessment], run_id: UUID) -> int:
+        """Write a new revision of each portfolio and session whose inputs have changed; return how many.
+
+        Each of the assessments is of another session.
+        """
+        heads = one_below_another([assessment_columns(assessment, run_id) for assessment in assessments])
+        count = await append_revisions(self._connection, "assessments", heads, key=("portfolio_id", "as_of"))
         if not count:
             return 0
-        books = assessment.books
-        wanted = {"portfolio_ids": list(books.portfolio_ids), "as_of": books.as_of}
-        rows = await self._connection.execute(_NEW_REVISIONS, wanted)
-        written = Written.of(assessment, {row.portfolio_id: row.revision for row in rows})
-        await copy_in(self._connection, "portfolio_factors", factor_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_sectors", sector_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_measures", measure_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_active_sectors", active_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_stress", stress_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_correlations", correlation_columns(assessment, written))
-        await copy_in(self._connection, "portfolio_contributions", contribution_columns(assessment, written))
-        await upsert(
-            self._connection, "factor_moves", moves_columns(assessment), key=("as_of", "digest"), replacing=None
-        )
+        changed = await self._changed(assessments)
+        for table, columns_of in _DETAILS.items():
+            columns = one_below_another([columns_of(assessment, written) for assessment, written in changed])
+            await copy_in(self._connection, table, columns)
+        moves = one_below_another([moves_columns(assessment) for assessment, _ in changed])
+        await upsert(self._connection, "factor_moves", moves, key=("as_of", "digest"), replacing=None)
         return count
+
+    async def _changed(self, assessments: Sequence[Assessment]) -> list[tuple[Assessment, Written]]:
+        """Return the assessments of which there are new revisions, each with those."""
+        wanted = {
+            "portfolio_ids": sorted({one for assessment in assessments for one in assessment.books.portfolio_ids}),
+            "as_ofs": [assessment.books.as_of for assessment in assessments],
+        }
+        revisions: dict[date, dict[UUID, int]] = {}
+        for row in await self._connection.execute(_NEW_REVISIONS, wanted):
+            revisions.setdefault(row.as_of, {})[row.portfolio_id] = row.revision
+        return [
+            (assessment, Written.of(assessment, revisions[assessment.books.as_of]))
+            for assessment in assessments
+            if assessment.books.as_of in revisions
+        ]
 
     async def list_assessments(self, wanted: Slice[UUID]) -> StoredAssessments:
         """Return a page of assessments, the newest revision (known at that time) of each, by as_of and portfolio."""
