@@ -1,11 +1,13 @@
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 
 from services.risk.core.measures import MEASURES
+from services.risk.handlers import assess_portfolios as handler
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
 from shared.contracts.market_data import HeldClose
@@ -271,10 +273,7 @@ async def test_assessment_of_a_portfolio_does_not_depend_on_its_neighbours(risk:
             valued(run, book(portfolio_id, exposures)),
         )
         alone[portfolio_id] = await results(risk, portfolio_id)
-    # Without what is stored it writes again, instead of recognising the digests.
-    async with risk.service.engine.begin() as connection:
-        for table in ASSESSED:
-            await connection.exec_driver_sql(f"DELETE FROM {table}")
+    await forget(risk)
     run = make_run()
     await risk.assess(
         priced(run, prices),
@@ -288,15 +287,59 @@ async def test_assessment_of_a_portfolio_does_not_depend_on_its_neighbours(risk:
     assert alone == together
 
 
+async def forget(risk: Risk) -> None:
+    """Let it write again, instead of recognising the digests."""
+    async with risk.service.engine.begin() as connection:
+        for table in ASSESSED:
+            await connection.exec_driver_sql(f"DELETE FROM {table}")
+
+
+async def test_sessions_that_are_stored_at_once_are_what_each_is_alone(
+    risk: Risk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [shift_session(SESSION, -offset) for offset in (2, 1, 0)]
+    long, short, symbols = uuid4(), uuid4(), new_symbols(2)
+    prices = {symbol: closes(80, seed=seed) for seed, symbol in enumerate(symbols)}
+    # There is no book of the first session of the second portfolio.
+    exposures = {(long, day): 1000.0 + day.day for day in days} | {(short, day): -500.0 for day in days[1:]}
+
+    async def assess(*, at_once: int, changed: Sequence[tuple[UUID, date]] = ()) -> list[tuple[object, ...]]:
+        monkeypatch.setattr(handler, "_STORED_AT_ONCE", at_once)
+        run = make_run(first_session=days[0])
+        books = [
+            book(cell[0], {symbols[0]: exposure, symbols[1]: 1.0 + (cell in changed)}, as_of=cell[1], revision=2)
+            for cell, exposure in exposures.items()
+        ]
+        await risk.assess(
+            priced(run, prices),
+            profiled(run, {symbols[0]: "Energy"}),
+            factored(run, dict.fromkeys(symbols, 1.1)),
+            valued(run, *books),
+        )
+        return [row for portfolio_id in (long, short) for row in await results(risk, portfolio_id)]
+
+    alone = await assess(at_once=1)
+    await forget(risk)
+    assert await assess(at_once=3) == alone
+
+    await assess(at_once=3, changed=[(long, days[2]), (short, days[1])])
+
+    revisions = [(long, days[0], 1), (long, days[1], 1), (long, days[2], 1), (long, days[2], 2)]
+    revisions += [(short, days[1], 1), (short, days[1], 2), (short, days[2], 1)]
+    for table in ("assessments", "portfolio_measures"):
+        query = f"SELECT portfolio_id, as_of, revision FROM {table} WHERE portfolio_id IN (:long, :short)"
+        assert {tuple(row) for row in await risk.rows(query, long=long, short=short)} == set(revisions)
+
+
 async def results(risk: Risk, portfolio_id: object) -> list[tuple[object, ...]]:
     queries = (
-        "SELECT digest, equity FROM assessments WHERE portfolio_id = :id",
-        "SELECT * FROM portfolio_factors WHERE portfolio_id = :id ORDER BY factor",
-        "SELECT * FROM portfolio_measures WHERE portfolio_id = :id",
-        "SELECT * FROM portfolio_stress WHERE portfolio_id = :id",
-        "SELECT * FROM portfolio_correlations WHERE portfolio_id = :id",
-        "SELECT * FROM portfolio_contributions WHERE portfolio_id = :id",
-        "SELECT * FROM portfolio_sectors WHERE portfolio_id = :id ORDER BY sector",
+        "SELECT digest, equity FROM assessments WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_factors WHERE portfolio_id = :id ORDER BY as_of, factor",
+        "SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_stress WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_correlations WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_contributions WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_sectors WHERE portfolio_id = :id ORDER BY as_of, sector",
     )
     return [tuple(row) for query in queries for row in await risk.rows(query, id=portfolio_id)]
 
