@@ -11,6 +11,8 @@ import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_logger_name
 
+from shared.printable import printable
+
 log = structlog.get_logger("telemetry")
 
 # Not below `faststream`, which writes in a form of its own.
@@ -30,13 +32,13 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
         # Here and not in the renderer, whose tracebacks show the values of variables, secrets among them.
         structlog.processors.format_exc_info,
     ]
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
+    rendered: list[structlog.types.Processor] = (
+        [structlog.processors.JSONRenderer()]
         if json_lines
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
+        else [_made_printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)]
     )
     structlog.configure(
-        processors=[*said, renderer],
+        processors=[*said, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -45,7 +47,7 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
     of_libraries.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=[add_logger_name, ExtraAdder(), *said],
-            processors=[ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[ProcessorFormatter.remove_processors_meta, *rendered],
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[of_libraries])
@@ -57,6 +59,11 @@ def _add_context(_: object, __: str, line: structlog.types.EventDict) -> structl
     # Behind what the line says itself, which people read first.
     whose = {**dict(sorted(get_contextvars().items())), "pid": os.getpid()}
     return {**line, **{name: value for name, value in whose.items() if name not in line}}
+
+
+def _made_printable(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+    # What is no text is shown as Python writes it, which has no control characters.
+    return {name: printable(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from services.ops.client.commands import (
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
 from services.ops.hosting import recovery
+from services.ops.terminal import say
 
 
 class _Commands(TyperGroup):
@@ -38,9 +39,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except CommandError as error:
-            typer.echo(f"sigmasight: {error}", err=True)
+            say(f"sigmasight: {error}", err=True)
             for wrong in error.errors:
-                typer.echo(f"  {wrong}", err=True)
+                say(f"  {wrong}", err=True)
             raise typer.Exit(error.exit_code) from error
 
 
@@ -58,7 +59,7 @@ def _say_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"sigmasight {version('sigmasight')}")
+        say(f"sigmasight {version('sigmasight')}")
         raise typer.Exit
 
 

@@ -9,6 +9,7 @@ import typer
 
 from services.ops.hosting.commands import BrokerOption
 from services.ops.options import taking
+from services.ops.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ def demo(options: DemoOptions) -> None:
     data_dir = DataDirectory(options.data_dir)
     broker = ("--broker", options.broker.value) if options.broker else ()
     with platform_process(data_dir, ("--providers", "sample", "--factor-set", "sample", *broker)):
-        typer.echo(f"ready after {time.monotonic() - began:.1f} s")
+        say(f"ready after {time.monotonic() - began:.1f} s")
         with connected(data_dir, None) as client:
             run_demo(client, data_dir)
-    typer.echo(f"the demo took {time.monotonic() - began:.1f} s")
+    say(f"the demo took {time.monotonic() - began:.1f} s")

@@ -34,6 +34,15 @@ def prints(module: Module) -> Iterator[str]:
                 yield f"{module.path}:{node.lineno} print"
 
 
+def speaks_past_the_terminal(module: Module) -> Iterator[str]:
+    """Prevents text of others from steering the terminal of whoever reads it: two places make it printable."""
+    if module.path in {"services/ops/terminal.py", "services/ops/client/rendering.py"}:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"typer.echo", "typer.secho", "Console"}:
+            yield f"{module.path}:{node.lineno} {ast.unparse(node.func)}"
+
+
 def reads_clock_or_environment(module: Module) -> Iterator[str]:
     """Prevents a rerun of March from seeing April: the business date travels, and settings come from their class."""
     if module.path == "shared/clock.py" or module.path.startswith("services/ops/"):
@@ -163,6 +172,7 @@ def _calls(module: Module, names: set[str]) -> Iterator[str]:
 RULES: dict[Rule, tuple[str, str]] = {
     commits_elsewhere: ("services/risk/storage/repository.py", "async def f(c):\n    await c.commit()\n"),
     prints: ("services/risk/web/routes.py", "print('x')\n"),
+    speaks_past_the_terminal: ("services/ops/client/letters.py", "typer.echo(letter['payload'])\n"),
     reads_clock_or_environment: ("services/risk/web/routes.py", "import datetime\nx = datetime.datetime.now()\n"),
     handler_named_otherwise: ("services/risk/handlers/store_books.py", "async def store(): ...\n"),
     vaguely_named: ("services/risk/utils.py", ""),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, Step, StepOutcome
@@ -49,7 +48,7 @@ def body_of(client: ApiClient, options: "SelectionOptions") -> dict[str, Any]:
 def follow_backfill(client: ApiClient, backfill_id: str) -> Backfill:
     """Return the backfill when it has ended or was paused; its progress is drawn on standard error meanwhile."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         bar = progress.add_task("cells", total=None, told="")
         while True:
             found = read_patiently(client, BACKFILL.at(backfill_id=backfill_id))
@@ -98,7 +97,7 @@ def print_backfill(found: Backfill) -> None:
 def print_backfills(found: Sequence[Backfill]) -> None:
     """Say how far backfills are."""
     told = "\n\n".join(map(_told, found))
-    console().print(told or "no backfills yet; plan one with `sigmasight backfill plan`", highlight=False)
+    console().print(told or "no backfills yet; plan one with `sigmasight backfill plan`")
 
 
 def print_shown(shown: Shown) -> None:
@@ -110,11 +109,11 @@ def print_shown(shown: Shown) -> None:
     ]
     columns = (*_STEP_COLUMNS, "done", "same", "failed", "status")
     out = console()
-    out.print(_told(shown["backfill"]), highlight=False)
+    out.print(_told(shown["backfill"]))
     out.print(table("steps", columns, rows) if rows else "nothing was wanted")
     for step in steps:
         if step["failed"]:
-            out.print(f"run {step['run_id']}: {step['failed']} cells failed", highlight=False)
+            out.print(f"run {step['run_id']}: {step['failed']} cells failed")
 
 
 def print_retry(retry: Retry) -> None:

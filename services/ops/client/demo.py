@@ -59,7 +59,7 @@ def run_demo(client: ApiClient, data_dir: DataDirectory) -> None:
     out.print(_factor_table(reports))
     out.print(_unavailable_table(reports, client.get(FACTORS, first=LAST_SESSION, last=LAST_SESSION)["items"]))
     out.print(stage_table(run))
-    out.print(_how_to_look_further(data_dir, ids), highlight=False, soft_wrap=True)
+    out.print(_how_to_look_further(data_dir, ids), soft_wrap=True)
 
 
 def _onboard_all(client: ApiClient) -> dict[str, str]:
@@ -80,7 +80,7 @@ def _onboard(client: ApiClient, sample: SamplePortfolio) -> str:
     )
     run = _served(follow_run(client, stored["run_id"]))
     seconds = number(run["seconds"], digits=2)
-    console().print(f"onboarded {sample.name!r} with {stored['positions']} positions in {seconds} s", highlight=False)
+    console().print(f"onboarded {sample.name!r} with {stored['positions']} positions in {seconds} s")
     return stored["portfolio_id"]
 
 

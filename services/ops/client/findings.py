@@ -16,6 +16,7 @@ from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, print_run, run_succeeded, table
 from services.ops.client.routes import DECIDE, FINDINGS, OPEN_RUN, PORTFOLIOS
 from services.ops.errors import Misused
+from services.ops.terminal import say
 from shared.symbols import one_spelling
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def decide(options: "RulingOptions", decision: str) -> None:
             _print_ruling(ruling, holders)
         run = follow_run(client, _begin(client, ruling, holders)) if ruling["stored"] and ruling["changes"] else None
     if options.json:
-        typer.echo(json.dumps(Decided(ruling=ruling, portfolios=holders, run=run), indent=2))
+        say(json.dumps(Decided(ruling=ruling, portfolios=holders, run=run), indent=2))
     elif run is not None:
         print_run(run)
     if run is not None and not run_succeeded(run):

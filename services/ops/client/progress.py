@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from services.ops.client.answers.runs import RunProgress, RunReport
 from services.ops.client.client import ApiClient
+from services.ops.client.rendering import console
 from services.ops.client.routes import CAUSES, FINDING_COUNTS, RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
 
@@ -107,15 +108,15 @@ class _StageLines:
             if stage["parts_done"] == stage["parts_total"] and stage["stage"] not in self._told:
                 self._told.add(stage["stage"])
                 line = f"{stage['stage']}: {stage['parts_done']} parts, {stage['failures']} failures"
-                self._console.print(line, highlight=False)
+                self._console.print(line)
 
 
 @contextmanager
 def _drawing() -> Iterator[_Progress]:
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _StageLines(console)
+    shown = console(stderr=True)
+    if not shown.is_terminal:
+        yield _StageLines(shown)
         return
     columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=shown, transient=True) as progress:
         yield _StageBars(progress)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.bar import Bar
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -12,14 +13,27 @@ from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.portfolios import Portfolio
 from services.ops.client.answers.risk import Benchmark, Figure, Scenario
 from services.ops.client.answers.runs import RunProgress, RunReport, RunSummary
+from shared.printable import printable
 
 _NAMES_SHOWN: Final = 5
 
 
-def console() -> Console:
-    """Return the console of standard output; piped, it is as wide as the widest table needs."""
-    found = Console()
-    return found if found.is_terminal else Console(width=160)
+class _Plain(Console):
+    """A terminal that only what is drawn steers: a text, whoever wrote it, is a text."""
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render something for this terminal."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console of standard output, or of standard error; piped, it is as wide as the widest table needs."""
+    found = _Plain(stderr=stderr)
+    return found if found.is_terminal else _Plain(stderr=stderr, width=160)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
@@ -171,8 +185,8 @@ def print_benchmark(found: Benchmark) -> None:
 
 
 def _cell(value: object) -> RenderableType:
-    # Text, so that what looks like markup stays what it is.
-    return value if isinstance(value, Bar) else Text("" if value is None else str(value))
+    # Made printable before it is measured, so that its column has room for it.
+    return value if isinstance(value, Bar) else Text(printable("" if value is None else str(value)))
 
 
 def _is_number(cell: str) -> bool:

@@ -16,6 +16,7 @@ from services.ops.client.paging import load_first
 from services.ops.client.progress import follow_run
 from services.ops.client.rendering import console, print_run, run_succeeded, run_table
 from services.ops.client.routes import OPEN_RUN, RUN, RUNS
+from services.ops.terminal import say
 
 if TYPE_CHECKING:
     from services.ops.client.commands.runs import ListOptions
@@ -70,7 +71,7 @@ def follow_import(client: ApiClient, stored: Accepted) -> ImportRun:
 def end_with_runs(ended: Sequence[RunReport], *, as_json: bool) -> None:
     """Show runs that have ended, one as itself, and leave with 1 when they did not serve everything."""
     if as_json:
-        typer.echo(json.dumps(ended[0] if len(ended) == 1 else ended, indent=2))
+        say(json.dumps(ended[0] if len(ended) == 1 else ended, indent=2))
     else:
         for run_ended in ended:
             print_run(run_ended)

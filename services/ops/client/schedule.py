@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Sequence
 
-import typer
 from rich.console import Group, RenderableType
 
 from services.ops.client.answers.runs import RunReport
@@ -14,6 +13,7 @@ from services.ops.client.client import ApiClient
 from services.ops.client.progress import follow_run, read_patiently
 from services.ops.client.rendering import console, print_run, run_succeeded, table
 from services.ops.client.routes import FIRE, PAUSE_SCHEDULE, RESUME_SCHEDULE, SCHEDULE, TRIGGER
+from services.ops.terminal import say
 
 _LOOK_EVERY_S = 0.5
 _SHOWN = 10
@@ -34,14 +34,14 @@ def pause_schedule(client: ApiClient, why: str, *, as_json: bool) -> None:
     """Pause the schedule and say so."""
     lasting = client.send(PAUSE_SCHEDULE, {"why": why, "requested_by": asker()})
     text = f"paused since {_instant(lasting['paused_at'])} by {lasting['paused_by']}: {lasting['why']}"
-    typer.echo(json.dumps(lasting, indent=2) if as_json else text)
+    say(json.dumps(lasting, indent=2) if as_json else text)
 
 
 def resume_schedule(client: ApiClient, *, as_json: bool) -> None:
     """Resume the schedule and say so."""
     ended = client.send(RESUME_SCHEDULE, {"requested_by": asker()})
     text = "was not paused" if ended is None else f"resumed; was paused by {ended['paused_by']}: {ended['why']}"
-    typer.echo(json.dumps(ended, indent=2) if as_json else text)
+    say(json.dumps(ended, indent=2) if as_json else text)
 
 
 def trigger_stage(client: ApiClient, stage: str, *, wait: bool, as_json: bool) -> int:
@@ -76,7 +76,7 @@ def _follow(client: ApiClient, fire: Fire, ended: dict[str, RunReport]) -> Fire:
 
 def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunReport], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"fires": fires, "runs": runs}, indent=2))
+        say(json.dumps({"fires": fires, "runs": runs}, indent=2))
         return
     console().print(_fire_table("triggered", fires))
     for run in runs:

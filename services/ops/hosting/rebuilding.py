@@ -3,10 +3,9 @@
 import json
 from dataclasses import asdict
 
-import typer
-
 from services.ops.hosting.changes import Change, changes, contradicted
 from services.ops.hosting.rebuild import Rebuild
+from services.ops.terminal import say
 from shared.settings import CommonSettings
 
 
@@ -14,11 +13,11 @@ async def fill_and_promote(common: CommonSettings, service: str, *, nights: int 
     """Fill the tables of a service beside it; take them over, unless they are to stay or contradict what serves."""
     rebuild = Rebuild(common, service)
     work = await rebuild.fill(nights=nights)
-    typer.echo(f"{service}: {work.fed} messages were taken in, {work.refused} could not be processed")
+    say(f"{service}: {work.fed} messages were taken in, {work.refused} could not be processed")
     found = await rebuild.differences()
-    typer.echo(_summary(changes(service, found)))
+    say(_summary(changes(service, found)))
     if beside or contradicted(found):
-        typer.echo(f"nothing has been taken over: `sigmasight rebuild {service} diff`, `promote` or `discard`")
+        say(f"nothing has been taken over: `sigmasight rebuild {service} diff`, `promote` or `discard`")
     else:
         await promote(common, service)
 
@@ -27,23 +26,23 @@ async def diff(common: CommonSettings, service: str, *, as_json: bool) -> None:
     """Say which numbers differ between what serves and what is beside it."""
     found = changes(service, await Rebuild(common, service).differences())
     if as_json:
-        typer.echo(json.dumps([asdict(change) for change in found], indent=2))
+        say(json.dumps([asdict(change) for change in found], indent=2))
         return
     for change in found:
-        typer.echo(_line(change))
-    typer.echo(_summary(found))
+        say(_line(change))
+    say(_summary(found))
 
 
 async def promote(common: CommonSettings, service: str) -> None:
     """Take over what is beside a service."""
     await Rebuild(common, service).promote()
-    typer.echo(f"{service}: taken over; others hear of what is new with the next run over these sessions")
+    say(f"{service}: taken over; others hear of what is new with the next run over these sessions")
 
 
 async def discard(common: CommonSettings, service: str) -> None:
     """Drop what is beside a service."""
     await Rebuild(common, service).discard()
-    typer.echo(f"{service}: what was beside it is dropped")
+    say(f"{service}: what was beside it is dropped")
 
 
 def _summary(found: list[Change]) -> str:

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import typer
-
 from services.ops.composition import build_services
 from services.ops.errors import Misused
 from services.ops.hosting.kept_log import KeptLog, kept_log
+from services.ops.terminal import say
 from shared.bus.dead_letters import REPLAY_HEADER, SERVICE_HEADER
 from shared.contracts.catalogue import ASKED, EVENTS
 from shared.contracts.run import Run, RunKind
@@ -82,7 +81,7 @@ async def replay_to_service(common: CommonSettings, wanted: Replay, *, dry_run: 
                     await append_to_outbox(connection, [wanted.again(kept.row) for kept in batch])
                 await asyncio.sleep(1.0)
     said = "would be sent" if dry_run else "are sent"
-    typer.echo(f"{count} messages of {wanted.topic} {said} to {', '.join(listening)}; {before} were sent before")
+    say(f"{count} messages of {wanted.topic} {said} to {', '.join(listening)}; {before} were sent before")
 
 
 async def replay_through_chain(common: CommonSettings, wanted: Replay, *, dry_run: bool) -> None:
@@ -96,16 +95,16 @@ async def replay_through_chain(common: CommonSettings, wanted: Replay, *, dry_ru
     for run in runs.values():
         about = f"sessions {run.first_session} to {run.last_session}, run {run.run_id}"
         if dry_run:
-            typer.echo(f"would be run again: {about}")
+            say(f"would be run again: {about}")
             continue
         # Loaded when it is needed: a dry run needs no service.
         from services.scheduler.main import replay  # noqa: PLC0415
 
         while not await replay(common, run):  # noqa: ASYNC110 - it ends in another process
             await asyncio.sleep(_LOOK_AGAIN_S)
-        typer.echo(f"has been run again: {about}")
+        say(f"has been run again: {about}")
     if not runs:
-        typer.echo(f"nothing of {wanted.topic} is kept of that time")
+        say(f"nothing of {wanted.topic} is kept of that time")
 
 
 def _listening(common: CommonSettings, wanted: Replay) -> list[str]:

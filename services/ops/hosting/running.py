@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import asyncpg
-import typer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +18,7 @@ from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
+from services.ops.terminal import say
 from shared.service import build_app
 from shared.settings import CommonSettings
 
@@ -36,7 +36,7 @@ def run_platform(options: HostOptions) -> None:
         _say_begun("\n".join(_announcement(hosted, options)))
 
     run_to_end(host(options, announce))
-    typer.echo("stopped")
+    say("stopped")
 
 
 def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
@@ -59,7 +59,7 @@ def _say_begun(announcement: str) -> None:
     # What is loaded by now stays to the end: to look for garbage in it takes a sixth of the time of a large answer.
     gc.collect()
     gc.freeze()
-    typer.echo(announcement)
+    say(announcement)
 
 
 def run_services(names: Sequence[str], host_name: str, port: int) -> None:
@@ -77,7 +77,7 @@ def run_services(names: Sequence[str], host_name: str, port: int) -> None:
 def run_preparation() -> None:
     """Make the servers that the environment names ready."""
     run_to_end(prepare(settings_from_environment()))
-    typer.echo("roles, schemas, tables and topics are there")
+    say("roles, schemas, tables and topics are there")
 
 
 def run_requeue(common: CommonSettings) -> None:
@@ -85,7 +85,7 @@ def run_requeue(common: CommonSettings) -> None:
 
     async def main() -> None:
         for service, messages in (await requeue_outboxes(common)).items():
-            typer.echo(f"{service}: {messages} messages are published again")
+            say(f"{service}: {messages} messages are published again")
 
     run_to_end(main())
 

@@ -11,6 +11,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from shared.bus.broker import build_broker
+from shared.printable import printable
 from shared.telemetry import FASTSTREAM_LOGGER, configure_logging, log_context, timed
 
 Captured = pytest.CaptureFixture[str]
@@ -54,6 +55,16 @@ def test_line_says_its_own_facts_before_whose_it_is(capsys: Captured) -> None:
     _, line = capsys.readouterr().err.split("] ")
     pid = f"pid={os.getpid()}"
     assert line.split() == ["stage", "finished", "stage=risk", "parts=2", "run=2", "topic=prices.updated", pid]
+
+
+def test_line_for_people_steers_no_terminal(capsys: Captured) -> None:
+    with _logging(json_lines=False) as log:
+        log.warning("said\x1b[31m", name="\x1b]0;title", names=["\x1b[2J"])
+        logging.getLogger("library").warning("said by \x9b2J")
+
+    said = capsys.readouterr().err
+    assert printable(said) == said
+    assert r"said\x1b[31m" in said
 
 
 def test_line_of_a_library_below_its_level_is_not_logged(capsys: Captured) -> None:

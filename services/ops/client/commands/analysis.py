@@ -11,6 +11,7 @@ import typer
 from services.ops.client.commands.options import ClientOptions
 from services.ops.errors import Misused
 from services.ops.options import day, taking
+from services.ops.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,6 @@ def report(options: ReportOptions) -> None:
     except OSError as error:
         raise Misused(f"{options.out} cannot be written: {error.strerror or error}") from error
     if options.json:
-        typer.echo(json.dumps({"out": str(options.out)}))
+        say(json.dumps({"out": str(options.out)}))
     else:
-        typer.echo(f"wrote {options.out}")
+        say(f"wrote {options.out}")

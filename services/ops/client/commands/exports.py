@@ -11,6 +11,7 @@ import typer
 
 from services.ops.client.commands.options import ClientOptions
 from services.ops.options import day, taking
+from services.ops.terminal import say
 
 
 class Results(StrEnum):
@@ -43,14 +44,13 @@ def export(options: ExportOptions) -> None:
 
     One row a number, with its reason if there is none.
     """
-    from rich.console import Console
-
     from services.ops.client.export_tables import EXPORTS
+    from services.ops.client.rendering import console
 
-    with options.connected() as client, Console(stderr=True).status(f"writing {options.out}"):
+    with options.connected() as client, console(stderr=True).status(f"writing {options.out}"):
         wanted = EXPORTS[options.results.value]
         rows = wanted.write(client, options.out, first=options.first, last=options.last)
     if options.json:
-        typer.echo(json.dumps({"rows": rows, "out": str(options.out)}))
+        say(json.dumps({"rows": rows, "out": str(options.out)}))
     else:
-        typer.echo(f"{rows} rows in {options.out}")
+        say(f"{rows} rows in {options.out}")

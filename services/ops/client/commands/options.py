@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from services.ops.options import DEFAULT_DATA_DIR, DataDirOption
+from services.ops.terminal import say
 
 if TYPE_CHECKING:
     from services.ops.client.client import ApiClient
@@ -36,6 +37,6 @@ class ClientOptions:
     def show(self, found: Found, draw: Callable[[Found], None]) -> None:
         """Print what was found: as JSON, or drawn for people."""
         if self.json:
-            typer.echo(json.dumps(found, indent=2))
+            say(json.dumps(found, indent=2))
         else:
             draw(found)

@@ -11,6 +11,7 @@ import typer
 from services.ops.client.commands.options import ClientOptions
 from services.ops.errors import Misused
 from services.ops.options import day, taking
+from services.ops.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +81,11 @@ def import_portfolio(options: ImportOptions) -> None:
         stored = client.send(STORE_PORTFOLIO, options.body())
         if not options.json:
             print_tried(with_sources(client, stored["understood"], options.as_of))
-            typer.echo(f"portfolio {stored['portfolio_id']} stored with {stored['positions']} positions")
+            say(f"portfolio {stored['portfolio_id']} stored with {stored['positions']} positions")
         if options.wait:
             end_with_runs([follow_import(client, stored)], as_json=options.json)
         elif options.json:
-            typer.echo(json.dumps(stored, indent=2))
+            say(json.dumps(stored, indent=2))
 
 
 @taking(ClientOptions)

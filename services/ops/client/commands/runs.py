@@ -11,6 +11,7 @@ import typer
 from services.ops.client.commands.options import ClientOptions
 from services.ops.errors import Misused
 from services.ops.options import day, taking
+from services.ops.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ def logs(options: LogsOptions) -> None:
             return
         for line in follow_log(client, options.run):
             if options.json:
-                typer.echo(json.dumps(line))
+                say(json.dumps(line))
             else:
                 print_line(line, line["eta_s"])
 
