@@ -24,6 +24,7 @@ from services.scheduler.web.batch_views import (
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
+from shared.printable import printable
 
 Days = Annotated[int, Query(ge=1, le=90, description="runs that were asked for in so many days")]
 _PAGE = 1000
@@ -113,4 +114,5 @@ async def load_log(repository: LogRepository, run_id: UUID) -> list[Line]:
 
 
 def _text(line: Line) -> str:
-    return f"{line.at:%Y-%m-%dT%H:%M:%S.%fZ} {line.level.value.upper():7} {line.message}\n"
+    said = f"{line.level.value.upper():7} {line.stage or 'run'}: {line.message}"
+    return f"{line.at:%Y-%m-%dT%H:%M:%S.%fZ} {printable(said)}\n"

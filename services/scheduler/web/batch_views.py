@@ -326,11 +326,12 @@ class LogEntry(BaseModel):
     timestamp: datetime
     message: str
     level: Level
+    stage: str | None = Field(description="null: the line is about the run")
 
     @classmethod
     def of(cls, line: Line) -> Self:
         """Return the view of a line."""
-        return cls(timestamp=line.at, message=line.message, level=line.level)
+        return cls(timestamp=line.at, message=line.message, level=line.level, stage=line.stage)
 
 
 class Log(BaseModel):

@@ -197,9 +197,11 @@ async def test_log_is_json_text_or_a_count(scheduler: Service, client: httpx.Asy
 
     assert len(log["entries"]) == log["total_count"] == counted["total_count"] == 7
     assert counted["entries"] == []
-    assert set(log["entries"][0]) == {"timestamp", "message", "level"}
+    assert set(log["entries"][0]) == {"timestamp", "message", "level", "stage"}
+    assert [entry["stage"] for entry in log["entries"]].count(None) == 2
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
-    assert [line.split(maxsplit=2)[2] for line in text.text.splitlines()] == [e["message"] for e in log["entries"]]
+    said = [f"{entry['stage'] or 'run'}: {entry['message']}" for entry in log["entries"]]
+    assert [line.split(maxsplit=2)[2] for line in text.text.splitlines()] == said
     assert (await client.get(path, params={"format": "xml"})).status_code == 422
     assert (await client.get(f"{BATCH}/history/{uuid4()}/logs")).status_code == 404
 
@@ -249,7 +251,7 @@ async def test_onboarding_is_shown_phase_by_phase(scheduler: Service, client: ht
     }
     assert [phase["status"] for phase in found["phases"]] == ["running", "completed", *["pending"] * 5]
     assert found["current_phase_progress"] == {"current": 0, "total": None, "unit": "parts"}
-    assert {"timestamp", "message", "level"} == set(found["activity_log"][0])
+    assert {"timestamp", "message", "level", "stage"} == set(found["activity_log"][0])
 
     await _finish(scheduler, RunStatus.CANCELLED)
     ended = await _get(client, f"/onboarding/status/{BOOK}")
