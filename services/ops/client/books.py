@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
-import typer
-
-from services.ops.client.answers.books import Edit, Flow, Position
+from services.ops.client.answers.books import Edit, Exit, Flow, Position
 from services.ops.client.answers.portfolios import Accepted, Portfolio, Understood
 from services.ops.client.client import ApiClient
 from services.ops.client.commands.books import ChangeOptions
@@ -17,6 +15,7 @@ from services.ops.client.rendering import console, money, table
 from services.ops.client.routes import FLOWS, POSITIONS, Route
 from services.ops.client.runs import end_with_runs, follow_import
 from services.ops.errors import Misused
+from services.ops.terminal import say
 
 Body = Mapping[str, object]
 
@@ -99,6 +98,8 @@ def change_flow(
 
 def _send(client: ApiClient, options: ChangeOptions, route: Route[Accepted], body: Body | None) -> None:
     changed = client.send(route, body, as_of=options.as_of)
+    if not changed["is_new"]:
+        say("it had been entered before, and was not again", err=True)
     end_with_change(client, changed, wait=options.wait, as_json=options.json)
 
 
@@ -107,9 +108,10 @@ def end_with_change(client: ApiClient, changed: Accepted, *, wait: bool, as_json
     if wait:
         end_with_runs([follow_import(client, changed)], as_json=as_json)
     elif as_json:
-        typer.echo(json.dumps(changed, indent=2))
+        say(json.dumps(changed, indent=2))
     else:
-        typer.echo(f"stored; run {changed['run_id']} values portfolio {changed['portfolio_id']}")
+        done = "stored" if changed["is_new"] else "stored before"
+        say(f"{done}; run {changed['run_id']} values portfolio {changed['portfolio_id']}")
 
 
 def print_book(book: EnteredBook) -> None:
@@ -117,7 +119,7 @@ def print_book(book: EnteredBook) -> None:
     portfolio = book["portfolio"]
     opened = f"opened {portfolio['opened_on']} with {money(portfolio['opening_equity'])}"
     opened += f", closed {portfolio['closed_on']}" if portfolio["closed_on"] else ""
-    console().print(f"{portfolio['name']}, {opened}, id {portfolio['portfolio_id']}", markup=False, highlight=False)
+    console().print(f"{portfolio['name']}, {opened}, id {portfolio['portfolio_id']}")
     print_positions(book["positions"])
     print_flows(book["flows"])
 
@@ -159,15 +161,25 @@ def terms_of(stored: Position | Flow) -> dict[str, object]:
 def _difference(edit: Edit) -> str:
     before, after = edit["before"] or {}, edit["after"]
     if after is None:
-        return "taken away: " + ", ".join(f"{name} {value}" for name, value in before.items() if value)
+        return "taken away: " + ", ".join(f"{name} {_said(value)}" for name, value in before.items() if value)
     changed = [name for name in after if before.get(name) != after[name]]
-    return "; ".join(f"{name} {before.get(name)} -> {after[name]}" for name in changed)
+    return "; ".join(f"{name} {_said(before.get(name))} -> {_said(after[name])}" for name in changed)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_exit, value)) or "none"
+    if isinstance(value, Mapping):
+        return " ".join(map(str, value.values()))
+    return "none" if value is None else str(value)
 
 
 def _exits(position: Position) -> str:
-    return ", ".join(
-        f"{exit_['quantity'] or 'rest'} at {exit_['price']} on {exit_['on']}" for exit_ in position["exits"]
-    )
+    return ", ".join(map(_exit, position["exits"]))
+
+
+def _exit(closing: Exit) -> str:
+    return f"{closing['quantity'] or 'rest'} at {closing['price']} on {closing['on']}"
 
 
 def _the_only(ids: Sequence[str], what: str) -> str:

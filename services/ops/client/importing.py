@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from datetime import date
 
-import typer
-
 from services.ops.client.answers.portfolios import Understood
 from services.ops.client.client import ApiClient
 from services.ops.client.rendering import money, percent
 from services.ops.client.routes import SOURCES
+from services.ops.terminal import say
 
 _SHOWN = {"\t": "tabs"}
 _ASKED_AT_ONCE = 200
@@ -33,7 +32,7 @@ def with_sources(client: ApiClient, understood: Understood, as_of: date | None) 
 def print_tried(tried: Tried) -> None:
     """Say what a book is, by its own trades."""
     for line in _lines(tried):
-        typer.echo(line)
+        say(line)
 
 
 def _lines(understood: Tried) -> Iterator[str]:
@@ -41,7 +40,8 @@ def _lines(understood: Tried) -> Iterator[str]:
     read = f", read between {_SHOWN.get(separator, separator)} with {sign} before decimals" if separator else ""
     yield f"understood: {understood['positions']} positions in {len(understood['symbols'])} priced symbols{read}"
     gross, cash = money(understood["gross"]), money(understood["cash_left"])
-    share = percent(understood["gross_over_equity"])
+    ratio = understood["gross_over_equity"]
+    share = " ".join(filter(None, (percent(ratio), ratio["detail"])))
     yield f"at its own prices it holds {gross} (gross over equity {share}) and {cash} is left in cash"
     early = understood["before_opening"]
     if early:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
+from services.portfolio.commands.check_change import check_change
 from services.portfolio.commands.errors import ClosingOutOfReach
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.commands.request_calculation import Requested, recalculate
@@ -21,7 +22,7 @@ async def close_portfolio(portfolio_id: UUID, on: date, uow: UnitOfWork, *, as_o
 
     Raises
     ------
-    UnknownPortfolio, ClosingOutOfReach
+    UnknownPortfolio, ClosingOutOfReach, NothingToCorrect
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     if not portfolio.opened_on <= on <= as_of:
@@ -34,7 +35,7 @@ async def reopen_portfolio(portfolio_id: UUID, uow: UnitOfWork, *, as_of: date) 
 
     Raises
     ------
-    UnknownPortfolio
+    UnknownPortfolio, NothingToCorrect
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     return await _set_closing(portfolio, None, uow, as_of=as_of)
@@ -42,6 +43,7 @@ async def reopen_portfolio(portfolio_id: UUID, uow: UnitOfWork, *, as_of: date) 
 
 async def _set_closing(before: Portfolio, closed_on: date | None, uow: UnitOfWork, *, as_of: date) -> Requested:
     portfolio_id = before.portfolio_id
+    check_change(f"the closing of portfolio {portfolio_id}", before.closed_on, closed_on)
     await PortfolioRepository(uow.connection).close_portfolio(portfolio_id, closed_on)
     edit = Edit(portfolio_id, portfolio_id, "portfolio", _record(before.closed_on), _record(closed_on))
     await EditRepository(uow.connection).append_edit(edit)

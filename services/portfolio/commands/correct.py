@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from services.portfolio.commands.check_change import check_change
 from services.portfolio.commands.enter import check_flow, check_reference, check_trades
 from services.portfolio.commands.errors import (
     ExitOutOfReach,
@@ -29,9 +30,10 @@ async def rename_portfolio(portfolio_id: UUID, name: str, uow: UnitOfWork, *, as
 
     Raises
     ------
-    UnknownPortfolio, NameTaken
+    UnknownPortfolio, NameTaken, NothingToCorrect
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
+    check_change(f"the name {name!r}", portfolio.name, name)
     if not await PortfolioRepository(uow.connection).rename_portfolio(portfolio_id, name):
         raise NameTaken(name)
     edit = Edit(portfolio_id, portfolio_id, "portfolio", {"name": portfolio.name}, {"name": name})
@@ -46,11 +48,12 @@ async def correct_position(
 
     Raises
     ------
-    UnknownPortfolio, UnknownPosition, TradeAfterClosing
+    UnknownPortfolio, UnknownPosition, NothingToCorrect, TradeAfterClosing
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     repository = EditRepository(uow.connection)
     stored = await _get_position(repository, portfolio_id, position_id)
+    check_change(f"position {position_id}", stored.terms, terms)
     before, after = stored.terms.dates, terms.dates
     check_trades(portfolio, sorted(after - before))
     await _replace_terms(stored, terms, repository)
@@ -99,11 +102,12 @@ async def correct_flow(flow_id: UUID, flow: Flow, uow: UnitOfWork, *, as_of: dat
 
     Raises
     ------
-    UnknownPortfolio, UnknownFlow, FlowOutOfReach, ReferenceTaken
+    UnknownPortfolio, UnknownFlow, NothingToCorrect, FlowOutOfReach, ReferenceTaken
     """
     portfolio = await get_portfolio(uow.connection, flow.portfolio_id, lock=True)
     repository = EditRepository(uow.connection)
     stored = await _get_flow(repository, flow.portfolio_id, flow_id)
+    check_change(f"flow {flow_id}", stored.flow, flow)
     check_flow(portfolio, flow, as_of=as_of)
     entered = await repository.list_flows(flow.portfolio_id)
     check_reference(flow, [other.flow for other in entered if other.flow_id != flow_id])

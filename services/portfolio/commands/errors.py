@@ -12,6 +12,7 @@ Refused
 ├── TradeAfterClosing
 ├── ClosingOutOfReach
 ├── ImpossibleExit
+├── NothingToCorrect
 ├── QueueFull
 ├── TooManySymbols
 └── RangeReversed
@@ -112,6 +113,14 @@ class ImpossibleExit(Refused):
     def __init__(self, position_id: UUID, reason: str) -> None:
         self.position_id = position_id
         super().__init__(reason)
+
+
+class NothingToCorrect(Refused):
+    """What is to be corrected is so already."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        super().__init__(f"nothing to correct: {subject} is so already")
 
 
 class QueueFull(Refused):

@@ -34,7 +34,7 @@ class CalculationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """How many positions were stored, and the run that was asked for; not new what had been entered before."""
+    """How many positions were stored or are calculated, and the run; not new what had been entered before."""
 
     portfolio_id: UUID
     run_id: UUID
@@ -54,8 +54,9 @@ async def calculate(
     if first_session > as_of:
         raise RangeReversed(first_session, as_of=as_of)
     await get_portfolio(uow.connection, portfolio_id)
+    held = await PortfolioRepository(uow.connection).load_positions([portfolio_id])
     request = CalculationRequest(portfolio_id, RunKind.ON_DEMAND, first_session, as_of, requested_by)
-    return Requested(portfolio_id, await request_calculation(request, uow), positions=0)
+    return Requested(portfolio_id, await request_calculation(request, uow), len(held))
 
 
 async def recalculate(portfolio: Portfolio, since: date, uow: UnitOfWork, *, as_of: date, positions: int) -> Requested:

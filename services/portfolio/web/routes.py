@@ -167,7 +167,7 @@ def _add_standing(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         async with unit_of_work() as uow:
             return Accepted.of(await correct.rename_portfolio(portfolio_id, body.name, uow, as_of=target))
 
-    @router.post("/portfolios/{portfolio_id}/close", responses=refused(404))
+    @router.post("/portfolios/{portfolio_id}/close", responses=refused(404, 409))
     async def close_portfolio(portfolio_id: UUID, body: CloseBody | None = None, as_of: Day | None = None) -> Accepted:
         """Value a portfolio no further than a session, whatever it holds; its history stays, and it can be reopened."""
         target = _target(clock, as_of)
@@ -175,7 +175,7 @@ def _add_standing(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         async with unit_of_work() as uow:
             return Accepted.of(await close.close_portfolio(portfolio_id, on, uow, as_of=target))
 
-    @router.post("/portfolios/{portfolio_id}/reopen", responses=refused(404))
+    @router.post("/portfolios/{portfolio_id}/reopen", responses=refused(404, 409))
     async def reopen_portfolio(portfolio_id: UUID, as_of: Day | None = None) -> Accepted:
         """Let a closed portfolio go on, valued since the session that was its last."""
         target = _target(clock, as_of)
@@ -184,7 +184,7 @@ def _add_standing(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
 
 
 def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
-    @router.put("/portfolios/{portfolio_id}/positions/{position_id}", responses=refused(404))
+    @router.put("/portfolios/{portfolio_id}/positions/{position_id}", responses=refused(404, 409))
     async def correct_one_position(
         portfolio_id: UUID, position_id: UUID, body: PositionBody, as_of: Day | None = None
     ) -> Accepted:

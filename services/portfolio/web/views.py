@@ -33,12 +33,13 @@ class Accepted(BaseModel):
 
     portfolio_id: UUID
     run_id: UUID
-    positions: int
+    positions: int = Field(description="how many were stored; of a calculation, how many it is about")
+    is_new: bool = Field(description="false: it had been stored before, without a key")
 
     @classmethod
     def of(cls, requested: Requested) -> Self:
         """Return the answer to a use case."""
-        return cls(portfolio_id=requested.portfolio_id, run_id=requested.run_id, positions=requested.positions)
+        return cls.model_validate(requested, from_attributes=True)
 
 
 class UnderstoodView(BaseModel):
@@ -85,9 +86,7 @@ class CalculationAccepted(Accepted):
     def begun(cls, requested: Requested) -> Self:
         """Return the answer to a request for a calculation."""
         return cls(
-            portfolio_id=requested.portfolio_id,
-            run_id=requested.run_id,
-            positions=requested.positions,
+            **Accepted.of(requested).model_dump(),
             batch_run_id=requested.run_id,
             message="the calculation is under way",
         )

@@ -68,10 +68,32 @@ async def test_trade_corrected_to_what_it_was_writes_nothing(books: Books) -> No
     symbol = new_name()
     portfolio_id, position_id = await _valued(books, symbol)
 
-    answer = await books.client.put(f"/portfolios/{portfolio_id}/positions/{position_id}", json=_terms(symbol, "10"))
-    await _revalued(books, answer, symbol)
+    path = f"/portfolios/{portfolio_id}/positions/{position_id}"
+    (await books.client.put(path, json=_terms(symbol, "20"))).raise_for_status()
+    await _revalued(books, await books.client.put(path, json=_terms(symbol, "10")), symbol)
 
     assert await books.count("snapshots", portfolio_id) == len(WEEK)
+
+
+async def test_correction_that_changes_nothing_is_refused_and_not_kept(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+    portfolio = f"/portfolios/{portfolio_id}"
+    flow = {"on": str(TUESDAY), "amount": "5.00", "reference": "wire 7"}
+    (await books.client.post(f"{portfolio}/flows", json=flow)).raise_for_status()
+    (entered,) = (await books.client.get(f"{portfolio}/flows")).json()["items"]
+    name = (await books.client.get(portfolio)).json()["name"]
+
+    answers = [
+        await books.client.put(f"{portfolio}/positions/{position_id}", json=_terms(symbol, "10.0")),
+        await books.client.put(f"{portfolio}/flows/{entered['flow_id']}", json=flow),
+        await books.client.patch(portfolio, json={"name": name}),
+        await books.client.post(f"{portfolio}/reopen"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409] * 4
+    assert answers[0].json()["detail"] == f"nothing to correct: position {position_id} is so already"
+    assert await books.count("book_edits", portfolio_id) == 0
 
 
 async def test_defect_o36_removed_position_leaves_the_equity_it_never_earned(books: Books) -> None:

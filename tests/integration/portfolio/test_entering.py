@@ -124,7 +124,8 @@ async def test_defect_o25_second_request_joins_the_calculation_under_way(books: 
     accepted = await books.open(("AAPL", "1", WEEK[0], "100"))
     path = f"/portfolios/{accepted['portfolio_id']}/calculate"
 
-    first = (await books.client.post(path, json={})).json()["run_id"]
+    asked = (await books.client.post(path, json={})).json()
+    first = asked["run_id"]
     second = (await books.client.post(path, json={})).json()["run_id"]
     wider = (await books.client.post(path, json={"first_session": str(WEEK[0])})).json()["run_id"]
     async with books.service.unit_of_work() as uow:
@@ -133,6 +134,7 @@ async def test_defect_o25_second_request_joins_the_calculation_under_way(books: 
         await close_calculation(done, uow)
     third = (await books.client.post(path, json={})).json()["run_id"]
 
+    assert asked["positions"] == 1
     assert first == second
     assert len({accepted["run_id"], first, wider, third}) == 4
     assert len(await books.announced(SymbolsOnboarding, UUID(first))) == 1

@@ -52,6 +52,7 @@ async def test_flow_that_is_sent_again_without_a_key_is_in_the_book_once(books: 
     answers = [await books.client.post(f"{path}/flows", json=body) for body in sent]
 
     assert [answer.status_code for answer in answers] == [201, 200, 201, 200]
+    assert [answer.json()["is_new"] for answer in answers] == [True, False, True, False]
     entered = (await books.client.get(f"{path}/flows")).json()["items"]
     assert {(entry["amount"], entry["reference"]) for entry in entered} == {("5.00", None), ("5.00", "wire 7")}
 

@@ -11,6 +11,7 @@ class Accepted(TypedDict):
     portfolio_id: str
     run_id: str
     positions: int
+    is_new: bool
 
 
 class Understood(TypedDict):
