@@ -75,8 +75,9 @@ def _build(name: ProviderName, settings: MarketDataSettings, ledger: VendorLedge
     if name in LOCAL:
         return LOCAL[name](settings)
     access = settings.access(name)
-    counted = access if ledger is None else replace(access, take=partial(ledger.take, name, access.plan))
-    return VENDORS[name](counted)
+    if ledger is None:
+        return VENDORS[name](access)
+    return VENDORS[name](replace(access, take=partial(ledger.take, name, access.plan), answers=ledger.answers(name)))
 
 
 def build_chain(

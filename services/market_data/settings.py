@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
@@ -33,6 +34,43 @@ async def unlimited() -> None:
 Take = Callable[[], Awaitable[float | None]]
 
 
+class Answers(Protocol):
+    """Answers about the whole market that are kept."""
+
+    async def known(self) -> frozenset[str]:
+        """Return what there are answers about."""
+
+    async def waiting(self) -> int:
+        """Return how many symbols are to be loaded for the first time."""
+
+    async def load(self, what: str, /) -> str | None:
+        """Return the text of an answer, None where there is none."""
+
+    async def store(self, what: str, until: date, text: str, /) -> None:
+        """Keep an answer about a time up to a day."""
+
+
+class NoAnswers:
+    """Nothing is kept."""
+
+    async def known(self) -> frozenset[str]:
+        """Return nothing."""
+        return frozenset()
+
+    async def waiting(self) -> int:
+        """Return none."""
+        return 0
+
+    async def load(self, _: str, /) -> None:
+        """Return nothing."""
+
+    async def store(self, _: str, __: date, ___: str, /) -> None:
+        """Keep nothing."""
+
+
+NO_ANSWERS: Final = NoAnswers()
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """How a vendor is reached.
@@ -48,6 +86,8 @@ class Access:
         How long one call for a shard may take.
     take : callable
         Count a request; it says after how many seconds to ask where the plan's allowance is spent, else None.
+    answers : Answers
+        What is kept of answers about the whole market.
     """
 
     url: str
@@ -55,6 +95,7 @@ class Access:
     plan: Plan = UNLIMITED
     patience_s: float = 60.0
     take: Take = unlimited
+    answers: Answers = NO_ANSWERS
 
 
 class MarketDataSettings(BaseSettings):

@@ -1,6 +1,7 @@
 """The `massive` provider, formerly Polygon: the whole market's bars of a session at once, or one symbol's of many."""
 
 import asyncio
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {"close": "c", "open": "o", "high": "h", "low": "l", "volume": "v", "split": "split", "dividend": "dividend"}
 )
 _ZONE: Final = ZoneInfo("America/New_York")
+_KEPT: Final = ("T", "t", "c", "o", "h", "l", "v")
 _MARKET: Final = "/v2/aggs/grouped/locale/us/market/stocks"
 _SPLITS, _DIVIDENDS = ("/stocks/v1/splits", "execution_date"), ("/stocks/v1/dividends", "ex_dividend_date")
 _PAGE: Final = 5_000
@@ -35,7 +37,7 @@ MAX_PAGES: Final = 100
 SYMBOLS_A_REQUEST: Final = 50  # of events: their names are in the URL
 # The shards of a run ask for the same sessions of the whole market, some 5 MB each, and the same events.
 DAYS_KEPT: Final = 8
-SPANS_KEPT: Final = 4
+MONTHS_KEPT: Final = 30
 KEPT_S: Final = 900.0
 
 Market = Mapping[str, Row]  # the rows of one session by symbol
@@ -47,6 +49,14 @@ class _Told:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self._events: dict[tuple[object, ...], CorporateEvent] = {}
+
+    @classmethod
+    def together(cls, parts: Sequence["_Told"]) -> "_Told":
+        whole = cls()
+        for part in parts:
+            whole.findings += part.findings
+            whole._events |= part._events
+        return whole
 
     @property
     def events(self) -> list[CorporateEvent]:
@@ -83,8 +93,9 @@ class MassiveProvider:
         self._session = HttpSession(access, headers)
         self._reader = RowReader(self.name, _FIELDS, _day_of)
         self._history_days = access.plan.history_days
+        self._answers = access.answers
         self._markets = KeptAnswers[Market](DAYS_KEPT, KEPT_S)
-        self._events = KeptAnswers[_Told](SPANS_KEPT, KEPT_S)
+        self._events = KeptAnswers[_Told](MONTHS_KEPT, KEPT_S)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -101,7 +112,7 @@ class MassiveProvider:
         days = sessions_between(first, last)
         try:
             async with asyncio.timeout(self._session.patience_s) as until:
-                if len(days) <= len(symbols):
+                if await self._cheaper_by_session(symbols, days):
                     return await self._fetch_market(symbols, days)
                 told = await self._told(first, last, of=symbols)
             left = (until.when() or 0.0) - asyncio.get_running_loop().time()
@@ -123,33 +134,60 @@ class MassiveProvider:
 
     async def _fetch_market(self, symbols: Sequence[str], days: Sequence[date]) -> FetchedBars:
         # A session that could not be had would be taken for one without bars: all of them, or none.
-        markets = [await self._markets.get(each, partial(self._market, each)) for each in days]
         asked = Asked[list[Any]]()
+        for each in days:
+            market = await self._markets.get(each, partial(self._market, each))
+            for symbol in symbols:
+                if symbol in market:
+                    asked.found.setdefault(symbol, []).append(market[symbol])
         said = Unavailable(Reason.MISSING_DATA, absent(self.name, days[0], days[-1]))
-        for symbol in symbols:
-            rows = [market[symbol] for market in markets if symbol in market]
-            if rows:
-                asked.found[symbol] = rows
-            else:
-                asked.unavailable[symbol] = said
-        told = await self._events.get((days[0], days[-1]), partial(self._told, days[0], days[-1]))
-        return self._read(asked, told, days[0], days[-1])
+        asked.unavailable = dict.fromkeys([symbol for symbol in symbols if symbol not in asked.found], said)
+        months = [await self._events.get(month, partial(self._told_in, *month)) for month in _months(days[0], days[-1])]
+        return self._read(asked, _Told.together(months), days[0], days[-1])
+
+    async def _cheaper_by_session(self, symbols: Sequence[str], days: Sequence[date]) -> bool:
+        # Whatever this shard is of: the others of a first load wait for the same sessions.
+        known = await self._answers.known()
+        unknown = sum(_bars_of(each) not in known for each in days)
+        return unknown <= max(len(symbols), await self._answers.waiting())
 
     async def _market(self, session: date) -> Market:
-        rows = _results(await self._of_all(f"{_MARKET}/{session}", {"adjusted": "false"}))
-        if not rows:
-            raise OutOfOrder(f"no bars of {session} yet")
-        return {str(row.get("T")): row for row in rows if isinstance(row, Mapping)}
+        text = await self._answers.load(_bars_of(session))
+        if text is None:
+            answered = _results(await self._of_all(f"{_MARKET}/{session}", {"adjusted": "false"}))
+            if not answered:
+                raise OutOfOrder(f"no bars of {session} yet")
+            text = json.dumps([{name: row.get(name) for name in _KEPT} for row in answered if isinstance(row, Mapping)])
+            await self._answers.store(_bars_of(session), session, text)
+        return {str(row.get("T")): row for row in json.loads(text)}
+
+    async def _told_in(self, first: date, last: date) -> _Told:
+        # Month by month: a page each, whatever span is asked for.
+        told = _Told()
+        for kind, add in ((_SPLITS, told.add_split), (_DIVIDENDS, told.add_dividend)):
+            what = f"{kind[0]} {first}"
+            text = await self._answers.load(what)
+            if text is None:
+                text = json.dumps(await self._told_of(kind, first, last, None))
+                await self._answers.store(what, last, text)
+            for row in json.loads(text):
+                add(row)
+        return told
 
     def _read(self, asked: Asked[list[Any]], told: _Told, first: date, last: date) -> FetchedBars:
         events: dict[str, list[CorporateEvent]] = defaultdict(list)
         for each in told.events:
-            events[each.symbol].append(each)
+            if first <= each.day <= last:
+                events[each.symbol].append(each)
         asked.found = {symbol: with_events(rows, events[symbol], _day_of) for symbol, rows in asked.found.items()}
-        own = [finding for finding in told.findings if finding.symbol in asked.found]
+        own = [
+            finding
+            for finding in told.findings
+            if finding.symbol in asked.found and (finding.day is None or first <= finding.day <= last)
+        ]
         return self._reader.read(asked, first, last, findings=own)
 
-    async def _told(self, first: date, last: date, *, of: Sequence[str] | None = None) -> _Told:
+    async def _told(self, first: date, last: date, *, of: Sequence[str]) -> _Told:
         told = _Told()
         for row in await self._told_of(_SPLITS, first, last, of):
             told.add_split(row)
@@ -203,6 +241,18 @@ def _results(body: Any) -> list[Any]:
     if body.get("status") not in {"OK", "DELAYED"}:
         raise OutOfOrder(f"status {str(body.get('status'))[:20]!r}")
     return rows_of(body["results"]) if "results" in body else []
+
+
+def _bars_of(session: date) -> str:
+    return f"bars {session}"
+
+
+def _months(first: date, last: date) -> Iterator[tuple[date, date]]:
+    month = first.replace(day=1)
+    while month <= last:
+        following = (month + timedelta(days=31)).replace(day=1)
+        yield month, following - timedelta(days=1)
+        month = following
 
 
 def _cursor(body: Mapping[str, Any]) -> str | None:

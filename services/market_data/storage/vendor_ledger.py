@@ -5,6 +5,7 @@ from typing import Final
 
 from services.market_data.core.breaking import PROBE, Failure, State, after_failure
 from services.market_data.core.plans import PLANS, Plan
+from services.market_data.storage.answer_store import AnswerStore
 from services.market_data.storage.vendor_repository import VendorRepository
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -36,6 +37,10 @@ class VendorLedger:
     def __init__(self, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
         self._unit_of_work = unit_of_work
         self._clock = clock
+
+    def answers(self, vendor: str) -> AnswerStore:
+        """Return what is kept of a vendor's answers about the whole market."""
+        return AnswerStore(self._unit_of_work, vendor)
 
     async def take(self, vendor: str, plan: Plan) -> float | None:
         """Count a request into every window of a plan; return after how many seconds to ask where one is spent.

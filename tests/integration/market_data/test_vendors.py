@@ -2,27 +2,34 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from services.market_data.core.breaking import Failure
 from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Window
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, Kind
 from services.market_data.providers.vendor_errors import OutOfOrder, RateLimited, VendorError
-from services.market_data.settings import MarketDataSettings
+from services.market_data.settings import Access, MarketDataSettings, Take, unlimited
+from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.storage.vendor_ledger import VendorLedger
 from services.market_data.storage.vendor_repository import VendorRepository
 from services.market_data.web.routes import build_router
-from shared.calendar import shift_session
+from shared.calendar import sessions_between, shift_session
 from shared.clock import SystemClock
 from tests.integration.market_data.conftest import NOW, World
 from tests.unit.market_data.providers.directories import check
+from tests.unit.market_data.providers.vendors import massive_server
+from tests.unit.market_data.providers.vendors.invented import history
 
 _names = count(1)
 DAY = date(2022, 3, 1)
@@ -202,6 +209,52 @@ async def test_who_was_asked_in_vain_is_kept_by_session_with_what_each_said(worl
     await world.run(name, unknown, last=LAST)
     again = [each for each in await world.items(f"/attempts/{unknown}") if each["kind"] == "bars"]
     assert [_told(each) for each in again] == [("files", "absent", "not in prices.csv")]
+
+
+async def test_first_load_that_is_interrupted_goes_on_where_it_was_with_another_process(
+    world: World, httpserver: HTTPServer
+) -> None:
+    march = sessions_between(date(2022, 3, 1), date(2022, 3, 31))
+    async with world.service.unit_of_work() as uow:
+        await MarketDataRepository(uow.connection).store_instruments([world.name(f"N{n}") for n in range(len(march))])
+    massive_server.serve(httpserver, key="key")
+    spent = Plan((Window(10, 600.0),))
+    unspent = VendorLedger(world.service.unit_of_work, Time())
+
+    def process(take: Take) -> MassiveProvider:
+        url = httpserver.url_for("")
+        return MassiveProvider(Access(url, SecretStr("key"), take=take, answers=unspent.answers("massive")))
+
+    first = process(partial(unspent.take, world.prefix, spent))
+    with pytest.raises(RateLimited, match="what the plan allows is spent"):
+        await first.fetch_bars(["AAPL"], march[0], march[-1])
+    second = process(unlimited)
+    loaded = await second.fetch_bars(["AAPL"], march[0], march[-1])
+    third = process(unlimited)
+    other = await third.fetch_bars(["KO"], march[0], march[-1])
+    for each in (first, second, third):
+        await each.close()
+
+    asked = [request.path for request, _ in httpserver.log]
+    wanted = [f"/v2/aggs/grouped/locale/us/market/stocks/{day}" for day in march]
+    assert asked == [*wanted, "/stocks/v1/splits", "/stocks/v1/dividends"], "each of them once, of all three"
+    traded = {symbol: [bar for bar in history(symbol) if bar.day in march] for symbol in ("AAPL", "KO")}
+    assert loaded.rows.close.tolist() == [bar.close for bar in traded["AAPL"]]
+    for name in ("close", "volume", "split", "dividend"):
+        assert getattr(other.rows, name).tolist() == [getattr(bar, name) for bar in traded["KO"]]
+
+
+async def test_session_that_was_asked_for_on_its_evening_is_asked_for_again_later(world: World) -> None:
+    store = VendorLedger(world.service.unit_of_work, Time()).answers(world.prefix)
+    today = datetime.now(UTC).date()
+    for what, until in (("old", today - timedelta(days=3)), ("new", today)):
+        await store.store(what, until, f"said of the {what}")
+    async with world.service.unit_of_work() as uow:
+        later = "UPDATE vendor_answers SET fetched_at = fetched_at - interval '7 hours' WHERE vendor = :vendor"
+        await uow.connection.execute(sa.text(later), {"vendor": world.prefix})
+
+    assert await store.known() == {"old"}
+    assert (await store.load("old"), await store.load("new")) == ("said of the old", None)
 
 
 def _told(attempt: dict[str, str]) -> tuple[str, str, str]:

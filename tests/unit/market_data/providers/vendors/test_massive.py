@@ -79,6 +79,17 @@ async def test_shards_of_a_run_share_the_sessions_and_the_events(
     assert again.unavailable["NOSUCH"].detail == "not in massive from 2022-03-14 to 2022-03-15"
 
 
+async def test_night_of_five_thousand_symbols_takes_four_requests(
+    httpserver: HTTPServer, provider: MassiveProvider
+) -> None:
+    massive_server.serve(httpserver, key=KEY)
+
+    for shard in range(10):
+        await provider.fetch_bars(["AAPL", *(f"X{shard}.{number}" for number in range(499))], EVE, SPLIT_ON)
+
+    assert len(httpserver.log) == 4, "the last stored session, the new one, its splits and its dividends"
+
+
 async def test_dividend_that_is_told_twice_is_one_and_another_one_of_the_day_is_added(
     httpserver: HTTPServer, provider: MassiveProvider
 ) -> None:
