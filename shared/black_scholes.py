@@ -1,7 +1,7 @@
 """Black-Scholes with a continuous dividend yield: price, greeks, and the volatility that a price implies."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy.optimize import elementwise
@@ -22,8 +22,9 @@ _PERCENT: Final = 0.01
 class Terms:
     """What options are valued on, arrays of one shape.
 
-    `spot` and `strike` positive, in currency a share; `years` until expiration, not negative; `dividend_yield` of the
-    underlying, annual and continuously compounded as the rate is, which is OPTION_RISK_FREE_RATE. NaN is propagated.
+    `spot`, not negative, and `strike`, positive, in currency a share; `years` until expiration, not negative;
+    `dividend_yield` of the underlying, annual and continuously compounded as the rate is, which is
+    OPTION_RISK_FREE_RATE. NaN is propagated.
     """
 
     spot: FloatArray
@@ -31,6 +32,10 @@ class Terms:
     years: FloatArray
     dividend_yield: FloatArray
     is_call: BoolArray
+
+    def part(self, index: Any) -> "Terms":
+        """Return the entries at an index of any kind that arrays have."""
+        return Terms(*(getattr(self, name)[index] for name in Terms.__slots__))
 
     @property
     def sign(self) -> FloatArray:
@@ -59,7 +64,8 @@ class Terms:
 
     def deviates(self, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return d1 and d2 at a deviation until expiration; without any, infinite as the forward is to the strike."""
-        moneyness = np.log(self.spot / self.strike) + (OPTION_RISK_FREE_RATE - self.dividend_yield) * self.years
+        with np.errstate(divide="ignore"):  # a share worth nothing
+            moneyness = np.log(self.spot / self.strike) + (OPTION_RISK_FREE_RATE - self.dividend_yield) * self.years
         certain = np.where(moneyness > 0, np.inf, -np.inf)
         with np.errstate(over="ignore"):  # next to no deviation is none
             middle = np.divide(moneyness, spread, out=certain, where=spread > 0)
@@ -159,8 +165,8 @@ def implied_volatility(price: FloatArray, terms: Terms) -> Quantities:
     values = np.full(price.shape, np.nan)
     solved = np.nonzero([reason is None for reason in reasons.flat])[0]
     if solved.size:
-        picked = Terms(*(getattr(terms, name).ravel()[solved] for name in Terms.__slots__))
-        values.flat[solved] = _spread_of(price.ravel()[solved], picked) / np.sqrt(picked.years)
+        cells = np.unravel_index(solved, price.shape)
+        values[cells] = _spread_of(price[cells], terms.part(cells)) / np.sqrt(terms.years[cells])
     return Quantities.of(values).withheld(reasons)
 
 

@@ -77,6 +77,7 @@ SECTOR_MIN_PAIRS: Final = 20  # of holdings whose residuals have a correlation, 
 EWMA_DECAY: Final = 0.94  # RiskMetrics (1996) [9]
 RATE_DURATION: Final = 16.5  # years, of the rate proxy by default: it returns -D dy + C dy**2 / 2 [9]
 RATE_CONVEXITY: Final = 380.0  # years squared, C
+RISEN_VOLATILITY: Final = 1.25  # times an option's volatility, in a second run where the market falls [9]
 EXTRAPOLATION_SESSIONS: Final = 21  # a move beyond the largest in so many sessions is extrapolated [9]
 
 REVERSE_LOSSES: Final = (0.05, 0.10, 0.20)  # of equity, of a reverse stress [9]

@@ -10,11 +10,12 @@ from services.portfolio.core.cents import AmountOutOfRange, decimal_of
 from services.portfolio.core.positions import Position, PositionTerms, PositionType, is_option
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.rows import Revisions
-from shared.arrays import ObjectArray
+from shared.arrays import IntArray, ObjectArray
 from shared.calendar import next_session, sessions_between
 from shared.contracts.event import Failure
-from shared.contracts.portfolio import Book, Holding, PortfolioDue, PortfoliosValued, Snapshot
+from shared.contracts.portfolio import Book, HeldOption, Holding, PortfolioDue, PortfoliosValued, Snapshot
 from shared.contracts.run import Part
+from shared.conventions import OPTION_MULTIPLIER
 from shared.db.unit_of_work import UnitOfWork
 from shared.unavailable import Reason
 
@@ -126,7 +127,30 @@ def _books(event: PortfolioDue, rolled: Rolled, revisions: Revisions) -> Iterato
                 equity=decimal_of(int(rolled.valuation.portfolios.equity[row, column])),
                 symbols=tuple(symbols[row, mine].tolist()),
                 exposures=tuple(exposures[mine].tolist()),
+                options=tuple(_held_options(rolled, row, order[mine])),
             )
+
+
+def _held_options(rolled: Rolled, row: int, positions: IntArray) -> Iterator[HeldOption]:
+    """Yield what the options among some positions, those with a delta, are valued on."""
+    options = rolled.options
+    entries = {position: entry for entry, position in enumerate(positions.tolist())}
+    for option, position in enumerate(options.contracts.position.tolist()):
+        contract = rolled.positions[position].terms.option
+        if contract is None or position not in entries or not options.delta.available[row, option]:
+            continue
+        terms = options.terms.part((row, option))
+        yield HeldOption(
+            entry=entries[position],
+            quantity=float(rolled.valuation.positions.quantity[row, position]),
+            multiplier=OPTION_MULTIPLIER,
+            right="call" if terms.is_call else "put",
+            strike=float(terms.strike),
+            expiration=contract.expiration,
+            spot=float(terms.spot),
+            dividend_yield=float(terms.dividend_yield),
+            volatility=float(options.volatility[row, option]),
+        )
 
 
 def holdings(positions: Sequence[Position], *, closed_on: date | None = None) -> tuple[Holding, ...]:

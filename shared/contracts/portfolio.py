@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -68,6 +68,20 @@ class Snapshot(Contract):
     )
 
 
+class HeldOption(Contract):
+    """What an option among the entries of a book can be revalued on, at the volatility behind its delta."""
+
+    entry: int = Field(ge=0, description="its place among the symbols and exposures of the book")
+    quantity: float = Field(description="contracts, short negative")
+    multiplier: int = Field(description="shares a contract")
+    right: Literal["call", "put"]
+    strike: float = Field(gt=0, description="in the shares of the session")
+    expiration: date
+    spot: float = Field(gt=0, description="close of the underlying")
+    dividend_yield: float = Field(description="a year, continuously compounded")
+    volatility: float = Field(ge=0, description="a year: implied by the contract's close, else the underlying's")
+
+
 class Book(Contract):
     """The signed exposures of a portfolio at the end of a session, one entry a position."""
 
@@ -77,11 +91,15 @@ class Book(Contract):
     equity: Decimal
     symbols: tuple[Symbol, ...]
     exposures: tuple[float, ...] = Field(description="portfolio currency, short negative")
+    options: tuple[HeldOption, ...] = Field(default=(), description="entries by their delta, that can be revalued")
 
     @model_validator(mode="after")
     def _columns_have_the_length(self) -> Self:
         if len(self.exposures) != len(self.symbols):
             raise ValueError(f"exposures must have {len(self.symbols)} entries, was {len(self.exposures)}")
+        last = max((option.entry for option in self.options), default=-1)
+        if last >= len(self.symbols):
+            raise ValueError(f"options must be among {len(self.symbols)} entries, was {last}")
         return self
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.calendar import is_session
 from shared.contracts.event import Event
 from shared.contracts.market_data import CorporateAction, PriceBlock, Statement
-from shared.contracts.portfolio import Book
+from shared.contracts.portfolio import Book, HeldOption
 from shared.contracts.run import Contract, Part, Run
 from shared.symbols import SYMBOL_PATTERN
 
@@ -84,7 +84,10 @@ def _blocks(draw: st.DrawFn) -> PriceBlock:
 def _books(draw: st.DrawFn) -> Book:
     exposures = tuple(draw(st.lists(NUMBERS, max_size=4)))
     symbols = tuple(f"S{index}" for index in range(len(exposures)))
-    book: Book = draw(built(Book, symbols=st.just(symbols), exposures=st.just(exposures)))
+    entries = st.integers(0, max(len(symbols) - 1, 0))
+    option = built(HeldOption, entry=entries, strike=PRICES, spot=PRICES, volatility=PRICES)
+    options = st.lists(option, max_size=2 if symbols else 0).map(tuple)
+    book: Book = draw(built(Book, symbols=st.just(symbols), exposures=st.just(exposures), options=options))
     return book
 
 

@@ -23,7 +23,14 @@ class Agreement:
     exact: Counter[str] = field(default_factory=Counter)
 
     def number(
-        self, family: str, what: str, served: float | None, expected: float | None, *, least: float = 0.0
+        self,
+        family: str,
+        what: str,
+        served: float | None,
+        expected: float | None,
+        *,
+        least: float = 0.0,
+        within: float = TOLERANCE,
     ) -> None:
         """A float, within the tolerance; neither may be missing where the other is not.
 
@@ -34,15 +41,24 @@ class Agreement:
             return
         self.numbers[family] += 1
         gap = _relative(served, expected, least)
-        if not gap <= TOLERANCE:
+        if not gap <= within:
             self.differences.append(f"{family}, {what}: served {served!r}, plain {expected!r}, relative {gap:.1e}")
         elif gap >= self.largest.get(family, (0.0, ""))[0]:
             self.largest[family] = gap, what
 
-    def measure(self, family: str, what: str, served: Json, expected: Number, *, least: float = 0.0) -> None:
+    def measure(
+        self,
+        family: str,
+        what: str,
+        served: Json,
+        expected: Number,
+        *,
+        least: float = 0.0,
+        within: float = TOLERANCE,
+    ) -> None:
         """A number or the reason why there is none."""
         if isinstance(expected, float) and served["value"] is not None:
-            self.number(family, what, served["value"], expected, least=least)
+            self.number(family, what, served["value"], expected, least=least, within=within)
             return
         self.reasons[family] += 1
         found = served["value"] if served["reason"] is None else served["reason"]
@@ -51,12 +67,21 @@ class Agreement:
             self.differences.append(f"{family}, {what}: served {found!r} ({detail}), plain {expected!r}")
 
     def figure(
-        self, family: str, what: str, served: Json, expected: Number, *, coverage: Number, least: float = 0.0
+        self,
+        family: str,
+        what: str,
+        served: Json,
+        expected: Number,
+        *,
+        coverage: Number,
+        least: float = 0.0,
+        within: float = TOLERANCE,
     ) -> None:
         """A number of a book, which is withheld where too little of the book is covered."""
         told, of_covered = withheld(expected, coverage)
-        self.measure(family, what, served, told, least=least)
-        self.number(family, f"{what} of the covered part", served["of_covered"], of_covered, least=least)
+        self.measure(family, what, served, told, least=least, within=within)
+        what = f"{what} of the covered part"
+        self.number(family, what, served["of_covered"], of_covered, least=least, within=within)
 
     def same(self, family: str, what: str, served: Any, expected: Any) -> None:
         """Amounts in cents, counts, names and days: exactly."""

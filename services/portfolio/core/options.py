@@ -70,10 +70,11 @@ class OptionExposures:
     """What options are worth in shares of their underlyings, and how that changes, (n_sessions, n_options).
 
     `implied` is the volatility of the contracts' own closes, `volatility` that of the greeks: the underlying's realised
-    one where none is implied. The greeks are there where `delta`, a unit, is.
+    one where none is implied. The greeks are there where `delta`, a unit, is. `terms` are what both are of.
     """
 
     contracts: Contracts
+    terms: Terms
     implied: Quantities
     volatility: FloatArray
     delta: Quantities
@@ -105,7 +106,7 @@ class OptionExposures:
         reasons: ReasonArray = realised.unavailable[:, contracts.underlying].copy()
         reasons[implied.available] = None
         reasons = np.where(known, reasons, unknown)
-        return cls(contracts, implied, volatility, Quantities.of(found.delta).withheld(reasons), found)
+        return cls(contracts, terms, implied, volatility, Quantities.of(found.delta).withheld(reasons), found)
 
     def exposures(self, values: IntArray, quantity: FloatArray, closes: FloatArray) -> IntArray:
         """Return exposures in cents: of options with a delta that of its shares, else the market value.

@@ -18,7 +18,7 @@ from shared.digests import canonical
 from shared.unavailable import Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 7
+CODE_VERSION: Final = 8
 DIGEST_BYTES: Final = 16
 
 # A history that has been restated has the same returns but for rounding.
@@ -64,15 +64,31 @@ def portfolio_digests(holdings: NetHoldings, symbols: NDArray[np.uint8], *, comm
     """Return one digest per portfolio over its equity, its holdings, what is known of their symbols and `common`.
 
     Depends neither on the order of the positions nor on the other portfolios of the shard.
+
+    Parameters
+    ----------
+    holdings : NetHoldings
+    symbols : ndarray of shape (n_symbols, DIGEST_BYTES)
+    common : bytes
+        What is known beside symbols.
+
+    Returns
+    -------
+    tuple of bytes
     """
     amounts = np.column_stack([holdings.net, holdings.gross]).astype(np.int64)
     records = np.concatenate([symbols[holdings.symbol], amounts.view(np.uint8)], axis=1)
     bounds = holdings.bounds().tolist()
+    # Of a portfolio's options the place among its own holdings counts, not that in the shard.
+    owner = holdings.portfolio[holdings.options.place]
+    options = canonical(np.column_stack([holdings.options.place - holdings.bounds()[owner], holdings.options.table]))
+    firsts = np.searchsorted(owner, np.arange(holdings.n_portfolios + 1)).tolist()
     seed = hashlib.blake2b(_CONTEXT + common, digest_size=DIGEST_BYTES)
     digests = []
-    for equity, (first, last) in zip(holdings.equity, pairwise(bounds), strict=True):
+    for portfolio, (equity, (first, last)) in enumerate(zip(holdings.equity, pairwise(bounds), strict=True)):
         digest = seed.copy()
         digest.update(equity.tobytes())
         digest.update(records[first:last].tobytes())
+        digest.update(options[firsts[portfolio] : firsts[portfolio + 1]].tobytes())
         digests.append(digest.digest())
     return tuple(digests)

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, divide, quantities, why_not_over_equity
-from shared.arrays import BoolArray, IntArray, ReasonArray
+from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons
 
 _REASONS = tuple(Reason)
@@ -18,13 +18,14 @@ class FactorExposures:
 
     `beta` is unitless, `dollars` in portfolio currency a unit of factor return, `coverage` the part of the gross
     exposure whose beta is known: a beta with coverage below 1 speaks for that part only. `covered` (n_holdings,
-    n_factors) tells which holdings these are.
+    n_factors) tells which holdings these are, `of_symbols` (n_symbols, n_factors) are the betas themselves.
     """
 
     beta: Quantities
     dollars: Quantities
     coverage: Quantities
     covered: BoolArray
+    of_symbols: FloatArray
 
 
 def factor_exposures(holdings: NetHoldings, betas: Quantities) -> FactorExposures:
@@ -73,6 +74,7 @@ def factor_exposures(holdings: NetHoldings, betas: Quantities) -> FactorExposure
         dollars=quantities(cents / 100.0, reasons),
         coverage=Quantities(coverage, coverage_reasons),
         covered=known[holdings.symbol],
+        of_symbols=betas.values,
     )
 
 

@@ -1,12 +1,13 @@
 """The books of a shard as arrays: what each portfolio holds of each symbol, netted, in one canonical order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
-from shared.arrays import FloatArray, IntArray
+from services.risk.core.options import Options
+from shared.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class NetHoldings:
         Sum of the absolute exposures of the positions, in cents.
     equity : ndarray of int64, shape (n_portfolios,)
         In cents.
+    options : Options
+        Those in `net` and `gross` by their delta that can be revalued; their places are rows.
     """
 
     portfolio: IntArray
@@ -33,10 +36,18 @@ class NetHoldings:
     net: IntArray
     gross: IntArray
     equity: IntArray
+    options: Options = field(default_factory=Options.none)
 
     @classmethod
     def of(
-        cls, portfolio: IntArray, symbol: IntArray, *, exposure: IntArray, equity: IntArray, names: Sequence[str]
+        cls,
+        portfolio: IntArray,
+        symbol: IntArray,
+        *,
+        exposure: IntArray,
+        equity: IntArray,
+        names: Sequence[str],
+        options: Options | None = None,
     ) -> Self:
         """Net positions into holdings.
 
@@ -50,6 +61,8 @@ class NetHoldings:
             In cents.
         names : sequence of str
             Symbols, each once; `symbol` points into it.
+        options : Options, optional
+            Those among the positions.
         """
         if len(set(names)) != len(names):
             raise ValueError(f"symbols must be distinct, was {len(names)} with {len(set(names))} distinct")
@@ -60,7 +73,8 @@ class NetHoldings:
         net, gross = np.zeros(keys.size, dtype=np.int64), np.zeros(keys.size, dtype=np.int64)
         np.add.at(net, holding, exposure)
         np.add.at(gross, holding, np.abs(exposure))
-        return cls(keys // max(len(names), 1), by_name[keys % max(len(names), 1)], net, gross, equity)
+        placed = (options or Options.none()).placed(holding.astype(np.int64))
+        return cls(keys // max(len(names), 1), by_name[keys % max(len(names), 1)], net, gross, equity, placed)
 
     @property
     def n_portfolios(self) -> int:
@@ -87,3 +101,33 @@ class NetHoldings:
     def sums(self, amounts: FloatArray) -> FloatArray:
         """Return sums of floats per portfolio, added one after another in the canonical order."""
         return np.asarray(np.bincount(self.portfolio, amounts, minlength=self.n_portfolios), dtype=np.float64)
+
+    def convexity(
+        self, returns: FloatArray, *, covered: BoolArray | None = None, volatility: float = 1.0
+    ) -> FloatArray:
+        """Return what revaluing the options adds to the P&L of the holdings, in portfolio currency.
+
+        Parameters
+        ----------
+        returns : ndarray of shape (n_symbols, n_moves)
+            NaN where unknown: such options add nothing.
+        covered : ndarray of bool, shape (n_holdings,), optional
+            The holdings that count.
+        volatility : float
+            What the volatilities are multiplied by.
+
+        Returns
+        -------
+        ndarray of shape (n_portfolios, n_moves)
+        """
+        place = self.options.place
+        found = self.options.convexity(returns[self.symbol[place]], volatility=volatility)
+        counted = np.isfinite(found) if covered is None else np.isfinite(found) & covered[place, None]
+        totals = np.zeros((self.n_portfolios, returns.shape[1]))
+        # One option after another, in the canonical order.
+        np.add.at(totals, self.portfolio[place], np.where(counted, found, 0.0))
+        return totals
+
+    def over_capital(self, amounts: FloatArray) -> FloatArray:
+        """Return amounts of shape (n_portfolios, n) over equity; over one cent where that is not positive."""
+        return amounts / (np.where(self.equity > 0, self.equity, 1)[:, None] / 100.0)

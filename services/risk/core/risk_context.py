@@ -23,10 +23,10 @@ from services.risk.core.sectors import (
     sector_exposures,
 )
 from services.risk.core.stress import StressResults, stress
-from services.risk.core.tails import TailRisk, tail_risk
+from services.risk.core.tails import TailRisk, returns_over, tail_risk
 from services.risk.core.volatility import TREND_WINDOW, ReturnSeries, longest_series, return_series
 from shared.arrays import FloatArray
-from shared.conventions import BACKTEST_SESSIONS, PERCENTILE_SESSIONS, SERIES_WINDOWS, TREND_SESSIONS
+from shared.conventions import BACKTEST_SESSIONS, PERCENTILE_SESSIONS, SERIES_WINDOWS, TREND_SESSIONS, VAR_HORIZONS
 from shared.factor_basis import FactorBasis
 from shared.unavailable import Quantities
 
@@ -127,7 +127,9 @@ class RiskContext:
     @cached_property
     def tails(self) -> TailRisk:
         """Return value at risk and expected shortfall."""
-        return tail_risk(self.longest_series, self.har.volatility)
+        series = self.longest_series
+        longer = [returns_over(horizon, series, self.holdings, self.returns) for horizon in VAR_HORIZONS]
+        return tail_risk(series, self.har.volatility, longer)
 
     @cached_property
     def backtest(self) -> Backtest:

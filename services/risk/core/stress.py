@@ -13,7 +13,7 @@ from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import EMPTY_BOOK, divide, quantities, why_not_over_equity
 from services.risk.core.scenarios import SCENARIOS, Scenario
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISK_FACTORS
+from shared.conventions import FACTORS, MARKET_BETA, RATE_BETA, RISEN_VOLATILITY, RISK_FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable, is_available, no_reasons, reason_where
 
 # The column of the symbol's betas that carries each risk factor in a direct P&L.
@@ -28,16 +28,19 @@ NO_LOADINGS: Final = Unavailable(Reason.MISSING_DATA, "no holding has loadings o
 class StressResults:
     """Per portfolio and scenario, shape (n_portfolios, n_scenarios), amounts in portfolio currency.
 
-    `coverage` is the smaller of `direct_coverage` and `model_coverage`, the parts of gross exposure that the P&L speaks
-    for; `direct_covered` and `model_covered` (n_holdings, n_scenarios) tell which holdings these are, those of a direct
-    P&L by the shocked factor that covers least. `extrapolated_share` is the part of the absolute
-    contributions to the model P&L that comes from factors which move further than they ever did in their window,
-    `realised_share` the part of gross exposure that counts with its own return over the episode. `beyond_gross` marks
-    losses, of either kind, above the gross exposure; losses are never clipped.
+    `at_risen_volatility` is the model's P&L with volatilities of options RISEN_VOLATILITY times as high, of books that
+    have any, where the market falls; NaN elsewhere. `coverage` is the smaller of `direct_coverage` and
+    `model_coverage`, the parts of gross exposure that the P&L speaks for; `direct_covered` and `model_covered`
+    (n_holdings, n_scenarios) tell which holdings these are, those of a direct P&L by the shocked factor that covers
+    least. `extrapolated_share` is the part of the absolute contributions to the model P&L, options counted by their
+    deltas, that comes from factors which move further than they ever did in their window, `realised_share` the part of
+    gross exposure that counts with its own return over the episode. `beyond_gross` marks losses, of either kind, above
+    the gross exposure; losses are never clipped.
     """
 
     direct: Quantities
     model: Quantities
+    at_risen_volatility: FloatArray
     coverage: Quantities
     direct_coverage: Quantities
     model_coverage: Quantities
@@ -93,12 +96,14 @@ def stress(
     -------
     StressResults
         Direct: the sum of exposure times shock over the shocked factors. Model: the sum over holdings of exposure
-        times loadings times moves, over an episode of exposure times own return where there is one. A cell for which
-        nothing is known has the reason; the others are not touched.
+        times loadings times moves, over an episode of exposure times own return where there is one. Either with what
+        options add to their deltas where their underlyings move so. A cell for which nothing is known has the reason;
+        the others are not touched.
     """
     shocked = np.isfinite(moves.shocks)
     dollars = np.nan_to_num(exposures.dollars.values[:, BETA_COLUMNS])
-    direct = quantities(_sums(dollars, np.nan_to_num(moves.shocks)), _direct_reasons(exposures, shocked))
+    by_beta = _sums(dollars, np.nan_to_num(moves.shocks)) + holdings.convexity(direct_returns(exposures, moves))
+    direct = quantities(by_beta, _direct_reasons(exposures, shocked))
 
     shape = holdings.n_portfolios, len(scenarios)
     pnl, extrapolated = np.zeros(shape), np.zeros(shape)
@@ -118,7 +123,8 @@ def stress(
         in_model[:, column] = found.with_own if why else found.with_own | found.in_model
         reasons[:, column] = against_all
         reasons[is_available(against_all) & (covered[:, column] == 0), column] = why or NO_LOADINGS
-    model_pnl = quantities(pnl, reasons)
+    returns = model_returns(model, moves, episodes, scenarios=scenarios)
+    model_pnl = quantities(pnl + holdings.convexity(returns), reasons)
     gross = np.repeat(holdings.totals(holdings.gross)[:, None], len(scenarios), axis=1).astype(np.float64)
     empty = reason_where(gross == 0, EMPTY_BOOK)
     with np.errstate(invalid="ignore"):
@@ -128,6 +134,7 @@ def stress(
     return StressResults(
         direct=direct,
         model=model_pnl,
+        at_risen_volatility=_at_risen_volatility(holdings, moves, pnl=pnl, returns=returns),
         coverage=Quantities(np.minimum(by_model, by_betas), empty),
         direct_coverage=Quantities(by_betas, empty),
         model_coverage=Quantities(by_model, empty),
@@ -137,6 +144,50 @@ def stress(
         realised_share=Quantities(divide(own.astype(np.float64), gross), empty),
         beyond_gross=beyond,
     )
+
+
+def direct_returns(exposures: FactorExposures, moves: FactorMoves) -> FloatArray:
+    """Return what each symbol returns in each scenario by its betas, (n_symbols, n_scenarios)."""
+    betas = exposures.of_symbols[:, BETA_COLUMNS]
+    return _sums(np.where(np.isfinite(betas), betas, 0.0), np.nan_to_num(moves.shocks))
+
+
+def model_returns(
+    model: Quantities,
+    moves: FactorMoves,
+    episodes: Mapping[str, FloatArray],
+    *,
+    scenarios: Sequence[Scenario] = SCENARIOS,
+) -> FloatArray:
+    """Return what each symbol returns in each scenario: its own return over an episode, else by its loadings.
+
+    Parameters
+    ----------
+    model, moves, episodes, scenarios
+        As for `stress`.
+
+    Returns
+    -------
+    ndarray of shape (n_symbols, n_scenarios)
+        NaN for a symbol with neither.
+    """
+    loadings = known_loadings(model)
+    returns = _sums(np.nan_to_num(loadings), np.nan_to_num(moves.moves))
+    returns[~np.isfinite(loadings).any(axis=1)] = np.nan
+    for column, scenario in enumerate(scenarios):
+        own = episodes.get(scenario.scenario_id)
+        if own is not None:
+            returns[:, column] = np.where(np.isfinite(own), own, returns[:, column])
+    return returns
+
+
+def _at_risen_volatility(
+    holdings: NetHoldings, moves: FactorMoves, *, pnl: FloatArray, returns: FloatArray
+) -> FloatArray:
+    with_options = np.isin(np.arange(holdings.n_portfolios), holdings.portfolio[holdings.options.place])
+    falls = moves.moves[:, RISK_FACTORS.index("market")] < 0
+    found = pnl + holdings.convexity(returns, volatility=RISEN_VOLATILITY)
+    return np.where(with_options[:, None] & falls, found, np.nan)
 
 
 def model_exposures(holdings: NetHoldings, model: Quantities, own_returns: FloatArray | None = None) -> ModelExposures:

@@ -1,13 +1,15 @@
 """Value at risk and expected shortfall of today's book (methodology, 10)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from scipy import special
 
+from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import quantities
-from services.risk.core.volatility import ReturnSeries
+from services.risk.core.volatility import ReturnSeries, revaluation
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.conventions import HAR_HORIZONS, SESSIONS_PER_YEAR, VAR_HORIZONS, VAR_LEVELS, VAR_MIN_OBSERVATIONS
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
@@ -50,7 +52,32 @@ def var_rank(n: int, level: int) -> tuple[int, float]:
     return whole, rest / 100.0
 
 
-def tail_risk(series: ReturnSeries, forecast: Quantities) -> TailRisk:
+def returns_over(horizon: int, series: ReturnSeries, holdings: NetHoldings, returns: FloatArray) -> FloatArray:
+    """Return those of the books over all overlapping stretches of `horizon` sessions, options revalued at their end.
+
+    Parameters
+    ----------
+    horizon : int
+        Sessions.
+    series : ReturnSeries
+        Of today's books.
+    holdings, returns
+        What it was made of.
+
+    Returns
+    -------
+    ndarray of shape (n_portfolios, n_sessions - horizon + 1)
+        Of one session the series itself, to the bit.
+    """
+    if horizon == 1 or series.revaluation is None:
+        return compounded(series.values, horizon)
+    moved = compounded(np.ascontiguousarray(returns[:, -series.values.shape[1] :]), horizon)
+    return compounded(series.values - series.revaluation, horizon) + revaluation(
+        holdings, moved, covered=series.covered
+    )
+
+
+def tail_risk(series: ReturnSeries, forecast: Quantities, longer: Sequence[FloatArray] | None = None) -> TailRisk:
     """Return VaR and ES at VAR_LEVELS over VAR_HORIZONS sessions.
 
     Historical: VaR is the loss at the position of `var_rank`, interpolated; ES the mean of the worst ``n p`` losses, of
@@ -64,6 +91,8 @@ def tail_risk(series: ReturnSeries, forecast: Quantities) -> TailRisk:
         Returns of today's books.
     forecast : Quantities of shape (n_portfolios, len(HAR_HORIZONS))
         Annualised volatility forecasts.
+    longer : sequence of ndarray, optional
+        Returns over each of VAR_HORIZONS; if not given, the series compounded.
 
     Returns
     -------
@@ -76,9 +105,8 @@ def tail_risk(series: ReturnSeries, forecast: Quantities) -> TailRisk:
     reasons = _too_short(series)
     losses = np.maximum(series.length[:, None] - np.array(VAR_HORIZONS) + 1, 0)
     historical_var, historical_es = np.full(shape, np.nan), np.full(shape, np.nan)
-    for number, horizon in enumerate(VAR_HORIZONS):
-        found = empirical_tail(-compounded(series.values, horizon))
-        historical_var[..., number], historical_es[..., number] = found
+    for number, stretches in enumerate(longer or [compounded(series.values, horizon) for horizon in VAR_HORIZONS]):
+        historical_var[..., number], historical_es[..., number] = empirical_tail(-stretches)
 
     mean, deviation = _moments(series)
     horizons = np.array(VAR_HORIZONS, dtype=np.float64)

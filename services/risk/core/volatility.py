@@ -32,6 +32,8 @@ class ReturnSeries:
         Gross exposure of the holdings in the series over total gross.
     covered : ndarray of bool, shape (n_holdings,)
         Which holdings these are.
+    revaluation : ndarray of shape (n_portfolios, n_sessions), optional
+        What in `values` options add to their deltas.
     """
 
     values: FloatArray
@@ -39,6 +41,7 @@ class ReturnSeries:
     unavailable: ReasonArray
     coverage: Quantities
     covered: BoolArray
+    revaluation: FloatArray | None = None
 
     def of_length(self, length: int) -> "ReturnSeries":
         """Return the last `length` returns of the portfolios that have as many, a reason for the others."""
@@ -52,7 +55,7 @@ class ReturnSeries:
 
 
 def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) -> ReturnSeries:
-    """Return the series of today's weights times past total returns.
+    """Return the series of today's weights times past total returns, options revalued on them.
 
     The weight of a holding is its signed exposure over equity, so cash earns nothing, leverage and shorts count as
     they are, and the weights need not sum to one.
@@ -90,7 +93,8 @@ def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) ->
     series = np.full((holdings.n_portfolios, window), np.nan)
     usable = is_available(reasons)
     if usable.any():
-        series[usable] = _weighted_sums(holdings, available, covered=covered)[usable]
+        linear = _weighted_sums(holdings, available, covered=covered)
+        series[usable] = (linear + revaluation(holdings, available, covered=covered))[usable]
     return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage, covered)
 
 
@@ -131,12 +135,13 @@ def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSe
         reasons[chosen == number] = mine[chosen == number]
 
     usable = is_available(reasons)
-    history = np.where(usable[:, None], _weighted_sums(holdings, returns, covered=inside), np.nan)
+    added = revaluation(holdings, returns, covered=inside)
+    history = np.where(usable[:, None], _weighted_sums(holdings, returns, covered=inside) + added, np.nan)
     length = np.where(usable, windows[chosen], 0)
     widest = SERIES_WINDOWS[0]
     age = np.arange(widest)[::-1]
     values = np.where(age < length[:, None], history[:, -widest:], np.nan)
-    return ReturnSeries(values, length, reasons, coverage, inside), history
+    return ReturnSeries(values, length, reasons, coverage, inside, added[:, -widest:]), history
 
 
 def rolling_volatility(series: ReturnSeries) -> FloatArray:
@@ -187,6 +192,11 @@ def realised_volatility(series: ReturnSeries) -> Quantities:
     if n_sessions < 2:
         raise ValueError(f"a standard deviation needs at least 2 sessions, was {n_sessions}")
     return quantities(annualised_deviation(series.values), series.unavailable)
+
+
+def revaluation(holdings: NetHoldings, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
+    """Return what options add to their deltas, over equity, (n_portfolios, n_sessions)."""
+    return holdings.over_capital(holdings.convexity(returns, covered=covered))
 
 
 def _weighted_sums(holdings: NetHoldings, returns: FloatArray, *, covered: BoolArray) -> FloatArray:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.risk.core.assessment import Assessment, Books
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import Benchmark
+from services.risk.storage.held_options import options_of, stored_options
 from services.risk.storage.rows import (
     ActiveSectorsRow,
     ContributionsRow,
@@ -49,7 +50,8 @@ from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, null
 
 _LOAD_BOOKS = sa.text(
     """
-    SELECT portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures FROM books
+    SELECT portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures,
+        CAST(options AS text) AS options FROM books
     WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = :as_of ORDER BY portfolio_id
     """
 )
@@ -140,7 +142,7 @@ _DETAILS: Final[Mapping[str, Callable[[Assessment, Written], Columns]]] = {
 }
 _NEWER: Final = Replacing(position="revision")
 # The run of a book is the one that revised it.
-_REVISED: Final = Replacing(compare=("revision", "equity", "symbols", "exposures"), position="revision")
+_REVISED: Final = Replacing(compare=("revision", "equity", "symbols", "exposures", "options"), position="revision")
 # What rows lack that were stored before there were loadings.
 _NO_LOADINGS: Final = [None] * len(SYMBOL_COLUMNS)
 DetailRow = TypeVar("DetailRow", bound=NamedTuple)
@@ -196,6 +198,7 @@ class RiskRepository:
             "equity": [book.equity for book in books],
             "symbols": [book.symbols for book in books],
             "exposures": [book.exposures for book in books],
+            "options": [stored_options(book.options) for book in books],
         }
         await upsert(self._connection, "books", columns, key=("portfolio_id", "as_of"), replacing=_REVISED)
 
@@ -239,6 +242,7 @@ class RiskRepository:
             exposure=np.rint(exposures * 100).astype(np.int64),
             equity=np.array([row.cents for row in rows], dtype=np.int64),
             names=symbols,
+            options=options_of(rows, as_of, exposures),
         )
         return Books(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), holdings)
 

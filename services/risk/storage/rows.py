@@ -94,6 +94,7 @@ class StressRow(NamedTuple):
     model_reasons: list[str | None]
     model_details: list[str | None]
     model_of_covered: list[float | None] | None
+    at_risen_volatility: list[float | None] | None
     coverages: list[float | None]
     coverages_reasons: list[str | None]
     coverages_details: list[str | None]
@@ -244,12 +245,17 @@ def stress_columns(assessment: Assessment, written: Written) -> Columns:
         "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]] * rows.size,
         **_told("direct", assessment.told.direct.part(rows)),
         **_told("model", assessment.told.model.part(rows)),
+        "at_risen_volatility": nullable(_where_told(stress.at_risen_volatility, assessment.told.model)[rows]),
         **_arrays("coverages", stress.coverage.part(rows)),
         "extrapolated_shares": nullable(stress.extrapolated_share.values[rows]),
         "realised_shares": nullable(stress.realised_share.values[rows]),
         "beyond_gross": stress.beyond_gross[rows].tolist(),
         **_reverse(assessment, written),
     }
+
+
+def _where_told(values: FloatArray, figures: Figures) -> FloatArray:
+    return np.where(np.isfinite(figures.values), values, np.nan)
 
 
 def _reverse(assessment: Assessment, written: Written) -> dict[str, list[Any]]:

@@ -10,11 +10,10 @@ from pydantic import BaseModel
 
 from services.risk.core.assessment import Assessment, AssessmentInputs
 from services.risk.core.coverage_floor import Figures
-from services.risk.core.factor_model import known_loadings
 from services.risk.core.measures import MEASURES
 from services.risk.core.risk_context import RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
-from services.risk.core.stress import BETA_COLUMNS, model_exposures
+from services.risk.core.stress import BETA_COLUMNS, direct_returns, model_exposures, model_returns
 from services.risk.core.volatility import return_series
 from services.risk.storage.rows import FactorRow, HeadRow, MeasuresRow, StressRow
 from services.risk.web.views import FactorExposureView, Figure, Trail, figures_of, measure_view, measures_of
@@ -68,7 +67,8 @@ class FactorInput(BaseModel):
 
     In a direct P&L the exposure is by the betas and `counted` is the shock; in a model P&L it is by the loadings of the
     holdings without a return of their own, and `counted` is the move. The contributions, one times the other, add up to
-    the P&L, with `realised` of the holdings that have their own return; null where there is none.
+    the P&L, with `realised` of the holdings that have their own return and what `revaluation` of options adds to their
+    deltas; null where there is none.
     """
 
     factor: str
@@ -100,6 +100,7 @@ class Explanation(Trail):
     series: list[DatedReturn]
     factors: list[FactorInput]
     realised: float | None
+    revaluation: float | None
     prices: list[LastPrice]
 
 
@@ -161,6 +162,7 @@ def explain(
         series=_series(inputs, stored.window) if name in assessment.measures else [],
         factors=_factors(name, inputs, assessment),
         realised=_realised(name, inputs, assessment),
+        revaluation=_revaluation(name, inputs, assessment),
         prices=prices,
     )
 
@@ -241,14 +243,22 @@ def _of_scenario(name: str, inputs: AssessmentInputs, assessment: Assessment) ->
     holdings, counted = inputs.books.holdings, _counted(name, assessment)
     if counted is None:
         return np.full(holdings.symbol.size, np.nan)
-    scenario, kind = _scenario_of(name)
-    sizes = inputs.betas.values[:, BETA_COLUMNS] if kind == "direct" else known_loadings(inputs.model)
-    returns = (np.nan_to_num(sizes) * counted).sum(axis=1)
-    if kind == "model" and scenario in inputs.episodes:
-        own = inputs.episodes[scenario]
-        returns = np.where(np.isfinite(own), own, returns)
+    returns = np.nan_to_num(_scenario_returns(name, inputs, assessment))
     contributions: FloatArray = holdings.net / 100.0 * returns[holdings.symbol]
+    place = holdings.options.place
+    added = holdings.options.convexity(returns[holdings.symbol[place], None])
+    np.add.at(contributions, place, added[:, 0])
     return contributions
+
+
+def _scenario_returns(name: str, inputs: AssessmentInputs, assessment: Assessment) -> FloatArray:
+    """Return what each symbol returns in a scenario; NaN where that is not known."""
+    scenario, kind = _scenario_of(name)
+    if kind == "direct":
+        found = direct_returns(assessment.factors, assessment.moves)
+    else:
+        found = model_returns(inputs.model, assessment.moves, inputs.episodes)
+    return found[:, _SCENARIO_IDS.index(scenario)]
 
 
 def _factors(name: str, inputs: AssessmentInputs, assessment: Assessment) -> list[FactorInput]:
@@ -290,6 +300,16 @@ def _realised(name: str, inputs: AssessmentInputs, assessment: Assessment) -> fl
     if kind == "direct" or scenario not in inputs.episodes or _counted(name, assessment) is None:
         return None
     return float(model_exposures(inputs.books.holdings, inputs.model, inputs.episodes[scenario]).realised[0])
+
+
+def _revaluation(name: str, inputs: AssessmentInputs, assessment: Assessment) -> float | None:
+    """Return what options add to their deltas in a P&L, None in a number that is none and in a book without options."""
+    holdings = inputs.books.holdings
+    if _scenario_of(name)[0] not in _SCENARIO_IDS or not holdings.options.place.size:
+        return None
+    if _counted(name, assessment) is None:
+        return None
+    return float(holdings.convexity(_scenario_returns(name, inputs, assessment)[:, None])[0, 0])
 
 
 def _counted(name: str, assessment: Assessment) -> FloatArray | None:

@@ -35,7 +35,9 @@ class ScenarioResult(BaseModel):
     `basis`: hypothetical, or for a historical replay realised (the factors' own returns) or tabulated. `beyond_gross`:
     the loss exceeds the gross exposure; losses are not clipped. `extrapolated_share` is the part of what the model P&L
     is added up from that comes of extrapolated moves, `realised_share` the part of gross exposure that counts with its
-    own return over the episode; null where there is no P&L, and in revisions made before they were.
+    own return over the episode; null where there is no P&L, and in revisions made before they were. Options are
+    revalued at their volatility; `model_at_risen_volatility` is the model P&L with one a quarter higher, of a book that
+    has options, where the market falls; null elsewhere.
     """
 
     scenario: str
@@ -45,6 +47,7 @@ class ScenarioResult(BaseModel):
     basis: str
     direct: Figure
     model: Figure
+    model_at_risen_volatility: float | None
     coverage: Measure
     extrapolated_share: float | None
     realised_share: float | None
@@ -127,6 +130,7 @@ def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
     coverage = measures_of(row.coverages, row.coverages_reasons, row.coverages_details)
     nothing = [None] * len(row.scenarios)
     extrapolated, realised = row.extrapolated_shares or nothing, row.realised_shares or nothing
+    risen = row.at_risen_volatility or nothing
     for index, scenario_id in enumerate(row.scenarios):
         known = _NAMES.get(scenario_id)
         place = moves.scenarios.index(scenario_id)
@@ -138,6 +142,7 @@ def _scenarios(row: StressRow, moves: MovesRow) -> Iterator[ScenarioResult]:
             basis=moves.basis[place],
             direct=direct[index],
             model=model[index],
+            model_at_risen_volatility=risen[index],
             coverage=coverage[index],
             extrapolated_share=extrapolated[index],
             realised_share=realised[index],

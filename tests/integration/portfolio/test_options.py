@@ -87,6 +87,10 @@ async def test_defect_51_option_never_priced_is_exposed_by_its_delta(books: Book
     book = valued.books[-1]
     assert (book.as_of, book.symbols) == (FRIDAY, (underlying,))
     assert book.exposures[0] == pytest.approx(delta * 2 * 100 * 106, abs=0.005)
+    (held,) = book.options
+    assert (held.entry, held.quantity, held.multiplier, held.right) == (0, 2.0, 100, "call")
+    assert (held.strike, held.expiration, held.spot, held.dividend_yield) == (100.0, date(2025, 9, 19), 106.0, 0.0)
+    assert held.volatility == pytest.approx(realised, rel=1e-9)
     shown = (await _values(books, accepted["portfolio_id"]))[str(FRIDAY)]
     assert shown["delta"]["value"] == pytest.approx(delta, rel=1e-12)
     assert shown["underlying"] == underlying

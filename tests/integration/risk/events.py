@@ -11,7 +11,7 @@ import numpy as np
 from shared.arrays import FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.market_data import PriceBlock, PricesUpdated, Profile, ProfilesUpdated
-from shared.contracts.portfolio import Book, PortfoliosValued
+from shared.contracts.portfolio import Book, HeldOption, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part, Run
 from shared.contracts.symbol_analytics import Row, SymbolsFactored, UnavailableCells
 from shared.conventions import FACTORS, MARKET_BETA, SYMBOL_COLUMNS
@@ -91,6 +91,7 @@ def book(
     equity: str = "200000.00",
     as_of: date = SESSION,
     revision: int = 1,
+    options: tuple[HeldOption, ...] = (),
 ) -> Book:
     """Return a book with one position a symbol."""
     return Book(
@@ -100,6 +101,7 @@ def book(
         equity=Decimal(equity),
         symbols=tuple(exposures),
         exposures=tuple(exposures.values()),
+        options=options,
     )
 
 

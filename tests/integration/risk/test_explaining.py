@@ -1,14 +1,16 @@
 """Numbers of risk explained: computed again to the bit, and told where something was corrected since."""
 
-from uuid import UUID
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import httpx
 import numpy as np
 import pytest
 
 from services.risk.web.explanation import EXPLAINED
+from shared.contracts.portfolio import HeldOption
 from tests.integration.risk.conftest import Risk, assessed_book
-from tests.integration.risk.events import closes, priced
+from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.runs import SESSION, make_run
 
 
@@ -72,6 +74,39 @@ async def test_explanation_of_a_scenario_adds_up_over_factors_and_over_holdings(
     assert sum(entry["contribution"] for entry in counted) == pytest.approx(view["stored"]["value"], rel=1e-9)
     holdings = [entry["contribution"] for entry in view["holdings"]]
     assert sum(holdings) == pytest.approx(view["stored"]["value"], rel=1e-9)
+
+
+async def test_options_are_revalued_and_explanations_add_up_with_what_that_adds(
+    risk: Risk, client: httpx.AsyncClient, explained_book: UUID
+) -> None:
+    assert explained_book  # with the prices of the factors' proxies
+    run, portfolio_id = make_run(), uuid4()
+    (symbol,) = new_symbols(1)
+    known = {"entry": 0, "quantity": -20.0, "multiplier": 100, "right": "put", "strike": 95.0, "spot": 100.0}
+    option = HeldOption(**known, expiration=SESSION + timedelta(days=180), dividend_yield=0.01, volatility=0.3)
+    await risk.assess(
+        priced(run, {symbol: closes(510, seed=3)}),
+        profiled(run, {symbol: "Technology"}),
+        factored(run, {symbol: 1.0}),
+        valued(run, book(portfolio_id, {symbol: 60_000.0}, options=(option,))),
+    )
+
+    shown = {}
+    for name in ("market_crash_35", "market_crash_35.model", "var_95_1d_historical"):
+        view = (await client.get(f"/risk/portfolios/{portfolio_id}/explain/{name}")).json()
+        assert (view["agrees"], view["inputs_unchanged"]) == (True, True)
+        shown[name] = view
+    served = (await client.get(f"/risk/portfolios/{portfolio_id}/stress")).json()["scenarios"]
+    (crash,) = [entry for entry in served if entry["scenario"] == "market_crash_35"]
+
+    for view in (shown["market_crash_35"], shown["market_crash_35.model"]):
+        assert view["revaluation"] < 0
+        factors = sum(entry["contribution"] for entry in view["factors"] if entry["counted"] is not None)
+        assert factors + view["revaluation"] == pytest.approx(view["stored"]["value"], rel=1e-9)
+        holdings = sum(entry["contribution"] for entry in view["holdings"])
+        assert holdings == pytest.approx(view["stored"]["value"], rel=1e-9)
+    assert crash["model_at_risen_volatility"] < crash["model"]["value"]
+    assert shown["var_95_1d_historical"]["revaluation"] is None
 
 
 async def test_explanation_of_a_direct_pnl_counts_the_shocks_and_of_a_model_one_every_move(

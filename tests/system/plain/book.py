@@ -10,6 +10,7 @@ import pandas as pd
 from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, Number
 from tests.system.plain.ledger import Day
 from tests.system.plain.loadings import NOBODY, Loaded
+from tests.system.plain.options import Revalued
 from tests.system.plain.prices import Prices
 from tests.system.plain.symbols import FACTORS, STYLES, Proxies
 
@@ -30,6 +31,15 @@ class Book:
     loadings: Mapping[str, Loaded]
     sectors: Mapping[str, str]
     returns: pd.DataFrame
+    options: list[Revalued]
+
+    def beside_deltas(self, moves: Mapping[str, float], *, times: float = 1.0) -> float:
+        """What its options on these underlyings earn beside the shares of their deltas."""
+        return sum(
+            option.beside_delta(moves[option.underlying], times=times)
+            for option in self.options
+            if option.underlying in moves
+        )
 
     @property
     def symbols(self) -> list[str]:
@@ -73,6 +83,7 @@ def book_of(
         loadings={name: loadings.get(name, NOBODY) for name in names},
         sectors={name: sectors.get(name, "Unclassified") for name in names},
         returns=pd.DataFrame({name: prices.returns(name, day.session, SEEN) for name in names}),
+        options=[position.revalued for position in held if position.revalued is not None],
     )
 
 

@@ -6,7 +6,14 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from tests.system.plain.known import DEGENERATE, MISSING, NOT_APPLICABLE, STALE, Number
-from tests.system.plain.options import Option, realised_volatility, settlement_session, strike_at, valuation_of
+from tests.system.plain.options import (
+    Option,
+    Revalued,
+    realised_volatility,
+    settlement_session,
+    strike_at,
+    valuation_of,
+)
 from tests.system.plain.prices import Prices
 
 NOTHING = Decimal("0.00")
@@ -88,6 +95,7 @@ class PositionDay:
     greeks: dict[str, float] = field(default_factory=dict)
     implied: Number | None = None
     assumed: float | None = None
+    revalued: Revalued | None = None
 
     @property
     def name_in_book(self) -> str:
@@ -284,6 +292,7 @@ def _expose(now: PositionDay, portfolio: Portfolio, prices: Prices, session: dat
     now.greeks = valuation.greeks(volatility)
     now.delta = now.greeks.pop("delta")
     now.exposure = cents(Decimal(now.delta) * now.quantity * 100 * Decimal(valuation.spot))
+    now.revalued = Revalued(option.underlying, float(now.quantity) * 100, float(now.exposure), valuation, volatility)
 
 
 def _strike_since(held: Held, portfolio: Portfolio) -> date:

@@ -1,6 +1,6 @@
 """Options as shares of their underlyings (methodology, 5; Black and Scholes 1973, Merton 1973)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from math import exp, log, sqrt
@@ -59,6 +59,8 @@ class Valuation:
 
     def worth(self, volatility: float) -> float:
         """The discounted mean of what it pays, the share being lognormal about its forward."""
+        if self.spot <= 0:
+            return 0.0 if self.is_call else self.strike * exp(-0.05 * self.years)
         forward = self.spot * exp((0.05 - self.dividend_yield) * self.years)
         spread = volatility * sqrt(self.years)
         d2 = log(forward / self.strike) / spread - spread / 2
@@ -89,6 +91,22 @@ class Valuation:
             "theta": year / 365,
             "rho": sign * tau * owed / 100,
         }
+
+
+@dataclass(frozen=True)
+class Revalued:
+    """An option that a book has: what it is worth when its underlying has moved, beside the shares of its delta."""
+
+    underlying: str
+    shares: float
+    exposure: float
+    valuation: Valuation
+    volatility: float
+
+    def beside_delta(self, move: float, *, times: float = 1.0) -> float:
+        """What it earns at once, less what the shares of its delta earn."""
+        then = replace(self.valuation, spot=self.valuation.spot * (1 + move)).worth(self.volatility * times)
+        return self.shares * (then - self.valuation.worth(self.volatility)) - self.exposure * move
 
 
 def valuation_of(option: Option, prices: Prices, session: date, *, strike: float) -> Valuation | None:

@@ -1,10 +1,11 @@
 """The 22 scenarios, the moves they imply for the other factors, and the P&L (methodology, 9; docs/decisions/0018)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import root
 
 from tests.system.plain.book import RISK_FACTORS, Book
 from tests.system.plain.exposures import FactorExposure
@@ -43,6 +44,7 @@ SCENARIOS: dict[str, dict[str, float]] = {
 }
 # None of their episodes lies in the prices that a night sees.
 REPLAYS = ("financial_crisis_2008", "covid_crash_2020", "dotcom_crash_2000")
+_BETA = {"market": "market_beta", "rate": "rate_beta"}
 DURATION, CONVEXITY = 16.5, 380.0
 
 
@@ -102,6 +104,7 @@ class Stressed:
     coverage: Number
     beyond_gross: bool
     extrapolated_share: float | None
+    at_risen_volatility: float | None
 
 
 def loaded_symbols(book: Book) -> list[str]:
@@ -120,9 +123,42 @@ def reversed_stress(book: Book, factors: Factors, loss: float) -> tuple[Number, 
     sigma = factors.covariance.loc[names, names].to_numpy()
     amount = loss * book.equity
     found = pd.Series(-amount * sigma @ d / (d @ sigma @ d), names)
+    if any(option.underlying in inside for option in book.options):
+        found = pd.Series(_reversed_with_options(book, d, sigma, amount, start=found), names)
     if (factors.basis.proxies.loc[names, names] @ found < -1).any():
         return NOT_APPLICABLE, {}
     return float(np.sqrt(found @ np.linalg.inv(sigma) @ found)), {name: float(found[name]) for name in names}
+
+
+def _by_betas(betas: Mapping[str, Number], shocks: dict[str, float]) -> float:
+    known = {name: betas[_BETA.get(name, name)] for name in shocks}
+    return sum(size * beta for name, size in shocks.items() if isinstance(beta := known[name], float))
+
+
+def _reversed_with_options(
+    book: Book, d: np.ndarray, sigma: np.ndarray, amount: float, *, start: pd.Series
+) -> np.ndarray:
+    """Lagrange's conditions solved: the move is along the covariance times the slope of the P&L, which is the loss."""
+    names = list(start.index)
+    loading = {
+        option.underlying: np.array([book.loadings[option.underlying].loadings[name] for name in names])
+        for option in book.options
+    }
+
+    def pnl(move: np.ndarray) -> float:
+        return float(d @ move) + book.beside_deltas({name: float(row @ move) for name, row in loading.items()})
+
+    def slope(move: np.ndarray) -> np.ndarray:
+        steps = 1e-5 * np.eye(len(names))
+        return np.array([(pnl(move + step) - pnl(move - step)) / 2e-5 for step in steps])
+
+    def conditions(unknown: np.ndarray) -> np.ndarray:
+        move, times = unknown[:-1] / 100, unknown[-1]
+        return np.array([*(move + times * sigma @ slope(move) / amount) * 100, pnl(move) / amount + 1])
+
+    times = amount**2 / float(d @ sigma @ d)
+    solved = root(conditions, np.array([*start * 100, times]), tol=1e-12)
+    return np.asarray(solved.x[:-1] / 100)
 
 
 def _least(coverages: Iterable[Number]) -> Number:
@@ -132,17 +168,22 @@ def _least(coverages: Iterable[Number]) -> Number:
 def stress(book: Book, exposures: dict[str, FactorExposure], factors: Factors, scenario: str) -> Stressed:
     """What a scenario does to a book, directly and by the model."""
     shocks, moves = shocks_of(scenario), moves_of(scenario, factors)
-    of = {name: exposures[{"market": "market_beta", "rate": "rate_beta"}.get(name, name)] for name in shocks}
+    of = {name: exposures[_BETA.get(name, name)] for name in shocks}
     direct = next((of[name].dollars for name in RISK_FACTORS if name in of and isinstance(of[name].dollars, str)), None)
     if direct is None:
-        direct = sum(float(of[name].dollars) * size for name, size in shocks.items())
+        by_beta = {option.underlying: _by_betas(book.betas[option.underlying], shocks) for option in book.options}
+        direct = sum(float(of[name].dollars) * size for name, size in shocks.items()) + book.beside_deltas(by_beta)
     inside = loaded_symbols(book) if moves else []
     parts = {
         name: sum(book.net[symbol] * book.loadings[symbol].loadings[name] for symbol in inside) * move
         for name, move in moves.items()
     }
     why = book.why_nothing or (None if moves else NOT_APPLICABLE) or (None if inside else MISSING)
-    model: Number = sum(parts.values()) if why is None else why
+    by_loading = {
+        symbol: sum(book.loadings[symbol].loadings[name] * move for name, move in moves.items()) for symbol in inside
+    }
+    model: Number = sum(parts.values()) + book.beside_deltas(by_loading) if why is None else why
+    risen = sum(parts.values()) + book.beside_deltas(by_loading, times=1.25)
     by_betas = _least(exposure.coverage for exposure in of.values())
     by_model = book.coverage(inside)
     losses = [pnl for pnl in (direct, model) if isinstance(pnl, float)]
@@ -156,4 +197,5 @@ def stress(book: Book, exposures: dict[str, FactorExposure], factors: Factors, s
         _least((by_betas, by_model)),
         any(pnl < -book.total_gross for pnl in losses),
         None if why is not None else flagged / everything if everything else 0.0,
+        risen if why is None and book.options and moves["market"] < 0 else None,
     )

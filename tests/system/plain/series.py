@@ -21,6 +21,7 @@ class Series:
     why: str | None
     coverage: Number
     history: pd.Series
+    over_ten: list[float]
 
     @property
     def length(self) -> int:
@@ -28,7 +29,11 @@ class Series:
 
 
 def series_of(book: Book, window: int) -> Series:
-    """Weight times return, of the holdings that have every return of the window."""
+    """Weight times return, of the holdings that have every return of the window; options are revalued.
+
+    Over ten sessions the shares, those of the deltas too, compound, and what options earn beside them is that of the
+    whole move.
+    """
     recent = book.returns.iloc[-window:]
     complete = {symbol for symbol in book.symbols if recent[symbol].notna().all()}
     coverage = book.coverage(complete)
@@ -37,7 +42,19 @@ def series_of(book: Book, window: int) -> Series:
     total = pd.Series(0.0, index=book.returns.index)
     for symbol in sorted(complete):
         total += (book.weight(symbol) if not why else 0.0) * book.returns[symbol]
-    return Series(total.iloc[-window:], why, coverage, total)
+    mine = book.returns[sorted(complete)]
+    linear, moves = total.iloc[-window:].to_numpy(), mine.iloc[-window:]
+    ends = range(10, len(linear) + 1)
+    over_ten = [float(np.prod(1 + linear[end - 10 : end]) - 1) for end in ends]
+    if book.options and not why:
+        total = total + [_beside_deltas(book, day) for _, day in mine.iterrows()]
+        whole = [(1 + moves.iloc[end - 10 : end]).prod() - 1 for end in ends]
+        over_ten = [one + _beside_deltas(book, move) for one, move in zip(over_ten, whole, strict=True)]
+    return Series(total.iloc[-window:], why, coverage, total, over_ten)
+
+
+def _beside_deltas(book: Book, moves: pd.Series) -> float:
+    return book.beside_deltas({str(name): float(move) for name, move in moves.items()}) / book.equity
 
 
 def longest_series(book: Book) -> Series:

@@ -37,9 +37,7 @@ def tail_measures(series: Series, forecast: Forecast) -> dict[str, Number]:
 
 def _historical(series: Series, level: int, horizon: int) -> tuple[float, float] | str:
     """The loss at the place p (n + 1), and the mean of the worst n p, of the last one its fraction."""
-    growth = 1 + series.returns.to_numpy()
-    ends = range(horizon, len(growth) + 1)
-    losses = sorted((1 - float(np.prod(growth[end - horizon : end])) for end in ends), reverse=True)
+    losses = sorted((-value for value in (series.returns if horizon == 1 else series.over_ten)), reverse=True)
     share = Fraction(100 - level, 100)
     if share * (len(losses) + 1) < 1:
         return SHORT

@@ -1,16 +1,18 @@
 """Random books, betas and returns, and books written by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import strategies as st
 
 from services.risk.core.factor_moves import factor_moves
 from services.risk.core.holdings import NetHoldings
+from services.risk.core.options import Options
 from services.risk.core.risk_context import RETURN_SESSIONS, RiskContext
 from services.risk.core.scenarios import RateSensitivity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
+from shared.black_scholes import Terms, greeks
 from shared.conventions import FACTORS, MODEL_COLUMNS, RISK_FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable, reason_where
 
@@ -33,6 +35,7 @@ class Shard:
     factor_returns: FloatArray
     model: Quantities
     episodes: dict[str, FloatArray]
+    options: Options = field(default_factory=Options.none)
 
     @property
     def inputs(self) -> RiskContext:
@@ -44,11 +47,27 @@ class Shard:
 
     @property
     def holdings(self) -> NetHoldings:
-        return NetHoldings.of(self.portfolio, self.symbol, exposure=self.exposure, equity=self.equity, names=self.names)
+        return NetHoldings.of(
+            self.portfolio,
+            self.symbol,
+            exposure=self.exposure,
+            equity=self.equity,
+            names=self.names,
+            options=self.options,
+        )
 
     def positions(self, order: IntArray) -> "Shard":
         """Return the shard with these positions, in this order."""
-        return replace(self, portfolio=self.portfolio[order], symbol=self.symbol[order], exposure=self.exposure[order])
+        place = np.full(self.portfolio.size, -1)
+        place[order] = np.arange(order.size)
+        options = replace(self.options, place=place[self.options.place])
+        return replace(
+            self,
+            portfolio=self.portfolio[order],
+            symbol=self.symbol[order],
+            exposure=self.exposure[order],
+            options=options.part(np.random.default_rng(order.size).permutation(np.flatnonzero(options.place >= 0))),
+        )
 
     def portfolios(self, order: IntArray) -> "Shard":
         """Return the shard with its portfolios in another order."""
@@ -89,6 +108,7 @@ class Shard:
             self.factor_returns,
             self.model.part(held),
             {name: returns[held] for name, returns in self.episodes.items()},
+            mine.options,
         )
 
 
@@ -104,11 +124,13 @@ def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> 
     returns = rng.normal(0.5, 0.5, (n_symbols, 1)) * factor_returns[0] + rng.normal(0, 0.02, (n_symbols, N_SESSIONS))
     returns[rng.random(n_symbols) < 0.2, rng.integers(0, N_SESSIONS)] = np.nan
     returns[rng.random(n_symbols) < 0.1, : rng.integers(0, N_SESSIONS)] = np.nan
+    portfolio, symbol = rng.integers(0, n_portfolios, n_positions), rng.integers(0, n_symbols, n_positions)
+    exposure = rng.integers(-5_000_000, 5_000_000, n_positions)
     return Shard(
         tuple(f"S{index:02d}" for index in range(n_symbols)),
-        rng.integers(0, n_portfolios, n_positions),
-        rng.integers(0, n_symbols, n_positions),
-        rng.integers(-5_000_000, 5_000_000, n_positions),
+        portfolio,
+        symbol,
+        exposure,
         equity,
         _betas(rng, n_symbols),
         returns,
@@ -116,6 +138,35 @@ def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> 
         factor_returns,
         _model(rng, n_symbols),
         {"covid_crash_2020": np.where(rng.random(n_symbols) < 0.5, rng.normal(-0.3, 0.1, n_symbols), np.nan)},
+        _options(np.random.default_rng(seed), exposure),
+    )
+
+
+def _options(rng: np.random.Generator, exposure: IntArray) -> Options:
+    """Return options at the places of some positions, with the exposures that these have."""
+    place = np.flatnonzero(rng.random(exposure.size) < 0.2)
+    strike, years, is_call = rng.uniform(80, 120, place.size), rng.uniform(0.01, 1, place.size), rng.random(place.size)
+    terms = Terms(np.full(place.size, 100.0), strike, years, np.full(place.size, 0.01), is_call < 0.5)
+    volatility = rng.uniform(0.1, 0.6, place.size)
+    delta = greeks(terms, volatility).delta
+    return Options(place, exposure[place] / 10_000.0 / delta, exposure[place] / 100.0, terms, volatility)
+
+
+def with_options(
+    *contracts: tuple[float, float, float, float, bool], equity: float = 100_000.0, shares: float = 0.0
+) -> NetHoldings:
+    """Return one portfolio of shares at 100 of one symbol, and of options on it.
+
+    A contract has units, strike, years, volatility and whether it is a call.
+    """
+    units, strike, years, volatility, is_call = (np.array(column) for column in zip(*contracts, strict=True))
+    terms = Terms(np.full(units.size, 100.0), strike, years, np.zeros(units.size), is_call)
+    deltas = units * greeks(terms, volatility).delta * 100.0
+    exposure = np.array([round(amount * 100) for amount in (*deltas.tolist(), shares * 100.0)])
+    nothing = np.zeros(exposure.size, dtype=np.int64)
+    options = Options(np.arange(units.size), units, exposure[:-1] / 100.0, terms, volatility)
+    return NetHoldings.of(
+        nothing, nothing, exposure=exposure, equity=np.array([round(equity * 100)]), names=["S"], options=options
     )
 
 

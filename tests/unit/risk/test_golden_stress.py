@@ -53,7 +53,7 @@ def stressed(portfolio: str, day: str) -> dict[str, float]:
     dollars = stored_dollars(portfolio, day)
     holdings = Held.at(portfolio, day).holdings()
     known = np.ones((holdings.symbol.size, dollars.values.shape[1]), dtype=np.bool_)
-    exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)), known)
+    exposures = FactorExposures(dollars, dollars, Quantities.of(np.ones(dollars.values.shape)), known, dollars.values)
     nothing = loadings_of(*[{}] * (int(holdings.symbol.max()) + 1))
     found = stress(holdings, exposures, nothing, moves_of(day), episodes={}).direct.values[0]
     return dict(zip((scenario.scenario_id for scenario in SCENARIOS), found.tolist(), strict=True))

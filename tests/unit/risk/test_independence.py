@@ -28,6 +28,7 @@ def results(shard: Shard) -> list[FloatArray]:
     stressed = inputs.stress
     numbers += [stressed.direct.values, stressed.model.values, stressed.coverage.values]
     numbers += [stressed.extrapolated_share.values, stressed.realised_share.values]
+    numbers += [stressed.at_risen_volatility / np.abs(holdings.equity)[:, None]]
     numbers += [inputs.decomposition.by_factor, inputs.decomposition.by_specific]
     return numbers
 
@@ -70,7 +71,9 @@ def test_order_of_portfolios_changes_no_bit(shard: Shard, seed: int) -> None:
 @given(shards(), st.integers(1, 12))
 def test_unit_of_currency_changes_no_bit_but_of_amounts(shard: Shard, power: int) -> None:
     unit = 2**power
-    scaled = results(replace(shard, exposure=shard.exposure * unit, equity=shard.equity * unit))
+    terms = replace(shard.options.terms, spot=shard.options.terms.spot * unit, strike=shard.options.terms.strike * unit)
+    options = replace(shard.options, exposure=shard.options.exposure * unit, terms=terms)
+    scaled = results(replace(shard, exposure=shard.exposure * unit, equity=shard.equity * unit, options=options))
 
     for place, (mine, theirs) in enumerate(zip(scaled, results(shard), strict=True)):
         np.testing.assert_array_equal(mine, theirs * unit if place in AMOUNTS else theirs)

@@ -93,7 +93,8 @@ def test_moves_lose_what_they_are_to_lose_at_the_distance_that_is_said(shard: Sh
         dollars = shard.holdings.net[mine] @ loadings[shard.holdings.symbol[mine]]
         f = found.moves[portfolio, loss]
         expected = -REVERSE_LOSSES[loss] * shard.holdings.equity[portfolio]
-        assert dollars @ f == pytest.approx(expected, rel=1e-9)
+        options = shard.holdings.convexity((loadings @ f)[:, None])[portfolio, 0] * 100.0
+        assert dollars @ f + options == pytest.approx(expected, rel=1e-8)
         assert found.distance.values[portfolio, loss] == pytest.approx(np.sqrt(f @ inverse @ f), rel=1e-6)
 
 

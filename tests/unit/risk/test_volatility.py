@@ -1,11 +1,13 @@
 """Volatility of today's book: the predecessor's vector, hand figures, an oracle."""
 
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 
+from services.risk.core.options import Options
 from services.risk.core.volatility import (
     longest_series,
     realised_volatility,
@@ -124,6 +126,7 @@ def test_volatility_of_one_session_is_refused() -> None:
 
 @given(shards())
 def test_volatility_agrees_with_a_plain_loop_over_positions(shard: Shard) -> None:
+    shard = replace(shard, options=Options.none())
     series = return_series(shard.holdings, shard.returns, window=21)
     volatilities = realised_volatility(series)
     for portfolio, equity in enumerate(shard.equity.tolist()):
