@@ -14,6 +14,7 @@ from services.market_data.handlers.plan_run import plan_run
 from services.market_data.main import build
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
+from services.market_data.providers.gate import AlwaysOpen, Gate
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements
 from services.market_data.settings import MarketDataSettings
 from services.market_data.storage.onboarding_repository import OnboardingLimits
@@ -114,6 +115,7 @@ class World:
     prefix: str
     providers: list[AskedProvider] = field(default_factory=list)
     now: datetime = NOW
+    gate: Gate = field(default_factory=AlwaysOpen)
 
     @property
     def market(self) -> str:
@@ -132,9 +134,8 @@ class World:
         await self.plan(run, opened_on=opened_on)
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
-                await fetch_shard(
-                    due, uow, chain=ProviderChain(self.providers), clock=SessionClock(FixedClock(self.now))
-                )
+                chain = ProviderChain(self.providers, gate=self.gate)
+                await fetch_shard(due, uow, chain=chain, clock=SessionClock(FixedClock(self.now)))
         return await self.announced(run)
 
     async def announced(self, run: Run) -> Announced:
