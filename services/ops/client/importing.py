@@ -49,4 +49,5 @@ def _lines(understood: Tried) -> Iterator[str]:
             f"{early} positions were entered before it opens on {understood['opened_on']}, the first on "
             f"{understood['first_entry']}: what they gained until then is in the opening equity"
         )
+    yield from (f"more than was held, unless it was split before: {told}" for told in understood["oversold"])
     yield from (f"no prices: {detail}" for detail in understood["without_source"].values())

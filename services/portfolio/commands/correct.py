@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.portfolio.commands.check_change import check_change
-from services.portfolio.commands.enter import check_flow, check_reference, check_trades
+from services.portfolio.commands.enter import check_exits, check_flow, check_reference, check_trades
 from services.portfolio.commands.errors import (
     ExitOutOfReach,
     ImpossibleExit,
@@ -48,7 +48,7 @@ async def correct_position(
 
     Raises
     ------
-    UnknownPortfolio, UnknownPosition, NothingToCorrect, TradeAfterClosing
+    UnknownPortfolio, UnknownPosition, NothingToCorrect, TradeAfterClosing, Oversold
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     repository = EditRepository(uow.connection)
@@ -56,6 +56,7 @@ async def correct_position(
     check_change(f"position {position_id}", stored.terms, terms)
     before, after = stored.terms.dates, terms.dates
     check_trades(portfolio, sorted(after - before))
+    await check_exits([terms], PortfolioRepository(uow.connection))
     await _replace_terms(stored, terms, repository)
     return await recalculate(portfolio, min(before | after), uow, as_of=as_of, positions=1)
 
@@ -80,7 +81,7 @@ async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: Un
 
     Raises
     ------
-    ExitOutOfReach, UnknownPortfolio, UnknownPosition, ImpossibleExit
+    ExitOutOfReach, UnknownPortfolio, UnknownPosition, ImpossibleExit, Oversold
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     last = portfolio.valued_until(as_of)
@@ -93,6 +94,7 @@ async def add_exit(portfolio_id: UUID, position_id: UUID, closing: Exit, uow: Un
         terms = replace(stored.terms, exits=exits)
     except ValueError as error:
         raise ImpossibleExit(position_id, str(error)) from error
+    await check_exits([terms], PortfolioRepository(uow.connection))
     await _replace_terms(stored, terms, repository)
     return await recalculate(portfolio, closing.on, uow, as_of=as_of, positions=1)
 

@@ -10,6 +10,7 @@ from services.portfolio.commands.errors import (
     FlowOutOfReach,
     NameTaken,
     OpeningOutOfReach,
+    Oversold,
     ReferenceTaken,
     TradeAfterClosing,
 )
@@ -20,6 +21,7 @@ from services.portfolio.commands.request_calculation import (
     recalculate,
     request_calculation,
 )
+from services.portfolio.core.inheritance import SplitHistory, find_oversold
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Flow, Position, PositionTerms
 from services.portfolio.storage.repository import PortfolioRepository
@@ -47,7 +49,7 @@ async def enter_portfolio(
 
     Raises
     ------
-    NameTaken, OpeningOutOfReach
+    NameTaken, OpeningOutOfReach, Oversold
     """
     if new.opened_on > as_of:
         raise OpeningOutOfReach(new.opened_on, as_of=as_of)
@@ -71,7 +73,7 @@ async def enter_positions(
 
     Raises
     ------
-    UnknownPortfolio, TradeAfterClosing
+    UnknownPortfolio, TradeAfterClosing, Oversold
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     check_trades(portfolio, sorted({on for entry in terms for on in entry.dates}))
@@ -140,6 +142,22 @@ def check_flow(portfolio: Portfolio, flow: Flow, *, as_of: date) -> None:
         raise FlowOutOfReach(flow.on, opened_on=portfolio.opened_on, as_of=as_of)
 
 
+async def check_exits(terms: Sequence[PositionTerms], repository: PortfolioRepository) -> None:
+    """Refuse exits of more than was held, as far as the splits until then are known.
+
+    Raises
+    ------
+    Oversold
+    """
+    closed = [entry for entry in terms if entry.exits]
+    histories = await repository.load_splits(sorted({entry.split_as for entry in closed}), until=date.max)
+    for entry in closed:
+        oversold = find_oversold(entry, histories.get(entry.split_as, SplitHistory()))
+        if oversold is not None:
+            raise Oversold(oversold.told(entry.symbol))
+
+
 async def _store_positions(portfolio_id: UUID, terms: Sequence[PositionTerms], uow: UnitOfWork) -> None:
+    await check_exits(terms, PortfolioRepository(uow.connection))
     positions = [Position(uuid4(), portfolio_id, entry) for entry in terms]
     await PortfolioRepository(uow.connection).store_positions(positions)

@@ -13,6 +13,7 @@ Refused
 ├── ClosingOutOfReach
 ├── ImpossibleExit
 ├── NothingToCorrect
+├── Oversold
 ├── QueueFull
 ├── TooManySymbols
 └── RangeReversed
@@ -121,6 +122,10 @@ class NothingToCorrect(Refused):
     def __init__(self, subject: str) -> None:
         self.subject = subject
         super().__init__(f"nothing to correct: {subject} is so already")
+
+
+class Oversold(Refused):
+    """An exit closes more than was held."""
 
 
 class QueueFull(Refused):

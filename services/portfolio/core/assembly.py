@@ -139,12 +139,11 @@ def _held_state(position: Position, *, window: Window, known: Known) -> Position
         return stored
     if terms.entry_date > window.opening:
         return NOT_HELD
-    splits_as = terms.symbol if terms.option is None else terms.option.underlying
     return inherited_state(
         terms,
         until=window.opening,
         last_close=None if terms.kind is PositionType.PRIVATE else known.last_closes.get(terms.symbol),
-        history=known.splits.get(splits_as, SplitHistory()),
+        history=known.splits.get(terms.split_as, SplitHistory()),
     )
 
 

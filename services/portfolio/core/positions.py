@@ -122,6 +122,11 @@ class PositionTerms:
         return abs(self.quantity) * self.entry_price * multiplier(self.kind)
 
     @property
+    def split_as(self) -> str:
+        """Return the symbol whose splits change the quantity: of an option its underlying's."""
+        return self.symbol if self.option is None else self.option.underlying
+
+    @property
     def dates(self) -> frozenset[date]:
         """Return the days on which it was traded."""
         return frozenset({self.entry_date, *(exit_.on for exit_ in self.exits)})

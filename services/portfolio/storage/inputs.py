@@ -46,6 +46,7 @@ async def gather(
         if position.position_id not in states and position.terms.entry_date <= window.opening
     ]
     closed = [position.position_id for position in unknown if position.position_id not in opening.unvalued]
+    split_as = sorted({position.terms.split_as for position in unknown})
     return RollInputs(
         portfolios=tuple(portfolios),
         positions=tuple(positions),
@@ -55,19 +56,13 @@ async def gather(
         closed=await snapshots.load_closed(portfolio_ids, closed, before=window.opening)
         | _settled(positions, opening, settles, window.opening),
         sectors=tuple(sectors[position.terms.symbol] for position in positions),
-        splits=await repository.load_splits(_split_as(unknown), until=window.opening),
+        splits=await repository.load_splits(split_as, until=window.opening),
         before=panel.window(symbols if unknown else (), last=window.opening, sessions=HISTORY_SESSIONS),
         during=panel.window(symbols, last=sessions[-1], sessions=len(sessions)),
         underlyings=panel.window(sorted(underlyings), last=sessions[-1], sessions=_reach(positions, sessions)),
         settles=settles,
         unvalued=unvalued,
     )
-
-
-def _split_as(positions: Sequence[Position]) -> list[str]:
-    """Return the symbols whose splits change the positions: of an option its underlying's."""
-    terms = [position.terms for position in positions]
-    return sorted({entry.symbol if entry.option is None else entry.option.underlying for entry in terms})
 
 
 def _reach(positions: Sequence[Position], sessions: Sequence[date]) -> int:

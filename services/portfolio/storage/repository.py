@@ -1,7 +1,7 @@
 """The SQL of portfolio: books as people enter them, where each portfolio stands, and the calculations asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -213,12 +213,12 @@ class PortfolioRepository:
         return dict.fromkeys(symbols, UNCLASSIFIED) | known
 
     async def load_splits(self, symbols: Sequence[str], *, until: date) -> dict[str, SplitHistory]:
-        """Return the splits of each symbol up to a session, and from when on they are known."""
+        """Return the splits of each symbol up to a session, and from when until when they are known."""
         query = sa.text(
             """
-            SELECT symbol, since, splits.session, splits.split FROM price_symbols s,
+            SELECT symbol, since, last, splits.session, splits.split FROM price_symbols s,
                 LATERAL (
-                    SELECT min(session) AS since FROM price_bars
+                    SELECT min(session) AS since, max(session) AS last FROM price_bars
                     WHERE symbol_id = s.symbol_id AND close IS NOT NULL) first LEFT JOIN
                 LATERAL (
                     SELECT session, split FROM price_bars
@@ -227,11 +227,11 @@ class PortfolioRepository:
             """
         )
         found: dict[str, SplitHistory] = {}
-        for symbol, since, session, split in await self._connection.execute(
+        for symbol, since, last, session, split in await self._connection.execute(
             query, {"symbols": list(symbols), "until": until}
         ):
-            known = found.get(symbol, SplitHistory(since))
-            found[symbol] = known if session is None else SplitHistory(since, (*known.splits, (session, split)))
+            known = found.get(symbol, SplitHistory(since, last=last))
+            found[symbol] = known if session is None else replace(known, splits=(*known.splits, (session, split)))
         return found
 
     async def store_price_changes(self) -> None:

@@ -55,6 +55,7 @@ class UnderstoodView(BaseModel):
     cash_left: Amount = Field(description="of the opening equity, after the last trade")
     before_opening: int = Field(description="positions entered before the first session")
     first_entry: date | None
+    oversold: list[str] = Field(description="exits of more than was held, unless it was split before")
 
     @classmethod
     def of(cls, new: NewPortfolio, terms: Sequence[PositionTerms], file: CsvImport | None) -> Self:

@@ -129,6 +129,27 @@ async def test_exit_entered_later_fixes_the_gain_of_its_session(books: Books) ->
     }
 
 
+@pytest.mark.parametrize("way", ["exit", "correction", "entry"])
+async def test_exit_of_more_than_was_held_is_refused_and_nothing_is_stored(books: Books, way: str) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+    own, closing = f"/portfolios/{portfolio_id}/positions", {"on": str(WEDNESDAY), "price": "105", "quantity": "11"}
+    before = (await books.client.get(own)).json()
+
+    terms = _terms(symbol, "10", exits=[closing])
+    method, path, body = {
+        "exit": ("POST", f"{own}/{position_id}/exits", closing),
+        "correction": ("PUT", f"{own}/{position_id}", terms),
+        "entry": ("POST", own, {"positions": [terms]}),
+    }[way]
+    refused = await books.client.request(method, path, json=body)
+
+    assert refused.status_code == 422, refused.text
+    reason = f"closes 11 of {symbol} on {WEDNESDAY}, when 10 were held"
+    assert refused.json()["errors"] == [{"field": "quantity", "reason": reason}]
+    assert (await books.client.get(own)).json() == before
+
+
 async def test_exits_of_one_day_are_taken_in_the_order_in_which_they_were_entered(books: Books) -> None:
     symbol = new_name()
     portfolio_id, position_id = await _valued(books, symbol)

@@ -242,6 +242,7 @@ async def test_dry_run_says_what_is_understood_and_stores_nothing(books: Books) 
         "cash_left": "9045.00",
         "before_opening": 1,
         "first_entry": "2025-03-03",
+        "oversold": [],
     }
     assert asked["name"] not in await names(books)
     stored = await books.client.post("/portfolios", json=asked)

@@ -16,6 +16,7 @@ UNDERSTOOD: Understood = {
     "cash_left": "-280000.00",
     "before_opening": 1,
     "first_entry": "2022-12-01",
+    "oversold": ["closes 400 of AAPL on 2022-12-20, when 100 were held"],
 }
 BOOK: Tried = {
     **UNDERSTOOD,
@@ -31,6 +32,7 @@ def test_import_says_what_it_has_understood(capsys: pytest.CaptureFixture[str]) 
         "at its own prices it holds 1,280,000.00 (gross over equity 128.0%) and -280,000.00 is left in cash",
         "1 positions were entered before it opens on 2022-12-19, the first on 2022-12-01: "
         "what they gained until then is in the opening equity",
+        "more than was held, unless it was split before: closes 400 of AAPL on 2022-12-20, when 100 were held",
         "no prices: no provider serves MSFT (sample: not in the sample)",
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portfolio.core.inheritance import LastClose, PositionState, SplitHistory, inherited_state
+from services.portfolio.core.inheritance import LastClose, PositionState, SplitHistory, find_oversold, inherited_state
 from services.portfolio.core.marking import MarkSource
 from services.portfolio.core.positions import Basis, Exit, PositionTerms, PositionType
 
@@ -111,3 +111,45 @@ def test_splits_and_their_opposites_leave_what_was_bought(factors: list[float], 
     state = state_of(terms(quantity=str(quantity)), None, SplitHistory(BOUGHT, (*there, *back)))
 
     assert (state.quantity, state.cost) == (quantity, quantity * 6_000)
+
+
+def exit_of(quantity: str | None, on: date) -> Exit:
+    return Exit(on, Decimal(70), None if quantity is None else Decimal(quantity))
+
+
+@pytest.mark.parametrize(
+    ("exits", "found"),
+    [
+        # 10 became 15 in March and 7.5 in May
+        ((exit_of("15", date(2025, 3, 3)),), None),
+        ((exit_of("15.1", date(2025, 3, 3)),), (date(2025, 3, 3), 15.1, 15.0)),
+        ((exit_of("11", date(2025, 2, 3)),), (date(2025, 2, 3), 11.0, 10.0)),
+        ((exit_of("4", date(2025, 2, 3)), exit_of("9", date(2025, 3, 4))), None),
+        ((exit_of("4", date(2025, 2, 3)), exit_of("9", date(2025, 5, 2))), (date(2025, 5, 2), 9.0, 4.5)),
+        ((exit_of(None, date(2025, 5, 2)), exit_of("1", date(2025, 5, 5))), (date(2025, 5, 5), 1.0, 0.0)),
+        ((exit_of("99", date(2025, 6, 6)),), None),  # after the last session that is known
+    ],
+)
+@pytest.mark.parametrize("side", [1, -1])
+def test_exit_of_more_than_was_held_then_is_found(
+    exits: tuple[Exit, ...], found: tuple[date, float, float] | None, side: int
+) -> None:
+    entered = replace(
+        terms(exits), kind=PositionType.LONG if side > 0 else PositionType.SHORT, quantity=Decimal(10 * side)
+    )
+    oversold = find_oversold(entered, replace(SPLITS, last=OPENING))
+    assert (oversold and (oversold.on, oversold.size, oversold.held)) == (found and pytest.approx(found))
+
+
+def test_exit_is_not_judged_where_splits_may_be_unknown_and_of_a_private_holding_always() -> None:
+    much = terms((exit_of("11", date(2025, 2, 3)),))
+    young = SplitHistory(date(2025, 1, 3), last=OPENING)
+    assert find_oversold(much, SplitHistory()) is None
+    assert find_oversold(much, young) is None
+    assert find_oversold(replace(much, basis=Basis.AS_OF_OPENING), replace(NO_SPLITS, last=OPENING)) is None
+    assert find_oversold(replace(much, kind=PositionType.PRIVATE), SplitHistory()) is not None
+
+
+def test_third_of_a_share_that_a_split_leaves_is_no_more_than_was_held() -> None:
+    thirds = SplitHistory(date(2024, 1, 2), ((date(2025, 3, 3), 1 / 3),), OPENING)
+    assert find_oversold(terms((exit_of("3.3333333333", date(2025, 3, 4)),)), thirds) is None

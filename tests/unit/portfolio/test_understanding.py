@@ -54,6 +54,16 @@ def test_understanding_counts_what_was_entered_before_the_opening() -> None:
     assert (found.positions, found.before_opening, found.first_entry) == (3, 1, BEFORE)
 
 
+def test_understanding_names_exits_of_more_than_was_held() -> None:
+    much, all_of_it = Exit(AFTER, Decimal(30), Decimal(11)), Exit(AFTER, Decimal(30), Decimal(10))
+    found = understand(
+        [lot("10", "20", OPENED, all_of_it), lot("10", "20", OPENED, much)],
+        opening_equity=Decimal(500),
+        opened_on=OPENED,
+    )
+    assert found.oversold == (f"closes 11 of AAA on {AFTER}, when 10 were held",)
+
+
 def test_understanding_of_a_book_without_equity_has_no_share_of_it() -> None:
     found = understand([], opening_equity=Decimal(0), opened_on=OPENED)
     assert found.gross_over_equity == Unavailable(Reason.DEGENERATE_INPUT, "the opening equity is 0")

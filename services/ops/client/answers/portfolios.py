@@ -27,6 +27,7 @@ class Understood(TypedDict):
     cash_left: Amount
     before_opening: int
     first_entry: Day | None
+    oversold: list[str]
 
 
 class PortfolioAccepted(Accepted):
