@@ -1,6 +1,7 @@
 """The price replica and its in-memory panel on real PostgreSQL."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import permutations
@@ -14,6 +15,7 @@ from shared.calendar import FIRST_SESSION, all_sessions, sessions_between, shift
 from shared.contracts.market_data import CorporateAction, Correction, PriceBlock, PricesUpdated
 from shared.contracts.run import ONLY_PART, Part
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.prices import panel as panels
 from shared.prices.corrections import CorrectedBars, load_corrections, store_corrections
 from shared.prices.ddl import CHECKED_BY_STATEMENT, PRICE_TABLES, REVISED, SOURCE_COLUMN, TAKEN_BACK
 from shared.prices.last_prices import LastPrice, load_last_prices
@@ -190,9 +192,10 @@ async def test_panel_sees_corrections(unit_of_work: UnitOfWorkFactory, engine: A
     assert await _close(panel, "FIXED") == [1.0, 2.0, 30.0, 4.0, 5.0]
 
 
-async def test_panel_kept_up_to_date_equals_one_read_afresh(
-    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+async def test_panel_kept_up_to_date_equals_one_read_afresh_in_parts(
+    unit_of_work: UnitOfWorkFactory, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(panels, "_READ_AT_ONCE", 3)
     kept = PricePanel(engine)
     generator = np.random.default_rng(7)
     for _ in range(25):
@@ -200,7 +203,9 @@ async def test_panel_kept_up_to_date_equals_one_read_afresh(
         sessions = sessions_between(first, first + timedelta(days=int(generator.integers(3, 60))))
         symbols = generator.permutation([f"R{index}" for index in range(8)])[:3]
         rows = {str(symbol): generator.uniform(1.0, 100.0, len(sessions)).tolist() for symbol in symbols}
-        await _store(unit_of_work, _prices(rows, sessions=sessions))
+        acted = {(str(symbol), sessions[int(generator.integers(len(sessions)))]) for symbol in symbols}
+        splits = tuple(CorporateAction(symbol=symbol, session=day, value=2.0) for symbol, day in sorted(acted))
+        await _store(unit_of_work, _prices(rows, sessions=sessions, splits=splits, dividends=splits[:2]))
         await kept.refresh()
 
     afresh = PricePanel(engine)
@@ -210,6 +215,28 @@ async def test_panel_kept_up_to_date_equals_one_read_afresh(
         mine, theirs = (panel.window(wanted, last=LAST, sessions=sessions_back) for panel in (kept, afresh))
         np.testing.assert_array_equal(mine.close, theirs.close)
         np.testing.assert_array_equal(mine.adjusted, theirs.adjusted)
+        np.testing.assert_array_equal(mine.split, theirs.split)
+        np.testing.assert_array_equal(mine.dividend, theirs.dividend)
+    assert (mine.split == 2.0).any()
+    assert (mine.dividend == 2.0).any()
+
+
+async def test_panel_takes_sixteen_bytes_a_bar(unit_of_work: UnitOfWorkFactory, engine: AsyncEngine) -> None:
+    sessions = sessions_between(date(2023, 1, 3), date(2024, 12, 31))
+    rows: dict[str, Sequence[float | None]] = {f"MANY{number}": [1.0 + number] * len(sessions) for number in range(20)}
+    await _store(unit_of_work, _prices(rows, sessions=sessions))
+    panel = PricePanel(engine)
+
+    tracemalloc.start()
+    await panel.refresh()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    async with engine.connect() as connection:
+        symbols = await connection.scalar(sa.text("SELECT count(*) FROM price_symbols"))
+        first, last = (await connection.execute(sa.text("SELECT min(session), max(session) FROM price_bars"))).one()
+    # Every session of every symbol, and room for the next month and a half; names and splits beside them.
+    assert kept < 16 * symbols * (len(sessions_between(first, last)) + 32) * 1.1
 
 
 async def test_panel_window_beyond_what_is_stored_has_no_bars(
