@@ -14,7 +14,7 @@ from shared.contracts.run import ONLY_PART, Part, Run
 from shared.db.unit_of_work import UnitOfWork
 
 SHARD_CELLS = 10_000  # positions x sessions: some seconds of work at most, and well under 1 MB of event
-SHARD_PORTFOLIOS = 250
+SHARD_PORTFOLIOS = 100  # risk takes 27 ms a part and session, and 3 ms for each portfolio of it
 PART_SESSIONS = 250
 
 

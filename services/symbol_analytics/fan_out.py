@@ -15,7 +15,7 @@ from shared.factor_set import FactorSet
 from shared.prices.corrections import load_corrections
 
 SHARD_CELLS = 1_000  # symbols x sessions: some 60,000 numbers, well under a second of work and 1 MB of an event
-SHARD_SYMBOLS = 500
+SHARD_SYMBOLS = 520  # 500 and the proxies of a factor set, which would be a shard of their own
 
 Sessions = tuple[date, date]
 

@@ -3,7 +3,8 @@
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import DefaultPartitioner
 from faststream import AckPolicy, ContextRepo
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
@@ -24,6 +26,10 @@ from shared.telemetry import FASTSTREAM_LOGGER
 
 # How long a stopping consumer may go on with the message in hand.
 GRACEFUL_TIMEOUT_S = 20.0
+
+
+_SHARD = re.compile(rb"shard-(\d+)")
+_HASHED = DefaultPartitioner()
 
 
 class BrokerKind(StrEnum):
@@ -115,8 +121,22 @@ def build_producer(bootstrap_servers: str, kind: BrokerKind, *, service: str) ->
         linger_ms=2,
         compression_type="zstd",
         max_request_size=MAX_MESSAGE_BYTES,
+        partitioner=spread,
         **options,
     )
+
+
+def spread(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
+    """Return the partition of a message: the parts of a stage go round, so that all processes get as many of them.
+
+    Hashed, the first three parts of every stage are the same process's of two, and six of the first eight. What is
+    keyed by something else is hashed.
+    """
+    shard = _SHARD.fullmatch(key or b"")
+    if shard is not None:
+        return sorted(partitions)[int(shard[1]) % len(partitions)]
+    hashed: int = _HASHED(key, partitions, available)
+    return hashed
 
 
 def _topic(name: str, partitions: int) -> NewTopic:

@@ -15,7 +15,7 @@ GAP_FILL_SESSIONS: Final = 30  # more missing than this: the whole window
 RECENT_SESSIONS: Final = 5  # holes this recent are asked for again
 SILENT_RETRY_SESSIONS: Final = 5  # a silent symbol is asked for once a week
 SHARD_CELLS: Final = 20_000
-SHARD_SYMBOLS: Final = 500
+SHARD_SYMBOLS: Final = 520  # 500 and the proxies of a factor set, which would be a shard of their own
 
 NOTHING_TO_FETCH: Final = -1
 

@@ -18,6 +18,7 @@ from services.market_data.core.run_plan import (
 )
 from shared.arrays import BoolArray, DateArray
 from shared.calendar import sessions_between
+from shared.factor_set import FactorSet
 
 WINDOW = np.array(sessions_between(date(2023, 1, 3), date(2024, 3, 15)), dtype="datetime64[D]")
 COUNT = len(WINDOW)
@@ -198,12 +199,15 @@ def test_plan_symbols_does_not_depend_on_the_order_of_symbols(seed: int, order: 
     assert pack_shards(plan, WINDOW[-1].item()) == pack_shards(shuffled, WINDOW[-1].item())
 
 
+PROXIES = len(FactorSet().tickers())
+
+
 def plan_many(count: int, missing: slice) -> RunPlan:
     names = [f"S{i:05d}" for i in range(count)]
     return plan_symbols(names, WINDOW, np.tile(stored_but(missing), (count, 1)), SettledSessions.never(count))
 
 
-@pytest.mark.parametrize(("count", "shards"), [(1, 1), (500, 1), (501, 2), (1001, 3)])
+@pytest.mark.parametrize(("count", "shards"), [(1, 1), (500 + PROXIES, 1), (521, 2), (2000 + PROXIES, 4)])
 def test_pack_shards_for_increments_is_bounded_by_symbols(count: int, shards: int) -> None:
     packed = pack_shards(plan_many(count, slice(COUNT - 1, None)), WINDOW[-1].item())
 
