@@ -8,6 +8,8 @@ import json
 import platform as machine
 import sys
 import tempfile
+import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ from rich.table import Table
 
 from shared.telemetry import configure_logging
 from tests.benchmarks.bound import measure_bound
-from tests.benchmarks.platform import Platform, enter_portfolios, onboard, peak_rss_mib, platform
+from tests.benchmarks.platform import Platform, enter_portfolios, onboard, platform
+from tests.benchmarks.processes import cpu_seconds, peak_rss_mib
 from tests.benchmarks.universe import Universe, make_universe, write_files
 
 STORED_SESSIONS = 300
-NIGHTS = 3  # the median is reported
+NIGHTS = 3  # the median is reported, and the first
+IDLE_S = 20.0
 ONBOARDINGS = 10
 POSITIONS = 50
 NEW_SYMBOLS = 5  # in each portfolio of unknown symbols
@@ -35,7 +39,7 @@ console = Console(stderr=True)
 async def measure(symbols: int, portfolios: int, directory: Path) -> dict[str, Any]:
     """Return the figures of one size."""
     spare = ONBOARDINGS * NEW_SYMBOLS
-    universe = make_universe(symbols + spare, STORED_SESSIONS + NIGHTS)
+    universe = make_universe(symbols + spare, STORED_SESSIONS + 2 * NIGHTS + 1)
     write_files(universe, directory / "files")
     known = universe.stocks[:symbols]
     stored_until = universe.sessions[STORED_SESSIONS - 1]
@@ -44,27 +48,69 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> dict[str, A
         await running.run(kind="backfill", symbols=known, last_session=stored_until.isoformat())
         await enter_portfolios(running, known, count=portfolios, size=POSITIONS, opened_on=stored_until)
         await running.run(kind="backfill", last_session=stored_until.isoformat())
-        nights = [
-            await _night(running, universe.sessions[STORED_SESSIONS + night].isoformat())
-            for night in track(range(NIGHTS), "nights", console=console)
-        ]
+        sessions = iter(universe.sessions[STORED_SESSIONS:])
+        nights = [await _night(running, next(sessions)) for _ in track(range(NIGHTS), "nights", console=console)]
+        idle = await _idle()
+        async with running.with_worker():
+            # The first one of a process learns what the others have in memory.
+            shared = [
+                await _night(running, next(sessions)) for _ in track(range(NIGHTS + 1), "shared", console=console)
+            ]
         onboarding = await _onboardings(running, universe, known)
         bound = await measure_bound(_only(universe, symbols), running.admin, portfolios=portfolios, size=POSITIONS)
-    middle = sorted(nights, key=lambda night: night["night_s"])[NIGHTS // 2]
-    figures = {"symbols": symbols, "portfolios": portfolios, **middle, "bound_s": bound.seconds, **onboarding}
-    rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
-    return {**rounded, "numerics_cpu_s": {name: round(value, 4) for name, value in bound.numerics.items()}}
+    middle, of_two = _median(nights), _median(shared[1:])
+    figures = {
+        "symbols": symbols,
+        "portfolios": portfolios,
+        **middle,
+        "bound_s": bound.seconds,
+        **onboarding,
+        "first_night_s": nights[0]["night_s"],
+        "portfolios_per_core_s": portfolios / sum(middle["cpu_s"].values()),
+        "idle_cpu_share": idle,
+        "two_processes": {
+            **{name: of_two[name] for name in ("night_s", "cpu_s", "peak_rss_mib")},
+            "of_the_time": of_two["night_s"] / middle["night_s"],
+            # Tells how well the work is shared also where others use the machine, which makes seconds of a clock long.
+            "busiest_of_the_cpu": max(of_two["cpu_s"]["python"], of_two["cpu_s"]["worker"]) / middle["cpu_s"]["python"],
+            "of_the_memory": of_two["peak_rss_mib"] / middle["peak_rss_mib"],
+        },
+    }
+    return {**_rounded(figures), "numerics_cpu_s": {name: round(value, 4) for name, value in bound.numerics.items()}}
 
 
-async def _night(running: Platform, session: str) -> dict[str, Any]:
-    rows, statements = await running.rows_written(), running.statements()
-    run = await running.run(kind="nightly", first_session=session, last_session=session)
+def _median(nights: list[dict[str, Any]]) -> dict[str, Any]:
+    return sorted(nights, key=lambda night: night["night_s"])[len(nights) // 2]
+
+
+def _rounded(figures: Any) -> Any:
+    if isinstance(figures, dict):
+        return {name: _rounded(figure) for name, figure in figures.items()}
+    return round(figures, 3) if isinstance(figures, float) else figures
+
+
+async def _idle() -> float:
+    """Return which share of a core a platform takes that does nothing."""
+    before, began = sum(cpu_seconds().values()), time.perf_counter()
+    await asyncio.sleep(IDLE_S)
+    return (sum(cpu_seconds().values()) - before) / (time.perf_counter() - began)
+
+
+async def _night(running: Platform, session: date) -> dict[str, Any]:
+    # As after a day: the first change of a page goes to the log with all of the page.
+    await running.admin.execute("CHECKPOINT")
+    rows, statements, written = await running.rows_written(), running.statements(), await running.write_position()
+    used = cpu_seconds()
+    run = await running.run(kind="nightly", first_session=str(session), last_session=str(session))
+    now = cpu_seconds()
     if run["status"] != "completed":
         raise RuntimeError(f"the night must complete, was {run['status']}: {run['failures'][:3]} {run['missing']}")
     hops = await running.hops_ms(run["run"]["run_id"])
     return {
         "night_s": run["seconds"],
         "stages": {stage["stage"]: round(stage["seconds"], 3) for stage in run["stages"]},
+        "cpu_s": {kind: now[kind] - used[kind] for kind in sorted(now)},
+        "wal_mib": (await running.write_position() - written) / 2**20,
         "rows": await running.rows_written() - rows,
         "statements": running.statements() - statements,
         "peak_rss_mib": peak_rss_mib(),
@@ -106,6 +152,21 @@ def table_of(results: list[dict[str, Any]]) -> Table:
     return table
 
 
+def costs_of(results: list[dict[str, Any]]) -> Table:
+    """Return what the nights took beside time, and how one process compares with two."""
+    table = Table(title="what a night takes; a checkpoint stands before each")
+    table.add_column("")
+    for result in results:
+        table.add_column(f"{result['symbols']} x {result['portfolios']}", justify="right")
+    for kind in results[0]["cpu_s"]:
+        table.add_row(f"CPU seconds, {kind}", *(f"{result['cpu_s'][kind]:.2f}" for result in results))
+    for name in ("first_night_s", "portfolios_per_core_s", "wal_mib", "idle_cpu_share"):
+        table.add_row(name, *(f"{result[name]:,.2f}" for result in results))
+    for name in ("night_s", "peak_rss_mib", "of_the_time", "busiest_of_the_cpu", "of_the_memory"):
+        table.add_row(f"two processes: {name}", *(f"{result['two_processes'][name]:,.2f}" for result in results))
+    return table
+
+
 def stages_of(results: list[dict[str, Any]]) -> Table:
     """Return where the nights' time went; a stage begins when what it waits for has ended."""
     table = Table(title="seconds per stage")
@@ -141,7 +202,7 @@ def main(sizes: list[str]) -> None:
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(results, indent=2))
     shown = Console(width=180)
-    shown.print(table_of(results), stages_of(results), numerics_of(results))
+    shown.print(table_of(results), costs_of(results), stages_of(results), numerics_of(results))
     shown.print(f"Python {machine.python_version()}, {machine.machine()}, {machine.system()}; figures in {output}")
 
 

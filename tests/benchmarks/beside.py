@@ -5,10 +5,8 @@ backfill is resumed before a night beside it and paused after; the night is aske
 """
 
 import asyncio
-import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +19,7 @@ from rich.table import Table
 from services.scheduler.settings import SchedulerSettings
 from shared.telemetry import configure_logging
 from tests.benchmarks.platform import POLL_S, Platform, enter_portfolios, platform
+from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.universe import make_universe, write_files
 
 STORED_SESSIONS, PAIRS, POSITIONS = 300, 11, 50
@@ -29,7 +28,6 @@ MEASURED, GAP = 3, 40
 SCHEDULER = SchedulerSettings(batch_processing_enabled=False, max_backfill_dates=0)
 _IN_FLIGHT = "EXISTS (SELECT 1 FROM scheduler.backfill_steps WHERE status = 'running')"
 _STEP_S = "SELECT avg(extract(epoch FROM finished_at - started_at))::float8 FROM scheduler.backfill_steps"
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 console = Console(stderr=True)
 
@@ -47,7 +45,6 @@ class Beside:
     """A platform with a backfill that is resumed and paused."""
 
     running: Platform
-    processes: tuple[int, ...]
     backfill: str = ""
 
     async def begin(self, first: date, last: date) -> None:
@@ -76,12 +73,11 @@ class Beside:
 
     async def night(self, session: date) -> Cost:
         """Run the night of a session."""
-        before = sum(map(_cpu_ticks, _with_children(self.processes)))
+        before = sum(cpu_seconds().values())
         run = await self.running.run(kind="nightly", first_session=str(session), last_session=str(session))
         if run["status"] != "completed":
             raise RuntimeError(f"the night must complete, was {run['status']}: {run['failures'][:3]}")
-        after = sum(map(_cpu_ticks, _with_children(self.processes)))
-        return Cost(run["seconds"], (after - before) / _TICKS)
+        return Cost(run["seconds"], sum(cpu_seconds().values()) - before)
 
     async def night_beside(self, session: date, wait_s: float) -> Cost:
         """Run it while the backfill goes on, so long after it was resumed."""
@@ -105,8 +101,7 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> list[tuple[
         await running.run(kind="backfill", symbols=universe.stocks, last_session=str(stored_until))
         await enter_portfolios(running, universe.stocks, count=portfolios, size=POSITIONS, opened_on=stored_until)
         await running.run(kind="backfill", last_session=str(stored_until))
-        backend = await running.admin.fetchval("SELECT pg_backend_pid()")
-        beside = Beside(running, (os.getpid(), _parent_of(backend)))
+        beside = Beside(running)
         await beside.night(nights[0])
         await beside.begin(measured[0], measured[-1])
         await beside.until("NOT EXISTS (SELECT 1 FROM scheduler.backfills WHERE status = 'active')")
@@ -124,27 +119,6 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> list[tuple[
                 pairs.append((alone, await beside.night_beside(other, wait_s)))
         console.log(f"a step of the backfill took {await running.admin.fetchval(_STEP_S):.2f} s")
     return pairs
-
-
-def _parent_of(pid: int) -> int:
-    return int(_fields(pid)[1])
-
-
-def _cpu_ticks(pid: int) -> int:
-    # Its own, and those of the children that it has waited for.
-    return sum(map(int, _fields(pid)[11:15]))
-
-
-def _fields(pid: int) -> list[str]:
-    # After the name, which may hold anything.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _with_children(pids: Iterable[int]) -> Iterator[int]:
-    for pid in pids:
-        yield pid
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            yield from _with_children(map(int, (task / "children").read_text().split()))
 
 
 def table_of(size: str, pairs: list[tuple[Cost, Cost]]) -> Table:

@@ -1,9 +1,8 @@
 """The platform in this process, as `sigmasight up` runs it, with its statements and its memory counted."""
 
 import asyncio
-import resource
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -20,8 +19,10 @@ from pydantic_settings import BaseSettings
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
+from services.ops.hosting.embedded.ports import remembered_port
 from services.ops.hosting.embedded.stack import EmbeddedStack
 from services.ops.hosting.preparation import prepare
+from services.ops.hosting.workers import Worker, environment_of
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Position, PositionTerms, PositionType
 from services.portfolio.storage.repository import PortfolioRepository
@@ -35,6 +36,7 @@ from shared.settings import CommonSettings
 
 OPERATOR = SecretStr("bench-operator")
 POLL_S = 0.04
+_STATUS = "SELECT status FROM scheduler.runs WHERE run_id = $1"
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Platform:
     counters: list[StatementCounter]
     admin: Any
     broker: str
+    worker: Worker
 
     async def run(self, **request: Any) -> dict[str, Any]:
         """Ask for a run and wait for its end; return the run as the API shows it."""
@@ -54,12 +57,33 @@ class Platform:
         return await self.finished(response.json()["run"]["run_id"])
 
     async def finished(self, run_id: str) -> dict[str, Any]:
-        """Wait for a run that was asked for and return it."""
-        while True:
-            response = await self.client.get(f"/runs/{run_id}")
-            if response.status_code == httpx.codes.OK and response.json()["status"] != "active":
-                return dict(response.json())
-            await asyncio.sleep(POLL_S)
+        """Wait for a run that was asked for and return it; nobody is asked meanwhile but the database."""
+
+        async def has_ended() -> bool:
+            return await self.admin.fetchval(_STATUS, UUID(run_id)) not in {None, "active"}
+
+        await _until(has_ended)
+        response = await self.client.get(f"/runs/{run_id}")
+        response.raise_for_status()
+        return dict(response.json())
+
+    @asynccontextmanager
+    async def with_worker(self) -> AsyncIterator[None]:
+        """Share the work with another process while the block runs."""
+        task = asyncio.create_task(self.worker.run())
+        try:
+            await _until(self._worker_is_ready)
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _worker_is_ready(self) -> bool:
+        return not await self.worker.troubles()
+
+    async def write_position(self) -> int:
+        """Return how many bytes the database has written ahead."""
+        return int(await self.admin.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
 
     def statements(self) -> int:
         """Return how many statements the services have sent so far."""
@@ -83,6 +107,13 @@ class Platform:
                 )
                 hops += [float(record[0]) for record in await self.admin.fetch(query, UUID(run_id))]
         return hops
+
+
+async def _until(look: Callable[[], Awaitable[bool]]) -> None:
+    while True:
+        if await look():
+            return
+        await asyncio.sleep(POLL_S)
 
 
 @asynccontextmanager
@@ -112,7 +143,11 @@ async def platform(data_dir: Path, files_dir: Path, **settings: BaseSettings) ->
         async with app.router.lifespan_context(app), client:
             counters = [StatementCounter(service.engine) for service in services]
             by_name = {service.name: service for service in services}
-            yield Platform(client, by_name, counters, admin, f"{stack.broker_kind} {stack.broker_version}")
+            environment = environment_of(common, sources)
+            quietly, port = ("--log-level", "error"), remembered_port(data_dir / "worker.port")
+            worker = Worker(number=2, port=port, options=quietly, environment=environment)
+            broker = f"{stack.broker_kind} {stack.broker_version}"
+            yield Platform(client, by_name, counters, admin, broker, worker)
         await admin.close()
 
 
@@ -150,8 +185,3 @@ async def onboard(running: Platform, name: str, symbols: Sequence[str], *, as_of
     response.raise_for_status()
     await running.finished(response.json()["run_id"])
     return time.perf_counter() - started
-
-
-def peak_rss_mib() -> float:
-    """Return the largest resident size that this process has had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0

@@ -16,7 +16,7 @@ from services.ops.hosting.host_options import HostOptions
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, serve, url_of
-from services.ops.hosting.workers import Worker, run_beside
+from services.ops.hosting.workers import Worker, environment_of, run_beside, servers_of
 from services.ops.settings import OpsSettings
 from shared.bus.broker import BrokerKind
 from shared.contracts.services import SERVICES
@@ -73,7 +73,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             await prepare(common, processes=options.workers)
             requeued = await requeue_outboxes(common) if servers.log_is_new else {}
             services = build_services(SERVICES, common, market_data=sources)
-            workers = _workers(options, common)
+            workers = _workers(options, common, sources)
             others = [worker.troubles for worker in workers]
             app = build_app(services, common, title="SigmaSight", others=others)
             hosted = Hosted(
@@ -85,7 +85,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             )
 
             def on_listening() -> None:
-                options.data_dir.write_servers(_written(common))
+                options.data_dir.write_servers(servers_of(common))
                 options.data_dir.write_endpoint(hosted.url)
                 announce(hosted)
 
@@ -136,24 +136,20 @@ async def _embedded(options: HostOptions) -> AsyncIterator[_Servers]:
         )
 
 
-def _workers(options: HostOptions, common: CommonSettings) -> list[Worker]:
-    if options.workers == 1:
-        return []
-    environment = {name.upper(): value for name, value in _written(common).items()}
-    environment["MARKET_DATA_PROVIDERS"] = ",".join(options.providers)
-    if options.files is not None:
-        environment["MARKET_DATA_FILES_DIR"] = str(options.files)
+def _workers(options: HostOptions, common: CommonSettings, sources: MarketDataSettings) -> list[Worker]:
+    numbers = range(2, options.workers + 1)
     home = options.data_dir.path / "workers"
-    home.mkdir(exist_ok=True)
+    if numbers:
+        home.mkdir(exist_ok=True)
     return [
         Worker(
             number=number,
             # The same at the next start, for who collects the metrics of each process.
             port=remembered_port(home / f"{number}.port"),
             options=options.log_options,
-            environment=environment,
+            environment=environment_of(common, sources),
         )
-        for number in range(2, options.workers + 1)
+        for number in numbers
     ]
 
 
@@ -172,16 +168,3 @@ def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:
         operator_token=settings.operator_token or options.data_dir.keep_secret("operator.token"),
         factor_set=options.factor_set,
     )
-
-
-def _written(common: CommonSettings) -> dict[str, str]:
-    password = common.service_database_password
-    return {
-        "database_url": common.database_url.get_secret_value(),
-        **({} if password is None else {"service_database_password": password.get_secret_value()}),
-        "bootstrap_servers": common.bootstrap_servers,
-        "broker": common.broker.value,
-        "factor_set": common.factor_set.model_dump_json(),
-        "viewer_token": common.viewer_token.get_secret_value(),
-        "operator_token": common.operator_token.get_secret_value(),
-    }

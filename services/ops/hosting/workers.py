@@ -13,9 +13,11 @@ from typing import Any, Final
 import httpx
 import structlog
 
+from services.market_data.settings import MarketDataSettings
 from services.ops.errors import CommandError
 from services.ops.hosting.embedded.process import end_with_parent
 from shared.contracts.services import SERVICES
+from shared.settings import CommonSettings
 
 log = structlog.get_logger("workers")
 
@@ -129,3 +131,26 @@ async def run_beside(workers: Sequence[Worker], main: Coroutine[Any, Any, None])
             group.create_task(main)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
+
+
+def environment_of(common: CommonSettings, sources: MarketDataSettings) -> dict[str, str]:
+    """Return the settings of a worker as the environment that it reads them from."""
+    environment = {name.upper(): value for name, value in servers_of(common).items()}
+    environment["MARKET_DATA_PROVIDERS"] = ",".join(sources.providers)
+    if sources.files_dir is not None:
+        environment["MARKET_DATA_FILES_DIR"] = str(sources.files_dir)
+    return environment
+
+
+def servers_of(common: CommonSettings) -> dict[str, str]:
+    """Return which servers a platform uses, as text that the same settings are read from."""
+    password = common.service_database_password
+    return {
+        "database_url": common.database_url.get_secret_value(),
+        **({} if password is None else {"service_database_password": password.get_secret_value()}),
+        "bootstrap_servers": common.bootstrap_servers,
+        "broker": common.broker.value,
+        "factor_set": common.factor_set.model_dump_json(),
+        "viewer_token": common.viewer_token.get_secret_value(),
+        "operator_token": common.operator_token.get_secret_value(),
+    }
