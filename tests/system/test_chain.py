@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.market_data.settings import MarketDataSettings
+from services.scheduler.main import replay
 from shared.calendar import sessions_between
 from shared.contracts.market_data import MarketDataDue
 from shared.contracts.run import ONLY_PART
@@ -251,7 +252,7 @@ async def test_run_over_no_portfolio_ends_with_symbols_alone_and_one_over_all_co
     await onboard(platform, "everybody", "PG,10,140,2022-11-01,")
     session = sessions_between(ONBOARDED, NIGHT)[1]
 
-    nobody = await _triggered(platform, symbols=None, portfolio_ids=(), first_session=session, last_session=session)
+    nobody = await _opened(platform, symbols=None, portfolio_ids=(), first_session=session, last_session=session)
 
     stages = named(nobody["stages"], "stage")
     assert nobody["missing"] == []
@@ -266,7 +267,7 @@ async def test_run_over_no_portfolio_ends_with_symbols_alone_and_one_over_all_co
     )
     assert owned == []
 
-    everybody = await _triggered(platform, symbols=(), portfolio_ids=None, first_session=session, last_session=session)
+    everybody = await _opened(platform, symbols=(), portfolio_ids=None, first_session=session, last_session=session)
 
     stages, known = named(everybody["stages"], "stage"), await platform.api.items("/portfolios")
     assert everybody["missing"] == []
@@ -276,14 +277,10 @@ async def test_run_over_no_portfolio_ends_with_symbols_alone_and_one_over_all_co
         assert {entry["portfolio_id"] for entry in served} == {entry["portfolio_id"] for entry in known}
 
 
-async def _triggered(platform: Platform, **terms: Any) -> Json:
+async def _opened(platform: Platform, **terms: Any) -> Json:
+    """Open a run of a scope that nobody can ask for, and return it when it has ended."""
     run = make_run(**terms)
-    producer = AIOKafkaProducer(bootstrap_servers=platform.servers.bootstrap_servers)
-    await producer.start()
-    try:
-        await Sender(producer).event(BatchTriggered(run=run, part=ONLY_PART))
-    finally:
-        await producer.stop()
+    assert not await replay(platform.database.common, run)
     return await platform.api.ended(str(run.run_id))
 
 
