@@ -68,16 +68,12 @@ unit: $(STAMP) ## Architecture, contracts and unit tests: nothing is started (AR
 	@$(PYTEST) $(UNIT) $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name")
-	@$(ON_TANSU) -m "not slow" $(RUNNING) $(UNIT) $(ARGS)
+test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name"; SLOW=1: test-slow too)
+	@$(ON_TANSU) $(if $(SLOW),,-m "not slow") $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, the README's commands (ARGS="-k name")
 	@$(ON_TANSU) -m slow $(RUNNING) $(ARGS)
-
-.PHONY: test-all
-test-all: $(STAMP) ## Both: everything on Tansu (ARGS="-k name")
-	@$(ON_TANSU) $(RUNNING) $(UNIT) $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)
