@@ -90,6 +90,11 @@ test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Ja
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
 	@$(BIN)/python -m services.ops.hosting.embedded.kafka_jars
 
+.PHONY: promtool
+promtool: ## Fetch Prometheus' promtool, with which the alerts are tested (Debian and its kin, without installing it)
+	@mkdir -p build/prometheus
+	@cd build/prometheus && apt-get download -qq prometheus && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
+
 .PHONY: bench
 bench: $(STAMP) ## Measure nights and onboarding (SIZES="500x50 2000x500 5000x1000")
 	@$(BIN)/python -m tests.benchmarks $(SIZES)
