@@ -28,6 +28,7 @@ class Rule(StrEnum):
     INFERRED_SPLIT = "INFERRED_SPLIT"  # nobody gave it, and it is used
     SPLIT_WITHOUT_MOVE = "SPLIT_WITHOUT_MOVE"  # it is given, and not used
     UNEXPLAINED_ADJUSTMENT = "UNEXPLAINED_ADJUSTMENT"  # the row is kept
+    ORIGINS_DIFFER = "ORIGINS_DIFFER"  # another provider has another close; the bar is kept
     DELISTED = "DELISTED"  # no bar for SILENT_SESSIONS after it
 
     UNPARSABLE_NUMBER = "UNPARSABLE_NUMBER"

@@ -14,7 +14,8 @@ from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
 from services.market_data.core.findings import Finding
 from services.market_data.core.judging import Judged, derived_symbols, held_back, with_derived
-from services.market_data.core.plans import BY_SESSION
+from services.market_data.core.plans import BY_SESSION, PLANS
+from services.market_data.core.second_origin import differing, whose_turn
 from services.market_data.core.window import planning_window, sessions_array
 from services.market_data.providers.chain import Checked, ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
@@ -22,6 +23,7 @@ from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.judging import Bench
 from shared.arrays import BoolArray, DateArray
+from shared.calendar import session_ordinals
 from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
@@ -159,6 +161,7 @@ async def refresh_bars(
         refreshed.append(await shard.keep(judged[-1], outcomes, restated=True))
     for outcome in outcomes:
         await repository.store_findings(outcome.findings, run_id=event.run.run_id)
+    await repository.store_findings(await _against_another_origin(fetched, chain, span), run_id=event.run.run_id)
     tried = {symbol: attempts for outcome in outcomes for symbol, attempts in outcome.tried.items()}
     await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=event.symbols, run=event.run)
     await _settle(shard, outcomes, held_back(judged, span.wanted), edition=edition)
@@ -185,6 +188,28 @@ async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _
         undecided=frozenset(chained.attempts.undecided),
         tried=chained.attempts.by_symbol,
     )
+
+
+async def _against_another_origin(fetched: _Outcome, chain: ProviderChain, span: _Span) -> list[Finding]:
+    # Of the newest session only, and of what vendors give: files are what somebody wants to be so.
+    row = fetched.bars.between(span.newest, span.newest)
+    if not row.present.any():
+        return []
+    given = {
+        symbol: float(row.close[0, column])
+        for column, symbol in enumerate(row.symbols)
+        if row.present[0, column] and fetched.source.get(symbol) in PLANS
+    }
+    (number,) = session_ordinals([span.newest]).tolist()
+    closes = {symbol: given[symbol] for symbol in whose_turn(list(given), number)}
+    if not closes:
+        return []
+    cells = [(symbol, span.newest) for symbol in closes]
+    async for other, seconds in chain.closes_elsewhere(cells, fetched.source):
+        others = {symbol: close for (symbol, day), close in seconds.items() if day == span.newest}
+        if others:
+            return differing(closes, others, session=span.newest, other=other, source=fetched.source)
+    return []
 
 
 async def _whole(span: _Span, restated: Sequence[str], shard: _Shard) -> _Span:

@@ -172,3 +172,29 @@ async def test_bars_carry_the_provider_that_gave_the_whole_history(world: World,
     assert corrections(moved) == {}, "the numbers are the same"
     assert len(world.providers[0].asked) == asked, "nothing is left to restate"
     assert sources(again)[name] == {"elsewhere"}
+
+
+async def test_close_of_a_vendor_that_another_provider_has_otherwise_is_a_finding_with_both(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.market_data.core.second_origin.ROUNDS", 1)
+    same, other = stock(world, "SAME", "OTHER")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    second = PriceDirectory(elsewhere, {symbol: dict(closes) for symbol, closes in world.directory.closes.items()})
+    own = second.closes[other][LAST]
+    second.closes[other][LAST] = round(own * 1.01, 2)
+    second.write()
+    world.providers = [AskedProvider(tmp_path, "massive"), AskedProvider(elsewhere, "tiingo")]
+
+    await world.run(same, other, last=LAST)
+
+    findings = [
+        found
+        for symbol in (same, other)
+        for found in await world.items("/findings", rule="ORIGINS_DIFFER", symbol=symbol)
+    ]
+    assert [(found["symbol"], found["day"], found["value"]) for found in findings] == [(other, str(LAST), own)]
+    assert findings[0]["detail"] == f"close {own:g} from massive, {second.closes[other][LAST]:g} from tiingo"
+    assert (await world.bars(other))[-1].close == own
+    assert world.providers[1].asked == [((world.market, other, same), LAST, LAST)], "of the newest session only"
