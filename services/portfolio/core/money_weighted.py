@@ -1,9 +1,11 @@
 """The money-weighted return: the one rate at which what was paid in grows to what is there (XIRR)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import lt, ne
 from typing import Final
 
 import numpy as np
@@ -18,8 +20,13 @@ ONE_SIGN: Final = Unavailable(Reason.DEGENERATE_INPUT, "money only went one way:
 NO_ROOT: Final = Unavailable(Reason.DEGENERATE_INPUT, "no rate of return explains the flows")
 NO_TIME: Final = Unavailable(Reason.INSUFFICIENT_HISTORY, "all amounts are of one day")
 
+# What is received and what is paid, at some growth, and either times when.
+Worths = tuple[float, float, float, float]
+
+_FEW: Final = 40  # flows whose terms Python adds up sooner than numpy begins
 _STEPS: Final = 20  # of Newton, which needs three or four
 _SETTLED: Final = 1e-14  # of a logarithm of growth
+_NEAR: Final = 1e-4  # a step from which on the next ones are squares
 _TANGENT: Final = 1e-13  # a sum so small beside its terms is none
 
 
@@ -49,42 +56,46 @@ def money_weighted_return(days: Sequence[date], amounts: FloatArray) -> MoneyWei
         -100 %. `DEGENERATE_INPUT` when money went one way only, or no or several rates do. A year's rate of a shorter
         window is `NOT_APPLICABLE`, as the Global Investment Performance Standards have it.
     """
-    told = np.flatnonzero(amounts)
-    ordinals = np.array([days[place].toordinal() for place in told.tolist()], dtype=np.float64)
-    ordinals, amounts = _by_day(ordinals, amounts[told])
-    if not amounts.size:
+    told = amounts.nonzero()[0]
+    ordinals = [days[place].toordinal() for place in told.tolist()]
+    ordinals, paid = _by_day(ordinals, amounts[told].tolist())
+    if not paid:
         return MoneyWeighted(NO_MONEY, NO_MONEY)
-    span = float(ordinals[-1] - ordinals[0])
+    first, span = ordinals[0], ordinals[-1] - ordinals[0]
     if span == 0:
         return MoneyWeighted(NO_TIME, NO_TIME)
-    scaled = amounts / np.abs(amounts).max()
-    growth = _growth((ordinals - ordinals[0]) / span, scaled, years=span / DAYS_PER_YEAR)
+    growth = _growth([(ordinal - first) / span for ordinal in ordinals], paid, years=span / DAYS_PER_YEAR)
     if isinstance(growth, Unavailable):
         return MoneyWeighted(growth, growth)
     if span < DAYS_PER_YEAR:
-        short = Unavailable(Reason.NOT_APPLICABLE, f"{span:.0f} days are no year")
-        return MoneyWeighted(float(np.expm1(growth)), short)
-    return MoneyWeighted(float(np.expm1(growth)), float(np.expm1(growth * DAYS_PER_YEAR / span)))
+        short = Unavailable(Reason.NOT_APPLICABLE, f"{span} days are no year")
+        return MoneyWeighted(_expm1(growth), short)
+    return MoneyWeighted(_expm1(growth), _expm1(growth * DAYS_PER_YEAR / span))
 
 
-def _by_day(ordinals: FloatArray, amounts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _by_day(ordinals: list[int], amounts: list[float]) -> tuple[list[int], list[float]]:
     """Return increasing days with the sum of each, without those of which nothing remains."""
-    if (ordinals[1:] > ordinals[:-1]).all():
+    if all(map(lt, ordinals, ordinals[1:])):
         return ordinals, amounts
-    each, place = np.unique(ordinals, return_inverse=True)
-    sums = np.bincount(place, weights=amounts)
-    return each[sums != 0], sums[sums != 0]
+    sums: dict[int, float] = {}
+    for ordinal, amount in zip(ordinals, amounts, strict=True):
+        sums[ordinal] = sums.get(ordinal, 0.0) + amount
+    each = sorted(ordinal for ordinal, remains in sums.items() if remains != 0)
+    return each, [sums[ordinal] for ordinal in each]
 
 
-def _growth(times: FloatArray, amounts: FloatArray, *, years: float) -> float | Unavailable:
+def _growth(times: list[float], amounts: list[float], *, years: float) -> float | Unavailable:
     """Return the logarithm of the growth over the window, times running from 0 to 1."""
-    if not np.isfinite(amounts).all():
+    if not all(map(math.isfinite, amounts)):
         return NO_ROOT
-    if amounts.min() > 0 or amounts.max() < 0:
+    least, most = min(amounts), max(amounts)
+    if least > 0 or most < 0:
         return ONE_SIGN
+    largest = max(-least, most)
+    amounts = [amount / largest for amount in amounts]
     if _has_one_root(amounts) and (found := _newton(times, amounts)) is not None:
         return found
-    roots = _roots(times, amounts)
+    roots = _roots(np.array(times), np.array(amounts))
     if len(roots) > 1:
         with np.errstate(over="ignore"):
             rates = ", ".join(f"{np.expm1(root / years):.6g}" for root in roots)
@@ -92,33 +103,75 @@ def _growth(times: FloatArray, amounts: FloatArray, *, years: float) -> float | 
     return roots[0] if roots else NO_ROOT
 
 
-def _has_one_root(amounts: FloatArray) -> bool:
+def _expm1(growth: float) -> float:
+    # Not that of `math`, which raises where the rate is beyond any float.
+    return float(np.expm1(growth))
+
+
+def _has_one_root(amounts: list[float]) -> bool:
     """Tell of the flows of most books, at the cost of two sums, that one rate explains them.
 
     What has been paid in and taken out by a time changes its sign at least as often as there are positive rates, and
     what is still to come as often as there are negative ones: Descartes' rule for the Laplace transform of either.
     """
-    so_far = amounts.cumsum()
-    to_come = so_far[-1] - so_far[:-1]
-    signs = np.concatenate([to_come[::-1] < 0, so_far[-1:] < 0, (so_far < 0)[::-1]])
-    return bool(so_far[-1] != 0) and int(np.count_nonzero(signs[1:] != signs[:-1])) == 1
+    so_far = list(accumulate(amounts))
+    whole = so_far.pop()
+    signs = [whole - before < 0 for before in so_far]
+    signs.append(whole < 0)
+    signs += [before < 0 for before in reversed(so_far)]
+    return whole != 0 and sum(map(ne, signs, signs[1:])) == 1
 
 
-def _newton(times: FloatArray, amounts: FloatArray) -> float | None:
+def _newton(times: list[float], amounts: list[float]) -> float | None:
     """Return the root of log(received) - log(paid), which is next to a straight line; None if it isn't found."""
-    received, paid = np.maximum(amounts, 0.0), np.maximum(-amounts, 0.0)
-    sides = np.array([received, paid, received * times, paid * times])
-    growth: float = 0.0
+    worths = _worths_of_few(times, amounts) if len(times) <= _FEW else _worths_of_many(times, amounts)
+    growth, before = 0.0, math.nan
     for _ in range(_STEPS):
-        inflow, outflow, inflow_time, outflow_time = map(float, (sides * _discounts(times, growth)).sum(axis=1))
+        inflow, outflow, inflow_time, outflow_time = worths(growth)
         lag = inflow_time * outflow - outflow_time * inflow
         if not (inflow > 0 and outflow > 0 and lag != 0):
             return None
-        step = float(np.log(inflow / outflow)) * inflow * outflow / lag
+        step = math.log(inflow / outflow) * inflow * outflow / lag
         growth += step
-        if abs(step) <= _SETTLED * max(1.0, abs(growth)):
+        # It converges as squares do: the next step would be so much smaller again.
+        shrunk = step / before
+        if step == 0 or (abs(step) < _NEAR and abs(step) * shrunk * shrunk <= _SETTLED * max(1.0, abs(growth))):
             return growth
+        before = step
     return None
+
+
+def _worths_of_few(times: list[float], amounts: list[float]) -> Callable[[float], Worths]:
+    """Return what tells of a growth what is received and paid, and either times when: one by one."""
+    flows = list(zip(times, amounts, strict=True))
+
+    def worths(growth: float) -> Worths:
+        base = 0.0 if growth > 0 else 1.0
+        inflow = outflow = inflow_time = outflow_time = 0.0
+        for time, amount in flows:
+            worth = amount * math.exp(growth * (base - time))
+            if worth > 0:
+                inflow += worth
+                inflow_time += worth * time
+            else:
+                outflow -= worth
+                outflow_time -= worth * time
+        return inflow, outflow, inflow_time, outflow_time
+
+    return worths
+
+
+def _worths_of_many(times: list[float], amounts: list[float]) -> Callable[[float], Worths]:
+    """Return the same, all at once."""
+    at, flows = np.array(times), np.array(amounts)
+    received, paid = np.maximum(flows, 0.0), np.maximum(-flows, 0.0)
+    sides = np.array([received, paid, received * at, paid * at])
+
+    def worths(growth: float) -> Worths:
+        inflow, outflow, inflow_time, outflow_time = (sides * _discounts(at, growth)).sum(axis=1).tolist()
+        return inflow, outflow, inflow_time, outflow_time
+
+    return worths
 
 
 def _roots(times: FloatArray, amounts: FloatArray) -> list[float]:

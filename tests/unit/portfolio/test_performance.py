@@ -105,6 +105,16 @@ def test_money_weighted_return_without_flows_is_the_plain_return() -> None:
     assert found.annual == Unavailable(Reason.NOT_APPLICABLE, "100 days are no year")
 
 
+@pytest.mark.parametrize("back", [(91.36, 61.06, 73.22), (93.57, 81.77, 1.27), (38.98, 99.72, 98.1, 68.87)])
+def test_money_weighted_return_of_what_comes_back_as_it_was_is_nothing(back: tuple[float, ...]) -> None:
+    # Added up in one order there is a rounding left, in another there is none.
+    amounts = np.array([-sum(back), *back])
+
+    found = money_weighted_return(_days(*range(0, 100 * len(amounts), 100)), amounts)
+
+    assert found.period == pytest.approx(0.0, abs=1e-15)
+
+
 def test_money_weighted_return_over_two_years_by_hand() -> None:
     # 1,000 for two years and 1,000 for one at 10 %: 1,210 + 1,100.
     found = money_weighted_return(_days(0, 365, 730), np.array([-1_000.0, -1_000.0, 2_310.0]))
