@@ -1,8 +1,10 @@
 """How often losses exceeded the historical VaR of their eve, and whether in clusters (methodology, 10)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
 from services.risk.core.ratios import quantities
@@ -11,6 +13,8 @@ from services.risk.core.volatility import ReturnSeries
 from shared.arrays import BoolArray, FloatArray, IntArray
 from shared.conventions import BACKTEST_MIN_SESSIONS, BACKTEST_SESSIONS, VAR_LEVELS
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
+
+_COMPARED_AT_ONCE: Final = 4096  # losses, each with the window before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,18 @@ def _exceptions(series: ReturnSeries, history: FloatArray) -> tuple[BoolArray, B
     missing = np.isnan(history)
     first = np.where(missing.any(axis=1), n_sessions - missing[:, ::-1].argmax(axis=1), 0)  # after the last gap
     for window in np.unique(series.length[series.length > 0]).tolist():
-        rows = np.flatnonzero(series.length == window)
-        losses = -history[rows]
-        for place in range(BACKTEST_SESSIONS):
-            session = n_sessions - BACKTEST_SESSIONS + place
-            known = session - window >= first[rows]
-            if session >= window and known.any():
-                tested[rows[known], place] = True
-                before = losses[known, session - window : session]
-                exceeded[rows[known], place] = _exceeds(losses[known, session], before)
+        begin = np.maximum(first + window, n_sessions - BACKTEST_SESSIONS)
+        compared = (series.length == window)[:, None] & (np.arange(n_sessions) >= begin[:, None])
+        rows, sessions = np.nonzero(compared)
+        if not rows.size:
+            continue
+        losses = -history
+        before = sliding_window_view(losses, window, axis=1)
+        for start in range(0, rows.size, _COMPARED_AT_ONCE):
+            row, session = rows[start : start + _COMPARED_AT_ONCE], sessions[start : start + _COMPARED_AT_ONCE]
+            place = session - (n_sessions - BACKTEST_SESSIONS)
+            tested[row, place] = True
+            exceeded[row, place] = _exceeds(losses[row, session], before[row, session - window])
     return exceeded, tested
 
 
