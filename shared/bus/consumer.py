@@ -34,6 +34,7 @@ from shared.bus.dead_letters import (
 )
 from shared.bus.decoding import decode, letter_of
 from shared.bus.inbox import first_time_seen
+from shared.clock import Clock, SystemClock
 from shared.contracts.catalogue import is_work
 from shared.contracts.event import Event, Failure
 from shared.db.slots import Slots
@@ -94,6 +95,7 @@ class Consumer:
     tracer: Tracer
     given_up: asyncio.Event
     slots: Slots | None = None
+    clock: Clock = field(default_factory=SystemClock)
     breakers: dict[str, Breaker] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,7 +158,7 @@ class Consumer:
 
     async def _outcome_of(self, letter: Letter) -> Outcome:
         try:
-            event = decode(letter, self.event_types)
+            event = decode(letter, self.event_types, today=self.clock.now().date())
         except InvalidEvent as error:
             return await self._set_aside(letter, None, error, attempts=1)
         bind_contextvars(run=str(event.run.run_id), part=f"{event.part.index + 1}/{event.part.total}")

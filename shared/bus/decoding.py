@@ -1,5 +1,6 @@
 """From messages to letters, and from their bytes to events, as strictly as the schema says."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +25,13 @@ def letter_of(message: KafkaMessage) -> Letter:
     )
 
 
-def decode(letter: Letter, event_types: dict[str, type[Event]]) -> Event:
+def decode(letter: Letter, event_types: dict[str, type[Event]], *, today: date) -> Event:
     """Return the event of a message.
 
     Raises
     ------
     InvalidEvent
-        If the bytes are not an event of the topic in a version that we read.
+        If the bytes are not an event of the topic in a version that we read, or it speaks of days to come.
     """
     event_type = event_types[letter.topic]
     said = letter.headers.get("ce_type")
@@ -44,6 +45,9 @@ def decode(letter: Letter, event_types: dict[str, type[Event]]) -> Event:
         raise InvalidEvent(f"{event_type.event_type()} must match its schema: {_reasons(error)}") from error
     if letter.headers.get("ce_id") != str(event.event_id):
         raise InvalidEvent(f"ce_id must be {event.event_id}, was {_uuid_or_text(letter.headers.get('ce_id'))}")
+    latest = max(event.days())
+    if latest > today:
+        raise InvalidEvent(f"{event_type.event_type()} must speak of no day after {today}, was {latest}")
     return event
 
 

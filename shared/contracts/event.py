@@ -1,5 +1,7 @@
 """The base of every event: a frozen fact whose topic lives on its class and whose id is a pure function."""
 
+from collections.abc import Iterator
+from datetime import date
 from typing import ClassVar, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -66,6 +68,10 @@ class Event(Contract):
     def key(self) -> str:
         """What keeps its order: the run, or the shard across runs."""
         return str(self.run.run_id) if self.keyed_by_run else f"shard-{self.part.index}"
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run, and those that this part speaks of."""
+        yield self.run.last_session
 
     def subject_names(self) -> tuple[str, ...]:
         """Return the symbols or portfolios that this part speaks of, where it names them."""

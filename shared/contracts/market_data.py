@@ -1,5 +1,6 @@
 """What market_data publishes."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import ClassVar, Self
 
@@ -10,9 +11,14 @@ from shared.calendar import session_ordinals
 from shared.contracts.event import Event
 from shared.contracts.run import Contract, Symbol
 from shared.profile import ProfileFacts
-from shared.symbols import SYMBOL_PATTERN, is_symbol
 
 Column = tuple[float | None, ...]
+
+
+def _check_sessions(days: Sequence[date]) -> None:
+    unknown = np.flatnonzero(session_ordinals(list(days)) < 0)
+    if unknown.size:
+        raise ValueError(f"sessions must be those of the exchange, was {days[unknown[0]]}")
 
 
 class MarketDataDue(Event):
@@ -27,6 +33,12 @@ class MarketDataDue(Event):
         default=None,
         description="from when on the history is kept complete; None: as far as the run's own sessions need",
     )
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and of what is to be fetched."""
+        yield from super().days()
+        if self.fetch_last is not None:
+            yield self.fetch_last
 
 
 class CorporateAction(Contract):
@@ -80,12 +92,7 @@ class PriceBlock(Contract):
 
     @model_validator(mode="after")
     def _bars_are_of_the_exchange(self) -> Self:
-        unknown = np.flatnonzero(session_ordinals(list(self.sessions)) < 0)
-        if unknown.size:
-            raise ValueError(f"sessions must be those of the exchange, was {self.sessions[unknown[0]]}")
-        misspelt = next((symbol for symbol in self.symbols if not is_symbol(symbol)), None)
-        if misspelt is not None:
-            raise ValueError(f"symbols must match {SYMBOL_PATTERN}, was {misspelt!r}")
+        _check_sessions(self.sessions)
         for name, rows in (("close", self.close), ("adjusted", self.adjusted)):
             lowest = min((price for row in rows for price in row if price is not None), default=1.0)
             if lowest <= 0.0:
@@ -110,6 +117,25 @@ class PricesUpdated(Event):
     held: tuple[HeldClose, ...] | None = Field(
         default=None, description="every close of these symbols that is held back; null: not said"
     )
+
+    @model_validator(mode="after")
+    def _actions_are_of_sessions(self) -> Self:
+        _check_sessions(list(self._days_of_actions()))
+        return self
+
+    def _days_of_actions(self) -> Iterator[date]:
+        yield from (action.session for action in (*self.splits, *self.dividends))
+        yield from (close.session for close in self.held or ())
+        for correction in self.corrections:
+            yield correction.first_session
+            yield correction.last_session or correction.first_session
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run, those of bars, and those of what changes them."""
+        yield from super().days()
+        for block in self.blocks:
+            yield from block.sessions
+        yield from self._days_of_actions()
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:

@@ -1,5 +1,6 @@
 """What portfolio publishes."""
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import ClassVar, Literal, Self
@@ -49,6 +50,11 @@ class PortfolioDue(Event):
     until: date | None = Field(default=None, description="the last session of the parts that follow this one, in order")
     prices_seen_below: int = Field(description="the transaction below which every change of a price was considered")
 
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and of the sessions to value."""
+        yield from super().days()
+        yield self.until or self.last_session
+
 
 class Snapshot(Contract):
     """A portfolio at the end of a session, in its currency."""
@@ -89,7 +95,8 @@ class Book(Contract):
     as_of: date
     revision: int
     equity: Decimal
-    symbols: tuple[Symbol, ...]
+    # What is private, traded no more, or an option without a delta has a name that no symbol can be.
+    symbols: tuple[str, ...]
     exposures: tuple[float, ...] = Field(description="portfolio currency, short negative")
     options: tuple[HeldOption, ...] = Field(default=(), description="entries by their delta, that can be revalued")
 
@@ -110,6 +117,12 @@ class PortfoliosValued(Event):
 
     snapshots: tuple[Snapshot, ...] = ()
     books: tuple[Book, ...] = ()
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and the sessions that are valued."""
+        yield from super().days()
+        yield from (snapshot.as_of for snapshot in self.snapshots)
+        yield from (book.as_of for book in self.books)
 
     def subject_names(self) -> tuple[str, ...]:
         """Return the portfolios, sorted."""

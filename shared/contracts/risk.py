@@ -1,5 +1,6 @@
 """What risk publishes."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import ClassVar
 from uuid import UUID
@@ -46,3 +47,9 @@ class PortfoliosAssessed(Event):
 
     headlines: tuple[Headline, ...] = Field(default=(), description="oldest first; the newest where there are many")
     assessed: tuple[AssessedSpan, ...] = Field(default=(), description="all that was assessed, with a headline or not")
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and those of what is assessed."""
+        yield from super().days()
+        yield from (headline.as_of for headline in self.headlines)
+        yield from (span.last_session for span in self.assessed)

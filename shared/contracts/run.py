@@ -2,12 +2,15 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-Symbol = str
+from shared.symbols import SYMBOL_PATTERN
+
+# As strict as what files may say; to readers a text, as ever.
+Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), WithJsonSchema({"type": "string"})]
 Named = Literal["symbols", "portfolio_ids"]
 
 # A year of 50,000 symbols is 12,500 shards.

@@ -1,5 +1,6 @@
 """What symbol_analytics publishes."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import ClassVar
 
@@ -21,6 +22,12 @@ class SymbolAnalyticsDue(Event):
     first_session: date | None = None
     last_session: date | None = None
 
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and of the sessions to compute."""
+        yield from super().days()
+        if self.last_session is not None:
+            yield self.last_session
+
 
 class UnavailableCells(Contract):
     """One reason and the cells of a column that it stands for."""
@@ -40,6 +47,11 @@ class SymbolTable(Event):
     columns: tuple[str, ...]
     values: tuple[tuple[Row, ...], ...]
     unavailable: tuple[UnavailableCells, ...] = Field(default=(), description="why the nulls are null")
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and those of the table."""
+        yield from super().days()
+        yield from self.as_ofs
 
     def subject_names(self) -> tuple[str, ...]:
         """Return the symbols."""

@@ -2,7 +2,8 @@
 
 import json
 import math
-from datetime import date
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,12 +16,21 @@ from shared.bus.dead_letters import Letter, dead_letter
 from shared.bus.decoding import decode
 from shared.contracts.catalogue import BY_BOOK, BY_INDEX, BY_RUN, EVENTS, promise
 from shared.contracts.event import Event, Measure
-from shared.contracts.market_data import Correction, PriceBlock, PricesUpdated
-from shared.contracts.portfolio import Book, PortfoliosValued
+from shared.contracts.market_data import (
+    CorporateAction,
+    Correction,
+    HeldClose,
+    MarketDataDue,
+    PriceBlock,
+    PricesUpdated,
+)
+from shared.contracts.portfolio import Book, PortfolioDue, PortfoliosValued, Snapshot
+from shared.contracts.risk import AssessedSpan, PortfoliosAssessed
 from shared.contracts.run import MAX_PARTS, ONLY_PART, Named, Part
 from shared.contracts.scheduler import BatchTriggered
+from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored
 from shared.db.outbox import MAX_MESSAGE_BYTES, outbox_row
-from shared.errors import EventTooLarge, is_poison
+from shared.errors import EventTooLarge, InvalidEvent, is_poison
 from tests.support.event_strategies import events
 from tests.support.runs import SESSION, make_run
 
@@ -35,7 +45,9 @@ def test_event_of_any_content_survives_the_way_over_the_wire(event_type: type[Ev
     event: Event = data.draw(events(event_type))
     row = outbox_row(event, source="test")
 
-    received = decode(Letter(row.topic, 0, 0, row.key, row.value, row.headers), EVENTS_BY_TOPIC)
+    received = decode(
+        Letter(row.topic, 0, 0, row.key, row.value, row.headers), EVENTS_BY_TOPIC, today=date(2101, 12, 31)
+    )
 
     assert received == event
     assert received.event_id == event.event_id
@@ -227,15 +239,98 @@ def _block(symbol: str = "A", session: date = SESSION, close: float = 7.25, adju
         (_block(adjusted=-1.0), "adjusted must be above 0, was -1.0"),
         (_block(session=date(2025, 3, 15)), "sessions must be those of the exchange, was 2025-03-15"),
         (_block(session=date(2999, 3, 15)), "sessions must be those of the exchange, was 2999-03-15"),
-        (_block(symbol="a"), "symbols must match .*, was 'a'"),
-        (_block(symbol="A" * 21), "symbols must match"),
-        (_block(symbol="A\n"), "symbols must match"),
+        (_block(symbol="a"), "should match pattern"),
+        (_block(symbol="A" * 21), "should match pattern"),
+        (_block(symbol="A\n"), "should match pattern"),
     ],
 )
 def test_bars_that_no_file_may_say_are_no_event_either(forged: dict[str, Any], rule: str) -> None:
     PriceBlock(**_block())
     with pytest.raises(ValidationError, match=rule):
         PriceBlock(**forged)
+
+
+SATURDAY = date(2025, 3, 15)
+MISSPELT = "should match pattern"
+
+
+@pytest.mark.parametrize(
+    ("forge", "rule"),
+    [
+        (lambda: make_run(symbols=("AAPL", "aapl")), MISSPELT),
+        (lambda: make_run(symbols=("A\n",)), MISSPELT),
+        (lambda: _priced(splits=(_action(symbol=""),)), MISSPELT),
+        (lambda: _priced(splits=(_action(session=SATURDAY),)), "those of the exchange, was 2025-03-15"),
+        (lambda: _priced(dividends=(_action(session=SATURDAY),)), "those of the exchange, was 2025-03-15"),
+        (lambda: _priced(dividends=(_action(value=0.0),)), "greater than 0"),
+        (lambda: _priced(dividends=(_action(value=math.inf),)), "finite number"),
+        (lambda: _priced(corrections=(Correction(symbol="a", first_session=SESSION),)), MISSPELT),
+        (lambda: _priced(corrections=(Correction(symbol="A", first_session=SATURDAY),)), "was 2025-03-15"),
+        (
+            lambda: _priced(corrections=(Correction(symbol="A", first_session=SESSION, last_session=SATURDAY),)),
+            "was 2025-03-15",
+        ),
+        (lambda: _priced(held=(HeldClose(symbol="A", session=SATURDAY, rule="x"),)), "was 2025-03-15"),
+    ],
+)
+def test_what_no_file_may_say_of_symbols_and_sessions_is_no_event_either(
+    forge: Callable[[], object], rule: str
+) -> None:
+    _priced(splits=(_action(),), dividends=(_action(),))
+    with pytest.raises(ValidationError, match=rule):
+        forge()
+
+
+def _action(**changes: Any) -> CorporateAction:
+    return CorporateAction(**{"symbol": "A", "session": SESSION, "value": 2.0, **changes})
+
+
+def _priced(**said: Any) -> PricesUpdated:
+    return PricesUpdated(run=make_run(), part=ONLY_PART, **said)
+
+
+TOMORROW, PAST = SESSION + timedelta(days=3), make_run(first_session=SESSION, last_session=SESSION)
+AMOUNTS: dict[str, Any] = dict.fromkeys(("equity", "pnl", "flow", "cash", "gross", "net"), 0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        BatchTriggered(run=make_run(last_session=TOMORROW), part=ONLY_PART),
+        MarketDataDue(run=PAST, part=ONLY_PART, symbols=(), fetch_first=SESSION, fetch_last=TOMORROW),
+        PricesUpdated(run=PAST, part=ONLY_PART, blocks=(PriceBlock(**_block(session=TOMORROW)),)),
+        PricesUpdated(run=PAST, part=ONLY_PART, splits=(_action(session=TOMORROW),)),
+        PricesUpdated(run=PAST, part=ONLY_PART, corrections=(Correction(symbol="A", first_session=TOMORROW),)),
+        SymbolAnalyticsDue(run=PAST, part=ONLY_PART, symbols=(), last_session=TOMORROW),
+        SymbolsFactored(run=PAST, part=ONLY_PART, as_ofs=(TOMORROW,), symbols=(), columns=(), values=((),)),
+        PortfolioDue(
+            run=PAST,
+            part=ONLY_PART,
+            portfolio_ids=(),
+            first_session=SESSION,
+            last_session=TOMORROW,
+            prices_seen_below=1,
+        ),
+        PortfoliosValued(
+            run=PAST,
+            part=ONLY_PART,
+            snapshots=(Snapshot(portfolio_id=uuid4(), as_of=TOMORROW, revision=1, stale_positions=0, **AMOUNTS),),
+        ),
+        PortfoliosAssessed(
+            run=PAST,
+            part=ONLY_PART,
+            assessed=(AssessedSpan(portfolio_id=uuid4(), first_session=SESSION, last_session=TOMORROW),),
+        ),
+    ],
+    ids=lambda event: event.topic,
+)
+def test_event_of_days_to_come_is_refused_until_they_have(event: Event) -> None:
+    row = outbox_row(event, source="test")
+    letter = Letter(row.topic, 0, 0, row.key, row.value, row.headers)
+
+    assert decode(letter, EVENTS_BY_TOPIC, today=TOMORROW) == event
+    with pytest.raises(InvalidEvent, match=f"must speak of no day after {SESSION}, was {TOMORROW}"):
+        decode(letter, EVENTS_BY_TOPIC, today=SESSION)
 
 
 def test_part_of_more_than_anybody_makes_is_refused() -> None:

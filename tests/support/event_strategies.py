@@ -10,17 +10,19 @@ from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
 
 from shared.calendar import is_session
 from shared.contracts.event import Event
-from shared.contracts.market_data import CorporateAction, PriceBlock, Statement
+from shared.contracts.market_data import CorporateAction, Correction, HeldClose, PriceBlock, PricesUpdated, Statement
 from shared.contracts.portfolio import Book, HeldOption
-from shared.contracts.run import Contract, Part, Run
+from shared.contracts.run import Contract, Part, Run, Symbol
 from shared.symbols import SYMBOL_PATTERN
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PRICES = st.floats(min_value=0.0, exclude_min=True, allow_infinity=False)
+SESSIONS = st.dates(date(1990, 1, 1), date(2100, 1, 1)).filter(is_session)
 SYMBOLS = st.from_regex(SYMBOL_PATTERN, fullmatch=True)
 LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,
@@ -32,6 +34,7 @@ LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     datetime: st.datetimes(timezones=st.just(UTC)),
     Decimal: st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**12), max_value=10**12),
     type(None): st.none(),
+    Symbol: SYMBOLS,
 }
 
 
@@ -51,9 +54,17 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
     return CONTRACTS.get(annotation, lambda: built(annotation))()
 
 
+def _is_symbol(field: FieldInfo) -> bool:
+    return any(getattr(rule, "pattern", None) == SYMBOL_PATTERN for rule in field.metadata)
+
+
 def built(model: type[Contract], **chosen: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return instances with every field made up but those chosen."""
-    fields = {name: of_type(field.annotation) for name, field in model.model_fields.items() if name not in chosen}
+    fields = {
+        name: SYMBOLS if _is_symbol(field) else of_type(field.annotation)
+        for name, field in model.model_fields.items()
+        if name not in chosen
+    }
     return st.builds(model, **fields, **chosen)
 
 
@@ -73,11 +84,24 @@ def _parts(draw: st.DrawFn) -> Part:
 
 @st.composite
 def _blocks(draw: st.DrawFn) -> PriceBlock:
-    sessions = draw(st.lists(LEAVES[date].filter(is_session), max_size=3, unique=True))
+    sessions = draw(st.lists(SESSIONS, max_size=3, unique=True))
     symbols = draw(st.lists(SYMBOLS, max_size=3, unique=True))
     row = st.lists(st.none() | PRICES, min_size=len(sessions), max_size=len(sessions)).map(tuple)
     rows = st.lists(row, min_size=len(symbols), max_size=len(symbols)).map(tuple)
     return PriceBlock(sessions=tuple(sessions), symbols=tuple(symbols), close=draw(rows), adjusted=draw(rows))
+
+
+def _prices() -> st.SearchStrategy[PricesUpdated]:
+    action = _some(built(CorporateAction, session=SESSIONS, value=st.floats(min_value=1e-9, max_value=1e9)))
+    # Under the name that is sent, which is what can be made up of it.
+    last = st.none() | SESSIONS
+    correction = _some(st.builds(Correction, symbol=SYMBOLS, session=SESSIONS, last_session=last))
+    held = st.none() | _some(built(HeldClose, session=SESSIONS))
+    return built(PricesUpdated, splits=action, dividends=action, corrections=correction, held=held)
+
+
+def _some(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(strategy, max_size=2).map(tuple)
 
 
 @st.composite
@@ -96,7 +120,7 @@ CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     Part: _parts,
     PriceBlock: _blocks,
     Book: _books,
-    CorporateAction: lambda: built(CorporateAction, value=st.floats(min_value=1e-9, max_value=1e9)),
+    PricesUpdated: _prices,
     Statement: lambda: built(
         Statement,
         statement=st.sampled_from(["income", "balance", "cash_flow"]),
@@ -110,4 +134,4 @@ CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
 @cache
 def events(event_type: type[Event]) -> st.SearchStrategy[Any]:
     """Return events of one type."""
-    return built(event_type)
+    return of_type(event_type)
