@@ -5,14 +5,18 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Self
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.db.keyed_requests import IdempotencyKeyReused
+from shared.errors import is_transient
 
 log = structlog.get_logger("problems")
 
@@ -33,6 +37,8 @@ class Problem(Exception):
 
 PROBLEM_TYPE: Final = "application/problem+json"
 MAX_LISTED: Final = 100
+# A database that is started again takes some seconds.
+RETRY_AFTER_S: Final = 5
 
 # What each error of a service's use cases is over HTTP.
 Problems = Mapping[type[Exception], Callable[[Any], Problem]]
@@ -82,6 +88,14 @@ async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
     return respond(422, "the request is not valid", errors)
 
 
+async def _on_absence(request: Request, error: Exception) -> JSONResponse:
+    if not is_transient(error):
+        raise error
+    log.warning("no database", method=request.method, path=request.url.path, error=repr(error))
+    detail = "the database cannot be reached, or is too busy; nothing was done: try again"
+    return respond(503, detail, [], {"Retry-After": str(RETRY_AFTER_S)})
+
+
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
     return respond(500, "the request could not be served; the cause is in the log", [])
@@ -115,6 +129,8 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(Exception, _on_unexpected)
+    for absence in (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        app.add_exception_handler(absence, _on_absence)
     app.add_middleware(_RefusingNul)
     answer_with_problems(app, _OF_EVERY_SERVICE)
 

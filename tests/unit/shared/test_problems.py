@@ -1,8 +1,11 @@
 """Every answer that is no result is problem+json, whatever went wrong."""
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.problems import Problem, answer_with_problems, install_problem_handlers
 
@@ -37,6 +40,37 @@ async def test_unexpected_error_is_a_problem_without_internals(client: httpx.Asy
     assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
     assert set(answer.json()) == {"type", "title", "status", "detail"}
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConnectionRefusedError("postgres is away"), 503),
+        (PoolTimeout("no connection came free"), 503),
+        (DBAPIError("SELECT 1", {}, asyncpg.CannotConnectNowError("starting up")), 503),
+        (DBAPIError("SELECT 1", {}, Exception("gone"), connection_invalidated=True), 503),
+        (asyncpg.ConnectionDoesNotExistError("closed in the middle"), 503),
+        (ProgrammingError("SELECT x", {}, asyncpg.UndefinedColumnError("no x")), 500),
+        (asyncpg.UndefinedColumnError("no x"), 500),
+    ],
+    ids=repr,
+)
+async def test_database_that_is_away_is_a_problem_that_passes_and_a_bug_of_ours_is_none(
+    error: Exception, status: int
+) -> None:
+    app = FastAPI()
+    install_problem_handlers(app)
+
+    @app.get("/things")
+    async def things() -> None:
+        raise error
+
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/things")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
+    assert answer.headers.get("Retry-After") == ("5" if status == 503 else None)
 
 
 async def test_error_of_a_use_case_is_the_problem_it_is_mapped_to(client: httpx.AsyncClient) -> None:
