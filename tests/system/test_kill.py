@@ -122,6 +122,49 @@ async def undisturbed() -> dict[str, Digest]:
     return digests
 
 
+def pid_of(up: Up, server: str) -> int:
+    elsewhere = up.data_dir / "postgres.home"
+    home = Path(elsewhere.read_text()) if server == "postgres" and elsewhere.exists() else up.data_dir / server
+    pid: int = json.loads((home / f"{server}.pid").read_text())["pid"]
+    return pid
+
+
+async def killed_and_started_again(up: Up, server: str) -> None:
+    """Kill a server below `up`, and wait until everybody works with the next one."""
+    killed = pid_of(up, server)
+    os.kill(killed, signal.SIGKILL)
+
+    async def works() -> bool:
+        async with up.api() as api:
+            ready = await api.client.get(f"{up.url}/health/ready")
+        return ready.is_success and pid_of(up, server) != killed
+
+    await eventually(works)
+
+
+@pytest.mark.slow
+async def test_servers_that_are_killed_are_started_again_and_the_runs_under_way_end_as_ever(
+    undisturbed: dict[str, Digest],
+) -> None:
+    with data_directory() as directory:
+        up = Up(directory, ["--broker", wanted_broker(), "--providers", "sample"])
+        try:
+            await up.start()
+            async with without_an_end(up.database_url):
+                onboarding = await import_portfolios(up)
+                await parts_done(up.database_url, onboarding[-1], at_least=1)
+                await killed_and_started_again(up, wanted_broker())
+            for run_id in onboarding:
+                assert (await ended(up, run_id))["status"] == "completed"
+            month = await open_month(up)
+            await parts_done(up.database_url, month, at_least=1)
+            await killed_and_started_again(up, "postgres")
+            assert (await ended(up, month))["status"] == "completed"
+            assert await digest_results(up.database_url) == undisturbed
+        finally:
+            up.stop()
+
+
 @pytest.mark.slow
 async def test_up_killed_at_several_moments_of_a_run_ends_with_the_results_of_an_undisturbed_one(
     undisturbed: dict[str, Digest],

@@ -9,14 +9,15 @@ from pydantic import SecretStr
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services, load_services
+from services.ops.hosting.embedded.kept import Kept
 from services.ops.hosting.embedded.lock import DataDirectoryLock
 from services.ops.hosting.embedded.ports import remembered_port
-from services.ops.hosting.embedded.stack import EmbeddedStack
+from services.ops.hosting.embedded.stack import EmbeddedStack, RunningStack
 from services.ops.hosting.host_options import HostOptions
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, serve, url_of
-from services.ops.hosting.workers import Worker, environment_of, run_beside, servers_of
+from services.ops.hosting.workers import Beside, Worker, environment_of, run_beside, servers_of
 from services.ops.settings import OpsSettings
 from shared.bus.broker import BrokerKind
 from shared.contracts.services import SERVICES
@@ -56,6 +57,7 @@ class _Servers:
     log_is_new: bool
     broker: str
     database: str
+    embedded: RunningStack | None = None
 
 
 async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None:
@@ -74,7 +76,8 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             requeued = await requeue_outboxes(common) if servers.log_is_new else {}
             services = build_services(SERVICES, common, market_data=sources)
             workers = _workers(options, common, sources)
-            others = [worker.troubles for worker in workers]
+            beside: list[Beside] = [*_kept(options, common, servers.embedded), *workers]
+            others = [each.troubles for each in beside]
             app = build_app(services, common, title="SigmaSight", others=others)
             hosted = Hosted(
                 url=url_of(listener),
@@ -90,7 +93,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
                 announce(hosted)
 
             try:
-                await run_beside(workers, serve(app, listener, on_listening))
+                await run_beside(beside, serve(app, listener, on_listening))
             finally:
                 options.data_dir.remove_endpoint()
 
@@ -133,7 +136,20 @@ async def _embedded(options: HostOptions) -> AsyncIterator[_Servers]:
             log_is_new=stack.log_is_new,
             broker=f"{name} {stack.broker_version} at {stack.bootstrap_servers} ({embedded.choice.why})",
             database=f"PostgreSQL {stack.database_version}",
+            embedded=stack,
         )
+
+
+def _kept(options: HostOptions, common: CommonSettings, stack: RunningStack | None) -> list[Kept]:
+    if stack is None:
+        return []
+
+    async def rebuild() -> None:
+        if stack.broker.log_is_new:
+            await prepare(common, processes=options.workers)
+            await requeue_outboxes(common)
+
+    return [Kept(stack.postgres), Kept(stack.broker, rebuild)]
 
 
 def _workers(options: HostOptions, common: CommonSettings, sources: MarketDataSettings) -> list[Worker]:

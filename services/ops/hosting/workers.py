@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import structlog
@@ -116,7 +116,18 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def run_beside(workers: Sequence[Worker], main: Coroutine[Any, Any, None]) -> None:
+class Beside(Protocol):
+    """What runs beside the process with the port."""
+
+    async def run(self) -> None:
+        """Run until cancelled, or until it cannot go on."""
+
+    async def troubles(self) -> list[str]:
+        """Return what keeps it from working."""
+        ...
+
+
+async def run_beside(workers: Sequence[Beside], main: Coroutine[Any, Any, None]) -> None:
     """Run `main` until it ends or is cancelled, and the workers beside it; all of them stop at once.
 
     Raises

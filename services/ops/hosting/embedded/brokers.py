@@ -12,7 +12,23 @@ from services.ops.hosting.embedded.tansu import EmbeddedTansu, tansu_version
 BrokerKind = Literal["tansu", "kafka"]
 
 
-class EmbeddedBroker(Protocol):
+class EmbeddedServer(Protocol):
+    """A server that we run."""
+
+    async def start(self) -> None:
+        """Start it and return when it answers."""
+        ...
+
+    async def ended(self) -> str:
+        """Return when it has ended by itself, and how."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop it. Harmless when not running."""
+        ...
+
+
+class EmbeddedBroker(EmbeddedServer, Protocol):
     """A broker that we run."""
 
     @property
@@ -23,14 +39,6 @@ class EmbeddedBroker(Protocol):
     @property
     def log_is_new(self) -> bool:
         """Whether it remembers nothing of an earlier start."""
-        ...
-
-    async def start(self) -> None:
-        """Start it and return when it answers."""
-        ...
-
-    async def stop(self) -> None:
-        """Stop it. Harmless when not running."""
         ...
 
 

@@ -70,6 +70,11 @@ class EmbeddedKafka:
         await self._process.start(command, lambda: broker_answers(address), within_s=_READY_WITHIN_S)
         self._bootstrap_servers = address
 
+    async def ended(self) -> str:
+        """Return when the server has ended by itself, and how."""
+        assert self._process is not None, "must be started before it can end"  # noqa: S101
+        return await self._process.ended()
+
     async def stop(self) -> None:
         """Stop the broker after it has closed its log. Harmless when not running."""
         if self._process is not None:

@@ -65,6 +65,11 @@ class EmbeddedPostgres:
             self._held.close()
             raise
 
+    async def ended(self) -> str:
+        """Return when the server has ended by itself, and how."""
+        assert self._process is not None, "must be started before it can end"  # noqa: S101
+        return await self._process.ended()
+
     async def stop(self) -> None:
         """Stop the server: open transactions are rolled back, a checkpoint is written. Harmless when not running."""
         if self._process is not None:

@@ -13,6 +13,7 @@ from services.ops.hosting.embedded.account import Account
 from services.ops.hosting.embedded.errors import EmbeddedStartFailed
 
 _POLL_S = 0.02
+_LOOK_S = 0.25
 _LOG_TAIL_BYTES = 3_000
 _PR_SET_PDEATHSIG = 1
 _PROC = Path("/proc")  # macOS has none
@@ -186,7 +187,7 @@ class ServerProcess:
         ready : Callable[[], Awaitable[bool]]
             Tells whether it serves.
         within_s : float
-            How long it is given.
+            How long it is given since it has last said anything in its log.
         """
         try:
             self._process = self._spawn(command)
@@ -194,6 +195,13 @@ class ServerProcess:
         except BaseException:
             await self.stop()
             raise
+
+    async def ended(self) -> str:
+        """Return when the server has ended by itself, and with which code."""
+        assert self._process is not None, "must be started before it can end"  # noqa: S101
+        while self._process.poll() is None:  # noqa: ASYNC110 - other processes end without an event
+            await asyncio.sleep(_LOOK_S)
+        return f"{self._name} ended with code {self._process.returncode}"
 
     async def stop(self) -> None:
         """Stop the server and return when it has ended. Harmless when it isn't running."""
@@ -227,14 +235,19 @@ class ServerProcess:
     async def _wait_until(
         self, ready: Callable[[], Awaitable[bool]], process: subprocess.Popen[bytes], within_s: float
     ) -> None:
+        loop, said = asyncio.get_running_loop(), self._log.stat().st_size
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(within_s) as limit:
                 while not await ready():
                     if process.poll() is not None:
                         raise self._failure(f"it ended with code {process.returncode}")
+                    # A recovery or a scan of a large log takes as long as it takes, and tells of it.
+                    if (size := self._log.stat().st_size) > said:
+                        said = size
+                        limit.reschedule(loop.time() + within_s)
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            raise self._failure(f"it was not ready within {within_s:g} s") from None
+            raise self._failure(f"it was not ready and said nothing for {within_s:g} s") from None
 
     def _failure(self, reason: str) -> EmbeddedStartFailed:
         tail = self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")

@@ -2,11 +2,11 @@
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from services.ops.hosting.embedded.brokers import BrokerKind, choose_broker
+from services.ops.hosting.embedded.brokers import BrokerKind, EmbeddedBroker, EmbeddedServer, choose_broker
 from services.ops.hosting.embedded.lock import DataDirectoryLock
 from services.ops.hosting.embedded.postgres import EmbeddedPostgres
 from shared.telemetry import timed
@@ -28,6 +28,8 @@ class RunningStack:
         Which broker it is.
     broker_version : str
         Its version.
+    postgres, broker : EmbeddedServer, EmbeddedBroker
+        The servers themselves.
     log_is_new : bool
         True if the broker does not remember what was published before: its log has just been made, is kept in memory,
         or stood still while another broker served this data directory.
@@ -39,6 +41,8 @@ class RunningStack:
     broker_kind: BrokerKind
     broker_version: str
     log_is_new: bool
+    postgres: EmbeddedServer = field(compare=False, repr=False)
+    broker: EmbeddedBroker = field(compare=False, repr=False)
 
 
 class EmbeddedStack:
@@ -99,6 +103,8 @@ class EmbeddedStack:
             broker_kind=self.choice.kind,
             broker_version=self.choice.version,
             log_is_new=self._broker.log_is_new or served_last != self.choice.kind,
+            postgres=self._postgres,
+            broker=self._broker,
         )
 
     async def _stop(self) -> None:
