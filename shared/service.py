@@ -167,7 +167,8 @@ def build_app(
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]
-    app.include_router(_health(asked, remarked), dependencies=guarded, tags=["health"])
+    stuck = [service.consume.stuck for service in services]
+    app.include_router(_health(asked, remarked, stuck), dependencies=guarded, tags=["health"])
     app.include_router(_metrics(services), dependencies=guarded, tags=["metrics"])
     return app
 
@@ -180,12 +181,17 @@ def _logging_for(service: str) -> Callable[[], AsyncIterator[None]]:
     return whose
 
 
-def _health(asked: Sequence[Troubles], remarked: Sequence[Troubles]) -> APIRouter:
+def _health(
+    asked: Sequence[Troubles], remarked: Sequence[Troubles], stuck: Sequence[Callable[[], list[str]]]
+) -> APIRouter:
     router = APIRouter(prefix="/health")
 
-    @router.get("/live")
+    @router.get("/live", responses=refused(503))
     async def live() -> dict[str, str]:
-        """Tell that the process answers."""
+        """Tell that the process answers, and that no consumer has stopped in a message: only a restart would help."""
+        found = [topic for each in stuck for topic in each()]
+        if found:
+            raise Problem(503, f"no progress: {', '.join(found)}")
         return {"status": "live"}
 
     @router.get("/ready", responses=refused(503))

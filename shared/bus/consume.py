@@ -101,6 +101,11 @@ class Consume:
         breakers = ((consumer.name, breaker) for consumer in self.consumers for breaker in consumer.breakers.values())
         return [f"{name} {breaker.trouble}" for name, breaker in breakers if breaker.trouble is not None]
 
+    def stuck(self) -> list[str]:
+        """Return which consumers have been at one message for so long that the broker has given up on them."""
+        after_s = MAX_POLL_INTERVAL_MS / 1000.0
+        return [topic for consumer in self.consumers for topic in consumer.stuck(after_s=after_s)]
+
     def _make_known(self, consumer: Consumer) -> None:
         # A rate of what has never happened is 0, not missing.
         self._metrics.add(EVENT_RETRIES, consumer.name, amount=0)

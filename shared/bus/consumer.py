@@ -97,6 +97,8 @@ class Consumer:
     slots: Slots | None = None
     clock: Clock = field(default_factory=SystemClock)
     breakers: dict[str, Breaker] = field(init=False)
+    # Per topic when the message in hand was begun.
+    begun: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.breakers = {topic: Breaker(topic, self.policy.breaker) for topic in self.event_types}
@@ -105,6 +107,11 @@ class Consumer:
     def name(self) -> str:
         """What it is called in inboxes, letters, logs and metrics."""
         return consumer_name(self.service, self.handler)
+
+    def stuck(self, *, after_s: float) -> list[str]:
+        """Return which topics wait behind a message that has been in hand for longer than that."""
+        now = time.perf_counter()
+        return [f"{self.name} {topic}" for topic, begun in self.begun.items() if now - begun > after_s]
 
     async def deliver(self, message: KafkaMessage) -> None:
         """Process one message to its end: committed, set aside, or raised so that it is delivered again."""
@@ -140,6 +147,7 @@ class Consumer:
         if not self._is_meant(letter):
             return
         started, outcome = time.perf_counter(), Outcome.REDELIVERY
+        self.begun[letter.topic] = started
         try:
             with consuming(self.tracer, self.name, letter.topic, letter.headers) as span:
                 outcome = await self._outcome_of(letter)
@@ -147,6 +155,7 @@ class Consumer:
                 if outcome is Outcome.DEAD_LETTER:
                     span.set_status(Status(StatusCode.ERROR))
         finally:
+            self.begun.pop(letter.topic, None)
             seconds = time.perf_counter() - started
             self.metrics.add(EVENTS, self.name, letter.topic, outcome)
             self.metrics.observe(EVENT_SECONDS, seconds, self.name)

@@ -1,11 +1,13 @@
 """A service that runs: what its jobs do is supervised."""
 
+import time
+
 import httpx
 import pytest
 from pydantic import SecretStr
 
 from shared.bus.broker import CAPABILITIES, build_broker
-from shared.bus.consume import Consume
+from shared.bus.consume import MAX_POLL_INTERVAL_MS, Consume
 from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -30,7 +32,7 @@ def _service(servers: Servers, probe: ServiceDatabase) -> Service:
     return Service(SERVICE, engine, unit_of_work, broker, relay, consume, metrics)
 
 
-async def test_service_whose_consumer_pauses_is_not_ready_and_says_which_and_why(
+async def test_service_whose_consumer_pauses_is_not_ready_and_one_that_has_stopped_is_not_live(
     servers: Servers, probe: ServiceDatabase, probe_topics: None
 ) -> None:
     service = _service(servers, probe)
@@ -50,6 +52,13 @@ async def test_service_whose_consumer_pauses_is_not_ready_and_says_which_and_why
         consumer.breakers[ProbeHappened.topic].trouble = "pauses since noon"
         answer = await api.get("/health/ready")
 
+        limit_s = MAX_POLL_INTERVAL_MS / 1000.0
+        consumer.begun[ProbeHappened.topic] = time.perf_counter() - limit_s + 60.0
+        assert (await api.get("/health/live")).json() == {"status": "live"}
+        consumer.begun[ProbeHappened.topic] = time.perf_counter() - limit_s - 60.0
+        live = await api.get("/health/live")
+
+    assert (live.status_code, live.json()["detail"]) == (503, "no progress: probe.follow_script probe.happened")
     assert (answer.status_code, answer.json()["detail"]) == (503, "probe.follow_script pauses since noon")
 
 
