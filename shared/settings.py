@@ -16,7 +16,7 @@ class CommonSettings(BaseSettings):
     """Addresses, secrets and the factor set, from the environment.
 
     A service reads ``<SERVICE>_DATABASE_URL`` when there is one. Otherwise it uses the server of ``DATABASE_URL``
-    with its own role and ``SERVICE_DATABASE_PASSWORD``.
+    with its own role and ``<SERVICE>_DATABASE_PASSWORD``, or ``SERVICE_DATABASE_PASSWORD``.
     """
 
     # Errors at start go to the log: what was given may be a secret.
@@ -85,12 +85,31 @@ class ServiceDatabaseUrls(BaseSettings):
     risk_database_url: SecretStr | None = None
 
 
+class ServicePasswords(BaseSettings):
+    """The passwords of the services' own roles, where they differ from the common one."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    scheduler_database_password: SecretStr | None = None
+    market_data_database_password: SecretStr | None = None
+    symbol_analytics_database_password: SecretStr | None = None
+    portfolio_database_password: SecretStr | None = None
+    risk_database_password: SecretStr | None = None
+
+
+def service_password(common: CommonSettings, service: str) -> SecretStr | None:
+    """Return the password of a service's own role on the common server."""
+    own: SecretStr | None = getattr(ServicePasswords(), f"{service}_database_password")
+    return own or common.service_database_password
+
+
 def service_database_url(common: CommonSettings, service: str) -> SecretStr:
     """Return the URL under which a service reaches its own schema with its own role."""
     own: SecretStr | None = getattr(ServiceDatabaseUrls(), f"{service}_database_url")
     if own is not None:
         return own
     url = asyncpg_url(common.database_url.get_secret_value()).set(drivername="postgresql", username=service)
-    if common.service_database_password is not None:
-        url = url.set(password=common.service_database_password.get_secret_value())
+    password = service_password(common, service)
+    if password is not None:
+        url = url.set(password=password.get_secret_value())
     return SecretStr(url.render_as_string(hide_password=False))

@@ -1,7 +1,11 @@
 """Settings of the command line that aren't options: secrets and what a deployment fixes."""
 
-from pydantic import SecretStr
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.contracts.catalogue import TopicLayout, all_topics
 
 
 class OpsSettings(BaseSettings):
@@ -15,11 +19,37 @@ class OpsSettings(BaseSettings):
 
 
 class TopicSettings(BaseSettings):
-    """How topics are made."""
+    """How topics are made that are not there yet; `partitions_of` names those with another number of partitions."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="TOPIC_")
 
-    partitions: int = 4
+    partitions: int = Field(default=4, ge=1)
+    partitions_of: dict[str, Annotated[int, Field(ge=1)]] = {}
+    replication_factor: int = Field(default=1, ge=1)
+    min_insync_replicas: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _topics_exist(self) -> Self:
+        unknown = sorted(self.partitions_of.keys() - all_topics())
+        if unknown:
+            raise ValueError(f"topic_partitions_of must name topics, was {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_suffice(self) -> Self:
+        if self.min_insync_replicas > self.replication_factor:
+            most = self.replication_factor
+            raise ValueError(f"topic_min_insync_replicas must be at most {most}, was {self.min_insync_replicas}")
+        return self
+
+    def layout(self, *, at_least: int) -> TopicLayout:
+        """Return how topics are made, with a partition at least for each of so many processes."""
+        return TopicLayout(
+            partitions=max(self.partitions, at_least),
+            partitions_of=self.partitions_of,
+            replication_factor=self.replication_factor,
+            min_insync_replicas=self.min_insync_replicas,
+        )
 
 
 class ClientSettings(BaseSettings):

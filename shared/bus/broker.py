@@ -19,7 +19,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from shared.bus.doorbell import Ringing, doorbell
-from shared.contracts.catalogue import all_topics
+from shared.contracts.catalogue import TopicLayout, all_topics
 from shared.db.outbox import MAX_MESSAGE_BYTES
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import FASTSTREAM_LOGGER
@@ -139,12 +139,19 @@ def spread(key: bytes | None, partitions: Sequence[int], available: Sequence[int
     return hashed
 
 
-def _topic(name: str, partitions: int) -> NewTopic:
-    limits = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    return NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=limits)
+def _topic(name: str, layout: TopicLayout) -> NewTopic:
+    configuration = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    if layout.min_insync_replicas > 1:
+        configuration["min.insync.replicas"] = str(layout.min_insync_replicas)
+    return NewTopic(
+        name=name,
+        num_partitions=layout.partitions_of.get(name, layout.partitions),
+        replication_factor=layout.replication_factor,
+        topic_configs=configuration,
+    )
 
 
-async def create_topics(bootstrap_servers: str, *, partitions: int) -> tuple[str, ...]:
+async def create_topics(bootstrap_servers: str, layout: TopicLayout) -> tuple[str, ...]:
     """Create the topics that are missing and return their names."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
@@ -152,7 +159,7 @@ async def create_topics(bootstrap_servers: str, *, partitions: int) -> tuple[str
         existing = set(await admin.list_topics())
         missing = tuple(topic for topic in all_topics() if topic not in existing)
         if missing:
-            response = await admin.create_topics([_topic(name, partitions) for name in missing])
+            response = await admin.create_topics([_topic(name, layout) for name in missing])
             _raise_refusals(response.topic_errors)
         return missing
     finally:

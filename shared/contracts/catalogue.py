@@ -1,7 +1,7 @@
 """Every event of the system, by its topic: the list to read first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -122,3 +122,13 @@ def dead_letter_topic(topic: str) -> str:
 def all_topics() -> tuple[str, ...]:
     """Return every topic of the system, dead letters included."""
     return tuple(sorted([*EVENTS, *(dead_letter_topic(topic) for topic in EVENTS)]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicLayout:
+    """How topics are made: `partitions_of` names those with another number of partitions than the others."""
+
+    partitions: int
+    partitions_of: Mapping[str, int] = field(default_factory=dict)
+    replication_factor: int = 1
+    min_insync_replicas: int = 1

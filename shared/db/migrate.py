@@ -4,7 +4,7 @@ Migrations have no way back: facts are not dropped by one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 
 import asyncpg
@@ -28,24 +28,22 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-async def provision(admin_url: SecretStr, services: Sequence[str], password: SecretStr) -> None:
+async def provision(admin_url: SecretStr, passwords: Mapping[str, SecretStr]) -> None:
     """Create each service's login role and its schema, which nobody else may use; safe to repeat.
 
     Parameters
     ----------
     admin_url : SecretStr
         ``postgresql://`` URL of a role that may create roles and schemas.
-    services : sequence of str
-        Names of roles and schemas.
-    password : SecretStr
-        Password of the service roles.
+    passwords : mapping of str to SecretStr
+        By name, which is that of the role and of the schema.
     """
     connection = await asyncpg.connect(plain_url(admin_url.get_secret_value()))
     try:
-        secret = await connection.fetchval("SELECT quote_literal($1)", password.get_secret_value())
         await connection.execute("SELECT pg_advisory_lock(hashtextextended('provision', 0))")
-        for service in services:
+        for service, password in passwords.items():
             role = quoted(service)
+            secret = await connection.fetchval("SELECT quote_literal($1)", password.get_secret_value())
             await _make_role(connection, service, secret)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
             await connection.execute(f"REVOKE ALL ON SCHEMA {role} FROM PUBLIC")

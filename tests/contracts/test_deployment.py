@@ -52,7 +52,20 @@ def test_compose_has_no_secret_of_its_own() -> None:
     for service in SERVICES:
         environment = COMPOSE["services"][service]["environment"]
         assert not any("TOKEN" in name for name in environment)
-        assert "${POSTGRES_PASSWORD:-change-me}" in environment["DATABASE_URL"]
+
+
+def test_compose_gives_each_service_its_own_password_and_none_the_administrators() -> None:
+    migrate = COMPOSE["services"]["migrate"]["environment"]
+    assert "postgres:${POSTGRES_PASSWORD:-change-me}@" in migrate["DATABASE_URL"]
+    of_all = {f"{service.upper()}_DATABASE_PASSWORD" for service in SERVICES}
+    secrets = {"POSTGRES_PASSWORD", "SERVICE_DATABASE_PASSWORD", *of_all}
+    assert secrets == set(re.findall(r"^([A-Z_]+_PASSWORD)=", (ROOT / ".env.example").read_text(), re.M))
+    for service in SERVICES:
+        environment, own = COMPOSE["services"][service]["environment"], f"{service.upper()}_DATABASE_PASSWORD"
+        assert environment["DATABASE_URL"] == "postgresql://postgres:5432/postgres"
+        # What the file says is for others is taken from it.
+        assert {name for name in secrets if environment[name] != ""} == {own}
+        assert environment[own] == migrate[own] == f"${{{own}:-change-me}}"
 
 
 def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:

@@ -10,13 +10,14 @@ from pydantic_settings import BaseSettings
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
+from services.ops.settings import TopicSettings
 from services.portfolio.settings import PortfolioSettings
 from services.risk.settings import RiskSettings
 from services.scheduler.settings import SchedulerSettings
 from services.symbol_analytics.settings import SymbolAnalyticsSettings
 from shared.contracts.services import SERVICES
 from shared.service import Service
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, ServicePasswords
 
 ROOT = Path(__file__).parents[2]
 # Those of the predecessor, as its documentation lists them, and what its code had fixed.
@@ -37,6 +38,8 @@ CLASSES = (
     SymbolAnalyticsSettings,
     PortfolioSettings,
     RiskSettings,
+    ServicePasswords,
+    TopicSettings,
 )
 
 

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from shared.bus.broker import create_topics
+from shared.contracts.catalogue import TopicLayout
 from tests.support.databases import ServiceDatabase, migrated_database
 from tests.support.stack import Servers
 
@@ -24,4 +25,4 @@ async def service_database(postgres: Servers) -> AsyncIterator[MakeServiceDataba
 @pytest.fixture(scope="session")
 async def topics(servers: Servers) -> None:
     """Every topic of the catalogue exists."""
-    await create_topics(servers.bootstrap_servers, partitions=4)
+    await create_topics(servers.bootstrap_servers, TopicLayout(partitions=4))

@@ -56,7 +56,7 @@ def common_settings(servers: Servers, database_url: str) -> CommonSettings:
 async def provisioned_database(servers: Servers, services: Sequence[str]) -> AsyncIterator[ServiceDatabase]:
     """Make a database with the roles and empty schemas of `services`; drop it at the end."""
     async with fresh_database(servers.database_url) as admin_url:
-        await provision(SecretStr(admin_url), services, SERVICE_PASSWORD)
+        await provision(SecretStr(admin_url), dict.fromkeys(services, SERVICE_PASSWORD))
         yield ServiceDatabase(admin_url, common_settings(servers, admin_url))
 
 
@@ -66,7 +66,7 @@ async def migrated_database(servers: Servers, services: Sequence[str]) -> AsyncI
     template = await _template(servers, tuple(services))
     async with fresh_database(servers.database_url, template=template) as admin_url:
         # What may connect belongs to a database, and is not copied.
-        await provision(SecretStr(admin_url), services, SERVICE_PASSWORD)
+        await provision(SecretStr(admin_url), dict.fromkeys(services, SERVICE_PASSWORD))
         yield ServiceDatabase(admin_url, common_settings(servers, admin_url))
 
 
@@ -76,7 +76,7 @@ async def _template(servers: Servers, services: tuple[str, ...]) -> str:
     if key not in _TEMPLATES:
         name = f"template_{len(_TEMPLATES)}"
         url = await create_database(servers.database_url, name)
-        await provision(SecretStr(url), services, SERVICE_PASSWORD)
+        await provision(SecretStr(url), dict.fromkeys(services, SERVICE_PASSWORD))
         migrated = ServiceDatabase(url, common_settings(servers, url))
         for service in services:
             await migrate(service, migrated.url(service))

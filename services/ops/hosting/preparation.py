@@ -7,7 +7,7 @@ from services.ops.settings import TopicSettings
 from shared.bus.broker import create_topics
 from shared.contracts.services import SERVICES
 from shared.db.migrate import migrate, provision
-from shared.settings import CommonSettings, ServiceDatabaseUrls, service_database_url
+from shared.settings import CommonSettings, ServiceDatabaseUrls, service_database_url, service_password
 from shared.telemetry import timed
 
 
@@ -28,15 +28,16 @@ async def prepare(common: CommonSettings, *, processes: int = 1) -> None:
     Misused
         If a service has neither a URL of its own nor a password to get one.
     """
-    shared = services_without_url()
-    if shared and common.service_database_password is None:
-        names = ", ".join(f"{service.upper()}_DATABASE_URL" for service in shared)
-        raise Misused(f"SERVICE_DATABASE_PASSWORD must be set, or each of {names}")
-    if common.service_database_password is not None:
+    asked = {service: service_password(common, service) for service in services_without_url()}
+    passwords = {service: password for service, password in asked.items() if password is not None}
+    if lacking := [service.upper() for service in asked if service not in passwords]:
+        names = ", ".join(f"{service}_DATABASE_PASSWORD or {service}_DATABASE_URL" for service in lacking)
+        raise Misused(f"SERVICE_DATABASE_PASSWORD must be set, or {names}")
+    if passwords:
         with timed("roles and schemas are there"):
-            await provision(common.database_url, shared, common.service_database_password)
+            await provision(common.database_url, passwords)
     with timed("tables are there"):
         for service in SERVICES:
             await migrate(service, service_database_url(common, service))
     with timed("topics are there"):
-        await create_topics(common.bootstrap_servers, partitions=max(TopicSettings().partitions, processes))
+        await create_topics(common.bootstrap_servers, TopicSettings().layout(at_least=processes))

@@ -56,7 +56,7 @@ async def test_backup_comes_back_into_an_empty_server_and_migrate_makes_it_usabl
     assert await _content(empty.database_url) == before
     assert _definitions(empty.database_url) == _definitions(source.admin_url)
     restored = ServiceDatabase(empty.database_url, common_settings(empty, empty.database_url))
-    await provision(restored.common.database_url, SERVICES, SERVICE_PASSWORD)
+    await provision(restored.common.database_url, dict.fromkeys(SERVICES, SERVICE_PASSWORD))
     for service in SERVICES:
         await migrate(service, restored.url(service))
     assert await _content(empty.database_url) == before

@@ -59,7 +59,7 @@ async def test_provision_repeated_and_for_many_databases_at_once_succeeds(postgr
     roles = [f"racing_{index}" for index in range(4)]
     async with AsyncExitStack() as databases:
         urls = [await databases.enter_async_context(fresh_database(postgres.database_url)) for _ in range(4)]
-        await asyncio.gather(*(provision(SecretStr(url), roles, SecretStr("x'y")) for url in urls * 2))
+        await asyncio.gather(*(provision(SecretStr(url), dict.fromkeys(roles, SecretStr("x'y"))) for url in urls * 2))
 
 
 @pytest.mark.parametrize("service", MIGRATED)

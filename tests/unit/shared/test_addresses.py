@@ -56,3 +56,11 @@ def test_service_database_url_is_the_own_one_or_that_of_the_server_with_the_own_
     monkeypatch.setenv("RISK_DATABASE_URL", "postgresql://own@elsewhere/risk")
     assert service_database_url(common, "risk").get_secret_value() == "postgresql://own@elsewhere/risk"
     assert service_database_url(common, "portfolio").get_secret_value() == "postgresql://portfolio:s@db/prod"
+
+
+def test_password_of_a_service_is_its_own_where_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    common = _settings("postgres://server/prod", service_database_password=SecretStr("common"))
+    monkeypatch.setenv("RISK_DATABASE_PASSWORD", "own")
+
+    assert service_database_url(common, "risk").get_secret_value() == "postgresql://risk:own@server/prod"
+    assert service_database_url(common, "portfolio").get_secret_value() == "postgresql://portfolio:common@server/prod"
