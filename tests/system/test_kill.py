@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from services.ops.hosting.embedded.brokers import choose_broker
 from services.ops.hosting.embedded.kafka import EmbeddedKafka
@@ -221,6 +222,54 @@ async def test_two_processes_one_of_which_is_killed_end_with_the_results_of_one(
             up.stop()
     assert disturbed == undisturbed
     assert len(workers) == 2, "the one that was killed has a successor"
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(wanted_broker() != "kafka", reason="several processes share their work on Kafka")
+async def test_process_frozen_until_its_groups_have_left_it_and_continued_changes_no_result(
+    undisturbed: dict[str, Digest],
+) -> None:
+    with data_directory() as directory:
+        up = Up(directory, ["--broker", "kafka", "--providers", "sample", "--workers", "2"])
+        try:
+            await up.start()
+            await eventually(partial(_is_ready, up))
+            for run_id in await import_portfolios(up):
+                assert (await ended(up, run_id))["status"] == "completed"
+            async with without_an_end(up.database_url):
+                run_id = await open_month(up)
+                await parts_done(up.database_url, run_id, at_least=1)
+                [worker] = _workers_of(up)
+                assert await _members(up) == 2
+                os.kill(worker, signal.SIGSTOP)
+                await eventually(partial(_has_members, up, 1))
+                os.kill(worker, signal.SIGCONT)
+                await eventually(partial(_has_members, up, 2))
+                assert await is_active(up.database_url, run_id)
+            assert (await ended(up, run_id))["status"] == "completed"
+            await eventually(partial(_is_ready, up))
+            assert _workers_of(up) == [worker], "nobody has started another one"
+            disturbed = await digest_results(up.database_url)
+        finally:
+            up.stop()
+    assert disturbed == undisturbed
+
+
+async def _has_members(up: Up, count: int) -> bool:
+    return await _members(up) == count
+
+
+async def _members(up: Up) -> int:
+    """Return how many processes share the assessments, as the broker has it."""
+    broker = json.loads((up.data_dir / "servers.json").read_text())["bootstrap_servers"]
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        [answer] = await admin.describe_consumer_groups(["risk.assess_portfolios"])
+        [(_, _, _, _, _, members, *_)] = answer.groups
+    finally:
+        await admin.close()
+    return len(members)
 
 
 @pytest.mark.broker
