@@ -8,7 +8,7 @@ from functools import partial
 
 import sqlalchemy as sa
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from faststream.kafka import KafkaBroker
@@ -31,6 +31,7 @@ from shared.openapi import complete, refuse_unknown_parameters, refused
 from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.request_bodies import RequestBodies
+from shared.request_metrics import SERVICE, RequestMetrics
 from shared.settings import CommonSettings, service_database_url
 from shared.telemetry import log_context, timed
 from shared.tracing import Tracing
@@ -158,12 +159,13 @@ def build_app(
     app.state.closing = [close for service in services for close in service.closing]
     app.state.given_up = [service.consume.given_up for service in services]
     app.add_middleware(RequestBodies, authenticate=authenticate)
+    app.add_middleware(RequestMetrics, metrics={service.name: service.metrics for service in services})
     install_problem_handlers(app)
     complete(app)
     guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:
         answer_with_problems(app, service.problems)
-        own = [*guarded, Depends(_logging_for(service.name))]
+        own = [Depends(_answered_by(service.name)), *guarded]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]
@@ -173,12 +175,13 @@ def build_app(
     return app
 
 
-def _logging_for(service: str) -> Callable[[], AsyncIterator[None]]:
-    async def whose() -> AsyncIterator[None]:
+def _answered_by(service: str) -> Callable[[Request], AsyncIterator[None]]:
+    async def answered_by(request: Request) -> AsyncIterator[None]:
+        request.scope[SERVICE] = service
         with log_context(service=service):
             yield
 
-    return whose
+    return answered_by
 
 
 def _health(

@@ -210,6 +210,13 @@ BOOKS_BEHIND: Final = Metric(
     "sessions",
     "By how many sessions the one that is furthest behind is",
 )
+REQUEST_SECONDS: Final = Metric(
+    "sigmasight_request_seconds",
+    Kind.HISTOGRAM,
+    ("service", "route", "answer"),
+    "seconds",
+    "From a request over HTTP until its answer begins, by route and kind of status: 2xx, 4xx, 5xx",
+)
 DATABASE: Final = Metric(
     "sigmasight_database_up",
     Kind.GAUGE,
@@ -229,5 +236,5 @@ METRICS: Final = (
     *(PUBLISHED, RELAY_SECONDS, PARKED, OUTBOX_PENDING, OUTBOX_AGE),
     *(RUNS, RUNS_ACTIVE, RUN_OLDEST, RUN_SECONDS, STAGE_SECONDS, TRIGGER_LATE, SCHEDULE_PAUSED, DEAD_LETTERS),
     *(PROVIDER_CALLS, PROVIDER_SECONDS, PRICES_HELD, BOOKS, BOOKS_STALE, BOOKS_BEHIND),
-    *(DATABASE, CPU, MEMORY, STARTED, OPEN_FILES),
+    *(REQUEST_SECONDS, DATABASE, CPU, MEMORY, STARTED, OPEN_FILES),
 )
