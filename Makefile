@@ -137,6 +137,10 @@ asyncapi: $(STAMP) ## Write the AsyncAPI documents
 openapi: $(STAMP) ## Write the OpenAPI document of all services
 	@$(BIN)/python -m services.ops.documents.openapi
 
+.PHONY: dashboards
+dashboards: $(STAMP) ## Write Grafana's dashboards
+	@$(BIN)/python -m services.ops.documents.dashboards
+
 .PHONY: clean
 clean: ## Remove the environment, the caches and what was built; data directories stay
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
