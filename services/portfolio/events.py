@@ -7,6 +7,7 @@ from uuid import UUID
 import numpy as np
 
 from services.portfolio.core.cents import AmountOutOfRange, decimal_of
+from services.portfolio.core.delivery import ends_in_shares
 from services.portfolio.core.positions import Position, PositionTerms, PositionType, is_option
 from services.portfolio.core.roll import Rolled
 from services.portfolio.storage.rows import Revisions
@@ -160,9 +161,9 @@ def holdings(positions: Sequence[Position], *, closed_on: date | None = None) ->
     """
     spans: dict[tuple[str, bool], tuple[date, date]] = {}
     for position in positions:
-        for symbol, contract in _needed(position.terms):
+        for symbol, contract, until_when in _needed(position.terms):
             since, until = spans.get((symbol, contract), (date.max, date.min))
-            last = min(_last_day(position.terms), closed_on or date.max)
+            last = min(until_when, closed_on or date.max)
             spans[symbol, contract] = min(since, position.terms.entry_date), max(until, last)
     return tuple(
         Holding(symbol=symbol, since=since, until=None if until == date.max else until, contract=contract)
@@ -170,17 +171,16 @@ def holdings(positions: Sequence[Position], *, closed_on: date | None = None) ->
     )
 
 
-def _needed(terms: PositionTerms) -> Iterator[tuple[str, bool]]:
-    if terms.kind is not PositionType.PRIVATE:
-        yield terms.symbol, terms.option is not None
-    if terms.option is not None:
-        yield terms.option.underlying, False
-
-
-def _last_day(terms: PositionTerms) -> date:
+def _needed(terms: PositionTerms) -> Iterator[tuple[str, bool, date]]:
+    """Yield the symbols that a position needs, whether they are contracts, and until when."""
     # How much an exit with a quantity leaves depends on the splits before it: only one without closes for certain.
     closed = terms.exits[-1].on if terms.exits and terms.exits[-1].quantity is None else date.max
-    return min(closed, date.max if terms.option is None else terms.option.expiration)
+    ends = closed if terms.option is None else min(closed, terms.option.expiration)
+    if terms.kind is not PositionType.PRIVATE:
+        yield terms.symbol, terms.option is not None, ends
+    if terms.option is not None:
+        # It may end in shares, which are held on.
+        yield terms.option.underlying, False, closed if ends_in_shares(terms) else ends
 
 
 def next_part(due: PortfolioDue, *, without: Collection[UUID]) -> PortfolioDue | None:

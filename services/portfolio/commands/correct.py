@@ -19,8 +19,9 @@ from services.portfolio.commands.errors import (
 )
 from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.commands.request_calculation import Requested, recalculate
+from services.portfolio.core.delivery import shares_id
 from services.portfolio.core.positions import Exit, Flow, Position, PositionTerms
-from services.portfolio.storage.edit_repository import Edit, EditRepository, StoredFlow
+from services.portfolio.storage.edit_repository import Edit, EditRepository, StoredFlow, position_record
 from services.portfolio.storage.repository import PortfolioRepository
 from shared.db.unit_of_work import UnitOfWork
 
@@ -62,7 +63,7 @@ async def correct_position(
 
 
 async def remove_position(portfolio_id: UUID, position_id: UUID, uow: UnitOfWork, *, as_of: date) -> Requested:
-    """Take a position away as if it had never been.
+    """Take a position away as if it had never been, an option with the shares that it ended in.
 
     Raises
     ------
@@ -71,8 +72,11 @@ async def remove_position(portfolio_id: UUID, position_id: UUID, uow: UnitOfWork
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
     repository = EditRepository(uow.connection)
     stored = await _get_position(repository, portfolio_id, position_id)
-    await repository.delete_position(position_id)
-    await repository.append_edit(Edit(portfolio_id, position_id, "position", position_record(stored.terms), None))
+    shares = await repository.find_position(portfolio_id, shares_id(position_id))
+    for gone in (stored,) if shares is None else (stored, shares):
+        await repository.delete_position(gone.position_id)
+        edit = Edit(portfolio_id, gone.position_id, "position", position_record(gone.terms), None)
+        await repository.append_edit(edit)
     return await recalculate(portfolio, min(stored.terms.dates), uow, as_of=as_of, positions=0)
 
 
@@ -131,28 +135,6 @@ async def remove_flow(portfolio_id: UUID, flow_id: UUID, uow: UnitOfWork, *, as_
     await repository.delete_flow(flow_id)
     await repository.append_edit(Edit(portfolio_id, flow_id, "flow", flow_record(stored.flow), None))
     return await recalculate(portfolio, stored.flow.on, uow, as_of=as_of, positions=0)
-
-
-def position_record(terms: PositionTerms) -> dict[str, Any]:
-    """Return terms as they are kept in the record of corrections."""
-    return {
-        "symbol": terms.symbol,
-        "kind": terms.kind.value,
-        "quantity": str(terms.quantity),
-        "entry_date": str(terms.entry_date),
-        "entry_price": str(terms.entry_price),
-        "basis": terms.basis.value,
-        "exits": [
-            {"on": str(entry.on), "price": str(entry.price), "quantity": entry.quantity and str(entry.quantity)}
-            for entry in terms.exits
-        ],
-        "option": terms.option
-        and {
-            "underlying": terms.option.underlying,
-            "strike": str(terms.option.strike),
-            "expiration": str(terms.option.expiration),
-        },
-    }
 
 
 def flow_record(flow: Flow) -> dict[str, Any]:

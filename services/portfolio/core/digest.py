@@ -14,7 +14,7 @@ from shared.arrays import FloatArray, IntArray
 from shared.digests import canonical
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 10
+CODE_VERSION: Final = 11
 
 # What a position is at a close: the order is part of the digest.
 _STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost", "splits_known")

@@ -1,9 +1,8 @@
 """The valuation of a shard of portfolios: labels on one side, arrays on the other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import compress
 from uuid import UUID
 
 import numpy as np
@@ -19,14 +18,15 @@ from services.portfolio.core.assembly import (
 )
 from services.portfolio.core.cents import AmountOutOfRange, cents_of
 from services.portfolio.core.currency import Unvalued
+from services.portfolio.core.delivery import ends_in_shares, from_before, shares_id, shares_of
 from services.portfolio.core.digest import snapshot_digests
 from services.portfolio.core.inheritance import LastClose, SplitHistory
-from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements
+from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements, strikes
 from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Flow, Position
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
-from shared.arrays import IntArray
+from shared.arrays import BoolArray, IntArray
 from shared.prices.window import PriceWindow
 
 
@@ -35,10 +35,10 @@ class RollInputs:
     """A shard of portfolios and everything that its valuation depends on.
 
     `closed` are the positions of which nothing is held at the opening: valued before and sold, or options that had been
-    settled. `sectors` has an entry a position. `splits` are those of the symbols of positions to inherit. `before` are
-    the prices up to the opening, of all symbols where a position has to be inherited and else of none, `during` those
-    of the sessions to value; `underlyings` are those of the options, and reach further back. `settles` has the session
-    that settles each option. `unvalued` has the reasons why positions are held and not valued.
+    settled. `sectors` are by symbol, of underlyings too. `splits` are those of the symbols of positions to inherit.
+    `before` are the prices up to the opening, of all symbols where a position has to be inherited and else of none,
+    `during` those of the sessions to value; `underlyings` are those of the options, and reach further back. `settles`
+    has the session that settles each option. `unvalued` has the reasons why positions are held and not valued.
     """
 
     portfolios: tuple[Portfolio, ...]
@@ -46,7 +46,7 @@ class RollInputs:
     flows: tuple[Flow, ...]
     opening: OpeningState
     closed: frozenset[UUID]
-    sectors: tuple[str, ...]
+    sectors: Mapping[str, str]
     splits: Mapping[str, SplitHistory]
     window: Window
     before: PriceWindow
@@ -57,12 +57,10 @@ class RollInputs:
 
     def only(self, portfolio_ids: Collection[UUID]) -> "RollInputs":
         """Return the part of the shard that these portfolios are."""
-        kept = [position.portfolio_id in portfolio_ids for position in self.positions]
         return replace(
             self,
             portfolios=tuple(entry for entry in self.portfolios if entry.portfolio_id in portfolio_ids),
-            positions=tuple(compress(self.positions, kept)),
-            sectors=tuple(compress(self.sectors, kept)),
+            positions=tuple(position for position in self.positions if position.portfolio_id in portfolio_ids),
             flows=tuple(flow for flow in self.flows if flow.portfolio_id in portfolio_ids),
         )
 
@@ -83,6 +81,7 @@ class Rolled:
     exposures: IntArray  # (n_sessions, n_positions), cents
     unvalued: Mapping[UUID, Unvalued]
     digests: list[list[str]]
+    delivered: tuple[Position, ...] = ()  # of `positions` those that options end in within the sessions
 
 
 def roll_shard(inputs: RollInputs) -> tuple[Rolled, Mapping[UUID, AmountOutOfRange]]:
@@ -110,13 +109,58 @@ def _why_not(inputs: RollInputs, portfolio_id: UUID) -> AmountOutOfRange | None:
 
 
 def roll(inputs: RollInputs) -> Rolled:
-    """Value the shard.
+    """Value the shard, with the shares that options end in.
 
     Raises
     ------
     AmountOutOfRange
         If an amount of any portfolio cannot be counted in cents.
     """
+    stored = from_before(inputs.positions, inputs.window)
+    kept = replace(inputs, positions=tuple(entry for entry in inputs.positions if entry.position_id not in stored))
+    delivered = tuple(_deliveries(kept, stored))
+    if not delivered:
+        return _valued(kept)
+    unvalued = {shares_id(key): why for key, why in inputs.unvalued.items()}
+    ids = {position.position_id for position in delivered}
+    with_shares = replace(
+        kept,
+        positions=kept.positions + delivered,
+        unvalued={**kept.unvalued, **{key: why for key, why in unvalued.items() if key in ids}},
+    )
+    return replace(_valued(with_shares), delivered=delivered)
+
+
+def _deliveries(inputs: RollInputs, stored: Mapping[UUID, Position]) -> Iterator[Position]:
+    """Yield the shares that options in the money end in, with the exits that they had already."""
+    contracts, underlyings = _contracts(inputs), _underlyings(inputs)
+    settled = settlements(contracts, underlyings)
+    ending = settled.only((settled.price > 0) & _in_shares(inputs)[settled.position])
+    if not ending.position.size:
+        return
+    # What is left of them at the close, after its splits and exits, where they don't end.
+    waiting = _valued(inputs, without=ending.position).valuation.positions.quantity
+    places = {position: option for option, position in enumerate(contracts.position.tolist())}
+    strike = strikes(contracts, underlyings)
+    for position, session in zip(ending.position.tolist(), ending.session.tolist(), strict=True):
+        if waiting[session, position] != 0:
+            option = inputs.positions[position]
+            before = stored.get(shares_id(option.position_id))
+            yield shares_of(
+                option,
+                contracts=float(waiting[session, position]),
+                strike=float(strike[session, places[position]]),
+                on=inputs.window.sessions[session],
+                exits=() if before is None else before.terms.exits,
+            )
+
+
+def _in_shares(inputs: RollInputs) -> BoolArray:
+    return np.array([ends_in_shares(position.terms) for position in inputs.positions], dtype=np.bool_)
+
+
+def _valued(inputs: RollInputs, *, without: IntArray | None = None) -> Rolled:
+    """Value the shard; options end at nothing where they end in shares, and not at all `without` their end."""
     index = {portfolio.portfolio_id: number for number, portfolio in enumerate(inputs.portfolios)}
     columns = {symbol: number for number, symbol in enumerate(inputs.during.symbols)}
     states = {**inputs.opening.positions, **dict.fromkeys(inputs.closed, NOT_HELD)}
@@ -128,6 +172,9 @@ def roll(inputs: RollInputs) -> Rolled:
     opening = _opening(inputs, arrays)
     contracts, underlyings = _contracts(inputs), _underlyings(inputs)
     settled = settlements(contracts, underlyings)
+    settled = replace(settled, price=np.where(_in_shares(inputs)[settled.position], 0.0, settled.price))
+    if without is not None:
+        settled = settled.only(~np.isin(settled.position, without))
     arrays = replace(arrays, exits=arrays.exits.then(settled))
     valuation = roll_forward(arrays.positions, market, exits=arrays.exits, flows=flows, opening=opening)
     own_closes = market.closes_of(arrays.positions.column[contracts.position])
@@ -142,7 +189,7 @@ def roll(inputs: RollInputs) -> Rolled:
         portfolio_ids=tuple(index),
         sessions=inputs.window.sessions,
         positions=inputs.positions,
-        sectors=inputs.sectors,
+        sectors=tuple(inputs.sectors[position.terms.symbol] for position in inputs.positions),
         arrays=arrays,
         market=market,
         opening=opening,
@@ -156,11 +203,11 @@ def roll(inputs: RollInputs) -> Rolled:
 
 def _labels(inputs: RollInputs) -> list[str]:
     """Return what is said of each position beside numbers: its sector, and why it is not valued."""
-    reasons = [inputs.unvalued.get(position.position_id) for position in inputs.positions]
-    return [
-        sector if why is None else f"{sector} {why.reason} {why.detail}"
-        for sector, why in zip(inputs.sectors, reasons, strict=True)
+    told = [
+        (inputs.sectors[position.terms.symbol], inputs.unvalued.get(position.position_id))
+        for position in inputs.positions
     ]
+    return [sector if why is None else f"{sector} {why.reason} {why.detail}" for sector, why in told]
 
 
 def _contracts(inputs: RollInputs) -> Contracts:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.arrays import FloatArray, IntArray
+from shared.arrays import BoolArray, FloatArray, IntArray
 
 NOT_IN_WINDOW: Final = -1  # session of an entry outside the sessions of the roll
 UNPRICED: Final = -1  # column of a symbol without prices
@@ -53,6 +53,10 @@ class Exits:
         """Return these exits and others that come after them on the same session."""
         columns = ((getattr(self, name), getattr(later, name)) for name in ("position", "session", "size", "price"))
         return Exits(*(np.concatenate(pair) for pair in columns))
+
+    def only(self, kept: BoolArray) -> "Exits":
+        """Return some of them."""
+        return Exits(self.position[kept], self.session[kept], self.size[kept], self.price[kept])
 
     def rounds(self, session: int) -> Iterator[ExitRound]:
         """Yield the exits of a session in rounds with at most one exit of a position each, first exits first."""

@@ -4,6 +4,7 @@ import asyncio
 
 from services.portfolio.core.roll import roll_shard
 from services.portfolio.events import next_part, portfolios_valued
+from services.portfolio.storage.delivered import store_delivered
 from services.portfolio.storage.inputs import gather
 from services.portfolio.storage.rows import revisions_of, snapshot_columns, value_columns
 from services.portfolio.storage.snapshot_repository import SnapshotRepository
@@ -24,6 +25,7 @@ async def value_portfolios(event: PortfolioDue, uow: UnitOfWork, *, panel: Price
 
     stored = await snapshots.load_revisions(event.portfolio_ids, event.first_session, event.last_session)
     revisions = revisions_of(rolled, stored)
+    await store_delivered(inputs, rolled, uow.connection)
     await snapshots.append_snapshots(snapshot_columns(rolled, revisions, event), value_columns(rolled, revisions))
 
     following = next_part(event, without=refused)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.portfolio.core.positions import Flow, Position
+from services.portfolio.core.positions import Flow, Position, PositionTerms
 from services.portfolio.storage.repository import PortfolioRepository
 
 Kind = Literal["position", "flow", "portfolio"]
@@ -26,12 +26,12 @@ class StoredFlow:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A correction: what it is about, what that was before and is after; None for what was taken away."""
+    """A correction: what it is about, what that was before and is after; None for what was not there."""
 
     portfolio_id: UUID
     subject_id: UUID
     kind: Kind
-    before: Mapping[str, Any]
+    before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
 
 
@@ -44,6 +44,28 @@ class EditRow(NamedTuple):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     edited_at: datetime
+
+
+def position_record(terms: PositionTerms) -> dict[str, Any]:
+    """Return terms as they are kept in the record of corrections."""
+    return {
+        "symbol": terms.symbol,
+        "kind": terms.kind.value,
+        "quantity": str(terms.quantity),
+        "entry_date": str(terms.entry_date),
+        "entry_price": str(terms.entry_price),
+        "basis": terms.basis.value,
+        "exits": [
+            {"on": str(entry.on), "price": str(entry.price), "quantity": entry.quantity and str(entry.quantity)}
+            for entry in terms.exits
+        ],
+        "option": terms.option
+        and {
+            "underlying": terms.option.underlying,
+            "strike": str(terms.option.strike),
+            "expiration": str(terms.option.expiration),
+        },
+    }
 
 
 class EditRepository:

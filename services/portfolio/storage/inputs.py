@@ -36,7 +36,6 @@ async def gather(
     symbols = sorted(underlyings.union(position.terms.symbol for position in positions))
     settles = _settlements(positions)
     opening = await snapshots.load_opening(portfolio_ids, window.opening)
-    sectors = await repository.load_sectors(symbols)
     unvalued = mismatches(positions, portfolios, await repository.load_currencies(symbols))
     # One that was held without a value and has one from now on is taken over as a new one is.
     states = opening.positions.keys() | (opening.unvalued.keys() & unvalued.keys())
@@ -55,7 +54,7 @@ async def gather(
         window=window,
         closed=await snapshots.load_closed(portfolio_ids, closed, before=window.opening)
         | _settled(positions, opening, settles, window.opening),
-        sectors=tuple(sectors[position.terms.symbol] for position in positions),
+        sectors=await repository.load_sectors(symbols),
         splits=await repository.load_splits(split_as, until=window.opening),
         before=panel.window(symbols if unknown else (), last=window.opening, sessions=HISTORY_SESSIONS),
         during=panel.window(symbols, last=sessions[-1], sessions=len(sessions)),

@@ -40,7 +40,8 @@ async def _valued(books: Books, position: dict[str, Any], closes: Closes) -> tup
 
 async def _values(books: Books, portfolio_id: str) -> dict[str, Any]:
     answer = await books.client.get("/position-values", params={"portfolio_id": portfolio_id, "last": str(FRIDAY)})
-    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()["items"]}
+    # Those of the option, and not of the shares that it may end in.
+    return {entry["as_of"]: entry for entry in answer.raise_for_status().json()["items"] if entry["underlying"]}
 
 
 def _at(spot: float, *, expires: date) -> Terms:
@@ -111,21 +112,62 @@ async def test_option_without_history_of_its_underlying_keeps_its_value_and_a_na
     assert (shown["delta"]["reason"], shown["exposure"]) == ("INSUFFICIENT_HISTORY", "600.00")
 
 
-async def test_option_settles_at_intrinsic_value_on_its_last_session(books: Books) -> None:
+async def test_option_in_the_money_ends_in_shares_at_the_strike_on_its_last_session(books: Books) -> None:
     underlying = new_name()
 
-    # Saturday's expiration settles on Friday; Thursday's on Thursday: 2 x 100 x (104 - 100) for a cost of 600.
+    # Saturday's expiration settles on Friday; Thursday's on Thursday: 200 shares at 100 that close at 104, then at 106.
+    portfolio_id, _ = await _valued(books, _call(new_name(), underlying, expires=THURSDAY), _underlying(underlying))
+
+    held = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
+    (shares,) = [entry for entry in held if entry["symbol"] == underlying]
+    assert (shares["kind"], shares["quantity"], shares["entry_date"]) == ("LONG", "200", str(THURSDAY))
+    assert Decimal(shares["entry_price"]) == 100
+    answer = await books.client.get("/position-values", params={"portfolio_id": portfolio_id, "first": str(THURSDAY)})
+    values = {(entry["as_of"], entry["symbol"] == underlying): entry for entry in answer.json()["items"]}
+    ended, begun, after = (values[key] for key in ((str(THURSDAY), False), (str(THURSDAY), True), (str(FRIDAY), True)))
+    assert (ended["quantity"], ended["mark_source"], ended["realised_pnl"]) == (0.0, "EXIT", "-600.00")
+    assert (begun["market_value"], begun["pnl"], after["market_value"]) == ("20800.00", "800.00", "21200.00")
+    snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()["items"]
+    assert [entry["equity"] for entry in snapshots[-2:]] == ["10200.00", "10600.00"]
+    assert snapshots[-1]["cash"] == "-10600.00"
+    (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
+    assert (edit["before"], edit["after"]["quantity"], edit["subject_id"]) == (None, "200", shares["position_id"])
+
+
+async def test_shares_follow_the_option_that_ended_in_them(books: Books) -> None:
+    underlying = new_name()
+    option = _call(new_name(), underlying, expires=THURSDAY)
+    portfolio_id, _ = await _valued(books, option, _underlying(underlying))
+    held = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
+    (position,) = [entry for entry in held if entry["option"]]
+
+    path = f"/portfolios/{portfolio_id}/positions/{position['position_id']}"
+    for strike, shares in (("102", {"200"}), ("105", set())):
+        contract = {"underlying": underlying, "strike": strike, "expiration": str(THURSDAY)}
+        answer = await books.client.put(path, json={**option, "option": contract})
+        await books.value(await books.request(answer.raise_for_status().json()["run_id"]), {})
+        held = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
+        assert {entry["quantity"] for entry in held if not entry["option"]} == shares
+
+    edits = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
+    traded = [
+        edit["after"] and edit["after"]["entry_price"]
+        for edit in edits
+        if edit["subject_id"] != position["position_id"]
+    ]
+    assert [price and float(price) for price in traded] == [100.0, 102.0, None]
+
+
+async def test_option_on_an_index_is_settled_in_cash(books: Books) -> None:
+    underlying = f"^{new_name()}"
+
     portfolio_id, values = await _valued(
         books, _call(new_name(), underlying, expires=THURSDAY), _underlying(underlying)
     )
 
-    assert str(FRIDAY) not in values
-    last = values[str(THURSDAY)]
-    assert (last["quantity"], last["mark_source"], last["mark"]) == (0.0, "EXIT", 4.0)
-    assert (last["realised_pnl"], last["pnl"]) == ("200.00", "200.00")
+    assert (values[str(THURSDAY)]["mark"], values[str(THURSDAY)]["pnl"]) == (4.0, "200.00")
     snapshots = (await books.client.get(f"/portfolios/{portfolio_id}/snapshots")).json()["items"]
-    assert Decimal(snapshots[-1]["equity"]) == Decimal("10200.00")
-    assert snapshots[-1]["cash"] == "10200.00"
+    assert (snapshots[-1]["equity"], snapshots[-1]["cash"]) == ("10200.00", "10200.00")
 
 
 async def test_worthless_option_ends_at_nothing(books: Books) -> None:
@@ -161,25 +203,24 @@ async def test_option_entered_after_the_session_that_settles_its_expiration_ends
 
     _, values = await _valued(books, put, _underlying(underlying))
 
-    # Booked on Monday, when the underlying closes at 99: 2 x 100 x (100 - 99) for a cost of 600.
+    # Booked on Monday, when the underlying closes at 99: 600 for the sale of 200 shares at 100.
     assert list(values) == [str(MONDAY)]
-    assert (values[str(MONDAY)]["mark"], values[str(MONDAY)]["pnl"]) == (1.0, "-400.00")
+    assert (values[str(MONDAY)]["mark"], values[str(MONDAY)]["pnl"]) == (0.0, "-600.00")
 
 
 async def test_corrected_contract_is_on_record(books: Books) -> None:
     underlying = new_name()
-    option = _call(new_name(), underlying, expires=THURSDAY)
+    option = _call(new_name(), underlying, expires=FRIDAY, kind="LP")
     portfolio_id, _ = await _valued(books, option, _underlying(underlying))
     (position,) = (await books.client.get(f"/portfolios/{portfolio_id}/positions")).json()["items"]
 
-    contract = {"underlying": underlying, "strike": "102", "expiration": str(THURSDAY)}
+    contract = {"underlying": underlying, "strike": "102", "expiration": str(FRIDAY)}
     path = f"/portfolios/{portfolio_id}/positions/{position['position_id']}"
     answer = await books.client.put(path, json={**option, "option": contract})
     await books.value(await books.request(answer.raise_for_status().json()["run_id"]), {})
 
     (edit,) = (await books.client.get(f"/portfolios/{portfolio_id}/edits")).json()["items"]
     assert (edit["before"]["option"]["strike"], edit["after"]["option"]) == ("100", contract)
-    assert (await _values(books, portfolio_id))[str(THURSDAY)]["mark"] == 2.0
 
 
 async def test_option_that_had_expired_before_the_book_was_opened_is_not_held(books: Books) -> None:

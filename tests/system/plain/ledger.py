@@ -96,6 +96,8 @@ class PositionDay:
     implied: Number | None = None
     assumed: float | None = None
     revalued: Revalued | None = None
+    delivers: Decimal = Decimal(0)  # shares, signed, at `delivered_at`
+    delivered_at: Decimal = Decimal(0)
 
     @property
     def name_in_book(self) -> str:
@@ -149,6 +151,8 @@ def days_of(portfolio: Portfolio, prices: Prices, last: date) -> list[Day]:
     days = []
     for session in prices.sessions(portfolio.opened_on, last):
         after = [_next(position, portfolio, prices, eve, session) for position in before]
+        shares = [_shares_of(position, session) for position in after if position.delivers]
+        after += [_next(_at_opening(held, prices, eve), portfolio, prices, eve, session) for held in shares]
         dated = [amount for day, amount in portfolio.flows if eve < day <= session]
         paid_in, taken_out = (sum((abs(a) for a in dated if a * side > 0), NOTHING) for side in (1, -1))
         pnl = sum((position.pnl for position in after), NOTHING)
@@ -236,8 +240,18 @@ def _exits(now: PositionDay, portfolio: Portfolio, prices: Prices, eve: date, se
         return
     spot = prices.printed_close(option.underlying, session)
     if spot is not None:
-        above = spot - strike_at(option, _strike_since(now.held, portfolio), prices, session)
-        yield Exit(session, max(above if option.is_call else -above, Decimal(0)))
+        strike = strike_at(option, _strike_since(now.held, portfolio), prices, session)
+        side = 1 if option.is_call else -1
+        if (spot - strike) * side > 0:
+            now.delivers, now.delivered_at = now.quantity * 100 * side, strike
+        yield Exit(session, Decimal(0))
+
+
+def _shares_of(option: PositionDay, session: date) -> Held:
+    """What an option in the money ends in: a trade of its shares at the strike."""
+    assert option.held.option is not None
+    kind = "LONG" if option.delivers > 0 else "SHORT"
+    return Held(option.held.option.underlying, option.delivers, session, option.delivered_at, kind=kind)
 
 
 def _sell(now: PositionDay, exit_: Exit) -> Decimal:

@@ -78,7 +78,7 @@ def shard_of(
         flows=tuple(flows),
         opening=OpeningState(),
         closed=frozenset(),
-        sectors=("Energy",) * len(positions),
+        sectors=dict.fromkeys(symbols, "Energy"),
         splits={},
         window=Window(BEFORE_JUNE, prices.sessions[HISTORY:]),
         before=prices.window(symbols, slice(HISTORY)),

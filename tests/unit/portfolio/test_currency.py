@@ -101,11 +101,7 @@ def test_unvalued_positions_of_any_book_leave_it_as_it_is_without_them(seed: int
     inputs = random_shard(seed)
     chosen = data.draw(st.lists(st.sampled_from(inputs.positions), unique_by=lambda entry: entry.position_id))
     left = {entry.position_id for entry in inputs.positions} - {entry.position_id for entry in chosen}
-    rest = replace(
-        inputs,
-        positions=tuple(entry for entry in inputs.positions if entry.position_id in left),
-        sectors=inputs.sectors[: len(left)],
-    )
+    rest = replace(inputs, positions=tuple(entry for entry in inputs.positions if entry.position_id in left))
 
     with_them, without = roll(unvalued(inputs, *chosen)), roll(rest)
 
