@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from services.ops.cli import app
 from services.ops.composition import build_services
+from services.ops.documents.dashboards import DIRECTORY as DASHBOARDS
 from services.ops.documents.openapi import DOCUMENT
 from shared.contracts.services import SERVICES
 from shared.paths import API
@@ -87,6 +88,21 @@ def test_gateway_shows_the_document_of_all_services() -> None:
     (root,) = re.findall(r"location = /openapi.json \{\s+root (\S+);", GATEWAY)
     mounted = dict(volume.split(":")[:2] for volume in COMPOSE["services"]["gateway"]["volumes"])
     assert {inside: ROOT / outside for outside, inside in mounted.items()}[f"{root}/openapi.json"] == DOCUMENT
+
+
+def test_prometheus_collects_from_every_service_and_grafana_shows_the_dashboards() -> None:
+    (job,) = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    port = COMPOSE["x-service"]["environment"]["SIGMASIGHT_PORT"]
+    assert {target for entry in job["static_configs"] for target in entry["targets"]} == {
+        f"{service}:{port}" for service in SERVICES
+    }
+    grafana = ROOT / "deploy/grafana"
+    (provider,) = yaml.safe_load((grafana / "provisioning/dashboards/sigmasight.yml").read_text())["providers"]
+    (source,) = yaml.safe_load((grafana / "provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    mounted = dict(volume.split(":")[1::-1] for volume in COMPOSE["services"]["grafana"]["volumes"])
+    assert ROOT / mounted[provider["options"]["path"]] == DASHBOARDS
+    assert ROOT / mounted["/etc/grafana/provisioning"] == grafana / "provisioning"
+    assert source["url"] == "http://prometheus:9090"
 
 
 def test_railway_asks_for_the_night_by_a_command_that_exists() -> None:
