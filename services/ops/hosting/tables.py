@@ -55,6 +55,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             source=(
                 *("instruments", "bars", "delivered_bars", "rulings", "profiles", "findings", "onboardings"),
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
+                *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers"),
             )
         ),
         "symbol_analytics": Tables(

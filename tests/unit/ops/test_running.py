@@ -44,7 +44,8 @@ def test_platform_on_given_servers_without_password_says_what_to_set(
 ) -> None:
     monkeypatch.delenv("SERVICE_DATABASE_PASSWORD", raising=False)
 
-    with pytest.raises(CommandError, match="SERVICE_DATABASE_PASSWORD must be set, or each of SCHEDULER_DATABASE_URL"):
+    said = "SERVICE_DATABASE_PASSWORD must be set, or SCHEDULER_DATABASE_PASSWORD or SCHEDULER_DATABASE_URL"
+    with pytest.raises(CommandError, match=said):
         run_platform(_options(tmp_path))
 
 
