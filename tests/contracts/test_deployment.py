@@ -59,7 +59,7 @@ def test_compose_gives_each_service_its_own_password_and_none_the_administrators
     migrate = COMPOSE["services"]["migrate"]["environment"]
     assert "postgres:${POSTGRES_PASSWORD:-change-me}@" in migrate["DATABASE_URL"]
     of_all = {f"{service.upper()}_DATABASE_PASSWORD" for service in SERVICES}
-    secrets = {"POSTGRES_PASSWORD", "SERVICE_DATABASE_PASSWORD", *of_all}
+    secrets = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "SERVICE_DATABASE_PASSWORD", *of_all}
     assert secrets == set(re.findall(r"^([A-Z_]+_PASSWORD)=", (ROOT / ".env.example").read_text(), re.M))
     for service in SERVICES:
         environment, own = COMPOSE["services"][service]["environment"], f"{service.upper()}_DATABASE_PASSWORD"
