@@ -15,6 +15,7 @@ from services.ops.hosting.server import listen, serve, url_of
 from services.scheduler.settings import SchedulerSettings
 from shared.bus.broker import create_topics
 from shared.contracts.catalogue import TopicLayout
+from shared.contracts.run import Run
 from shared.contracts.services import SERVICES
 from shared.factor_set import SAMPLE_FACTOR_SET, FactorSet
 from shared.paths import API
@@ -90,6 +91,14 @@ class Platform:
     database: ServiceDatabase
     servers: Servers
     administrator: asyncpg.Pool
+
+    async def make_known(self, run: Run) -> None:
+        """Open a run that nobody triggers: its parts are those that a test announces."""
+        await self.fetch(
+            "INSERT INTO scheduler.runs (run_id, kind, first_session, last_session, scope, run) "
+            "VALUES ($1, $2, $3, $4, $5, $6::text::jsonb)",
+            *(run.run_id, run.kind.value, run.first_session, run.last_session, str(run.run_id), run.model_dump_json()),
+        )
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Return rows as the administrator sees them."""

@@ -32,15 +32,6 @@ async def platform(own_servers: Servers) -> AsyncIterator[Platform]:
         yield running
 
 
-async def _make_known(platform: Platform, run: Run) -> None:
-    """Open a run that nobody triggers: its parts are those that the test announces."""
-    await platform.fetch(
-        "INSERT INTO scheduler.runs (run_id, kind, first_session, last_session, scope, run) "
-        "VALUES ($1, $2, $3, $4, $5, $6::text::jsonb)",
-        *(run.run_id, run.kind.value, run.first_session, run.last_session, str(run.run_id), run.model_dump_json()),
-    )
-
-
 async def _publish_all_but_one_part(platform: Platform, run: Run, like: str) -> None:
     """Announce what market_data has announced of another run, as the first of two parts; the second has no prices."""
     query = "SELECT value FROM market_data.outbox WHERE topic = 'prices.updated' AND run_id = $1::text::uuid"
@@ -79,7 +70,7 @@ async def test_run_past_its_deadlines_goes_on_with_what_is_there(platform: Platf
     entered = await platform.api.import_portfolio("one", **BOOK)
     await platform.api.ended(entered["run_id"])
     run = make_run(first_session=NIGHT, last_session=NIGHT)
-    await _make_known(platform, run)
+    await platform.make_known(run)
     await _publish_all_but_one_part(platform, run, like=entered["run_id"])
 
     await _let_barrier_close(platform, "symbol_analytics", run, arrived=5)

@@ -93,9 +93,11 @@ async def test_each_of_five_portfolios_says_how_it_stands_and_what_to_do(platfor
         prices_seen_below=1,
     )
     bus_log.expect("handler failed")
+    await platform.make_known(reversed_due.run)
     await publish(platform, reversed_due)
     # Of a run whose other parts never come.
     waiting = make_run(**scope, portfolio_ids=(under_way,))
+    await platform.make_known(waiting)
     await publish(platform, ProfilesUpdated(run=waiting, part=Part(index=0, total=2)))
 
     assert (await readiness(platform, ready))["state"] == "ready"
