@@ -8,15 +8,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.calendar import sessions_between
 from shared.contracts.market_data import ProfilesUpdated
 from tests.support.digests import digest_results
+from tests.support.eventually import eventually
 from tests.support.hosted import Up
 from tests.support.stack import run_postgres, wanted_broker, with_broker
 
@@ -29,9 +28,10 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 MOVING = "## Restore, and moving"
-PRICES = "symbol,date,close\n" + "".join(
-    f"ACME,{day},{20 + number * 7 % 13 / 10:.2f}\n"
-    for number, day in enumerate(sessions_between(date(2021, 9, 1), date(2022, 12, 23)))
+# Nobody has one portfolio only: another one, which is listed first.
+_OTHER = (
+    ".venv/bin/sigmasight portfolios import build/ours.csv --name another --equity 100000 "
+    "--opened-on 2022-12-01 --as-of 2022-12-16\n"
 )
 OPTIONS = ("--broker", wanted_broker(), "--providers", "files,sample", "--factor-set", "sample")
 
@@ -51,20 +51,30 @@ class Desk:
 
     def follow(self, blocks: list[str], replaced: Mapping[str, str] | None = None) -> str:
         """Run blocks of the page in one shell and return what they say; each command ends as the page says."""
-        script = "\n".join(_checked(line) for block in blocks for line in block.splitlines())
         address = json.loads((self.up.data_dir / "endpoint.json").read_text())["url"]
         places = {"build/": f"{self.build}/", "http://127.0.0.1:8000": address}
-        for said, here in {**places, ".venv/bin/": f"{Path(sys.executable).parent}/", **(replaced or {})}.items():
-            script = script.replace(said, here)
-        done = subprocess.run(
-            ["bash", "-uo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done.stdout
+        return _run(blocks, {**places, **(replaced or {})})
+
+
+def _run(blocks: list[str], replaced: Mapping[str, str]) -> str:
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    script = "\n".join(map(_checked, lines))
+    for said, here in {**replaced, ".venv/bin/": f"{Path(sys.executable).parent}/"}.items():
+        script = script.replace(said, here)
+    done = subprocess.run(
+        ["bash", "-uo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
 
 
 async def _send_what_is_no_event(up: Up) -> None:
-    (address,) = re.findall(r"^ +broker .* at (\S+)", up.log.read_text(), re.M)
+    async def announced() -> str | None:
+        found = re.search(r"^ +broker .* at (\S+)", up.log.read_text(), re.M)
+        return found and found[1]
+
+    # It answers a moment before it says where its broker is.
+    address = await eventually(announced)
     producer = AIOKafkaProducer(bootstrap_servers=address)
     await producer.start()
     await producer.send_and_wait(ProfilesUpdated.topic, b"tried out")
@@ -84,24 +94,26 @@ def build() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sigmasight-operations-") as directory:
         made = Path(directory)
         made.chmod(0o755)
-        (made / "prices").mkdir()
-        (made / "prices" / "prices.csv").write_text(PRICES)
         yield made
 
 
 @pytest.fixture
 async def desk(build: Path) -> AsyncIterator[Desk]:
+    _run(_blocks(PAGE)[:1], {"build/": f"{build}/"})
     up = Up(build / "operations", [*OPTIONS, "--files", str(build / "prices")])
-    await up.start()
-    await _send_what_is_no_event(up)
-    yield Desk(build, up)
-    up.stop()
+    try:
+        await up.start()
+        await _send_what_is_no_event(up)
+        yield Desk(build, up)
+    finally:
+        up.stop()
 
 
 async def test_page_is_followed_from_the_first_command_to_servers_of_ones_own(desk: Desk) -> None:
     page, moving = PAGE.split(MOVING)
 
-    said = desk.follow(_blocks(page))
+    _, entering, *tasks = _blocks(page)
+    said = desk.follow([f"{entering}{_OTHER}", *tasks])
 
     assert "ours as of 2022-12-28: blocked" in said
     assert "ours as of 2022-12-28: ready" in said
