@@ -5,7 +5,6 @@
 # its own <SERVICE>_DATABASE_URL. pg_dump must be of the servers' version or newer.
 set -euo pipefail
 directory=${1:?the directory to write to must be given}
-mkdir -p "$directory"
 
 dump() { # NAME URL SCHEMA...
     local schemas=()
@@ -21,6 +20,11 @@ for service in scheduler market_data symbol_analytics portfolio risk; do
     own=${service^^}_DATABASE_URL
     [ -n "${!own:-}" ] || shared+=("$service")
 done
+if [ ${#shared[@]} != 0 ] && [ -z "${DATABASE_URL:-}" ]; then
+    echo "$0: DATABASE_URL must be set: it is the server of ${shared[*]}" >&2
+    exit 2
+fi
+mkdir -p "$directory"
 # Where the scheduler is comes first: what its ledger has as done, the others have done by then. The rest of what they lack
 # of one another is published again after a restore. What is on one server is one snapshot.
 for name in scheduler shared market_data symbol_analytics portfolio risk; do

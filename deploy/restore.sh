@@ -7,17 +7,34 @@
 set -euo pipefail
 directory=${1:?the directory of the backup must be given}
 
+stop() { # WHY
+    echo "$0: $1" >&2
+    exit 2
+}
+shopt -s nullglob
+files=("$directory"/*.dump)
+[ ${#files[@]} != 0 ] || stop "$directory has no backup: what deploy/backup.sh writes ends with .dump"
+# Before anything is restored.
+for file in "${files[@]}"; do
+    case $(basename "$file" .dump) in
+    shared) own=DATABASE_URL ;;
+    scheduler | market_data | symbol_analytics | portfolio | risk) own=$(basename "${file^^}" .DUMP)_DATABASE_URL ;;
+    *) stop "$file is of no service: deploy/backup.sh has not written it" ;;
+    esac
+    [ -n "${!own:-}" ] || stop "$own must be set: it is the server that $file is for"
+done
+
 restore() { # FILE URL OPTION...
     pg_restore --single-transaction --exit-on-error "${@:3}" --dbname="$2" "$1"
     echo "$1 is restored"
 }
 
-for file in "$directory"/*.dump; do
+for file in "${files[@]}"; do
     name=$(basename "$file" .dump)
     own=${name^^}_DATABASE_URL
     if [ "$name" != shared ]; then
         # A server of its own has a role of its own: everything belongs to that.
-        restore "$file" "${!own:?must be set, the backup has a server for $name}" --no-owner --no-privileges
+        restore "$file" "${!own}" --no-owner --no-privileges
         continue
     fi
     for role in scheduler market_data symbol_analytics portfolio risk; do

@@ -101,6 +101,27 @@ def test_backup_that_is_broken_off_leaves_no_dump(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.dump")) == []
 
 
+@pytest.mark.parametrize(
+    ("script", "files", "said"),
+    [
+        ("backup.sh", (), "DATABASE_URL must be set: it is the server of scheduler market_data"),
+        ("restore.sh", (), "has no backup: what deploy/backup.sh writes ends with .dump"),
+        ("restore.sh", ("shared",), "DATABASE_URL must be set: it is the server that"),
+        ("restore.sh", ("risk",), "RISK_DATABASE_URL must be set: it is the server that"),
+        ("restore.sh", ("mine",), "mine.dump is of no service"),
+    ],
+)
+def test_script_that_lacks_something_says_what(tmp_path: Path, script: str, files: tuple[str, ...], said: str) -> None:
+    for name in files:
+        (tmp_path / f"{name}.dump").touch()
+
+    done = _call(script, tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def _call(script: str, directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
     path = f"{TOOLS}:{os.environ['PATH']}"
