@@ -32,7 +32,7 @@ from services.ops.terminal import say
 
 
 class _Commands(TyperGroup):
-    """Ends a command that failed with one line, the fields that were wrong, and its exit code; no traceback."""
+    """Ends a command that failed with one line, what it does not say of wrong fields, and its exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -40,8 +40,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except CommandError as error:
             say(f"sigmasight: {error}", err=True)
-            for wrong in error.errors:
-                say(f"  {wrong}", err=True)
+            for wrong in map(str, error.errors):
+                if wrong not in str(error):
+                    say(f"  {wrong}", err=True)
             raise typer.Exit(error.exit_code) from error
 
 

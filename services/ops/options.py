@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
+from typer.models import ArgumentInfo, OptionInfo
 
 Options = TypeVar("Options")
 
@@ -29,6 +30,20 @@ def _parsed_day(text: str) -> date:
 def day(text: str, *names: str) -> Any:
     """Return an option that is a date."""
     return typer.Option(*names, parser=_parsed_day, metavar="YYYY-MM-DD", help=text)
+
+
+def names_of(options: type) -> frozenset[str]:
+    """Return what people write for the fields of options: ``--as-of``, and ``PORTFOLIO`` for an argument."""
+    names: set[str] = set()
+    for field, hint in get_type_hints(options, include_extras=True).items():
+        for said in get_args(hint)[1:]:
+            if isinstance(said, ArgumentInfo):
+                names.add(said.metavar or field.upper())
+            elif isinstance(said, OptionInfo):
+                # The first name of an option in an annotation stands where its default would.
+                given = [name for name in (said.default, *(said.param_decls or ())) if isinstance(name, str)]
+                names.update(given or [f"--{field.replace('_', '-')}"])
+    return frozenset(names)
 
 
 def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +19,11 @@ _TIMEOUT_S = 60.0
 
 
 class ApiClient:
-    """An authenticated client of one platform."""
+    """An authenticated client of one platform; refusals call fields by the names that people have typed."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, names: Collection[str] = ()) -> None:
         self.url = url.rstrip("/")
+        self._names = names
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"},
@@ -71,7 +72,7 @@ class ApiClient:
             with self._http.stream(method, path, headers={"Last-Event-ID": str(after)}) as response:
                 if not response.is_success:
                     response.read()
-                    raise _refusal(response)
+                    raise _refusal(response, self._names)
                 for line in response.iter_lines():
                     if line.startswith("data: "):
                         yield json.loads(line.removeprefix("data: "))
@@ -88,7 +89,7 @@ class ApiClient:
         if response.is_success:
             answer: Answer = response.json()
             return answer
-        raise _refusal(response)
+        raise _refusal(response, self._names)
 
 
 def find(client: ApiClient, route: Route[Answer], **query: object) -> Answer | None:
@@ -108,7 +109,7 @@ def find(client: ApiClient, route: Route[Answer], **query: object) -> Answer | N
 
 
 @contextmanager
-def connected(data_dir: DataDirectory, url: str | None) -> Iterator[ApiClient]:
+def connected(data_dir: DataDirectory, url: str | None, names: Collection[str] = ()) -> Iterator[ApiClient]:
     """Open a client of the platform that `url` names, else of the one that runs on the data directory.
 
     Raises
@@ -129,7 +130,7 @@ def connected(data_dir: DataDirectory, url: str | None) -> Iterator[ApiClient]:
         raise Misused(f"a token is needed: set SIGMASIGHT_TOKEN (there is none in {data_dir.path})")
     if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise Misused("the token (SIGMASIGHT_TOKEN) must consist of printable ASCII characters")
-    client = ApiClient(address, token.get_secret_value())
+    client = ApiClient(address, token.get_secret_value(), names)
     try:
         yield client
     finally:
@@ -148,7 +149,7 @@ def _text(value: object) -> str | list[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
 
 
-def _refusal(response: httpx.Response) -> Refused:
+def _refusal(response: httpx.Response, names: Collection[str]) -> Refused:
     try:
         problem = response.json()
     except ValueError:
@@ -159,7 +160,7 @@ def _refusal(response: httpx.Response) -> Refused:
     for error in problem.get("errors", []):
         field, reason, line = str(error.get("field", "?")), str(error.get("reason", "?")), error.get("line")
         # In a file it is a column that people look for.
-        name = field if line is not None else flag_of(field)
+        name = field if line is not None else flag_of(field, names)
         errors.append(FieldError(name, reason, line))
-        detail = detail.replace(f"{field} {reason}", f"{name} {reason}")
+        detail = detail.replace(f"{field} {reason}", f"{name}: {reason}")
     return Refused(response.status_code, detail, errors)

@@ -149,4 +149,4 @@ class RangeReversed(Refused):
 
     def __init__(self, first_session: date, *, as_of: date) -> None:
         self.first_session, self.as_of = first_session, as_of
-        super().__init__(f"must not be after as_of {as_of}, was {first_session}")
+        super().__init__(f"must not be after {as_of}, the session to calculate, was {first_session}")

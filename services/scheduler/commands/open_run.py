@@ -98,4 +98,4 @@ def _check_range(first: date, last: date, newest: date) -> None:
         if not is_session(day):
             raise UnusableSession(field, f"must be a session (the one before is {session_on_or_before(day)})", day=day)
     if first > last:
-        raise UnusableSession("first_session", f"must not be after last_session {last}", day=first)
+        raise UnusableSession("first_session", f"must not be after {last}, the last session of the run", day=first)

@@ -211,6 +211,20 @@ def test_command_that_is_refused_lists_the_fields_and_exits_2(data_dir: DataDire
     assert result.stderr == ("sigmasight: refused (422): the request is not valid\n  --as-of: must be a date\n")
 
 
+def test_refusal_of_one_field_is_said_once_and_by_the_name_that_was_typed(data_dir: DataDirectory) -> None:
+    errors = [{"field": "last", "reason": "must be a day, was x"}]
+    with _platform(lambda *_: (422, {"detail": "last must be a day, was x", "errors": errors})) as url:
+        said = [
+            CliRunner().invoke(app, [*asked, "--url", url, "--data-dir", str(data_dir.path)]).stderr
+            for asked in (["coverage", "--to", "2022-12-28"], ["show", "portfolio", "ours", "--as-of", "2022-12-28"])
+        ]
+
+    assert said == [
+        "sigmasight: refused (422): --to: must be a day, was x\n",
+        "sigmasight: refused (422): --as-of: must be a day, was x\n",
+    ]
+
+
 def test_client_follows_a_stream_behind_an_event(data_dir: DataDirectory) -> None:
     def answer(path: str, query: Any, headers: Any) -> tuple[int, Any]:
         told = json.dumps([path, headers["Last-Event-ID"]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from services.ops.options import DEFAULT_DATA_DIR, DataDirOption
+from services.ops.options import DEFAULT_DATA_DIR, DataDirOption, names_of
 from services.ops.terminal import say
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ClientOptions:
         from services.ops.client.client import connected
         from services.ops.data_directory import DataDirectory
 
-        return connected(DataDirectory(self.data_dir), self.url)
+        return connected(DataDirectory(self.data_dir), self.url, names_of(type(self)))
 
     def show(self, found: Found, draw: Callable[[Found], None]) -> None:
         """Print what was found: as JSON, or drawn for people."""
