@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, Step, wanted_cells
+from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection, Step, count_left, wanted_cells
 from services.scheduler.core.backfill_progress import BackfillStatus, StepOutcome, StepStatus
 from services.scheduler.core.books import Expected
 from services.scheduler.core.cells import Fact, Grid, SaidPart, grid_of
@@ -41,10 +41,10 @@ async def _settle(running: StoredStep, uow: UnitOfWork) -> bool:
     if run is not None and run.status is RunStatus.ACTIVE:
         return False
     is_cancelled = run is not None and run.status is RunStatus.CANCELLED
-    cells = await _load_cells(running.step, uow)
-    failed = cells.count(Reprocess.FAILED)
+    cells, wanted = await _load_cells(running.step, uow), running.step.cells
+    left = min(cells.left_by(running), wanted)
     unchanged = 0 if run is None else await _count_unchanged(cells, run.run.run_id, uow)
-    outcome = StepOutcome(done=cells.count(Reprocess.ALL) - failed, unchanged=unchanged, failed=failed)
+    outcome = StepOutcome(done=wanted - left, unchanged=min(unchanged, wanted - left), failed=left)
     await backfills.end_step(running, StepStatus.CANCELLED if is_cancelled else StepStatus.DONE, outcome)
     return True
 
@@ -55,7 +55,7 @@ async def _begin_next_step(backfill: StoredBackfill, uow: UnitOfWork) -> bool:
     while (queued := await backfills.find_next_step(backfill.backfill_id)) is not None:
         cells = await _load_cells(queued.step, uow)
         if not cells.count(queued.reprocess):
-            await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=cells.count(Reprocess.ALL)))
+            await backfills.end_step(queued, StepStatus.SKIPPED, StepOutcome(done=queued.step.cells))
             continue
         run = _run(backfill, queued.step)
         await runs.store_run(run, scope=f"{scope_of(run)} run={run.run_id}")
@@ -90,6 +90,11 @@ class _StepCells:
         """Return how many of them are wanted now."""
         return wanted_cells(self.grid, self.expected, self.selection.of(reprocess)).count
 
+    def left_by(self, step: StoredStep) -> int:
+        """Return how many of them were wanted before the run of the step and are not done after it."""
+        before = grid_of(said for said in self.said if said.run_id != step.run_id)
+        return count_left(before, self.grid, self.expected, self.selection.of(step.reprocess))
+
 
 async def _load_cells(step: Step, uow: UnitOfWork) -> _StepCells:
     subjects = (*step.symbols, *step.portfolio_ids)
@@ -105,9 +110,15 @@ async def _count_unchanged(cells: _StepCells, run_id: UUID, uow: UnitOfWork) -> 
 
     A run computes more than its step, the proxies at least: whatever it wrote is taken for the step's.
     """
-    parts = [said.part for said in cells.said if said.run_id == run_id]
-    told = sum(len(part.done) + len(part.failed) for part in parts if part.fact is not Fact.BARS)
-    return max(told - await SchedulerRepository(uow.connection).count_written(run_id), 0)
+    scope = cells.selection.scope
+    told = {
+        (part.session, part.fact, subject)
+        for part in (said.part for said in cells.said if said.run_id == run_id)
+        if part.fact is not Fact.BARS
+        for subject in (*part.done, *part.failed)
+        if scope.takes(subject, part.fact)
+    }
+    return max(len(told) - await SchedulerRepository(uow.connection).count_written(run_id), 0)
 
 
 async def _finish(backfill: StoredBackfill, backfills: BackfillRepository) -> None:

@@ -125,6 +125,15 @@ def wanted_cells(grid: Grid, expected: Expected, selection: Selection) -> Wanted
     )
 
 
+def count_left(before: Grid, now: Grid, expected: Expected, selection: Selection) -> int:
+    """Return how many of the cells that were wanted before are not done now."""
+    undone = selection.of(Reprocess.FAILED)
+    return sum(
+        len({*_wanted_of(fact, before, expected, selection)} & {*_wanted_of(fact, now, expected, undone)})
+        for fact in Fact
+    )
+
+
 def _wanted_of(fact: Fact, grid: Grid, expected: Expected, selection: Selection) -> Iterator[tuple[date, str]]:
     for session in selection.sessions:
         subjects = expected.subjects_on(session, fact)

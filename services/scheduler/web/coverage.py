@@ -22,7 +22,7 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.pages import Paging, paged
 from shared.problems import Problem
-from shared.selection import Day
+from shared.selection import Day, check_order, check_range
 from shared.symbols import SymbolText
 
 SESSIONS_OF_ONE = 66
@@ -143,10 +143,11 @@ def _view(looked: _Looked, page: Sequence[date], window: list[date]) -> Coverage
 
 
 def _range(first: date | None, last: date | None, *, length: int, newest: date) -> list[date]:
+    if first is not None and last is not None:
+        check_order(first, last)
     until = min(last or newest, newest)
     since = max(first or shift_session(until, 1 - length), FIRST_SESSION)
-    sessions = sessions_between(since, until)
-    if not sessions:
-        reason = f"no session lies between {since} and {until}, the last one that has closed"
-        raise Problem(422, reason, errors=[{"field": "first", "reason": reason}])
-    return sessions
+    if since > newest:
+        raise Problem.of_field("query.first", f"must not be after {newest}, the last closed session, was {since}")
+    check_range(since, until)
+    return sessions_between(since, until)

@@ -1,7 +1,7 @@
 """Backfills on a real database: one step at a time, nothing beside a live run, nothing twice, nothing left behind."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,13 +13,13 @@ from services.scheduler.commands.change_backfill import (
     resume_backfill,
     retry_failed_cells,
 )
-from services.scheduler.commands.errors import BackfillEnded, NotPaused, UnknownSubjects
+from services.scheduler.commands.errors import BackfillEnded, NotPaused, UnknownSubjects, UnusableSession
 from services.scheduler.commands.open_run import RunRequest, open_or_join, open_run
-from services.scheduler.commands.plan_backfill import plan_backfill
+from services.scheduler.commands.plan_backfill import check_selection, plan_backfill
 from services.scheduler.commands.repair_gaps import REPAIR
 from services.scheduler.commands.start_backfill import BackfillRequest, start_backfill
 from services.scheduler.core.backfill_plan import Reprocess, Scope, Selection
-from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
+from services.scheduler.core.backfill_progress import BackfillStatus, StepOutcome, StepStatus
 from services.scheduler.core.books import Book, Holding
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, CellPart, Fact, Why
 from services.scheduler.core.ledger import STAGES
@@ -154,6 +154,35 @@ async def test_backfill_computes_the_missing_cells_one_step_at_a_time_oldest_fir
         (StepStatus.DONE, 2, 0),
         (StepStatus.DONE, 2, 0),
     ]
+
+
+async def test_counts_are_of_the_cells_that_were_wanted_of_the_step(scheduler: Service) -> None:
+    earlier = make_run(symbols=("AAA",), portfolio_ids=(), first_session=FIRST, last_session=FIRST)
+    bars = [CellPart(FIRST, Fact.BARS, ("AAA",), {})]
+    async with scheduler.unit_of_work() as uow:
+        event = EVENTS["prices.updated"](run=earlier, part=ONLY_PART)
+        await CellRepository(uow.connection).append_parts(event, bars, asked_at=datetime(2025, 3, 13, tzinfo=UTC))
+    backfill_id = await _start(scheduler)
+    (run,) = await _active_runs(scheduler)
+    await _compute(scheduler, run)
+
+    _, (step, *_) = await _stored(scheduler, backfill_id)
+    assert (step.step.cells, step.outcome) == (2, StepOutcome(done=2))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "field", "said"),
+    [
+        (LAST, FIRST, "first", "must not be after 2025-03-13, the end of the range, was 2025-03-14"),
+        (date(2025, 3, 15), date(2025, 3, 16), "last", "there is none since 2025-03-15, was 2025-03-16"),
+        (FIRST, date(2025, 3, 18), "last", "must not be after the last closed session 2025-03-17, was 2025-03-18"),
+    ],
+)
+def test_range_that_is_reversed_or_empty_is_no_selection(first: date, last: date, field: str, said: str) -> None:
+    with pytest.raises(UnusableSession, match=said) as refused:
+        check_selection(first, last, Scope(), Reprocess.ALL, newest=NIGHT)
+
+    assert refused.value.field == field
 
 
 async def test_step_is_begun_only_when_no_live_run_is_under_way(scheduler: Service) -> None:

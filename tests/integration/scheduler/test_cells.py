@@ -195,6 +195,20 @@ async def test_range_ends_with_the_last_closed_session(client: httpx.AsyncClient
     assert [session["session"] for session in beyond["items"]] == [str(FRIDAY)]
 
 
+async def test_range_without_a_session_is_refused_by_what_is_wrong_with_it(client: httpx.AsyncClient) -> None:
+    asked = [("2025-03-14", "2025-03-10"), ("2025-03-08", "2025-03-09"), ("2090-03-15", None)]
+    answers = [await client.get("/cells", params=_bounds(first, last)) for first, last in asked]
+
+    reversed_, empty, future = [answer.json()["errors"][0] for answer in answers]
+    assert reversed_["reason"] == "must not be after 2025-03-10, the end of the range, was 2025-03-14"
+    assert empty["reason"] == "must be a session or later, there is none from 2025-03-08 to 2025-03-09"
+    assert future["reason"] == "must not be after 2025-03-14, the last closed session, was 2090-03-15"
+
+
+def _bounds(first: str, last: str | None) -> dict[str, str]:
+    return {"first": first} if last is None else {"first": first, "last": last}
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
