@@ -1,7 +1,7 @@
 """A portfolio on one screen: what it is worth, how it did, what it risks, and how far its numbers can be trusted."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final, TypedDict
 
 from rich.console import RenderableType
@@ -14,6 +14,7 @@ from services.ops.client.client import ApiClient, find
 from services.ops.client.portfolio_report import PortfolioReport, load_portfolio, worst_scenario
 from services.ops.client.rendering import money, number, percent, table
 from services.ops.client.routes import PERFORMANCE, PORTFOLIO_READINESS
+from shared.calendar import session_on_or_before
 
 _LARGEST: Final = 5
 # What stands for the risk of a book; all of them are in the section `measures`.
@@ -57,8 +58,13 @@ def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> Portfol
         "year_to_date": since(day.replace(month=1, day=1)),
         "since_inception": report["performance"]["twr"],
     }
-    readiness = find(client, PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=as_of)
+    readiness = find(client, PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=judged_session(as_of))
     return {**report, "returns": returns, "readiness": readiness}
+
+
+def judged_session(as_of: date | None) -> date | None:
+    """Return the session that a day's readiness is asked of; None: the newest that has closed."""
+    return None if as_of is None or as_of >= datetime.now(UTC).date() else session_on_or_before(as_of)
 
 
 def overview_tables(found: PortfolioOverview) -> Iterator[RenderableType]:

@@ -93,7 +93,10 @@ def _instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"must be like 2026-11-30 or 2026-11-30T02:15:00, was {text}") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        raise typer.BadParameter(f"must lie between the years 1 and 9999 in UTC, was {text}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,15 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
+def test_instant_outside_of_the_years_is_refused_by_its_option() -> None:
+    said = CliRunner().invoke(
+        app, ["replay", "prices.updated", "--from", "0001-01-01T00:00+14:00", "--to", "2022-12-28"]
+    )
+
+    assert said.exit_code == 2
+    assert "must lie between the years 1 and 9999 in UTC, was 0001-01-01T00:00+14:00" in " ".join(said.stderr.split())
+
+
 def _commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, ...]]:
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):

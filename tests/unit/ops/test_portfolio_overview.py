@@ -1,6 +1,7 @@
 """The one screen about a portfolio: what it must say, and what it must not hide."""
 
 from collections.abc import Callable
+from datetime import date
 from io import StringIO
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from services.ops.client.answers.numbers import Measure
 from services.ops.client.commands.showing import Section
-from services.ops.client.portfolio_overview import PortfolioOverview, overview_tables
+from services.ops.client.portfolio_overview import PortfolioOverview, judged_session, overview_tables
 from services.ops.client.portfolio_tables import SECTIONS, print_portfolio
 from tests.unit.ops.answers import measured, report
 
@@ -69,6 +70,12 @@ def test_old_prices_are_said_before_any_number_and_fresh_ones_are_not() -> None:
     said = "12 of 12 marks carried, the oldest 982 sessions old, 100.0% of gross"
     assert screen.index(said) < screen.index("<book> as of")
     assert "carried" not in _screen(_overview())
+
+
+def test_readiness_is_asked_of_the_session_on_or_before_a_day() -> None:
+    days = (None, date(2022, 12, 23), date(2022, 12, 26), date.max)
+
+    assert [judged_session(day) for day in days] == [None, date(2022, 12, 23), date(2022, 12, 23), None]
 
 
 def test_overview_fits_on_one_screen() -> None:
