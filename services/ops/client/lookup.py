@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date
-from difflib import get_close_matches
 
 from services.ops.client.answers.portfolios import Portfolio, Snapshot
 from services.ops.client.client import ApiClient
 from services.ops.client.paging import PAGE, load_list
 from services.ops.client.routes import PORTFOLIO, PORTFOLIO_SNAPSHOTS, PORTFOLIOS
 from services.ops.errors import Misused
+from services.ops.likeness import meant
 
 
 def load_snapshots(
@@ -56,15 +56,3 @@ def find_portfolio_ids(client: ApiClient, wanted: Sequence[str]) -> list[str]:
 
 def _no_portfolio(unknown: Sequence[str], names: Sequence[str]) -> str:
     return f"no portfolio has the name or id {', '.join(map(repr, unknown))}{meant(unknown, names)}"
-
-
-def meant(unknown: Sequence[str], names: Sequence[str]) -> str:
-    """Return a question for the names that are like those that nobody has, nothing where none is."""
-    # Compared without case and marks, as people remember names.
-    plain = {_plain(name): name for name in names}
-    alike = [plain[close] for given in unknown for close in get_close_matches(_plain(given), plain, n=3)]
-    return f"; did you mean {' or '.join(map(repr, dict.fromkeys(alike)))}?" if alike else ""
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -9,11 +9,11 @@ from rich.console import RenderableType
 from services.ops.client.answers.symbols import Bar, Metric, Symbol
 from services.ops.client.charts import bar, largest_of, line_chart
 from services.ops.client.client import ApiClient, find
-from services.ops.client.lookup import meant
 from services.ops.client.paging import PAGE, load_list
 from services.ops.client.rendering import console, measure_row, number, table
 from services.ops.client.routes import PRICES, SYMBOL, SYMBOLS
 from services.ops.errors import Misused
+from services.ops.likeness import meant
 
 _MAX_BARS: Final = 10_000
 # Where the factor set calls it otherwise.

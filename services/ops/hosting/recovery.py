@@ -1,5 +1,6 @@
 """Commands that go back to what was announced: `requeue`, `rebuild`, `replay`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,6 +10,7 @@ import typer
 
 from services.ops.errors import Misused
 from services.ops.hosting.commands import LogOptions
+from services.ops.likeness import meant
 from services.ops.options import DEFAULT_DATA_DIR, DataDirOption, taking
 from shared.contracts.services import SERVICES
 
@@ -70,7 +72,7 @@ def rebuild(options: RebuildOptions) -> None:
     Beside those that serve, which it replaces where nothing contradicts them; else it says what differs.
     """
     if options.service not in SERVICES:
-        raise Misused(f"SERVICE must be one of {', '.join(SERVICES)}, was {options.service!r}")
+        raise Misused(f"SERVICE must be {_one_of(SERVICES, options.service)}")
     if options.then is not None and (options.beside or options.nights is not None):
         raise Misused(f"--beside and --nights make something beside {options.service}: not with {options.then.value}")
     from services.ops.hosting import rebuilding
@@ -86,6 +88,10 @@ def rebuild(options: RebuildOptions) -> None:
     else:
         work = rebuilding.discard(common, options.service)
     run_to_end(work)
+
+
+def _one_of(known: Sequence[str], was: str) -> str:
+    return f"one of {', '.join(known)}, was {was!r}{meant([was], known)}"
 
 
 def _instant(text: str) -> datetime:
@@ -125,11 +131,11 @@ def replay(options: ReplayOptions) -> None:
     from shared.contracts.catalogue import EVENTS
 
     if options.topic not in EVENTS:
-        raise Misused(f"TOPIC must be one of {', '.join(sorted(EVENTS))}, was {options.topic!r}")
+        raise Misused(f"TOPIC must be {_one_of(sorted(EVENTS), options.topic)}")
     if options.since >= options.until:
         raise Misused(f"--from must be before --to {options.until.isoformat()}, was {options.since.isoformat()}")
     if options.service is not None and options.service not in SERVICES:
-        raise Misused(f"--service must be one of {', '.join(SERVICES)}, was {options.service!r}")
+        raise Misused(f"--service must be {_one_of(SERVICES, options.service)}")
     from services.ops.hosting.replay import Replay, replay_through_chain, replay_to_service
     from services.ops.hosting.running import run_to_end
 
