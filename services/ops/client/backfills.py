@@ -12,7 +12,7 @@ from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio
 from services.ops.client.paging import load_list
-from services.ops.client.progress import read_patiently
+from services.ops.client.progress import going_on, read_patiently
 from services.ops.client.rendering import console, number, table
 from services.ops.client.routes import BACKFILL, BACKFILL_STEPS
 from shared.symbols import one_spelling
@@ -48,7 +48,9 @@ def body_of(client: ApiClient, options: "SelectionOptions") -> dict[str, Any]:
 def follow_backfill(client: ApiClient, backfill_id: str) -> Backfill:
     """Return the backfill when it has ended or was paused; its progress is drawn on standard error meanwhile."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    then = f"`sigmasight backfill show {backfill_id}` shows how far it is, `sigmasight backfill cancel` ends it"
+    progress = Progress(*columns, console=console(stderr=True), transient=True)
+    with going_on(f"backfill {backfill_id}", then), progress:
         bar = progress.add_task("cells", total=None, told="")
         while True:
             found = read_patiently(client, BACKFILL.at(backfill_id=backfill_id))

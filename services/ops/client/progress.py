@@ -13,6 +13,7 @@ from services.ops.client.client import ApiClient
 from services.ops.client.rendering import console
 from services.ops.client.routes import CAUSES, FINDING_COUNTS, RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
+from services.ops.terminal import say
 
 _LOOK_EVERY_S = 0.15
 # A platform that is started again finishes its runs: whoever follows one need not know that it was away.
@@ -45,13 +46,24 @@ def follow_run(client: ApiClient, run_id: str) -> RunReport:
     Unreachable, Refused
         If the platform stays away for longer than a restart takes, or does not hear of the run.
     """
-    with _drawing() as draw:
+    then = f"`sigmasight runs logs {run_id} --follow` follows it, `sigmasight runs cancel {run_id}` ends it"
+    with going_on(f"run {run_id}", then), _drawing() as draw:
         while True:
             run = read_patiently(client, RUN.at(run_id=run_id), failures=MAX_FAILURES_SHOWN)
             draw.update(run)
             if run["status"] != "active":
                 return _reported(client, run)
             time.sleep(_LOOK_EVERY_S)
+
+
+@contextmanager
+def going_on(what: str, then: str) -> Iterator[None]:
+    """Tell whoever stops following something that it goes on, and what to do about it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"{what} goes on; {then}", err=True)
+        raise
 
 
 def read_patiently(client: ApiClient, route: Route[Answer], **query: object) -> Answer:

@@ -19,7 +19,7 @@ class _Platform(ApiClient):
 
     def get(self, route: Route[Answer], **query: object) -> Answer:
         answer: Any = {"findings": 0, "rules": []} if route is FINDING_COUNTS else next(self._answers)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         given: Answer = answer
         return given
@@ -47,6 +47,15 @@ def test_follow_run_outlasts_a_restart_and_a_ledger_that_has_not_heard_of_it() -
     platform = _Platform(Refused(404, "no run"), _run("active", 0), away, Refused(503, "not ready"), _run("failed", 1))
 
     assert follow_run(platform, "1")["status"] == "failed"
+
+
+def test_who_stops_following_a_run_is_told_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        follow_run(_Platform(_run("active", 1), KeyboardInterrupt()), "17")
+
+    assert capsys.readouterr().err == (
+        "run 17 goes on; `sigmasight runs logs 17 --follow` follows it, `sigmasight runs cancel 17` ends it\n"
+    )
 
 
 def test_follow_run_without_permission_ends_at_once() -> None:
