@@ -1,5 +1,6 @@
 """How answers look on a terminal."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from services.ops.client.answers.runs import RunProgress, RunReport, RunSummary
 from shared.printable import printable
 
 _NAMES_SHOWN: Final = 5
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Plain(Console):
@@ -42,8 +44,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     drawn = Table(header_style="bold")
     for position, column in enumerate(columns):
         numeric = any(_is_number(str(row[position])) for row in cells)
-        # A number that goes on in the next line reads as another number.
-        if numeric:
+        # An id that goes on in the next line cannot be copied, and a number reads as another one.
+        if any(_ID.fullmatch(str(row[position])) for row in cells):
+            drawn.add_column(column, no_wrap=True, overflow="fold")
+        elif numeric:
             drawn.add_column(column, justify="right", no_wrap=True, overflow="ellipsis")
         else:
             drawn.add_column(column, overflow="fold")

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from io import StringIO
 
 import pytest
 from rich.console import Console
@@ -54,6 +55,16 @@ _FAILURE: Failure = {
     "reason": "MISSING_DATA",
     "detail": "nobody knows it",
 }
+
+
+def test_id_is_in_one_piece_however_narrow_the_terminal_is() -> None:
+    run_id = "3f0e8a52-5d0c-4a77-9c3e-1f8f5a1f9a11"
+    long = "a word " * 20
+    screen = StringIO()
+
+    Console(file=screen, width=80).print(table("runs", ("what", "why", "run"), [(long, long, run_id)]))
+
+    assert run_id in screen.getvalue()
 
 
 def _drawn(renderable: object) -> str:
