@@ -45,7 +45,7 @@ class FieldError:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = f"line {self.line}, " if self.line is not None else ""
+        where = f"line {self.line}, " if self.line else ""
         return f"{where}{self.field}: {self.reason}"
 
 

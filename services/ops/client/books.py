@@ -15,6 +15,7 @@ from services.ops.client.rendering import console, money, table
 from services.ops.client.routes import FLOWS, POSITIONS, Route
 from services.ops.client.runs import end_with_runs, follow_import
 from services.ops.errors import Misused
+from services.ops.likeness import meant
 from services.ops.terminal import say
 
 Body = Mapping[str, object]
@@ -73,7 +74,8 @@ def change_position(
     with options.connected() as client:
         book = load_book(client, options.portfolio)
         found = [entry for entry in book["positions"] if wanted in {entry["position_id"], entry["symbol"]}]
-        position_id = _the_only([entry["position_id"] for entry in found], f"position {wanted!r}")
+        alike = meant([wanted], [entry["symbol"] for entry in book["positions"]])
+        position_id = _the_only([entry["position_id"] for entry in found], f"position {wanted!r}", alike)
         at = {"portfolio_id": book["portfolio"]["portfolio_id"], "position_id": position_id}
         _send(client, options, route.at(**at), body(found[0]))
 
@@ -182,9 +184,9 @@ def _exit(closing: Exit) -> str:
     return f"{closing['quantity'] or 'rest'} at {closing['price']} on {closing['on']}"
 
 
-def _the_only(ids: Sequence[str], what: str) -> str:
+def _the_only(ids: Sequence[str], what: str, alike: str = "") -> str:
     if not ids:
-        raise Misused(f"the portfolio has no {what}")
+        raise Misused(f"the portfolio has no {what}{alike}")
     if len(ids) > 1:
         raise Misused(f"the portfolio has {len(ids)} of {what}, name one by id: {', '.join(ids)}")
     return ids[0]

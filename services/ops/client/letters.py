@@ -18,9 +18,10 @@ from services.ops.client.answers.letters import (
 from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.paging import load_first
-from services.ops.client.progress import read_patiently
+from services.ops.client.progress import going_on, read_patiently
 from services.ops.client.rendering import console, table
 from services.ops.client.routes import LETTERS, REDRIVEN
+from shared.printable import counted
 
 if TYPE_CHECKING:
     from services.ops.client.commands.letters import ListOptions, RedriveOptions
@@ -59,7 +60,7 @@ def print_letters(letters: Sequence[Letter]) -> None:
         )
         for letter in letters
     ]
-    console().print(table("dead letters", columns, rows) if rows else "no such dead letters")
+    console().print(table("dead letters", columns, rows) if rows else "no dead letters found")
 
 
 def print_letter(letter: LetterDetail) -> None:
@@ -69,9 +70,15 @@ def print_letter(letter: LetterDetail) -> None:
         out.print(Text(line), soft_wrap=True)
 
 
+def print_dropped(letters: Sequence[LetterDetail]) -> None:
+    """Show letters that were dropped, one after the other."""
+    for letter in letters:
+        print_letter(letter)
+
+
 def _told(letter: LetterDetail) -> Iterator[str]:
     yield f"dead letter {letter['letter_id']}: {letter['status']}"
-    yield f"  {letter['consumer']} could not process it, tried {letter['attempts']} times"
+    yield f"  {letter['consumer']} could not process it, tried {counted(letter['attempts'], 'time')}"
     yield f"  cause: {letter['reason']}: {letter['detail']}"
     yield f"  from: {letter['topic']}, partition {letter['partition']}, offset {letter['offset']}"
     yield f"  run: {letter['run_id'] or 'none'}"
@@ -106,8 +113,9 @@ def body_of(options: "RedriveOptions") -> dict[str, Any]:
 
 def follow_redrive(client: ApiClient, redrive_id: str) -> Redrive:
     """Return the redrive when nothing of it is left to do, also when the platform is being started again."""
-    while (found := read_patiently(client, REDRIVEN.at(redrive_id=redrive_id)))["finished_at"] is None:
-        time.sleep(_LOOK_EVERY_S)
+    with going_on(f"redrive {redrive_id}", "`sigmasight dead-letters list` shows what is left"):
+        while (found := read_patiently(client, REDRIVEN.at(redrive_id=redrive_id)))["finished_at"] is None:
+            time.sleep(_LOOK_EVERY_S)
     return found
 
 
@@ -132,15 +140,18 @@ def print_redrive(found: Redrive) -> None:
     """Say how far a redrive is."""
     counts = ", ".join(f"{count} {status}" for status, count in found["counts"].items() if count)
     state = "ended" if found["finished_at"] else "goes on"
-    lines = [f"redrive {found['redrive_id']} of {found['letters']} letters {state}: {counts}"]
+    lines = [f"redrive {found['redrive_id']} of {counted(found['letters'], 'letter')} {state}: {counts}"]
     lines += [f"  run {run_id}" for run_id in found["run_ids"]]
+    if found["counts"].get("failed"):
+        lines.append("  `sigmasight dead-letters list` shows what failed again, and why")
     console().print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def _planned(plan: RedrivePlan) -> Iterator[str]:
-    yield f"{plan['letters']} letters would be redriven"
+    yield f"{counted(plan['letters'], 'letter')} would be redriven"
     for sent in plan["messages"]:
-        yield f"  {sent['messages']} messages of {sent['topic']} are sent again to {sent['consumer']}"
+        messages, are = counted(sent["messages"], "message"), "is" if sent["messages"] == 1 else "are"
+        yield f"  {messages} of {sent['topic']} {are} sent again to {sent['consumer']}"
     yield from map(_run_line, plan["first_runs"])
     more = plan["runs"] - len(plan["first_runs"])
     if more:
@@ -148,10 +159,10 @@ def _planned(plan: RedrivePlan) -> Iterator[str]:
 
 
 def _run_line(planned: PlannedRun) -> str:
-    letters = f"  {planned['letters']} letters of run {planned['run_id']}"
+    letters = f"  {counted(planned['letters'], 'letter')} of run {planned['run_id']}"
     if planned["symbols"] is None:
         return f"{letters}: {planned['why']}"
-    over = f"{planned['symbols']} symbols and {planned['portfolios']} portfolios"
+    over = f"{counted(planned['symbols'], 'symbol')} and {counted(planned['portfolios'] or 0, 'portfolio')}"
     return f"{letters}: {over} of {planned['first']} to {planned['last']} are computed again in one new run"
 
 
@@ -162,4 +173,4 @@ def letters_line(counts: LetterCounts) -> str | None:
     causes = [f"{each['letters']} {each['reason']} of {each['consumer']}" for each in counts["causes"][:_CAUSES_SHOWN]]
     rest = len(counts["causes"]) - len(causes)
     more = f" and {rest} more causes" if rest > 0 else ""
-    return f"{counts['letters']} dead letters: {', '.join(causes)}{more}; see `sigmasight dead-letters list`"
+    return f"{counted(counts['letters'], 'dead letter')}: {', '.join(causes)}{more}; see `sigmasight dead-letters list`"

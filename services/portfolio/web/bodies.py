@@ -11,6 +11,7 @@ from services.portfolio.core.cents import DECIMALS
 from services.portfolio.core.csv_import import CsvImport, parse_positions_csv
 from services.portfolio.core.positions import Basis, Exit, OptionTerms, PositionTerms, PositionType
 from services.portfolio.core.symbols import symbol_of
+from shared.printable import counted
 from shared.problems import Problem
 from shared.selection import Day
 from shared.symbols import SYMBOL_PATTERN, SymbolText
@@ -178,7 +179,7 @@ def entered_of(body: PositionsBody, *, today: date) -> Entered:
             for error in file.errors
         )
     if errors:
-        raise Problem(422, f"{len(errors)} errors in the positions, nothing was stored", errors=errors)
+        raise Problem(422, f"{counted(len(errors), 'error')} in the positions, nothing was stored", errors=errors)
     return Entered(tuple(terms), file)
 
 

@@ -128,9 +128,36 @@ def test_data_directory_in_use_is_refused_before_a_service_is_loaded_and_keeps_i
 
 
 def test_help_says_what_each_command_does_without_breaking_off() -> None:
-    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    groups = [name for name, command in _root().commands.items() if isinstance(command, TyperGroup)]
+    for asked in ([], *([name] for name in groups)):
+        said = CliRunner().invoke(app, [*asked, "--help"], env={"COLUMNS": "80"}).stdout
 
-    assert "..." not in said.partition("Commands:")[2]
+        assert "..." not in said.partition("Commands:")[2], asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "question"),
+    [
+        (["rebuild", "rsk"], "did you mean 'risk'?"),
+        (["replay", "price.updated", "--from", "2022-12-28", "--to", "2022-12-29"], "did you mean 'prices.updated'"),
+        (
+            ["replay", "prices.updated", "--from", "2022-12-28", "--to", "2022-12-29", "--service", "portfolo"],
+            "did you mean 'portfolio'?",
+        ),
+    ],
+)
+def test_name_that_nobody_has_is_answered_with_those_like_it(asked: list[str], question: str) -> None:
+    said = CliRunner().invoke(app, asked)
+
+    assert said.exit_code == 2
+    assert question in said.stderr
+
+
+def test_position_is_added_with_all_its_terms_or_not_at_all() -> None:
+    said = CliRunner().invoke(app, ["positions", "add", "ours", "AAPL", "--price", "1", "--entered-on", "2022-12-28"])
+
+    assert said.exit_code == 2
+    assert "--quantity" in said.stderr
 
 
 def test_short_help_is_help_of_every_command() -> None:

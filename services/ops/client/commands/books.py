@@ -1,7 +1,7 @@
 """Commands about what a book consists of: `positions ...` and `flows ...`, and `portfolios create|show|edits`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -116,7 +116,7 @@ def close(options: CloseOptions) -> None:
 
 @taking(ChangeOptions)
 def reopen(options: ChangeOptions) -> None:
-    """Let a closed portfolio go on, valued since the session that was its last."""
+    """Let a closed portfolio go on since the session that was its last."""
     from services.ops.client.books import change_book
     from services.ops.client.routes import REOPEN_PORTFOLIO
 
@@ -206,14 +206,15 @@ class AddPositionOptions(TermsOptions):
     """The options of `positions add`."""
 
     symbol: Annotated[str, typer.Argument(help="What is held.")]
-    quantity: Annotated[str, typer.Option(help="Signed: short is negative.")]
-    price: Annotated[str, typer.Option(help="Paid for a unit, in the portfolio's currency.")]
-    entered_on: Annotated[date, day("The day of the trade.")]
+    # Of a field that it redefines, a dataclass keeps the default unless it is given another, or none.
+    quantity: Annotated[str, typer.Option(help="Signed: short is negative.")] = field()
+    price: Annotated[str, typer.Option(help="Paid for a unit, in the portfolio's currency.")] = field()
+    entered_on: Annotated[date, day("The day of the trade.")] = field()
 
 
 @taking(AddPositionOptions)
 def add_position(options: AddPositionOptions) -> None:
-    """Add a position, LONG by default, and have everything it touches valued again."""
+    """Add a position, LONG by default, and value the book again."""
     from services.ops.client.books import change_book
     from services.ops.client.routes import ADD_POSITIONS
 
@@ -231,7 +232,7 @@ class LoadPositionsOptions(ChangeOptions):
 
 @taking(LoadPositionsOptions)
 def load_positions(options: LoadPositionsOptions) -> None:
-    """Add the positions of a CSV file: all of them, or none if one is wrong."""
+    """Add the positions of a CSV file: all, or none if one is wrong."""
     from services.ops.client.books import change_book, try_change
     from services.ops.client.routes import ADD_POSITIONS, TRY_POSITIONS
 
@@ -318,7 +319,7 @@ class AddFlowOptions(ChangeOptions):
 
 @taking(AddFlowOptions)
 def add_flow(options: AddFlowOptions) -> None:
-    """Enter money paid in or taken out, once, and have what it touches valued."""
+    """Enter money paid in or taken out, once, and value the book again."""
     from services.ops.client.books import change_book
     from services.ops.client.routes import ADD_FLOW
 

@@ -100,19 +100,21 @@ def redrive(options: RedriveOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DropOptions(LetterOptions):
+class DropOptions(ClientOptions):
     """The options of `dead-letters drop`."""
 
+    letters: Annotated[list[str], typer.Argument(help="Their ids, as `dead-letters list` shows them.")]
     why: Annotated[str, typer.Option(help="Kept with who dropped it.")]
 
 
 @taking(DropOptions)
 def drop(options: DropOptions) -> None:
-    """Have nobody deal with a letter; it stays readable."""
+    """Have nobody deal with letters; they stay readable."""
     from services.ops.client.asker import asker
-    from services.ops.client.letters import print_letter
+    from services.ops.client.letters import print_dropped
     from services.ops.client.routes import DROP_LETTER
 
+    body = {"why": options.why, "requested_by": asker()}
     with options.connected() as client:
-        body = {"why": options.why, "requested_by": asker()}
-        options.show(client.send(DROP_LETTER.at(letter_id=options.letter), body), print_letter)
+        dropped = [client.send(DROP_LETTER.at(letter_id=letter), body) for letter in options.letters]
+    options.show(dropped, print_dropped)

@@ -59,7 +59,9 @@ def read_positions_file(file: Path) -> str:
     """
     try:
         return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise Misused(f"cannot read {file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise Misused(f"cannot read {file}: {error}") from error
 
 
