@@ -66,7 +66,7 @@ CASES = {
         "POST",
         f"/portfolios/{NOBODY}/calculate",
         {"as_of": str(MONDAY), "first_session": str(TUESDAY)},
-        **_of_field("first_session", "must not be after as_of 2025-03-10, was 2025-03-11"),
+        **_of_field("first_session", "must not be after 2025-03-10, the session to calculate, was 2025-03-11"),
     ),
     "calculation on a weekend": Case(
         "POST",

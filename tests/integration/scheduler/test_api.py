@@ -54,7 +54,7 @@ async def test_line_logged_for_a_request_says_whose_it_is(client: httpx.AsyncCli
         (
             {"first_session": "2025-03-14", "last_session": "2025-03-13"},
             "first_session",
-            "must not be after last_session",
+            "must not be after 2025-03-13, the last session of the run",
         ),
         ({"first_session": "1980-01-02"}, "body.first_session", "greater than or equal to 1990-01-02"),
         ({"last_session": "0001-01-01"}, "body.last_session", "greater than or equal to 1990-01-02"),
