@@ -16,7 +16,7 @@ SILENT_SESSIONS: Final = 20  # no bar for so long: delisted, renamed or unknown
 COVERAGE_FLOOR: Final = 0.80  # of gross exposure: a number of a portfolio that speaks for less is withheld [1]
 
 VOLATILITY_WINDOWS: Final = (21, 63, 252)  # sessions [4, 7]
-WINDOW_MIN_SHARE: Final = 0.90  # of the returns of a symbol's volatility: one missing print takes two of 21 away [4]
+WINDOW_MIN_SHARE: Final = 0.90  # of the sessions looked at, for a volatility: a missing print takes two returns [4, 7]
 
 OPTION_MULTIPLIER: Final = 100  # shares per contract [5]
 OPTION_VOLATILITY_WINDOW: Final = 63  # sessions of the underlying's volatility where none is implied [5]

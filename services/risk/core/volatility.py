@@ -1,6 +1,7 @@
 """Volatility of portfolios: what today's book would have done."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -8,10 +9,11 @@ import numpy as np
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, quantities, why_not_over_equity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
-from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, TREND_SESSIONS, VOLATILITY_WINDOWS
+from shared.conventions import SERIES_COVERAGE, SERIES_WINDOWS, TREND_SESSIONS, VOLATILITY_WINDOWS, WINDOW_MIN_SHARE
 from shared.returns import annualised_deviation
 from shared.unavailable import Quantities, Reason, Unavailable, is_available
 
+_ROUNDING: Final = 1e-9  # of a quotient that is whole
 TREND_WINDOW: Final = VOLATILITY_WINDOWS[0]  # sessions of the volatilities whose trend and percentile are taken
 
 
@@ -34,6 +36,8 @@ class ReturnSeries:
         Which holdings these are.
     revaluation : ndarray of shape (n_portfolios, n_sessions), optional
         What in `values` options add to their deltas.
+    ages : mapping of portfolio to ndarray of int64, shape (n_sessions,)
+        How many sessions before the last one each return is of, where sessions are left out.
     """
 
     values: FloatArray
@@ -42,6 +46,7 @@ class ReturnSeries:
     coverage: Quantities
     covered: BoolArray
     revaluation: FloatArray | None = None
+    ages: Mapping[int, IntArray] = field(default_factory=dict)
 
     def of_length(self, length: int) -> "ReturnSeries":
         """Return the last `length` returns of the portfolios that have as many, a reason for the others."""
@@ -80,22 +85,24 @@ def return_series(holdings: NetHoldings, returns: FloatArray, *, window: int) ->
     Notes
     -----
     NaN policy: a holding that misses a return anywhere in the window is left out of all of it, so that the series has
-    one composition; `coverage` tells how much is in. Its weight is not spread over the others.
+    one composition; `coverage` tells how much is in. Its weight is not spread over the others. Where that would be too
+    much of a book, the sessions are left out instead (`_composition`).
     """
-    available = returns[:, -window:]
-    present = np.isfinite(available).sum(axis=1)
-    complete = present == window
-    covered = complete[holdings.symbol]
-    coverage = coverage_of(holdings, covered)
+    made_of = _composition(holdings, returns, window)
     reasons = why_not_over_equity(holdings)
-    _explain_uncovered(reasons, holdings, returns, window=window, coverage=coverage)
+    _explain_uncovered(reasons, holdings, returns, window=window, coverage=made_of.coverage)
 
     series = np.full((holdings.n_portfolios, window), np.nan)
     usable = is_available(reasons)
     if usable.any():
-        linear = _weighted_sums(holdings, available, covered=covered)
-        series[usable] = (linear + revaluation(holdings, available, covered=covered))[usable]
-    return ReturnSeries(series, np.where(usable, window, 0), reasons, coverage, covered)
+        available = returns[:, -_span(window, returns) :] if made_of.ages else returns[:, -window:]
+        linear = _weighted_sums(holdings, available, covered=made_of.covered)
+        found = linear + revaluation(holdings, available, covered=made_of.covered)
+        series[usable] = found[usable, -window:]
+        for portfolio, age in made_of.ages.items():
+            series[portfolio] = np.where(usable[portfolio], found[portfolio, -1 - age], np.nan)
+    length = np.where(usable, window, 0)
+    return ReturnSeries(series, length, reasons, made_of.coverage, made_of.covered, ages=made_of.ages)
 
 
 def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSeries, FloatArray]:
@@ -113,16 +120,16 @@ def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSe
         every return; where none has, the one that covers most, the longer of equals. Values are as wide as the longest
         window.
     history : ndarray of shape (n_portfolios, n_sessions)
-        The returns of the same holdings on all sessions given; NaN where one of them has none.
+        The returns of the same holdings on all sessions given; NaN where one of them has none. Where the series leaves
+        such sessions out, so does this, and is NaN as much longer before it begins.
 
     Notes
     -----
     A young holding would otherwise either shorten the series of the whole book or be silently left out of it.
     """
     windows = np.array(SERIES_WINDOWS)
-    present = [np.isfinite(returns[:, -window:]).sum(axis=1) for window in SERIES_WINDOWS]
-    covered = np.stack([(n == window)[holdings.symbol] for n, window in zip(present, SERIES_WINDOWS, strict=True)])
-    parts = [coverage_of(holdings, inside) for inside in covered]
+    made_of = [_composition(holdings, returns, window) for window in SERIES_WINDOWS]
+    covered, parts = np.stack([one.covered for one in made_of]), [one.coverage for one in made_of]
     shares = np.array([np.nan_to_num(part.values) for part in parts])
     enough = shares >= SERIES_COVERAGE
     chosen = np.where(enough.any(axis=0), enough.argmax(axis=0), shares.argmax(axis=0))  # (n_portfolios,)
@@ -137,11 +144,61 @@ def longest_series(holdings: NetHoldings, returns: FloatArray) -> tuple[ReturnSe
     usable = is_available(reasons)
     added = revaluation(holdings, returns, covered=inside)
     history = np.where(usable[:, None], _weighted_sums(holdings, returns, covered=inside) + added, np.nan)
+    ages = {
+        portfolio: age
+        for number, one in enumerate(made_of)
+        for portfolio, age in one.ages.items()
+        if chosen[portfolio] == number
+    }
+    for portfolio in ages:
+        known = history[portfolio][np.isfinite(history[portfolio])]
+        history[portfolio] = np.pad(known, (history.shape[1] - known.size, 0), constant_values=np.nan)
     length = np.where(usable, windows[chosen], 0)
     widest = SERIES_WINDOWS[0]
     age = np.arange(widest)[::-1]
     values = np.where(age < length[:, None], history[:, -widest:], np.nan)
-    return ReturnSeries(values, length, reasons, coverage, inside, added[:, -widest:]), history
+    return ReturnSeries(values, length, reasons, coverage, inside, added[:, -widest:], ages), history
+
+
+@dataclass(frozen=True, slots=True)
+class _Composition:
+    """Which holdings series over a window are made of, what part of gross they are, and `ages` as in ReturnSeries."""
+
+    covered: BoolArray
+    coverage: Quantities
+    ages: Mapping[int, IntArray]
+
+
+def _composition(holdings: NetHoldings, returns: FloatArray, window: int) -> _Composition:
+    """Return what the series of each portfolio is made of.
+
+    The holdings that have every return of the window. Where these are less than SERIES_COVERAGE of a book without
+    options, also those that have as many in the sessions of which the window is WINDOW_MIN_SHARE; the series is then
+    the last ones that all of them have, if these are as many: a missing print takes a session away and not a holding.
+    """
+    known = np.isfinite(returns[:, -_span(window, returns) :])
+    complete = (known[:, -window:].sum(axis=1) == window)[holdings.symbol]
+    nearly = complete | (known.sum(axis=1) >= window)[holdings.symbol]
+    coverage = coverage_of(holdings, complete)
+    lacking = np.nan_to_num(coverage.values, nan=1.0) < SERIES_COVERAGE
+    # Over several sessions options are revalued on moves of sessions that follow one another.
+    lacking[holdings.portfolio[holdings.options.place]] = False
+    bounds, covered = holdings.bounds(), complete.copy()
+    ages: dict[int, IntArray] = {}
+    for portfolio in np.unique(holdings.portfolio[nearly & ~complete & lacking[holdings.portfolio]]).tolist():
+        mine = np.arange(bounds[portfolio], bounds[portfolio + 1])
+        mine = mine[nearly[mine]]
+        kept = np.flatnonzero(np.asarray(known[holdings.symbol[mine]].all(axis=0)))
+        if kept.size >= window:
+            covered[mine] = True
+            ages[portfolio] = known.shape[1] - 1 - kept[-window:]
+    return _Composition(covered, coverage_of(holdings, covered) if ages else coverage, ages)
+
+
+def _span(window: int, returns: FloatArray) -> int:
+    """Return the sessions that a series over a window looks back on at most."""
+    looked_at = int(window / WINDOW_MIN_SHARE + _ROUNDING)
+    return min(looked_at, int(returns.shape[1]))
 
 
 def rolling_volatility(series: ReturnSeries) -> FloatArray:

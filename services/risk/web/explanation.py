@@ -18,7 +18,7 @@ from services.risk.core.volatility import return_series
 from services.risk.storage.rows import FactorRow, HeadRow, MeasuresRow, StressRow
 from services.risk.web.views import FactorExposureView, Figure, Trail, figures_of, measure_view, measures_of
 from shared.arrays import FloatArray
-from shared.calendar import sessions_between, shift_session
+from shared.calendar import shift_session
 from shared.contracts.event import Measure
 from shared.conventions import FACTORS, MODEL_COLUMNS, RISK_FACTORS
 from shared.prices.last_prices import LastPrice
@@ -228,12 +228,11 @@ def _series(inputs: AssessmentInputs, window: int) -> list[DatedReturn]:
     """Return the returns of today's book over the window of the number."""
     if not 1 < window <= RETURN_SESSIONS:
         return []
-    found = return_series(inputs.books.holdings, inputs.returns, window=window).values[0]
-    as_of = inputs.books.as_of
-    sessions = sessions_between(shift_session(as_of, 1 - window), as_of)
+    found = return_series(inputs.books.holdings, inputs.returns, window=window)
+    ages = found.ages.get(0, np.arange(window)[::-1])
     return [
-        DatedReturn(session=session, value=float(value))
-        for session, value in zip(sessions, found, strict=True)
+        DatedReturn(session=shift_session(inputs.books.as_of, -age), value=value)
+        for age, value in zip(ages.tolist(), found.values[0].tolist(), strict=True)
         if np.isfinite(value)
     ]
 

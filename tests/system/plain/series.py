@@ -31,18 +31,27 @@ class Series:
 def series_of(book: Book, window: int) -> Series:
     """Weight times return, of the holdings that have every return of the window; options are revalued.
 
+    Where these are less than 95 % of a book without options, of those too that have as many returns in ten ninths of
+    the window, on the sessions that all of them have, if there are as many.
     Over ten sessions the shares, those of the deltas too, compound, and what options earn beside them is that of the
     whole move.
     """
     recent = book.returns.iloc[-window:]
     complete = {symbol for symbol in book.symbols if recent[symbol].notna().all()}
+    returns = book.returns
+    part = book.coverage(complete)
+    if isinstance(part, float) and part < 0.95 and not book.options:
+        looked_at = returns.iloc[-(window * 10 // 9) :]
+        nearly = complete | {symbol for symbol in book.symbols if looked_at[symbol].count() >= window}
+        if nearly > complete and len(looked_at[sorted(nearly)].dropna()) >= window:
+            complete, returns = nearly, returns.dropna(subset=sorted(nearly))
     coverage = book.coverage(complete)
     old = book.returns.iloc[: len(book.returns) - window + 1].notna().any().any()
     why = book.why_nothing or (None if complete else MISSING if old else SHORT)
-    total = pd.Series(0.0, index=book.returns.index)
+    total = pd.Series(0.0, index=returns.index)
     for symbol in sorted(complete):
-        total += (book.weight(symbol) if not why else 0.0) * book.returns[symbol]
-    mine = book.returns[sorted(complete)]
+        total += (book.weight(symbol) if not why else 0.0) * returns[symbol]
+    mine = returns[sorted(complete)]
     linear, moves = total.iloc[-window:].to_numpy(), mine.iloc[-window:]
     ends = range(10, len(linear) + 1)
     over_ten = [float(np.prod(1 + linear[end - 10 : end]) - 1) for end in ends]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from services.risk.core.backtest import backtest
 from services.risk.core.options import Options
 from services.risk.core.volatility import (
     longest_series,
@@ -16,6 +17,7 @@ from services.risk.core.volatility import (
     volatility_trend,
 )
 from shared.arrays import FloatArray
+from shared.black_scholes import Terms
 from shared.conventions import HISTORY_SESSIONS, PERCENTILE_SESSIONS
 from shared.unavailable import Quantities, Reason
 from tests.unit.risk.series import series_of
@@ -55,10 +57,86 @@ def test_volatility_with_62_of_63_sessions_is_unavailable_with_the_counts() -> N
     assert "62" in reason.detail
 
 
-def test_volatility_of_an_old_holding_with_a_hole_misses_data_and_is_no_short_history() -> None:
+def test_volatility_of_an_old_holding_with_many_holes_misses_data_and_is_no_short_history() -> None:
     returns = vector(70).copy()
-    returns[..., -30] = np.nan
+    returns[..., -30:-22] = np.nan
     assert why(volatility(returns, 63)).reason is Reason.MISSING_DATA
+
+
+@pytest.mark.parametrize("window", [21, 63, 252])
+def test_session_that_a_large_holding_lacks_is_no_session_of_the_series(window: int) -> None:
+    # Two in ten sessions of both are gone: what is left is what the book of the other sessions has.
+    returns = np.random.default_rng(3).normal(0, 0.01, (2, 289))
+    holed = returns.copy()
+    holed[0, -2] = holed[1, -15] = np.nan
+    holdings, _ = book([("AAA", 60_000.0), ("BBB", -40_000.0)])
+
+    found = return_series(holdings, holed, window=window)
+    whole = return_series(holdings, np.delete(returns, (-2, -15), axis=1), window=window)
+
+    assert (found.coverage.at(0), found.length.tolist()) == (1.0, [window])
+    np.testing.assert_array_equal(found.values, whole.values)
+    assert found.ages[0].tolist() == [age for age in range(window + 1, -1, -1) if age not in {1, 14}]
+    assert realised_volatility(found).at(0) == realised_volatility(whole).at(0)
+
+
+def test_longest_series_and_what_was_before_it_are_those_of_the_sessions_that_all_have() -> None:
+    returns = np.random.default_rng(4).normal(0, 0.01, (2, 400))
+    holed, gone = returns.copy(), (-3, -100, -300, -350)
+    holed[0, gone] = np.nan
+    holdings, _ = book([("AAA", 60_000.0), ("BBB", 40_000.0)])
+
+    found, history = longest_series(holdings, holed)
+    whole, before = longest_series(holdings, np.delete(returns, gone, axis=1))
+
+    np.testing.assert_array_equal(found.values, whole.values)
+    np.testing.assert_array_equal(history[:, len(gone) :], before)
+    assert np.isnan(history[:, : len(gone)]).all()
+    tested, expected = backtest(found, history), backtest(whole, before)
+    for name in ("sessions", "exceptions", "kupiec_p", "coverage_p"):
+        np.testing.assert_array_equal(getattr(tested, name).values, getattr(expected, name).values)
+
+
+@pytest.mark.parametrize(
+    ("exposures", "missing", "coverage"),
+    [
+        ((96_000.0, 4_000.0), 1, 0.96),  # a small one is left out, and no session
+        ((90_000.0, 10_000.0), 1, 1.0),
+        ((90_000.0, 10_000.0), 2, 1.0),
+        ((90_000.0, 10_000.0), 3, 0.9),  # 20 of the last 23 sessions
+    ],
+)
+def test_series_leaves_out_few_sessions_for_what_is_much_of_a_book(
+    exposures: tuple[float, float], missing: int, coverage: float
+) -> None:
+    returns = np.random.default_rng(5).normal(0, 0.01, (2, 60))
+    returns[1, -1 - np.arange(missing) * 5] = np.nan
+    holdings, _ = book([("AAA", exposures[0]), ("BBB", exposures[1])])
+
+    assert return_series(holdings, returns, window=21).coverage.at(0) == pytest.approx(coverage)
+
+
+def test_holdings_that_lack_different_sessions_are_left_out_where_these_are_too_many_together() -> None:
+    returns = np.random.default_rng(6).normal(0, 0.01, (3, 60))
+    returns[0, [-2, -3]] = returns[1, [-5, -6]] = np.nan
+    holdings, _ = book([("AAA", 30_000.0), ("BBB", 30_000.0), ("CCC", 40_000.0)])
+
+    found = return_series(holdings, returns, window=21)
+
+    assert (found.coverage.at(0), dict(found.ages)) == (0.4, {})
+    np.testing.assert_allclose(found.values[0], 0.4 * returns[2, -21:], rtol=1e-15)
+
+
+def test_book_with_options_leaves_no_session_out() -> None:
+    returns = np.random.default_rng(8).normal(0, 0.01, (1, 60))
+    returns[0, -2] = np.nan
+    holdings, _ = book([("AAA", 60_000.0)])
+    one = np.ones(1)
+    terms = Terms(one * 100, one * 100, one * 0.5, one * 0.0, np.array([True]))
+    optional = replace(holdings, options=Options(np.zeros(1, dtype=np.int64), one, one, terms, one * 0.2))
+
+    assert return_series(holdings, returns, window=21).coverage.at(0) == 1.0
+    assert return_series(optional, returns, window=21).coverage.at(0) == 0.0
 
 
 def test_volatility_of_a_short_is_that_of_the_long() -> None:
@@ -98,7 +176,7 @@ def test_volatility_leaves_a_young_holding_out_and_tells() -> None:
 
 def test_volatility_without_any_complete_holding_names_the_most_complete() -> None:
     returns = np.vstack([vector(63), vector(63)])
-    returns[0, 3] = returns[1, 5] = returns[1, 6] = np.nan
+    returns[0, 3] = returns[1, 5] = returns[1, 6] = np.nan  # and no session is before the 63
     holdings, _ = book([("AAA", 1.0), ("BBB", 1.0)])
     assert why(realised_volatility(return_series(holdings, returns, window=63))).detail.endswith("has 62")
 
