@@ -116,7 +116,7 @@ def _has_one_root(amounts: list[float]) -> bool:
     """
     so_far = list(accumulate(amounts))
     whole = so_far.pop()
-    signs = [whole - before < 0 for before in so_far]
+    signs = [whole - before < 0 for before in reversed(so_far)]
     signs.append(whole < 0)
     signs += [before < 0 for before in reversed(so_far)]
     return whole != 0 and sum(map(ne, signs, signs[1:])) == 1

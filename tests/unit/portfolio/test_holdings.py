@@ -34,11 +34,19 @@ def test_exit_of_a_quantity_may_leave_some_behind() -> None:
     assert holdings([lot("A", JANUARY, sold(FEBRUARY, 10))]) == (Holding(symbol="A", since=JANUARY),)
 
 
-def test_option_needs_its_underlying_until_it_expires_and_private_holdings_need_nobody() -> None:
+def test_option_needs_its_underlying_as_long_as_the_shares_it_ends_in_and_private_holdings_need_nobody() -> None:
     option = lot("U2503C", JANUARY, option=OptionTerms("U", Decimal(100), MARCH))
     assert holdings([option, lot("HOUSE", JANUARY, private=True)]) == (
-        Holding(symbol="U", since=JANUARY, until=MARCH),
+        Holding(symbol="U", since=JANUARY),
         Holding(symbol="U2503C", since=JANUARY, until=MARCH, contract=True),
+    )
+
+
+def test_option_on_an_index_ends_in_cash_and_needs_it_no_longer() -> None:
+    option = lot("SPX2503C", JANUARY, option=OptionTerms("SPX", Decimal(100), MARCH))
+    assert holdings([option]) == (
+        Holding(symbol="SPX", since=JANUARY, until=MARCH),
+        Holding(symbol="SPX2503C", since=JANUARY, until=MARCH, contract=True),
     )
 
 

@@ -174,6 +174,25 @@ def test_money_weighted_return_is_the_root_that_scipy_finds_and_makes_the_presen
 
 
 @given(SEEDS)
+@settings(max_examples=300)
+def test_money_weighted_return_that_is_told_is_the_only_rate(seed: int) -> None:
+    # Amounts of every size and either sign: their worth, over a grid of growths, changes its sign but once.
+    generator = np.random.default_rng(seed)
+    count = int(generator.integers(2, 7))
+    amounts = generator.choice([-1.0, 1.0], count) * 10.0 ** generator.uniform(0, 6, count)
+    ordinals = np.sort(generator.choice(2_000, count, replace=False))
+    days = [START + timedelta(days=int(ordinal)) for ordinal in ordinals]
+
+    found = money_weighted_return(days, amounts).period
+
+    growths = np.linspace(-60.0, 60.0, 20_001)[:, None]
+    times = (ordinals - ordinals[0]) / (ordinals[-1] - ordinals[0])
+    worths = np.exp(-growths * np.where(growths > 0, times, times - 1.0)) @ amounts
+    changes = int((np.sign(worths[1:]) != np.sign(worths[:-1])).sum())
+    assert changes <= 1 or isinstance(found, Unavailable)
+
+
+@given(SEEDS)
 @settings(max_examples=30)
 def test_money_weighted_return_does_not_depend_on_order_or_on_amounts_of_nothing(seed: int) -> None:
     days, amounts, _ = _flows(seed)
