@@ -71,6 +71,7 @@ def up(data_dir: Path, *options: str, environment: Mapping[str, str] | None = No
 
 def open_to_others(directory: Path) -> Path:
     """Let another account in: PostgreSQL does not run under root's."""
-    for step in (directory, *directory.parents[:2]):
+    # It is in a directory of the session, in one of the account and, of a worker, in one between.
+    for step in (directory, *(each for each in directory.parents if each.name.startswith(("pytest-", "popen-")))):
         step.chmod(0o755)
     return directory
