@@ -84,8 +84,14 @@ async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
 async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [{"field": ".".join(str(step) for step in item["loc"]), "reason": item["msg"]} for item in error.errors()]
-    return respond(422, "the request is not valid", errors)
+    return respond(422, "the request is not valid", [_refusal(item) for item in error.errors()])
+
+
+def _refusal(item: Mapping[str, Any]) -> dict[str, Any]:
+    if item["type"] == "json_invalid":
+        *_, at = item["loc"]
+        return {"field": "body", "reason": f"is no JSON at character {at}: {item['ctx']['error']}"}
+    return {"field": ".".join(str(step) for step in item["loc"]), "reason": item["msg"]}
 
 
 async def _on_absence(request: Request, error: Exception) -> JSONResponse:

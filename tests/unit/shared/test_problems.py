@@ -30,6 +30,10 @@ def client() -> httpx.AsyncClient:
             raise NameTaken(name)
         return after
 
+    @app.post("/things")
+    async def make_thing(thing: dict[str, str]) -> dict[str, str]:
+        return thing
+
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
@@ -40,6 +44,13 @@ async def test_unexpected_error_is_a_problem_without_internals(client: httpx.Asy
     assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
     assert set(answer.json()) == {"type", "title", "status", "detail"}
     assert "secret" not in answer.text
+
+
+async def test_body_that_is_no_json_is_told_with_the_place(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/things", content='{"a": b}', headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "body", "reason": "is no JSON at character 6: Expecting value"}]
 
 
 @pytest.mark.parametrize(
