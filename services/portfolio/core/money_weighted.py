@@ -18,6 +18,7 @@ from shared.unavailable import Reason, Unavailable
 NO_MONEY: Final = Unavailable(Reason.DEGENERATE_INPUT, "no money was there: there is no rate of return")
 ONE_SIGN: Final = Unavailable(Reason.DEGENERATE_INPUT, "money only went one way: there is no rate of return")
 NO_ROOT: Final = Unavailable(Reason.DEGENERATE_INPUT, "no rate of return explains the flows")
+BEYOND: Final = Unavailable(Reason.DEGENERATE_INPUT, "the rate of return is beyond any number")
 NO_TIME: Final = Unavailable(Reason.INSUFFICIENT_HISTORY, "all amounts are of one day")
 
 # What is received and what is paid, at some growth, and either times when.
@@ -53,8 +54,8 @@ def money_weighted_return(days: Sequence[date], amounts: FloatArray) -> MoneyWei
     -------
     MoneyWeighted
         The rate r for which ``sum(amount / (1 + r) ** (days since the first / 365)) == 0``, wherever it lies above
-        -100 %. `DEGENERATE_INPUT` when money went one way only, or no or several rates do. A year's rate of a shorter
-        window is `NOT_APPLICABLE`, as the Global Investment Performance Standards have it.
+        -100 %. `DEGENERATE_INPUT` when money went one way only, no or several rates do, or one beyond any float. A
+        year's rate of a shorter window is `NOT_APPLICABLE`, as the Global Investment Performance Standards have it.
     """
     told = amounts.nonzero()[0]
     ordinals = [days[place].toordinal() for place in told.tolist()]
@@ -69,8 +70,8 @@ def money_weighted_return(days: Sequence[date], amounts: FloatArray) -> MoneyWei
         return MoneyWeighted(growth, growth)
     if span < DAYS_PER_YEAR:
         short = Unavailable(Reason.NOT_APPLICABLE, f"{span} days are no year")
-        return MoneyWeighted(_expm1(growth), short)
-    return MoneyWeighted(_expm1(growth), _expm1(growth * DAYS_PER_YEAR / span))
+        return MoneyWeighted(_rate(growth), short)
+    return MoneyWeighted(_rate(growth), _rate(growth * DAYS_PER_YEAR / span))
 
 
 def _by_day(ordinals: list[int], amounts: list[float]) -> tuple[list[int], list[float]]:
@@ -103,9 +104,11 @@ def _growth(times: list[float], amounts: list[float], *, years: float) -> float 
     return roots[0] if roots else NO_ROOT
 
 
-def _expm1(growth: float) -> float:
-    # Not that of `math`, which raises where the rate is beyond any float.
-    return float(np.expm1(growth))
+def _rate(growth: float) -> float | Unavailable:
+    try:
+        return math.expm1(growth)
+    except OverflowError:
+        return BEYOND
 
 
 def _has_one_root(amounts: list[float]) -> bool:

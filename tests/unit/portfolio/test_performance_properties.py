@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from services.portfolio.core.money_weighted import NO_ROOT, money_weighted_return
+from services.portfolio.core.money_weighted import BEYOND, NO_ROOT, money_weighted_return
 from services.portfolio.core.performance import Drawdown, chained_return, daily_returns, drawdown, twr_index
 from shared.arrays import FloatArray, IntArray
 from shared.unavailable import Unavailable
@@ -215,6 +215,15 @@ def test_money_weighted_return_of_steady_growth_is_the_time_weighted_one_whateve
     found = money_weighted_return(days, amounts).period
 
     assert found == pytest.approx((1 + rate) ** (700 / 365) - 1, rel=1e-9)
+
+
+def test_rate_beyond_any_number_is_none() -> None:
+    # A cent becomes a million in a day: 10^8 to the power of the other 399 days that the window has.
+    days = [START, START + timedelta(days=1), START + timedelta(days=400)]
+
+    found = money_weighted_return(days, np.array([-0.01, 1e6, 1e-300]))
+
+    assert (found.period, found.annual) == (BEYOND, BEYOND)
 
 
 @pytest.mark.parametrize("amount", [float("nan"), float("inf")])
