@@ -228,11 +228,12 @@ async def test_position_values_of_all_sessions_agree(twice: Twice, agreement: Ag
 
 
 def served_order(row: Json) -> tuple[Any, ...]:
-    return row["symbol"], row["quantity"], Decimal(row["pnl"])
+    # Shares that options have ended in lie beside those that were bought.
+    return row["symbol"], row["quantity"], Decimal(row["pnl"]), Decimal(row["cost"])
 
 
 def plain_order(position: PositionDay) -> tuple[Any, ...]:
-    return position.held.symbol, float(position.quantity), position.pnl
+    return position.held.symbol, float(position.quantity), position.pnl, position.cost
 
 
 def compare_position(agreement: Agreement, what: str, row: Json, plain: PositionDay) -> None:
