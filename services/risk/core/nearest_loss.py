@@ -74,7 +74,7 @@ def nearest_loss(book: CurvedBook, loss: float, covariance: FloatArray) -> Float
             jac=lambda scaled: scaled,
             constraints={"type": "eq", "fun": excess, "jac": lambda scaled: root.T @ book.slope(root @ scaled) / loss},
             method="SLSQP",
-            options={"ftol": 1e-14, "maxiter": 300},
+            options={"ftol": 1e-12, "maxiter": 100},
         )
         if abs(excess(result.x)) < _TOLERANCE and (found is None or result.x @ result.x < found @ found):
             found = result.x

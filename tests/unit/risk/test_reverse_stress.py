@@ -81,7 +81,7 @@ def test_moves_are_the_numerical_optimum(seed: int) -> None:
 
 
 @given(shards())
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_moves_lose_what_they_are_to_lose_at_the_distance_that_is_said(shard: Shard) -> None:
     context = shard.inputs
     found, moves = context.reverse_stress, context.moves
@@ -99,7 +99,7 @@ def test_moves_lose_what_they_are_to_lose_at_the_distance_that_is_said(shard: Sh
 
 
 @given(shards(), st.data())
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_neighbours_and_the_order_of_symbols_change_no_bit(shard: Shard, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, shard.equity.size - 1))
     order = np.random.default_rng(portfolio).permutation(len(shard.names))
