@@ -136,9 +136,12 @@ def compounded(returns: FloatArray, horizon: int) -> FloatArray:
     """
     if horizon == 1:
         return returns
-    stretches = np.lib.stride_tricks.sliding_window_view(returns, horizon, axis=1)
-    product: FloatArray = (1.0 + stretches).prod(axis=-1) - 1.0
-    return product
+    growth = 1.0 + returns
+    last = max(returns.shape[1] - horizon + 1, 0)
+    product: FloatArray = growth[:, :last].copy()
+    for session in range(1, horizon):
+        product *= growth[:, session : session + last]
+    return product - 1.0
 
 
 def empirical_tail(losses: FloatArray) -> tuple[FloatArray, FloatArray]:
