@@ -106,19 +106,40 @@ def nearest_psd(matrix: FloatArray) -> FloatArray:
 
 def varying(returns: FloatArray) -> BoolArray:
     """Return which rows of complete returns have a variance that is no rounding, (k, n_sessions) -> (k,)."""
+    return _about_mean(returns)[2]
+
+
+def standardised(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP) -> FloatArray:
+    """Return the deviations of each series from its mean over their length: the product of two is a correlation.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (k, n_sessions)
+        NaN where missing.
+    min_overlap : int
+        Fewer sessions: there is no correlation.
+
+    Returns
+    -------
+    ndarray of shape (k, n_sessions)
+        NaN for a series with a session missing, too few of them or without variance.
+    """
+    deviations, squares, varies = _about_mean(returns)
+    known = varies & (returns.shape[1] >= min_overlap)
+    deviations /= np.sqrt(np.where(known, squares, np.nan))[:, None]
+    return deviations
+
+
+def _about_mean(returns: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return the deviations of each row from its mean, the sums of their squares, and whether these are no rounding."""
     deviations = returns - returns.sum(axis=1, keepdims=True) / max(returns.shape[1], 1)
-    varies: BoolArray = (deviations * deviations).sum(axis=1) > _NO_VARIANCE * (returns * returns).sum(axis=1)
-    return varies
+    squares: FloatArray = (deviations * deviations).sum(axis=1)
+    return deviations, squares, squares > _NO_VARIANCE * (returns * returns).sum(axis=1)
 
 
 def _complete_pairs(returns: FloatArray) -> FloatArray:
-    deviations = returns - returns.sum(axis=1, keepdims=True) / max(returns.shape[1], 1)
-    size = np.sqrt((deviations * deviations).sum(axis=1))
-    varies = varying(returns)
-    deviations /= np.where(varies, size, 1.0)[:, None]
+    deviations = standardised(returns, min_overlap=0)
     values: FloatArray = np.clip(deviations @ deviations.T, -1.0, 1.0)
-    values[~varies] = np.nan
-    values[:, ~varies] = np.nan
     return values
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.risk.core.correlation import correlations
+from services.risk.core.correlation import correlations, standardised
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import NO_SECTORS
 from shared.arrays import FloatArray, IntArray
@@ -75,6 +75,8 @@ def sector_correlations(holdings: NetHoldings, residuals: FloatArray, sectors: S
     Of the portfolio's own holdings in the order of their names: its bits depend on no other portfolio.
     """
     there = np.asarray(np.isfinite(residuals).any(axis=1))
+    standard = standardised(np.where(np.isfinite(residuals), residuals, np.nan))
+    complete = np.asarray(np.isfinite(standard).all(axis=1))
     group, found = np.full(holdings.symbol.size, -1, dtype=np.int64), list[float]()
     for first, last in pairwise(holdings.bounds().tolist()):
         mine = first + np.flatnonzero(there[holdings.symbol[first:last]])
@@ -83,9 +85,23 @@ def sector_correlations(holdings: NetHoldings, residuals: FloatArray, sectors: S
             members = mine[names == sector]
             if members.size * (members.size - 1) // 2 < SECTOR_MIN_PAIRS:
                 continue
-            pairs = correlations(residuals[holdings.symbol[members]])[np.triu_indices(members.size, 1)]
-            known = pairs[np.isfinite(pairs)]
-            if known.size >= SECTOR_MIN_PAIRS:
+            symbols = holdings.symbol[members]
+            whole = complete[symbols].all()
+            average = _of_complete(standard[symbols]) if whole else _of_pairs(residuals[symbols])
+            if average is not None:
                 group[members] = len(found)
-                found.append(max(float(known.sum()) / known.size, -1.0 / (members.size - 1)))
+                found.append(max(average, -1.0 / (members.size - 1)))
     return SectorCorrelations(group, np.array(found, dtype=np.float64))
+
+
+def _of_complete(standard: FloatArray) -> float:
+    """Return the average correlation of standardised series: how long their sum is tells it without the pairs."""
+    whole, n = standard.sum(axis=0), len(standard)
+    return min((float((whole * whole).sum()) - n) / (n * (n - 1)), 1.0)
+
+
+def _of_pairs(residuals: FloatArray) -> float | None:
+    """Return the average of the pairs that have a correlation, or None where these are too few."""
+    pairs = correlations(residuals)[np.triu_indices(len(residuals), 1)]
+    known = pairs[np.isfinite(pairs)]
+    return None if known.size < SECTOR_MIN_PAIRS else float(known.sum()) / known.size

@@ -1,12 +1,13 @@
 """What the factors leave of the holdings of one sector, and what that adds to the volatility."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from services.risk.core.factor_model import decompose
 from services.risk.core.residuals import SectorCorrelations, residual_returns, sector_correlations
 from shared.arrays import FloatArray
-from shared.conventions import RISK_FACTORS
+from shared.conventions import CORRELATION_MIN_OVERLAP, RISK_FACTORS
 from shared.factor_basis import FactorBasis, factor_basis
 from shared.unavailable import Unavailable
 from tests.unit.risk.shards import book, loadings_of
@@ -45,6 +46,20 @@ def test_average_is_that_of_numpy_over_the_pairs() -> None:
 
     expected = np.asarray(np.corrcoef(residuals))[np.triu_indices(N, 1)].mean()
     assert (found.group.tolist(), found.correlation.tolist()) == ([0] * N, [pytest.approx(expected, rel=1e-12)])
+
+
+def test_average_with_missing_sessions_is_that_of_pandas_over_the_pairs() -> None:
+    residuals = correlated(N + 1, COMMON, seed=5)
+    residuals[1, 7:11] = np.nan
+    residuals[3, 0] = np.nan
+    residuals[N] = 0.01  # without variance: in no pair
+    holdings, _ = book([(name, 10_000.0) for name in (*NAMES, "STILL")])
+
+    found = sector_correlations(holdings, residuals, ["Energy"] * (N + 1))
+
+    pairs = pd.DataFrame(residuals[:N].T).corr(min_periods=CORRELATION_MIN_OVERLAP).to_numpy()
+    expected = pairs[np.triu_indices(N, 1)].mean()
+    assert (found.group.tolist(), found.correlation.tolist()) == ([0] * (N + 1), [pytest.approx(expected, rel=1e-12)])
 
 
 def test_known_correlation_of_simulated_residuals_is_found() -> None:
