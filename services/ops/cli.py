@@ -77,6 +77,7 @@ def main(
 app.command("up")(hosting.up)
 app.command("demo")(demonstration.demo)
 app.command("serve")(hosting.serve)
+app.command("board")(hosting.board)
 app.command("migrate")(hosting.migrate)
 app.command("rebuild")(recovery.rebuild)
 app.command("replay")(recovery.replay)

@@ -80,8 +80,16 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
             assert next(name for pattern, name in rules if pattern.match(path)) == service.name, path
     for path in ("/health/ready", "/health/live", "/docs", "/docs/assets/swagger-ui.css"):
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
+    for path in ("/", "/pages/runs", "/assets/board.css"):
+        assert [name for pattern, name in rules if pattern.match(path)] == ["board"], path
     # Anybody may read them who reaches a service: nobody from outside does.
     assert not any(pattern.match("/metrics") for pattern, _ in rules)
+
+
+def test_compose_runs_the_board_without_a_secret() -> None:
+    board = COMPOSE["services"]["board"]
+    get_command(app).commands["board"].make_context("board", board["command"][1:])  # type: ignore[attr-defined]
+    assert (board["env_file"], set(board["environment"])) == ([], {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT"})
 
 
 def test_gateway_shows_the_document_of_all_services() -> None:

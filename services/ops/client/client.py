@@ -4,7 +4,9 @@ import ipaddress
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,21 +18,22 @@ from services.ops.errors import NOT_FOUND, FieldError, Misused, Refused, Unreach
 from services.ops.settings import ClientSettings
 
 _TIMEOUT_S = 60.0
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class ApiClient:
     """An authenticated client of one platform; refusals call fields by the names that people have typed."""
 
-    def __init__(self, url: str, token: str, names: Collection[str] = ()) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, connections: httpx.Client, credentials: Mapping[str, str], names: Collection[str] = ()) -> None:
+        self.url = str(connections.base_url).rstrip("/")
         self._names = names
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_TIMEOUT_S,
-            # A proxy of the environment doesn't lead to this machine's own ports.
-            trust_env=not _is_loopback(self.url),
-        )
+        self._credentials = credentials
+        self._http = connections
+
+    @classmethod
+    def with_token(cls, url: str, token: str, names: Collection[str] = ()) -> Self:
+        """Return a client with connections of its own."""
+        return cls(connections_to(url), {"Authorization": f"Bearer {token}"}, names)
 
     def close(self) -> None:
         """Close the connections."""
@@ -57,7 +60,7 @@ class ApiClient:
         if body is None:
             return self._ask(route, query)
         headers = {"Content-Type": "application/json"}
-        return self._ask(route, query, content=json.dumps(dict(body), default=str), headers=headers)
+        return self._ask(route, query, headers, content=json.dumps(dict(body), default=str))
 
     def follow(self, route: Route[Answer], *, after: int) -> Iterator[Answer]:
         """Yield what a route streams behind an event, until the stream ends or is broken off.
@@ -68,8 +71,9 @@ class ApiClient:
             If nothing answers any more, or the answer is no.
         """
         method, path = route.address
+        headers = {**self._credentials, "Last-Event-ID": str(after)}
         try:
-            with self._http.stream(method, path, headers={"Last-Event-ID": str(after)}) as response:
+            with self._http.stream(method, path, headers=headers) as response:
                 if not response.is_success:
                     response.read()
                     raise _refusal(response, self._names)
@@ -79,17 +83,31 @@ class ApiClient:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
 
-    def _ask(self, route: Route[Answer], query: Mapping[str, object], **content: Any) -> Answer:
+    def _ask(
+        self, route: Route[Answer], query: Mapping[str, object], headers: Mapping[str, str] = _NONE, **content: Any
+    ) -> Answer:
         method, path = route.address
+        headers = {**self._credentials, **headers}
         params = {name: _text(value) for name, value in query.items() if value is not None}
         try:
-            response = self._http.request(method, path, params=params, **content)
+            response = self._http.request(method, path, params=params, headers=headers, **content)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
         if response.is_success:
             answer: Answer = response.json()
             return answer
         raise _refusal(response, self._names)
+
+
+def connections_to(url: str, *, within_s: float = _TIMEOUT_S) -> httpx.Client:
+    """Return connections to a platform, for whoever asks; no cookie that it answers with is kept for the next."""
+    return httpx.Client(
+        base_url=url.rstrip("/"),
+        timeout=within_s,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        # A proxy of the environment doesn't lead to this machine's own ports.
+        trust_env=not _is_loopback(url),
+    )
 
 
 def find(client: ApiClient, route: Route[Answer], **query: object) -> Answer | None:
@@ -130,7 +148,7 @@ def connected(data_dir: DataDirectory, url: str | None, names: Collection[str] =
         raise Misused(f"a token is needed: set SIGMASIGHT_TOKEN (there is none in {data_dir.path})")
     if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise Misused("the token (SIGMASIGHT_TOKEN) must consist of printable ASCII characters")
-    client = ApiClient(address, token.get_secret_value(), names)
+    client = ApiClient.with_token(address, token.get_secret_value(), names)
     try:
         yield client
     finally:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Self, TypeVar
+from urllib.parse import quote
 
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
 from services.ops.client.answers.books import Edit, Flow, Position
@@ -63,8 +64,8 @@ class Route(Generic[Answer]):
         return method, f"{self.root}{path}"
 
     def at(self, **path: str) -> Self:
-        """Return the route with its path filled in."""
-        return replace(self, name=self.name.format(**path))
+        """Return the route with its path filled in; what is filled in is one segment of it, whatever it says."""
+        return replace(self, name=self.name.format(**{name: quote(text, safe="") for name, text in path.items()}))
 
 
 READY: Final = Route("GET /health/ready", dict[str, str], root="")

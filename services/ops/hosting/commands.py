@@ -1,4 +1,4 @@
-"""Commands that run the platform: `up`, `serve`, `migrate`."""
+"""Commands that run the platform: `up`, `serve`, `board`, `migrate`."""
 
 import os
 from dataclasses import dataclass
@@ -140,6 +140,29 @@ def serve(options: ServeOptions) -> None:
 
     options.configure()
     run_services(tuple(dict.fromkeys(options.services)), options.host, options.port)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardOptions(LogOptions):
+    """The options of `board`."""
+
+    platform: Annotated[str, typer.Argument(metavar="URL", help="The address of the platform's API.")]
+    host: _Host = "127.0.0.1"
+    port: _Port = 8000
+
+
+@taking(BoardOptions)
+def board(options: BoardOptions) -> None:
+    """Run the pages of a platform that is elsewhere.
+
+    As a container does; `up`, and `serve` of all services, have them at their own address.
+    """
+    if not options.platform.startswith(("http://", "https://")):
+        raise Misused(f"URL must begin with http:// or https://, was {options.platform!r}")
+    from services.ops.hosting.running import run_board
+
+    options.configure()
+    run_board(options.platform, options.host, options.port)
 
 
 @taking(LogOptions)

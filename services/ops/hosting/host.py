@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from services.market_data.settings import MarketDataSettings
+from services.ops.board.routes import add_pages
 from services.ops.composition import build_services, load_services
 from services.ops.hosting.embedded.kept import Kept
 from services.ops.hosting.embedded.lock import DataDirectoryLock
@@ -79,6 +80,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             beside: list[Beside] = [*_kept(options, common, servers.embedded), *workers]
             others = [each.troubles for each in beside]
             app = build_app(services, common, title="SigmaSight", others=others)
+            add_pages(app, url_of(listener))
             hosted = Hosted(
                 url=url_of(listener),
                 broker=servers.broker,

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from services.ops.board.routes import add_pages, board_alone
 from services.ops.composition import build_services
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError, Misused
@@ -19,6 +20,7 @@ from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
 from services.ops.terminal import say
+from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
 
@@ -42,6 +44,7 @@ def run_platform(options: HostOptions) -> None:
 def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
     lines = [
         f"SigmaSight listens on {hosted.url} (its API is described at {hosted.url}/docs)",
+        f"  board       {hosted.url}/",
         f"  broker      {hosted.broker}",
         f"  database    {hosted.database}",
         f"  data        {options.data_dir.path.absolute()} (tokens for the API: viewer.token, operator.token)",
@@ -69,7 +72,20 @@ def run_services(names: Sequence[str], host_name: str, port: int) -> None:
     async def main() -> None:
         with listen(host_name, port) as listener:
             app = build_app(build_services(names, common), common, title=f"SigmaSight {named}")
+            if set(names) == set(SERVICES):
+                add_pages(app, url_of(listener))
             await serve(app, listener, lambda: _say_begun(f"{named} listens on {url_of(listener)}"))
+
+    run_to_end(main())
+
+
+def run_board(platform: str, host_name: str, port: int) -> None:
+    """Run the pages of a platform that runs elsewhere until told to stop."""
+
+    async def main() -> None:
+        with listen(host_name, port) as listener:
+            said = f"the board of {platform} listens on {url_of(listener)}"
+            await serve(board_alone(platform), listener, lambda: _say_begun(said))
 
     run_to_end(main())
 

@@ -124,7 +124,7 @@ def test_client_of_something_else_says_the_status(data_dir: DataDirectory, body:
 
 
 def test_client_of_nothing_is_told_how_to_start_it() -> None:
-    client = ApiClient("http://127.0.0.1:1", _TOKEN)
+    client = ApiClient.with_token("http://127.0.0.1:1", _TOKEN)
     with pytest.raises(Unreachable, match="sigmasight up"):
         client.get(RUNS)
     client.close()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from services.ops.client import progress
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.progress import follow_run
 from services.ops.client.routes import FINDING_COUNTS, Answer, Route
 from services.ops.errors import Refused, Unreachable
@@ -14,7 +14,7 @@ class _Platform(ApiClient):
     """Answers what it was told to, one after the other."""
 
     def __init__(self, *answers: Any) -> None:
-        super().__init__("http://127.0.0.1:1", "token")
+        super().__init__(connections_to("http://127.0.0.1:1"), {})
         self._answers: Iterator[Any] = iter(answers)
 
     def get(self, route: Route[Answer], **query: object) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.ops.client import run_log
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.routes import Answer, Route
 from services.ops.client.run_log import follow_log, print_line
 from services.ops.errors import Refused, Unreachable
@@ -23,7 +23,7 @@ class _Platform(ApiClient):
     """Streams what it was told to, one stream after the other; an exception breaks one off."""
 
     def __init__(self, *streams: list[Any]) -> None:
-        super().__init__("http://127.0.0.1:1", "token")
+        super().__init__(connections_to("http://127.0.0.1:1"), {})
         self._streams = iter(streams)
         self.asked: list[tuple[str, int]] = []
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.ops.cli import app
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.commands.options import ClientOptions
 from services.ops.client.commands.runs import Kind, Status
 from services.ops.client.routes import Route
@@ -72,7 +72,7 @@ class _Platform(ApiClient):
     """Has two portfolios and three runs, of which the one that is asked for ends as told."""
 
     def __init__(self, ended: dict[str, Any]) -> None:
-        super().__init__("http://127.0.0.1:1", "token")
+        super().__init__(connections_to("http://127.0.0.1:1"), {})
         self._ended = ended
         self.sent: list[tuple[str, Any]] = []
         self.asked: list[tuple[str, dict[str, object]]] = []

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from services.ops.cli import app
 from services.ops.client import progress, schedule
-from services.ops.client.client import ApiClient
+from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.commands.options import ClientOptions
 from services.ops.client.routes import Route
 from services.ops.errors import Unreachable
@@ -48,7 +48,7 @@ class _Platform(ApiClient):
     """Has these fires and runs: of a list, each look takes the next."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
-        super().__init__("http://127.0.0.1:1", "token")
+        super().__init__(connections_to("http://127.0.0.1:1"), {})
         self._answers = answers
         self.posted: list[tuple[str, Any]] = []
 

@@ -1,0 +1,42 @@
+"""Who looks at a page: its reads go to the platform with the caller's own credentials, and with no others."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+from urllib.parse import parse_qs
+
+import httpx
+from fastapi import Depends, FastAPI, Request
+
+from services.ops.client.client import ApiClient, connections_to
+from services.ops.errors import Refused
+
+# Who requests, where the platform has no name of its own for the caller.
+ASKER: Final = "board"
+_CREDENTIALS: Final = ("authorization", "cookie", "x-csrf-token")
+# A page that waits longer for one answer says that the platform is away.
+_ANSWERS_WITHIN_S: Final = 20.0
+_MOST_FORM_BYTES: Final = 64 * 1024
+
+
+def know_platform(app: FastAPI, url: str) -> None:
+    """Have the pages of an application ask the platform at an address."""
+    app.state.platform = connections_to(url, within_s=_ANSWERS_WITHIN_S)
+
+
+def _caller(request: Request) -> ApiClient:
+    connections: httpx.Client = request.app.state.platform
+    given = {name: value for name in _CREDENTIALS if (value := request.headers.get(name)) is not None}
+    return ApiClient(connections, given)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if int(request.headers.get("content-length") or _MOST_FORM_BYTES + 1) > _MOST_FORM_BYTES:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a form must have at most {_MOST_FORM_BYTES} bytes")
+    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
+    return {name: values[-1].strip() for name, values in fields.items()}
+
+
+# The platform, asked in the caller's name.
+Caller = Annotated[ApiClient, Depends(_caller)]
+# What somebody has filled in, by field.
+Form = Annotated[dict[str, str], Depends(_form)]

@@ -1,0 +1,99 @@
+"""Pages: a template and what it shows, with the headers that keep everything else out."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import Response
+
+from services.ops.board import wording
+from shared.printable import printable
+
+_HERE: Final = Path(__file__).parent
+STATIC: Final = _HERE / "static"
+# Where the files are served from that pages load.
+ASSETS: Final = "/assets"
+
+# Scripts and styles are our files alone: what somebody gets into a page as text is never run.
+_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+# htmx without what the headers forbid: it writes no styles and evaluates nothing. What is refused has its place.
+_HTMX: Final = json.dumps(
+    {
+        "allowEval": False,
+        "includeIndicatorStyles": False,
+        "historyCacheSize": 0,
+        "responseHandling": [
+            {"code": "204", "swap": False},
+            {"code": "[23]..", "swap": True},
+            {"code": "[45]..", "swap": True, "error": True, "target": "#said", "swapOverride": "innerHTML"},
+        ],
+    }
+)
+# The pages that every page leads to.
+_NAVIGATION: Final = (("/", "Board"),)
+
+
+class Assets(StaticFiles):
+    """The files that pages load; their addresses change with them, so that they may be kept."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=STATIC)
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """Return a file, to be kept for a year."""
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
+    """Return a page, or a part of one."""
+    text = _templates().get_template(template).render(path=request.url.path, **shown)
+    return HTMLResponse(text, status, _HEADERS)
+
+
+def is_part(request: Request) -> bool:
+    """Tell whether a part of a page is asked for, which goes where that was."""
+    return "hx-request" in request.headers
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        finalize=_shown,
+    )
+    found.globals |= {"asset": _asset, "navigation": _NAVIGATION, "htmx_config": _HTMX}
+    found.filters |= wording.FILTERS
+    return found
+
+
+def _shown(value: object) -> object:
+    # What turns the direction of writing would have a page say what it doesn't.
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _asset(name: str) -> str:
+    return f"{ASSETS}/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

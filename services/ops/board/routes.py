@@ -1,0 +1,49 @@
+"""The pages of the platform, added to an application; the API keeps every other path."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse
+
+from services.ops.board import overview
+from services.ops.board.caller import know_platform
+from services.ops.board.pages import ASSETS, Assets
+from services.ops.board.refusals import answer_with_pages, said
+
+# Every page but the first is below it.
+PAGES: Final = "/pages"
+
+
+def add_pages(app: FastAPI, platform: str) -> None:
+    """Add the pages to an application; they read the platform at an address, which may be its own."""
+    know_platform(app, platform)
+    answer_with_pages(app)
+    app.mount(ASSETS, Assets())
+    for router in (overview.router, _others()):
+        app.include_router(router, include_in_schema=False)
+
+
+def board_alone(platform: str) -> FastAPI:
+    """Return an application that has the pages of a platform and nothing else; it holds no token."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # Nothing of it goes on for ever, and nothing gives up.
+    app.state.closing, app.state.given_up = [], []
+    add_pages(app, platform)
+
+    @app.get("/health/live")
+    @app.get("/health/ready")
+    async def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    return app
+
+
+def _others() -> APIRouter:
+    router = APIRouter()
+
+    @router.get(PAGES + "/{path:path}", response_class=HTMLResponse)
+    def no_page(request: Request, path: str) -> HTMLResponse:
+        return said(request, HTTPStatus.NOT_FOUND, f"there is no page {path}")
+
+    return router

@@ -1,0 +1,55 @@
+// What pages do beyond links and forms: tokens, themes, refusals, and parts that follow a run.
+"use strict";
+{
+  const root = document.documentElement;
+  const said = document.getElementById("said");
+
+  const isDark = () => root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+
+  document.getElementById("theme").addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
+    document.dispatchEvent(new Event("theme"));
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new Event("theme")));
+
+  // Whoever is signed in by a cookie shows with each request that it comes from our own page.
+  const token = document.querySelector("meta[name=csrf-token]");
+  document.body.addEventListener("htmx:configRequest", (event) => {
+    if (token) event.detail.headers["X-CSRF-Token"] = token.content;
+  });
+
+  // What was refused is said until the next request is answered.
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) said.replaceChildren();
+  });
+  document.body.addEventListener("htmx:sendError", () => {
+    const note = document.createElement("div");
+    note.className = "notice bad";
+    note.textContent = "The platform is away: nothing answers. What was asked for goes on when it is back.";
+    said.replaceChildren(note);
+  });
+
+  // A part with data-follows is told when something happens there, at most every so often.
+  const TOLD = ["opened", "part", "dead_letter", "closed", "ended"];
+  const TELL_EVERY_MS = 400;
+
+  const follow = (part) => {
+    let due = null;
+    const source = new EventSource(part.dataset.follows);
+    const tell = () => {
+      due = null;
+      if (part.isConnected) htmx.trigger(part, "told");
+    };
+    for (const name of TOLD) {
+      source.addEventListener(name, () => {
+        due ??= setTimeout(tell, TELL_EVERY_MS);
+        if (name === "ended") source.close();
+      });
+    }
+    addEventListener("pagehide", () => source.close());
+  };
+  document.querySelectorAll("[data-follows]").forEach(follow);
+}

@@ -1,0 +1,43 @@
+"""How pages write numbers, times and states: the filters of the templates."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared.printable import counted
+
+_NOTHING: Final = "–"
+_MINUTE_S: Final = 60.0
+
+
+def count(number: int | None) -> str:
+    """Return a count with its thousands apart."""
+    return _NOTHING if number is None else f"{number:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return how long something takes: seconds with a decimal below a minute, else hours, minutes and seconds."""
+    if seconds is None:
+        return _NOTHING
+    return f"{seconds:.1f} s" if seconds < _MINUTE_S else str(timedelta(seconds=round(seconds)))
+
+
+def moment(text: str | None) -> str:
+    """Return an instant to the second, in UTC."""
+    return _NOTHING if text is None else f"{text[:10]} {text[11:19]}Z"
+
+
+def words(name: str) -> str:
+    """Return the name of a state, a stage or a rule as words."""
+    return name.replace("_", " ")
+
+
+def sessions(first: str, last: str) -> str:
+    """Return one session, or from which to which."""
+    return first if first == last else f"{first} to {last}"
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+    {"count": count, "duration": duration, "moment": moment, "words": words, "sessions": sessions, "counted": counted}
+)
