@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
-from shared.calendar import FIRST_SESSION, sessions_between
+from shared.calendar import FIRST_SESSION, sessions_between, shift_session
 from shared.clock import Clock
 from shared.problems import Problem
 
@@ -141,3 +141,28 @@ class PortfolioSelection(SessionSelection):
     def slice(self, clock: Clock, after: tuple[date, UUID] | None, limit: int) -> Slice[UUID]:
         """Return the selection behind a session and portfolio for a repository."""
         return self.slice_of(self.portfolio_id, clock, after, limit)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The newest revision of a session, compared with the session before, another one, or its own earlier revision."""
+
+    as_of: Annotated[Day | None, Query(description="none: now")] = None
+    since: Annotated[Day | None, Query(description="none: the session before")] = None
+    revision: Annotated[int | None, Query(ge=1, description="an earlier one, in the place of a session")] = None
+
+    def before(self, as_of: date, newest: int) -> date:
+        """Return the day that what is compared with is of, or the newest before it.
+
+        Raises
+        ------
+        Problem
+            422, where that is not earlier than the `newest` revision of `as_of`.
+        """
+        if self.revision is not None and self.since is not None:
+            raise Problem.of_field("query.revision", f"must not be given with since, was {self.revision}")
+        if self.revision is not None and self.revision >= newest:
+            raise Problem.of_field("query.revision", f"must be below {newest}, the newest one, was {self.revision}")
+        if self.since is not None and self.since >= as_of:
+            raise Problem.of_field("query.since", f"must be before {as_of}, was {self.since}")
+        return as_of if self.revision is not None else self.since or shift_session(as_of, -1)

@@ -94,6 +94,7 @@ app.command("accept")(findings.accept)
 app.command("refuse")(findings.refuse)
 app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
+app.command("changes")(analysis.changes)
 app.command("report")(analysis.report)
 
 asked = typer.Typer(help="List runs, say what failed, try it again, cancel.", no_args_is_help=True)

@@ -20,6 +20,7 @@ from services.ops.client.answers.portfolios import (
     Realised,
     Snapshot,
     Understood,
+    ValueChanges,
 )
 from services.ops.client.answers.risk import (
     ActiveSectors,
@@ -28,6 +29,7 @@ from services.ops.client.answers.risk import (
     Correlations,
     ExplainedRisk,
     PortfolioRisk,
+    RiskChanges,
     Stress,
 )
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
@@ -136,6 +138,7 @@ REALISED: Final = Route("GET /portfolios/{portfolio_id}/realised", Realised)
 PORTFOLIO_SNAPSHOTS: Final = Route("GET /portfolios/{portfolio_id}/snapshots", Page[Snapshot])
 PORTFOLIO_VALUES: Final = Route("GET /portfolios/{portfolio_id}/values", Page[PositionValue])
 EXPLAINED_AMOUNT: Final = Route("GET /portfolios/{portfolio_id}/explain/{measure}", ExplainedAmount)
+VALUE_CHANGES: Final = Route("GET /portfolios/{portfolio_id}/changes", ValueChanges)
 SNAPSHOTS: Final = Route("GET /snapshots", Page[Snapshot])
 POSITION_VALUES: Final = Route("GET /position-values", Page[PositionValue])
 
@@ -146,6 +149,7 @@ CORRELATIONS: Final = Route("GET /risk/portfolios/{portfolio_id}/correlations", 
 CONTRIBUTIONS: Final = Route("GET /risk/portfolios/{portfolio_id}/contributions", Contributions)
 ACTIVE_SECTORS: Final = Route("GET /risk/portfolios/{portfolio_id}/active-sectors", ActiveSectors)
 EXPLAINED_RISK: Final = Route("GET /risk/portfolios/{portfolio_id}/explain/{measure}", ExplainedRisk)
+RISK_CHANGES: Final = Route("GET /risk/portfolios/{portfolio_id}/changes", RiskChanges)
 LOAD_BENCHMARK: Final = Route("PUT /risk/benchmarks/{name}", Benchmark)
 
 SYMBOL: Final = Route("GET /symbols/{symbol}", Symbol)

@@ -31,6 +31,7 @@ from services.portfolio.web.bodies import (
     entered_of,
     position_terms,
 )
+from services.portfolio.web.changes import add_changes
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.web.making import MadeOnce
 from services.portfolio.web.performance import add_performance
@@ -72,6 +73,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
     _add_values(router, unit_of_work, clock)
     _add_analysis(router, unit_of_work, clock, panel)
     add_performance(router, unit_of_work, clock)
+    add_changes(router, unit_of_work, clock)
     return router
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from services.risk.core.assessment import AssessmentInputs, FactorHistory
+from services.risk.core.assessment import AssessmentInputs, Books, FactorHistory
 from services.risk.core.risk_context import PRICE_SESSIONS, RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.storage.repository import RiskRepository
@@ -51,7 +51,10 @@ class InputLoader:
 
     async def of_session(self, portfolio_ids: Sequence[UUID], as_of: date) -> AssessmentInputs:
         """Return the inputs of one session; the panel has to be fresh."""
-        books = await self.repository.load_books(portfolio_ids, as_of)
+        return await self.of_books(await self.repository.load_books(portfolio_ids, as_of), as_of)
+
+    async def of_books(self, books: Books, as_of: date) -> AssessmentInputs:
+        """Return what is known at a session of the symbols of books, whichever session they are of."""
         known = await self.repository.load_betas(books.symbols, as_of)
         return AssessmentInputs(
             books=books,
@@ -64,6 +67,12 @@ class InputLoader:
             benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
             taints=await self.repository.load_taints(books.symbols, first=self._begin(as_of), last=as_of),
         )
+
+    def returns_between(self, symbols: Sequence[str], first: date, last: date) -> FloatArray:
+        """Return the total returns of symbols from one close to another, NaN where one of them is missing."""
+        before, after = (self.panel.window(symbols, last=day, sessions=1).adjusted[-1] for day in (first, last))
+        returns: FloatArray = after / before - 1.0
+        return returns
 
     def _begin(self, as_of: date) -> date:
         """Return the first session of the window of betas and loadings, or of the calendar."""

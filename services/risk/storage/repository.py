@@ -108,6 +108,12 @@ _FIND_LAST = sa.text(
     ORDER BY as_of DESC, revision DESC LIMIT 1
     """
 )
+_FIND_REVISION = sa.text(
+    f"""
+    SELECT {", ".join(HeadRow._fields)} FROM assessments
+    WHERE portfolio_id = :portfolio_id AND as_of = :as_of AND revision = :revision
+    """
+)
 _ROWS_OF = """
     SELECT {columns} FROM {table} JOIN unnest(
         CAST(:portfolio_ids AS uuid[]), CAST(:as_ofs AS date[]), CAST(:revisions AS integer[])
@@ -344,6 +350,12 @@ class RiskRepository:
         """Return the head of the assessment of the newest session that is not after a date, as known at that time."""
         parameters = {"portfolio_id": portfolio_id, "until": until, "known_at": known_at}
         head = (await self._connection.execute(_FIND_LAST, parameters)).one_or_none()
+        return None if head is None else HeadRow._make(head)
+
+    async def find_revision(self, portfolio_id: UUID, as_of: date, revision: int) -> HeadRow | None:
+        """Return the head of a revision of the assessment of a session."""
+        parameters = {"portfolio_id": portfolio_id, "as_of": as_of, "revision": revision}
+        head = (await self._connection.execute(_FIND_REVISION, parameters)).one_or_none()
         return None if head is None else HeadRow._make(head)
 
     async def get_moves(self, as_of: date, digest: bytes) -> MovesRow:

@@ -23,6 +23,7 @@ from services.risk.storage.rows import (
     StressRow,
 )
 from services.risk.web.bodies import BenchmarkBody, BenchmarkName, benchmark_of
+from services.risk.web.changes import add_changes
 from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
 from services.risk.web.stress import PortfolioStress, ScenarioView
 from services.risk.web.views import (
@@ -79,12 +80,12 @@ def build_router(
 
     _add_details(router, unit_of_work, clock)
     _add_benchmarks(router, unit_of_work, clock)
-    _add_explanations(
-        router,
-        unit_of_work,
-        clock,
-        lambda connection: InputLoader(RiskRepository(connection), panel, factor_set, rate),
-    )
+
+    def loader(connection: AsyncConnection) -> InputLoader:
+        return InputLoader(RiskRepository(connection), panel, factor_set, rate)
+
+    _add_explanations(router, unit_of_work, clock, loader)
+    add_changes(router, unit_of_work, clock, loader)
     return router
 
 

@@ -2,7 +2,7 @@
 
 from typing import TypedDict, final
 
-from services.ops.client.answers.numbers import Amount, Day, Explained, Measure, Trail
+from services.ops.client.answers.numbers import Amount, Day, Explained, Measure, Moment, Trail
 
 
 class Accepted(TypedDict):
@@ -208,3 +208,40 @@ class ExplainedAmount(Explained):
     snapshot: Snapshot
     opening_equity: Amount
     positions: list[PositionInput]
+
+
+class ComparedSnapshot(TypedDict):
+    """A revision of a snapshot that is compared."""
+
+    as_of: Day
+    revision: int
+    known_at: Moment
+    code_version: int
+    equity: Amount
+
+
+class ValueChangePart(TypedDict):
+    """What one cause adds to a change of value."""
+
+    part: str
+    amount: Amount
+
+
+class PositionChange(TypedDict):
+    """What one position adds to a change of value."""
+
+    symbol: str
+    positions: Amount
+    dividends: Amount
+    prices: Amount
+    total: Amount
+
+
+class ValueChanges(TypedDict):
+    """What changed the value of a portfolio."""
+
+    before: ComparedSnapshot
+    after: ComparedSnapshot
+    total: Amount
+    parts: list[ValueChangePart]
+    by_position: list[PositionChange]

@@ -2,7 +2,7 @@
 
 from typing import TypedDict, final
 
-from services.ops.client.answers.numbers import Amount, Day, Explained, Measure, Trail
+from services.ops.client.answers.numbers import Amount, Day, Explained, Measure, Moment, Trail
 
 
 class Figure(Measure):
@@ -208,3 +208,37 @@ class ExplainedRisk(Explained, Trail):
     holdings: list[HoldingInput]
     factors: list[FactorInput]
     series: list[DatedReturn]
+
+
+class ComparedAssessment(TypedDict):
+    """A revision of an assessment that is compared."""
+
+    as_of: Day
+    revision: int
+    known_at: Moment
+    code_version: int
+
+
+class NumberChangePart(TypedDict):
+    """What one cause adds to a change, or why that cannot be told."""
+
+    part: str
+    change: Figure
+
+
+class NumberChange(TypedDict):
+    """A number before and after, and what changed it."""
+
+    measure: str
+    before: Figure
+    after: Figure
+    total: Figure
+    parts: list[NumberChangePart]
+
+
+class RiskChanges(TypedDict):
+    """What changed numbers of a portfolio's risk."""
+
+    before: ComparedAssessment
+    after: ComparedAssessment
+    changes: list[NumberChange]

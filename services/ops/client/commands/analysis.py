@@ -1,4 +1,4 @@
-"""Commands that look into results: `explain` and `report`."""
+"""Commands that look into results: `explain`, `changes` and `report`."""
 
 import json
 from dataclasses import dataclass
@@ -36,6 +36,31 @@ def explain(options: ExplainOptions) -> None:
         portfolio = find_portfolio(client, options.portfolio)
         found = load_explanation(client, portfolio["portfolio_id"], options.measure, options.as_of)
     options.show(found, print_explanation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangesOptions(ClientOptions):
+    """The options of `changes`."""
+
+    portfolio: Annotated[str, typer.Argument(help="Its id or its name.")]
+    as_of: Annotated[date | None, day("The newest session on or before this day.")] = None
+    since: Annotated[date | None, day("Compared with this day; none: the one before.")] = None
+    revision: Annotated[int | None, typer.Option(help="Compared with its own revision.")] = None
+
+
+@taking(ChangesOptions)
+def changes(options: ChangesOptions) -> None:
+    """Show what changed since the session before.
+
+    Value, market beta and value at risk: by flows, positions, prices, betas, corrections and code.
+    """
+    from services.ops.client.changes import load_changes, print_changes
+    from services.ops.client.lookup import find_portfolio
+
+    with options.connected() as client:
+        portfolio_id = find_portfolio(client, options.portfolio)["portfolio_id"]
+        found = load_changes(client, portfolio_id, as_of=options.as_of, since=options.since, revision=options.revision)
+    options.show(found, print_changes)
 
 
 @dataclass(frozen=True, kw_only=True)
