@@ -62,6 +62,16 @@ class ApiClient:
         headers = {"Content-Type": "application/json"}
         return self._ask(route, query, headers, content=json.dumps(dict(body), default=str))
 
+    def read_text(self, path: str) -> str:
+        """Return what an address below the root answers as text, as the metrics do.
+
+        Raises
+        ------
+        Unreachable, Refused
+            If nothing answers, or the answer is no.
+        """
+        return self._answered("GET", path, headers=self._credentials).text
+
     def follow(self, route: Route[Answer], *, after: int) -> Iterator[Answer]:
         """Yield what a route streams behind an event, until the stream ends or is broken off.
 
@@ -89,13 +99,16 @@ class ApiClient:
         method, path = route.address
         headers = {**self._credentials, **headers}
         params = {name: _text(value) for name, value in query.items() if value is not None}
+        answer: Answer = self._answered(method, path, params=params, headers=headers, **content).json()
+        return answer
+
+    def _answered(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, params=params, headers=headers, **content)
+            response = self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
         if response.is_success:
-            answer: Answer = response.json()
-            return answer
+            return response
         raise _refusal(response, self._names)
 
 

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from services.ops.client.answers.findings import FindingCounts
-from services.ops.client.answers.numbers import Day, Moment
+from services.ops.client.answers.numbers import Day, Measure, Moment
 
 
 class Run(TypedDict):
@@ -22,6 +22,7 @@ class RunSummary(TypedDict):
     run: Run
     status: str
     requested_at: Moment
+    finished_at: Moment | None
 
 
 class Stage(TypedDict):
@@ -85,6 +86,7 @@ class RunProgress(RunSummary):
     """A run with its stages."""
 
     seconds: float | None
+    eta: Measure | None
     stages: list[Stage]
     failures: list[Failure]
     missing: list[str]
