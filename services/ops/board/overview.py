@@ -1,18 +1,24 @@
-"""The board: how the platform is, and its runs."""
+"""The board: how the platform is, the run that matters now, and the nights before it."""
 
 from http import HTTPStatus
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from services.ops.board.caller import Caller
 from services.ops.board.pages import page
+from services.ops.board.paths import RUNS_PAGE
+from services.ops.board.runs import causes_of, following, load_progress
+from services.ops.board.wording import seconds_between
+from services.ops.client.answers.runs import RunSummary
 from services.ops.client.client import ApiClient
-from services.ops.client.routes import READY, RUNS
+from services.ops.client.routes import FINDINGS, LETTER_COUNTS, READINESS, READY, RUNS, SCHEDULE
 from services.ops.errors import Refused
 
-_RUNS_SHOWN: Final = 10
+_RUNS_SHOWN: Final = 8
+_NIGHTS_SHOWN: Final = 14
+_HELD_SHOWN: Final = 100
 
 router = APIRouter()
 
@@ -28,7 +34,31 @@ class Health(TypedDict):
 def board(request: Request, caller: Caller) -> HTMLResponse:
     """Show how the platform is."""
     runs = caller.get(RUNS, limit=_RUNS_SHOWN)["items"]
-    return page(request, "overview.html.j2", health=_health(caller), runs=runs)
+    nights = caller.get(RUNS, kind="nightly", limit=_NIGHTS_SHOWN)["items"]
+    watched = _watched(caller, runs, nights)
+    found = None if watched is None else load_progress(caller, watched["run"]["run_id"])
+    return page(
+        request,
+        "overview.html.j2",
+        health=_health(caller),
+        runs=runs,
+        nights=_chart_of(nights),
+        found=found,
+        causes=causes_of(caller, found) if found else [],
+        letters=caller.get(LETTER_COUNTS),
+        held=len(caller.get(FINDINGS, undecided=True, limit=_HELD_SHOWN)["items"]),
+        most_held=_HELD_SHOWN,
+        readiness=caller.get(READINESS, limit=1),
+        schedule=caller.get(SCHEDULE, limit=3),
+        **(following(found["run"]["run_id"]) if found else {"events": "", "progress": ""}),
+    )
+
+
+def _watched(caller: ApiClient, runs: list[RunSummary], nights: list[RunSummary]) -> RunSummary | None:
+    """Return the run that is under way, a night before anything else; else the newest night, else the newest run."""
+    active = caller.get(RUNS, status="active", limit=_RUNS_SHOWN)["items"]
+    active.sort(key=lambda each: each["run"]["kind"] != "nightly")
+    return next(iter([*active, *nights[:1], *runs[:1]]), None)
 
 
 def _health(caller: ApiClient) -> Health:
@@ -38,3 +68,19 @@ def _health(caller: ApiClient) -> Health:
         if not_ready.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
         return {"is_ready": False, "said": not_ready.detail}
+
+
+def _chart_of(nights: list[RunSummary]) -> dict[str, Any]:
+    """Return how long nights took, the oldest first, in the colours of how they ended."""
+    ended = [(night, night["finished_at"]) for night in reversed(nights)]
+    bars = [
+        {
+            "name": night["run"]["last_session"],
+            "value": round(seconds_between(night["requested_at"], finished), 1),
+            "state": night["status"],
+            "address": f"{RUNS_PAGE}/{night['run']['run_id']}",
+        }
+        for night, finished in ended
+        if finished is not None
+    ]
+    return {"kind": "bars", "unit": "s", "bars": bars}

@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypedDict
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -15,6 +17,8 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from services.ops.board import wording
+from services.ops.board.paths import NAVIGATION
+from services.ops.client.answers.pages import Entry, Page
 from shared.printable import printable
 
 _HERE: Final = Path(__file__).parent
@@ -44,8 +48,14 @@ _HTMX: Final = json.dumps(
         ],
     }
 )
-# The pages that every page leads to.
-_NAVIGATION: Final = (("/", "Board"),)
+
+
+class Shown(TypedDict, Generic[Entry]):
+    """A page of a list, with the addresses of the first one, from another, and of the next one."""
+
+    items: list[Entry]
+    first: str | None
+    following: str | None
 
 
 class Assets(StaticFiles):
@@ -62,10 +72,23 @@ class Assets(StaticFiles):
         return response
 
 
-def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    """Return a page, or a part of one."""
+def page(request: Request, template: str, status: int = 200, /, **shown: Any) -> HTMLResponse:
+    """Return a page, or a part of one, by its template."""
     text = _templates().get_template(template).render(path=request.url.path, **shown)
     return HTMLResponse(text, status, _HEADERS)
+
+
+def page_of(request: Request, found: Page[Entry]) -> Shown[Entry]:
+    """Return a page of a list with the addresses of others, which ask for the same."""
+    asked = {name: text for name, text in request.query_params.items() if name != "cursor"}
+    following = f"?{urlencode({**asked, 'cursor': found['next']})}" if found["next"] else None
+    first = f"?{urlencode(asked)}" if "cursor" in request.query_params else None
+    return {"items": found["items"], "first": first, "following": following}
+
+
+def go_to(address: str) -> Response:
+    """Have the browser leave for another page, when something was done."""
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": address})
 
 
 def is_part(request: Request) -> bool:
@@ -84,7 +107,7 @@ def _templates() -> Environment:
         auto_reload=False,
         finalize=_shown,
     )
-    found.globals |= {"asset": _asset, "navigation": _NAVIGATION, "htmx_config": _HTMX}
+    found.globals |= {"asset": _asset, "navigation": NAVIGATION, "htmx_config": _HTMX}
     found.filters |= wording.FILTERS
     return found
 

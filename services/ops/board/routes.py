@@ -1,18 +1,15 @@
 """The pages of the platform, added to an application; the API keeps every other path."""
 
 from http import HTTPStatus
-from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-from services.ops.board import overview
+from services.ops.board import backfills, letters, overview, quality, readiness, runs, schedule, system
 from services.ops.board.caller import know_platform
 from services.ops.board.pages import ASSETS, Assets
+from services.ops.board.paths import PAGES
 from services.ops.board.refusals import answer_with_pages, said
-
-# Every page but the first is below it.
-PAGES: Final = "/pages"
 
 
 def add_pages(app: FastAPI, platform: str) -> None:
@@ -20,8 +17,9 @@ def add_pages(app: FastAPI, platform: str) -> None:
     know_platform(app, platform)
     answer_with_pages(app)
     app.mount(ASSETS, Assets())
-    for router in (overview.router, _others()):
-        app.include_router(router, include_in_schema=False)
+    for room in (overview, runs, schedule, backfills, letters, quality, readiness, system):
+        app.include_router(room.router, include_in_schema=False)
+    app.include_router(_others(), include_in_schema=False)
 
 
 def board_alone(platform: str) -> FastAPI:

@@ -1,7 +1,7 @@
 """How pages write numbers, times and states: the filters of the templates."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +16,11 @@ def count(number: int | None) -> str:
     return _NOTHING if number is None else f"{number:,}"
 
 
+def whole(number: float | None) -> str:
+    """Return a number that was measured, to the next whole one."""
+    return count(None if number is None else round(number))
+
+
 def duration(seconds: float | None) -> str:
     """Return how long something takes: seconds with a decimal below a minute, else hours, minutes and seconds."""
     if seconds is None:
@@ -26,6 +31,16 @@ def duration(seconds: float | None) -> str:
 def moment(text: str | None) -> str:
     """Return an instant to the second, in UTC."""
     return _NOTHING if text is None else f"{text[:10]} {text[11:19]}Z"
+
+
+def took(first: str, last: str | None) -> str:
+    """Return how long it is from one instant to another."""
+    return duration(None if last is None else seconds_between(first, last))
+
+
+def seconds_between(first: str, last: str) -> float:
+    """Return the seconds from one instant to another."""
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 def words(name: str) -> str:
@@ -39,5 +54,5 @@ def sessions(first: str, last: str) -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
-    {"count": count, "duration": duration, "moment": moment, "words": words, "sessions": sessions, "counted": counted}
+    {function.__name__: function for function in (count, counted, duration, moment, sessions, took, whole, words)}
 )

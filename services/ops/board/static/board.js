@@ -32,19 +32,34 @@
     said.replaceChildren(note);
   });
 
-  // A part with data-follows is told when something happens there, at most every so often.
+  // A part with data-follows is told when something happens in its run, at most every so often; the log gets the lines.
   const TOLD = ["opened", "part", "dead_letter", "closed", "ended"];
   const TELL_EVERY_MS = 400;
+
+  const written = (line) => {
+    const item = document.createElement("li");
+    item.className = line.level;
+    for (const [tag, text] of [["time", line.at.slice(11, 19)], ["code", line.stage ?? "run"], ["span", line.message]]) {
+      item.appendChild(document.createElement(tag)).textContent = text;
+    }
+    return item;
+  };
 
   const follow = (part) => {
     let due = null;
     const source = new EventSource(part.dataset.follows);
+    const log = document.querySelector("[data-log]");
     const tell = () => {
       due = null;
-      if (part.isConnected) htmx.trigger(part, "told");
+      htmx.trigger(part, "told");
     };
     for (const name of TOLD) {
-      source.addEventListener(name, () => {
+      source.addEventListener(name, (event) => {
+        if (log) {
+          const is_at_end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+          log.append(written(JSON.parse(event.data)));
+          if (is_at_end) log.scrollTop = log.scrollHeight;
+        }
         due ??= setTimeout(tell, TELL_EVERY_MS);
         if (name === "ended") source.close();
       });

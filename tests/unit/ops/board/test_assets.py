@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.ops.board.pages import STATIC
+from tests.unit.ops.board.stored import everything
 from tests.unit.ops.board.world import World, wrongs_of
 
 VENDOR = STATIC / "vendor"
@@ -42,7 +43,7 @@ def test_template_holds_no_script_no_style_and_no_address_elsewhere(template: Pa
 
 
 async def test_file_may_be_kept_for_its_address_changes_with_it() -> None:
-    world = World({"GET /runs": (200, {"items": [], "next": None}), "GET /health/ready": (200, {"status": "ready"})})
+    world = World(everything())
     async with world.pages() as browser:
         page = (await browser.get("/")).text
         addresses = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)

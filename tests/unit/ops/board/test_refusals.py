@@ -5,20 +5,20 @@ import pytest
 
 from services.ops.board.caller import know_platform
 from services.ops.board.routes import board_alone
+from tests.unit.ops.board.stored import everything
 from tests.unit.ops.board.world import HOSTILE, World, wrongs_of
 
-READY = {"GET /health/ready": (200, {"status": "ready"})}
-NO_RUNS = {**READY, "GET /runs": (200, {"items": [], "next": None})}
+READY = everything()
 
 
 async def test_page_asks_with_the_credentials_of_whoever_looks_and_with_no_others() -> None:
-    world = World(NO_RUNS)
+    world = World(READY)
     async with world.pages() as browser:
         given = {"Authorization": "Bearer mine", "Cookie": "session=mine", "X-CSRF-Token": "t", "X-Forwarded-For": "a"}
         await browser.get("/", headers=given)
         await browser.get("/")
 
-    first, second = world.sent("GET /runs")
+    first, second = world.sent("GET /schedule")
     assert (first.headers["authorization"], first.headers["cookie"]) == ("Bearer mine", "session=mine")
     assert first.headers["x-csrf-token"] == "t"
     assert "x-forwarded-for" not in first.headers
@@ -37,7 +37,7 @@ def test_cookie_of_one_answer_is_not_sent_with_the_next() -> None:
 
 
 async def test_page_runs_its_own_files_only_and_is_kept_by_nobody() -> None:
-    async with World(NO_RUNS).pages() as browser:
+    async with World(READY).pages() as browser:
         for address in ("/", "/pages/none"):
             headers = (await browser.get(address)).headers
             policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -87,7 +87,7 @@ async def test_platform_that_does_not_answer_is_a_page_that_says_so() -> None:
 
 
 async def test_page_that_is_not_there_is_a_page_too() -> None:
-    async with World(NO_RUNS).pages() as browser:
+    async with World(READY).pages() as browser:
         answer = await browser.get("/pages/no/such")
         elsewhere = await browser.get("/nothing")
     assert (answer.status_code, "There is no such thing" in answer.text) == (404, True)

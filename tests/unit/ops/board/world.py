@@ -35,7 +35,7 @@ class World:
         name = f"{request.method} {request.url.path.removeprefix(API)}"
         found = self.stored.get(name, (404, {"detail": f"nothing is stored for {name}"}))
         status, body = found(request) if callable(found) else found
-        return httpx.Response(status, json=body)
+        return httpx.Response(status, text=body) if isinstance(body, str) else httpx.Response(status, json=body)
 
     def sent(self, name: str) -> list[httpx.Request]:
         """Return what was asked of a route."""

@@ -1,0 +1,36 @@
+"""Where pages are, and what of the API browsers ask themselves."""
+
+from typing import Final
+
+from services.ops.client.routes import RUN_EVENTS
+
+# Every page but the first is below it.
+PAGES: Final = "/pages"
+RUNS_PAGE: Final = f"{PAGES}/runs"
+RUN_PAGE: Final = f"{RUNS_PAGE}/{{run_id}}"
+SCHEDULE_PAGE: Final = f"{PAGES}/schedule"
+BACKFILLS_PAGE: Final = f"{PAGES}/backfills"
+BACKFILL_PAGE: Final = f"{BACKFILLS_PAGE}/{{backfill_id}}"
+LETTERS_PAGE: Final = f"{PAGES}/dead-letters"
+LETTER_PAGE: Final = f"{LETTERS_PAGE}/{{letter_id}}"
+REDRIVES_PAGE: Final = f"{PAGES}/redrives"
+REDRIVE_PAGE: Final = f"{REDRIVES_PAGE}/{{redrive_id}}"
+COVERAGE_PAGE: Final = f"{PAGES}/coverage"
+FINDINGS_PAGE: Final = f"{PAGES}/findings"
+READINESS_PAGE: Final = f"{PAGES}/readiness"
+SYSTEM_PAGE: Final = f"{PAGES}/system"
+
+RUN_EVENTS_OF: Final = RUN_EVENTS.address[1]
+
+# The pages that every page leads to.
+NAVIGATION: Final = (
+    ("/", "Board"),
+    (RUNS_PAGE, "Runs"),
+    (SCHEDULE_PAGE, "Schedule"),
+    (BACKFILLS_PAGE, "Backfills"),
+    (READINESS_PAGE, "Readiness"),
+    (COVERAGE_PAGE, "Coverage"),
+    (FINDINGS_PAGE, "Findings"),
+    (LETTERS_PAGE, "Dead letters"),
+    (SYSTEM_PAGE, "System"),
+)
