@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -15,12 +16,15 @@ from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth import Authenticator
+from shared.bus.access import Needs, check_access
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.connection import BrokerRefuses, Connection
 from shared.bus.consume import Consume
 from shared.bus.doorbell import doorbell, rest_while_idle
 from shared.bus.fan_in import FanIn
 from shared.bus.gauges import broker_answers, read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
+from shared.contracts.catalogue import written_topics
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.errors import is_transient
@@ -32,18 +36,20 @@ from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.request_bodies import RequestBodies
 from shared.request_metrics import SERVICE, RequestMetrics
-from shared.settings import CommonSettings, service_database_url
+from shared.settings import CommonSettings, kafka_connection, service_database_url
 from shared.telemetry import log_context, timed
 from shared.tracing import Tracing
 
 log = structlog.get_logger("service")
 
 BACKGROUND_PAUSE_S = 5.0
+ACCESS_PAUSE_S = 25.0
 # Who asks gives up after ten seconds: a database or a broker that hangs must not take the rest of an answer with it.
 ANSWERS_WITHIN_S = 4.0
 
 # What keeps somebody from working; nothing, where all is well.
 Troubles = Callable[[], Awaitable[list[str]]]
+Job = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -53,6 +59,7 @@ class Service:
     name: str
     engine: AsyncEngine
     unit_of_work: UnitOfWorkFactory
+    connection: Connection
     broker: KafkaBroker
     relay: OutboxRelay
     consume: Consume
@@ -62,15 +69,15 @@ class Service:
     problems: Problems = field(default_factory=dict)
     gauges: list[GaugeReader] = field(default_factory=lambda: [read_outbox])
     fan_ins: list[FanIn] = field(default_factory=list)
-    resting: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    warm_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    resting: list[Job] = field(default_factory=list)
+    background: list[Job] = field(default_factory=list)
+    warm_up: list[Job] = field(default_factory=list)
     # What ends answers that would go on for ever: a stop waits for the ones that are being written.
     closing: list[Callable[[], None]] = field(default_factory=list)
     # What does not keep the service from working.
     remarks: list[Callable[[], Awaitable[list[str]]]] = field(default_factory=list)
     # What the consumers held: connections to others.
-    released: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    released: list[Job] = field(default_factory=list)
 
 
 def build_service(name: str, settings: CommonSettings) -> Service:
@@ -79,13 +86,14 @@ def build_service(name: str, settings: CommonSettings) -> Service:
     engine = build_engine(url, service=name, limits=settings.database_limits)
     unit_of_work = UnitOfWorkFactory(engine, source=name)
     metrics = ServiceMetrics(name)
-    broker = build_broker(settings.bootstrap_servers, service=name, metrics=metrics)
+    connection = kafka_connection(settings, name)
+    broker = build_broker(connection, service=name, metrics=metrics)
     address = plain_url(url.get_secret_value())
-    relay = OutboxRelay(address, settings.bootstrap_servers, settings.broker, service=name, metrics=metrics)
+    relay = OutboxRelay(address, connection, settings.broker, service=name, metrics=metrics)
     capabilities = CAPABILITIES[settings.broker]
     tracing = _tracing(name, settings)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, tracer=tracing.tracer)
-    service = Service(name, engine, unit_of_work, broker, relay, consume, metrics, tracing)
+    service = Service(name, engine, unit_of_work, connection, broker, relay, consume, metrics, tracing)
     if capabilities.consumers_rest:
         service.resting.append(partial(rest_while_idle, broker, doorbell(settings.bootstrap_servers)))
     return service
@@ -102,16 +110,24 @@ def _tracing(name: str, settings: CommonSettings) -> Tracing:
 
 @asynccontextmanager
 async def running(service: Service) -> AsyncIterator[None]:
-    """Run a service: relay and sweepers first, consumers last; stopped the other way round."""
+    """Run a service: relay and sweepers first, consumers last; stopped the other way round.
+
+    Raises
+    ------
+    BrokerRefuses
+        If the broker does not let it do its work.
+    """
+    await check_access(service.connection, needs_of(service))
     for prepare in service.warm_up:
         await prepare()
     async with service.unit_of_work() as uow:
         for fan_in in service.fan_ins:
             await fan_in.extend_deadlines(uow)
-    jobs = [service.relay.run, *service.resting, *service.background]
+    own: list[Job] = [service.relay.run, partial(_keep_checking, service)]
     if service.fan_ins:
-        jobs.append(lambda: _close_overdue(service))
-    tasks = [asyncio.create_task(_supervised(service.name, job)) for job in jobs]
+        own.append(partial(_close_overdue, service))
+    jobs = [*own, *service.resting, *service.background]
+    tasks = [asyncio.create_task(_supervised(service, job)) for job in jobs]
     try:
         await start_broker(service.broker)
         yield
@@ -124,15 +140,36 @@ async def running(service: Service) -> AsyncIterator[None]:
         await asyncio.to_thread(service.tracing.close)
 
 
-async def _supervised(service: str, job: Callable[[], Awaitable[None]]) -> None:
+async def _supervised(service: Service, job: Job) -> None:
     # Jobs are one round of a sweep, or endless; one that died silently would stop the chain without a trace.
-    with log_context(service=service):
+    with log_context(service=service.name):
         while True:
             try:
                 await job()
+            except BrokerRefuses as refusal:
+                log.critical("the broker refuses the service", why=str(refusal))
+                service.consume.given_up.set()
+                return
             except Exception:
                 log.exception("background job failed")
             await asyncio.sleep(BACKGROUND_PAUSE_S)
+
+
+def needs_of(service: Service) -> Needs:
+    """Return what a broker has to allow a service."""
+    subscribers: Sequence[Any] = service.broker.subscribers
+    reads = frozenset(topic for each in subscribers for topic in each.topic_names_for_subscribe)
+    return Needs(
+        reads=reads,
+        writes=written_topics(service.name, reads),
+        groups=frozenset(each.group_id for each in subscribers),
+    )
+
+
+async def _keep_checking(service: Service) -> None:
+    # What was allowed at the start may be taken away: no client of Kafka ends for that.
+    await asyncio.sleep(ACCESS_PAUSE_S)
+    await check_access(service.connection, needs_of(service))
 
 
 async def _close_overdue(service: Service) -> None:

@@ -2,25 +2,54 @@
 
 import json
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from aiokafka.abc import AbstractTokenProvider
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.bus.broker import BrokerKind
+from shared.bus.connection import Connection, SaslMechanism, SecurityProtocol
 from shared.db.engine import TimeLimits, asyncpg_url
 from shared.factor_set import FACTOR_SETS, FactorSet
 
 
-class CommonSettings(BaseSettings):
+class KafkaSettings(BaseSettings):
+    """How the broker is spoken to; a service has the user of its own name unless one is given."""
+
+    # Errors at start go to the log: what was given may be a secret.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kafka_security_protocol: SecurityProtocol = SecurityProtocol.PLAINTEXT
+    kafka_sasl_mechanism: SaslMechanism | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    # For OAUTHBEARER: a file with the token, or who gives one to the user for the password.
+    kafka_token_file: FilePath | None = None
+    kafka_token_url: str | None = None
+    kafka_token_scope: str | None = None
+    kafka_ca_file: FilePath | None = None
+    kafka_certificate_file: FilePath | None = None
+    kafka_key_file: FilePath | None = None
+    kafka_key_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _protocol_and_mechanism_fit(self) -> Self:
+        protocol, mechanism = self.kafka_security_protocol, self.kafka_sasl_mechanism
+        if protocol.has_sasl and mechanism is None:
+            raise ValueError(f"kafka_sasl_mechanism must be set with kafka_security_protocol {protocol}")
+        sources = [source for source in (self.kafka_token_file, self.kafka_token_url) if source is not None]
+        if protocol.has_sasl and mechanism is SaslMechanism.OAUTHBEARER and len(sources) != 1:
+            raise ValueError("of kafka_token_file and kafka_token_url one must be set with OAUTHBEARER")
+        return self
+
+
+class CommonSettings(KafkaSettings):
     """Addresses, secrets and the factor set, from the environment.
 
     A service reads ``<SERVICE>_DATABASE_URL`` when there is one. Otherwise it uses the server of ``DATABASE_URL``
     with its own role and ``<SERVICE>_DATABASE_PASSWORD``, or ``SERVICE_DATABASE_PASSWORD``.
     """
-
-    # Errors at start go to the log: what was given may be a secret.
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     database_url: SecretStr
     service_database_password: SecretStr | None = None
@@ -95,6 +124,50 @@ class ServicePasswords(BaseSettings):
     symbol_analytics_database_password: SecretStr | None = None
     portfolio_database_password: SecretStr | None = None
     risk_database_password: SecretStr | None = None
+
+
+class KafkaPasswords(BaseSettings):
+    """What the services' own users of the broker show, where it differs from the common one."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    scheduler_kafka_password: SecretStr | None = None
+    market_data_kafka_password: SecretStr | None = None
+    symbol_analytics_kafka_password: SecretStr | None = None
+    portfolio_kafka_password: SecretStr | None = None
+    risk_kafka_password: SecretStr | None = None
+    migrate_kafka_password: SecretStr | None = None
+
+
+def kafka_connection(common: CommonSettings, user: str) -> Connection:
+    """Return how a service, or `migrate`, reaches the broker."""
+    own: SecretStr | None = getattr(KafkaPasswords(), f"{user}_kafka_password", None)
+    password = own or common.kafka_password
+    has_sasl = common.kafka_security_protocol.has_sasl
+    username = (common.kafka_username or user) if has_sasl else ""
+    return Connection(
+        common.bootstrap_servers,
+        protocol=common.kafka_security_protocol,
+        mechanism=common.kafka_sasl_mechanism if has_sasl else None,
+        username=username,
+        password=password,
+        named=f"{user.upper()}_KAFKA_PASSWORD or KAFKA_PASSWORD",
+        tokens=_tokens(common, username, password),
+        ca_file=common.kafka_ca_file,
+        certificate_file=common.kafka_certificate_file,
+        key_file=common.kafka_key_file,
+        key_password=common.kafka_key_password,
+    )
+
+
+def _tokens(common: CommonSettings, client_id: str, secret: SecretStr | None) -> AbstractTokenProvider | None:
+    file, url = common.kafka_token_file, common.kafka_token_url
+    if file is None and url is None:
+        return None
+    # What speaks HTTP takes a tenth of a second to load.
+    from shared.bus.tokens import ClientCredentials, TokenFile  # noqa: PLC0415
+
+    return TokenFile(file) if file else ClientCredentials(str(url), client_id, secret, common.kafka_token_scope)
 
 
 def service_password(common: CommonSettings, service: str) -> SecretStr | None:

@@ -12,12 +12,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.partitioner import DefaultPartitioner
 from faststream import AckPolicy, ContextRepo
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
+from shared.bus.access import Needs, check_access
+from shared.bus.connection import BrokerRefuses, Connection
 from shared.bus.doorbell import Ringing, doorbell
 from shared.contracts.catalogue import TopicLayout, all_topics
 from shared.db.outbox import MAX_MESSAGE_BYTES
@@ -72,12 +74,16 @@ CAPABILITIES = {
 }
 
 
-def build_broker(bootstrap_servers: str, *, service: str, metrics: ServiceMetrics | None = None) -> KafkaBroker:
+def build_broker(connection: Connection, *, service: str, metrics: ServiceMetrics | None = None) -> KafkaBroker:
     """Return the service's broker; consumers are declared with `shared.bus.consume.Consume` only."""
     registry = (metrics or ServiceMetrics(service)).registry
     return KafkaBroker(
-        bootstrap_servers,
+        connection.bootstrap_servers,
+        security=connection.security(),
+        sasl_oauth_token_provider=connection.tokens,
         client_id=service,
+        # Topics are made by `create_topics`, and the relay publishes: no consumer needs a right to do either.
+        consumer_only=True,
         ack_policy=AckPolicy.NACK_ON_ERROR,
         graceful_timeout=GRACEFUL_TIMEOUT_S,
         parser=_parse,
@@ -87,7 +93,7 @@ def build_broker(bootstrap_servers: str, *, service: str, metrics: ServiceMetric
         context=ContextRepo(),
         middlewares=(
             KafkaPrometheusMiddleware(registry=registry, app_name=service),
-            partial(Ringing, bell=doorbell(bootstrap_servers)),
+            partial(Ringing, bell=doorbell(connection.bootstrap_servers)),
         ),
         logger=logging.getLogger(FASTSTREAM_LOGGER),
         log_level=logging.DEBUG,
@@ -111,11 +117,11 @@ async def start_broker(broker: KafkaBroker) -> None:
     await asyncio.gather(*(subscriber.start() for subscriber in broker.subscribers))
 
 
-def build_producer(bootstrap_servers: str, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:
+def build_producer(connection: Connection, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:
     """Return the relay's producer: every replica acknowledges, retries don't duplicate where the broker can tell."""
     options: dict[str, Any] = {"enable_idempotence": True} if CAPABILITIES[kind].idempotent_producer else {}
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **connection.options(),
         client_id=f"{service}.relay",
         acks="all",
         linger_ms=2,
@@ -151,22 +157,32 @@ def _topic(name: str, layout: TopicLayout) -> NewTopic:
     )
 
 
-async def create_topics(bootstrap_servers: str, layout: TopicLayout) -> tuple[str, ...]:
-    """Create the topics that are missing and return their names."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+async def create_topics(connection: Connection, layout: TopicLayout) -> tuple[str, ...]:
+    """Create the topics that are missing and return their names.
+
+    Raises
+    ------
+    BrokerRefuses
+        If we are not let in, or may not.
+    """
+    await check_access(connection, Needs())
+    admin = AIOKafkaAdminClient(**connection.options())
     await admin.start()
     try:
         existing = set(await admin.list_topics())
         missing = tuple(topic for topic in all_topics() if topic not in existing)
         if missing:
             response = await admin.create_topics([_topic(name, layout) for name in missing])
-            _raise_refusals(response.topic_errors)
+            _raise_refusals(response.topic_errors, connection)
         return missing
     finally:
         await admin.close()
 
 
-def _raise_refusals(outcomes: Iterable[tuple[Any, ...]]) -> None:
+def _raise_refusals(outcomes: Iterable[tuple[Any, ...]], connection: Connection) -> None:
     for name, code, *_ in outcomes:
+        if code == TopicAuthorizationFailedError.errno:
+            who = connection.username or "who we are"
+            raise BrokerRefuses(f"{who} may not create topic {name}; deploy/kafka/acls.sh lets KAFKA_USERNAME=migrate")
         if code not in {0, TopicAlreadyExistsError.errno}:
             raise for_code(code)(name)

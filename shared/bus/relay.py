@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.broker import CAPABILITIES, BrokerKind, build_producer
+from shared.bus.connection import Connection
 from shared.bus.doorbell import doorbell, set_within
 from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
@@ -52,8 +53,8 @@ class OutboxRelay:
     ----------
     database_url : str
         ``postgresql://`` URL of a direct connection (LISTEN and advisory locks don't survive a statement pooler).
-    bootstrap_servers : str
-        Kafka addresses.
+    connection : Connection
+        How the broker is reached.
     kind : BrokerKind
         What the broker can do.
     service : str
@@ -74,14 +75,14 @@ class OutboxRelay:
     def __init__(
         self,
         database_url: str,
-        bootstrap_servers: str,
+        connection: Connection,
         kind: BrokerKind,
         *,
         service: str,
         metrics: ServiceMetrics | None = None,
     ) -> None:
         self._database_url = database_url
-        self._bootstrap_servers = bootstrap_servers
+        self._connection = connection
         self._kind = kind
         self._service = service
         self._wake = asyncio.Event()
@@ -128,10 +129,10 @@ class OutboxRelay:
         self._wake.set()
 
     def _on_published(self, _connection: object, _pid: int, _channel: str, topics: str) -> None:
-        doorbell(self._bootstrap_servers).ring(topics.split())
+        doorbell(self._connection.bootstrap_servers).ring(topics.split())
 
     async def _publish_for_ever(self, connection: Any) -> None:
-        producer = build_producer(self._bootstrap_servers, self._kind, service=self._service)
+        producer = build_producer(self._connection, self._kind, service=self._service)
         await producer.start()
         try:
             while True:

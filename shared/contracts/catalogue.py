@@ -1,6 +1,6 @@
 """Every event of the system, by its topic: the list to read first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -117,6 +117,16 @@ def is_work(topic: str) -> bool:
 def dead_letter_topic(topic: str) -> str:
     """Return the topic that takes what could not be consumed from `topic`."""
     return f"{topic}.dlq"
+
+
+def written_topics(service: str, listens_to: Iterable[str]) -> frozenset[str]:
+    """Return the topics that a service writes: its own events, what it could not consume, and what it sends again.
+
+    What was refused is sent again by the scheduler, which keeps the dead letters.
+    """
+    own = {event.topic for event, producer in PRODUCERS.items() if producer == service}
+    refused = {dead_letter_topic(topic) for topic in listens_to if topic in EVENTS}
+    return frozenset(own | refused | (EVENTS.keys() if service == "scheduler" else set()))
 
 
 def all_topics() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.symbol_analytics.settings import SymbolAnalyticsSettings
 from shared.contracts.services import SERVICES
 from shared.service import Service
-from shared.settings import CommonSettings, ServicePasswords
+from shared.settings import CommonSettings, KafkaPasswords, ServicePasswords
 
 ROOT = Path(__file__).parents[2]
 # Those of the predecessor, as its documentation lists them, and what its code had fixed.
@@ -39,6 +39,7 @@ CLASSES = (
     PortfolioSettings,
     RiskSettings,
     ServicePasswords,
+    KafkaPasswords,
     TopicSettings,
 )
 

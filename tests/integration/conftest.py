@@ -25,4 +25,4 @@ async def service_database(postgres: Servers) -> AsyncIterator[MakeServiceDataba
 @pytest.fixture(scope="session")
 async def topics(servers: Servers) -> None:
     """Every topic of the catalogue exists."""
-    await create_topics(servers.bootstrap_servers, TopicLayout(partitions=4))
+    await create_topics(servers.connection, TopicLayout(partitions=4))

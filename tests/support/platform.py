@@ -117,7 +117,7 @@ async def running_platform(
     """Run the platform, all services `but` one, on an empty database, beside a broker that nobody else publishes on."""
     async with AsyncExitStack() as held:
         database = await held.enter_async_context(migrated_database(servers, SERVICES))
-        await create_topics(servers.bootstrap_servers, TopicLayout(partitions=4))
+        await create_topics(servers.connection, TopicLayout(partitions=4))
         common = database.common.model_copy(update={"factor_set": factor_set})
         names = [name for name in SERVICES if name != but]
         services = build_services(names, common, market_data=sources, scheduler=NO_SCHEDULE)

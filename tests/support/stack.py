@@ -17,6 +17,7 @@ from services.ops.hosting.embedded.brokers import choose_broker
 from services.ops.hosting.embedded.errors import EmbeddedUnavailable
 from services.ops.hosting.embedded.postgres import EmbeddedPostgres
 from shared.bus.broker import BrokerKind
+from shared.bus.connection import Connection
 
 BrokerUnderTest = Literal["tansu", "kafka", "testcontainers"]
 
@@ -42,6 +43,11 @@ class Servers:
     database_url: str
     bootstrap_servers: str = "127.0.0.1:1"
     broker_kind: BrokerKind = BrokerKind.TANSU
+
+    @property
+    def connection(self) -> Connection:
+        """How the broker is reached."""
+        return Connection(self.bootstrap_servers)
 
 
 def wanted_broker() -> BrokerUnderTest:

@@ -21,9 +21,10 @@ from services.ops.hosting.server import listen, serve, url_of
 from services.ops.hosting.workers import Beside, Worker, environment_of, run_beside, servers_of
 from services.ops.settings import OpsSettings
 from shared.bus.broker import BrokerKind
+from shared.bus.connection import SecurityProtocol
 from shared.contracts.services import SERVICES
 from shared.service import build_app
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, KafkaSettings
 from shared.telemetry import timed
 
 
@@ -177,11 +178,15 @@ def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:
     if password is None and options.database_url is None:
         # On somebody else's server, roles get the password that was chosen for them, or are left alone.
         password = options.data_dir.keep_secret("service.password")
+    # What the environment says of Kafka is about a broker that was given.
+    is_given = servers.embedded is None
+    protocol = KafkaSettings().kafka_security_protocol if is_given else SecurityProtocol.PLAINTEXT
     return CommonSettings(
         database_url=SecretStr(servers.database_url),
         service_database_password=password,
         bootstrap_servers=servers.bootstrap_servers,
         broker=servers.kind,
+        kafka_security_protocol=protocol,
         viewer_token=settings.viewer_token or options.data_dir.keep_secret("viewer.token"),
         operator_token=settings.operator_token or options.data_dir.keep_secret("operator.token"),
         factor_set=options.factor_set,

@@ -7,7 +7,13 @@ from services.ops.settings import TopicSettings
 from shared.bus.broker import create_topics
 from shared.contracts.services import SERVICES
 from shared.db.migrate import migrate, provision
-from shared.settings import CommonSettings, ServiceDatabaseUrls, service_database_url, service_password
+from shared.settings import (
+    CommonSettings,
+    ServiceDatabaseUrls,
+    kafka_connection,
+    service_database_url,
+    service_password,
+)
 from shared.telemetry import timed
 
 
@@ -40,4 +46,4 @@ async def prepare(common: CommonSettings, *, processes: int = 1) -> None:
         for service in SERVICES:
             await migrate(service, service_database_url(common, service))
     with timed("topics are there"):
-        await create_topics(common.bootstrap_servers, TopicSettings().layout(at_least=processes))
+        await create_topics(kafka_connection(common, "migrate"), TopicSettings().layout(at_least=processes))

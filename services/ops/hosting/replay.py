@@ -12,7 +12,7 @@ from services.ops.errors import Misused
 from services.ops.hosting.kept_log import KeptLog, kept_log
 from services.ops.terminal import say
 from shared.bus.dead_letters import REPLAY_HEADER, SERVICE_HEADER
-from shared.contracts.catalogue import ASKED, EVENTS
+from shared.contracts.catalogue import ASKED, EVENTS, PRODUCERS
 from shared.contracts.run import Run, RunKind
 from shared.db.outbox import Kept, OutboxRow, append_to_outbox, list_sent
 from shared.db.unit_of_work import one_transaction
@@ -67,17 +67,18 @@ async def replay_to_service(common: CommonSettings, wanted: Replay, *, dry_run: 
     Misused
         If the service does not listen to the topic, or the topic asks for runs.
     """
-    service = str(wanted.service)
     listening = _listening(common, wanted)
-    url = service_database_url(common, service)
-    async with one_transaction(url, service=service) as connection:
+    # On a topic writes who announces on it, and nobody else.
+    producer = PRODUCERS[EVENTS[wanted.topic]]
+    url = service_database_url(common, producer)
+    async with one_transaction(url, service=producer) as connection:
         sent = await list_sent(connection, wanted.topic, wanted.replay_id)
     before, count = len(sent), 0
     async with kept_log(common) as log:
         async for batch in _batches(log, wanted, but=sent):
             count += len(batch)
             if not dry_run:
-                async with one_transaction(url, service=service) as connection:
+                async with one_transaction(url, service=producer) as connection:
                     await append_to_outbox(connection, [wanted.again(kept.row) for kept in batch])
                 await asyncio.sleep(1.0)
     said = "would be sent" if dry_run else "are sent"

@@ -20,6 +20,7 @@ from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
 from services.ops.terminal import say
+from shared.bus.connection import BrokerRefuses
 from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
@@ -122,6 +123,8 @@ def run_to_end(main: Coroutine[Any, Any, None]) -> None:
         raise CommandError(f"the database cannot be used: {error.orig}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise CommandError(f"the database or a port cannot be used: {error}") from error
+    except BrokerRefuses as error:
+        raise CommandError(str(error)) from error
     except KafkaError as error:
         raise CommandError(f"the broker cannot be used: {error}") from error
 

@@ -106,7 +106,7 @@ async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[]
     Raises
     ------
     CommandError
-        If a consumer cannot go on in this process: who supervises it starts another one.
+        If a service cannot go on in this process: who supervises it starts another one.
     """
     config = uvicorn.Config(
         app,
@@ -123,7 +123,7 @@ async def serve(app: FastAPI, listener: socket.socket, on_listening: Callable[[]
         try:
             await asyncio.wait([serving, *giving_up], return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
-                raise CommandError("a consumer has paused as often as it may, see the log: the process ends")
+                raise CommandError("a service cannot go on here, see the log: the process ends")
         finally:
             for waiting in giving_up:
                 waiting.cancel()

@@ -161,6 +161,7 @@ def servers_of(common: CommonSettings) -> dict[str, str]:
         **({} if password is None else {"service_database_password": password.get_secret_value()}),
         "bootstrap_servers": common.bootstrap_servers,
         "broker": common.broker.value,
+        "kafka_security_protocol": common.kafka_security_protocol.value,
         "factor_set": common.factor_set.model_dump_json(),
         "viewer_token": common.viewer_token.get_secret_value(),
         "operator_token": common.operator_token.get_secret_value(),

@@ -69,7 +69,7 @@ class Measured:
 @pytest.fixture(scope="module")
 async def measured(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics: None) -> AsyncIterator[Measured]:
     script, metrics = Script(), ServiceMetrics(MEASURED)
-    broker = build_broker(servers.bootstrap_servers, service=MEASURED, metrics=metrics)
+    broker = build_broker(servers.connection, service=MEASURED, metrics=metrics)
     capabilities = CAPABILITIES[servers.broker_kind]
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, policy=POLICY)
     consume(ProbeHappened, follow_script, script=script)
@@ -155,7 +155,7 @@ async def test_outbox_tells_what_waits_and_the_relay_what_it_has_published(
 ) -> None:
     run, metrics = make_run(), ServiceMetrics(SERVICE)
     address = plain_url(probe.url(SERVICE).get_secret_value())
-    relay = OutboxRelay(address, servers.bootstrap_servers, servers.broker_kind, service=SERVICE, metrics=metrics)
+    relay = OutboxRelay(address, servers.connection, servers.broker_kind, service=SERVICE, metrics=metrics)
 
     async def waiting() -> dict[str, float]:
         async with unit_of_work.reading() as connection:

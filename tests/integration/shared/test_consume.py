@@ -106,7 +106,7 @@ async def consuming(
 ) -> AsyncIterator[Probe]:
     script, flooded = Script(), Script()
     kind = servers.broker_kind
-    broker = build_broker(servers.bootstrap_servers, service=SERVICE)
+    broker = build_broker(servers.connection, service=SERVICE)
     for policy, event_type, handler_script, name in (
         (POLICY, ProbeHappened, script, "probe"),
         (POLICY, ProbeDue, script, "probe_due"),
@@ -116,9 +116,7 @@ async def consuming(
         consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[kind], policy=policy)
         consume(event_type, follow_script, on_failure=handler_script.report, script=handler_script)
 
-    relay = OutboxRelay(
-        plain_url(probe.url(SERVICE).get_secret_value()), servers.bootstrap_servers, kind, service=SERVICE
-    )
+    relay = OutboxRelay(plain_url(probe.url(SERVICE).get_secret_value()), servers.connection, kind, service=SERVICE)
     relaying = asyncio.create_task(relay.run())
     producer = AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers)
     await producer.start()

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from shared.bus import doorbell as resting
 from shared.bus.broker import CAPABILITIES, BrokerKind, build_broker, start_broker
+from shared.bus.connection import Connection
 from shared.bus.consume import Consume
 from shared.bus.doorbell import Doorbell, doorbell, rest_while_idle
 from shared.bus.relay import OutboxRelay
@@ -57,7 +58,7 @@ class Resting:
 @pytest.fixture(scope="module")
 async def idle(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics: None) -> AsyncIterator[Resting]:
     script, metrics = Script(), ServiceMetrics("probe_resting")
-    broker = build_broker(servers.bootstrap_servers, service=metrics.service, metrics=metrics)
+    broker = build_broker(servers.connection, service=metrics.service, metrics=metrics)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[servers.broker_kind])
     consume(ProbeHappened, follow_script, script=script)
     producer = AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers)
@@ -116,7 +117,7 @@ async def test_relays_of_every_process_ring_for_what_one_of_them_has_published(
     address = plain_url(probe.url(SERVICE).get_secret_value())
     # A doorbell is that of an address: the two of one broker stand for two processes.
     here, there = servers.bootstrap_servers, servers.bootstrap_servers.replace("127.0.0.1", "localhost")
-    relays = [OutboxRelay(address, broker, BrokerKind.TANSU, service=SERVICE) for broker in (here, there)]
+    relays = [OutboxRelay(address, Connection(broker), BrokerKind.TANSU, service=SERVICE) for broker in (here, there)]
     tasks = [asyncio.create_task(relay.run()) for relay in relays]
     await eventually(partial(_listen, probe, len(relays)))
     event, followed = happened(), [ProbeFollowed.topic]

@@ -42,7 +42,7 @@ class Relays:
 
     def build(self, **settings: float) -> OutboxRelay:
         kind = self._servers.broker_kind
-        relay = OutboxRelay(self._url, self._servers.bootstrap_servers, kind, service=SERVICE)
+        relay = OutboxRelay(self._url, self._servers.connection, kind, service=SERVICE)
         for name, value in settings.items():
             setattr(relay, name, value)
         return relay

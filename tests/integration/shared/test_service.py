@@ -25,11 +25,11 @@ def _service(servers: Servers, probe: ServiceDatabase) -> Service:
     kind, url = servers.broker_kind, probe.url(SERVICE)
     engine = build_engine(url, service=SERVICE)
     unit_of_work = UnitOfWorkFactory(engine, source=SERVICE)
-    broker = build_broker(servers.bootstrap_servers, service=SERVICE)
-    relay = OutboxRelay(plain_url(url.get_secret_value()), servers.bootstrap_servers, kind, service=SERVICE)
+    broker = build_broker(servers.connection, service=SERVICE)
+    relay = OutboxRelay(plain_url(url.get_secret_value()), servers.connection, kind, service=SERVICE)
     metrics = ServiceMetrics(SERVICE)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=CAPABILITIES[kind])
-    return Service(SERVICE, engine, unit_of_work, broker, relay, consume, metrics)
+    return Service(SERVICE, engine, unit_of_work, servers.connection, broker, relay, consume, metrics)
 
 
 async def test_service_whose_consumer_pauses_is_not_ready_and_one_that_has_stopped_is_not_live(

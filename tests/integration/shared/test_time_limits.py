@@ -61,7 +61,7 @@ async def test_relay_that_is_frozen_is_succeeded(
     servers: Servers, probe: ServiceDatabase, probe_topics: None, unit_of_work: UnitOfWorkFactory
 ) -> None:
     address = plain_url(probe.url(SERVICE).get_secret_value())
-    relay = OutboxRelay(address, servers.bootstrap_servers, servers.broker_kind, service=SERVICE)
+    relay = OutboxRelay(address, servers.connection, servers.broker_kind, service=SERVICE)
     relay.silent_s, relay.standby_poll_s = 0.5, 0.05
     frozen = await relay.connect()
     assert await frozen.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", f"{SERVICE}.outbox")

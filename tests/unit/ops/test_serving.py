@@ -18,7 +18,7 @@ async def test_consumer_that_gives_up_ends_the_process_with_an_error() -> None:
     closed: list[str] = []
     app.state.closing = [lambda: closed.append("answers")]
     app.state.given_up = [others, given_up]
-    with listen("127.0.0.1", 0) as listener, pytest.raises(CommandError, match="paused as often as it may") as ended:
+    with listen("127.0.0.1", 0) as listener, pytest.raises(CommandError, match="a service cannot go on here") as ended:
         await serve(app, listener, given_up.set)
     assert ended.value.exit_code != 0
     assert closed == ["answers"]

@@ -11,6 +11,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from shared.bus.broker import build_broker
+from shared.bus.connection import Connection
 from shared.printable import printable
 from shared.telemetry import FASTSTREAM_LOGGER, configure_logging, log_context, timed
 
@@ -76,7 +77,7 @@ def test_line_of_a_library_below_its_level_is_not_logged(capsys: Captured) -> No
 
 
 def test_line_of_faststream_is_written_once_in_the_form_of_ours(capsys: Captured) -> None:
-    build_broker("localhost:9092", service="risk")
+    build_broker(Connection("localhost:9092"), service="risk")
 
     with _logging():
         logging.getLogger(FASTSTREAM_LOGGER).error("failed", extra={"group_id": "risk.store_prices"})

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from services.ops.settings import TopicSettings
 from shared.bus import broker
 from shared.bus.broker import create_topics
+from shared.bus.connection import Connection
 from shared.contracts.catalogue import all_topics
 from shared.db.outbox import MAX_MESSAGE_BYTES
 
@@ -42,7 +43,7 @@ async def test_topics_have_the_partitions_and_replicas_of_the_settings(monkeypat
     admin = Admin()
     monkeypatch.setattr(broker, "AIOKafkaAdminClient", lambda **_: admin)
 
-    made = await create_topics("nowhere:9092", TopicSettings().layout(at_least=6))
+    made = await create_topics(Connection("nowhere:9092"), TopicSettings().layout(at_least=6))
 
     assert set(made) == set(all_topics()) - {"prices.updated"}
     partitions = {topic.name: topic.num_partitions for topic in admin.asked}
