@@ -137,6 +137,10 @@ asyncapi: $(STAMP) ## Write the AsyncAPI documents
 openapi: $(STAMP) ## Write the OpenAPI document of all services
 	@$(BIN)/python -m services.ops.documents.openapi
 
+.PHONY: acls
+acls: $(STAMP) ## Write who may do what on Kafka
+	@$(BIN)/python -m services.ops.documents.acls
+
 .PHONY: dashboards
 dashboards: $(STAMP) ## Write Grafana's dashboards
 	@$(BIN)/python -m services.ops.documents.dashboards

@@ -32,6 +32,8 @@ def test_compose_starts_no_service_before_its_tables_and_topics_are_there() -> N
     for service in SERVICES:
         waits = COMPOSE["services"][service]["depends_on"]
         assert waits["migrate"]["condition"] == "service_completed_successfully"
+    allowed = COMPOSE["services"]["migrate"]["depends_on"]["kafka-acls"]
+    assert allowed["condition"] == "service_completed_successfully"
 
 
 def test_image_takes_what_is_locked_from_the_index_of_pip_by_the_certificates_of_the_system() -> None:
@@ -58,15 +60,21 @@ def test_compose_has_no_secret_of_its_own() -> None:
 def test_compose_gives_each_service_its_own_password_and_none_the_administrators() -> None:
     migrate = COMPOSE["services"]["migrate"]["environment"]
     assert "postgres:${POSTGRES_PASSWORD:-change-me}@" in migrate["DATABASE_URL"]
-    of_all = {f"{service.upper()}_DATABASE_PASSWORD" for service in SERVICES}
-    secrets = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "SERVICE_DATABASE_PASSWORD", *of_all}
-    assert secrets == set(re.findall(r"^([A-Z_]+_PASSWORD)=", (ROOT / ".env.example").read_text(), re.M))
+    secrets = set(re.findall(r"^(?:# )?([A-Z_]+_PASSWORD)=", (ROOT / ".env.example").read_text(), re.M))
+    secrets.remove("KAFKA_KEY_PASSWORD")
+    kafka = COMPOSE["services"]["kafka"]["environment"]["KAFKA_LISTENER_NAME_CLIENT_PLAIN_SASL_JAAS_CONFIG"]
     for service in SERVICES:
-        environment, own = COMPOSE["services"][service]["environment"], f"{service.upper()}_DATABASE_PASSWORD"
+        environment = COMPOSE["services"][service]["environment"]
+        of_database, of_kafka = (f"{service.upper()}_{kind}_PASSWORD" for kind in ("DATABASE", "KAFKA"))
         assert environment["DATABASE_URL"] == "postgresql://postgres:5432/postgres"
         # What the file says is for others is taken from it.
-        assert {name for name in secrets if environment[name] != ""} == {own}
-        assert environment[own] == migrate[own] == f"${{{own}:-change-me}}"
+        assert {name for name in secrets if environment[name] != ""} == {of_database, of_kafka}
+        assert environment[of_database] == migrate[of_database] == f"${{{of_database}:-change-me}}"
+        assert environment[of_kafka] == f"${{{of_kafka}:-change-me}}"
+        assert f'user_{service}="{environment[of_kafka]}"' in kafka
+    own = {"MIGRATE_KAFKA_PASSWORD", *(f"{service.upper()}_DATABASE_PASSWORD" for service in SERVICES)}
+    assert {name for name in secrets if migrate[name] != ""} == own
+    assert f'user_migrate="{migrate["MIGRATE_KAFKA_PASSWORD"]}"' in kafka
 
 
 def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
