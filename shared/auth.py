@@ -2,21 +2,19 @@
 
 import secrets
 from collections.abc import Mapping
-from enum import IntEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from fastapi import HTTPException, Request
 from pydantic import SecretStr
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.principal import CALLER, Principal, Role
+from shared.sessions import COOKIE, NoSession, Sessions
 
-class Role(IntEnum):
-    """What a caller may do; each role includes the ones below it."""
-
-    ANYONE = 0
-    VIEWER = 1
-    OPERATOR = 2
-
+# What changes nothing, for who follows the standard.
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # By the routes as the services say them, without what they are all below.
 ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
@@ -26,13 +24,13 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         # Prometheus, on the port of the service: the gateway sends nothing there.
         "GET /metrics": Role.ANYONE,
         "POST /runs": Role.OPERATOR,
-        "GET /runs": Role.VIEWER,
-        "GET /runs/{run_id}": Role.VIEWER,
-        "GET /runs/{run_id}/causes": Role.VIEWER,
+        "GET /runs": Role.OWNER,
+        "GET /runs/{run_id}": Role.OWNER,
+        "GET /runs/{run_id}/causes": Role.OWNER,
         "POST /runs/{run_id}/retry-failed": Role.OPERATOR,
         "POST /runs/{run_id}/cancel": Role.OPERATOR,
-        "GET /runs/{run_id}/log": Role.VIEWER,
-        "GET /runs/{run_id}/events": Role.VIEWER,
+        "GET /runs/{run_id}/log": Role.OWNER,
+        "GET /runs/{run_id}/events": Role.OWNER,
         "POST /backfills/plan": Role.VIEWER,
         "POST /backfills": Role.OPERATOR,
         "GET /backfills": Role.VIEWER,
@@ -56,8 +54,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /schedule/resume": Role.OPERATOR,
         "POST /schedule/triggers/{stage}": Role.OPERATOR,
         "GET /cells": Role.VIEWER,
-        "GET /readiness": Role.VIEWER,
-        "GET /readiness/{portfolio_id}": Role.VIEWER,
+        "GET /readiness": Role.OWNER,
+        "GET /readiness/{portfolio_id}": Role.OWNER,
         "POST /admin/batch/run": Role.OPERATOR,
         "GET /admin/batch/run/current": Role.VIEWER,
         "POST /admin/batch/trigger/market-data": Role.OPERATOR,
@@ -70,11 +68,11 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /admin/batch/history/{batch_run_id}/logs": Role.VIEWER,
         "GET /admin/batch/data-quality": Role.VIEWER,
         "POST /admin/batch/data-quality/refresh": Role.OPERATOR,
-        "GET /onboarding/status/{portfolio_id}": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/batch-status/{batch_run_id}": Role.VIEWER,
-        "GET /prices/{symbol}": Role.VIEWER,
-        "GET /profiles/{symbol}": Role.VIEWER,
-        "GET /fundamentals/{symbol}": Role.VIEWER,
+        "GET /onboarding/status/{portfolio_id}": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/batch-status/{batch_run_id}": Role.OWNER,
+        "GET /prices/{symbol}": Role.OWNER,
+        "GET /profiles/{symbol}": Role.OWNER,
+        "GET /fundamentals/{symbol}": Role.OWNER,
         "GET /findings": Role.VIEWER,
         "GET /findings/counts": Role.VIEWER,
         "GET /findings/rulings": Role.VIEWER,
@@ -83,14 +81,14 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /sources": Role.VIEWER,
         "GET /vendors": Role.VIEWER,
         "GET /attempts/{symbol}": Role.VIEWER,
-        "GET /symbols": Role.VIEWER,
-        "GET /symbols/{symbol}": Role.VIEWER,
-        "GET /factors": Role.VIEWER,
-        "GET /symbol-metrics": Role.VIEWER,
+        "GET /symbols": Role.OWNER,
+        "GET /symbols/{symbol}": Role.OWNER,
+        "GET /factors": Role.OWNER,
+        "GET /symbol-metrics": Role.OWNER,
         "POST /portfolios": Role.OPERATOR,
         "POST /portfolios/dry-run": Role.OPERATOR,
-        "GET /portfolios": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}": Role.VIEWER,
+        "GET /portfolios": Role.OWNER,
+        "GET /portfolios/{portfolio_id}": Role.OWNER,
         "PATCH /portfolios/{portfolio_id}": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/calculate": Role.OPERATOR,
         "POST /portfolios/{portfolio_id}/close": Role.OPERATOR,
@@ -103,37 +101,41 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "POST /portfolios/{portfolio_id}/positions/{position_id}/exits": Role.OPERATOR,
         "PUT /portfolios/{portfolio_id}/flows/{flow_id}": Role.OPERATOR,
         "DELETE /portfolios/{portfolio_id}/flows/{flow_id}": Role.OPERATOR,
-        "GET /portfolios/{portfolio_id}/positions": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/flows": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/edits": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/performance": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/realised": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/changes": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/explain/{measure}": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/snapshots": Role.VIEWER,
-        "GET /portfolios/{portfolio_id}/values": Role.VIEWER,
-        "GET /snapshots": Role.VIEWER,
-        "GET /position-values": Role.VIEWER,
-        "GET /risk": Role.VIEWER,
-        "GET /risk/scenarios": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}": Role.VIEWER,
+        "GET /portfolios/{portfolio_id}/positions": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/flows": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/edits": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/performance": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/realised": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/changes": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/explain/{measure}": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/snapshots": Role.OWNER,
+        "GET /portfolios/{portfolio_id}/values": Role.OWNER,
+        "GET /snapshots": Role.OWNER,
+        "GET /position-values": Role.OWNER,
+        "GET /risk": Role.OWNER,
+        "GET /risk/scenarios": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}": Role.OWNER,
         "PUT /risk/benchmarks/{name}": Role.OPERATOR,
-        "GET /risk/benchmarks/{name}": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}/active-sectors": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}/changes": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}/explain/{measure}": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}/stress": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}/correlations": Role.VIEWER,
-        "GET /risk/portfolios/{portfolio_id}/contributions": Role.VIEWER,
+        "GET /risk/benchmarks/{name}": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}/active-sectors": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}/changes": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}/explain/{measure}": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}/stress": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}/correlations": Role.OWNER,
+        "GET /risk/portfolios/{portfolio_id}/contributions": Role.OWNER,
     }
 )
 
 
 class Authenticator:
-    """Tells the role of a bearer token and checks it against the access table."""
+    """Tells who a request is from, and checks their role against the access table."""
 
-    def __init__(self, *, viewer_token: SecretStr, operator_token: SecretStr) -> None:
-        self._tokens = ((Role.OPERATOR, operator_token), (Role.VIEWER, viewer_token))
+    def __init__(self, *, viewer_token: SecretStr, operator_token: SecretStr, sessions: Sessions | None = None) -> None:
+        self._tokens = (
+            (Principal("operator token", Role.OPERATOR), operator_token),
+            (Principal("viewer token", Role.VIEWER), viewer_token),
+        )
+        self._sessions = sessions
 
     async def __call__(self, request: Request) -> None:
         """Let the request pass, or raise 401 or 403."""
@@ -141,29 +143,75 @@ class Authenticator:
         needed = ACCESS.get(f"{request.method} {route.path}")
         if needed is None:
             raise HTTPException(403, detail="this route is not in the access table")
-        self.admit(needed, request.headers.get("authorization", ""))
+        admit(needed, request)
 
-    def admit(self, needed: Role, authorization: str) -> None:
-        """Return if the header gives the role that is needed.
+    def identify(self, connection: HTTPConnection) -> Principal | None:
+        """Return who a request is from: by its bearer token, else by its cookie; None where neither is known."""
+        authorization = connection.headers.get("authorization")
+        if authorization is not None:
+            return self._program(authorization)
+        cookie = connection.cookies.get(COOKIE)
+        if cookie is None or self._sessions is None:
+            return None
+        try:
+            return self._sessions.read(cookie)
+        except NoSession:
+            return None
 
-        Raises
-        ------
-        HTTPException
-            401 or 403.
-        """
-        if needed is Role.ANYONE:
-            return
-        role = self._role(authorization)
-        if role is None:
-            raise HTTPException(401, detail="a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
-        if role < needed:
-            raise HTTPException(403, detail=f"role {needed.name.lower()} is needed, was {role.name.lower()}")
-
-    def _role(self, authorization: str) -> Role | None:
+    def _program(self, authorization: str) -> Principal | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
-        for role, expected in self._tokens:
+        for program, expected in self._tokens:
             if secrets.compare_digest(token.encode(), expected.get_secret_value().encode()):
-                return role
+                return program
         return None
+
+
+def admit(needed: Role, connection: HTTPConnection) -> None:
+    """Return if the caller has the role that is needed, and means what is asked for.
+
+    Raises
+    ------
+    HTTPException
+        401 or 403.
+    """
+    if needed is Role.ANYONE:
+        return
+    caller = caller_of(connection)
+    if caller is None:
+        detail = "a valid bearer token is needed, or a session"
+        raise HTTPException(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
+    if caller.role < needed:
+        raise HTTPException(403, detail=f"role {needed.name.lower()} is needed, was {caller.role.name.lower()}")
+    if caller.csrf is not None and connection.scope["method"] not in SAFE:
+        said = connection.headers.get("x-csrf-token", "")
+        if not secrets.compare_digest(said.encode(), caller.csrf.encode()):
+            raise HTTPException(403, detail="a session needs its token in X-CSRF-Token to change anything")
+
+
+def caller_of(connection: HTTPConnection) -> Principal | None:
+    """Return who a request is from, as `Identified` has told."""
+    caller: Principal | None = connection.scope.get("caller")
+    return caller
+
+
+class Identified:
+    """Tells who a request is from, before anything of it is read (an ASGI middleware)."""
+
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticator) -> None:
+        self._app = app
+        self._authenticate = authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its caller."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        caller = self._authenticate.identify(HTTPConnection(scope))
+        known: dict[str, Any] = {**scope, "caller": caller}
+        token = CALLER.set(caller)
+        try:
+            await self._app(known, receive, send)
+        finally:
+            CALLER.reset(token)

@@ -9,9 +9,11 @@ from fastapi.dependencies.utils import get_flat_params
 from pydantic import BaseModel
 from starlette.routing import compile_path
 
-from shared.auth import ACCESS, Role
+from shared.auth import ACCESS
 from shared.paths import API
+from shared.principal import Role
 from shared.problems import PROBLEM_TYPE, Problem, respond
+from shared.sessions import COOKIE
 
 Json = dict[str, Any]
 
@@ -130,7 +132,13 @@ def _complete(document: Json) -> None:
             "type": "http",
             "scheme": "bearer",
             "description": "the viewer's token reads, the operator's does the rest",
-        }
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": COOKIE,
+            "description": "of a person who has signed in; whatever is no GET needs its token in X-CSRF-Token too",
+        },
     }
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM_SCHEMA
@@ -154,9 +162,9 @@ def _guard(operation: Json, role: Role | None) -> None:
         responses["400"] = _problem(400)
     if role is None or role is Role.ANYONE:
         return
-    operation["security"] = [{"bearer": []}]
+    operation["security"] = [{"bearer": []}, {"session": []}]
     responses["401"] = _problem(401)
-    if role is Role.OPERATOR:
+    if role > Role.OWNER:
         responses["403"] = _problem(403)
 
 

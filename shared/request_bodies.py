@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.auth import ACCESS, Authenticator, Role
+from shared.auth import ACCESS, admit
 from shared.paths import API
+from shared.principal import Role
 from shared.problems import respond
 
 # The largest positions file, as the text of a JSON document.
@@ -31,9 +33,8 @@ _ADMITTED = [
 class RequestBodies:
     """Reads a body before the application does, or refuses it (an ASGI middleware)."""
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticator) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, 403, 408, 413 or 422, or pass the request on with its body."""
@@ -41,10 +42,9 @@ class RequestBodies:
         if not roles:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
         try:
-            self._authenticate.admit(min(roles), headers.get("authorization", ""))
-            body = await _read(headers, receive)
+            admit(min(roles), HTTPConnection(scope))
+            body = await _read(Headers(scope=scope), receive)
         except HTTPException as refusal:
             await respond(refusal.status_code, refusal.detail, [], refusal.headers)(scope, receive, send)
             return

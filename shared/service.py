@@ -15,7 +15,7 @@ from fastapi_offline import FastAPIOffline
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.auth import Authenticator
+from shared.auth import Authenticator, Identified
 from shared.bus.access import Needs, check_access
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.connection import BrokerRefuses, Connection
@@ -191,11 +191,14 @@ def build_app(
                 await asyncio.gather(*(stack.enter_async_context(running(service)) for service in services))
             yield
 
-    authenticate = Authenticator(viewer_token=settings.viewer_token, operator_token=settings.operator_token)
+    authenticate = Authenticator(
+        viewer_token=settings.viewer_token, operator_token=settings.operator_token, sessions=settings.sessions
+    )
     app = FastAPIOffline(title=title, version="0.1.0", lifespan=lifespan, static_url="/docs/assets", redoc_url=None)
     app.state.closing = [close for service in services for close in service.closing]
     app.state.given_up = [service.consume.given_up for service in services]
-    app.add_middleware(RequestBodies, authenticate=authenticate)
+    app.add_middleware(RequestBodies)
+    app.add_middleware(Identified, authenticate=authenticate)
     app.add_middleware(RequestMetrics, metrics={service.name: service.metrics for service in services})
     install_problem_handlers(app)
     complete(app)

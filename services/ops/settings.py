@@ -15,6 +15,7 @@ class OpsSettings(BaseSettings):
 
     viewer_token: SecretStr | None = None
     operator_token: SecretStr | None = None
+    session_key: SecretStr | None = None
     service_database_password: SecretStr | None = None
 
 

@@ -189,5 +189,6 @@ def _common_settings(options: HostOptions, servers: _Servers) -> CommonSettings:
         kafka_security_protocol=protocol,
         viewer_token=settings.viewer_token or options.data_dir.keep_secret("viewer.token"),
         operator_token=settings.operator_token or options.data_dir.keep_secret("operator.token"),
+        session_key=settings.session_key or options.data_dir.keep_secret("session.key"),
         factor_set=options.factor_set,
     )

@@ -155,10 +155,11 @@ def environment_of(common: CommonSettings, sources: MarketDataSettings) -> dict[
 
 def servers_of(common: CommonSettings) -> dict[str, str]:
     """Return which servers a platform uses, as text that the same settings are read from."""
-    password = common.service_database_password
+    password, key = common.service_database_password, common.session_key
     return {
         "database_url": common.database_url.get_secret_value(),
         **({} if password is None else {"service_database_password": password.get_secret_value()}),
+        **({} if key is None else {"session_key": key.get_secret_value()}),
         "bootstrap_servers": common.bootstrap_servers,
         "broker": common.broker.value,
         "kafka_security_protocol": common.kafka_security_protocol.value,

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from pydantic import SecretStr
 
 from shared import request_bodies
-from shared.auth import Authenticator
+from shared.auth import Authenticator, Identified
 from shared.problems import PROBLEM_TYPE, install_problem_handlers
 from shared.request_bodies import MAX_BODY_BYTES, RequestBodies
 
@@ -23,7 +23,8 @@ MEBIBYTE = b"x" * 1024 * 1024
 def app() -> FastAPI:
     made = FastAPI()
     authenticate = Authenticator(viewer_token=SecretStr("viewer"), operator_token=SecretStr("operator"))
-    made.add_middleware(RequestBodies, authenticate=authenticate)
+    made.add_middleware(RequestBodies)
+    made.add_middleware(Identified, authenticate=authenticate)
     install_problem_handlers(made)
 
     @made.post(PATH)

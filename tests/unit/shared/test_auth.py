@@ -1,0 +1,114 @@
+"""Who gets in: by a token or a session, with the token of a session where something is changed."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from pydantic import SecretStr
+
+from shared import auth
+from shared.auth import Authenticator, Identified
+from shared.principal import CALLER, Principal, Role
+from shared.problems import install_problem_handlers
+from shared.request_bodies import RequestBodies
+from shared.sessions import COOKIE, Sessions
+
+SESSIONS = Sessions(SecretStr("k" * 32), lasting=timedelta(hours=1))
+ROUTES = {
+    "GET /anyone": Role.ANYONE,
+    "GET /owner": Role.OWNER,
+    "GET /viewer": Role.VIEWER,
+    "GET /operator": Role.OPERATOR,
+    "POST /operator": Role.OPERATOR,
+    "GET /admin": Role.ADMIN,
+}
+
+
+def _cookie(role: Role) -> str:
+    return SESSIONS.begin(Principal("ada", role), at=datetime.now(UTC))
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
+    monkeypatch.setattr(auth, "ACCESS", ROUTES)
+    authenticate = Authenticator(
+        viewer_token=SecretStr("viewer"), operator_token=SecretStr("operator"), sessions=SESSIONS
+    )
+    app = FastAPI()
+    app.add_middleware(RequestBodies)
+    app.add_middleware(Identified, authenticate=authenticate)
+    install_problem_handlers(app)
+    for route in [*ROUTES, "GET /unlisted"]:
+        method, path = route.split(" ")
+
+        async def answer() -> dict[str, str | None]:
+            caller = CALLER.get()
+            return {"caller": caller and caller.name}
+
+        app.add_api_route(path, answer, methods=[method], dependencies=[Depends(authenticate)])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here")
+
+
+async def _statuses(client: httpx.AsyncClient, headers: Mapping[str, str]) -> dict[str, int]:
+    found = {}
+    for route in ROUTES:
+        method, path = route.split(" ")
+        found[route] = (await client.request(method, path, headers=headers)).status_code
+    return found
+
+
+@pytest.mark.parametrize(
+    ("headers", "role"),
+    [
+        ({"Authorization": "Bearer viewer"}, Role.VIEWER),
+        ({"Authorization": "bearer operator"}, Role.OPERATOR),
+        *(({"Cookie": f"{COOKIE}={_cookie(role)}"}, role) for role in Role if role is not Role.ANYONE),
+    ],
+    ids=["viewer-token", "operator-token", "owner", "viewer", "operator", "admin"],
+)
+async def test_role_reads_what_needs_it_or_less(client: httpx.AsyncClient, headers: dict[str, str], role: Role) -> None:
+    found = await _statuses(client, headers)
+    reading = {route: needed for route, needed in ROUTES.items() if route.startswith("GET")}
+    assert {route: found[route] for route in reading} == {
+        route: 200 if needed <= role else 403 for route, needed in reading.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer another"},
+        {"Authorization": "Basic operator"},
+        {"Authorization": f"Bearer {_cookie(Role.ADMIN)}"},
+        {"Cookie": f"{COOKIE}=operator"},
+        # Who sends a token means it.
+        {"Authorization": "Bearer another", "Cookie": f"{COOKIE}={_cookie(Role.ADMIN)}"},
+    ],
+)
+async def test_nobody_gets_in(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    found = await _statuses(client, headers)
+    assert found == {route: 200 if needed is Role.ANYONE else 401 for route, needed in ROUTES.items()}
+
+
+async def test_session_changes_nothing_without_its_own_token(client: httpx.AsyncClient) -> None:
+    cookie, other = _cookie(Role.OPERATOR), SESSIONS.read(_cookie(Role.OPERATOR))
+    own = SESSIONS.read(cookie)
+    for said, status in ((None, 403), ("", 403), (other.csrf, 403), (own.csrf, 200)):
+        headers = {"Cookie": f"{COOKIE}={cookie}"} | ({} if said is None else {"X-CSRF-Token": said})
+        assert (await client.post("/operator", headers=headers)).status_code == status, said
+    # No browser sends a bearer token by itself.
+    assert (await client.post("/operator", headers={"Authorization": "Bearer operator"})).status_code == 200
+
+
+async def test_caller_is_known_while_the_request_is_served_and_no_longer(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/owner", headers={"Cookie": f"{COOKIE}={_cookie(Role.OWNER)}"})
+    assert (answer.json(), CALLER.get()) == ({"caller": "ada"}, None)
+
+
+async def test_route_that_is_not_in_the_table_is_nobodys(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/unlisted", headers={"Authorization": "Bearer operator"})
+    assert answer.status_code == 403
