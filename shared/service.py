@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -15,7 +16,7 @@ from fastapi_offline import FastAPIOffline
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.auth import Authenticator, Identified
+from shared.auth import Authenticator, Identified, caller_of
 from shared.bus.access import Needs, check_access
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.connection import BrokerRefuses, Connection
@@ -26,6 +27,7 @@ from shared.bus.gauges import broker_answers, read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import written_topics
 from shared.db.engine import build_engine, plain_url
+from shared.db.ownership import OWNERS, owns_all
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.errors import is_transient
 from shared.metrics.catalogue import DATABASE
@@ -205,7 +207,7 @@ def build_app(
     guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:
         answer_with_problems(app, service.problems)
-        own = [Depends(_answered_by(service.name)), *guarded]
+        own = [Depends(_answered_by(service.name)), *guarded, Depends(_of_the_caller(service))]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]
@@ -222,6 +224,31 @@ def _answered_by(service: str) -> Callable[[Request], AsyncIterator[None]]:
             yield
 
     return answered_by
+
+
+def _of_the_caller(service: Service) -> Callable[[Request], Awaitable[None]]:
+    async def of_the_caller(request: Request) -> None:
+        """Answer as if a portfolio were not there that is named in path or query and is not the caller's to see."""
+        caller = caller_of(request)
+        if caller is None or caller.sees_all or service.name not in OWNERS:
+            return
+        named = [*request.query_params.getlist("portfolio_id"), request.path_params.get("portfolio_id")]
+        ids = [portfolio_id for portfolio_id in map(_uuid, named) if portfolio_id is not None]
+        if not ids:
+            return
+        async with service.unit_of_work.overseeing() as connection:
+            if not await owns_all(caller, ids, connection, service=service.name):
+                raise Problem(404, f"no portfolio {', '.join(map(str, ids))}")
+
+    return of_the_caller
+
+
+def _uuid(text: str | None) -> UUID | None:
+    # What is none, the route refuses.
+    try:
+        return None if text is None else UUID(text)
+    except ValueError:
+        return None
 
 
 def _health(

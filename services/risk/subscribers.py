@@ -4,13 +4,14 @@ from services.risk.events import report_failed_assessment, report_failed_books
 from services.risk.handlers.assess_portfolios import assess_portfolios
 from services.risk.handlers.store_betas import store_betas
 from services.risk.handlers.store_books import store_books
+from services.risk.handlers.store_owner import store_owner
 from services.risk.handlers.store_profiles import store_profiles
 from services.risk.settings import RiskSettings
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
 from shared.bus.note_cancelled_run import note_cancelled_run
 from shared.contracts.market_data import PricesUpdated, ProfilesUpdated
-from shared.contracts.portfolio import PortfoliosValued
+from shared.contracts.portfolio import PortfoliosValued, SymbolsOnboarding
 from shared.contracts.risk import RiskDue
 from shared.contracts.scheduler import BatchCompleted
 from shared.contracts.symbol_analytics import SymbolsFactored
@@ -36,4 +37,5 @@ def register(
         factor_set=factor_set,
         rate=settings.rate,
     )
+    consume(SymbolsOnboarding, store_owner)
     consume(BatchCompleted, note_cancelled_run)

@@ -31,6 +31,7 @@ class SymbolsOnboarding(Event):
     portfolio_name: str | None = None
     opened_on: date | None = Field(default=None, description="the first session of the book")
     closed_on: date | None = Field(default=None, description="the last session of the book; null: it goes on")
+    owner: str | None = Field(default=None, description="whose it is: a name, or group:NAME; null: nobody's")
     holdings: tuple[Holding, ...] = Field(default=(), description="what of the run's symbols it holds when")
 
     @property

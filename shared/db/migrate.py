@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
 from shared.db.engine import plain_url
+from shared.db.ownership import OWNERS, grant_to_reader, reader_of
 from shared.db.unit_of_work import one_transaction
 
 # Alembic keeps its context in module globals.
@@ -45,6 +46,8 @@ async def provision(admin_url: SecretStr, passwords: Mapping[str, SecretStr]) ->
             role = quoted(service)
             secret = await connection.fetchval("SELECT quote_literal($1)", password.get_secret_value())
             await _make_role(connection, service, secret)
+            if service in OWNERS:
+                await _let_read(connection, service)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
             await connection.execute(f"REVOKE ALL ON SCHEMA {role} FROM PUBLIC")
             database = quoted(await connection.fetchval("SELECT current_database()"))
@@ -56,11 +59,21 @@ async def provision(admin_url: SecretStr, passwords: Mapping[str, SecretStr]) ->
 
 async def _make_role(connection: asyncpg.Connection, service: str, secret: str) -> None:
     role = quoted(service)
+    await _make(connection, service, f"LOGIN PASSWORD {secret}; GRANT {role} TO CURRENT_USER")
+
+
+async def _let_read(connection: asyncpg.Connection, service: str) -> None:
+    """Make the role that a service takes on to read for owners: it owns nothing, and nobody logs in as it."""
+    reader = reader_of(service)
+    await _make(connection, reader, f"NOLOGIN; GRANT {quoted(reader)} TO {quoted(service)}")
+
+
+async def _make(connection: asyncpg.Connection, name: str, attributes: str) -> None:
     for attempt in range(1, _RACE_ATTEMPTS + 1):
-        exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", service)
+        exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name)
         verb = "ALTER" if exists else "CREATE"
         try:
-            await connection.execute(f"{verb} ROLE {role} LOGIN PASSWORD {secret}; GRANT {role} TO CURRENT_USER")
+            await connection.execute(f"{verb} ROLE {quoted(name)} {attributes}")
         except _ROLE_RACES:
             if attempt == _RACE_ATTEMPTS:
                 raise
@@ -86,6 +99,8 @@ async def migrate(service: str, url: SecretStr, *, schema: str | None = None) ->
         # Replicas of a service that start together migrate one after the other.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
         await connection.run_sync(_upgrade, service)
+        if service in OWNERS:
+            await connection.execute(text(grant_to_reader(service)))
 
 
 def _upgrade(connection: Connection, service: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.contracts.event import Event
 from shared.db.engine import build_engine
 from shared.db.outbox import OutboxRow, append_to_outbox, outbox_row
+from shared.db.ownership import read_as_caller
 
 
 class UnitOfWork:
@@ -47,6 +48,7 @@ class UnitOfWorkFactory:
     async def __call__(self) -> AsyncIterator[UnitOfWork]:
         """Commit what the block did, with its events, or roll all of it back."""
         async with self._engine.connect() as connection:
+            await read_as_caller(connection, service=self._source)
             unit = UnitOfWork(connection, source=self._source)
             yield unit
             await unit.flush()
@@ -59,11 +61,19 @@ class UnitOfWorkFactory:
     async def trying(self) -> AsyncIterator[UnitOfWork]:
         """Roll back what the block did, whatever came of it; nothing of it is announced."""
         async with self._engine.connect() as connection:
+            await read_as_caller(connection, service=self._source)
             yield UnitOfWork(connection, source=self._source)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection that will not write; what it does is rolled back."""
+        async with self._engine.connect() as connection:
+            await read_as_caller(connection, service=self._source)
+            yield connection
+
+    @asynccontextmanager
+    async def overseeing(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection that will not write and sees everybody's rows, whoever asks: its user chooses from them."""
         async with self._engine.connect() as connection:
             yield connection
 

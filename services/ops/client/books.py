@@ -121,6 +121,7 @@ def print_book(book: EnteredBook) -> None:
     portfolio = book["portfolio"]
     opened = f"opened {portfolio['opened_on']} with {money(portfolio['opening_equity'])}"
     opened += f", closed {portfolio['closed_on']}" if portfolio["closed_on"] else ""
+    opened += f", of {portfolio['owner']}" if portfolio["owner"] else ""
     console().print(f"{portfolio['name']}, {opened}, id {portfolio['portfolio_id']}")
     print_positions(book["positions"])
     print_flows(book["flows"])

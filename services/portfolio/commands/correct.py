@@ -3,6 +3,7 @@
 The portfolio is locked first, as a valuation locks it: neither can miss what the other does.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -26,20 +27,23 @@ from services.portfolio.storage.repository import PortfolioRepository
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def rename_portfolio(portfolio_id: UUID, name: str, uow: UnitOfWork, *, as_of: date) -> Requested:
-    """Call a portfolio otherwise, and announce it with the run of a session that changes nothing else.
+async def describe_portfolio(
+    portfolio_id: UUID, changes: Mapping[str, Any], uow: UnitOfWork, *, as_of: date
+) -> Requested:
+    """Say anew what a portfolio is called or whose it is, and announce it with a run that changes nothing else.
 
     Raises
     ------
     UnknownPortfolio, NameTaken, NothingToCorrect
     """
     portfolio = await get_portfolio(uow.connection, portfolio_id, lock=True)
-    check_change(f"the name {name!r}", portfolio.name, name)
-    if not await PortfolioRepository(uow.connection).rename_portfolio(portfolio_id, name):
-        raise NameTaken(name)
-    edit = Edit(portfolio_id, portfolio_id, "portfolio", {"name": portfolio.name}, {"name": name})
-    await EditRepository(uow.connection).append_edit(edit)
-    return await recalculate(portfolio, as_of, uow, as_of=as_of, positions=0)
+    after = replace(portfolio, **changes)
+    check_change("what the portfolio is called, and whose it is,", portfolio, after)
+    if not await PortfolioRepository(uow.connection).describe_portfolio(after):
+        raise NameTaken(after.name)
+    before = {change: getattr(portfolio, change) for change in changes}
+    await EditRepository(uow.connection).append_edit(Edit(portfolio_id, portfolio_id, "portfolio", before, changes))
+    return await recalculate(after, as_of, uow, as_of=as_of, positions=0)
 
 
 async def correct_position(

@@ -40,6 +40,7 @@ class NewPortfolio:
     opening_equity: Decimal
     opened_on: date
     currency: str = "USD"
+    owner: str | None = None
 
 
 async def enter_portfolio(
@@ -58,7 +59,14 @@ async def enter_portfolio(
     if await repository.load_portfolios([portfolio_id]):
         # Taken, or left by one that is called otherwise now.
         portfolio_id = uuid4()
-    portfolio = Portfolio(portfolio_id, new.name, session_on_or_after(new.opened_on), new.opening_equity, new.currency)
+    portfolio = Portfolio(
+        portfolio_id,
+        new.name,
+        session_on_or_after(new.opened_on),
+        new.opening_equity,
+        new.currency,
+        owner=new.owner,
+    )
     if not await repository.store_portfolio(portfolio):
         raise NameTaken(new.name)
     await _store_positions(portfolio_id, terms, uow)

@@ -110,6 +110,7 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
             portfolio_name=portfolio.name,
             opened_on=portfolio.opened_on,
             closed_on=portfolio.closed_on,
+            owner=portfolio.owner,
             holdings=holdings(positions, closed_on=portfolio.closed_on),
         )
     )
@@ -117,4 +118,4 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
 
 
 def _digest(portfolio: Portfolio, positions: list[Position], flows: list[Flow], request: CalculationRequest) -> str:
-    return sha256(repr((portfolio.name, positions, flows, request.first_session)).encode()).hexdigest()
+    return sha256(repr((portfolio.name, portfolio.owner, positions, flows, request.first_session)).encode()).hexdigest()

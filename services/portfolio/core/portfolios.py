@@ -10,7 +10,10 @@ from services.portfolio.core.inheritance import PositionState
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """A portfolio: its first session and its equity at the close before, and its last session, None if it goes on."""
+    """A portfolio: its first session and its equity at the close before, and its last session, None if it goes on.
+
+    `owner` is whose it is, a name or `group:NAME`; None: nobody's but those who read everything.
+    """
 
     portfolio_id: UUID
     name: str
@@ -18,6 +21,7 @@ class Portfolio:
     opening_equity: Decimal
     currency: str = "USD"
     closed_on: date | None = None
+    owner: str | None = None
 
     def valued_until(self, as_of: date) -> date:
         """Return the last of the sessions up to one that is the portfolio's."""

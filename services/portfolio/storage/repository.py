@@ -52,8 +52,8 @@ class PortfolioRepository:
         """Store a new portfolio; tell if the name was free."""
         statement = sa.text(
             """
-            INSERT INTO portfolios (portfolio_id, name, opened_on, opening_equity, currency)
-            VALUES (:portfolio_id, :name, :opened_on, :opening_equity, :currency)
+            INSERT INTO portfolios (portfolio_id, name, opened_on, opening_equity, currency, owner)
+            VALUES (:portfolio_id, :name, :opened_on, :opening_equity, :currency, :owner)
             ON CONFLICT (name) DO NOTHING RETURNING portfolio_id
             """
         )
@@ -63,6 +63,7 @@ class PortfolioRepository:
             "opened_on": portfolio.opened_on,
             "opening_equity": portfolio.opening_equity,
             "currency": portfolio.currency,
+            "owner": portfolio.owner,
         }
         return await self._connection.scalar(statement, parameters) is not None
 
@@ -71,12 +72,13 @@ class PortfolioRepository:
         statement = sa.text("UPDATE portfolios SET closed_on = :closed_on WHERE portfolio_id = :portfolio_id")
         await self._connection.execute(statement, {"portfolio_id": portfolio_id, "closed_on": closed_on})
 
-    async def rename_portfolio(self, portfolio_id: UUID, name: str) -> bool:
-        """Call a portfolio otherwise; tell if the name was free."""
-        statement = sa.text("UPDATE portfolios SET name = :name WHERE portfolio_id = :portfolio_id")
+    async def describe_portfolio(self, portfolio: Portfolio) -> bool:
+        """Store what a portfolio is called, and whose it is; tell if the name was free."""
+        statement = sa.text("UPDATE portfolios SET name = :name, owner = :owner WHERE portfolio_id = :portfolio_id")
+        parameters = {"portfolio_id": portfolio.portfolio_id, "name": portfolio.name, "owner": portfolio.owner}
         try:
             async with self._connection.begin_nested():
-                await self._connection.execute(statement, {"portfolio_id": portfolio_id, "name": name})
+                await self._connection.execute(statement, parameters)
         except IntegrityError:
             return False
         return True
@@ -126,7 +128,7 @@ class PortfolioRepository:
     async def load_portfolios(self, portfolio_ids: Sequence[UUID], *, lock: bool = False) -> list[Portfolio]:
         """Return the portfolios by id; with `lock`, nobody else changes or values them meanwhile."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on FROM portfolios "
+            "SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on, owner FROM portfolios "
             "WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) ORDER BY portfolio_id" + (" FOR UPDATE" if lock else "")
         )
         rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
@@ -136,7 +138,7 @@ class PortfolioRepository:
         """Return portfolios by name: all, or those with positions in a symbol or in options on it."""
         query = sa.text(
             """
-            SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on FROM portfolios p
+            SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on, owner FROM portfolios p
             WHERE name > :after AND (CAST(:symbol AS text) IS NULL OR EXISTS (
                 SELECT 1 FROM positions q
                 WHERE q.portfolio_id = p.portfolio_id AND (q.symbol = :symbol OR q.underlying = :symbol)))

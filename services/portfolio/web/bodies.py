@@ -5,12 +5,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from services.portfolio.core.cents import DECIMALS
 from services.portfolio.core.csv_import import CsvImport, parse_positions_csv
 from services.portfolio.core.positions import Basis, Exit, OptionTerms, PositionTerms, PositionType
 from services.portfolio.core.symbols import symbol_of
+from shared.principal import OWNER_PATTERN
 from shared.printable import counted
 from shared.problems import Problem
 from shared.selection import Day
@@ -50,6 +51,9 @@ Quantity = Annotated[
 ]
 HeldSymbol = Annotated[
     str, AfterValidator(symbol_of), WithJsonSchema({"type": "string", "pattern": SYMBOL_PATTERN, "examples": ["AAPL"]})
+]
+Owner = Annotated[
+    str, Field(pattern=OWNER_PATTERN, description="a name, or group:NAME", examples=["ada", "group:desk-1"])
 ]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 Reference = Annotated[
@@ -110,13 +114,27 @@ class PortfolioBody(PositionsBody):
     opening_equity: Money = Field(description="equity at the close before `opened_on`, in portfolio currency")
     opened_on: Day | None = Field(default=None, description="first session to value; default: `as_of`")
     currency: Currency = Field(default="USD", description="of its equity; what is quoted in another is not valued")
+    owner: Owner | None = Field(default=None, description="whose it is, null: nobody's but who reads everything")
     as_of: Day | None = Field(default=None, description="session to calculate now; default: the target session")
 
 
-class RenameBody(Body):
-    """What a portfolio is to be called."""
+class DescriptionBody(Body):
+    """What a portfolio is to be called, and whose it is to be; what is not said stays."""
 
-    name: Name
+    name: Name | None = None
+    owner: Owner | None = Field(default=None, description="null: nobody's")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "DescriptionBody":
+        if not self.model_fields_set:
+            raise ValueError("must say name or owner")
+        if "name" in self.model_fields_set and self.name is None:
+            raise ValueError("name must be one, was null")
+        return self
+
+    def changes(self) -> dict[str, str | None]:
+        """Return what is said."""
+        return self.model_dump(exclude_unset=True)
 
 
 class CloseBody(Body):

@@ -22,12 +22,12 @@ from services.portfolio.storage.snapshot_repository import PositionValueRow, Sna
 from services.portfolio.web.bodies import (
     CalculateBody,
     CloseBody,
+    DescriptionBody,
     ExitBody,
     FlowBody,
     PortfolioBody,
     PositionBody,
     PositionsBody,
-    RenameBody,
     entered_of,
     position_terms,
 )
@@ -83,7 +83,7 @@ def _add_entering(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Ses
         """Store a portfolio with its positions and have it valued; `run_id` tells how far that is."""
         as_of = _target(clock, body.as_of)
         entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
-        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency, body.owner)
 
         async def make(uow: UnitOfWork) -> Requested:
             await check_room(room, uow)
@@ -143,7 +143,7 @@ def _add_trying(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Sessi
         """Say what a portfolio would be understood to be, or why it would be refused, and store nothing."""
         as_of = _target(clock, body.as_of)
         entered = await asyncio.to_thread(entered_of, body, today=clock.now().date())
-        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency)
+        new = enter.NewPortfolio(body.name, body.opening_equity, body.opened_on or as_of, body.currency, body.owner)
         async with unit_of_work.trying() as uow:
             await enter.enter_portfolio(new, entered.terms, uow, as_of=as_of)
         return UnderstoodView.of(new, entered.terms, entered.file)
@@ -163,11 +163,11 @@ def _add_trying(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Sessi
 
 def _add_standing(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> None:
     @router.patch("/portfolios/{portfolio_id}", responses=refused(404, 409))
-    async def rename_portfolio(portfolio_id: UUID, body: RenameBody, as_of: Day | None = None) -> Accepted:
-        """Call a portfolio otherwise; its id and its numbers stay."""
+    async def describe_portfolio(portfolio_id: UUID, body: DescriptionBody, as_of: Day | None = None) -> Accepted:
+        """Call a portfolio otherwise, or make it somebody else's; its id and its numbers stay."""
         target = _target(clock, as_of)
         async with unit_of_work() as uow:
-            return Accepted.of(await correct.rename_portfolio(portfolio_id, body.name, uow, as_of=target))
+            return Accepted.of(await correct.describe_portfolio(portfolio_id, body.changes(), uow, as_of=target))
 
     @router.post("/portfolios/{portfolio_id}/close", responses=refused(404, 409))
     async def close_portfolio(portfolio_id: UUID, body: CloseBody | None = None, as_of: Day | None = None) -> Accepted:

@@ -102,6 +102,7 @@ class PortfolioView(BaseModel):
     opening_equity: Amount
     currency: str
     closed_on: date | None
+    owner: str | None
 
     @classmethod
     def of(cls, portfolio: Portfolio) -> Self:
@@ -113,6 +114,7 @@ class PortfolioView(BaseModel):
             opening_equity=portfolio.opening_equity,
             closed_on=portfolio.closed_on,
             currency=portfolio.currency,
+            owner=portfolio.owner,
         )
 
 

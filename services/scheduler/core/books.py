@@ -27,13 +27,14 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A portfolio, its first session, what it holds, and its last session, None if it goes on."""
+    """A portfolio, its first session, what it holds, its last session, None if it goes on, and whose it is."""
 
     portfolio_id: str
     name: str | None
     opened_on: date
     holdings: tuple[Holding, ...]
     closed_on: date | None = None
+    owner: str | None = None
 
     def open_on(self, session: date) -> bool:
         """Tell whether the session is one of the book's."""

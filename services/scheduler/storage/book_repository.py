@@ -13,12 +13,13 @@ from services.scheduler.core.books import Book, Holding
 
 _HOLDINGS = TypeAdapter(tuple[Holding, ...])
 _INSERT = (
-    "INSERT INTO books (portfolio_id, name, opened_on, holdings, closed_on) "
-    "VALUES (:portfolio_id, :name, :opened_on, CAST(:holdings AS jsonb), :closed_on) ON CONFLICT (portfolio_id) DO "
+    "INSERT INTO books (portfolio_id, name, opened_on, holdings, closed_on, owner) "
+    "VALUES (:portfolio_id, :name, :opened_on, CAST(:holdings AS jsonb), :closed_on, :owner) "
+    "ON CONFLICT (portfolio_id) DO "
 )
 _STATE = sa.text(
     f"{_INSERT} UPDATE SET name = excluded.name, opened_on = excluded.opened_on, holdings = excluded.holdings, "
-    "closed_on = excluded.closed_on, "
+    "closed_on = excluded.closed_on, owner = excluded.owner, "
     "recorded_at = clock_timestamp()"
 )
 _SEE = sa.text(f"{_INSERT} NOTHING")
@@ -49,7 +50,7 @@ class BookRepository:
     async def load_books(self, portfolio_ids: Sequence[UUID] | None = None) -> list[Book]:
         """Return these books, or all, by portfolio."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, holdings, closed_on FROM books "
+            "SELECT portfolio_id, name, opened_on, holdings, closed_on, owner FROM books "
             "WHERE CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(:portfolio_ids) ORDER BY portfolio_id"
         ).columns(holdings=JSONB)
         ids = None if portfolio_ids is None else list(portfolio_ids)
@@ -67,8 +68,10 @@ def _row(book: Book) -> dict[str, Any]:
         "opened_on": book.opened_on,
         "holdings": _HOLDINGS.dump_json(book.holdings).decode(),
         "closed_on": book.closed_on,
+        "owner": book.owner,
     }
 
 
 def _book(row: Any) -> Book:
-    return Book(str(row.portfolio_id), row.name, row.opened_on, _HOLDINGS.validate_python(row.holdings), row.closed_on)
+    holdings = _HOLDINGS.validate_python(row.holdings)
+    return Book(str(row.portfolio_id), row.name, row.opened_on, holdings, row.closed_on, row.owner)

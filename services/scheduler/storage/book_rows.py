@@ -16,7 +16,8 @@ def stated_books(event: Event) -> list[Book]:
     holdings = [Holding(each.symbol, each.since, each.until, each.contract) for each in event.holdings]
     # An owner that names symbols only holds all of them.
     holdings = holdings or [Holding(symbol, opened_on, None) for symbol in event.run.symbols or ()]
-    return [Book(str(event.portfolio_id), event.portfolio_name, opened_on, tuple(holdings), event.closed_on)]
+    name, closed_on, owner = event.portfolio_name, event.closed_on, event.owner
+    return [Book(str(event.portfolio_id), name, opened_on, tuple(holdings), closed_on, owner)]
 
 
 def seen_books(event: Event) -> list[Book]:

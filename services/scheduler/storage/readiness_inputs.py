@@ -21,6 +21,7 @@ from services.scheduler.storage.repository import SchedulerRepository
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.run import Run
+from shared.db.unit_of_work import UnitOfWorkFactory
 
 SESSIONS_BACK: Final = 30
 MAX_LETTERS: Final = 100
@@ -46,11 +47,23 @@ class ReadinessInputs:
     letters: int
 
 
-async def load_readiness(connection: AsyncConnection, as_of: date, portfolio_id: UUID | None = None) -> ReadinessInputs:
-    """Return what is needed for one portfolio, or for all."""
-    books = await BookRepository(connection).load_books(None if portfolio_id is None else [portfolio_id])
+async def load_readiness(
+    unit_of_work: UnitOfWorkFactory, as_of: date, portfolio_id: UUID | None = None
+) -> ReadinessInputs:
+    """Return what is needed for one portfolio, or for all that the caller sees.
+
+    Whether those are ready depends on runs that are over others too.
+    """
+    async with unit_of_work.reading() as connection:
+        books = await BookRepository(connection).load_books(None if portfolio_id is None else [portfolio_id])
+    async with unit_of_work.overseeing() as connection:
+        return await _load(connection, as_of, books, only=None if portfolio_id is None else books)
+
+
+async def _load(
+    connection: AsyncConnection, as_of: date, books: Sequence[Book], *, only: Sequence[Book] | None
+) -> ReadinessInputs:
     sessions = tuple(sessions_between(shift_session(as_of, 1 - SESSIONS_BACK), as_of))
-    only = None if portfolio_id is None else books
     repository = SchedulerRepository(connection)
     active = await repository.list_active_runs(as_of, as_of)
     runs = [

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from fastapi import APIRouter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.readiness import PortfolioReadiness
 from services.scheduler.settings import SchedulerSettings
@@ -24,8 +23,8 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
     router = APIRouter(prefix="/admin/batch/data-quality")
     asking = Asking(clock, settings)
 
-    async def look(connection: AsyncConnection, portfolio_id: UUID | None) -> DataQuality:
-        found = await _readiness(connection, portfolio_id, clock)
+    async def look(portfolio_id: UUID | None) -> DataQuality:
+        found = await _readiness(unit_of_work, portfolio_id, clock)
         return DataQuality.of(
             found, portfolio_id=portfolio_id or "all", as_of=clock.last_closed_session(), timestamp=clock.now()
         )
@@ -33,14 +32,13 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
     @router.get("", responses=refused(404))
     async def get_data_quality(portfolio_id: OfPortfolio = None) -> DataQuality:
         """Show how many portfolios have everything at the last closed session, and what to do about the others."""
-        async with unit_of_work.reading() as connection:
-            return await look(connection, portfolio_id)
+        return await look(portfolio_id)
 
     @router.post("/refresh", responses=refused(404, 409))
     async def refresh_data_quality(portfolio_id: OfPortfolio = None) -> QualityStarted:
         """Fetch what is missing for a portfolio or for all at the last closed session, and compute them again."""
+        quality = await look(portfolio_id)
         async with unit_of_work() as uow:
-            quality = await look(uow.connection, portfolio_id)
             stored, is_new = await asking.ask(uow, None, only(portfolio_id))
         return QualityStarted.of(
             stored,
@@ -55,9 +53,9 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
 
 
 async def _readiness(
-    connection: AsyncConnection, portfolio_id: UUID | None, clock: SessionClock
+    unit_of_work: UnitOfWorkFactory, portfolio_id: UUID | None, clock: SessionClock
 ) -> Sequence[PortfolioReadiness]:
-    inputs = await load_readiness(connection, clock.last_closed_session(), portfolio_id)
+    inputs = await load_readiness(unit_of_work, clock.last_closed_session(), portfolio_id)
     if portfolio_id is not None and not inputs.books:
         raise unknown_portfolio(portfolio_id)
     return await asyncio.to_thread(readiness_of_all, inputs)

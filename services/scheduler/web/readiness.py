@@ -38,8 +38,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         """
         (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
         session = _session(as_of, clock)
-        async with unit_of_work.reading() as connection:
-            inputs = await load_readiness(connection, session)
+        inputs = await load_readiness(unit_of_work, session)
         found = await asyncio.to_thread(readiness_of_all, inputs)
         behind = [each for each in found if state in {None, each.state} and each.portfolio_id > str(after)]
         page, following = paging.cut(behind, lambda each: (each.portfolio_id,))
@@ -55,8 +54,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
     async def get_readiness(portfolio_id: UUID, as_of: Day | None = None) -> ReadinessView:
         """Say whether a portfolio is ready at a session, and if not: what is under way, what blocks it, what to do."""
         session = _session(as_of, clock)
-        async with unit_of_work.reading() as connection:
-            inputs = await load_readiness(connection, session, portfolio_id)
+        inputs = await load_readiness(unit_of_work, session, portfolio_id)
         if not inputs.books:
             raise unknown_portfolio(portfolio_id)
         if not (found := readiness_of_all(inputs)):

@@ -348,6 +348,7 @@ def report() -> PortfolioReport:
         "portfolio_id": "p",
         "opened_on": "2022-12-27",
         "opening_equity": "100.00",
+        "owner": None,
         "closed_on": None,
         "currency": "USD",
     }

@@ -45,6 +45,7 @@ class Portfolio(TypedDict):
     opening_equity: Amount
     closed_on: Day | None
     currency: str
+    owner: str | None
 
 
 class Snapshot(Trail):

@@ -90,9 +90,28 @@ def rename(options: RenameOptions) -> None:
     Its id and its numbers stay.
     """
     from services.ops.client.books import change_book
-    from services.ops.client.routes import RENAME_PORTFOLIO
+    from services.ops.client.routes import DESCRIBE_PORTFOLIO
 
-    change_book(options, RENAME_PORTFOLIO, {"name": options.name})
+    change_book(options, DESCRIBE_PORTFOLIO, {"name": options.name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveOptions(ChangeOptions):
+    """The options of `portfolios give`."""
+
+    owner: Annotated[str | None, typer.Argument(help="A name, or group:NAME; none: nobody.")] = None
+
+
+@taking(GiveOptions)
+def give(options: GiveOptions) -> None:
+    """Make a portfolio somebody's: who owns it sees it.
+
+    Viewers and operators see all of them.
+    """
+    from services.ops.client.books import change_book
+    from services.ops.client.routes import DESCRIBE_PORTFOLIO
+
+    change_book(options, DESCRIBE_PORTFOLIO, {"owner": options.owner})
 
 
 @dataclass(frozen=True, kw_only=True)

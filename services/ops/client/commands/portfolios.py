@@ -20,13 +20,14 @@ class OpeningOptions(ClientOptions):
 
     equity: Annotated[str, typer.Option(help="Equity at the close before the first session, for example 1000000.00.")]
     currency: Annotated[str, typer.Option(help="Of its equity; what is quoted in another is not valued.")] = "USD"
+    owner: Annotated[str | None, typer.Option(help="Whose it is: a name, or group:NAME.")] = None
     opened_on: Annotated[date | None, day("First session to value; by default the session of --as-of.")] = None
     as_of: Annotated[date | None, day("Session to calculate now; by default the last that has closed.")] = None
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run that values it.")] = True
 
     def named(self, name: str) -> dict[str, object]:
         """Return the portfolio as it is sent, without positions."""
-        terms = {"name": name, "opening_equity": self.equity, "currency": self.currency}
+        terms = {"name": name, "opening_equity": self.equity, "currency": self.currency, "owner": self.owner}
         return {**terms, "opened_on": self.opened_on, "as_of": self.as_of}
 
 

@@ -1,0 +1,18 @@
+"""People who have signed in to a platform under test."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import SecretStr
+
+from shared.principal import Principal
+from shared.sessions import COOKIE, Sessions
+
+SESSION_KEY: Final = SecretStr("the key of the sessions of a test")
+SESSIONS: Final = Sessions(SESSION_KEY, lasting=timedelta(hours=1))
+
+
+def signed_in(person: Principal) -> dict[str, str]:
+    """Return the headers of somebody's requests, with the token that lets them change something."""
+    cookie = SESSIONS.begin(person, at=datetime.now(UTC))
+    return {"Cookie": f"{COOKIE}={cookie}", "X-CSRF-Token": SESSIONS.read(cookie).csrf or ""}
