@@ -37,7 +37,7 @@ for file in "${files[@]}"; do
         restore "$file" "${!own}" --no-owner --no-privileges
         continue
     fi
-    for role in scheduler market_data symbol_analytics portfolio risk; do
+    for role in scheduler market_data symbol_analytics portfolio risk scheduler_reader portfolio_reader risk_reader; do
         psql --quiet --set=ON_ERROR_STOP=1 "$DATABASE_URL" <<SQL
             DO \$\$ BEGIN
                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') THEN CREATE ROLE $role; END IF;

@@ -1,9 +1,9 @@
 """Who may call what: one access table for every route, denied when a route is not in it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from fastapi import HTTPException, Request
 from pydantic import SecretStr
@@ -199,19 +199,19 @@ def caller_of(connection: HTTPConnection) -> Principal | None:
 class Identified:
     """Tells who a request is from, before anything of it is read (an ASGI middleware)."""
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticator) -> None:
+    def __init__(self, app: ASGIApp, *, identify: Callable[[HTTPConnection], Principal | None]) -> None:
         self._app = app
-        self._authenticate = authenticate
+        self._identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its caller."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        caller = self._authenticate.identify(HTTPConnection(scope))
-        known: dict[str, Any] = {**scope, "caller": caller}
-        token = CALLER.set(caller)
+        # In the scope itself: what is around us reads there what routes have written.
+        scope["caller"] = self._identify(HTTPConnection(scope))
+        token = CALLER.set(scope["caller"])
         try:
-            await self._app(known, receive, send)
+            await self._app(scope, receive, send)
         finally:
             CALLER.reset(token)

@@ -200,7 +200,7 @@ def build_app(
     app.state.closing = [close for service in services for close in service.closing]
     app.state.given_up = [service.consume.given_up for service in services]
     app.add_middleware(RequestBodies)
-    app.add_middleware(Identified, authenticate=authenticate)
+    app.add_middleware(Identified, identify=authenticate.identify)
     app.add_middleware(RequestMetrics, metrics={service.name: service.metrics for service in services})
     install_problem_handlers(app)
     complete(app)

@@ -31,7 +31,7 @@ class Sessions:
         self._key = key
         self.lasting = lasting
 
-    def begin(self, person: Principal, *, at: datetime) -> str:
+    def issue(self, person: Principal, *, at: datetime) -> str:
         """Return the cookie of somebody who has just shown who they are.
 
         Raises

@@ -14,5 +14,5 @@ SESSIONS: Final = Sessions(SESSION_KEY, lasting=timedelta(hours=1))
 
 def signed_in(person: Principal) -> dict[str, str]:
     """Return the headers of somebody's requests, with the token that lets them change something."""
-    cookie = SESSIONS.begin(person, at=datetime.now(UTC))
+    cookie = SESSIONS.issue(person, at=datetime.now(UTC))
     return {"Cookie": f"{COOKIE}={cookie}", "X-CSRF-Token": SESSIONS.read(cookie).csrf or ""}

@@ -27,7 +27,7 @@ ROUTES = {
 
 
 def _cookie(role: Role) -> str:
-    return SESSIONS.begin(Principal("ada", role), at=datetime.now(UTC))
+    return SESSIONS.issue(Principal("ada", role), at=datetime.now(UTC))
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
     )
     app = FastAPI()
     app.add_middleware(RequestBodies)
-    app.add_middleware(Identified, authenticate=authenticate)
+    app.add_middleware(Identified, identify=authenticate.identify)
     install_problem_handlers(app)
     for route in [*ROUTES, "GET /unlisted"]:
         method, path = route.split(" ")

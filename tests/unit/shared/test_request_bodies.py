@@ -24,7 +24,7 @@ def app() -> FastAPI:
     made = FastAPI()
     authenticate = Authenticator(viewer_token=SecretStr("viewer"), operator_token=SecretStr("operator"))
     made.add_middleware(RequestBodies)
-    made.add_middleware(Identified, authenticate=authenticate)
+    made.add_middleware(Identified, identify=authenticate.identify)
     install_problem_handlers(made)
 
     @made.post(PATH)

@@ -38,7 +38,7 @@ def _unsigned(claims: dict[str, Any]) -> str:
 
 
 def test_session_says_who_it_is_of_with_a_token_of_its_own() -> None:
-    first, second = (SESSIONS.read(SESSIONS.begin(ADA, at=_now())) for _ in range(2))
+    first, second = (SESSIONS.read(SESSIONS.issue(ADA, at=_now())) for _ in range(2))
     assert (first.name, first.role, first.groups) == (ADA.name, ADA.role, ADA.groups)
     assert first.owners == ("ada@example.org", "group:desk", "group:family")
     assert first.csrf
@@ -73,7 +73,7 @@ def test_what_is_no_session_is_nobodys(cookie: str) -> None:
 
 
 def test_session_that_was_changed_is_nobodys() -> None:
-    header, claims, signature = SESSIONS.begin(ADA, at=_now()).split(".")
+    header, claims, signature = SESSIONS.issue(ADA, at=_now()).split(".")
     said = json.loads(base64.urlsafe_b64decode(claims + "=="))
     said["role"] = "admin"
     raised = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
@@ -82,7 +82,7 @@ def test_session_that_was_changed_is_nobodys() -> None:
 
 
 def test_session_with_another_key_ends_them_all() -> None:
-    cookie = SESSIONS.begin(ADA, at=_now())
+    cookie = SESSIONS.issue(ADA, at=_now())
     with pytest.raises(NoSession):
         Sessions(SecretStr("x" * 32), lasting=timedelta(hours=1)).read(cookie)
 
@@ -90,11 +90,11 @@ def test_session_with_another_key_ends_them_all() -> None:
 @pytest.mark.parametrize("name", ["", "group:desk", "a b", "*", "ada\n", "a" * 101])
 def test_name_that_could_be_taken_for_another_gets_no_session(name: str) -> None:
     with pytest.raises(ValueError, match="must match"):
-        SESSIONS.begin(Principal(name, Role.OWNER), at=_now())
+        SESSIONS.issue(Principal(name, Role.OWNER), at=_now())
     with pytest.raises(ValueError, match="must match"):
-        SESSIONS.begin(Principal("ada", Role.OWNER, (name,)), at=_now())
+        SESSIONS.issue(Principal("ada", Role.OWNER, (name,)), at=_now())
 
 
 def test_more_groups_than_a_cookie_can_hold_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 4000 characters"):
-        SESSIONS.begin(Principal("ada", Role.OWNER, tuple(f"group-{n}" for n in range(500))), at=_now())
+        SESSIONS.issue(Principal("ada", Role.OWNER, tuple(f"group-{n}" for n in range(500))), at=_now())
