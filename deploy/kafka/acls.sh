@@ -154,7 +154,8 @@ allow User:risk --operation Read "$@" \
     --topic prices.updated \
     --topic profiles.updated \
     --topic risk.due \
-    --topic symbols.factored
+    --topic symbols.factored \
+    --topic symbols.onboarding
 
 allow User:risk --operation Write "$@" \
     --topic batch.completed.dlq \
@@ -164,7 +165,8 @@ allow User:risk --operation Write "$@" \
     --topic profiles.updated.dlq \
     --topic risk.due \
     --topic risk.due.dlq \
-    --topic symbols.factored.dlq
+    --topic symbols.factored.dlq \
+    --topic symbols.onboarding.dlq
 
 allow User:risk --operation Read --resource-pattern-type prefixed "$@" \
     --group risk.
