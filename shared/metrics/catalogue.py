@@ -134,6 +134,13 @@ RUNS: Final = Metric(
 RUNS_ACTIVE: Final = Metric(
     "sigmasight_runs_active", Kind.GAUGE, ("service", "kind"), "runs", "Runs that are under way or wait for their turn"
 )
+PARTS_OPEN: Final = Metric(
+    "sigmasight_parts_open",
+    Kind.GAUGE,
+    ("service", "stage"),
+    "parts",
+    "Parts of a stage that runs under way still wait for, since its first part has said how many there are",
+)
 RUN_OLDEST: Final = Metric(
     "sigmasight_run_oldest_seconds",
     Kind.GAUGE,
@@ -234,7 +241,8 @@ OPEN_FILES: Final = Metric("process_open_fds", Kind.GAUGE, (), "files", "Files a
 METRICS: Final = (
     *(EVENTS, EVENT_SECONDS, EVENT_RETRIES, CONSUMER_LAG, RECEIVED, RECEIVED_BYTES, IN_PROCESS),
     *(PUBLISHED, RELAY_SECONDS, PARKED, OUTBOX_PENDING, OUTBOX_AGE),
-    *(RUNS, RUNS_ACTIVE, RUN_OLDEST, RUN_SECONDS, STAGE_SECONDS, TRIGGER_LATE, SCHEDULE_PAUSED, DEAD_LETTERS),
+    *(RUNS, RUNS_ACTIVE, PARTS_OPEN, RUN_OLDEST, RUN_SECONDS, STAGE_SECONDS),
+    *(TRIGGER_LATE, SCHEDULE_PAUSED, DEAD_LETTERS),
     *(PROVIDER_CALLS, PROVIDER_SECONDS, PRICES_HELD, BOOKS, BOOKS_STALE, BOOKS_BEHIND),
     *(REQUEST_SECONDS, DATABASE, CPU, MEMORY, STARTED, OPEN_FILES),
 )

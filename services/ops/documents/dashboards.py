@@ -39,6 +39,7 @@ DASHBOARDS: Final[dict[str, tuple[Panel, ...]]] = {
     "night": (
         Panel("Runs under way", "short", "sum by (kind) (sigmasight_runs_active)", "{{kind}}"),
         Panel("The oldest of them", "s", "max by (kind) (sigmasight_run_oldest_seconds)", "{{kind}}"),
+        Panel("Parts that they wait for", "short", "max by (stage) (sigmasight_parts_open)", "{{stage}}"),
         Panel("Runs that end", "ops", _rate("sigmasight_runs_total", "kind, status"), "{{kind}} {{status}}"),
         Panel("Seconds of a run", "s", _quantile(0.5, "sigmasight_run_seconds", "kind"), "{{kind}}"),
         Panel(

@@ -5,21 +5,31 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scheduler.core.ledger import STAGES
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.letter_repository import LetterRepository
 from services.scheduler.storage.schedule_repository import ScheduleRepository
 from shared.clock import SessionClock
 from shared.contracts.run import RunKind
-from shared.metrics.catalogue import DEAD_LETTERS, RUN_OLDEST, RUNS_ACTIVE, SCHEDULE_PAUSED, TRIGGER_LATE
+from shared.metrics.catalogue import DEAD_LETTERS, PARTS_OPEN, RUN_OLDEST, RUNS_ACTIVE, SCHEDULE_PAUSED, TRIGGER_LATE
 from shared.metrics.service_metrics import Reading
 
 _ACTIVE = sa.text(
     "SELECT kind, count(*) AS runs, min(requested_at) AS oldest FROM runs WHERE status = 'active' GROUP BY kind"
 )
+# A stage has the parts that its first one says.
+_OPEN = sa.text(
+    """
+    SELECT stage, sum(open) AS open FROM (
+        SELECT stage, max(part_total) - count(*) AS open FROM run_parts JOIN runs USING (run_id)
+        WHERE status = 'active' GROUP BY run_id, stage
+    ) AS stages GROUP BY stage
+    """
+)
 
 
 async def read_ledger(connection: AsyncConnection, *, clock: SessionClock) -> Sequence[Reading]:
-    """Return how many runs of each kind are under way, since when the oldest is, and how many dead letters are open."""
+    """Return what runs are under way, since when, for how many parts they wait, and how many dead letters are open."""
     active = {row.kind: row for row in await connection.execute(_ACTIVE)}
     letters = sum(cause.letters for cause in await LetterRepository(connection).count_open())
     readings = [Reading(DEAD_LETTERS, letters)]
@@ -28,6 +38,8 @@ async def read_ledger(connection: AsyncConnection, *, clock: SessionClock) -> Se
         readings.append(Reading(RUNS_ACTIVE, 0 if row is None else row.runs, label))
         age = 0.0 if row is None else max((clock.now() - row.oldest).total_seconds(), 0.0)
         readings.append(Reading(RUN_OLDEST, age, label))
+    waited_for = {row.stage: row.open for row in await connection.execute(_OPEN)}
+    readings += [Reading(PARTS_OPEN, int(waited_for.get(stage, 0)), (stage,)) for stage in STAGES]
     return readings
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import httpx
+import sqlalchemy as sa
 
 from services.scheduler.storage.gauges import read_ledger
 from shared.clock import FixedClock, SessionClock
@@ -11,6 +12,11 @@ from shared.metrics.catalogue import RUN_OLDEST
 from shared.service import Service
 from tests.integration.scheduler.letters import make_letter, record
 from tests.support.runs import make_run
+
+_PART = sa.text(
+    "INSERT INTO run_parts (run_id, stage, part_index, part_total, subjects, failures, failed) "
+    "VALUES (:run_id, :stage, :index, :total, 0, '[]', 0)"
+)
 
 
 async def _series(client: httpx.AsyncClient, *names: str) -> dict[str, float]:
@@ -61,3 +67,20 @@ async def test_oldest_run_under_way_is_as_old_as_its_request(client: httpx.Async
 
     ages = {reading.labels: reading.value for reading in readings if reading.metric is RUN_OLDEST}
     assert ages == {(kind.value,): 90.0 if kind is RunKind.CORRECTION else 0.0 for kind in RunKind}
+
+
+async def test_parts_are_open_until_they_have_arrived_or_their_run_has_ended(
+    client: httpx.AsyncClient, scheduler: Service
+) -> None:
+    opened = (await client.post("/runs", json={"kind": "backfill", "last_session": "2025-03-06"})).json()
+    run_id = opened["run"]["run_id"]
+    arrived = [("portfolios.assessed", 0, 5), ("portfolios.assessed", 3, 5), ("symbols.factored", 0, 1)]
+    async with scheduler.unit_of_work() as uow:
+        for stage, index, total in arrived:
+            await uow.connection.execute(_PART, {"run_id": run_id, "stage": stage, "index": index, "total": total})
+
+    waits_for = 'sigmasight_parts_open{service="scheduler",stage="portfolios.assessed"}'
+    assert await _series(client, "sigmasight_parts_open") == {waits_for: 3.0}
+
+    assert (await client.post(f"/runs/{run_id}/cancel", json={"requested_by": "me"})).is_success
+    assert await _series(client, "sigmasight_parts_open") == {}
