@@ -44,7 +44,7 @@ CLASSES = (
 )
 
 
-def _names(settings: type[BaseSettings]) -> set[str]:
+def settings_read_by(settings: type[BaseSettings]) -> set[str]:
     """Return the variables of the environment that a class reads."""
     prefix = settings.model_config.get("env_prefix", "")
     return {str(field.validation_alias or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
@@ -55,7 +55,7 @@ def _example() -> set[str]:
 
 
 def test_every_setting_is_in_the_example_of_the_environment() -> None:
-    assert {name for settings in CLASSES for name in _names(settings)} <= _example()
+    assert {name for settings in CLASSES for name in settings_read_by(settings)} <= _example()
 
 
 def test_every_setting_of_the_predecessor_can_be_set_here_or_is_told_why_not() -> None:
