@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from typer.main import get_command
 
@@ -12,6 +15,7 @@ from services.ops.cli import app
 from services.ops.composition import build_services
 from services.ops.documents.dashboards import DIRECTORY as DASHBOARDS
 from services.ops.documents.openapi import DOCUMENT
+from shared.bus.broker import GRACEFUL_TIMEOUT_S
 from shared.contracts.services import SERVICES
 from shared.paths import API
 from shared.settings import CommonSettings
@@ -121,12 +125,58 @@ def test_prometheus_collects_from_every_service_and_grafana_shows_the_dashboards
     assert source["url"] == "http://prometheus:9090"
 
 
-def test_railway_asks_for_the_night_by_a_command_that_exists() -> None:
-    deployment = json.loads((ROOT / "deploy/railway/railway.json").read_text())
-    program, name, *arguments = deployment["deploy"]["startCommand"].split()
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy/railway").glob("*.json")), ids=lambda file: file.stem)
+def test_railway_runs_commands_that_exist(file: Path) -> None:
+    deployment = json.loads(file.read_text())
+    said = deployment["deploy"]
+    for command in (said["startCommand"], *said.get("preDeployCommand", [])):
+        _check_command(command.split())
+    assert (ROOT / deployment["build"]["dockerfilePath"]).exists()
+    if "cronSchedule" not in said:
+        assert said["healthcheckPath"] == "/health/ready"
+        assert said["drainingSeconds"] > GRACEFUL_TIMEOUT_S
+
+
+UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_unit_runs_a_command_that_exists_with_no_more_rights_than_it_needs(unit: Path) -> None:
+    text = unit.read_text()
+    (command,) = re.findall(r"^ExecStart=(.*)$", text, re.M)
+    program, *arguments = command.split()
+    _check_command([Path(program).name, *arguments])
+    assert {
+        *("DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="),
+        *("SystemCallFilter=@system-service", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX"),
+    } <= set(text.splitlines())
+    knows_administrator = "EnvironmentFile=/etc/sigmasight/migrate.env" in text
+    assert knows_administrator == (arguments == ["migrate"])
+
+
+def test_units_are_what_systemd_understands(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd here that could read the units")
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/sigmasight/bin/sigmasight", sys.executable))
+    command = ("systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in UNITS))
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def _check_command(command: list[str]) -> None:
+    program, name, *arguments = command
     assert program == "sigmasight"
     get_command(app).commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
-    assert (ROOT / deployment["build"]["dockerfilePath"]).exists()
+
+
+def test_compose_runs_tools_only_when_they_are_asked_for() -> None:
+    profiles = {name: said.get("profiles", ["core"]) for name, said in COMPOSE["services"].items()}
+    assert {name for name, of in profiles.items() if of == ["observability"]} == {"prometheus", "grafana"}
+    assert {name for name, of in profiles.items() if of == ["tools"]} == {"cli", "psql"}
+    core = {name for name, of in profiles.items() if of == ["core"]}
+    assert core == {*SERVICES, "board", "gateway", "migrate", "postgres", "kafka", "kafka-acls"}
+    _check_command(["sigmasight", *COMPOSE["services"]["cli"]["command"]])
 
 
 def test_environment_example_names_every_setting_without_a_default() -> None:
