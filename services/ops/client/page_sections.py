@@ -17,9 +17,11 @@ from services.ops.client.explanation import factor_steps
 from services.ops.client.figures import bars_figure, lines_figure, matrix_figure, waterfall_figure
 from services.ops.client.page_parts import Cell, Section, Table
 from services.ops.client.portfolio_report import PortfolioReport
-from services.ops.client.realised import FALL_COLUMNS, columns_of, fall_rows, rows_of
-from services.ops.client.rendering import detail, money, number, percent, scenario_flags
+from services.ops.client.realised import FALL_COLUMNS, QUANTITIES, SHARES, columns_of, fall_rows
+from services.ops.client.reasons import sentence, why
+from services.ops.client.rendering import detail, scenario_flags
 from services.ops.client.reverse import largest_moves, nearest_sessions
+from services.ops.client.wording import amount, figure, share
 
 _EDGES: Final = ("peak", "trough", "recovery")
 
@@ -46,38 +48,49 @@ def _performance_section(performance: Performance) -> Section:
     points = performance["points"]
     days = [point["as_of"] for point in points]
     panels: dict[str, list[float | None]] = {
-        "equity": [float(point["equity"]) for point in points],
-        "time-weighted index": [point["twr_index"] for point in points],
-        "drawdown of the index": [point["drawdown"] for point in points],
+        "time-weighted index, 1 at the opening": [point["twr_index"] for point in points],
+        "below its highest close so far": [point["drawdown"] for point in points],
     }
     fall = performance["drawdown"]
     rows = [
         [Cell("sessions"), Cell(str(performance["sessions"]), "number"), Cell("")],
-        [Cell("paid in"), Cell(money(performance["contributions"]), "number"), Cell("")],
-        [Cell("taken out"), Cell(money(performance["withdrawals"]), "number"), Cell("")],
-        [Cell("P&L"), Cell(money(performance["pnl"]), "number"), Cell("")],
-        _measure_cells("time-weighted return", performance["twr"]),
-        _measure_cells("time-weighted return a year", performance["twr_annual"]),
-        _measure_cells("money-weighted return", performance["mwr"]),
-        _measure_cells("money-weighted return a year", performance["mwr_annual"]),
-        _measure_cells("maximum drawdown", fall["depth"]),
-        [Cell("peak, trough, recovery"), Cell(" ".join(str(fall[day]) for day in _EDGES), "number"), Cell("")],
+        [Cell("paid in"), Cell(_money(performance["contributions"]), "number"), Cell("")],
+        [Cell("taken out"), Cell(_money(performance["withdrawals"]), "number"), Cell("")],
+        [Cell("P&L"), Cell(_money(performance["pnl"]), "number"), Cell("")],
+        _share_cells("time-weighted return", performance["twr"]),
+        _share_cells("time-weighted return a year", performance["twr_annual"]),
+        _share_cells("money-weighted return", performance["mwr"]),
+        _share_cells("money-weighted return a year", performance["mwr_annual"]),
+        _share_cells("deepest fall", fall["depth"]),
+        [Cell("peak, trough, recovery"), Cell(", ".join(fall[day] or "not yet" for day in _EDGES), "number"), Cell("")],
     ]
     return Section(
         title=f"Performance from {performance['first']} to {performance['last']}",
-        figures=[lines_figure(panels, days)],
+        figures=[lines_figure(panels, days, units=("number", "percent"))],
         tables=[Table(("", "value", "reason"), rows)],
     )
 
 
 def _realised_section(realised: Realised, performance: Performance) -> Section:
-    rows = [[Cell(name), *(Cell(shown, "number") for shown in cells)] for name, *cells in rows_of(realised)]
+    windows = realised["windows"]
+    rows = [[Cell("returns"), *(Cell(str(entry["returns"]), "number") for entry in windows)]]
+    for name in QUANTITIES:
+        cells = [Cell(_quantity(name, entry[name]), "number") for entry in windows]
+        rows.append([Cell(name.replace("_", " ")), *cells])
+    missing = {why(entry[name]) for entry in windows for name in QUANTITIES} - {""}
     falls = [[Cell(shown, "number") for shown in cells] for cells in fall_rows(performance)]
+    note = f"From the daily returns that were; ratios are over a risk-free {share(realised['risk_free_rate'])} a year."
     return Section(
         "Realised performance",
         tables=[Table(tuple(columns_of(realised)), rows), Table(FALL_COLUMNS, falls)],
-        note=f"From the daily returns that were; ratios are over a risk-free {realised['risk_free_rate']:.1%} a year.",
+        note=" ".join([note, *(f"– {told}" for told in sorted(missing))]),
     )
+
+
+def _quantity(name: str, measure: Measure) -> str:
+    if measure["value"] is None:
+        return "–"
+    return share(measure["value"], digits=2) if name in SHARES else amount(measure["value"], digits=2)
 
 
 def _position_section(positions: Sequence[PositionValue]) -> Section:
@@ -86,12 +99,12 @@ def _position_section(positions: Sequence[PositionValue]) -> Section:
         [
             Cell(value["symbol"]),
             Cell(value["sector"]),
-            Cell(number(value["quantity"], digits=2), "number"),
-            Cell(number(value["mark"]), "number"),
+            Cell(amount(value["quantity"], digits=2), "number"),
+            Cell(amount(value["mark"], digits=4), "number"),
             Cell(f"{value['mark_source'].lower()}, {value['mark_age']} sessions old"),
-            Cell(value["value_reason"] or money(value["market_value"]), "number"),
-            Cell(money(value["exposure"]), "number"),
-            Cell(money(value["pnl"]), "number"),
+            _worth(value),
+            Cell(_money(value["exposure"]), "number"),
+            Cell(_money(value["pnl"]), "number"),
             _delta(value),
         ]
         for value in positions
@@ -99,17 +112,26 @@ def _position_section(positions: Sequence[PositionValue]) -> Section:
     return Section("Positions", tables=[Table(columns, rows)])
 
 
+def _worth(value: PositionValue) -> Cell:
+    if value["value_reason"]:
+        return Cell(sentence(value["value_reason"]), "reason")
+    return Cell(_money(value["market_value"]), "number")
+
+
 def _factor_section(risk: PortfolioRisk) -> Section:
     factors = risk["factors"]
     rows = [
-        [*_measure_cells(entry["factor"], entry["beta"]), *_amount_cells(entry["dollars"], entry["coverage"])]
+        [
+            *_measure_cells(entry["factor"].replace("_", " "), entry["beta"]),
+            *_amount_cells(entry["dollars"], entry["coverage"]),
+        ]
         for entry in factors
     ]
     return Section(
         "Factor exposures",
         figures=[
             bars_figure(
-                [entry["factor"] for entry in factors],
+                [entry["factor"].replace("_", " ") for entry in factors],
                 {"beta": [entry["beta"]["value"] for entry in factors]},
                 axis_label="exposure over equity",
             )
@@ -123,10 +145,10 @@ def _sector_section(risk: PortfolioRisk, active: ActiveSectors | None) -> Sectio
     rows = [
         [
             Cell(entry["sector"]),
-            Cell(money(entry["net"]), "number"),
-            Cell(money(entry["gross"]), "number"),
-            Cell(percent(entry["net_over_equity"]), "number"),
-            Cell(percent(entry["gross_over_equity"]), "number"),
+            Cell(_money(entry["net"]), "number"),
+            Cell(_money(entry["gross"]), "number"),
+            Cell(_share_of(entry["net_over_equity"]), "number"),
+            Cell(_share_of(entry["gross_over_equity"]), "number"),
         ]
         for entry in sectors
     ]
@@ -137,7 +159,8 @@ def _sector_section(risk: PortfolioRisk, active: ActiveSectors | None) -> Sectio
                 "net": [entry["net_over_equity"]["value"] for entry in sectors],
                 "gross": [entry["gross_over_equity"]["value"] for entry in sectors],
             },
-            axis_label="over equity",
+            axis_label="of equity",
+            unit="percent",
         )
     ]
     tables = [Table(("sector", "net", "gross", "net/equity", "gross/equity"), rows)]
@@ -154,8 +177,8 @@ def _active_table(active: ActiveSectors) -> Table:
     rows = [
         [
             Cell(entry["sector"]),
-            Cell(number(entry["benchmark_weight"]), "number"),
-            Cell(number(entry["active"]), "number"),
+            Cell(_share(entry["benchmark_weight"]), "number"),
+            Cell(_share(entry["active"]), "number"),
         ]
         for entry in active["sectors"]
     ]
@@ -165,17 +188,16 @@ def _active_table(active: ActiveSectors) -> Table:
 def _measure_section(risk: PortfolioRisk) -> Section:
     rows = [
         [
-            *_measure_cells(entry["measure"], entry["value"]),
-            Cell(percent(entry["coverage"]), "number"),
-            Cell(entry["unit"]),
+            Cell(entry["measure"].replace("_", " ")),
+            Cell(figure(entry["measure"], entry["unit"], entry["value"]), "number"),
+            Cell(why(entry["value"]), "reason"),
+            Cell(_share_of(entry["coverage"]), "number"),
             Cell(str(entry["observations"]), "number"),
             Cell(str(entry["window"]), "number"),
         ]
         for entry in risk["measures"]
     ]
-    return Section(
-        "Measures", tables=[Table(("measure", "value", "reason", "coverage", "unit", "returns", "window"), rows)]
-    )
+    return Section("Measures", tables=[Table(("measure", "value", "reason", "coverage", "returns", "window"), rows)])
 
 
 def _stress_section(stress: Stress, worst: ExplainedRisk | None) -> Section:
@@ -186,7 +208,7 @@ def _stress_section(stress: Stress, worst: ExplainedRisk | None) -> Section:
             Cell(entry["basis"]),
             *_measure_cells("", entry["direct"], digits=2)[1:],
             *_measure_cells("", entry["model"], digits=2)[1:],
-            Cell(percent(entry["coverage"]), "number"),
+            Cell(_share_of(entry["coverage"]), "number"),
             Cell(scenario_flags(entry)),
         ]
         for entry in scenarios
@@ -199,6 +221,7 @@ def _stress_section(stress: Stress, worst: ExplainedRisk | None) -> Section:
                 [entry["name"] for entry in scenarios],
                 {kind: [entry[kind]["value"] for entry in scenarios] for kind in ("direct", "model")},
                 axis_label="P&L in portfolio currency",
+                unit="money",
             ),
             *([] if worst is None else [_waterfall(worst)]),
         ],
@@ -232,9 +255,9 @@ def _contribution_section(contributions: Contributions) -> Section:
     rows = [
         [
             Cell(entry["symbol"]),
-            Cell(number(entry["weight"]), "number"),
-            Cell(number(entry["contribution"]), "number"),
-            Cell(number(entry["marginal"]), "number"),
+            Cell(_share(entry["weight"]), "number"),
+            Cell(_share(entry["contribution"], digits=2), "number"),
+            Cell(_share(entry["marginal"], digits=2), "number"),
         ]
         for entry in contributions["holdings"]
     ]
@@ -242,10 +265,15 @@ def _contribution_section(contributions: Contributions) -> Section:
     return Section(
         "Contributions to volatility",
         figures=[
-            bars_figure([name for name, _ in parts], {"part": [part for _, part in parts]}, axis_label="of volatility")
+            bars_figure(
+                [name for name, _ in parts],
+                {"part": [part for _, part in parts]},
+                axis_label="of volatility, a year",
+                unit="percent",
+            )
         ],
         tables=[Table(("holding", "weight", "contribution", "marginal"), rows)],
-        note=f"Volatility by the factor model: {percent(total)} {detail(total)}",
+        note=f"Volatility by the factor model: {_share(total['value']) or _why(total, digits=2)}",
     )
 
 
@@ -260,13 +288,35 @@ def _correlation_section(correlations: Correlations) -> Section:
     )
 
 
-def _measure_cells(name: str, measure: Measure, *, digits: int = 6) -> list[Cell]:
-    why = "" if measure["reason"] is None else f"{measure['reason']}: {detail(measure, digits=digits)}"
-    return [Cell(name), Cell(number(measure["value"], digits=digits), "number"), Cell(why, "reason")]
+def _measure_cells(name: str, measure: Measure, *, digits: int = 2) -> list[Cell]:
+    value = measure["value"]
+    told = "" if value is None else amount(value, digits=digits)
+    return [Cell(name), Cell(told, "number"), Cell(_why(measure, digits=digits), "reason")]
+
+
+def _share_cells(name: str, measure: Measure) -> list[Cell]:
+    return [Cell(name), Cell(_share(measure["value"], digits=2), "number"), Cell(why(measure), "reason")]
+
+
+def _why(measure: Measure, *, digits: int) -> str:
+    """Return why there is no number, with what the covered part says."""
+    return "" if measure["reason"] is None else sentence(measure["reason"], detail(measure, digits=digits))
+
+
+def _share_of(measure: Measure) -> str:
+    return _share(measure["value"]) or "–"
+
+
+def _money(value: str | float | None) -> str:
+    return "" if value is None else amount(value, digits=2)
+
+
+def _share(value: float | None, *, digits: int = 1) -> str:
+    return "" if value is None else share(value, digits=digits)
 
 
 def _amount_cells(amount: Measure, coverage: Measure) -> list[Cell]:
-    return [Cell(money(amount["value"]), "number"), Cell(percent(coverage), "number")]
+    return [Cell(_money(amount["value"]), "number"), Cell(_share_of(coverage), "number")]
 
 
 def _delta(value: PositionValue) -> Cell:
@@ -274,7 +324,7 @@ def _delta(value: PositionValue) -> Cell:
     if delta is None:
         return Cell("")
     if delta["value"] is None:
-        return Cell(f"{delta['reason']}: {delta['detail']}", "reason")
+        return Cell(why(delta), "reason")
     implied, assumed = value["implied_volatility"], value["assumed_volatility"]
     if implied is not None and implied["value"] is not None:
         return Cell(f"{delta['value']:.3f} at an implied {implied['value']:.1%}", "number")

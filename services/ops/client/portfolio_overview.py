@@ -8,12 +8,12 @@ from rich.console import RenderableType
 
 from services.ops.client.answers.coverage import Readiness
 from services.ops.client.answers.numbers import Measure
-from services.ops.client.answers.portfolios import Performance, PositionValue, Snapshot
+from services.ops.client.answers.portfolios import Performance, PositionValue, Snapshot, ValueChanges
 from services.ops.client.answers.risk import PortfolioRisk, RiskMeasure
 from services.ops.client.client import ApiClient, find
 from services.ops.client.portfolio_report import PortfolioReport, load_portfolio, worst_scenario
 from services.ops.client.rendering import money, number, percent, table
-from services.ops.client.routes import PERFORMANCE, PORTFOLIO_READINESS
+from services.ops.client.routes import PERFORMANCE, PORTFOLIO_READINESS, VALUE_CHANGES
 from shared.calendar import session_on_or_before
 
 _LARGEST: Final = 5
@@ -31,10 +31,14 @@ class Returns(TypedDict):
 
 
 class PortfolioOverview(PortfolioReport):
-    """Everything that is shown of a portfolio, with its returns and how it stands; None where nobody keeps account."""
+    """Everything that is shown of a portfolio, with its returns and how it stands; None where nobody keeps account.
+
+    `earned` is what changed its value since the year before, or since its first session; None on that.
+    """
 
     returns: Returns
     readiness: Readiness | None
+    earned: ValueChanges | None
 
 
 def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> PortfolioOverview:
@@ -59,7 +63,10 @@ def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> Portfol
         "since_inception": report["performance"]["twr"],
     }
     readiness = find(client, PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=judged_session(as_of))
-    return {**report, "returns": returns, "readiness": readiness}
+    begun = max(date(day.year - 1, 12, 31), date.fromisoformat(report["performance"]["first"]))
+    changed = VALUE_CHANGES.at(portfolio_id=portfolio_id)
+    earned = find(client, changed, as_of=session, since=begun) if begun < day else None
+    return {**report, "returns": returns, "readiness": readiness, "earned": earned}
 
 
 def judged_session(as_of: date | None) -> date | None:

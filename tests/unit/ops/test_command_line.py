@@ -199,4 +199,28 @@ def test_everything_that_can_be_exported_has_a_table() -> None:
 def test_report_to_what_it_cannot_write_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", "book", "--out", str(tmp_path / "x.pdf"), "--url", "http://127.0.0.1:1"])
 
-    assert (done.exit_code, done.stderr.split(";")[0]) == (2, "sigmasight: --out must end with .html, was x.pdf")
+    assert (done.exit_code, done.stderr.strip()) == (2, "sigmasight: --out must end with .html, was x.pdf")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "say where to write it: --out FILE.html, --pdf FILE.pdf, or both"),
+        (["--pdf", "x.html"], "--pdf must end with .pdf, was x.html"),
+    ],
+)
+def test_report_without_a_file_it_can_write_says_so(given: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["report", "book", *given, "--url", "http://127.0.0.1:1"])
+
+    assert (done.exit_code, done.stderr.strip()) == (2, f"sigmasight: {told}")
+
+
+def test_report_as_pdf_without_a_browser_names_what_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("services.ops.client.browser._PLACES", ("/nowhere/Chrome",))
+
+    done = CliRunner().invoke(app, ["report", "book", "--pdf", "x.pdf", "--url", "http://127.0.0.1:1"])
+
+    assert done.exit_code == 2
+    for name in ("chromium", "google-chrome", "msedge", "/nowhere/Chrome", "--out"):
+        assert name in done.stderr

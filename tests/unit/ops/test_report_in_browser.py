@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from services.ops.client.browser import print_to_pdf
 from services.ops.client.report_page import render_page
-from tests.unit.ops.answers import report
+from tests.unit.ops.overviews import overview
 
 BROWSER = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)
 FLAGS = (
@@ -35,12 +36,20 @@ def opened(page: str, directory: Path) -> tuple[str, list[str]]:
 
 
 def test_report_opens_in_a_browser_with_all_figures_and_a_silent_console(tmp_path: Path) -> None:
-    document, said = opened(render_page(report()), tmp_path)
+    document, said = opened(render_page(overview()), tmp_path)
 
     assert said == []
-    assert document.count("<svg") == render_page(report()).count("<svg")
-    assert "&lt;book&gt; as of 2022-12-28" in document
+    assert document.count("<svg") == render_page(overview()).count("<svg")
+    assert "&lt;book&gt;, 28 December 2022" in document
     assert document.rstrip().endswith("</html>")
+
+
+def test_report_is_printed_by_the_browser_that_is_installed(tmp_path: Path) -> None:
+    print_to_pdf(render_page(overview(), paper="letter"), tmp_path / "report.pdf")
+
+    printed = (tmp_path / "report.pdf").read_bytes()
+    assert printed.startswith(b"%PDF-")
+    assert b"/MediaBox [0 0 612 792]" in printed
 
 
 def test_console_is_heard(tmp_path: Path) -> None:

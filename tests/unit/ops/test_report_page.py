@@ -7,9 +7,13 @@ import pytest
 
 from services.ops.client import figures
 from services.ops.client.figures import bars_figure, lines_figure, matrix_figure
-from services.ops.client.portfolio_report import PortfolioReport
+from services.ops.client.reasons import SENTENCES, sentence
 from services.ops.client.report_page import render_page
-from tests.unit.ops.answers import contributions, correlations, report, risk
+from services.portfolio.core.currency import ValueReason
+from services.risk.core.coverage_floor import FigureReason
+from shared.unavailable import Reason
+from tests.unit.ops.answers import contributions, correlations, risk
+from tests.unit.ops.overviews import overview
 
 
 class _Page(HTMLParser):
@@ -37,7 +41,7 @@ class _Page(HTMLParser):
 @pytest.fixture(scope="module")
 def page() -> str:
     """The page of the whole report; its figures take a second to draw."""
-    return render_page(report())
+    return render_page(overview())
 
 
 def test_page_loads_nothing(page: str) -> None:
@@ -46,8 +50,41 @@ def test_page_loads_nothing(page: str) -> None:
 
 def test_page_escapes_what_people_have_named(page: str) -> None:
     assert "<book>" not in page
-    assert "&lt;book&gt; as of 2022-12-28" in page
+    assert "&lt;book&gt;" in page
     assert "2 <MISSING>" not in page
+
+
+def _first(page: str) -> str:
+    """Return the text of the first page."""
+    return " ".join(" ".join(_Page(page[page.index("<main") : page.index("</main>")]).text).split())
+
+
+def test_first_page_says_what_it_is_worth_how_it_did_what_made_it_and_what_it_risks(page: str) -> None:
+    text = _first(page)
+
+    assert "28 December 2022 · amounts in USD" in text
+    assert "value of the portfolio USD 101" in text
+    assert "1 day +1.23 %" in text
+    assert "Month to date \N{MINUS SIGN}4.56 %" in text
+    assert "Since inception from 27 December 2022 +150.00 %" in text
+    assert "A&B 100 99.0 % +3 Cash: USD 1." in text
+    assert "since 27 December 2022, of the value then A&B +140 +1.40 %" in text
+    assert "All 1 positions are valued at the close of 28 December 2022." in text
+    assert "its value would move by 125.0 % in a typical year" in text
+    assert "tends to move by 1.25 % (with it)" in text
+
+
+def test_first_page_has_no_digests_and_no_codes(page: str) -> None:
+    text = _first(page)
+
+    assert "abc123" not in text
+    assert re.findall(r"\b[A-Z]+_[A-Z]+\b", text) == []
+    assert "digest abc123" in " ".join(_Page(page).text)
+
+
+def test_short_history_is_a_sentence_and_no_code_anywhere_on_the_page(page: str) -> None:
+    assert "INSUFFICIENT_HISTORY" not in page
+    assert "There is not enough history yet (2 of 60 returns)." in page
 
 
 def test_page_has_every_section_with_its_figures_and_reasons(page: str) -> None:
@@ -57,63 +94,69 @@ def test_page_has_every_section_with_its_figures_and_reasons(page: str) -> None:
     for title in ("Performance", "Positions", "Factor exposures", "Sectors", "Measures", "Stress", "Correlations"):
         assert title in text
     assert "Contributions to volatility" in text
-    assert shown.figures == 7
+    assert shown.figures == 8
     assert "P&L of market_down_10.model, factor by factor" in text
-    assert "MISSING_DATA: none of the holdings has this beta" in text
+    assert "Data that this needs are missing (none of the holdings has this beta" in text
     assert "extrapolated: market; loss above gross exposure" in text
-    assert "digest abc123" in text
     assert "0.450 at an assumed 30.0%" in text
     assert "against SP500 of 2022-12-01" in text
     assert "10% of equity 4.20" in text
     assert "market -4.1 2022-09-13 -4.3%" in text
     assert "-12.3% 2022-12-27 2022-12-28 not yet" in text
+    # Volatility as a percentage, and what a share of 5 % of a benchmark is.
+    assert "volatility 63d 125.00 %" in text
+    assert "5.0 % 85.0 %" in text
+
+
+def test_paper_is_the_readers_choice_unless_it_is_said(page: str) -> None:
+    assert "@page { size" not in page
+    assert "@page { size: letter; }" in render_page(overview(), paper="letter")
+    # Rows stay whole, heads of tables are said again, the appendix begins on a page of its own.
+    for rule in ("break-inside: avoid", "table-header-group", "break-before: page", "@media (max-width"):
+        assert rule in page
+
+
+@pytest.mark.parametrize("name", [*Reason, *FigureReason, *ValueReason])
+def test_every_reason_has_a_sentence(name: str) -> None:
+    assert SENTENCES[name].isascii()
+    assert sentence(name) == f"{SENTENCES[name]}."
 
 
 def test_page_of_the_same_numbers_is_the_same(page: str) -> None:
-    assert render_page(report()) == page
+    assert render_page(overview()) == page
 
 
 def test_page_without_an_assessment_says_so() -> None:
-    unassessed: PortfolioReport = {
-        **report(),
-        "risk": None,
-        "stress": None,
-        "worst_scenario": None,
-        "correlations": None,
-        "contributions": None,
-    }
+    missing = dict.fromkeys(("risk", "stress", "worst_scenario", "correlations", "contributions", "earned"))
 
-    page = _Page(render_page(unassessed))
+    page = _Page(render_page(overview(**missing)))
 
-    assert "not assessed" in " ".join(page.text)
-    assert page.figures == 1
+    assert "The risk of this portfolio has not been assessed yet." in page.text
+    assert "There is no earlier session to compare with." in page.text
+    assert page.figures == 2
 
 
 @pytest.mark.parametrize("detail", ["stress", "worst_scenario", "correlations", "contributions", "active_sectors"])
 def test_page_leaves_out_what_was_not_there_yet(detail: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The figures that are left are those of the whole report, which others draw to the end.
     monkeypatch.setattr(figures, "_svg", lambda figure: "<svg></svg>")
-    found = report()
-    found[detail] = None  # type: ignore[literal-required]
-
-    assert render_page(found)
+    assert render_page(overview(**{detail: None}))
 
 
 def test_empty_book_has_a_page() -> None:
-    empty: PortfolioReport = {
-        **report(),
-        "positions": [],
-        "risk": {**risk(), "sectors": []},
-        "correlations": {**correlations(), "symbols": [], "matrix": [], "clusters": []},
-        "contributions": {**contributions(), "holdings": [], "specific": None},
-    }
+    empty = overview(
+        positions=[],
+        risk={**risk(), "sectors": []},
+        correlations={**correlations(), "symbols": [], "matrix": [], "clusters": []},
+        contributions={**contributions(), "holdings": [], "specific": None},
+    )
 
     assert "Positions" in render_page(empty)
 
 
 def test_figures_are_pictures_without_a_prologue() -> None:
     drawn = [
-        lines_figure({"equity": [1.0, None, 2.0]}, ["2022-12-01", "2022-12-02", "2022-12-05"]),
+        lines_figure({"equity": [1.0, None, 2.0]}, ["2022-12-01", "2022-12-02", "2022-12-05"], units=("money",)),
         bars_figure(["a", "b"], {"direct": [1.0, None], "model": [-1.0, 0.5]}, axis_label="USD"),
         matrix_figure(["A", "B"], [[1.0, None], [None, 1.0]]),
     ]

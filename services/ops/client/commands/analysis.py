@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -68,29 +68,46 @@ class ReportOptions(ClientOptions):
     """The options of `report`."""
 
     portfolio: Annotated[str, typer.Argument(help="Its id or its name.")]
-    out: Annotated[Path, typer.Option(help="FILE.html.")]
+    out: Annotated[Path | None, typer.Option(help="FILE.html.")] = None
+    pdf: Annotated[Path | None, typer.Option(help="FILE.pdf, by an installed browser.")] = None
+    paper: Annotated[Literal["A4", "letter"], typer.Option(help="Of the PDF.")] = "A4"
     as_of: Annotated[date | None, day("The newest valued session on or before this day.")] = None
 
 
 @taking(ReportOptions)
 def report(options: ReportOptions) -> None:
-    """Write one self-contained page about a portfolio.
+    """Write a report about a portfolio.
 
-    Charts, tables, coverage, and every reason.
+    A first page for its owner; charts, tables, coverage, and every reason behind it.
     """
-    if options.out.suffix.lower() not in {".html", ".htm"}:
-        raise Misused(f"--out must end with .html, was {options.out.name}; a browser prints the page to PDF")
-    from services.ops.client.portfolio_report import load_portfolio
+    if options.out is None and options.pdf is None:
+        raise Misused("say where to write it: --out FILE.html, --pdf FILE.pdf, or both")
+    _check_ending("--out", options.out, ".html", ".htm")
+    _check_ending("--pdf", options.pdf, ".pdf")
+    from services.ops.client.browser import find_browser, print_to_pdf
+    from services.ops.client.portfolio_overview import load_overview
     from services.ops.client.report_page import render_page
 
+    if options.pdf is not None:
+        find_browser()
     with options.connected() as client:
-        found = load_portfolio(client, options.portfolio, options.as_of)
+        found = load_overview(client, options.portfolio, options.as_of)
+    written = [file for file in (options.out, options.pdf) if file is not None]
     try:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(render_page(found), encoding="utf-8")
+        for file in written:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        if options.out is not None:
+            options.out.write_text(render_page(found), encoding="utf-8")
+        if options.pdf is not None:
+            print_to_pdf(render_page(found, paper=options.paper), options.pdf)
     except OSError as error:
-        raise Misused(f"{options.out} cannot be written: {error.strerror or error}") from error
+        raise Misused(f"{error.filename} cannot be written: {error.strerror or error}") from error
     if options.json:
-        say(json.dumps({"out": str(options.out)}))
+        say(json.dumps({name: str(file) for name, file in (("out", options.out), ("pdf", options.pdf)) if file}))
     else:
-        say(f"wrote {options.out}")
+        say("\n".join(f"wrote {file}" for file in written))
+
+
+def _check_ending(flag: str, file: Path | None, *endings: str) -> None:
+    if file is not None and file.suffix.lower() not in endings:
+        raise Misused(f"{flag} must end with {endings[0]}, was {file.name}")
