@@ -81,6 +81,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /sources": Role.VIEWER,
         "GET /vendors": Role.VIEWER,
         "GET /attempts/{symbol}": Role.VIEWER,
+        "GET /rates/{series}": Role.OWNER,
         "GET /symbols": Role.OWNER,
         "GET /symbols/{symbol}": Role.OWNER,
         "GET /factors": Role.OWNER,

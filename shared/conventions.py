@@ -20,7 +20,8 @@ WINDOW_MIN_SHARE: Final = 0.90  # of the sessions looked at, for a volatility: a
 
 OPTION_MULTIPLIER: Final = 100  # shares per contract [5]
 OPTION_VOLATILITY_WINDOW: Final = 63  # sessions of the underlying's volatility where none is implied [5]
-OPTION_RISK_FREE_RATE: Final = 0.05  # a year, continuously compounded
+OPTION_RISK_FREE_RATE: Final = 0.05  # a year, continuously compounded; of ratios, where nobody is asked for rates
+RISK_FREE_STALE_DAYS: Final = 7  # calendar days: an older rate is none
 DAYS_PER_YEAR: Final = 365  # of the time to expiration, and of annual rates of return
 
 # Calendar days of bars kept complete before the first session of a run: two years of 252 sessions, one whose losses are

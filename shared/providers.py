@@ -2,5 +2,5 @@
 
 from typing import Final, Literal, get_args
 
-ProviderName = Literal["files", "sample", "fmp", "massive", "tiingo", "yahoo"]
+ProviderName = Literal["files", "sample", "fmp", "fred", "massive", "tiingo", "yahoo"]
 PROVIDER_NAMES: Final[tuple[ProviderName, ...]] = get_args(ProviderName)

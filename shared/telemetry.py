@@ -52,6 +52,8 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[of_libraries])
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # It names the URL of every request from INFO on, and one vendor wants its key there.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger(FASTSTREAM_LOGGER).setLevel(logging.ERROR)
 
 

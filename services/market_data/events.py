@@ -22,6 +22,7 @@ from shared.contracts.market_data import (
     PricesUpdated,
     Profile,
     ProfilesUpdated,
+    RiskFreeRate,
     Statement,
 )
 from shared.contracts.run import ONLY_PART, Part
@@ -117,6 +118,11 @@ def _actions(bars: Bars, field: str, *, blank: float) -> list[CorporateAction]:
         CorporateAction(symbol=bars.symbols[column], session=bars.sessions[row].item(), value=float(grid[row, column]))
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
     ]
+
+
+def risk_free_rates(rates: Mapping[date, float]) -> tuple[RiskFreeRate, ...]:
+    """Return the rates as they are announced, the oldest first."""
+    return tuple(RiskFreeRate(day=on, rate=rate) for on, rate in sorted(rates.items()))
 
 
 def profiles_updated(event: MarketDataDue, profiles: RefreshedProfiles) -> ProfilesUpdated:

@@ -12,6 +12,7 @@ from services.market_data import subscribers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.fmp import FmpProvider
+from services.market_data.providers.fred import FredProvider
 from services.market_data.providers.gate import Gate
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import Closing, Kind, Provider
@@ -39,7 +40,13 @@ LOCAL: Final[Mapping[ProviderName, Callable[[MarketDataSettings], Provider]]] = 
     }
 )
 VENDORS: Final[Mapping[ProviderName, Callable[[Access], Provider]]] = MappingProxyType(
-    {"fmp": FmpProvider, "massive": MassiveProvider, "tiingo": TiingoProvider, "yahoo": YahooProvider}
+    {
+        "fmp": FmpProvider,
+        "fred": FredProvider,
+        "massive": MassiveProvider,
+        "tiingo": TiingoProvider,
+        "yahoo": YahooProvider,
+    }
 )
 
 
@@ -87,7 +94,7 @@ def build_chain(
     gate: Gate | None = None,
 ) -> ProviderChain:
     """Return the chain of the providers, each kind in its own order."""
-    orders = {Kind.BARS: settings.bars, Kind.PROFILES: settings.profiles, Kind.STATEMENTS: settings.statements}
+    orders = {kind: getattr(settings, kind) for kind in Kind}
     if settings.skip_phase0_valuations:
         orders[Kind.PROFILES] = ()
     given = {kind: order for kind, order in orders.items() if order is not None}

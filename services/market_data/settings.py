@@ -103,7 +103,7 @@ class MarketDataSettings(BaseSettings):
 
     Attributes
     ----------
-    bars, profiles, statements : tuple of ProviderName or None
+    bars, profiles, statements, rates : tuple of ProviderName or None
         Who is asked for a kind, in this order, where that is not the order of all.
     price_fetch_concurrency : int
         How many shards of symbols are fetched at once, in all processes together.
@@ -122,6 +122,7 @@ class MarketDataSettings(BaseSettings):
     bars: Chain | None = None
     profiles: Chain | None = None
     statements: Chain | None = None
+    rates: Chain | None = None
     files_dir: Path | None = None
     price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
     skip_phase0_valuations: bool = Field(default=False, validation_alias="SKIP_PHASE0_VALUATIONS")
@@ -129,6 +130,8 @@ class MarketDataSettings(BaseSettings):
     fmp_api_key: SecretStr | None = Field(default=None, validation_alias="FMP_API_KEY")
     fmp_plan: Literal["free", "starter", "premium", "ultimate"] = Field(default="free", validation_alias="FMP_PLAN")
     fmp_url: Url = "https://financialmodelingprep.com"
+    fred_api_key: SecretStr | None = Field(default=None, validation_alias="FRED_API_KEY")
+    fred_url: Url = "https://api.stlouisfed.org"
     massive_api_key: SecretStr | None = Field(default=None, validation_alias="POLYGON_API_KEY")
     massive_plan: Literal["free", "starter", "developer", "advanced"] = Field(
         default="free", validation_alias="POLYGON_PLAN"
@@ -139,7 +142,7 @@ class MarketDataSettings(BaseSettings):
     tiingo_url: Url = "https://api.tiingo.com"
     yahoo_url: Url = "https://query2.finance.yahoo.com"
 
-    @field_validator("providers", "bars", "profiles", "statements", mode="before")
+    @field_validator("providers", "bars", "profiles", "statements", "rates", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
@@ -148,7 +151,7 @@ class MarketDataSettings(BaseSettings):
     def _chain_makes_sense(self) -> "MarketDataSettings":
         if "files" in self.providers:
             self.directory_of_files()
-        for kind in ("bars", "profiles", "statements"):
+        for kind in ("bars", "profiles", "statements", "rates"):
             unknown = set(getattr(self, kind) or ()) - set(self.providers)
             if unknown:
                 raise ValueError(f"{kind} must be of the providers {self.providers}, had {sorted(unknown)}")

@@ -70,6 +70,13 @@ class HeldClose(Contract):
     rule: str
 
 
+class RiskFreeRate(Contract):
+    """What three-month Treasuries yield on a day."""
+
+    day: date
+    rate: float = Field(ge=-1, le=1, description="a fraction a year, as quoted: simple interest over the quarter")
+
+
 class PriceBlock(Contract):
     """Bars of some symbols on some sessions: columnar, one row a symbol, one entry a session."""
 
@@ -117,6 +124,7 @@ class PricesUpdated(Event):
     held: tuple[HeldClose, ...] | None = Field(
         default=None, description="every close of these symbols that is held back; null: not said"
     )
+    risk_free_rates: tuple[RiskFreeRate, ...] = Field(default=(), description="those that were fetched with this part")
 
     @model_validator(mode="after")
     def _actions_are_of_sessions(self) -> Self:
@@ -136,6 +144,7 @@ class PricesUpdated(Event):
         for block in self.blocks:
             yield from block.sessions
         yield from self._days_of_actions()
+        yield from (rate.day for rate in self.risk_free_rates)
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:

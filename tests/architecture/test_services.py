@@ -26,7 +26,10 @@ CONNECTION_OPTIONS = attrgetter("_connection_args")
 OPERATOR_TOKEN = "o"
 FOR_MACHINES = {"/health/live", "/health/ready", "/metrics"}
 # Ranges of days on which anything may end; what else routes need.
-OVER_DAYS = {f"{API}/fundamentals/{{symbol}}": {"statement": "income"}}
+OVER_DAYS: dict[str, dict[str, str]] = {
+    f"{API}/fundamentals/{{symbol}}": {"statement": "income"},
+    f"{API}/rates/{{series}}": {},
+}
 ALSO_NEEDED = {**OVER_DAYS, f"{API}/sources": {"symbol": "AAPL"}}
 UNUSABLE_INSTANTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2022-12-28T21:00:00")
 COMMON = CommonSettings(
@@ -138,7 +141,9 @@ async def test_range_that_is_reversed_or_holds_no_session_is_refused_everywhere(
     async with _client(app) as client:
         for path in asked:
             params = {"first": first, "last": last, **ALSO_NEEDED.get(path, {})}
-            answer = await client.get(path.format(portfolio_id=UUID(int=0), symbol="AAPL"), params=params)
+            answer = await client.get(
+                path.format(portfolio_id=UUID(int=0), symbol="AAPL", series="DGS10"), params=params
+            )
             assert (answer.status_code, path) == (422, path)
             assert {error["field"].removeprefix("query.") for error in answer.json()["errors"]} <= {"first", "last"}
 

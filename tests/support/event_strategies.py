@@ -14,7 +14,15 @@ from pydantic.fields import FieldInfo
 
 from shared.calendar import is_session
 from shared.contracts.event import Event
-from shared.contracts.market_data import CorporateAction, Correction, HeldClose, PriceBlock, PricesUpdated, Statement
+from shared.contracts.market_data import (
+    CorporateAction,
+    Correction,
+    HeldClose,
+    PriceBlock,
+    PricesUpdated,
+    RiskFreeRate,
+    Statement,
+)
 from shared.contracts.portfolio import Book, HeldOption
 from shared.contracts.run import Contract, Part, Run, Symbol
 from shared.symbols import SYMBOL_PATTERN
@@ -97,7 +105,9 @@ def _prices() -> st.SearchStrategy[PricesUpdated]:
     last = st.none() | SESSIONS
     correction = _some(st.builds(Correction, symbol=SYMBOLS, session=SESSIONS, last_session=last))
     held = st.none() | _some(built(HeldClose, session=SESSIONS))
-    return built(PricesUpdated, splits=action, dividends=action, corrections=correction, held=held)
+    rates = _some(built(RiskFreeRate, rate=st.floats(-1.0, 1.0)))
+    actions = {"splits": action, "dividends": action, "corrections": correction}
+    return built(PricesUpdated, **actions, held=held, risk_free_rates=rates)
 
 
 def _some(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

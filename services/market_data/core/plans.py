@@ -50,6 +50,7 @@ PLANS: Final[Mapping[str, Mapping[str, Plan]]] = MappingProxyType(
             "premium": Plan((Window(750, _MINUTE),)),
             "ultimate": Plan((Window(3_000, _MINUTE),)),
         },
+        "fred": {"free": Plan((Window(120, _MINUTE),))},
         "massive": {
             # What it reaches back counts from today, and what is asked for from the last session: a few days later.
             "free": Plan((Window(5, _MINUTE),), history_days=2 * _YEAR - 10),

@@ -3,12 +3,13 @@
 import numpy as np
 
 from services.market_data.core.window import sessions_array
-from services.market_data.events import fundamentals_updated, prices_updated, profiles_updated
+from services.market_data.events import fundamentals_updated, prices_updated, profiles_updated, risk_free_rates
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.bars import refresh_bars
 from services.market_data.updating.companies import refresh_profiles, refresh_statements
+from services.market_data.updating.rates import refresh_rates
 from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
@@ -19,6 +20,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     bars = await refresh_bars(event, uow, chain, clock)
     profiles = await refresh_profiles(event, uow, chain, clock)
     statements = await refresh_statements(event, uow, chain, clock)
+    rates = await refresh_rates(event, uow, chain, clock)
 
     run, judgements = event.run, JudgementRepository(uow.connection)
     await judgements.store_silent(event.symbols, last_session=run.last_session, run_id=run.run_id)
@@ -32,7 +34,7 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
 
     prices = prices_updated(event, announced, bars, sources=sources, unavailable=unavailable, inferred=inferred)
     uow.emit(
-        prices.model_copy(update={"held": tuple(held)}),
+        prices.model_copy(update={"held": tuple(held), "risk_free_rates": risk_free_rates(rates)}),
         profiles_updated(event, profiles),
         fundamentals_updated(event, statements, fetched_at=clock.now()),
     )

@@ -21,11 +21,13 @@ from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
     FetchedProfiles,
+    FetchedRates,
     FetchedStatements,
     Kind,
     ProfileProvider,
     Provider,
     ProviderError,
+    RateProvider,
     StatementProvider,
 )
 from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
@@ -98,7 +100,7 @@ class CheckedAnswer:
 
 Check = Callable[[FetchedBars], Checked]
 Cell = tuple[str, date]  # symbol, session
-Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements)
+Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements, FetchedRates)
 Asked = TypeVar("Asked", bound=Provider)
 
 
@@ -126,6 +128,14 @@ class ChainedStatements:
     """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
 
     answers: tuple[FetchedStatements, ...]
+    attempts: Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedRates:
+    """The answer of each provider that was reached, with disjoint series, and what was tried in vain."""
+
+    answers: tuple[FetchedRates, ...]
     attempts: Attempts
 
 
@@ -187,10 +197,12 @@ class ProviderChain:
         self._bars = [each for each in those_for(Kind.BARS) if isinstance(each, BarProvider)]
         self._profiles = [each for each in those_for(Kind.PROFILES) if isinstance(each, ProfileProvider)]
         self._statements = [each for each in those_for(Kind.STATEMENTS) if isinstance(each, StatementProvider)]
+        self._rates = [each for each in those_for(Kind.RATES) if isinstance(each, RateProvider)]
         self._asked: dict[Kind, Sequence[Provider]] = {
             Kind.BARS: self._bars,
             Kind.PROFILES: self._profiles,
             Kind.STATEMENTS: self._statements,
+            Kind.RATES: self._rates,
         }
         self._gate = gate or AlwaysOpen()
         self._metrics = metrics or ServiceMetrics("market_data")
@@ -198,6 +210,10 @@ class ProviderChain:
             for provider in asked:
                 for outcome in ("answered", "failed"):
                     self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome, amount=0)
+
+    def asks_for(self, kind: Kind) -> bool:
+        """Tell whether there is a provider of a kind."""
+        return bool(self._asked[kind])
 
     async def edition(self, kind: Kind) -> str:
         """Return a text that changes when a provider's answers of a kind may have changed without time passing."""
@@ -286,6 +302,14 @@ class ProviderChain:
             return await asyncio.to_thread(_checked_statements, fetched, today)
 
         return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, self._statements, symbols, ask))
+
+    async def fetch_rates(self, series: Sequence[str], first: date, last: date) -> ChainedRates:
+        """Return the rates of each distinct series on [first, last] from the first provider that has any."""
+
+        async def ask(provider: RateProvider, remaining: Sequence[str]) -> FetchedRates:
+            return await provider.fetch_rates(remaining, first, last)
+
+        return ChainedRates(*await self._ask_in_turn(Kind.RATES, self._rates, series, ask))
 
     async def _ask_in_turn(
         self,

@@ -140,6 +140,8 @@ class FilesProvider:
     def _edition(self, kind: Kind) -> str:
         if kind is Kind.BARS:
             return str(_Stamp.of(self._price_path()))
+        if kind not in COMPANY_FILES:
+            return "none"
         path = self._directory / COMPANY_FILES[kind]
         return str(_Stamp.of(path)) if path.exists() else f"no {path.name}"
 

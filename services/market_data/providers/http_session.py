@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -76,13 +77,23 @@ class HttpSession:
         What carries the key: never a URL, which is logged in many places.
     refusal : callable
         What the vendor says in a way of its own, asked before the status.
+    query : mapping
+        What carries the key of a vendor that reads no header: the client's own log of URLs is silent (`telemetry.py`).
     """
 
-    def __init__(self, access: Access, headers: Mapping[str, str], refusal: Refusal = no_refusal) -> None:
+    def __init__(
+        self,
+        access: Access,
+        headers: Mapping[str, str],
+        refusal: Refusal = no_refusal,
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.patience_s = access.patience_s
         self._key = access.key
         self._take = access.take
         self._refusal = refusal
+        self._query = query
         self._paces = [pace_of(window) for window in access.plan.windows if window.seconds <= PACED_S]
         self._client = httpx.AsyncClient(
             base_url=access.url,
@@ -114,8 +125,9 @@ class HttpSession:
 
     async def _ask(self, path: str, query: Mapping[str, str | int]) -> Answer:
         await self._wait_for_a_turn()
+        params = {**query, **self._query}
         try:
-            async with asyncio.timeout(WHOLE_S), self._client.stream("GET", path, params=dict(query)) as response:
+            async with asyncio.timeout(WHOLE_S), self._client.stream("GET", path, params=params) as response:
                 text = (await _bounded(response)).decode(errors="replace")
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Unreachable(f"no answer in time ({type(error).__name__})") from None

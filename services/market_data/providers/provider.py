@@ -146,12 +146,25 @@ class FetchedStatements:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedRates:
+    """Interest rates of the series a provider knows, in fractions a year as quoted, and what it said of the rest."""
+
+    provider: str
+    rates: Mapping[str, Mapping[date, float]]
+    unavailable: Mapping[str, Unavailable]
+    findings: tuple[Finding, ...] = field(default=())
+    failed: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
 class Kind(StrEnum):
     """What a provider is asked for."""
 
     BARS = "bars"
     PROFILES = "profiles"
     STATEMENTS = "statements"
+    RATES = "rates"
 
 
 class Provider(Protocol):
@@ -208,6 +221,20 @@ class StatementProvider(Provider, Protocol):
         ------
         ProviderError
             If no symbol could be answered for.
+        """
+
+
+@runtime_checkable
+class RateProvider(Provider, Protocol):
+    """A source of interest rates."""
+
+    async def fetch_rates(self, series: Sequence[str], first: date, last: date) -> FetchedRates:
+        """Return the rates of these distinct series on [first, last], on the days that have one.
+
+        Raises
+        ------
+        ProviderError
+            If no series could be answered for.
         """
 
 

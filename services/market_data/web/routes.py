@@ -5,15 +5,17 @@ from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
 from services.market_data.core.plans import Plan
+from services.market_data.core.rates import SeriesName
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.profile_repository import ProfileRepository
+from services.market_data.storage.rate_repository import RateRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.storage.vendor_repository import VendorRepository
 from services.market_data.web.bodies import FindingSelection, FundamentalsSelection, RulingBody
@@ -25,6 +27,7 @@ from services.market_data.web.views import (
     FundamentalsView,
     PricesView,
     ProfileView,
+    RateView,
     RulingAnswer,
     RulingView,
     SourceView,
@@ -43,6 +46,7 @@ from shared.selection import Day, check_range
 from shared.symbols import SymbolText
 
 A_MONTH = timedelta(days=31)
+Series = Annotated[SeriesName, Path(description="three-month or ten-year Treasuries, under FRED's name")]
 Many = Annotated[Paging, paged(1000, most=10_000)]
 Asked = Annotated[list[SymbolText], Query(min_length=1, max_length=200, description="repeat for several")]
 AtOnce = Annotated[Paging, paged(200, most=200)]
@@ -96,6 +100,19 @@ def build_router(
             items=[StatementView.of(row) for row in periods],
             next=following,
         )
+
+    @router.get("/rates/{series}")
+    async def list_rates(
+        series: Series, paging: Many, first: Day | None = None, last: Day | None = None
+    ) -> Page[RateView]:
+        """List the rates of a series from `first` to `last`, the oldest first."""
+        since, until = first or FIRST_SESSION, last or clock.now().date()
+        check_range(since, until)
+        async with unit_of_work.reading() as connection:
+            rows = await RateRepository(connection).list_rates(
+                series, first=_next_day(paging) or since, last=until, limit=paging.wanted
+            )
+        return paging.page(rows, RateView.of, lambda row: (row.day,))
 
     @router.get("/coverage")
     async def list_coverage(paging: Many) -> Page[CoverageView]:

@@ -19,6 +19,7 @@ from services.market_data.providers.provider import Kind
 from services.market_data.storage.attempt_repository import AttemptRow
 from services.market_data.storage.fundamentals_repository import StatementRow
 from services.market_data.storage.judgement_repository import RulingRow
+from services.market_data.storage.rate_repository import RateRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
 from services.market_data.storage.vendor_repository import BreakerRow, WindowRow
 from shared.pages import Page
@@ -71,6 +72,20 @@ class ProfileView(BaseModel):
     source: str
     fetched_at: datetime
     origins: dict[str, Origin] = Field(description="fact -> who gave it and when; else as the profile")
+
+
+class RateView(BaseModel):
+    """An interest rate: a fraction a year, as quoted, and who gave it."""
+
+    day: date
+    rate: float
+    source: str
+    fetched_at: datetime
+
+    @classmethod
+    def of(cls, row: RateRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())
 
 
 class StatementView(BaseModel):

@@ -79,7 +79,7 @@ def _realised_section(realised: Realised, performance: Performance) -> Section:
         rows.append([Cell(name.replace("_", " ")), *cells])
     missing = {why(entry[name]) for entry in windows for name in QUANTITIES} - {""}
     falls = [[Cell(shown, "number") for shown in cells] for cells in fall_rows(performance)]
-    note = f"From the daily returns that were; ratios are over a risk-free {share(realised['risk_free_rate'])} a year."
+    note = f"From the daily returns that were; ratios are over a risk-free {_rate(realised)}."
     return Section(
         "Realised performance",
         tables=[Table(tuple(columns_of(realised)), rows), Table(FALL_COLUMNS, falls)],
@@ -91,6 +91,11 @@ def _quantity(name: str, measure: Measure) -> str:
     if measure["value"] is None:
         return "–"
     return share(measure["value"], digits=2) if name in SHARES else amount(measure["value"], digits=2)
+
+
+def _rate(realised: Realised) -> str:
+    rate, source = realised["risk_free_rate"]["value"], realised["risk_free_source"]
+    return f"rate that is not known ({source})" if rate is None else f"{share(rate)} a year ({source})"
 
 
 def _position_section(positions: Sequence[PositionValue]) -> Section:

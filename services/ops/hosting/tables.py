@@ -55,7 +55,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             source=(
                 *("instruments", "bars", "delivered_bars", "rulings", "profiles", "findings", "onboardings"),
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
-                *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers"),
+                *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers", "rates", "rate_series"),
             )
         ),
         "symbol_analytics": Tables(
@@ -72,7 +72,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             source=("factor_sets",),
         ),
         "portfolio": Tables(
-            replicas=("price_symbols", "price_bars", "profiles"),
+            replicas=("price_symbols", "price_bars", "profiles", "risk_free_rates"),
             workings=("price_changes",),
             results=(
                 Results(

@@ -10,7 +10,7 @@ import numpy as np
 
 from shared.arrays import DateArray, FloatArray
 from shared.calendar import months_before, shift_session
-from shared.conventions import OPTION_RISK_FREE_RATE, REALISED_MIN_RETURNS, SESSIONS_PER_YEAR
+from shared.conventions import REALISED_MIN_RETURNS, SESSIONS_PER_YEAR
 from shared.unavailable import Reason, Unavailable
 
 # The day after which each window's returns are.
@@ -24,9 +24,6 @@ WINDOWS: Final[Mapping[str, Callable[[date], date]]] = MappingProxyType(
     }
 )
 SINCE_INCEPTION: Final = "since inception"
-
-# What a session earns without risk.
-RISK_FREE_RETURN: Final = float(np.expm1(OPTION_RISK_FREE_RATE / SESSIONS_PER_YEAR))
 
 STEADY: Final = Unavailable(Reason.DEGENERATE_INPUT, "the returns do not vary")
 NEVER_BELOW: Final = Unavailable(Reason.DEGENERATE_INPUT, "no return was below the risk-free one")
@@ -66,7 +63,12 @@ class Realised:
 
 
 def windows_of(
-    days: DateArray, returns: FloatArray, *, opened_on: date, broken: Unavailable | None = None
+    days: DateArray,
+    returns: FloatArray,
+    risk_free: FloatArray,
+    *,
+    opened_on: date,
+    broken: Unavailable | None = None,
 ) -> dict[str, Realised]:
     """Return the realised performance over each window that ends with the last session, and since inception.
 
@@ -76,6 +78,8 @@ def windows_of(
         The sessions, at least one, oldest first.
     returns : ndarray of shape (n,)
         The daily returns; NaN where there was none, which is no return and counted as none.
+    risk_free : ndarray of shape (n,)
+        What each session earned without risk; NaN where that is not known.
     opened_on : date
         A window that begins before has nothing to say.
     broken : Unavailable or None
@@ -95,14 +99,15 @@ def windows_of(
             found[name] = _nothing(Unavailable(Reason.INSUFFICIENT_HISTORY, f"opened on {opened_on}"))
         else:
             inside = days > np.datetime64(after, "D")
-            found[name] = realised(days[inside], returns[inside])
-    return found | {SINCE_INCEPTION: realised(days, returns)}
+            found[name] = realised(days[inside], returns[inside], risk_free[inside])
+    return found | {SINCE_INCEPTION: realised(days, returns, risk_free)}
 
 
-def realised(days: DateArray, returns: FloatArray) -> Realised:
+def realised(days: DateArray, returns: FloatArray, risk_free: FloatArray) -> Realised:
     """Return what the daily returns of a window say, from `REALISED_MIN_RETURNS` on; what they add up to, always.
 
-    Deviations are sample ones. Sharpe's and Sortino's ratio and the downside deviation are over the risk-free return.
+    Deviations are sample ones. Sharpe's and Sortino's ratio and the downside deviation are over the risk-free return:
+    of a window in which it is not known of every session they are unavailable.
     Calmar's ratio is of a year's return at the rate of the window's sessions. Months are those of the calendar, the
     first and the last as far as they lie in the window.
 
@@ -112,31 +117,31 @@ def realised(days: DateArray, returns: FloatArray) -> Realised:
         Oldest first.
     returns : ndarray of shape (n,)
         Fractions; NaN where there was none, which is left out.
+    risk_free : ndarray of shape (n,)
 
     Returns
     -------
     Realised
     """
     there = np.isfinite(returns)
-    days, returns = days[there], returns[there]
+    days, returns, risk_free = days[there], returns[there], risk_free[there]
     if returns.size < REALISED_MIN_RETURNS:
         short = Unavailable(Reason.INSUFFICIENT_HISTORY, f"{returns.size} of {REALISED_MIN_RETURNS} returns")
         whole = float(np.prod(1.0 + returns) - 1.0) if returns.size else short
         return replace(_nothing(short), returns=returns.size, whole=whole)
     growth: FloatArray = np.cumprod(1.0 + returns, dtype=np.float64)
     fall = _fall(growth)
-    excess = returns - RISK_FREE_RETURN
-    below = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
     spread = float(returns.std(ddof=1)) if np.ptp(returns) > 0 else 0.0
     ends, months = _by_month(days, returns)
     skew, excess_kurtosis = _shape(returns) if spread else (STEADY, STEADY)
+    downside_deviation, sharpe, sortino = _over_risk_free(days, returns, risk_free, spread)
     return Realised(
         returns=returns.size,
         whole=float(growth[-1] - 1.0),
         volatility=spread * np.sqrt(SESSIONS_PER_YEAR),
-        downside_deviation=below * np.sqrt(SESSIONS_PER_YEAR),
-        sharpe=_yearly(float(excess.mean()), over=spread, otherwise=STEADY),
-        sortino=_yearly(float(excess.mean()), over=below, otherwise=NEVER_BELOW),
+        downside_deviation=downside_deviation,
+        sharpe=sharpe,
+        sortino=sortino,
         maximum_drawdown=fall,
         calmar=_calmar(growth, fall),
         best_day=_extreme(days, returns, int(returns.argmax())),
@@ -152,6 +157,23 @@ def realised(days: DateArray, returns: FloatArray) -> Realised:
 def _nothing(why: Unavailable) -> Realised:
     none = Extreme(why)
     return Realised(0, why, why, why, why, why, why, why, none, none, none, none, why, why, why)
+
+
+def _over_risk_free(
+    days: DateArray, returns: FloatArray, risk_free: FloatArray, spread: float
+) -> tuple[Number, Number, Number]:
+    unknown = days[np.isnan(risk_free)]
+    if unknown.size:
+        detail = f"no risk-free rate before {unknown.size} of {days.size} sessions, the first {unknown[0]}"
+        why = Unavailable(Reason.MISSING_DATA, detail)
+        return why, why, why
+    excess = returns - risk_free
+    below = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
+    return (
+        below * float(np.sqrt(SESSIONS_PER_YEAR)),
+        _yearly(float(excess.mean()), over=spread, otherwise=STEADY),
+        _yearly(float(excess.mean()), over=below, otherwise=NEVER_BELOW),
+    )
 
 
 def _yearly(mean: float, *, over: float, otherwise: Unavailable) -> Number:

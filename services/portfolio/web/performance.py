@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from services.portfolio.commands import lookup
+from services.portfolio.storage.rate_repository import RateRepository
 from services.portfolio.storage.snapshot_repository import SnapshotRepository
 from services.portfolio.web.performance_views import Performance, RealisedPerformance
 from shared.calendar import shift_session
@@ -50,6 +51,7 @@ def add_performance(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
             portfolio = await lookup.get_portfolio(connection, portfolio_id)
             whole = Slice((portfolio_id,), portfolio.opened_on, until, known_at, limit=MAX_SESSIONS)
             snapshots = await SnapshotRepository(connection).list_snapshots(whole)
+            quoted = await RateRepository(connection).load_rates(until)
         if not snapshots:
             raise Problem(404, f"portfolio {portfolio_id} has no snapshot on or before {until}")
-        return RealisedPerformance.of(portfolio, snapshots)
+        return RealisedPerformance.of(portfolio, snapshots, quoted)

@@ -13,13 +13,14 @@ from services.portfolio.core.money_weighted import money_weighted_return
 from services.portfolio.core.performance import CHAIN_BROKEN, Drawdown, Fall, annualised, chained_return, drawdown
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.realised import Extreme, Realised, windows_of
+from services.portfolio.core.risk_free import Quoted, risk_free_returns
 from services.portfolio.storage.snapshot_repository import SnapshotRow
 from services.portfolio.web.views import Amount
 from shared.arrays import FloatArray
 from shared.calendar import shift_session
 from shared.contracts.event import Measure
-from shared.conventions import OPTION_RISK_FREE_RATE
-from shared.unavailable import Unavailable
+from shared.conventions import SESSIONS_PER_YEAR
+from shared.unavailable import Reason, Unavailable
 
 _SUMS: Final = {"flows": "flow", "contributions": "contributions", "withdrawals": "withdrawals", "pnl": "pnl"}
 
@@ -231,20 +232,31 @@ class RealisedPerformance(BaseModel):
     portfolio_id: UUID
     first: date
     last: date
-    risk_free_rate: float = Field(description="a year, continuously compounded: what the ratios are over")
+    risk_free_rate: Measure = Field(
+        description="a year, continuously compounded: what the ratios are over, on average since inception"
+    )
+    risk_free_source: str = Field(description="`DGS3MO`, the yield of three-month Treasuries, or `constant`")
     windows: list[RealisedWindow]
 
     @classmethod
-    def of(cls, portfolio: Portfolio, snapshots: Sequence[SnapshotRow]) -> Self:
-        """Return the realised performance over all snapshots of a portfolio, at least one."""
+    def of(cls, portfolio: Portfolio, snapshots: Sequence[SnapshotRow], quoted: Quoted | None) -> Self:
+        """Return the realised performance over all snapshots of a portfolio, at least one, and the rates quoted."""
         days = np.array([row.as_of for row in snapshots], dtype="datetime64[D]")
         returns = np.array([np.nan if row.daily_return is None else row.daily_return for row in snapshots])
         broken = CHAIN_BROKEN if snapshots[-1].twr_index is None else None
-        found = windows_of(days, returns, opened_on=portfolio.opened_on, broken=broken)
+        risk_free = risk_free_returns(days, quoted)
+        found = windows_of(days, returns, risk_free, opened_on=portfolio.opened_on, broken=broken)
         return cls(
             portfolio_id=portfolio.portfolio_id,
             first=snapshots[0].as_of,
             last=snapshots[-1].as_of,
-            risk_free_rate=OPTION_RISK_FREE_RATE,
+            risk_free_rate=Measure.of(_yearly_rate(risk_free)),
+            risk_free_source="constant" if quoted is None else "DGS3MO",
             windows=[RealisedWindow.of(name, window) for name, window in found.items()],
         )
+
+
+def _yearly_rate(risk_free: FloatArray) -> float | Unavailable:
+    rates = np.log1p(risk_free[np.isfinite(risk_free)]) * SESSIONS_PER_YEAR
+    none = Unavailable(Reason.MISSING_DATA, "no risk-free rate before any of the sessions")
+    return float(rates.mean()) if rates.size else none

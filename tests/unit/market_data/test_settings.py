@@ -41,7 +41,12 @@ async def test_each_kind_can_have_an_order_of_its_own(monkeypatch: pytest.Monkey
     chain = build_chain(settings, build_providers(settings), ServiceMetrics("market_data"))
 
     asked = {kind: [part.partition("=")[0] for part in (await chain.edition(kind)).split(";")] for kind in Kind}
-    assert asked == {Kind.BARS: ["sample", "tiingo"], Kind.PROFILES: ["sample"], Kind.STATEMENTS: [""]}
+    assert asked == {
+        Kind.BARS: ["sample", "tiingo"],
+        Kind.PROFILES: ["sample"],
+        Kind.STATEMENTS: [""],
+        Kind.RATES: [""],
+    }
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,8 @@ def realised() -> Realised:
     short: Measure = {"value": None, "reason": "INSUFFICIENT_HISTORY", "detail": "2 of 60 returns"}
     return {
         "last": "2022-12-28",
-        "risk_free_rate": 0.05,
+        "risk_free_rate": measured(0.05),
+        "risk_free_source": "constant",
         "windows": [_window("1M", short, 2), _window("1Y", MEASURED, 252)],
     }
 

@@ -15,7 +15,6 @@ from services.portfolio.core.realised import (
     ALL_LOST,
     NEVER_BELOW,
     NEVER_FELL,
-    RISK_FREE_RETURN,
     SINCE_INCEPTION,
     STEADY,
     Extreme,
@@ -23,6 +22,7 @@ from services.portfolio.core.realised import (
     realised,
     windows_of,
 )
+from services.portfolio.core.risk_free import RISK_FREE_RETURN
 from shared.arrays import DateArray, FloatArray
 from shared.calendar import sessions_between, shift_session
 from shared.unavailable import Reason, Unavailable
@@ -36,6 +36,10 @@ def days_of(n_sessions: int) -> DateArray:
     return np.array(sessions_between(OPENED, last), dtype="datetime64[D]")
 
 
+def constant(n_sessions: int) -> FloatArray:
+    return np.full(n_sessions, RISK_FREE_RETURN)
+
+
 def returns_of(seed: int, n_sessions: int) -> FloatArray:
     drawn: FloatArray = np.random.default_rng(seed).standard_t(4, n_sessions) * 0.01 + 0.0005
     return drawn.clip(-0.5, 0.5)
@@ -47,7 +51,7 @@ def test_figures_are_those_of_empyrical_and_pandas(seed: int, n_sessions: int) -
     days, returns = days_of(n_sessions), returns_of(seed, n_sessions)
     series = pd.Series(returns, index=pd.DatetimeIndex(days))
 
-    found = realised(days, returns)
+    found = realised(days, returns, constant(n_sessions))
 
     monthly = empyrical.aggregate_returns(series, "monthly")
     expected = {
@@ -73,7 +77,7 @@ def test_figures_by_hand() -> None:
     # 30 times up by 2 % and down by 1 %: a mean of 0.5 %, 1.5 % from either, and never below the eve.
     returns = np.tile([0.02, -0.01], 30)
 
-    found = realised(days_of(60), returns)
+    found = realised(days_of(60), returns, constant(60))
 
     spread = 0.015 * np.sqrt(60 / 59)
     assert found.volatility == pytest.approx(spread * np.sqrt(252), rel=1e-12)
@@ -94,7 +98,7 @@ def test_figures_by_hand() -> None:
 def test_fewer_returns_than_sixty_say_only_what_they_add_up_to() -> None:
     short = Unavailable(Reason.INSUFFICIENT_HISTORY, "59 of 60 returns")
 
-    found = realised(days_of(59), np.full(59, 0.001))
+    found = realised(days_of(59), np.full(59, 0.001), constant(59))
 
     told = {field.name: getattr(found, field.name) for field in fields(Realised)}
     assert told.pop("whole") == pytest.approx(1.001**59 - 1)
@@ -105,24 +109,24 @@ def test_fewer_returns_than_sixty_say_only_what_they_add_up_to() -> None:
 def test_session_without_a_return_is_no_return() -> None:
     returns = np.append(np.tile([0.02, -0.01], 30), np.nan)
 
-    found = realised(days_of(61), returns)
+    found = realised(days_of(61), returns, constant(61))
 
-    assert found == realised(days_of(60), returns[:60])
+    assert found == realised(days_of(60), returns[:60], constant(60))
 
 
 def test_returns_that_do_not_vary_or_never_fall_have_reasons() -> None:
-    found = realised(days_of(60), np.full(60, 0.01))
+    found = realised(days_of(60), np.full(60, 0.01), constant(60))
 
     assert (found.volatility, found.sharpe, found.skew, found.excess_kurtosis) == (0.0, STEADY, STEADY, STEADY)
     assert (found.sortino, found.calmar) == (NEVER_BELOW, NEVER_FELL)
-    assert realised(days_of(61), np.append(np.full(60, 0.01), -1.0)).calmar == ALL_LOST
+    assert realised(days_of(61), np.append(np.full(60, 0.01), -1.0), constant(61)).calmar == ALL_LOST
 
 
 def test_windows_begin_after_the_close_that_people_mean() -> None:
     days = days_of(400)  # to 2022-09-28
     last = days[-1].item()
 
-    found = windows_of(days, np.zeros(400), opened_on=OPENED)
+    found = windows_of(days, np.zeros(400), constant(400), opened_on=OPENED)
 
     begins = {"1M": "2022-08-28", "3M": "2022-06-28", "6M": "2022-03-28", "YTD": "2021-12-31", "1Y": "2021-09-28"}
     assert last == date(2022, 9, 28)
@@ -134,14 +138,14 @@ def test_windows_begin_after_the_close_that_people_mean() -> None:
 
 
 def test_window_that_begins_before_the_book_says_when_it_was_opened() -> None:
-    found = windows_of(days_of(100), np.zeros(100), opened_on=OPENED)
+    found = windows_of(days_of(100), np.zeros(100), constant(100), opened_on=OPENED)
 
     assert found["YTD"].whole == Unavailable(Reason.INSUFFICIENT_HISTORY, "opened on 2021-03-01")
     assert found["3M"].returns > 60
 
 
 def test_broken_chain_has_no_windows() -> None:
-    found = windows_of(days_of(100), np.zeros(100), opened_on=OPENED, broken=CHAIN_BROKEN)
+    found = windows_of(days_of(100), np.zeros(100), constant(100), opened_on=OPENED, broken=CHAIN_BROKEN)
 
     assert {entry.whole for entry in found.values()} == {CHAIN_BROKEN}
     assert len(found) == 6
@@ -152,7 +156,7 @@ def test_window_may_begin_at_the_close_before_the_book(last: date, covered: bool
     # The book's first session is Monday, 1 March: the close before is that of Friday, 26 February.
     days = np.array(sessions_between(OPENED, last), dtype="datetime64[D]")
 
-    found = windows_of(days, np.zeros(days.size), opened_on=OPENED)["3M"]
+    found = windows_of(days, np.zeros(days.size), constant(days.size), opened_on=OPENED)["3M"]
 
     assert (found.returns > 0) is covered
 
@@ -164,7 +168,7 @@ def test_windows_are_those_of_the_plain_implementation(seed: int, n_sessions: in
     returns[np.random.default_rng(seed).random(n_sessions) < 0.1] = np.nan
     series = pd.Series(returns, index=pd.DatetimeIndex(days))
 
-    found = windows_of(days, returns, opened_on=OPENED)
+    found = windows_of(days, returns, constant(n_sessions), opened_on=OPENED)
 
     names = {"total": "whole"}
     for window, (count, figures) in tear_sheet(series, OPENED, shift_session(OPENED, -1), broken=False).items():

@@ -191,7 +191,8 @@ class Realised(TypedDict):
     """What the daily returns of a portfolio say, over the windows of a tear sheet."""
 
     last: Day
-    risk_free_rate: float
+    risk_free_rate: Measure
+    risk_free_source: str
     windows: list[RealisedWindow]
 
 

@@ -18,6 +18,7 @@ from services.market_data.providers.provider import (
     Kind,
     ProfileProvider,
     Provider,
+    RateProvider,
     StatementProvider,
 )
 from services.market_data.settings import MarketDataSettings
@@ -26,7 +27,13 @@ from shared.providers import PROVIDER_NAMES, ProviderName
 from shared.sectors import sector_name
 from shared.unavailable import Reason
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, write
-from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server, yahoo_server
+from tests.unit.market_data.providers.vendors import (
+    fmp_server,
+    fred_server,
+    massive_server,
+    tiingo_server,
+    yahoo_server,
+)
 
 KEY = SecretStr("canary-27b9")
 PROFILES = 'symbol,name,sector\nAAPL,Apple Inc.,Information Technology\nKO,"Coca-Cola Company, The",Consumer Staples\n'
@@ -52,6 +59,7 @@ class ProviderContract:
         assert isinstance(self, BarContract) == isinstance(provider, BarProvider)
         assert isinstance(self, ProfileContract) == isinstance(provider, ProfileProvider)
         assert isinstance(self, StatementContract) == isinstance(provider, StatementProvider)
+        assert isinstance(self, RateContract) == isinstance(provider, RateProvider)
 
     async def test_edition_stays_while_nothing_changes(self, provider: Provider) -> None:
         for kind in Kind:
@@ -129,6 +137,17 @@ class StatementContract(ProviderContract):
         assert check_statements(fetched.statements.get("AAPL", ()), provider=provider.name, today=LAST).findings == ()
 
 
+class RateContract(ProviderContract):
+    """What a provider of interest rates owes."""
+
+    async def test_rates_are_fractions_of_the_days_asked_for(self, provider: RateProvider) -> None:
+        fetched = await provider.fetch_rates(["DGS3MO", "NOSUCH"], FIRST, LAST)
+
+        assert fetched.provider == provider.name
+        assert {*fetched.rates, *fetched.unavailable} == {"DGS3MO", "NOSUCH"}
+        assert all(FIRST <= day <= LAST and abs(rate) < 0.2 for day, rate in fetched.rates["DGS3MO"].items())
+
+
 class TestFilesProvider(BarContract, ProfileContract, StatementContract):
     name = "files"
 
@@ -157,6 +176,15 @@ class TestFmp(ProfileContract, StatementContract):
         return MarketDataSettings(
             providers=("fmp",), fmp_api_key=KEY, fmp_url=httpserver.url_for(""), fmp_plan="ultimate"
         )
+
+
+class TestFred(RateContract):
+    name = "fred"
+
+    @pytest.fixture
+    def settings(self, httpserver: HTTPServer) -> MarketDataSettings:
+        fred_server.serve(httpserver, key=KEY.get_secret_value())
+        return MarketDataSettings(providers=("fred",), fred_api_key=KEY, fred_url=httpserver.url_for(""))
 
 
 class TestMassive(BarContract):
@@ -189,7 +217,8 @@ class TestYahoo(BarContract):
 
 
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
-    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, TestFmp, TestMassive, TestTiingo, TestYahoo)}
+    vendors = (TestFmp, TestFred, TestMassive, TestTiingo, TestYahoo)
+    kept = {each.name for each in (TestFilesProvider, TestSampleProvider, *vendors)}
     assert set(PROVIDER_NAMES) == {*LOCAL, *VENDORS} == kept
 
 

@@ -16,12 +16,13 @@ from pytest_httpserver import HTTPServer
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.window import sessions_array
 from services.market_data.providers.fmp import FmpProvider
+from services.market_data.providers.fred import FredProvider
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, ProviderError
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
 from services.market_data.settings import Access
-from tests.unit.market_data.providers.vendors import fmp_server, massive_server, tiingo_server
+from tests.unit.market_data.providers.vendors import fmp_server, fred_server, massive_server, tiingo_server
 from tests.unit.market_data.providers.vendors.invented import history
 from tests.unit.market_data.providers.vendors.mutations import mutated
 
@@ -92,6 +93,20 @@ async def test_mutated_rows_of_fmp_are_facts_items_or_findings(
         for fetched in (await provider.fetch_profiles(["KO"]), await provider.fetch_statements(["KO"])):
             known = fetched.profiles if isinstance(fetched, FetchedProfiles) else fetched.statements
             assert [*known, *fetched.unavailable, *fetched.failed] == ["KO"]
+    await provider.close()
+
+
+@few
+@given(rows=mutated(fred_server.observations("DGS10", FIRST, LAST)))
+async def test_mutated_observations_of_fred_invent_no_rate(httpserver: HTTPServer, rows: list[Any]) -> None:
+    provider = FredProvider(Access(httpserver.url_for(""), KEY))
+    quoted = {row["date"]: row["value"] for row in fred_server.observations("DGS10", FIRST, LAST)}
+    with _answering(httpserver, "/fred/series/observations", {"observations": rows}):
+        fetched = await provider.fetch_rates(["DGS10"], FIRST, LAST)
+    assert [*fetched.rates, *fetched.unavailable, *fetched.failed] == ["DGS10"]
+    for on, rate in fetched.rates.get("DGS10", {}).items():
+        # A -1 in the place of a rate is one.
+        assert rate == -0.01 or rate * 100 == pytest.approx(float(quoted[str(on)]))
     await provider.close()
 
 
