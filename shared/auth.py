@@ -151,13 +151,7 @@ class Authenticator:
         authorization = connection.headers.get("authorization")
         if authorization is not None:
             return self._program(authorization)
-        cookie = connection.cookies.get(COOKIE)
-        if cookie is None or self._sessions is None:
-            return None
-        try:
-            return self._sessions.read(cookie)
-        except NoSession:
-            return None
+        return None if self._sessions is None else person_of(connection, self._sessions)
 
     def _program(self, authorization: str) -> Principal | None:
         scheme, _, token = authorization.partition(" ")
@@ -166,6 +160,14 @@ class Authenticator:
         for program, expected in self._tokens:
             if secrets.compare_digest(token.encode(), expected.get_secret_value().encode()):
                 return program
+        return None
+
+
+def person_of(connection: HTTPConnection, sessions: Sessions) -> Principal | None:
+    """Return whose session a request has; None where it has none."""
+    try:
+        return sessions.read(connection.cookies.get(COOKIE, ""))
+    except NoSession:
         return None
 
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import jwt
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.principal import NAME_PATTERN, Principal, Role
 
@@ -85,3 +86,20 @@ def _principal(claims: dict[str, Any]) -> Principal:
         return Principal(claims["sub"], ROLES[claims["role"]], tuple(claims["groups"]), claims["csrf"])
     except KeyError as missing:
         raise NoSession from missing
+
+
+class SessionSettings(BaseSettings):
+    """What reads the sessions of people, and makes them: the same for all services."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    # None: nobody signs in.
+    session_key: SecretStr | None = Field(default=None, min_length=32)
+    session_hours: float = Field(default=10.0, gt=0.0, le=24.0 * 7)
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """Sessions, where anybody can have one."""
+        if self.session_key is None:
+            return None
+        return Sessions(self.session_key, lasting=timedelta(hours=self.session_hours))

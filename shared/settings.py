@@ -12,7 +12,7 @@ from shared.bus.broker import BrokerKind
 from shared.bus.connection import Connection, SaslMechanism, SecurityProtocol
 from shared.db.engine import TimeLimits, asyncpg_url
 from shared.factor_set import FACTOR_SETS, FactorSet
-from shared.sessions import Sessions
+from shared.sessions import SessionSettings
 
 
 class KafkaSettings(BaseSettings):
@@ -45,7 +45,7 @@ class KafkaSettings(BaseSettings):
         return self
 
 
-class CommonSettings(KafkaSettings):
+class CommonSettings(KafkaSettings, SessionSettings):
     """Addresses, secrets and the factor set, from the environment.
 
     A service reads ``<SERVICE>_DATABASE_URL`` when there is one. Otherwise it uses the server of ``DATABASE_URL``
@@ -58,9 +58,6 @@ class CommonSettings(KafkaSettings):
     broker: BrokerKind = BrokerKind.KAFKA
     viewer_token: SecretStr = Field(min_length=1)
     operator_token: SecretStr = Field(min_length=1)
-    # What sessions of people are signed with, the same for all services; none: nobody signs in.
-    session_key: SecretStr | None = Field(default=None, min_length=32)
-    session_hours: float = Field(default=10.0, gt=0.0, le=24.0 * 7)
     # From the start of a run to the end of its work on symbols, and from there to that of its work on portfolios.
     symbol_batch_timeout_seconds: float = Field(default=1500.0, gt=0.0)
     portfolio_refresh_timeout_seconds: float = Field(default=900.0, gt=0.0)
@@ -93,15 +90,6 @@ class CommonSettings(KafkaSettings):
             lock_s=self.database_lock_seconds,
             idle_in_transaction_s=self.database_idle_in_transaction_seconds,
             statement_s=self.database_statement_seconds,
-        )
-
-    @property
-    def sessions(self) -> Sessions | None:
-        """What reads the cookies of people who have signed in, where anybody can."""
-        return (
-            None
-            if self.session_key is None
-            else Sessions(self.session_key, lasting=timedelta(hours=self.session_hours))
         )
 
     @property

@@ -28,6 +28,7 @@ from services.ops.client.commands import (
 from services.ops.errors import CommandError
 from services.ops.hosting import commands as hosting
 from services.ops.hosting import recovery
+from services.ops.people import commands as people
 from services.ops.terminal import say
 
 
@@ -96,6 +97,13 @@ app.command("export")(exports.export)
 app.command("explain")(analysis.explain)
 app.command("changes")(analysis.changes)
 app.command("report")(analysis.report)
+
+admitted = typer.Typer(help="Say who may sign in, and as what.", no_args_is_help=True)
+admitted.command("add")(people.add)
+admitted.command("list")(people.list_users)
+admitted.command("set-password")(people.set_password)
+admitted.command("remove")(people.remove)
+app.add_typer(admitted, name="users")
 
 asked = typer.Typer(help="List runs, say what failed, try it again, cancel.", no_args_is_help=True)
 asked.command("list")(runs.list_runs)

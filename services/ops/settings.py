@@ -1,11 +1,13 @@
 """Settings of the command line that aren't options: secrets and what a deployment fixes."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.contracts.catalogue import TopicLayout, all_topics
+from shared.sessions import SessionSettings
 
 
 class OpsSettings(BaseSettings):
@@ -51,6 +53,12 @@ class TopicSettings(BaseSettings):
             replication_factor=self.replication_factor,
             min_insync_replicas=self.min_insync_replicas,
         )
+
+
+class PeopleSettings(SessionSettings):
+    """Who may sign in to pages, and where everybody is written down who may."""
+
+    users_file: Path | None = None
 
 
 class ClientSettings(BaseSettings):

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
-from services.ops.settings import TopicSettings
+from services.ops.settings import PeopleSettings, TopicSettings
 from services.portfolio.settings import PortfolioSettings
 from services.risk.settings import RiskSettings
 from services.scheduler.settings import SchedulerSettings
@@ -41,6 +41,7 @@ CLASSES = (
     ServicePasswords,
     KafkaPasswords,
     TopicSettings,
+    PeopleSettings,
 )
 
 

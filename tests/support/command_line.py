@@ -24,9 +24,9 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "services.ops", *map(str, arguments)]
 
 
-def sigmasight(data_dir: Path, *arguments: str | Path) -> Result:
+def sigmasight(data_dir: Path, *arguments: str | Path, stdin: str | None = None) -> Result:
     """Run a client command here: another process would take longer to load than the command to run."""
-    return CliRunner().invoke(app, [*map(str, arguments), "--data-dir", str(data_dir)])
+    return CliRunner().invoke(app, [*map(str, arguments), "--data-dir", str(data_dir)], input=stdin)
 
 
 def answer(data_dir: Path, *arguments: str | Path) -> Any:

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from services.ops.board import wording
 from services.ops.board.paths import NAVIGATION
 from services.ops.client.answers.pages import Entry, Page
+from shared.auth import caller_of
+from shared.principal import Principal
 from shared.printable import printable
 
 _HERE: Final = Path(__file__).parent
@@ -74,8 +76,14 @@ class Assets(StaticFiles):
 
 def page(request: Request, template: str, status: int = 200, /, **shown: Any) -> HTMLResponse:
     """Return a page, or a part of one, by its template."""
-    text = _templates().get_template(template).render(path=request.url.path, **shown)
+    text = _templates().get_template(template).render(path=request.url.path, person=person(request), **shown)
     return HTMLResponse(text, status, _HEADERS)
+
+
+def person(request: Request) -> Principal | None:
+    """Return who has signed in; None for programs."""
+    caller = caller_of(request)
+    return caller if caller is not None and caller.csrf is not None else None
 
 
 def page_of(request: Request, found: Page[Entry]) -> Shown[Entry]:

@@ -4,6 +4,9 @@ from typing import Final
 
 from services.ops.client.routes import RUN_EVENTS
 
+# Where nobody has to have signed in.
+SIGN_IN: Final = "/sign-in"
+SIGN_OUT: Final = "/sign-out"
 # Every page but the first is below it.
 PAGES: Final = "/pages"
 RUNS_PAGE: Final = f"{PAGES}/runs"

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, cast
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.ops.board.pages import is_part, page
+from services.ops.board.pages import go_to, is_part, page
+from services.ops.board.paths import SIGN_IN
 from services.ops.errors import FieldError, Refused, Unreachable
 
 _AWAY: Final = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
@@ -41,9 +43,18 @@ def said(request: Request, status: int, detail: str, errors: tuple[FieldError, .
     )
 
 
-def _on_refusal(request: Request, error: Exception) -> HTMLResponse:
+def _on_refusal(request: Request, error: Exception) -> Response:
     refused = cast("Refused", error)
+    if refused.status == HTTPStatus.UNAUTHORIZED and getattr(request.app.state, "signs_in", False):
+        return _to_sign_in(request)
     return said(request, refused.status, refused.detail, refused.errors)
+
+
+def _to_sign_in(request: Request) -> Response:
+    if is_part(request):
+        return go_to(SIGN_IN)
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': address})}", HTTPStatus.SEE_OTHER)
 
 
 def _on_absence(request: Request, error: Exception) -> HTMLResponse:

@@ -3,10 +3,12 @@
 import gc
 import os
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
 from aiokafka.errors import KafkaError
+from fastapi import FastAPI
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
@@ -19,8 +21,13 @@ from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
+from services.ops.people.sign_in import SignIn, add_sign_in
+from services.ops.people.users import Users
+from services.ops.settings import PeopleSettings
 from services.ops.terminal import say
+from shared.auth import Identified, person_of
 from shared.bus.connection import BrokerRefuses
+from shared.clock import SystemClock
 from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
@@ -68,13 +75,14 @@ def _say_begun(announcement: str) -> None:
 
 def run_services(names: Sequence[str], host_name: str, port: int) -> None:
     """Run services until told to stop."""
-    common, named = settings_from_environment(), " ".join(names)
+    common, people, named = settings_from_environment(), PeopleSettings(), " ".join(names)
 
     async def main() -> None:
         with listen(host_name, port) as listener:
             app = build_app(build_services(names, common), common, title=f"SigmaSight {named}")
             if set(names) == set(SERVICES):
                 add_pages(app, url_of(listener))
+                _let_sign_in(app, people)
             await serve(app, listener, lambda: _say_begun(f"{named} listens on {url_of(listener)}"))
 
     run_to_end(main())
@@ -82,13 +90,23 @@ def run_services(names: Sequence[str], host_name: str, port: int) -> None:
 
 def run_board(platform: str, host_name: str, port: int) -> None:
     """Run the pages of a platform that runs elsewhere until told to stop."""
+    people = PeopleSettings()
 
     async def main() -> None:
         with listen(host_name, port) as listener:
             said = f"the board of {platform} listens on {url_of(listener)}"
-            await serve(board_alone(platform), listener, lambda: _say_begun(said))
+            app = board_alone(platform)
+            if people.sessions is not None:
+                app.add_middleware(Identified, identify=partial(person_of, sessions=people.sessions))
+            _let_sign_in(app, people)
+            await serve(app, listener, lambda: _say_begun(said))
 
     run_to_end(main())
+
+
+def _let_sign_in(app: FastAPI, people: PeopleSettings) -> None:
+    if people.sessions is not None and people.users_file is not None:
+        add_sign_in(app, SignIn(Users(people.users_file), people.sessions, SystemClock()))
 
 
 def run_preparation() -> None:

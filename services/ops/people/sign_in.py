@@ -1,0 +1,108 @@
+"""The page on which people sign in, and what it sets: a cookie that every service reads."""
+
+import secrets
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from services.ops.board.caller import Form
+from services.ops.board.pages import page
+from services.ops.board.paths import SIGN_IN, SIGN_OUT
+from services.ops.people.attempts import Attempts, TooManyAttempts
+from services.ops.people.users import Users
+from shared.auth import caller_of
+from shared.clock import Clock
+from shared.principal import Principal
+from shared.sessions import COOKIE, Sessions
+
+log = structlog.get_logger("sign-in")
+
+_REFUSED: Final = "There is nobody of this name with this password."
+_FOREIGN: Final = "That form was not ours: open this page again."
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How people show who they are, and what they get for it."""
+
+    users: Users
+    sessions: Sessions
+    clock: Clock
+    attempts: Attempts = field(default_factory=Attempts)
+
+
+def add_sign_in(app: FastAPI, sign_in: SignIn) -> None:
+    """Add the pages to an application that has the board's and knows its callers."""
+    # Who is nobody yet is asked here.
+    app.state.signs_in = True
+    app.include_router(_router(sign_in), include_in_schema=False)
+
+
+def _router(sign_in: SignIn) -> APIRouter:
+    router = APIRouter()
+
+    @router.get(SIGN_IN, response_class=HTMLResponse)
+    def ask(request: Request) -> HTMLResponse:
+        return _asked(request, request.query_params.get("next", "/"))
+
+    @router.post(SIGN_IN, response_class=HTMLResponse)
+    def check(request: Request, form: Form) -> Response:
+        name, following = form.get("name", "")[:100], form.get("next", "/")
+        if not _is_ours(request):
+            return _asked(request, following, HTTPStatus.FORBIDDEN, _FOREIGN)
+        address = request.client.host if request.client else ""
+        try:
+            sign_in.attempts.count(name, address)
+        except TooManyAttempts as refusal:
+            answer = _asked(request, following, HTTPStatus.TOO_MANY_REQUESTS, f"{refusal}.".capitalize())
+            answer.headers["Retry-After"] = str(refusal.wait_s)
+            return answer
+        person = sign_in.users.check(name, form.get("password", ""))
+        log.info("sign-in", address=address, admitted=person is not None)
+        if person is None:
+            return _asked(request, following, HTTPStatus.UNAUTHORIZED, _REFUSED)
+        return _begun(request, person, sign_in, following)
+
+    @router.post(SIGN_OUT, response_class=HTMLResponse)
+    def end(request: Request, form: Form) -> Response:
+        caller = caller_of(request)
+        if caller is not None and not secrets.compare_digest(form.get("csrf", ""), caller.csrf or ""):
+            return _asked(request, "/", HTTPStatus.FORBIDDEN, _FOREIGN)
+        answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        return answer
+
+    return router
+
+
+def _begun(request: Request, person: Principal, sign_in: SignIn, following: str) -> Response:
+    answer = RedirectResponse(_local(following), HTTPStatus.SEE_OTHER)
+    answer.set_cookie(
+        COOKIE,
+        sign_in.sessions.issue(person, at=sign_in.clock.now()),
+        max_age=round(sign_in.sessions.lasting.total_seconds()),
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+def _asked(request: Request, following: str, status: int = 200, trouble: str | None = None) -> HTMLResponse:
+    return page(request, "sign_in.html.j2", status, following=_local(following), trouble=trouble)
+
+
+def _is_ours(request: Request) -> bool:
+    # There is no session yet that a token could belong to; browsers say where a form was.
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+
+
+def _local(address: str) -> str:
+    """Return the address if it is one of ours: nobody is sent elsewhere who has just signed in here."""
+    is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+    return address if is_local and "\\" not in address else "/"

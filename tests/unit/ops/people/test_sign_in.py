@@ -1,0 +1,135 @@
+"""Signing in: who shows who they are gets a session, and nobody gets anywhere else by it."""
+
+from datetime import UTC, datetime
+from functools import partial
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from services.ops.board.routes import board_alone
+from services.ops.people.sign_in import SignIn, add_sign_in
+from services.ops.people.users import Users
+from shared.auth import Identified, person_of
+from shared.clock import FixedClock
+from shared.principal import Principal, Role
+from shared.sessions import COOKIE
+from tests.support.people import SESSIONS, signed_in
+from tests.unit.ops.board.stored import everything
+from tests.unit.ops.board.world import HOSTILE, World, wrongs_of
+
+PASSWORD = "correct horse battery"
+RIGHT = {"name": "ada", "password": PASSWORD}
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Users:
+    found = Users(tmp_path / "users.json", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    found.add("ada", "operator", ["desk"], PASSWORD)
+    return found
+
+
+def _browser(users: Users, base_url: str = "http://board") -> httpx.AsyncClient:
+    app = board_alone("http://platform")
+    app.add_middleware(Identified, identify=partial(person_of, sessions=SESSIONS))
+    add_sign_in(app, SignIn(users, SESSIONS, FixedClock(datetime.now(UTC))))
+    refusing = httpx.MockTransport(lambda _: httpx.Response(401, json={"detail": "a valid bearer token is needed"}))
+    app.state.platform = httpx.Client(transport=refusing, base_url="http://platform")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+
+
+@pytest.mark.parametrize(("base_url", "secure"), [("http://board", False), ("https://board", True)])
+async def test_right_password_gives_a_session_that_no_script_reads(
+    users: Users, base_url: str, *, secure: bool
+) -> None:
+    async with _browser(users, base_url) as browser:
+        answer = await browser.post("/sign-in", data={**RIGHT, "next": "/pages/runs"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/pages/runs")
+    (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+    assert (cookie.key, cookie["httponly"], cookie["samesite"], cookie["path"]) == (COOKIE, True, "lax", "/")
+    assert (bool(cookie["secure"]), cookie["max-age"]) == (secure, "3600")
+    found = SESSIONS.read(cookie.value)
+    assert (found.name, found.role, found.groups) == ("ada", Role.OPERATOR, ("desk",))
+
+
+@pytest.mark.parametrize("form", [{}, {"name": "ada"}, {**RIGHT, "password": "wrong"}, {**RIGHT, "name": "nobody"}])
+async def test_nobody_else_gets_one_and_all_are_told_the_same(users: Users, form: dict[str, str]) -> None:
+    async with _browser(users) as browser:
+        answer = await browser.post("/sign-in", data=form)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    assert "There is nobody of this name with this password." in answer.text
+    assert PASSWORD not in answer.text
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb"]
+)
+async def test_nobody_is_sent_elsewhere(users: Users, elsewhere: str) -> None:
+    async with _browser(users) as browser:
+        answer = await browser.post("/sign-in", data={**RIGHT, "next": elsewhere})
+        page = await browser.get("/sign-in", params={"next": elsewhere})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert 'name="next" value="/"' in page.text
+
+
+async def test_form_of_another_site_signs_nobody_in(users: Users) -> None:
+    async with _browser(users) as browser:
+        for origin, status in (("https://evil.example", 403), ("null", 403), ("http://board", 303)):
+            answer = await browser.post("/sign-in", data=RIGHT, headers={"Origin": origin})
+            assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303), origin
+
+
+async def test_who_tries_too_often_has_to_wait_even_with_the_right_password(users: Users) -> None:
+    async with _browser(users) as browser:
+        tried = [(await browser.post("/sign-in", data={**RIGHT, "password": "x"})).status_code for _ in range(10)]
+        answer = await browser.post("/sign-in", data=RIGHT, headers={"X-Forwarded-For": "192.0.2.1"})
+        names = [{"name": f"n{number}", "password": "x"} for number in range(41)]
+        others = [(await browser.post("/sign-in", data=form)).status_code for form in names]
+    assert tried == [401] * 10
+    assert (answer.status_code, "set-cookie" in answer.headers) == (429, False)
+    assert 0 < int(answer.headers["retry-after"]) <= 15 * 60
+    # From one address, whatever the name: fifty, of which ten are gone.
+    assert others == [401] * 40 + [429]
+
+
+async def test_page_leads_to_signing_in_and_back(users: Users) -> None:
+    async with _browser(users) as browser:
+        answer = await browser.get("/pages/runs", params={"status": "failed"})
+        part = await browser.get("/pages/runs", headers={"HX-Request": "true"})
+        page = await browser.get(answer.headers["location"])
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fpages%2Fruns%3Fstatus%3Dfailed")
+    assert part.headers["hx-redirect"] == "/sign-in"
+    assert 'value="/pages/runs?status=failed"' in page.text
+    assert wrongs_of(page.text) == []
+
+
+async def test_pages_show_the_token_of_whoever_has_signed_in_and_signing_out_needs_it(users: Users) -> None:
+    headers = signed_in(Principal("ada", Role.OPERATOR))
+    cookie, token = {"Cookie": headers["Cookie"]}, headers["X-CSRF-Token"]
+    async with _browser(users) as browser:
+        page = (await browser.get("/sign-in", headers=cookie)).text
+        refused = await browser.post("/sign-out", data={"csrf": "another"}, headers=cookie)
+        ended = await browser.post("/sign-out", data={"csrf": token}, headers=cookie)
+        stranger = (await browser.get("/sign-in")).text
+    assert f'<meta name="csrf-token" content="{token}">' in page
+    assert "csrf" not in stranger
+    assert (refused.status_code, "set-cookie" in refused.headers) == (403, False)
+    assert ended.status_code == 303
+    assert f'{COOKIE}=""' in ended.headers["set-cookie"]
+
+
+async def test_what_somebody_types_is_shown_as_text(users: Users) -> None:
+    async with _browser(users) as browser:
+        answer = await browser.post("/sign-in", data={"name": HOSTILE, "password": HOSTILE, "next": f"/{HOSTILE}"})
+    assert wrongs_of(answer.text) == []
+    assert HOSTILE not in answer.text
+
+
+async def test_session_is_forwarded_to_the_platform() -> None:
+    world = World(everything())
+    headers = signed_in(Principal("ada", Role.OPERATOR))
+    async with world.pages() as browser:
+        await browser.get("/", headers=headers)
+    assert {each.headers["cookie"] for each in world.asked} == {headers["Cookie"]}
