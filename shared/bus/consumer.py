@@ -19,7 +19,7 @@ from opentelemetry.trace import Status, StatusCode, Tracer
 from structlog.contextvars import bind_contextvars, get_contextvars
 
 from shared.bus.breaker import Breaker, BreakerOpen, BreakerPolicy
-from shared.bus.cancelled_runs import is_cancelled
+from shared.bus.cancelled_runs import RunCancelled, is_cancelled
 from shared.bus.dead_letters import (
     ADDRESSEE_HEADER,
     MAX_DETAIL,
@@ -48,6 +48,7 @@ from shared.tracing import consuming
 log = structlog.get_logger("bus")
 
 Handler = Callable[..., Awaitable[None]]
+Taking = Callable[[Event, UnitOfWork], Awaitable["Outcome"]]
 FailureReport = Callable[[Any, Failure, UnitOfWork], Awaitable[None]]
 
 
@@ -191,11 +192,17 @@ class Consumer:
         raise AssertionError("attempts must be at least 1")
 
     async def _once(self, letter: Letter, event: Event) -> Outcome:
+        try:
+            return await self._taken(letter, event, self._handle)
+        except RunCancelled:
+            return await self._taken(letter, event, _leave)
+
+    async def _taken(self, letter: Letter, event: Event, handle: Taking) -> Outcome:
         replay_id = letter.headers.get(REPLAY_HEADER, "")
         async with self.unit_of_work() as uow:
             if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
                 return Outcome.DUPLICATE
-            outcome = await self._handle(event, uow)
+            outcome = await handle(event, uow)
             if is_sent_again(letter):
                 uow.post(settlement(letter, consumer=self.name))
             return outcome
@@ -250,6 +257,10 @@ class Consumer:
             detail=storable(str(error))[:MAX_DETAIL],
         )
         await self.report_failure(event, failure, uow)
+
+
+async def _leave(_event: Event, _uow: UnitOfWork) -> Outcome:
+    return Outcome.CANCELLED
 
 
 def consumer_name(service: str, handler: Handler) -> str:

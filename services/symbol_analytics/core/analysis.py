@@ -1,6 +1,6 @@
 """Everything that is computed of a shard as of one session, from one cut of its prices and what was known then."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -101,13 +101,6 @@ class Analysis:
     def metrics(self) -> Quantities:
         """The daily metrics, (n_symbols, n_metrics), in the order of METRICS."""
         return Quantities.side_by_side([self.measured, self.ratios.quantities])
-
-
-def analyse_sessions(
-    sessions: Iterable[ShardPrices], fundamentals: Fundamentals, *, factor_set: FactorSet
-) -> list[Analysis]:
-    """Return the analyses of a shard, one a session; parameters as of `analyse`."""
-    return [analyse(prices, fundamentals, factor_set=factor_set) for prices in sessions]
 
 
 def analyse(prices: ShardPrices, fundamentals: Fundamentals, *, factor_set: FactorSet) -> Analysis:

@@ -2,13 +2,14 @@
 
 import asyncio
 
-from services.symbol_analytics.core.analysis import analyse_sessions
+from services.symbol_analytics.core.analysis import analyse
 from services.symbol_analytics.core.columns import METRICS
 from services.symbol_analytics.events import symbol_table
 from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
 from services.symbol_analytics.storage.inputs import load_window
 from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
 from services.symbol_analytics.storage.rows import Shard, factor_columns, loading_columns, metric_columns
+from shared.bus.cancelled_runs import unless_cancelled
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
 from shared.conventions import FACTORS, SYMBOL_COLUMNS
 from shared.db.claims import claim
@@ -29,7 +30,10 @@ async def analyse_symbols(
     )
     factor_set_id = await repository.store_factor_set(factor_set)
 
-    analyses = await asyncio.to_thread(analyse_sessions, window.at_each_session(), fundamentals, factor_set=factor_set)
+    analyses = [
+        await asyncio.to_thread(analyse, prices, fundamentals, factor_set=factor_set)
+        async for prices in unless_cancelled(window.at_each_session(), uow.connection, event.run.run_id)
+    ]
 
     shard = Shard(event.symbols, event.run.run_id, factor_set_id)
     cells = len(shard.symbols) * len(analyses)

@@ -15,6 +15,7 @@ from structlog.contextvars import bind_contextvars
 
 from shared.bus.breaker import BreakerPolicy
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.cancelled_runs import unless_cancelled
 from shared.bus.consume import Consume
 from shared.bus.consumer import RetryPolicy
 from shared.bus.note_cancelled_run import note_cancelled_run
@@ -204,6 +205,31 @@ async def test_work_of_a_cancelled_run_is_dropped_and_what_was_done_of_it_is_not
     await consuming.sender.event(fact)
     await consuming.pass_by()
     assert consuming.script.calls_of(cancelled) == [fact]
+
+
+async def test_work_in_hand_is_broken_off_between_two_steps_once_its_run_is_cancelled(
+    consuming: Probe, bus_log: BusLog
+) -> None:
+    event, taken = ProbeDue(run=make_run(), part=ONLY_PART), list[int]()
+
+    async def work(event: Event, uow: UnitOfWork) -> None:
+        async for step in unless_cancelled(range(4), uow.connection, event.run.run_id):
+            taken.append(step)
+            if step == 1:
+                await end(consuming, event.run, cancelled=True)
+
+    consuming.script.behaviours[event.run.run_id] = work
+    for _ in range(2):
+        await consuming.sender.event(event)
+
+    async def settled() -> bool:
+        return bool(bus_log.count("event consumed", outcome="duplicate", run=str(event.run.run_id)))
+
+    await eventually(settled)
+    assert taken == [0, 1]
+    assert bus_log.count("event consumed", outcome="cancelled", run=str(event.run.run_id)) == 1
+    assert await count(consuming.engine, "facts", event.run) == 0
+    assert consuming.script.reports_of(event.run) == []
 
 
 async def test_handler_that_raises_leaves_nothing_but_the_report(consuming: Probe, bus_log: BusLog) -> None:
