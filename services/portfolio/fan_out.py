@@ -1,7 +1,7 @@
 """When the prices of a run are in: the portfolios, cut into shards of the same sessions."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -15,6 +15,7 @@ from shared.db.unit_of_work import UnitOfWork
 
 SHARD_CELLS = 10_000  # positions x sessions: some seconds of work at most, and well under 1 MB of event
 SHARD_PORTFOLIOS = 100  # risk takes 27 ms a part and session, and 3 ms for each portfolio of it
+LONG_SHARD_PORTFOLIOS = 25  # of several sessions: parts of one portfolio wait for one another
 PART_SESSIONS = 250
 
 
@@ -88,22 +89,26 @@ def pack_portfolios(portfolios: Sequence[Progress], run: Run) -> list[Shard]:
     shards: list[Shard] = []
     for sessions, entries in sorted(due.items()):
         days = sessions_between(*sessions)
-        if not days:
-            continue
-        length = len(days)
-        shard: list[UUID] = []
-        cells = 0
-        for entry in entries:
-            more = length * max(entry.positions, 1)
-            if shard and (cells + more > SHARD_CELLS or len(shard) == SHARD_PORTFOLIOS):
-                shards.append(_shard(days, shard, cells))
-                shard, cells = [], 0
-            shard.append(entry.portfolio_id)
-            cells += more
-        shards.append(_shard(days, shard, cells))
+        if days:
+            shards += _packed(days, entries)
     return shards
 
 
-def _shard(days: Sequence[date], portfolio_ids: Sequence[UUID], cells: int) -> Shard:
-    most = SHARD_CELLS * len(days) // cells
-    return Shard(days, tuple(portfolio_ids), length=max(1, min(len(days), most, PART_SESSIONS)))
+def _packed(days: Sequence[date], entries: Sequence[Progress]) -> Iterator[Shard]:
+    """Yield shards of which one session at least is bounded work."""
+    most = SHARD_PORTFOLIOS if len(days) == 1 else LONG_SHARD_PORTFOLIOS
+    shard: list[UUID] = []
+    positions = 0
+    for entry in entries:
+        more = max(entry.positions, 1)
+        if shard and (positions + more > SHARD_CELLS or len(shard) == most):
+            yield _shard(days, shard, positions)
+            shard, positions = [], 0
+        shard.append(entry.portfolio_id)
+        positions += more
+    yield _shard(days, shard, positions)
+
+
+def _shard(days: Sequence[date], portfolio_ids: Sequence[UUID], positions: int) -> Shard:
+    length = max(1, min(len(days), SHARD_CELLS // positions, PART_SESSIONS))
+    return Shard(days, tuple(portfolio_ids), length=length)

@@ -16,6 +16,8 @@ from shared.prices.corrections import load_corrections
 
 SHARD_CELLS = 1_000  # symbols x sessions: some 60,000 numbers, well under a second of work and 1 MB of an event
 SHARD_SYMBOLS = 520  # 500 and the proxies of a factor set, which would be a shard of their own
+# Of several sessions: a session costs the same whatever it is computed of, and two processes don't share a symbol.
+LONG_SHARD_SYMBOLS = 130
 
 Sessions = tuple[date, date]
 
@@ -72,8 +74,10 @@ async def _load_touched(
 
 def _shards(due: Mapping[Sessions, set[Symbol]]) -> Iterator[tuple[Sessions, tuple[Symbol, ...]]]:
     for sessions, symbols in sorted(due.items()):
-        length = len(sessions_between(*sessions))
-        size = max(1, min(SHARD_SYMBOLS, SHARD_CELLS // max(length, 1)))
-        ordered = sorted(symbols)
-        for start in range(0, len(ordered), size):
-            yield sessions, tuple(ordered[start : start + size])
+        days, ordered = sessions_between(*sessions), sorted(symbols)
+        most = SHARD_SYMBOLS if len(days) <= 1 else LONG_SHARD_SYMBOLS
+        groups = [tuple(ordered[start : start + most]) for start in range(0, len(ordered), most)]
+        length = SHARD_CELLS // min(most, max(len(ordered), 1))
+        pieces = [days[start : start + length] for start in range(0, len(days), length)]
+        for piece in pieces or [list(sessions)]:
+            yield from (((piece[0], piece[-1]), group) for group in groups)

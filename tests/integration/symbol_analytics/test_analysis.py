@@ -1,6 +1,7 @@
 """symbol_analytics from prices to stored and announced numbers, on real PostgreSQL."""
 
 from datetime import date
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from services.symbol_analytics.core.factors import estimate_factors
 from services.symbol_analytics.core.metrics import realised_volatilities
+from services.symbol_analytics.fan_out import SHARD_CELLS
 from services.symbol_analytics.storage.inputs import SESSIONS_NEEDED
-from shared.calendar import shift_session
+from shared.calendar import sessions_between, shift_session
 from shared.contracts.market_data import HeldClose
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
@@ -105,7 +107,7 @@ async def test_symbol_without_prices_has_a_reason_in_every_cell(analytics: Analy
     assert {entry["reason"] for entry in shown["metrics"]["metrics"].values()} == {"MISSING_DATA"}
 
 
-async def test_shards_hold_every_symbol_of_the_run_once_and_stay_bounded(analytics: Analytics) -> None:
+async def test_shards_hold_every_symbol_at_every_session_of_the_run_once_and_stay_bounded(analytics: Analytics) -> None:
     names = new_symbols(40)
     run = make_run(first_session=shift_session(SESSION, -99), symbols=names)
     event = priced(run, {name: walk(1, 3) for name in names} | {ticker: walk(2, 3) for ticker in proxies()})
@@ -120,8 +122,12 @@ async def test_shards_hold_every_symbol_of_the_run_once_and_stay_bounded(analyti
     due = await analytics.announced(SymbolAnalyticsDue, second)
     assert [part.part.index for part in due] == list(range(len(due)))
     assert {part.part.total for part in due} == {len(due)}
-    assert max(len(part.symbols) for part in due) * 100 <= 1_500
-    assert sorted(symbol for part in due for symbol in part.symbols) == sorted([*names, *proxies()])
+    days_of = [sessions_between(part.first_session or date.max, part.last_session or date.min) for part in due]
+    assert max(len(part.symbols) * len(days) for part, days in zip(due, days_of, strict=True)) <= SHARD_CELLS
+    told = [(symbol, day) for part, days in zip(due, days_of, strict=True) for symbol in part.symbols for day in days]
+    wanted = product([*names, *proxies()], sessions_between(run.first_session, run.last_session))
+    assert sorted(told) == sorted(wanted)
+    assert min(len(part.symbols) for part in due) == len(names) + len(proxies()), "a session costs the same for few"
 
 
 @pytest.mark.parametrize(
