@@ -68,7 +68,8 @@ def respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any
 async def _on_problem(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Problem):
         raise error
-    return respond(error.status, str(error), error.errors)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status == 503 else None
+    return respond(error.status, str(error), error.errors, headers)
 
 
 async def _on_refusal(problem_of: Callable[[Any], Problem], request: Request, error: Exception) -> JSONResponse:

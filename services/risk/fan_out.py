@@ -1,6 +1,7 @@
 """When prices, profiles and betas of a run are in: its books, part by part as they were valued."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -8,7 +9,6 @@ from services.risk.core.risk_context import PRICE_SESSIONS
 from services.risk.core.scenarios import SCENARIOS
 from services.risk.storage.repository import RiskRepository
 from shared.bus.fan_in import ArrivedPart, failures_of
-from shared.contracts.event import Failure
 from shared.contracts.portfolio import PortfoliosValued
 from shared.contracts.risk import RiskDue
 from shared.contracts.run import Part, Run, Symbol
@@ -27,8 +27,7 @@ async def fan_out_books(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork,
     failures = failures_of(parts)
     for part in parts:
         if part.stream == PortfoliosValued.topic:
-            due = books_due(run, Part(index=part.index, total=part.total), part.subjects, failures=failures)
-            uow.emit(due)
+            uow.emit(books_due(run, replace(part, failures=failures)))
             failures = ()  # said once
 
 
@@ -43,8 +42,15 @@ def _touched(corrected: CorrectedBars, *, is_proxy: bool) -> tuple[Symbol | None
     return None, corrected.first_session, date.max if replayed else until
 
 
-def books_due(run: Run, part: Part, portfolio_ids: Sequence[str], *, failures: tuple[Failure, ...] = ()) -> RiskDue:
-    """Return the shard for a valued part: the same part of as many."""
-    ids = tuple(UUID(portfolio_id) for portfolio_id in portfolio_ids)
-    run = run.leaving_unsaid("symbols", "portfolio_ids")
-    return RiskDue(run=run, part=part, subjects=len(ids), failures=failures, portfolio_ids=ids)
+def books_due(run: Run, valued: ArrivedPart) -> RiskDue:
+    """Return the shard for a valued part: the same part of as many, and of its sessions only."""
+    first, last = valued.sessions or (None, None)
+    return RiskDue(
+        run=run.leaving_unsaid("symbols", "portfolio_ids"),
+        part=Part(index=valued.index, total=valued.total),
+        subjects=len(valued.subjects),
+        failures=valued.failures,
+        portfolio_ids=tuple(UUID(portfolio_id) for portfolio_id in valued.subjects),
+        first_session=first,
+        last_session=last,
+    )

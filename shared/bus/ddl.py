@@ -79,6 +79,9 @@ CANCELLED_RUNS = """
     )
 """
 
+# For services with a barrier that holds parts back: what of the run such a part is.
+HELD_SESSIONS = "ALTER TABLE fan_in_part ADD COLUMN first_session date, ADD COLUMN last_session date"
+
 # For services with a barrier: a run whose parts are in may still wait for another run.
 WAITING_RUNS = (
     "ALTER TABLE fan_in ADD COLUMN waits_for uuid",

@@ -6,6 +6,7 @@ A run that goes on from another (`Run.after`) starts it when that one's parts ar
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
 from shared.errors import ContradictingTotal
 from shared.parts import missing_of
+
+Sessions = tuple[date, date]
 
 # Some 750 kB.
 MAX_PASSED_ON: Final = 5_000
@@ -38,15 +41,17 @@ _BUMP = sa.text(
 ).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"), sa.column("run", JSONB))
 _INSERT_PART = sa.text(
     """
-    INSERT INTO fan_in_part (stage, run_id, stream, part_index, part_total, subjects, failures)
-    VALUES (:name, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb), CAST(:failures AS jsonb))
+    INSERT INTO fan_in_part
+        (stage, run_id, stream, part_index, part_total, subjects, failures, first_session, last_session)
+    VALUES (:name, :run_id, :stream, :index, :total, CAST(:subjects AS jsonb), CAST(:failures AS jsonb),
+            :first_session, :last_session)
     ON CONFLICT DO NOTHING RETURNING part_index
     """
 )
 _FIRE = sa.text("UPDATE fan_in SET fired_at = clock_timestamp() WHERE stage = :name AND run_id = :run_id")
 _PARTS = sa.text(
     """
-    SELECT stream, part_index, part_total, subjects, failures FROM fan_in_part
+    SELECT stream, part_index, part_total, subjects, failures, first_session, last_session FROM fan_in_part
     WHERE stage = :name AND run_id = :run_id ORDER BY stream, part_index
     """
 ).columns(
@@ -55,6 +60,8 @@ _PARTS = sa.text(
     sa.column("part_index"),
     sa.column("part_total"),
     sa.column("subjects", JSONB),
+    sa.column("first_session"),
+    sa.column("last_session"),
 )
 _EXTEND = sa.text(
     """
@@ -74,13 +81,17 @@ _OVERDUE = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class ArrivedPart:
-    """A part and the symbols or portfolios it speaks of; with failures, if it could not be stored or never came."""
+    """A part and the symbols or portfolios it speaks of; with failures, if it could not be stored or never came.
+
+    One that was held has the first and the last session that it is about.
+    """
 
     stream: str
     index: int
     total: int
     subjects: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+    sessions: Sessions | None = None
 
 
 class _State(NamedTuple):
@@ -163,9 +174,9 @@ class FanIn:
             await self._fire(state.run, uow, unmet=(contradicted,))
             await self._fire_waiting(event.run, uow)
 
-    async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork) -> bool:
+    async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork, *, sessions: Sessions | None) -> bool:
         """Keep a part until the barrier fires; True if it has fired already and the caller may go on at once."""
-        await self._record(event, subjects, uow.connection, ())
+        await self._record(event, subjects, uow.connection, (), sessions=sessions)
         return (await self._bump(event, uow.connection, counted=0)).fired
 
     async def failures(self, run: Run, uow: UnitOfWork) -> tuple[Failure, ...]:
@@ -187,8 +198,15 @@ class FanIn:
         await uow.connection.execute(_EXTEND, {"name": self.name, "deadline_s": self.deadline_s})
 
     async def _record(
-        self, event: Event, subjects: Sequence[str], connection: AsyncConnection, failures: Sequence[Failure]
+        self,
+        event: Event,
+        subjects: Sequence[str],
+        connection: AsyncConnection,
+        failures: Sequence[Failure],
+        *,
+        sessions: Sessions | None = None,
     ) -> bool:
+        first, last = sessions or (None, None)
         parameters = {
             "name": self.name,
             "run_id": event.run.run_id,
@@ -197,6 +215,8 @@ class FanIn:
             "total": event.part.total,
             "subjects": json.dumps(list(subjects)),
             "failures": json.dumps([failure.model_dump(mode="json") for failure in failures]),
+            "first_session": first,
+            "last_session": last,
         }
         return await connection.scalar(_INSERT_PART, parameters) is not None
 
@@ -256,4 +276,5 @@ class FanIn:
 
 def _arrived(row: Any) -> ArrivedPart:
     failures = tuple(Failure.model_validate(failure) for failure in row.failures)
-    return ArrivedPart(row.stream, row.part_index, row.part_total, tuple(row.subjects), failures)
+    sessions = None if row.first_session is None else (row.first_session, row.last_session)
+    return ArrivedPart(row.stream, row.part_index, row.part_total, tuple(row.subjects), failures, sessions)

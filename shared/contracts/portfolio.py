@@ -125,6 +125,11 @@ class PortfoliosValued(Event):
         yield from (snapshot.as_of for snapshot in self.snapshots)
         yield from (book.as_of for book in self.books)
 
+    def book_sessions(self) -> tuple[date, date] | None:
+        """Return the first and the last session of the books, None without any."""
+        sessions = [book.as_of for book in self.books]
+        return (min(sessions), max(sessions)) if sessions else None
+
     def subject_names(self) -> tuple[str, ...]:
         """Return the portfolios, sorted."""
         spoken_of = {entry.portfolio_id for entry in self.snapshots} | {entry.portfolio_id for entry in self.books}

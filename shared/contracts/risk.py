@@ -14,11 +14,19 @@ MAX_HEADLINES = 2_000  # some 700 kB; the API pages through all of them
 
 
 class RiskDue(Event):
-    """The books of these portfolios are to be assessed: those of the run's sessions, and those that it has touched."""
+    """The books of these portfolios are to be assessed: those of these sessions, and those that the run has touched."""
 
     topic: ClassVar[str] = "risk.due"
 
     portfolio_ids: tuple[UUID, ...]
+    first_session: date | None = Field(default=None, description="null: those of the run")
+    last_session: date | None = None
+
+    def days(self) -> Iterator[date]:
+        """Yield the last day of the run and of the sessions to assess."""
+        yield from super().days()
+        if self.last_session is not None:
+            yield self.last_session
 
 
 class Headline(Contract):

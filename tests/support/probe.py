@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.ddl import BUS_TABLES, CANCELLED_RUNS, WAITING_RUNS
+from shared.bus.ddl import BUS_TABLES, CANCELLED_RUNS, HELD_SESSIONS, WAITING_RUNS
 from shared.contracts.catalogue import dead_letter_topic
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import ONLY_PART, Run
@@ -120,7 +120,7 @@ async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
     async with provisioned_database(servers, [SERVICE]) as database:
         engine = build_engine(database.url(SERVICE), service=SERVICE)
         async with engine.begin() as connection:
-            bus = (*BUS_TABLES, *WAITING_RUNS, CANCELLED_RUNS)
+            bus = (*BUS_TABLES, *WAITING_RUNS, HELD_SESSIONS, CANCELLED_RUNS)
             for statement in (*bus, *PRICE_TABLES, SOURCE_COLUMN, TAKEN_BACK, REVISED, CORRECTIONS_TABLE, *TABLES):
                 await connection.execute(sa.text(statement))
         await engine.dispose()

@@ -4,11 +4,12 @@ import asyncio
 from itertools import chain
 from typing import Final
 
-from services.risk.core.assessment import assess
+from services.risk.core.assessment import Assessment, assess
 from services.risk.core.scenarios import RateSensitivity
 from services.risk.events import headlines, portfolios_assessed
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
+from shared.bus.cancelled_runs import unless_cancelled
 from shared.contracts.risk import Headline, RiskDue
 from shared.db.claims import claim
 from shared.db.unit_of_work import UnitOfWork
@@ -29,13 +30,14 @@ async def assess_portfolios(
     announced: list[Headline] = []
     written = 0
 
-    sessions = await loader.sessions_of(event.run, event.portfolio_ids)
-    for start in range(0, len(sessions), _STORED_AT_ONCE):
-        assessments = []
-        for as_of in sessions[start : start + _STORED_AT_ONCE]:
-            inputs = await loader.of_session(event.portfolio_ids, as_of)
-            assessments.append(await asyncio.to_thread(assess, inputs))
-        written += await repository.store_assessments(assessments, event.run.run_id)
-        announced += chain.from_iterable(map(headlines, assessments))
+    sessions = await loader.sessions_of(event)
+    waiting: list[Assessment] = []
+    async for as_of in unless_cancelled(sessions, uow.connection, event.run.run_id):
+        inputs = await loader.of_session(event.portfolio_ids, as_of)
+        waiting.append(await asyncio.to_thread(assess, inputs))
+        if len(waiting) == _STORED_AT_ONCE or as_of == sessions[-1]:
+            written += await repository.store_assessments(waiting, event.run.run_id)
+            announced += chain.from_iterable(map(headlines, waiting))
+            waiting = []
 
     uow.emit(portfolios_assessed(event, announced, written=written))

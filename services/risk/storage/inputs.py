@@ -13,7 +13,7 @@ from services.risk.core.risk_context import PRICE_SESSIONS, RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.storage.repository import RiskRepository
 from shared.arrays import FloatArray
-from shared.contracts.run import Run
+from shared.contracts.risk import RiskDue
 from shared.conventions import FACTOR_WINDOW, FACTORS, RISK_FACTORS
 from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
@@ -32,14 +32,13 @@ class InputLoader:
     factor_set: FactorSet
     rate: RateSensitivity
 
-    async def sessions_of(self, run: Run, portfolio_ids: Sequence[UUID]) -> list[date]:
+    async def sessions_of(self, due: RiskDue) -> list[date]:
         """Return the sessions to assess on which any of the portfolios has a book, oldest first.
 
-        Those of the run, those whose books it has revised, and those that corrections have touched since they were
-        assessed.
+        Those that are due, and those that corrections have touched since they were assessed.
         """
-        own = await self.repository.list_sessions(portfolio_ids, run)
-        touched = await self.repository.take_touched(portfolio_ids)
+        own = await self.repository.list_sessions(due)
+        touched = await self.repository.take_touched(due.portfolio_ids)
         # After the corrections are seen: their prices were stored before them.
         await self.panel.refresh()
         return sorted(touched.union(own))

@@ -40,6 +40,7 @@ from services.risk.storage.symbol_betas import SymbolBetas
 from shared.arrays import ReasonArray
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
+from shared.contracts.risk import RiskDue
 from shared.contracts.run import Run
 from shared.conventions import SYMBOL_COLUMNS
 from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, one_below_another, upsert
@@ -58,7 +59,8 @@ _LOAD_BOOKS = sa.text(
 _LIST_SESSIONS = sa.text(
     """
     SELECT DISTINCT as_of FROM books WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[]))
-      AND (as_of BETWEEN :first AND :last OR run_id = :run_id) ORDER BY as_of
+      AND as_of BETWEEN :due_first AND :due_last AND (as_of BETWEEN :first AND :last OR run_id = :run_id)
+    ORDER BY as_of
     """
 )
 # A symbol of null stands for a proxy: whatever looks at the factors sees its prices, and that is every book.
@@ -208,10 +210,13 @@ class RiskRepository:
         }
         await upsert(self._connection, "books", columns, key=("portfolio_id", "as_of"), replacing=_REVISED)
 
-    async def list_sessions(self, portfolio_ids: Sequence[UUID], run: Run) -> tuple[date, ...]:
-        """Return the sessions to assess: those of the run, and those whose books the run has revised."""
+    async def list_sessions(self, due: RiskDue) -> tuple[date, ...]:
+        """Return the sessions to assess: of those that are due the run's own, and those whose books it has revised."""
+        run = due.run
         wanted = {
-            "portfolio_ids": list(portfolio_ids),
+            "portfolio_ids": list(due.portfolio_ids),
+            "due_first": due.first_session or date.min,
+            "due_last": due.last_session or date.max,
             "first": run.first_session,
             "last": run.last_session,
             "run_id": run.run_id,

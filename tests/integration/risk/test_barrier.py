@@ -5,12 +5,13 @@ import pytest
 import sqlalchemy as sa
 
 from services.risk.events import report_failed_assessment, report_failed_books
+from shared.calendar import shift_session
 from shared.contracts.event import Event, Failure
 from shared.contracts.risk import PortfoliosAssessed, RiskDue
 from shared.contracts.run import Part, Run
 from tests.integration.risk.conftest import Risk
 from tests.integration.risk.events import book, factored, priced, profiled, valued
-from tests.support.runs import make_run
+from tests.support.runs import SESSION, make_run
 
 HALVES = (Part(index=0, total=2), Part(index=1, total=2))
 PORTFOLIOS = (uuid4(), uuid4())
@@ -42,6 +43,22 @@ async def test_parts_in_any_order_give_one_shard_for_each_valued_part(risk: Risk
         await risk.deliver(*(parts[index] for index in order))
 
         assert await due_parts(risk, run) == expected, order
+
+
+@pytest.mark.parametrize("inputs_first", [True, False])
+async def test_part_is_assessed_at_its_own_sessions_only(risk: Risk, inputs_first: bool) -> None:
+    days = [shift_session(SESSION, -offset) for offset in (2, 1, 0)]
+    run, owner = make_run(first_session=days[0]), uuid4()
+    inputs: list[Event] = [priced(run, {}), profiled(run, {}), factored(run, {})]
+    books: list[Event] = [
+        valued(run, book(owner, {}, as_of=days[0]), book(owner, {}, as_of=days[1]), part=HALVES[0]),
+        valued(run, book(owner, {}, as_of=days[2]), part=HALVES[1]),
+    ]
+
+    assessed = await risk.assess(*(inputs + books if inputs_first else books + inputs))
+
+    told = {event.part.index: [headline.as_of for headline in event.headlines] for event in assessed}
+    assert told == {0: days[:2], 1: days[2:]}
 
 
 async def test_valued_part_waits_for_the_last_input(risk: Risk) -> None:

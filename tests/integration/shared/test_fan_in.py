@@ -228,7 +228,7 @@ async def test_fan_in_part_held_while_it_fires_is_taken_by_exactly_one_side(
 
     async def hold(event: Event) -> None:
         async with many_connections() as uow:
-            if await barrier.hold(event, [str(event.part.index)], uow):
+            if await barrier.hold(event, [str(event.part.index)], uow, sessions=None):
                 gone_on.append(event.part.index)
 
     held = [Held(run=run, part=Part(index=index, total=6)) for index in range(6)]
