@@ -103,6 +103,14 @@ bench: $(STAMP) ## Measure nights and onboarding (SIZES="500x50 2000x500 5000x10
 bench-beside: $(STAMP) ## Measure a night beside a backfill (SIZES="500x50")
 	@$(BIN)/python -m tests.benchmarks.beside $(SIZES)
 
+.PHONY: bench-reads
+bench-reads: $(STAMP) ## Measure reads at 20 to 200 a second, alone and beside nights (SIZES="500x1000")
+	@$(BIN)/python -m tests.benchmarks.reads $(SIZES)
+
+.PHONY: bench-lasting
+bench-lasting: $(STAMP) ## Measure a backfill of a year and sixty nights in a row (SIZE="500x100 250 60")
+	@$(BIN)/python -m tests.benchmarks.lasting $(SIZE)
+
 .PHONY: check
 check: lint types lock ## Everything that is checked without running the code
 

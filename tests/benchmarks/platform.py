@@ -62,7 +62,7 @@ class Platform:
         async def has_ended() -> bool:
             return await self.admin.fetchval(_STATUS, UUID(run_id)) not in {None, "active"}
 
-        await _until(has_ended)
+        await until(has_ended)
         response = await self.client.get(f"/runs/{run_id}")
         response.raise_for_status()
         return dict(response.json())
@@ -72,7 +72,7 @@ class Platform:
         """Share the work with another process while the block runs."""
         task = asyncio.create_task(self.worker.run())
         try:
-            await _until(self._worker_is_ready)
+            await until(self._worker_is_ready)
             yield
         finally:
             task.cancel()
@@ -109,7 +109,8 @@ class Platform:
         return hops
 
 
-async def _until(look: Callable[[], Awaitable[bool]]) -> None:
+async def until(look: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a look says so."""
     while True:
         if await look():
             return
