@@ -2,15 +2,16 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
 from services.scheduler.core.books import Book
-from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Cell, Fact, Grid, newest_done, state_at
+from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Cell, Fact, Grid, Why, newest_done, state_at
 from shared.conventions import SILENT_SESSIONS
 from shared.unavailable import Reason
 
@@ -70,7 +71,7 @@ class SetAside:
     names: frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
     """What is known at a session: its cells, the runs over it, their dead letters.
 
@@ -82,6 +83,25 @@ class Situation:
     grid: Grid
     runs: tuple[KnownRun, ...]
     letters: tuple[SetAside, ...]
+
+    @cached_property
+    def settled(self) -> frozenset[str]:
+        """The symbols that lack nothing, whoever holds them."""
+        return frozenset(
+            symbol
+            for symbol in state_at(self.grid, self.as_of, Fact.BARS).decides
+            if all(_is_settled(symbol, fact, self) for fact in SYMBOL_FACTS)
+        )
+
+    @cached_property
+    def answers(self) -> Mapping[str, Sequence[tuple[Fact, Why]]]:
+        """By symbol which of its facts have a reason in the place of a number."""
+        found: dict[str, list[tuple[Fact, Why]]] = {}
+        for fact in (Fact.FACTORS, Fact.METRICS):
+            for symbol, why in state_at(self.grid, self.as_of, fact).failed():
+                if why.reason in ANSWERS:
+                    found.setdefault(symbol, []).append((fact, why))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +184,26 @@ def _needed(book: Book, as_of: date) -> Iterator[tuple[str, tuple[Fact, ...]]]:
 def _delisted(book: Book, situation: Situation) -> list[str]:
     """Return what the book holds and, by its own snapshot of the session, is traded no more."""
     said = state_at(situation.grid, situation.as_of, Fact.SNAPSHOT).decides.get(book.portfolio_id)
-    told = frozenset() if said is None else said.part.delisted
-    return [symbol for symbol in book.symbols_on(situation.as_of) if symbol in told]
+    if said is None or not said.part.delisted:
+        return []
+    return [symbol for symbol in book.symbols_on(situation.as_of) if symbol in said.part.delisted]
 
 
 def _lacks(book: Book, situation: Situation) -> Iterator[_Lack]:
     gone = _delisted(book, situation)
     for subject, facts in _needed(book, situation.as_of):
-        if subject in gone:
+        if subject in situation.settled or subject in gone:
             continue
         for fact in facts:
-            state = state_at(situation.grid, situation.as_of, fact)
-            if state.is_done(subject):
-                continue
-            cell = state.find_cell(subject)
-            if not _is_answer(cell, fact):
+            if not _is_settled(subject, fact, situation):
+                cell = state_at(situation.grid, situation.as_of, fact).find_cell(subject)
                 yield _Lack(subject, fact, cell, _bringing(subject, fact, cell, book, situation))
                 break
+
+
+def _is_settled(subject: str, fact: Fact, situation: Situation) -> bool:
+    state = state_at(situation.grid, situation.as_of, fact)
+    return state.is_done(subject) or _is_answer(state.find_cell(subject), fact)
 
 
 def _is_answer(cell: Cell | None, fact: Fact) -> bool:
@@ -332,11 +355,11 @@ def _delisted_causes(book: Book, situation: Situation) -> Iterator[Cause]:
 
 
 def _notes(book: Book, situation: Situation) -> Iterator[str]:
+    if not situation.answers:
+        return
     for symbol in book.symbols_on(situation.as_of):
-        for fact in (Fact.FACTORS, Fact.METRICS):
-            cell = state_at(situation.grid, situation.as_of, fact).find_cell(symbol)
-            if cell is not None and cell.why is not None and _is_answer(cell, fact):
-                yield f"{symbol} has no {fact}: {cell.why.reason}: {cell.why.detail}"
+        for fact, why in situation.answers.get(symbol, ()):
+            yield f"{symbol} has no {fact}: {why.reason}: {why.detail}"
 
 
 def _named(subjects: Sequence[str], book: Book) -> str:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.books import Book, Holding
@@ -23,6 +22,34 @@ _STATE = sa.text(
     "recorded_at = clock_timestamp()"
 )
 _SEE = sa.text(f"{_INSERT} NOTHING")
+_COLUMNS = "portfolio_id, name, opened_on, holdings::text AS holdings, closed_on, owner"
+# Every version of a row has a place and a writer of its own, also within one transaction.
+_VERSION = "ctid::text || ' ' || xmin::text AS version"
+
+
+class BookShelf:
+    """Books as they were last read, for who reads all of them at every request: only what is new is read again.
+
+    Whose books a connection sees, the database decides each time.
+    """
+
+    def __init__(self) -> None:
+        self._books: dict[UUID, tuple[str, Book]] = {}
+
+    async def load_books(self, connection: AsyncConnection) -> list[Book]:
+        """Return all books that the connection sees as they are stored now, by portfolio."""
+        rows = await connection.execute(sa.text(f"SELECT portfolio_id, {_VERSION} FROM books ORDER BY portfolio_id"))
+        versions: dict[UUID, str] = {row.portfolio_id: row.version for row in rows}
+        missing = [
+            portfolio_id
+            for portfolio_id, version in versions.items()
+            if self._books.get(portfolio_id, ("", None))[0] != version
+        ]
+        if missing:
+            query = sa.text(f"SELECT {_COLUMNS}, {_VERSION} FROM books WHERE portfolio_id = ANY(:missing)")
+            for row in await connection.execute(query, {"missing": missing}):
+                self._books[row.portfolio_id] = row.version, _book(row)
+        return [self._books[portfolio_id][1] for portfolio_id in versions if portfolio_id in self._books]
 
 
 class BookRepository:
@@ -50,15 +77,11 @@ class BookRepository:
     async def load_books(self, portfolio_ids: Sequence[UUID] | None = None) -> list[Book]:
         """Return these books, or all, by portfolio."""
         query = sa.text(
-            "SELECT portfolio_id, name, opened_on, holdings, closed_on, owner FROM books "
+            f"SELECT {_COLUMNS} FROM books "
             "WHERE CAST(:portfolio_ids AS uuid[]) IS NULL OR portfolio_id = ANY(:portfolio_ids) ORDER BY portfolio_id"
-        ).columns(holdings=JSONB)
+        )
         ids = None if portfolio_ids is None else list(portfolio_ids)
         return [_book(row) for row in await self._connection.execute(query, {"portfolio_ids": ids})]
-
-    async def load_books_of(self, symbol: str) -> list[Book]:
-        """Return the books that have ever held a symbol, by portfolio."""
-        return [book for book in await self.load_books() if any(each.symbol == symbol for each in book.holdings)]
 
 
 def _row(book: Book) -> dict[str, Any]:
@@ -73,5 +96,5 @@ def _row(book: Book) -> dict[str, Any]:
 
 
 def _book(row: Any) -> Book:
-    holdings = _HOLDINGS.validate_python(row.holdings)
+    holdings = _HOLDINGS.validate_json(row.holdings)
     return Book(str(row.portfolio_id), row.name, row.opened_on, holdings, row.closed_on, row.owner)

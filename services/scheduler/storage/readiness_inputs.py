@@ -15,7 +15,7 @@ from services.scheduler.core.books import Book
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Grid, grid_of
 from services.scheduler.core.ledger import missing_parts
 from services.scheduler.core.readiness import KnownRun, SetAside, Situation
-from services.scheduler.storage.book_repository import BookRepository
+from services.scheduler.storage.book_repository import BookRepository, BookShelf
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from shared.calendar import sessions_between, shift_session
@@ -47,17 +47,18 @@ class ReadinessInputs:
     letters: int
 
 
-async def load_readiness(
-    unit_of_work: UnitOfWorkFactory, as_of: date, portfolio_id: UUID | None = None
-) -> ReadinessInputs:
+async def load_readiness(unit_of_work: UnitOfWorkFactory, as_of: date, whose: BookShelf | UUID) -> ReadinessInputs:
     """Return what is needed for one portfolio, or for all that the caller sees.
 
     Whether those are ready depends on runs that are over others too.
     """
     async with unit_of_work.reading() as connection:
-        books = await BookRepository(connection).load_books(None if portfolio_id is None else [portfolio_id])
+        if isinstance(whose, BookShelf):
+            books, only = await whose.load_books(connection), None
+        else:
+            books = only = await BookRepository(connection).load_books([whose])
     async with unit_of_work.overseeing() as connection:
-        return await _load(connection, as_of, books, only=None if portfolio_id is None else books)
+        return await _load(connection, as_of, books, only=only)
 
 
 async def _load(

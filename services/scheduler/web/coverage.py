@@ -8,11 +8,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.books import Book, Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, grid_of
 from services.scheduler.core.coverage import OneSymbol, Scope, cover, freshness, reasons_of
-from services.scheduler.storage.book_repository import BookRepository
+from services.scheduler.storage.book_repository import BookRepository, BookShelf
 from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.web.cell_views import AgeView, CoverageView, ReasonView, SessionView
 from services.scheduler.web.problems import unknown_portfolio
@@ -46,7 +47,7 @@ class _Looked:
     symbol: str | None = None
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelf: BookShelf) -> APIRouter:
     """Return the routes of the cells."""
     router = APIRouter()
 
@@ -75,7 +76,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         # Who was done last before the page began is as old as that.
         window = sessions_between(min(page[0], shift_session(page[-1], 1 - SESSIONS_BACK)), page[-1])
         async with unit_of_work.reading() as connection:
-            reader = _Reader(CellRepository(connection), BookRepository(connection), window)
+            reader = _Reader(connection, CellRepository(connection), shelf, window)
             if portfolio_id is not None:
                 looked = await reader.portfolio(portfolio_id)
             elif symbol is not None:
@@ -92,12 +93,13 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
 class _Reader:
     """Reads what was said at the sessions of a window."""
 
+    connection: AsyncConnection
     cells: CellRepository
-    books: BookRepository
+    shelf: BookShelf
     window: list[date]
 
     async def portfolio(self, portfolio_id: UUID) -> _Looked:
-        books = tuple(await self.books.load_books([portfolio_id]))
+        books = tuple(await BookRepository(self.connection).load_books([portfolio_id]))
         if not books:
             raise unknown_portfolio(portfolio_id)
         subject, scope = str(portfolio_id), Expected(books, {})
@@ -108,7 +110,8 @@ class _Reader:
         return _Looked(scope, grid, _FACTS, frozenset([subject]), books, portfolio_id=portfolio_id)
 
     async def symbol(self, symbol: str) -> _Looked:
-        books = tuple(await self.books.load_books_of(symbol))
+        every = await self.shelf.load_books(self.connection)
+        books = tuple(book for book in every if any(each.symbol == symbol for each in book.holdings))
         span = Expected(books, {}).spans.get(symbol)
         if span is None:
             since = await self.cells.find_first_session(symbol, [Fact.FACTORS])
@@ -120,7 +123,7 @@ class _Reader:
         return _Looked(scope, grid_of(parts), SYMBOL_FACTS, frozenset([symbol]), books, symbol=symbol)
 
     async def everything(self) -> _Looked:
-        books = tuple(await self.books.load_books())
+        books = tuple(await self.shelf.load_books(self.connection))
         grid = grid_of(await self.cells.load_parts(self.window[0], self.window[-1], _FACTS))
         return _Looked(Expected.of(books, grid), grid, _FACTS, None, books)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from services.scheduler.core.readiness import PortfolioReadiness
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.storage.book_repository import BookShelf
 from services.scheduler.storage.readiness_inputs import load_readiness
 from services.scheduler.web.admin_batch import Asking, OfPortfolio, only
 from services.scheduler.web.problems import unknown_portfolio
@@ -18,13 +19,15 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings) -> APIRouter:
+def build_router(
+    unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings, shelf: BookShelf
+) -> APIRouter:
     """Return the routes of data quality."""
     router = APIRouter(prefix="/admin/batch/data-quality")
     asking = Asking(clock, settings)
 
     async def look(portfolio_id: UUID | None) -> DataQuality:
-        found = await _readiness(unit_of_work, portfolio_id, clock)
+        found = await _readiness(unit_of_work, portfolio_id or shelf, clock)
         return DataQuality.of(
             found, portfolio_id=portfolio_id or "all", as_of=clock.last_closed_session(), timestamp=clock.now()
         )
@@ -53,9 +56,9 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings:
 
 
 async def _readiness(
-    unit_of_work: UnitOfWorkFactory, portfolio_id: UUID | None, clock: SessionClock
+    unit_of_work: UnitOfWorkFactory, whose: BookShelf | UUID, clock: SessionClock
 ) -> Sequence[PortfolioReadiness]:
-    inputs = await load_readiness(unit_of_work, clock.last_closed_session(), portfolio_id)
-    if portfolio_id is not None and not inputs.books:
-        raise unknown_portfolio(portfolio_id)
+    inputs = await load_readiness(unit_of_work, clock.last_closed_session(), whose)
+    if isinstance(whose, UUID) and not inputs.books:
+        raise unknown_portfolio(whose)
     return await asyncio.to_thread(readiness_of_all, inputs)

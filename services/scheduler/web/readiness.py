@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from services.scheduler.core.books import Book
 from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
+from services.scheduler.storage.book_repository import BookShelf
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
 from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, ReadinessView
 from services.scheduler.web.problems import unknown_portfolio
@@ -24,7 +25,7 @@ from shared.selection import Day
 Portfolios = Annotated[Paging, paged(500, most=1000)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelf: BookShelf) -> APIRouter:
     """Return the routes of readiness."""
     router = APIRouter()
 
@@ -38,7 +39,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock) -> APIRou
         """
         (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
         session = _session(as_of, clock)
-        inputs = await load_readiness(unit_of_work, session)
+        inputs = await load_readiness(unit_of_work, session, shelf)
         found = await asyncio.to_thread(readiness_of_all, inputs)
         behind = [each for each in found if state in {None, each.state} and each.portfolio_id > str(after)]
         page, following = paging.cut(behind, lambda each: (each.portfolio_id,))
