@@ -16,13 +16,9 @@ from fastapi_offline import FastAPIOffline
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-<<<<<<< HEAD
+from shared.admission import Admission
 from shared.auth import Authenticator, Identified, caller_of
 from shared.bus.access import Needs, check_access
-=======
-from shared.admission import Admission
-from shared.auth import Authenticator
->>>>>>> 2275612 (http: requests beyond what may wait are sent away with 503)
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.connection import BrokerRefuses, Connection
 from shared.bus.consume import Consume
@@ -212,11 +208,8 @@ def build_app(
     guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:
         answer_with_problems(app, service.problems)
-<<<<<<< HEAD
-        own = [Depends(_answered_by(service.name)), *guarded, Depends(_of_the_caller(service))]
-=======
-        own = [Depends(_answered_by(service.name)), *guarded, Depends(Admission(), scope="function")]
->>>>>>> 2275612 (http: requests beyond what may wait are sent away with 503)
+        admitted = Depends(Admission(), scope="function")
+        own = [Depends(_answered_by(service.name)), *guarded, admitted, Depends(_of_the_caller(service))]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]
