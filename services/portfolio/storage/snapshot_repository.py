@@ -198,16 +198,19 @@ class SnapshotRepository:
         rows = await self._connection.execute(sa.text(_NEWEST), wanted.parameters())
         return [SnapshotRow._make(row) for row in rows]
 
-    async def list_position_values(self, wanted: Slice[UUID]) -> list[PositionValueRow]:
-        """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts snapshots."""
+    async def list_position_values(self, wanted: Slice[UUID], *, most: int | None = None) -> list[PositionValueRow]:
+        """Return the position values of those snapshots, by as_of, portfolio and symbol; `limit` counts snapshots.
+
+        The first `most` of them, where that is said.
+        """
         query = sa.text(
             f"""
             SELECT {", ".join(f"v.{name}" for name in PositionValueRow._fields[:-1])}, {_INFERRED}
             FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)
-            ORDER BY as_of, portfolio_id, symbol, position_id
+            ORDER BY as_of, portfolio_id, symbol, position_id LIMIT :most
             """
         )
-        rows = await self._connection.execute(query, wanted.parameters())
+        rows = await self._connection.execute(query, {**wanted.parameters(), "most": most})
         return [PositionValueRow._make(row) for row in rows]
 
     async def find_last_session(self, portfolio_id: UUID, *, until: date, known_at: datetime | None) -> date | None:

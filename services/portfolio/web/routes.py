@@ -1,7 +1,6 @@
 """portfolio over HTTP: enter books, read what they are worth."""
 
 import asyncio
-from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from typing import Annotated
@@ -35,6 +34,7 @@ from services.portfolio.web.changes import add_changes
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.web.making import MadeOnce
 from services.portfolio.web.performance import add_performance
+from services.portfolio.web.position_values import add_position_values
 from services.portfolio.web.views import (
     Accepted,
     CalculationAccepted,
@@ -72,6 +72,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, *, panel:
     _add_books(router, unit_of_work)
     _add_values(router, unit_of_work, clock)
     _add_analysis(router, unit_of_work, clock, panel)
+    add_position_values(router, unit_of_work, clock)
     add_performance(router, unit_of_work, clock)
     add_changes(router, unit_of_work, clock)
     return router
@@ -316,18 +317,6 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
         async with unit_of_work.reading() as connection:
             rows = await SnapshotRepository(connection).list_snapshots(wanted)
         return paging.page(rows, SnapshotView.of, _snapshot_key)
-
-    @router.get("/position-values")
-    async def list_position_values(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots
-    ) -> Page[PositionValueView]:
-        """List position values by as_of and portfolio, those of `limit` snapshots a page."""
-        wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)
-        async with unit_of_work.reading() as connection:
-            repository = SnapshotRepository(connection)
-            valued, following = paging.cut(await repository.list_snapshots(wanted), _snapshot_key)
-            rows = await repository.list_position_values(replace(wanted, limit=len(valued))) if valued else []
-        return Page(items=[PositionValueView.of(row) for row in rows], next=following)
 
 
 def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, panel: PricePanel) -> None:

@@ -17,7 +17,8 @@ from shared.selection import Day, Instant, Slice
 from shared.symbols import SymbolText
 
 Symbols = Annotated[Paging, paged(1000, most=5_000, of="symbols")]
-Results = Annotated[Paging, paged(500, most=5_000, of="symbols")]
+# Some 5 kB a symbol.
+Results = Annotated[Paging, paged(100, most=500, of="symbols")]
 
 
 def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
