@@ -2,5 +2,5 @@
 
 from typing import Final, Literal, get_args
 
-ProviderName = Literal["files", "sample", "fmp", "fred", "massive", "tiingo", "yahoo"]
+ProviderName = Literal["files", "sample", "fmp", "fred", "massive", "tiingo", "yahoo", "yahooquery"]
 PROVIDER_NAMES: Final[tuple[ProviderName, ...]] = get_args(ProviderName)

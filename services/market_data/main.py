@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from services.market_data import subscribers
+from services.market_data.core.plans import origin_of
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.fmp import FmpProvider
@@ -19,6 +20,7 @@ from services.market_data.providers.provider import Closing, Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
+from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access, MarketDataSettings
 from services.market_data.storage.gauges import read_held
 from services.market_data.storage.vendor_ledger import VendorLedger
@@ -46,6 +48,7 @@ VENDORS: Final[Mapping[ProviderName, Callable[[Access], Provider]]] = MappingPro
         "massive": MassiveProvider,
         "tiingo": TiingoProvider,
         "yahoo": YahooProvider,
+        "yahooquery": YahooqueryProvider,
     }
 )
 
@@ -84,7 +87,9 @@ def _build(name: ProviderName, settings: MarketDataSettings, ledger: VendorLedge
     access = settings.access(name)
     if ledger is None:
         return VENDORS[name](access)
-    return VENDORS[name](replace(access, take=partial(ledger.take, name, access.plan), answers=ledger.answers(name)))
+    return VENDORS[name](
+        replace(access, take=partial(ledger.take, origin_of(name), access.plan), answers=ledger.answers(name))
+    )
 
 
 def build_chain(

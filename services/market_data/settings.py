@@ -88,6 +88,8 @@ class Access:
         Count a request; it says after how many seconds to ask where the plan's allowance is spent, else None.
     answers : Answers
         What is kept of answers about the whole market.
+    cookies_url : str
+        Where cookies come from that are asked for.
     """
 
     url: str
@@ -96,6 +98,7 @@ class Access:
     patience_s: float = 60.0
     take: Take = unlimited
     answers: Answers = NO_ANSWERS
+    cookies_url: str = ""
 
 
 class MarketDataSettings(BaseSettings):
@@ -141,6 +144,8 @@ class MarketDataSettings(BaseSettings):
     tiingo_plan: Literal["free", "power"] = Field(default="free", validation_alias="TIINGO_PLAN")
     tiingo_url: Url = "https://api.tiingo.com"
     yahoo_url: Url = "https://query2.finance.yahoo.com"
+    yahooquery_url: Url = "https://query2.finance.yahoo.com"
+    yahooquery_cookies_url: Url = "https://fc.yahoo.com"
 
     @field_validator("providers", "bars", "profiles", "statements", "rates", mode="before")
     @classmethod
@@ -190,6 +195,7 @@ class MarketDataSettings(BaseSettings):
             key=key,
             plan=self.plans[vendor],
             patience_s=self.vendor_seconds / len(self.plans),
+            cookies_url=self.yahooquery_cookies_url,
         )
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.market_data.main import build_providers
-from services.market_data.providers.provider import BarProvider, Closing, ProfileProvider
+from services.market_data.providers.provider import BarProvider, Closing, ProfileProvider, RateProvider
 from services.market_data.settings import MarketDataSettings
 from shared.providers import ProviderName
 
@@ -20,6 +20,8 @@ WANTED: dict[ProviderName, str] = {
     "massive": "POLYGON_API_KEY",
     "tiingo": "TIINGO_API_KEY",
     "yahoo": "SIGMASIGHT_LIVE_YAHOO",
+    "yahooquery": "SIGMASIGHT_LIVE_YAHOO",
+    "fred": "FRED_API_KEY",
 }
 
 
@@ -38,5 +40,8 @@ async def test_vendor_answers_about_a_company_that_everybody_has(name: ProviderN
     if isinstance(provider, ProfileProvider):
         profiles = await provider.fetch_profiles(["AAPL"])
         assert profiles.profiles["AAPL"].currency == "USD"
+    if isinstance(provider, RateProvider):
+        rates = await provider.fetch_rates(["DGS3MO"], FIRST, LAST)
+        assert len(rates.rates["DGS3MO"]) == 20
     if isinstance(provider, Closing):
         await provider.close()

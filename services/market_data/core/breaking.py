@@ -31,20 +31,27 @@ class Failure:
         It would fail again: a key that is none, a spent allowance.
     again_after : timedelta or None
         When it says to ask again.
+    answered : bool
+        It was answered, and that could not be read: another way of asking the same servers may be.
     """
 
     why: str
     lasting: bool = False
     again_after: timedelta | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """How often in a row a vendor has failed on a kind, why, and until when it is not asked; None: it is."""
+    """How often in a row a vendor has failed on a kind, why, and until when it is not asked; None: it is.
+
+    `answered`: it was answered at the last time.
+    """
 
     failures: int
     why: str
     open_until: datetime | None = None
+    answered: bool = False
 
     def state(self, now: datetime) -> State:
         """Return whether the vendor is asked."""
@@ -62,9 +69,9 @@ def after_failure(before: Breaker | None, failure: Failure, now: datetime) -> Br
     """
     failures = 1 if before is None else before.failures + 1
     if not failure.lasting and failures < FAILURES_TO_OPEN:
-        return Breaker(failures, failure.why)
+        return Breaker(failures, failure.why, answered=failure.answered)
     doubled = FIRST_PAUSE * 2 ** min(max(failures - FAILURES_TO_OPEN, 0), 6)
     pause = LONGEST_PAUSE if failure.lasting else min(doubled, LONGEST_PAUSE)
     if failure.again_after is not None:
         pause = min(max(failure.again_after, timedelta(seconds=1)), LONGEST_TOLD)
-    return Breaker(failures, failure.why, now + pause)
+    return Breaker(failures, failure.why, now + pause, failure.answered)

@@ -41,6 +41,9 @@ BY_SESSION: Final = frozenset({"massive"})
 
 UNLIMITED: Final = Plan()
 
+# Nobody says what is allowed there: what others have seen answered.
+_YAHOO: Final = Plan((Window(60, _MINUTE), Window(2_000, _HOUR)))
+
 # vendor -> plan -> what it allows
 PLANS: Final[Mapping[str, Mapping[str, Plan]]] = MappingProxyType(
     {
@@ -62,7 +65,21 @@ PLANS: Final[Mapping[str, Mapping[str, Plan]]] = MappingProxyType(
             "free": Plan((Window(50, _HOUR), Window(1_000, _DAY))),
             "power": Plan((Window(10_000, _HOUR), Window(100_000, _DAY))),
         },
-        # Nobody says what is allowed there: what others have seen answered.
-        "yahoo": {"free": Plan((Window(60, _MINUTE), Window(2_000, _HOUR)))},
+        "yahoo": {"free": _YAHOO},
+        "yahooquery": {"free": _YAHOO},
     }
 )
+
+# Who asks the servers of another one: what is counted there is counted together, and where one of them is not answered
+# the other one is not asked.
+ORIGINS: Final[Mapping[str, str]] = MappingProxyType({"yahooquery": "yahoo"})
+
+
+def origin_of(vendor: str) -> str:
+    """Return whose servers are asked."""
+    return ORIGINS.get(vendor, vendor)
+
+
+def beside(vendor: str) -> frozenset[str]:
+    """Return the others that ask the same servers."""
+    return frozenset(each for each in PLANS if origin_of(each) == origin_of(vendor)) - {vendor}

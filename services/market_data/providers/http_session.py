@@ -123,7 +123,23 @@ class HttpSession:
                 return await self._ask(path, query)
         raise AssertionError("unreachable")
 
+    async def visit(self, url: str) -> Received:
+        """Return what a page answers under whatever status: it is about the cookies that come with it, or a text.
+
+        Raises
+        ------
+        VendorError
+            If there is no answer, or one that says not to ask.
+        """
+        received = await self._receive(url, {})
+        if received.status == 429:
+            raise RateLimited(self._quoted(_said(received.text)), retry_after(received.headers))
+        return received
+
     async def _ask(self, path: str, query: Mapping[str, str | int]) -> Answer:
+        return self._read(await self._receive(path, query))
+
+    async def _receive(self, path: str, query: Mapping[str, str | int]) -> Received:
         await self._wait_for_a_turn()
         params = {**query, **self._query}
         try:
@@ -135,7 +151,7 @@ class HttpSession:
             raise Malformed("an answer that cannot be unpacked") from None
         except httpx.HTTPError as error:
             raise Unreachable(self._quoted(f"{type(error).__name__}: {error}")) from None
-        return self._read(Received(response.status_code, text, response.headers))
+        return Received(response.status_code, text, response.headers)
 
     async def _wait_for_a_turn(self) -> None:
         for pace in self._paces:

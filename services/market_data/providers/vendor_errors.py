@@ -23,16 +23,20 @@ from services.market_data.providers.provider import ProviderError
 
 
 class VendorError(ProviderError):
-    """A vendor could not be asked, or what it answered says nothing. `lasting`: it would fail again."""
+    """A vendor could not be asked, or what it answered says nothing.
+
+    `lasting`: it would fail again; `answered`: it was answered, so that its servers may be asked in another way.
+    """
 
     lasting: ClassVar[bool] = False
+    answered: ClassVar[bool] = False
     retry_after_s: float | None = None
 
     @property
     def failure(self) -> Failure:  # type: ignore[override]
         """How the vendor failed."""
         again = None if self.retry_after_s is None else timedelta(seconds=self.retry_after_s)
-        return Failure(str(self), self.lasting, again)
+        return Failure(str(self), self.lasting, again, self.answered)
 
 
 class Unreachable(VendorError):
@@ -64,6 +68,7 @@ class KeyRefused(VendorError):
     """The key is none."""
 
     lasting = True
+    answered = True
 
 
 class Redirected(VendorError):
@@ -76,6 +81,7 @@ class NotEntitled(VendorError):
     """The plan does not have what was asked for."""
 
     lasting = True
+    answered = True
 
 
 class Blocked(VendorError):
@@ -86,6 +92,8 @@ class Blocked(VendorError):
 
 class OfOneSymbol(VendorError):
     """An answer about one symbol says nothing; what else is asked of the vendor may be answered."""
+
+    answered = True
 
 
 class SymbolNotEntitled(OfOneSymbol):

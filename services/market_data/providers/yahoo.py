@@ -23,7 +23,7 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {name: name for name in (*_PRICES, "volume", "adjusted", "split", "dividend")}
 )
 # Others than browsers are not answered.
-_HEADERS: Final[Mapping[str, str]] = MappingProxyType({"User-Agent": "Mozilla/5.0"})
+HEADERS: Final[Mapping[str, str]] = MappingProxyType({"User-Agent": "Mozilla/5.0"})
 # Up to today and beyond: closes are in the shares of today, so that every split up to then counts.
 _EVER: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 _UNKNOWN: Final = frozenset({"Not Found", "Bad Request"})  # the latter where a symbol was not traded yet
@@ -37,7 +37,7 @@ class YahooProvider:
     name: Final = "yahoo"
 
     def __init__(self, access: Access) -> None:
-        self._session = HttpSession(access, _HEADERS)
+        self._session = HttpSession(access, HEADERS)
         self._reader = RowReader(self.name, _FIELDS, lambda row: day(row.get("day")))
 
     async def close(self) -> None:

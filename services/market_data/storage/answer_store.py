@@ -9,8 +9,11 @@ import sqlalchemy as sa
 from shared.db.unit_of_work import UnitOfWorkFactory
 
 # What was told a day after it was over is what it was; before that it may change within hours.
-_CURRENT: Final = "(fetched_at >= until + interval '2 days' OR fetched_at > now() - interval '6 hours')"
 _KEPT_FOR: Final = "7 days"  # a first load takes no longer, and what a vendor corrects is asked for again then
+_CURRENT: Final = (
+    "(fetched_at >= until + interval '2 days' OR fetched_at > now() - interval '6 hours') "
+    f"AND fetched_at > now() - interval '{_KEPT_FOR}'"
+)
 
 
 class AnswerStore:

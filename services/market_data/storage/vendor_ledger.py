@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from services.market_data.core.breaking import PROBE, Failure, State, after_failure
-from services.market_data.core.plans import PLANS, Plan
+from services.market_data.core.plans import PLANS, Plan, beside
 from services.market_data.storage.answer_store import AnswerStore
 from services.market_data.storage.vendor_repository import VendorRepository
 from shared.clock import Clock
@@ -63,7 +63,12 @@ class VendorLedger:
             return None
         now = self._clock.now()
         async with self._unit_of_work.reading() as connection:
-            breaker = await VendorRepository(connection).load_breaker(provider, kind)
+            repository = VendorRepository(connection)
+            others = await repository.list_breakers() if beside(provider) else []
+            breaker = await repository.load_breaker(provider, kind)
+        for row in others:
+            if row.vendor in beside(provider) and not row.answered and row.breaker.state(now) is State.OPEN:
+                return f"not asked until {row.open_until:%Y-%m-%d %H:%M:%S} UTC, as {row.vendor}: {row.why}"
         if breaker is None or breaker.open_until is None:
             return None
         said = f"not asked until {breaker.open_until:%Y-%m-%d %H:%M:%S} UTC: {breaker.why}"

@@ -32,11 +32,12 @@ class BreakerRow(NamedTuple):
     failures: int
     why: str
     open_until: datetime | None
+    answered: bool
 
     @property
     def breaker(self) -> Breaker:
         """The breaker itself."""
-        return Breaker(self.failures, self.why, self.open_until)
+        return Breaker(self.failures, self.why, self.open_until, self.answered)
 
 
 class VendorRepository:
@@ -89,12 +90,18 @@ class VendorRepository:
         """Remember how a vendor has failed."""
         statement = sa.text(
             """
-            INSERT INTO vendor_breakers (vendor, kind, failures, why, open_until)
-            VALUES (:vendor, :kind, :failures, :why, :until)
-            ON CONFLICT (vendor, kind) DO UPDATE SET failures = :failures, why = :why, open_until = :until
+            INSERT INTO vendor_breakers (vendor, kind, failures, why, open_until, answered)
+            VALUES (:vendor, :kind, :failures, :why, :until, :answered)
+            ON CONFLICT (vendor, kind)
+            DO UPDATE SET failures = :failures, why = :why, open_until = :until, answered = :answered
             """
         )
-        values = {"failures": breaker.failures, "why": breaker.why, "until": breaker.open_until}
+        values = {
+            "failures": breaker.failures,
+            "why": breaker.why,
+            "until": breaker.open_until,
+            "answered": breaker.answered,
+        }
         await self._connection.execute(statement, {"vendor": vendor, "kind": kind, **values})
 
     async def delete_breaker(self, vendor: str, kind: str) -> None:

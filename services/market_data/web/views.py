@@ -13,7 +13,7 @@ from services.market_data.core.attempts import Outcome
 from services.market_data.core.breaking import Breaker, State
 from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision
-from services.market_data.core.plans import Plan, Window
+from services.market_data.core.plans import Plan, Window, origin_of
 from services.market_data.core.profile_merge import Origin
 from services.market_data.providers.provider import Kind
 from services.market_data.storage.attempt_repository import AttemptRow
@@ -188,7 +188,7 @@ class VendorView(BaseModel):
         cls, vendor: str, plan: Plan, windows: Sequence[WindowRow], breakers: Sequence[BreakerRow], now: datetime
     ) -> Self:
         """Return the view of a vendor at a time; a window that has ended is one that has not begun."""
-        begun = {row.seconds: row for row in windows if row.vendor == vendor and row.ends_at > now}
+        begun = {row.seconds: row for row in windows if row.vendor == origin_of(vendor) and row.ends_at > now}
         own = {row.kind: row.breaker for row in breakers if row.vendor == vendor}
         return cls(
             vendor=vendor,

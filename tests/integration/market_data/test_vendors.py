@@ -15,10 +15,12 @@ from pytest_httpserver import HTTPServer
 
 from services.market_data.core.breaking import Failure
 from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Window
+from services.market_data.main import build_providers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, Kind
-from services.market_data.providers.vendor_errors import OutOfOrder, RateLimited, VendorError
+from services.market_data.providers.vendor_errors import KeyRefused, OutOfOrder, RateLimited, VendorError
+from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access, MarketDataSettings, Take, unlimited
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.storage.vendor_ledger import VendorLedger
@@ -28,7 +30,7 @@ from shared.calendar import sessions_between, shift_session
 from shared.clock import SystemClock
 from tests.integration.market_data.conftest import NOW, World
 from tests.unit.market_data.providers.directories import check
-from tests.unit.market_data.providers.vendors import massive_server
+from tests.unit.market_data.providers.vendors import massive_server, yahooquery_server
 from tests.unit.market_data.providers.vendors.invented import history
 
 _names = count(1)
@@ -141,6 +143,58 @@ async def test_spent_allowance_is_not_asked_for_again_by_anybody_and_keeps_no_ot
     assert await VendorLedger(world.service.unit_of_work, Time()).refusal(vendor, "profiles") is None
 
 
+AS_YAHOO = "not asked until 2022-12-29 04:00:00 UTC, as yahoo: rate limited"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [(RateLimited("run over", 3_600.0), AS_YAHOO), (KeyRefused("401"), None)],
+    ids=["servers", "only what was asked"],
+)
+async def test_servers_that_do_not_answer_are_not_asked_under_another_name(
+    world: World, trouble: VendorError, said: str | None
+) -> None:
+    ledger = VendorLedger(world.service.unit_of_work, Time())
+
+    await ledger.note("yahoo", "bars", trouble.failure)
+
+    refused = await ledger.refusal("yahooquery", "profiles")
+    other = await ledger.refusal("tiingo", "bars")
+    await ledger.note("yahoo", "bars", None)
+    assert (refused or "").startswith(said or "")
+    assert (refused is None, other) == (said is None, None)
+
+
+async def test_requests_to_the_same_servers_are_counted_together(world: World, httpserver: HTTPServer) -> None:
+    yahooquery_server.serve(httpserver)
+    url = httpserver.url_for("")
+    settings = MarketDataSettings(
+        providers=("yahooquery",), yahooquery_url=url, yahooquery_cookies_url=f"{url}/cookies"
+    )
+    async with world.service.unit_of_work() as uow:
+        await uow.connection.execute(sa.text("DELETE FROM vendor_windows WHERE vendor LIKE 'yahoo%'"))
+    (provider,) = build_providers(settings, VendorLedger(world.service.unit_of_work, Time()))
+    assert isinstance(provider, YahooqueryProvider)
+
+    await provider.fetch_statements(["KO"])
+
+    await provider.close()
+    async with world.service.unit_of_work.reading() as connection:
+        windows = await VendorRepository(connection).list_windows()
+    assert {(row.vendor, row.requests) for row in windows if row.vendor.startswith("yahoo")} == {("yahoo", 1)}
+
+
+async def test_answer_is_kept_for_a_week(world: World, vendor: str) -> None:
+    store = VendorLedger(world.service.unit_of_work, Time()).answers(vendor)
+    await store.store("profile KO", DAY, "{}")
+    before = await store.load("profile KO")
+    async with world.service.unit_of_work() as uow:
+        older = "UPDATE vendor_answers SET fetched_at = now() - interval '7 days' WHERE vendor = :vendor"
+        await uow.connection.execute(sa.text(older), {"vendor": vendor})
+
+    assert (before, await store.load("profile KO")) == ("{}", None)
+
+
 async def test_what_is_read_from_files_is_always_read(world: World) -> None:
     ledger = VendorLedger(world.service.unit_of_work, Time())
 
@@ -174,6 +228,7 @@ async def test_vendors_are_listed_with_their_windows_and_breakers_and_ready_says
         "bars": ("open", "403: not entitled"),
         "profiles": ("closed", None),
         "statements": ("closed", None),
+        "rates": ("closed", None),
     }
     (said,) = [remark for remark in await ledger.remarks() if remark.startswith("massive")]
     assert said.startswith("massive is not asked for bars until ")

@@ -33,6 +33,7 @@ from tests.unit.market_data.providers.vendors import (
     massive_server,
     tiingo_server,
     yahoo_server,
+    yahooquery_server,
 )
 
 KEY = SecretStr("canary-27b9")
@@ -216,8 +217,21 @@ class TestYahoo(BarContract):
         return MarketDataSettings(providers=("yahoo",), yahoo_url=httpserver.url_for(""))
 
 
+class TestYahooquery(ProfileContract, StatementContract):
+    name = "yahooquery"
+
+    @pytest.fixture
+    def settings(self, httpserver: HTTPServer) -> MarketDataSettings:
+        yahooquery_server.serve(httpserver)
+        return MarketDataSettings(
+            providers=("yahooquery",),
+            yahooquery_url=httpserver.url_for(""),
+            yahooquery_cookies_url=httpserver.url_for("/cookies"),
+        )
+
+
 def test_every_provider_that_settings_know_can_be_built_and_keeps_the_contract() -> None:
-    vendors = (TestFmp, TestFred, TestMassive, TestTiingo, TestYahoo)
+    vendors = (TestFmp, TestFred, TestMassive, TestTiingo, TestYahoo, TestYahooquery)
     kept = {each.name for each in (TestFilesProvider, TestSampleProvider, *vendors)}
     assert set(PROVIDER_NAMES) == {*LOCAL, *VENDORS} == kept
 

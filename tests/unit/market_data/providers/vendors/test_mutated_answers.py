@@ -21,8 +21,15 @@ from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, ProviderError
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
+from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access
-from tests.unit.market_data.providers.vendors import fmp_server, fred_server, massive_server, tiingo_server
+from tests.unit.market_data.providers.vendors import (
+    fmp_server,
+    fred_server,
+    massive_server,
+    tiingo_server,
+    yahooquery_server,
+)
 from tests.unit.market_data.providers.vendors.invented import history
 from tests.unit.market_data.providers.vendors.mutations import mutated
 
@@ -107,6 +114,18 @@ async def test_mutated_observations_of_fred_invent_no_rate(httpserver: HTTPServe
     for on, rate in fetched.rates.get("DGS10", {}).items():
         # A -1 in the place of a rate is one.
         assert rate == -0.01 or rate * 100 == pytest.approx(float(quoted[str(on)]))
+    await provider.close()
+
+
+@few
+@given(rows=mutated([yahooquery_server.series(name) for name in ("annualTotalRevenue", "quarterlyTotalAssets")]))
+async def test_mutated_series_of_yahooquery_are_items_or_a_reason(httpserver: HTTPServer, rows: list[Any]) -> None:
+    provider = YahooqueryProvider(Access(httpserver.url_for(""), KEY))
+    with _answering(httpserver, re.compile("/ws/.*"), {"timeseries": {"result": rows, "error": None}}):
+        fetched = await provider.fetch_statements(["KO"])
+    assert [*fetched.statements, *fetched.unavailable, *fetched.failed] == ["KO"]
+    items = [value for each in fetched.statements.get("KO", ()) for value in each.items.values()]
+    assert {*items} <= {1000.0, 1001.0}
     await provider.close()
 
 
