@@ -98,4 +98,13 @@ class Expected:
 
     def subjects_on(self, session: date, fact: Fact) -> list[str]:
         """Return whose cells of a fact are expected at a session, sorted."""
-        return self.symbols_on(session) if fact in SYMBOL_FACTS else self.portfolios_on(session)
+        of_symbols = fact in SYMBOL_FACTS
+        if (session, of_symbols) not in self._subjects:
+            found = self.symbols_on(session) if of_symbols else self.portfolios_on(session)
+            self._subjects[session, of_symbols] = found
+        return self._subjects[session, of_symbols]
+
+    @cached_property
+    def _subjects(self) -> dict[tuple[date, bool], list[str]]:
+        # Asked fact by fact, which are the symbols' or the portfolios'.
+        return {}
