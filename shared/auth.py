@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+import structlog
 from fastapi import HTTPException, Request
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.principal import CALLER, Principal, Role
 from shared.sessions import COOKIE, NoSession, Sessions
+
+log = structlog.get_logger("access")
 
 # What changes nothing, for who follows the standard.
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -186,6 +189,8 @@ def admit(needed: Role, connection: HTTPConnection) -> None:
         detail = "a valid bearer token is needed, or a session"
         raise HTTPException(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
     if caller.role < needed:
+        method, path = connection.scope["method"], connection.scope["path"]
+        log.warning("role refused", caller=caller.name, role=caller.role.name.lower(), method=method, path=path)
         raise HTTPException(403, detail=f"role {needed.name.lower()} is needed, was {caller.role.name.lower()}")
     if caller.csrf is not None and connection.scope["method"] not in SAFE:
         said = connection.headers.get("x-csrf-token", "")

@@ -17,7 +17,7 @@ from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.admission import Admission
-from shared.auth import Authenticator, Identified, caller_of
+from shared.auth import SAFE, Authenticator, Identified, caller_of
 from shared.bus.access import Needs, check_access
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.connection import BrokerRefuses, Connection
@@ -27,6 +27,7 @@ from shared.bus.fan_in import FanIn
 from shared.bus.gauges import broker_answers, read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import written_topics
+from shared.db.audit import ACTION, MAX_TARGET_CHARS, Action
 from shared.db.engine import build_engine, plain_url
 from shared.db.ownership import OWNERS, owns_all
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -205,11 +206,13 @@ def build_app(
     app.add_middleware(RequestMetrics, metrics={service.name: service.metrics for service in services})
     install_problem_handlers(app)
     complete(app)
-    guarded = [Depends(authenticate), Depends(refuse_unknown_parameters)]
+    known, guarded = Depends(authenticate), [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:
         answer_with_problems(app, service.problems)
         admitted = Depends(Admission(), scope="function")
-        own = [Depends(_answered_by(service.name)), *guarded, admitted, Depends(_of_the_caller(service))]
+        audited = Depends(_audited(service))
+        theirs = Depends(_of_the_caller(service))
+        own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
     asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]
@@ -226,6 +229,44 @@ def _answered_by(service: str) -> Callable[[Request], AsyncIterator[None]]:
             yield
 
     return answered_by
+
+
+def _audited(service: Service) -> Callable[[Request], AsyncIterator[None]]:
+    async def audited(request: Request) -> AsyncIterator[None]:
+        """Note what was done, in the transaction that did it; what was refused or stored nothing, afterwards."""
+        caller = caller_of(request)
+        if caller is None or request.method in SAFE:
+            yield
+            return
+        action = Action(
+            caller.name,
+            caller.role.name.lower(),
+            f"{request.method} {request.scope['route'].path}",
+            request.url.path[:MAX_TARGET_CHARS],
+        )
+        token = ACTION.set(action)
+        try:
+            yield
+        except Exception as error:
+            action.outcome = f"refused: {error.status if isinstance(error, Problem) else type(error).__name__}"
+            raise
+        finally:
+            try:
+                if not action.is_noted:
+                    await _note(service)
+            finally:
+                ACTION.reset(token)
+
+    return audited
+
+
+async def _note(service: Service) -> None:
+    try:
+        async with service.unit_of_work():
+            pass
+    except Exception:
+        # The answer is what it is: a database that is away keeps nothing, and did nothing.
+        log.exception("an action could not be noted", service=service.name)
 
 
 def _of_the_caller(service: Service) -> Callable[[Request], Awaitable[None]]:

@@ -26,6 +26,7 @@ from services.ops.client.commands import (
     vendors,
 )
 from services.ops.errors import CommandError
+from services.ops.hosting import audit_commands as audit
 from services.ops.hosting import commands as hosting
 from services.ops.hosting import recovery
 from services.ops.people import commands as people
@@ -104,6 +105,11 @@ admitted.command("list")(people.list_users)
 admitted.command("set-password")(people.set_password)
 admitted.command("remove")(people.remove)
 app.add_typer(admitted, name="users")
+
+done = typer.Typer(help="See who changed what, and that nobody changed that.", no_args_is_help=True)
+done.command("list")(audit.list_actions)
+done.command("verify")(audit.verify_actions)
+app.add_typer(done, name="audit")
 
 asked = typer.Typer(help="List runs, say what failed, try it again, cancel.", no_args_is_help=True)
 asked.command("list")(runs.list_runs)

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.event import Event
+from shared.db.audit import note_action, noted
 from shared.db.engine import build_engine
 from shared.db.outbox import OutboxRow, append_to_outbox, outbox_row
 from shared.db.ownership import read_as_caller
@@ -52,7 +53,9 @@ class UnitOfWorkFactory:
             unit = UnitOfWork(connection, source=self._source)
             yield unit
             await unit.flush()
+            await note_action(connection)
             await connection.commit()
+            noted()
         for event in unit.events:
             for listen in self.listeners:
                 listen(event)

@@ -152,8 +152,11 @@ def print_flows(found: Sequence[Flow]) -> None:
 
 def print_edits(found: Sequence[Edit]) -> None:
     """Show corrections: only what differs between before and after."""
-    rows = [(entry["edited_at"], entry["kind"], entry["subject_id"], _difference(entry)) for entry in found]
-    console().print(table("corrections", ("at", "of", "id", "from what to what"), rows))
+    rows = [
+        (entry["edited_at"], entry["edited_by"] or "", entry["kind"], entry["subject_id"], _difference(entry))
+        for entry in found
+    ]
+    console().print(table("corrections", ("at", "by", "of", "id", "from what to what"), rows))
 
 
 def terms_of(stored: Position | Flow) -> dict[str, object]:

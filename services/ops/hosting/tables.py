@@ -47,6 +47,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                     "backfill_steps",
                     "redrives",
                     "redriven_letters",
+                    "audit",
                 ),
             )
         ),
@@ -55,7 +56,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             source=(
                 *("instruments", "bars", "delivered_bars", "rulings", "profiles", "findings", "onboardings"),
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
-                *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers", "rates", "rate_series"),
+                *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers", "rates", "rate_series", "audit"),
             )
         ),
         "symbol_analytics": Tables(
@@ -85,7 +86,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
             # Books are entered by hand.
             source=(
                 *("portfolios", "positions", "position_exits", "flows", "book_edits", "calculations"),
-                "keyed_requests",
+                *("keyed_requests", "audit"),
             ),
         ),
         "risk": Tables(
@@ -109,7 +110,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 Results(head="factor_moves", key=("as_of", "digest"), revised=False, labels=_LABELS),
             ),
             # Weights of indices are loaded by hand; a rebuild over some nights hears of no owner who was told before.
-            source=("benchmarks", "owners"),
+            source=("benchmarks", "owners", "audit"),
         ),
     }
 )

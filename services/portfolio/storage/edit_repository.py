@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.portfolio.core.positions import Flow, Position, PositionTerms
 from services.portfolio.storage.repository import PortfolioRepository
+from shared.principal import CALLER
 
 Kind = Literal["position", "flow", "portfolio"]
 
@@ -44,6 +45,7 @@ class EditRow(NamedTuple):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     edited_at: datetime
+    edited_by: str | None
 
 
 def position_record(terms: PositionTerms) -> dict[str, Any]:
@@ -113,10 +115,11 @@ class EditRepository:
         await self._run("DELETE FROM flows WHERE flow_id = :id", id=flow_id)
 
     async def append_edit(self, edit: Edit) -> None:
-        """Record a correction."""
+        """Record a correction, and by whom where somebody has asked for it."""
+        caller = CALLER.get()
         statement = sa.text(
-            "INSERT INTO book_edits (edit_id, portfolio_id, subject_id, kind, before, after) "
-            "VALUES (:edit_id, :portfolio_id, :subject_id, :kind, :before, :after)"
+            "INSERT INTO book_edits (edit_id, portfolio_id, subject_id, kind, before, after, edited_by) "
+            "VALUES (:edit_id, :portfolio_id, :subject_id, :kind, :before, :after, :edited_by)"
         ).bindparams(*(sa.bindparam(name, type_=JSONB(none_as_null=True)) for name in ("before", "after")))
         parameters = {
             "edit_id": uuid4(),
@@ -125,6 +128,7 @@ class EditRepository:
             "kind": edit.kind,
             "before": edit.before,
             "after": edit.after,
+            "edited_by": None if caller is None else caller.name,
         }
         await self._connection.execute(statement, parameters)
 

@@ -333,6 +333,7 @@ class EditView(BaseModel):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     edited_at: datetime
+    edited_by: str | None = Field(description="null: the platform itself, or nobody knows any more")
 
     @classmethod
     def of(cls, row: EditRow) -> Self:

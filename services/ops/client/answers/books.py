@@ -52,3 +52,4 @@ class Edit(TypedDict):
     before: dict[str, object] | None
     after: dict[str, object] | None
     edited_at: Moment
+    edited_by: str | None

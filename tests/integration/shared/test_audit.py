@@ -1,0 +1,176 @@
+"""Who did what over HTTP: noted with what was done, and nobody changes it unseen."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from services.ops.errors import CommandError, Misused
+from services.ops.hosting.auditing import seen_rows, show_actions, verify_actions
+from services.portfolio.main import build
+from shared.db.audit import AUDITED
+from shared.paths import API
+from shared.principal import Principal, Role
+from shared.service import build_app
+from tests.integration.conftest import MakeServiceDatabase
+from tests.integration.portfolio.conftest import WEEK, new_name
+from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase
+from tests.support.people import SESSION_KEY, signed_in
+
+FRIDAY = WEEK[-1]
+OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+OLGA = signed_in(Principal("olga", Role.OPERATOR))
+
+
+@pytest.fixture(scope="module")
+async def database(service_database: MakeServiceDatabase) -> ServiceDatabase:
+    return await service_database(*AUDITED)
+
+
+@pytest.fixture(scope="module")
+async def client(database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    common = database.common.model_copy(update={"session_key": SESSION_KEY})
+    service = build(common)
+    transport = httpx.ASGITransport(build_app([service], common, title="portfolio"), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://portfolio{API}") as connected:
+        yield connected
+    await service.engine.dispose()
+
+
+@pytest.fixture
+async def rows(database: ServiceDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """The administrator of the database, who can do what nobody should."""
+    connection = await asyncpg.connect(database.admin_url)
+    await connection.execute("SET search_path TO portfolio")
+    yield connection
+    await connection.close()
+
+
+def _portfolio(name: str) -> dict[str, Any]:
+    return {"name": name, "opening_equity": "100.00", "opened_on": str(FRIDAY), "as_of": str(FRIDAY)}
+
+
+async def _noted(rows: asyncpg.Connection, behind: int) -> list[tuple[str, ...]]:
+    found = await rows.fetch(
+        "SELECT principal, role, action, target, outcome FROM audit WHERE place > $1 ORDER BY place", behind
+    )
+    return [tuple(row) for row in found]
+
+
+async def _last(rows: asyncpg.Connection) -> int:
+    return int(await rows.fetchval("SELECT coalesce(max(place), 0) FROM audit"))
+
+
+async def test_what_was_done_tried_or_refused_is_noted_once_and_what_is_read_is_not(
+    client: httpx.AsyncClient, rows: asyncpg.Connection
+) -> None:
+    before, name = await _last(rows), new_name("audited ")
+    made = await client.post("/portfolios", json=_portfolio(name), headers=OPERATOR)
+    path = f"/portfolios/{made.json()['portfolio_id']}"
+    await client.patch(path, json={"name": f"{name} again"}, params={"as_of": str(FRIDAY)}, headers=OLGA)
+    await client.post("/portfolios/dry-run", json=_portfolio(new_name("tried ")), headers=OLGA)
+    taken = await client.post("/portfolios", json=_portfolio(f"{name} again"), headers=OLGA)
+    wrong = await client.post("/portfolios", json={"name": 1}, headers=OLGA)
+    absent = await client.post(f"/portfolios/{'0' * 8}-0000-0000-0000-{'0' * 12}/close", headers=OLGA)
+    await client.get("/portfolios", headers=OLGA)
+    await client.post("/portfolios", json=_portfolio(new_name()), headers={"Authorization": "Bearer another"})
+
+    assert [made.status_code, taken.status_code, wrong.status_code, absent.status_code] == [201, 409, 422, 404]
+    token, olga = ("operator token", "operator"), ("olga", "operator")
+    assert await _noted(rows, before) == [
+        (*token, "POST /portfolios", f"{API}/portfolios", "done"),
+        (*olga, "PATCH /portfolios/{portfolio_id}", f"{API}{path}", "done"),
+        (*olga, "POST /portfolios/dry-run", f"{API}/portfolios/dry-run", "done"),
+        (*olga, "POST /portfolios", f"{API}/portfolios", "refused: NameTaken"),
+        (*olga, "POST /portfolios", f"{API}/portfolios", "refused: RequestValidationError"),
+        (*olga, "POST /portfolios/{portfolio_id}/close", absent.request.url.path, "refused: UnknownPortfolio"),
+    ]
+    (edit,) = (await client.get(f"{path}/edits", headers=OPERATOR)).json()["items"]
+    assert edit["edited_by"] == "olga"
+
+
+async def test_action_is_kept_with_what_it_did_or_neither(client: httpx.AsyncClient, rows: asyncpg.Connection) -> None:
+    name = new_name("kept ")
+    await rows.execute("ALTER TABLE audit ADD CONSTRAINT is_full CHECK (false) NOT VALID")
+    try:
+        answer = await client.post("/portfolios", json=_portfolio(name), headers=OPERATOR)
+    finally:
+        await rows.execute("ALTER TABLE audit DROP CONSTRAINT is_full")
+    assert answer.status_code == 500
+    assert await rows.fetchval("SELECT count(*) FROM portfolios WHERE name = $1", name) == 0
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET principal = 'x'", "DELETE FROM audit", "TRUNCATE audit"])
+async def test_rows_are_only_appended(database: ServiceDatabase, change: str) -> None:
+    connection = await asyncpg.connect(database.url("portfolio").get_secret_value())
+    try:
+        with pytest.raises(asyncpg.RaiseError, match="rows of audit are only ever appended"):
+            await connection.execute(f"SET search_path TO portfolio; {change}")
+    finally:
+        await connection.close()
+
+
+CHANGES = {
+    "changed": ("UPDATE audit SET principal = 'x' WHERE place = 2", "row 2 is not what was appended"),
+    "removed": ("DELETE FROM audit WHERE place = 2", "row 2 is missing: the next one is 3"),
+    "first-removed": ("DELETE FROM audit WHERE place = 1", "row 1 is missing: the next one is 2"),
+    "reordered": (
+        "UPDATE audit SET place = -1 WHERE place = 2; UPDATE audit SET place = 2 WHERE place = 3; "
+        "UPDATE audit SET place = 3 WHERE place = -1",
+        "row 2 is not what was appended",
+    ),
+    "closed-up": (
+        "DELETE FROM audit WHERE place = 2; UPDATE audit SET place = place - 1 WHERE place > 2",
+        "row 2 is not what was appended",
+    ),
+    "cut-off": ("DELETE FROM audit WHERE place > 3", "row 4 is missing, as is what was behind it"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_verification_finds_what_was_done_to_rows(
+    database: ServiceDatabase,
+    client: httpx.AsyncClient,
+    rows: asyncpg.Connection,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    while await _last(rows) < 4:
+        await client.post("/portfolios/dry-run", json={"name": 1}, headers=OLGA)
+    await verify_actions(database.common, {})
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("portfolio: ")]
+    place = await _last(rows)
+    seen = {"portfolio": {4: await rows.fetchval("SELECT hash FROM audit WHERE place = 4")}}
+    assert said.startswith(f"portfolio: {place} actions hold, up to ")
+    assert f"--seen portfolio:{place}:" in said
+
+    change, why = CHANGES[kind]
+    await rows.execute("CREATE TABLE kept AS SELECT * FROM audit; ALTER TABLE audit DISABLE TRIGGER only_appended")
+    try:
+        await rows.execute(change)
+        with pytest.raises(CommandError, match=f"portfolio: {why}"):
+            await verify_actions(database.common, seen)
+    finally:
+        await rows.execute("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept; DROP TABLE kept")
+        await rows.execute("ALTER TABLE audit ENABLE TRIGGER only_appended")
+    await verify_actions(database.common, seen)
+
+
+async def test_actions_are_listed_with_who_did_them(
+    database: ServiceDatabase, client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await client.post("/portfolios/dry-run", json={"name": 1}, headers=OLGA)
+    await show_actions(database.common, limit=1, as_json=False)
+    said = capsys.readouterr().out.strip()
+    assert said.endswith(
+        f"portfolio  olga (operator)  POST /portfolios/dry-run  {API}/portfolios/dry-run  "
+        "refused: RequestValidationError"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "portfolio", "portfolio:1", "portfolio:x:hash", "elsewhere:1:hash"])
+def test_what_was_never_said_is_refused(text: str) -> None:
+    with pytest.raises(Misused, match="--seen must be SERVICE:PLACE:HASH"):
+        seen_rows([text])
