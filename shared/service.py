@@ -210,7 +210,7 @@ def build_app(
     for service in services:
         answer_with_problems(app, service.problems)
         admitted = Depends(Admission(), scope="function")
-        audited = Depends(_audited(service))
+        audited = Depends(_audited(service), scope="function")
         theirs = Depends(_of_the_caller(service))
         own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
