@@ -5,7 +5,7 @@ from alembic import op
 from shared.db.audit import AUDIT_TABLE
 
 revision = "market_data_0031"
-down_revision = "market_data_0013"
+down_revision = "market_data_0014"
 branch_labels = None
 depends_on = None
 
