@@ -21,6 +21,8 @@ REDRIVE_PAGE: Final = f"{REDRIVES_PAGE}/{{redrive_id}}"
 COVERAGE_PAGE: Final = f"{PAGES}/coverage"
 FINDINGS_PAGE: Final = f"{PAGES}/findings"
 READINESS_PAGE: Final = f"{PAGES}/readiness"
+PORTFOLIOS_PAGE: Final = f"{PAGES}/portfolios"
+PORTFOLIO_PAGE: Final = f"{PORTFOLIOS_PAGE}/{{portfolio_id}}"
 SYSTEM_PAGE: Final = f"{PAGES}/system"
 
 RUN_EVENTS_OF: Final = RUN_EVENTS.address[1]
@@ -28,6 +30,7 @@ RUN_EVENTS_OF: Final = RUN_EVENTS.address[1]
 # The pages that every page leads to.
 NAVIGATION: Final = (
     ("/", "Board"),
+    (PORTFOLIOS_PAGE, "Portfolios"),
     (RUNS_PAGE, "Runs"),
     (SCHEDULE_PAGE, "Schedule"),
     (BACKFILLS_PAGE, "Backfills"),

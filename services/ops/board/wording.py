@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from services.ops.client.reasons import sentence, why
+from services.ops.client.wording import amount, change, day, gain, share
 from shared.printable import counted
 
 _NOTHING: Final = "–"
@@ -54,5 +56,11 @@ def sessions(first: str, last: str) -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
-    {function.__name__: function for function in (count, counted, duration, moment, sessions, took, whole, words)}
+    {
+        function.__name__: function
+        for function in (
+            *(count, counted, duration, moment, sessions, took, whole, words),
+            *(amount, change, day, gain, sentence, share, why),
+        )
+    }
 )

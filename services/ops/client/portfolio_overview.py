@@ -49,7 +49,11 @@ def load_overview(client: ApiClient, wanted: str, as_of: date | None) -> Portfol
     Misused, Refused
         If there is no such portfolio, or it was not valued until then.
     """
-    report = load_portfolio(client, wanted, as_of)
+    return overview_of(client, load_portfolio(client, wanted, as_of), as_of)
+
+
+def overview_of(client: ApiClient, report: PortfolioReport, as_of: date | None) -> PortfolioOverview:
+    """Return a report with its returns, how it stands, and what changed it since the year before."""
     portfolio_id, session = report["portfolio"]["portfolio_id"], report["snapshot"]["as_of"]
 
     def since(first: date) -> Measure:

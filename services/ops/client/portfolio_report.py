@@ -55,7 +55,17 @@ def load_portfolio(client: ApiClient, wanted: str, as_of: date | None) -> Portfo
     Misused, Refused
         If there is no such portfolio, or it was not valued until then.
     """
-    portfolio = find_portfolio(client, wanted)
+    return load_known(client, find_portfolio(client, wanted), as_of)
+
+
+def load_known(client: ApiClient, portfolio: Portfolio, as_of: date | None) -> PortfolioReport:
+    """Return the newest valued session on or before `as_of` of a portfolio.
+
+    Raises
+    ------
+    Misused, Refused
+        If it was not valued until then.
+    """
     portfolio_id = portfolio["portfolio_id"]
     snapshots = load_snapshots(client, portfolio_id, last=as_of)
     if not snapshots:

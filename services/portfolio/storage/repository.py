@@ -134,18 +134,22 @@ class PortfolioRepository:
         rows = await self._connection.execute(query, {"ids": list(portfolio_ids)})
         return [Portfolio(*row) for row in rows]
 
-    async def list_portfolios(self, symbol: str | None, *, after: str, limit: int) -> list[Portfolio]:
-        """Return portfolios by name: all, or those with positions in a symbol or in options on it."""
+    async def list_portfolios(
+        self, symbol: str | None, *, named: str | None, after: str, limit: int
+    ) -> list[Portfolio]:
+        """Return portfolios by name: all, those with positions in a symbol or options on it, those named like that."""
         query = sa.text(
             """
             SELECT portfolio_id, name, opened_on, opening_equity, currency, closed_on, owner FROM portfolios p
             WHERE name > :after AND (CAST(:symbol AS text) IS NULL OR EXISTS (
                 SELECT 1 FROM positions q
                 WHERE q.portfolio_id = p.portfolio_id AND (q.symbol = :symbol OR q.underlying = :symbol)))
+              AND (CAST(:named AS text) IS NULL OR strpos(lower(name), lower(:named)) > 0)
             ORDER BY name LIMIT :limit
             """
         )
-        rows = await self._connection.execute(query, {"symbol": symbol, "after": after, "limit": limit})
+        parameters = {"symbol": symbol, "named": named, "after": after, "limit": limit}
+        rows = await self._connection.execute(query, parameters)
         return [Portfolio(*row) for row in rows]
 
     async def load_positions(self, portfolio_ids: Sequence[UUID]) -> list[Position]:

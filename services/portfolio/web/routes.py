@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from services.portfolio.commands import close, correct, enter, lookup, request_calculation
 from services.portfolio.commands.check_room import Room, check_room
@@ -238,11 +238,16 @@ def _add_corrections(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: 
 
 def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/portfolios")
-    async def list_portfolios(paging: Books, symbol: SymbolText | None = None) -> Page[PortfolioView]:
-        """List portfolios by name, where a symbol is given those in which it was ever held."""
+    async def list_portfolios(
+        paging: Books,
+        symbol: SymbolText | None = None,
+        named: Annotated[Text | None, Query(description="a part of the name, in any case")] = None,
+    ) -> Page[PortfolioView]:
+        """List portfolios by name: those in which a symbol was ever held, those in whose name a text occurs, or all."""
         (after,) = paging.after(tuple[Text]) or ("",)
         async with unit_of_work.reading() as connection:
-            found = await PortfolioRepository(connection).list_portfolios(symbol, after=after, limit=paging.wanted)
+            repository = PortfolioRepository(connection)
+            found = await repository.list_portfolios(symbol, named=named, after=after, limit=paging.wanted)
         return paging.page(found, PortfolioView.of, lambda portfolio: (portfolio.name,))
 
     @router.get("/portfolios/{portfolio_id}", responses=refused(404))

@@ -55,3 +55,15 @@ async def test_name_of_another_portfolio_is_refused_and_nothing_changes(books: B
 async def test_portfolio_that_is_not_there_is_not_renamed(books: Books) -> None:
     answer = await books.client.patch(f"/portfolios/{UUID(int=9)}", json={"name": "x"}, params=THEN)
     assert answer.status_code == 404
+
+
+async def test_portfolios_are_found_by_a_part_of_their_name_in_any_case_and_by_nothing_else(books: Books) -> None:
+    name = new_name("Family % ")
+    entered = await books.open((new_name(), "10", MONDAY, "100"), name=name)
+    await books.open((new_name(), "10", MONDAY, "100"))
+
+    found = (await books.client.get("/portfolios", params={"named": name.upper()[2:]})).json()["items"]
+    none = (await books.client.get("/portfolios", params={"named": "Fam%" + name[-6:]})).json()["items"]
+
+    assert [each["portfolio_id"] for each in found] == [entered["portfolio_id"]]
+    assert none == []

@@ -188,6 +188,7 @@ def explained_measure() -> ExplainedRisk:
             "exposure": 1.0,
             "weight": 0.5,
             "betas": {"market_beta": MEASURED},
+            "loadings": {"loading_market": measured(0.93), "loading_error_market": measured(0.05)},
             "contribution": 0.5,
             "returns": 63,
             "sector": "Energy",

@@ -177,6 +177,7 @@ class HoldingInput(TypedDict):
     weight: float | None
     sector: str
     betas: dict[str, Measure]
+    loadings: dict[str, Measure]
     returns: int
     contribution: float | None
 

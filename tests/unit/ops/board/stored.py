@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from tests.unit.ops.board.stored_portfolio import portfolio_answers
 from tests.unit.ops.board.world import HOSTILE
 
 Json = dict[str, Any]
@@ -214,7 +215,14 @@ RULING: Final[Json] = {
         {"session": "2022-12-23", "close_before": None, "close_after": 251.0, "split_before": 1.0, "split_after": 1.0},
     ],
 }
-PORTFOLIO: Final[Json] = {"portfolio_id": ID, "name": HOSTILE}
+PORTFOLIO: Final[Json] = {
+    "portfolio_id": ID,
+    "name": HOSTILE,
+    "opened_on": "2022-12-27",
+    "opening_equity": "100.00",
+    "currency": "USD",
+    "closed_on": None,
+}
 READINESS: Final[Json] = {
     "as_of": "2022-12-28",
     "counts": {"blocked": 1, "stale": 0, "pending": 0, "replaying": 0, "ready": 999},
@@ -285,6 +293,7 @@ def listed(*items: Json, following: str | None = None) -> tuple[int, Json]:
 def everything() -> dict[str, Any]:
     """Return an answer for every route that a page reads."""
     return {
+        **portfolio_answers(ID),
         "GET /health/ready": (200, {"status": "ready", "remarks": HOSTILE}),
         "GET /metrics": (200, METRICS),
         "GET /runs": listed(SUMMARY, following="abc"),
