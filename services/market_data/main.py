@@ -22,7 +22,7 @@ from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
 from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access, MarketDataSettings
-from services.market_data.storage.gauges import read_held
+from services.market_data.storage.gauges import read_held, read_vendors
 from services.market_data.storage.vendor_ledger import VendorLedger
 from services.market_data.web import routes
 from services.market_data.web.problems import PROBLEMS
@@ -66,7 +66,7 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     service.router = routes.build_router(service.unit_of_work, time, chain, own.plans)
     service.problems = PROBLEMS
     service.remarks.append(ledger.remarks)
-    service.gauges.append(read_held)
+    service.gauges += [read_held, partial(read_vendors, plans=own.plans, kinds=tuple(Kind), clock=SystemClock())]
     service.released += [each.close for each in providers if isinstance(each, Closing)]
     return service
 

@@ -189,6 +189,20 @@ PROVIDER_SECONDS: Final = Metric(
     "seconds",
     "How long such a call took",
 )
+VENDOR_PAUSED: Final = Metric(
+    "sigmasight_vendor_paused",
+    Kind.GAUGE,
+    ("service", "provider", "kind"),
+    "1 or 0",
+    "Whether no process asks a vendor for a kind for now, since it has failed",
+)
+VENDOR_USED: Final = Metric(
+    "sigmasight_vendor_used_ratio",
+    Kind.GAUGE,
+    ("service", "provider", "window"),
+    "share",
+    "What is used up of the requests that a plan allows within a window of more than a minute, of so many seconds",
+)
 PRICES_HELD: Final = Metric(
     "sigmasight_prices_held",
     Kind.GAUGE,
@@ -243,6 +257,6 @@ METRICS: Final = (
     *(PUBLISHED, RELAY_SECONDS, PARKED, OUTBOX_PENDING, OUTBOX_AGE),
     *(RUNS, RUNS_ACTIVE, PARTS_OPEN, RUN_OLDEST, RUN_SECONDS, STAGE_SECONDS),
     *(TRIGGER_LATE, SCHEDULE_PAUSED, DEAD_LETTERS),
-    *(PROVIDER_CALLS, PROVIDER_SECONDS, PRICES_HELD, BOOKS, BOOKS_STALE, BOOKS_BEHIND),
+    *(PROVIDER_CALLS, PROVIDER_SECONDS, VENDOR_PAUSED, VENDOR_USED, PRICES_HELD, BOOKS, BOOKS_STALE, BOOKS_BEHIND),
     *(REQUEST_SECONDS, DATABASE, CPU, MEMORY, STARTED, OPEN_FILES),
 )

@@ -23,7 +23,9 @@ Series = Mapping[str, float]
 
 @pytest.fixture(scope="module")
 async def platform(own_servers: Servers) -> AsyncIterator[Platform]:
-    async with running_platform(own_servers, MarketDataSettings(providers=("sample",))) as running:
+    # The vendor has gauges, and is asked for nothing: the sample has it all.
+    chain = MarketDataSettings(providers=("sample", "yahoo"), yahoo_url="http://127.0.0.1:9")
+    async with running_platform(own_servers, chain) as running:
         yield running
 
 

@@ -7,6 +7,8 @@ from typing import Final
 
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
 _YEAR: Final = 365
+# Requests of shorter windows are spread evenly and waited for; of a longer one a night may take its share at once.
+PACED_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)

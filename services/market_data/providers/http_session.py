@@ -15,7 +15,7 @@ import httpx
 import stamina
 from aiolimiter import AsyncLimiter
 
-from services.market_data.core.plans import Window
+from services.market_data.core.plans import PACED_S, Window
 from services.market_data.providers.vendor_errors import (
     Blocked,
     KeyRefused,
@@ -35,8 +35,6 @@ READ_S: Final = 20.0
 WHOLE_S: Final = 45.0
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024  # the whole market's bars of a day are some 2 MB
 ATTEMPTS: Final = 3
-# Requests of shorter windows are spread evenly and waited for; of a longer one a night may take its share at once.
-PACED_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 30.0  # whoever says that it takes longer is not waited for
 QUOTED: Final = 160
 # Where vendors say what is wrong.

@@ -56,6 +56,8 @@ CONDITIONS: Final = (
     Condition("OutboxStuck", catalogue.OUTBOX_AGE, "service", 60),
     Condition("ConsumerBehind", catalogue.CONSUMER_LAG, "consumer", 100, summed=True),
     Condition("DeadLetters", catalogue.DEAD_LETTERS, None, 0),
+    Condition("VendorPaused", catalogue.VENDOR_PAUSED, "provider", 0),
+    Condition("BudgetLow", catalogue.VENDOR_USED, "provider", 0.9),
     Condition("PricesHeld", catalogue.PRICES_HELD, None, 0),
 )
 

@@ -65,6 +65,13 @@ DASHBOARDS: Final[dict[str, tuple[Panel, ...]]] = {
     "vendors": (
         Panel("Calls", "ops", _rate(_ASKED, "provider, kind, outcome"), "{{provider}} {{kind}} {{outcome}}"),
         Panel("Seconds of a call", "s", _quantile(0.95, "sigmasight_provider_seconds", "provider, kind"), _ASKING),
+        Panel("Not asked for now", "bool", "max by (provider, kind) (sigmasight_vendor_paused)", _ASKING),
+        Panel(
+            "Used up of a plan",
+            "percentunit",
+            "max by (provider, window) (sigmasight_vendor_used_ratio)",
+            "{{provider}} {{window}} s",
+        ),
     ),
     "data quality": (
         Panel("Closes that wait for a decision", "short", "max(sigmasight_prices_held)", "held"),

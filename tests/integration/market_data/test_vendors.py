@@ -22,6 +22,7 @@ from services.market_data.providers.provider import FetchedBars, Kind
 from services.market_data.providers.vendor_errors import KeyRefused, OutOfOrder, RateLimited, VendorError
 from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access, MarketDataSettings, Take, unlimited
+from services.market_data.storage.gauges import read_vendors
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.storage.vendor_ledger import VendorLedger
 from services.market_data.storage.vendor_repository import VendorRepository
@@ -182,6 +183,33 @@ async def test_requests_to_the_same_servers_are_counted_together(world: World, h
     async with world.service.unit_of_work.reading() as connection:
         windows = await VendorRepository(connection).list_windows()
     assert {(row.vendor, row.requests) for row in windows if row.vendor.startswith("yahoo")} == {("yahoo", 1)}
+
+
+async def test_gauges_say_who_is_not_asked_and_what_is_used_up_of_a_plan(world: World) -> None:
+    time = Time()
+    ledger = VendorLedger(world.service.unit_of_work, time)
+    async with world.service.unit_of_work() as uow:
+        await uow.connection.execute(sa.text("TRUNCATE vendor_windows, vendor_breakers"))
+    plans = MarketDataSettings(providers=("yahoo", "yahooquery")).plans
+    for _ in range(5):
+        time.pass_by(seconds=20)
+        await ledger.take("yahoo", plans["yahoo"])
+    await ledger.note("yahoo", "bars", RateLimited("run over", 600.0).failure)
+
+    async def read() -> dict[tuple[str, ...], float]:
+        async with world.service.unit_of_work.reading() as connection:
+            readings = await read_vendors(connection, plans=plans, kinds=tuple(Kind), clock=time)
+        return {reading.labels: reading.value for reading in readings}
+
+    during = await read()
+    time.pass_by(hours=2)
+    later = await read()
+
+    hourly = [("yahoo", "3600"), ("yahooquery", "3600")]
+    assert {each for each, value in during.items() if value == 1} == {("yahoo", "bars")}
+    assert [during[each] for each in hourly] == [5 / 2_000] * 2
+    assert {*later.values()} == {0}
+    assert len(during) == 2 * len(Kind) + 2
 
 
 async def test_answer_is_kept_for_a_week(world: World, vendor: str) -> None:
