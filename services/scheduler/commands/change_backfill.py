@@ -1,10 +1,11 @@
 """Pause, resume, cancel a backfill, or have its failed cells computed again."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from services.scheduler.commands.advance_backfills import advance_backfills
 from services.scheduler.commands.cancel_run import cancel_run
-from services.scheduler.commands.errors import BackfillEnded, NotPaused, UnknownBackfill
+from services.scheduler.commands.errors import BackfillEnded, NotPaused, RunEnded, UnknownBackfill
 from services.scheduler.commands.plan_backfill import plan_backfill
 from services.scheduler.core.backfill_plan import Reprocess
 from services.scheduler.core.backfill_progress import BackfillStatus
@@ -54,7 +55,9 @@ async def cancel_backfill(backfill_id: UUID, uow: UnitOfWork) -> None:
     await backfills.set_status(backfill_id, BackfillStatus.CANCELLED)
     running = await backfills.find_running_step()
     if running is not None and running.backfill_id == backfill_id and running.run_id is not None:
-        await cancel_run(running.run_id, uow, requested_by="backfill cancelled")
+        # A run that has just ended is heard of in a moment, and ends the step.
+        with suppress(RunEnded):
+            await cancel_run(running.run_id, uow, requested_by="backfill cancelled")
     await advance_backfills(uow)
 
 

@@ -349,6 +349,21 @@ async def test_cancelled_backfill_leaves_nothing_active_and_keeps_what_is_done(s
     assert run.status is RunStatus.CANCELLED
 
 
+async def test_backfill_is_cancelled_between_the_end_of_a_step_and_hearing_of_it(scheduler: Service) -> None:
+    backfill_id = await _start(scheduler)
+    (first,) = await _active_runs(scheduler)
+    await _report(scheduler, first)
+
+    async with scheduler.unit_of_work() as uow:
+        await cancel_backfill(backfill_id, uow)
+    await _hear_of_the_end(scheduler, first)
+
+    assert await _active_runs(scheduler) == []
+    stored, steps = await _stored(scheduler, backfill_id)
+    assert stored.status is BackfillStatus.CANCELLED
+    assert [step.status for step in steps] == [StepStatus.DONE, *[StepStatus.CANCELLED] * 3]
+
+
 async def test_failed_cells_are_queued_again_and_nothing_else(scheduler: Service) -> None:
     backfill_id = await _start(scheduler)
     (first,) = await _active_runs(scheduler)
