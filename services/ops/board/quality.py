@@ -155,8 +155,9 @@ def _portfolio_id(caller: ApiClient, named: str | None) -> str | None:
 
 
 def _decision(form: Mapping[str, str], *, dry_run: bool) -> dict[str, Any]:
-    said = {name: form.get(name, "") for name in ("symbol", "session", "rule", "decision", "why")}
-    return {**said, "requested_by": ASKER, "dry_run": dry_run}
+    said = {name: form.get(name, "") for name in ("symbol", "session", "rule", "decision")}
+    # What is only weighed is kept by nobody, and is asked for with a reason all the same.
+    return {**said, "why": "weighed" if dry_run else form.get("why", ""), "requested_by": ASKER, "dry_run": dry_run}
 
 
 def _holders(caller: ApiClient, ruling: Ruling) -> list[Portfolio]:
