@@ -86,6 +86,11 @@ test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Ja
 	$(BIN)/python -c 'from tests.support.stack import broker_description; print("broker:", broker_description())'; \
 	$(SERVING) -m "broker and not slow" $(RUNNING) $(ARGS)
 
+.PHONY: test-browser
+test-browser: $(STAMP) ## The pages in a browser (needs Chromium; Debian: apt-get install chromium)
+	@command -v chromium >/dev/null || { echo "Chromium must be installed (Debian: apt-get install chromium)" >&2; exit 1; }
+	@$(PYTEST) -n 0 tests/browser $(ARGS)
+
 .PHONY: kafka
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
 	@$(BIN)/python -m services.ops.hosting.embedded.kafka_jars

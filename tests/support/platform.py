@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 
 from services.market_data.settings import MarketDataSettings
+from services.ops.board.routes import add_pages
 from services.ops.composition import build_services
 from services.ops.hosting.server import listen, serve, url_of
 from services.scheduler.settings import SchedulerSettings
@@ -134,6 +135,7 @@ async def _serving(services: Sequence[Service], common: CommonSettings) -> Async
     listening = asyncio.Event()
     with listen("127.0.0.1", 0) as listener:
         app = build_app(services, common, title="SigmaSight under test")
+        add_pages(app, url_of(listener))
         task = asyncio.create_task(serve(app, listener, listening.set))
         waiting = asyncio.create_task(listening.wait())
         try:
