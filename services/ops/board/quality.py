@@ -25,8 +25,8 @@ from shared.symbols import one_spelling
 # What an operator may decide about.
 DECIDED: Final = frozenset({"UNEXPLAINED_JUMP", "INFERRED_SPLIT", "SPLIT_WITHOUT_MOVE", "DELISTED"})
 _SHOWN: Final = 100
-# Of everything a session is some thousand cells.
-_SESSIONS_OF_ALL: Final = 10
+# Of everything a session is some thousand cells: a week of them.
+_SESSIONS_OF_ALL: Final = 5
 _SESSIONS_OF_ONE: Final = 66
 _REASONS_SHOWN: Final = 50
 
