@@ -1,7 +1,7 @@
 """Settings of the command line that aren't options: secrets and what a deployment fixes."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -59,6 +59,27 @@ class PeopleSettings(SessionSettings):
     """Who may sign in to pages, and where everybody is written down who may."""
 
     users_file: Path | None = None
+    # Where there is one, people sign in there, and the file counts for nothing.
+    oidc_issuer: str | None = None
+
+
+class OpenIdSettings(BaseSettings):
+    """At which identity provider people sign in, and what its claims are here."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="OIDC_", hide_input_in_errors=True)
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr
+    # Where the provider sends people back to: https://.../sign-in/answered
+    redirect_url: str
+    scope: str = "openid"
+    # What never becomes somebody else's.
+    name_claim: str = "sub"
+    groups_claim: str = "groups"
+    roles_claim: str = "groups"
+    # What each of those is here; whoever has none of them is an owner.
+    roles: dict[str, Literal["owner", "viewer", "operator", "admin"]] = {}
 
 
 class ClientSettings(BaseSettings):

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
-from services.ops.settings import PeopleSettings, TopicSettings
+from services.ops.settings import OpenIdSettings, PeopleSettings, TopicSettings
 from services.portfolio.settings import PortfolioSettings
 from services.risk.settings import RiskSettings
 from services.scheduler.settings import SchedulerSettings
@@ -42,6 +42,7 @@ CLASSES = (
     KafkaPasswords,
     TopicSettings,
     PeopleSettings,
+    OpenIdSettings,
 )
 
 

@@ -19,12 +19,11 @@ from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, serve, url_of
 from services.ops.hosting.workers import Beside, Worker, environment_of, run_beside, servers_of
-from services.ops.people.sign_in import SignIn, add_sign_in
-from services.ops.people.users import Users, users_file
+from services.ops.people.users import users_file
+from services.ops.people.ways import let_sign_in
 from services.ops.settings import OpsSettings, PeopleSettings
 from shared.bus.broker import BrokerKind
 from shared.bus.connection import SecurityProtocol
-from shared.clock import SystemClock
 from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings, KafkaSettings
@@ -73,7 +72,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
     Misused, EmbeddedError
         If it cannot be started.
     """
-    settings = PeopleSettings()
+    people = PeopleSettings()
     sources = MarketDataSettings(providers=options.providers, files_dir=options.files)
     with listen(options.host, options.port) as listener:
         async with _servers(options) as servers:
@@ -86,9 +85,7 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             others = [each.troubles for each in beside]
             app = build_app(services, common, title="SigmaSight", others=others)
             add_pages(app, url_of(listener))
-            if common.sessions is not None:
-                users = Users(settings.users_file or users_file(options.data_dir.path))
-                add_sign_in(app, SignIn(users, common.sessions, SystemClock()))
+            let_sign_in(app, common, people.users_file or users_file(options.data_dir.path))
             hosted = Hosted(
                 url=url_of(listener),
                 broker=servers.broker,

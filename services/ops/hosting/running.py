@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 from aiokafka.errors import KafkaError
-from fastapi import FastAPI
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
@@ -21,13 +20,11 @@ from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
-from services.ops.people.sign_in import SignIn, add_sign_in
-from services.ops.people.users import Users
+from services.ops.people.ways import let_sign_in
 from services.ops.settings import PeopleSettings
 from services.ops.terminal import say
 from shared.auth import Identified, person_of
 from shared.bus.connection import BrokerRefuses
-from shared.clock import SystemClock
 from shared.contracts.services import SERVICES
 from shared.service import build_app
 from shared.settings import CommonSettings
@@ -82,7 +79,7 @@ def run_services(names: Sequence[str], host_name: str, port: int) -> None:
             app = build_app(build_services(names, common), common, title=f"SigmaSight {named}")
             if set(names) == set(SERVICES):
                 add_pages(app, url_of(listener))
-                _let_sign_in(app, people)
+                let_sign_in(app, people, people.users_file)
             await serve(app, listener, lambda: _say_begun(f"{named} listens on {url_of(listener)}"))
 
     run_to_end(main())
@@ -98,15 +95,10 @@ def run_board(platform: str, host_name: str, port: int) -> None:
             app = board_alone(platform)
             if people.sessions is not None:
                 app.add_middleware(Identified, identify=partial(person_of, sessions=people.sessions))
-            _let_sign_in(app, people)
+            let_sign_in(app, people, people.users_file)
             await serve(app, listener, lambda: _say_begun(said))
 
     run_to_end(main())
-
-
-def _let_sign_in(app: FastAPI, people: PeopleSettings) -> None:
-    if people.sessions is not None and people.users_file is not None:
-        add_sign_in(app, SignIn(Users(people.users_file), people.sessions, SystemClock()))
 
 
 def run_preparation() -> None:

@@ -39,7 +39,9 @@ def add_sign_in(app: FastAPI, sign_in: SignIn) -> None:
     """Add the pages to an application that has the board's and knows its callers."""
     # Who is nobody yet is asked here.
     app.state.signs_in = True
-    app.include_router(_router(sign_in), include_in_schema=False)
+    router = _router(sign_in)
+    add_sign_out(router)
+    app.include_router(router, include_in_schema=False)
 
 
 def _router(sign_in: SignIn) -> APIRouter:
@@ -65,7 +67,13 @@ def _router(sign_in: SignIn) -> APIRouter:
         log.info("sign-in", address=address, admitted=person is not None)
         if person is None:
             return _asked(request, following, HTTPStatus.UNAUTHORIZED, _REFUSED)
-        return _begun(request, person, sign_in, following)
+        return begun(request, person, sign_in.sessions, sign_in.clock, following)
+
+    return router
+
+
+def add_sign_out(router: APIRouter) -> None:
+    """Add what ends a session in its browser."""
 
     @router.post(SIGN_OUT, response_class=HTMLResponse)
     def end(request: Request, form: Form) -> Response:
@@ -76,15 +84,20 @@ def _router(sign_in: SignIn) -> APIRouter:
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
 
-    return router
 
+def begun(request: Request, person: Principal, sessions: Sessions, clock: Clock, following: str) -> Response:
+    """Return the answer that begins somebody's session, and goes where they wanted to.
 
-def _begun(request: Request, person: Principal, sign_in: SignIn, following: str) -> Response:
-    answer = RedirectResponse(_local(following), HTTPStatus.SEE_OTHER)
+    Raises
+    ------
+    ValueError
+        If somebody is called what nobody can be.
+    """
+    answer = RedirectResponse(local(following), HTTPStatus.SEE_OTHER)
     answer.set_cookie(
         COOKIE,
-        sign_in.sessions.issue(person, at=sign_in.clock.now()),
-        max_age=round(sign_in.sessions.lasting.total_seconds()),
+        sessions.issue(person, at=clock.now()),
+        max_age=round(sessions.lasting.total_seconds()),
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="lax",
@@ -93,7 +106,7 @@ def _begun(request: Request, person: Principal, sign_in: SignIn, following: str)
 
 
 def _asked(request: Request, following: str, status: int = 200, trouble: str | None = None) -> HTMLResponse:
-    return page(request, "sign_in.html.j2", status, following=_local(following), trouble=trouble)
+    return page(request, "sign_in.html.j2", status, following=local(following), trouble=trouble)
 
 
 def _is_ours(request: Request) -> bool:
@@ -102,7 +115,7 @@ def _is_ours(request: Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
-def _local(address: str) -> str:
+def local(address: str) -> str:
     """Return the address if it is one of ours: nobody is sent elsewhere who has just signed in here."""
     is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if is_local and "\\" not in address else "/"

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from shared.principal import Principal, Role
 from shared.sessions import MAX_SESSION_CHARS, NoSession, Sessions
 
-KEY = "k" * 32
+KEY = "k" * 64
 SESSIONS = Sessions(SecretStr(KEY), lasting=timedelta(hours=1))
 ADA = Principal("ada@example.org", Role.OWNER, ("desk", "family"))
 
@@ -53,7 +53,7 @@ def test_session_says_who_it_is_of_with_a_token_of_its_own() -> None:
         "a" * (MAX_SESSION_CHARS + 1),
         _unsigned(_claims()),
         jwt.encode(_claims(), "another key, of as many characters", algorithm="HS256"),
-        jwt.encode(_claims(), KEY * 2, algorithm="HS512"),
+        jwt.encode(_claims(), KEY, algorithm="HS512"),
         jwt.encode(_claims(exp=_now() - timedelta(seconds=1)), KEY, algorithm="HS256"),
         jwt.encode(_claims(nbf=_now() + timedelta(hours=1)), KEY, algorithm="HS256"),
         jwt.encode(_claims(aud="another"), KEY, algorithm="HS256"),
