@@ -21,7 +21,8 @@ async def addresses(platform: Platform) -> list[str]:
     """Every page, those of one thing too."""
     runs = (await platform.api.get("/runs"))["items"]
     failed = next(each["run"]["run_id"] for each in runs if each["status"] == "completed_with_errors")
-    (hostile,) = [each for each in await platform.api.items("/portfolios") if each["name"] == HOSTILE]
+    books = {each["name"]: each["portfolio_id"] for each in await platform.api.items("/portfolios")}
+    hostile = books[HOSTILE]
     # A plan that is begun and ends at once: all of it is done.
     begun = await platform.api.post(
         "/backfills", {"first": "2022-12-27", "last": "2022-12-27", "symbols": ["AAA"], "portfolio_ids": []}
@@ -29,8 +30,10 @@ async def addresses(platform: Platform) -> list[str]:
     return [
         *(address for address, _ in NAVIGATION),
         *(f"/pages/runs/{failed}{part}" for part in ("", "/failures", "/log")),
-        f"/pages/readiness/{hostile['portfolio_id']}",
-        f"/pages/coverage?portfolio={hostile['portfolio_id']}&last=2022-12-28",
+        f"/pages/readiness/{hostile}",
+        f"/pages/coverage?portfolio={hostile}&last=2022-12-28",
+        *(f"/pages/portfolios/{portfolio_id}" for portfolio_id in books.values()),
+        f"/pages/portfolios/{books['steady']}/explain/volatility_63d",
         f"/pages/backfills/{begun['backfill_id']}",
         "/pages/runs/nothing",
         "/pages/nothing",
