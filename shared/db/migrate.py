@@ -5,16 +5,18 @@ Migrations have no way back: facts are not dropped by one.
 
 import asyncio
 from collections.abc import Mapping
-from importlib.resources import files
+from typing import Final
 
 import asyncpg
 from alembic import command
-from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.db.engine import plain_url
-from shared.db.ownership import OWNERS, grant_to_reader, reader_of
+from shared.db.ownership import OWNERS, reader_of
+from shared.db.revisions import Step, config_of, is_behind, revisions_of, target
 from shared.db.unit_of_work import one_transaction
 
 # Alembic keeps its context in module globals.
@@ -22,6 +24,9 @@ _ONE_AT_A_TIME = asyncio.Lock()
 # Roles belong to the whole server, and PostgreSQL has no lock for two databases that are provisioned at once.
 _ROLE_RACES = (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError, asyncpg.InternalServerError)
 _RACE_ATTEMPTS = 20
+_LOCK_S: Final = 2
+_LOCK_ATTEMPTS: Final = 30
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 def quoted(identifier: str) -> str:
@@ -93,20 +98,56 @@ async def make_schema(url: SecretStr, schema: str, *, owner: str) -> None:
         await connection.close()
 
 
-async def migrate(service: str, url: SecretStr, *, schema: str | None = None) -> None:
-    """Bring the service's schema, or another one of it, to the newest version, as the service's own role."""
-    async with _ONE_AT_A_TIME, one_transaction(url, service=schema or service) as connection:
-        # Replicas of a service that start together migrate one after the other.
-        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
-        await connection.run_sync(_upgrade, service)
-        if service in OWNERS:
-            await connection.execute(text(grant_to_reader(service)))
+async def migrate(service: str, url: SecretStr, *, schema: str | None = None, step: Step | None = None) -> None:
+    """Bring the service's schema, or another one of it, to the newest version, as the service's own role.
+
+    Parameters
+    ----------
+    service : str
+        Whose tables.
+    url : SecretStr
+        Where they are, for the service's role.
+    schema : str, optional
+        Another schema than the service's own.
+    step : Step, optional
+        Which part of an upgrade is done; both, where none is named.
+
+    Raises
+    ------
+    UnfinishedUpgrade
+        If the upgrade before has not been finished.
+    DBAPIError
+        If something holds a table for longer than all attempts take.
+    """
+    for attempt in range(1, _LOCK_ATTEMPTS + 1):
+        try:
+            async with _ONE_AT_A_TIME, one_transaction(url, service=schema or service) as connection:
+                # Replicas of a service that start together migrate one after the other.
+                await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))"))
+                # Behind a table's lock that is waited for, everybody waits who only wants to read.
+                await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_S}s'"))
+                await connection.run_sync(_upgrade, service, step)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _LOCK_ATTEMPTS:
+                raise
+            await asyncio.sleep(_LOCK_S)
+        else:
+            return
 
 
-def _upgrade(connection: Connection, service: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(files("shared.db").joinpath("alembic")))
-    config.set_main_option("version_locations", str(files(f"services.{service}").joinpath("migrations")))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+async def is_migrated(service: str, url: SecretStr) -> bool:
+    """Tell whether the service's tables have all that its code needs to begin."""
+    async with one_transaction(url, service=service) as connection:
+        return not is_behind(revisions_of(service), await connection.run_sync(_current))
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection, service: str, step: Step | None) -> None:
+    upto = target(revisions_of(service), _current(connection), step)
+    if upto is not None:
+        config = config_of(service)
+        config.attributes["connection"] = connection
+        command.upgrade(config, upto)

@@ -19,7 +19,7 @@ from shared.service import ANSWERS_WITHIN_S
 from shared.settings import CommonSettings, KafkaPasswords, ServicePasswords
 from tests.contracts.test_settings import CLASSES, settings_read_by
 from tests.support.compose import ROOT
-from tests.support.kubernetes import DIRECTORY, Manifest, containers, rendered
+from tests.support.kubernetes import DIRECTORY, Manifest, containers, pod_of, rendered
 
 OVERLAYS = sorted(path.name for path in (DIRECTORY / "overlays").iterdir())
 # KEDA's own kinds have no schema among those of Kubernetes.
@@ -55,7 +55,7 @@ def test_manifests_are_valid_by_the_schemas_of_kubernetes(overlay: str) -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_everything_runs_with_no_more_rights_than_it_needs(overlay: str) -> None:
     for manifest, container in running(overlay):
-        pod, name = manifest["spec"]["template"]["spec"], manifest["metadata"]["name"]
+        pod, name = pod_of(manifest), manifest["metadata"]["name"]
         assert pod["securityContext"]["runAsNonRoot"], name
         assert pod["securityContext"]["runAsUser"] > 0, name
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
@@ -85,7 +85,7 @@ def test_every_container_of_ours_runs_a_command_that_exists(overlay: str) -> Non
     }
     for name, arguments in ours.items():
         commands[arguments[0]].make_context(arguments[0], list(arguments[1:]))
-        assert name in {*NAMES.values(), "migrate", "board"}
+        assert name in {*NAMES.values(), "migrate", "migrate-post", "board"}
     assert {name: ours[name] for name in NAMES.values()} == {
         name: ["serve", service] for service, name in NAMES.items()
     }
@@ -95,7 +95,7 @@ def test_user_is_that_of_the_image() -> None:
     (uid,) = re.findall(r"useradd .*--uid (\d+)", (ROOT / "deploy/Dockerfile").read_text())
     for manifest, container in running("production"):
         if "sigmasight" in container["image"]:
-            assert manifest["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == int(uid)
+            assert pod_of(manifest)["securityContext"]["runAsUser"] == int(uid)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -36,8 +36,16 @@ def rendered(directory: Path) -> list[Manifest]:
 
 def containers(manifest: Manifest) -> list[Manifest]:
     """Return the containers that a manifest runs."""
-    found: list[Manifest] = manifest.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    found: list[Manifest] = pod_of(manifest).get("containers", [])
     return found
+
+
+def pod_of(manifest: Manifest) -> Manifest:
+    """Return the pod that a manifest makes; empty where it makes none."""
+    spec: Manifest = manifest.get("spec", {})
+    made = spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec
+    pod: Manifest = made.get("template", {}).get("spec", {})
+    return pod
 
 
 def _read(path: Path) -> Iterator[Manifest]:

@@ -165,13 +165,28 @@ def board(options: BoardOptions) -> None:
     run_board(options.platform, options.host, options.port)
 
 
-@taking(LogOptions)
-def migrate(options: LogOptions) -> None:
+class _Step(StrEnum):
+    PRE = "pre"
+    POST = "post"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateOptions(LogOptions):
+    """The options of `migrate`."""
+
+    step: Annotated[
+        _Step | None, typer.Option(help="Before new code begins, or after old code has ended; by default both.")
+    ] = None
+
+
+@taking(MigrateOptions)
+def migrate(options: MigrateOptions) -> None:
     """Create roles, schemas, tables and topics.
 
     On the servers that the environment names; safe to repeat.
     """
     from services.ops.hosting.running import run_preparation
+    from shared.db.revisions import Step
 
     options.configure()
-    run_preparation()
+    run_preparation(None if options.step is None else Step(options.step.value))

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from services.ops.errors import Misused
+from services.ops.errors import CommandError, Misused
 from services.ops.settings import TopicSettings
 from shared.bus.broker import create_topics
 from shared.contracts.services import SERVICES
-from shared.db.migrate import migrate, provision
+from shared.db.migrate import is_migrated, migrate, provision
+from shared.db.revisions import Step
 from shared.settings import (
     CommonSettings,
     ServiceDatabaseUrls,
@@ -23,8 +24,8 @@ def services_without_url() -> Sequence[str]:
     return tuple(service for service in SERVICES if getattr(urls, f"{service}_database_url") is None)
 
 
-async def prepare(common: CommonSettings, *, processes: int = 1) -> None:
-    """Create what is missing: roles and schemas, tables, topics; safe to repeat.
+async def prepare(common: CommonSettings, *, processes: int = 1, step: Step | None = None) -> None:
+    """Create what is missing: roles and schemas, tables, topics; safe to repeat. The step `post` is about tables only.
 
     Roles and schemas are left alone for services whose URL is set: somebody else made those. A topic has a partition
     at least for each of the processes that share the work.
@@ -33,7 +34,33 @@ async def prepare(common: CommonSettings, *, processes: int = 1) -> None:
     ------
     Misused
         If a service has neither a URL of its own nor a password to get one.
+    UnfinishedUpgrade
+        If the upgrade before has not been finished.
     """
+    if step is not Step.POST:
+        await _provision(common)
+    with timed("tables are there"):
+        for service in SERVICES:
+            await migrate(service, service_database_url(common, service), step=step)
+    if step is not Step.POST:
+        with timed("topics are there"):
+            await create_topics(kafka_connection(common, "migrate"), TopicSettings().layout(at_least=processes))
+
+
+async def check_migrated(common: CommonSettings, services: Sequence[str]) -> None:
+    """Refuse to begin on tables that are older than the code.
+
+    Raises
+    ------
+    CommandError
+        If something is missing.
+    """
+    for service in services:
+        if not await is_migrated(service, service_database_url(common, service)):
+            raise CommandError(f"the tables of {service} are older than its code: run `sigmasight migrate --step pre`")
+
+
+async def _provision(common: CommonSettings) -> None:
     asked = {service: service_password(common, service) for service in services_without_url()}
     passwords = {service: password for service, password in asked.items() if password is not None}
     if lacking := [service.upper() for service in asked if service not in passwords]:
@@ -42,8 +69,3 @@ async def prepare(common: CommonSettings, *, processes: int = 1) -> None:
     if passwords:
         with timed("roles and schemas are there"):
             await provision(common.database_url, passwords)
-    with timed("tables are there"):
-        for service in SERVICES:
-            await migrate(service, service_database_url(common, service))
-    with timed("topics are there"):
-        await create_topics(kafka_connection(common, "migrate"), TopicSettings().layout(at_least=processes))

@@ -17,7 +17,7 @@ from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError, Misused
 from services.ops.hosting.host import Hosted, host
 from services.ops.hosting.host_options import HostOptions, reasons
-from services.ops.hosting.preparation import prepare
+from services.ops.hosting.preparation import check_migrated, prepare
 from services.ops.hosting.requeue import requeue_outboxes
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
 from services.ops.people.ways import let_sign_in
@@ -26,6 +26,7 @@ from services.ops.terminal import say
 from shared.auth import Identified, person_of
 from shared.bus.connection import BrokerRefuses
 from shared.contracts.services import SERVICES
+from shared.db.revisions import Step, UnfinishedUpgrade
 from shared.service import build_app
 from shared.settings import CommonSettings
 
@@ -76,7 +77,9 @@ def run_services(names: Sequence[str], host_name: str, port: int) -> None:
 
     async def main() -> None:
         with listen(host_name, port) as listener:
-            app = build_app(build_services(names, common), common, title=f"SigmaSight {named}")
+            services = build_services(names, common)
+            await check_migrated(common, names)
+            app = build_app(services, common, title=f"SigmaSight {named}")
             if set(names) == set(SERVICES):
                 add_pages(app, url_of(listener))
                 let_sign_in(app, people, people.users_file)
@@ -101,10 +104,10 @@ def run_board(platform: str, host_name: str, port: int) -> None:
     run_to_end(main())
 
 
-def run_preparation() -> None:
+def run_preparation(step: Step | None) -> None:
     """Make the servers that the environment names ready."""
-    run_to_end(prepare(settings_from_environment()))
-    say("roles, schemas, tables and topics are there")
+    run_to_end(prepare(settings_from_environment(), step=step))
+    say("tables are as they stay" if step is Step.POST else "roles, schemas, tables and topics are there")
 
 
 def run_requeue(common: CommonSettings) -> None:
@@ -133,7 +136,7 @@ def run_to_end(main: Coroutine[Any, Any, None]) -> None:
         raise CommandError(f"the database cannot be used: {error.orig}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise CommandError(f"the database or a port cannot be used: {error}") from error
-    except BrokerRefuses as error:
+    except (BrokerRefuses, UnfinishedUpgrade) as error:
         raise CommandError(str(error)) from error
     except KafkaError as error:
         raise CommandError(f"the broker cannot be used: {error}") from error
