@@ -117,7 +117,7 @@ bench-lasting: $(STAMP) ## Measure a backfill of a year and sixty nights in a ro
 	@$(BIN)/python -m tests.benchmarks.lasting $(SIZE)
 
 .PHONY: check
-check: lint types lock ## Everything that is checked without running the code
+check: lint types lock audit ## Everything that is checked without running the code
 
 .PHONY: lint
 lint: $(STAMP) ## Style, format and layers
@@ -132,6 +132,19 @@ types: $(STAMP) ## Static types
 .PHONY: lock
 lock: $(STAMP) ## Check that uv.lock is up to date
 	@$(BIN)/uv lock --quiet --check --default-index $(LOCKED_FROM)
+
+.PHONY: audit
+audit: $(STAMP) ## Look for known vulnerabilities of what is locked, where OSV can be reached
+	@mkdir -p build
+	@UV_HTTP_RETRIES=0 $(BIN)/uv audit --quiet --frozen --preview-features audit-command 2>build/audit.log || { code=$$?; \
+		[ $$code = 2 ] || { cat build/audit.log >&2; exit $$code; }; \
+		echo "not audited for vulnerabilities: https://api.osv.dev cannot be reached from here" >&2; }
+
+.PHONY: sbom
+sbom: $(STAMP) ## Write build/sbom.json: what the image is made of (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/uv export --quiet --frozen --no-dev --extra embedded --no-emit-project --preview-features sbom-export \
+		--format cyclonedx1.5 --output-file build/sbom.json
 
 .PHONY: format
 format: $(STAMP) ## Format the code and repair what can be repaired
