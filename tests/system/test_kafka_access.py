@@ -32,9 +32,10 @@ from shared.service import needs_of
 from tests.support.certificates import authority
 from tests.support.compose import example_environment
 from tests.support.containers import Containers
+from tests.support.databases import migrated_database
 from tests.support.digests import digest_results
 from tests.support.secure_kafka import HOST, SecureKafka, running_secure_kafka
-from tests.support.stack import run_postgres, wanted_broker
+from tests.support.stack import Servers, run_postgres, wanted_broker
 
 pytestmark = pytest.mark.skipif(wanted_broker() != "kafka", reason="the rules are those of Apache Kafka")
 
@@ -211,22 +212,24 @@ async def test_topics_are_made_by_nobody_but_migrate(kafka: SecureKafka) -> None
         await create_topics(connection(kafka, "risk"), TopicLayout(partitions=2))
 
 
-async def test_service_that_is_refused_ends_with_an_error_at_once(kafka: SecureKafka, postgres: Any) -> None:
-    environment = {
-        **os.environ,
-        "BOOTSTRAP_SERVERS": kafka.address,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KAFKA_SASL_MECHANISM": "PLAIN",
-        "KAFKA_CA_FILE": str(kafka.issuer.file),
-        "RISK_KAFKA_PASSWORD": "hunter2",
-        "DATABASE_URL": postgres.database_url,
-        "VIEWER_TOKEN": "v",
-        "OPERATOR_TOKEN": "o",
-    }
+async def test_service_that_is_refused_ends_with_an_error_at_once(kafka: SecureKafka, postgres: Servers) -> None:
     command = [str(Path(sys.executable).with_name("sigmasight")), "serve", "risk", "--port", "0"]
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, check=False
-    )
+    async with migrated_database(postgres, ["risk"]) as database:
+        environment = {
+            **os.environ,
+            "BOOTSTRAP_SERVERS": kafka.address,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_CA_FILE": str(kafka.issuer.file),
+            "RISK_KAFKA_PASSWORD": "hunter2",
+            "RISK_DATABASE_URL": database.url("risk").get_secret_value(),
+            "DATABASE_URL": database.admin_url,
+            "VIEWER_TOKEN": "v",
+            "OPERATOR_TOKEN": "o",
+        }
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=environment, capture_output=True, text=True, check=False
+        )
     assert done.returncode == 2
     assert f"sigmasight: {kafka.address} refuses risk (SASL_SSL PLAIN)" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout
@@ -262,7 +265,9 @@ async def test_night_through_the_containers_each_with_its_own_rights_only(contai
         others = {value for name, value in containers.env_file.items() if name.endswith("_PASSWORD") and value}
         known = others & set(containers.environment(service).values())
         assert known == {password_of(service), containers.env_file[f"{service.upper()}_DATABASE_PASSWORD"]}
-    await asyncio.gather(*(containers.start(service) for service in SERVICES))
+    # One after the other: loading takes all cores that there are.
+    for service in SERVICES:
+        await containers.start(service)
 
     entered = await containers.api("portfolio").import_portfolio(
         "ours", CSV, opening_equity="100000.00", opened_on="2022-12-01", as_of="2022-12-20"
