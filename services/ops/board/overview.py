@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from services.ops.board.caller import Caller
 from services.ops.board.pages import page
-from services.ops.board.paths import RUNS_PAGE
+from services.ops.board.paths import PAGES, RUNS_PAGE
 from services.ops.board.runs import causes_of, following, load_progress
 from services.ops.board.wording import seconds_between
 from services.ops.client.answers.runs import RunSummary
@@ -48,10 +48,15 @@ def board(request: Request, caller: Caller) -> HTMLResponse:
         letters=caller.get(LETTER_COUNTS),
         held=len(caller.get(FINDINGS, undecided=True, limit=_HELD_SHOWN)["items"]),
         most_held=_HELD_SHOWN,
-        readiness=caller.get(READINESS, limit=1),
         schedule=caller.get(SCHEDULE, limit=3),
         **(following(found["run"]["run_id"]) if found else {"events": "", "progress": ""}),
     )
+
+
+@router.get(f"{PAGES}/board/readiness", response_class=HTMLResponse)
+def readiness(request: Request, caller: Caller) -> HTMLResponse:
+    """Show how many portfolios are ready: of a thousand that takes longer than the board, which comes first."""
+    return page(request, "board_readiness.html.j2", found=caller.get(READINESS, limit=1))
 
 
 def _watched(caller: ApiClient, runs: list[RunSummary], nights: list[RunSummary]) -> RunSummary | None:

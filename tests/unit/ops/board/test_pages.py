@@ -13,10 +13,11 @@ PARTS = {
     f"/pages/runs/{RUN_ID}/progress": ["3.2 s", "30 subjects", "Then missing in symbols.factored"],
     f"/pages/backfills/{ID}/progress": ["1:06:40", "2022-12-27: queued"],
     f"/pages/redrives/{ID}/progress": ["Letters dealt with"],
+    "/pages/board/readiness": ["Portfolios ready", "999", "of 1,000 on 2022-12-28"],
 }
 # What each page shows, beside what it must not.
 PAGES = {
-    "/": ["Last night", "Portfolios ready", "999", "completed with errors", "0:01:30"],
+    "/": ["Last night", "/pages/board/readiness", "completed with errors", "0:01:30"],
     "/pages/runs": ["nightly", "2022-12-27 to 2022-12-28", "?cursor=abc"],
     f"/pages/runs/{RUN_ID}": ["Retry what failed", "300", "1,000", "Never came", "2 findings", "The whole log"],
     f"/pages/runs/{RUN_ID}/failures": ["MISSING_DATA"],
