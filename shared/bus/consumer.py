@@ -40,6 +40,7 @@ from shared.contracts.event import Event, Failure
 from shared.db.slots import Slots
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import InvalidEvent, is_poison, is_transient
+from shared.failpoints import Place, failpoint
 from shared.metrics.catalogue import EVENT_RETRIES, EVENT_SECONDS, EVENTS
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import log_context
@@ -116,6 +117,7 @@ class Consumer:
 
     async def deliver(self, message: KafkaMessage) -> None:
         """Process one message to its end: committed, set aside, or raised so that it is delivered again."""
+        failpoint(Place.RECEIVED, self.service)
         letter = letter_of(message)
         # The run is what the headers claim, until the event has been read.
         with log_context(service=self.service, consumer=self.name, topic=letter.topic, run=run_of(letter)):
@@ -202,7 +204,9 @@ class Consumer:
         async with self.unit_of_work() as uow:
             if not await first_time_seen(uow.connection, self.name, event.event_id, replay_id=replay_id):
                 return Outcome.DUPLICATE
+            failpoint(Place.SEEN, self.service)
             outcome = await handle(event, uow)
+            failpoint(Place.HANDLED, self.service)
             if is_sent_again(letter):
                 uow.post(settlement(letter, consumer=self.name))
             return outcome

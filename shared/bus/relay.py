@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from shared.bus.broker import CAPABILITIES, BrokerKind, build_producer
 from shared.bus.connection import Connection
 from shared.bus.doorbell import doorbell, set_within
+from shared.failpoints import Place, failpoint
 from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
 
@@ -157,8 +158,10 @@ class OutboxRelay:
         rows = await connection.fetch(_PENDING, self.flush_rows)
         if not rows:
             return 0
+        failpoint(Place.TAKEN, self._service)
         outcomes = await asyncio.gather(*[await self._send(producer, row) for row in rows], return_exceptions=True)
         sent = [row for row, outcome in zip(rows, outcomes, strict=True) if not isinstance(outcome, BaseException)]
+        failpoint(Place.SENT, self._service)
         ids, written = [row["id"] for row in sent], [row["created_at"] for row in sent]
         for topic, seconds in await connection.fetch(_PUBLISHED, ids, written):
             self._metrics.add(PUBLISHED, topic)

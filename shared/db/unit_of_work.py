@@ -11,6 +11,7 @@ from shared.db.audit import note_action, noted
 from shared.db.engine import build_engine
 from shared.db.outbox import OutboxRow, append_to_outbox, outbox_row
 from shared.db.ownership import read_as_caller
+from shared.failpoints import Place, failpoint
 
 
 class UnitOfWork:
@@ -54,8 +55,12 @@ class UnitOfWorkFactory:
             yield unit
             await unit.flush()
             await note_action(connection)
+            if unit.events:
+                failpoint(Place.WRITTEN, self._source)
             await connection.commit()
             noted()
+            if unit.events:
+                failpoint(Place.COMMITTED, self._source)
         for event in unit.events:
             for listen in self.listeners:
                 listen(event)

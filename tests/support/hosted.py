@@ -32,9 +32,13 @@ class Up:
 
     async def start(self) -> None:
         """Start the process and return when it answers."""
+        assert await self.starts(), f"`up` ended: {self.log.read_text()[-3000:]}"
+
+    async def starts(self) -> bool:
+        """Start the process, and tell whether it answers; not if it ends before."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.process = self._spawn()
-        await eventually(self._answers)
+        return await eventually(self._answers_or_has_ended) == "answers"
 
     def kill(self) -> None:
         """Kill the process as a power cut would, and reap it."""
@@ -86,9 +90,14 @@ class Up:
                 command, stdout=log, stderr=log, env={**os.environ, **_NO_SCHEDULE, **self.environment}
             )
 
-    async def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"`up` ended: {self.log.read_text()[-3000:]}"
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is no more."""
+        return self.process is None or self.process.poll() is not None
+
+    async def _answers_or_has_ended(self) -> str | None:
         endpoint = self.data_dir / "endpoint.json"
         # A killed process leaves its endpoint behind: this one writes its own when it answers.
-        return endpoint.exists() and json.loads(endpoint.read_text())["pid"] == self.process.pid
+        if self.process and endpoint.exists() and json.loads(endpoint.read_text())["pid"] == self.process.pid:
+            return "answers"
+        return "has ended" if self.has_ended else None

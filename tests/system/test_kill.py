@@ -3,11 +3,7 @@
 import json
 import os
 import re
-import shutil
 import signal
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -26,40 +22,11 @@ from tests.support.hold import without_an_end
 from tests.support.hosted import Up
 from tests.support.platform import Json
 from tests.support.stack import wanted_broker
+from tests.system.month import MONTH, data_directory, import_portfolios, undisturbed_month
 
 pytestmark = pytest.mark.skipif(
     wanted_broker() == "testcontainers", reason="needs a broker that `up` runs, or that we may kill"
 )
-
-SAMPLES = Path("services/ops/samples")
-EQUITY = {"long-only": "1300000", "long-short": "1300000", "funds-and-private": "1500000"}
-OPENED, LAST = "2022-11-28", "2022-12-28"
-MONTH = {"first_session": OPENED, "last_session": LAST, "requested_by": "the kill test"}
-
-
-@contextmanager
-def data_directory() -> Iterator[Path]:
-    """A data directory that the account of PostgreSQL gets into (pytest's own temporary directory is closed to it)."""
-    directory = Path(tempfile.mkdtemp(prefix="sigmasight-kill-"))
-    try:
-        yield directory
-    finally:
-        moved = directory / "postgres.home"
-        if moved.exists():
-            shutil.rmtree(moved.read_text())
-        shutil.rmtree(directory)
-
-
-async def import_portfolios(up: Up) -> list[str]:
-    """Enter the three sample portfolios and return the runs that value them."""
-    async with up.api() as api:
-        entered = [
-            await api.import_portfolio(
-                name, (SAMPLES / f"{name}.csv").read_text(), opening_equity=equity, opened_on=OPENED, as_of=OPENED
-            )
-            for name, equity in EQUITY.items()
-        ]
-    return [entry["run_id"] for entry in entered]
 
 
 async def ended(up: Up, run_id: str) -> Json:
@@ -108,19 +75,7 @@ async def killed_after(up: Up, run_id: str, *, parts: int) -> bool:
 @pytest.fixture(scope="module")
 async def undisturbed() -> dict[str, Digest]:
     """The results of the month when nothing happens to it."""
-    with data_directory() as directory:
-        up = Up(directory, ["--broker", wanted_broker(), "--providers", "sample"])
-        try:
-            await up.start()
-            for run_id in await import_portfolios(up):
-                assert (await ended(up, run_id))["status"] == "completed"
-            assert (await ended(up, await open_month(up)))["status"] == "completed"
-            digests = await digest_results(up.database_url)
-        finally:
-            up.stop()
-    assert digests["snapshots"].rows == 66, "22 sessions of three portfolios"
-    assert min(digest.rows for digest in digests.values()) > 0
-    return digests
+    return await undisturbed_month(["--broker", wanted_broker(), "--providers", "sample"])
 
 
 def pid_of(up: Up, server: str) -> int:
