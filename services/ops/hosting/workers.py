@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -16,15 +15,12 @@ import structlog
 from services.market_data.settings import MarketDataSettings
 from services.ops.errors import CommandError
 from services.ops.hosting.embedded.process import end_with_parent
+from services.ops.hosting.embedded.restarts import Restarts
 from shared.contracts.services import SERVICES
 from shared.settings import CommonSettings
 
 log = structlog.get_logger("workers")
 
-# One that has run for so long has begun well: the next end is the first of a new row.
-STEADY_S: Final = 60.0
-FIRST_PAUSE_S: Final = 0.5
-TRIES: Final = 6
 # Longer than a consumer takes to end the message in hand.
 _STOPPED_WITHIN_S: Final = 40.0
 _ANSWERS_WITHIN_S: Final = 4.0
@@ -65,16 +61,16 @@ class Worker:
         CommandError
             If it has ended as often as it may.
         """
-        ends = 0
+        restarts = Restarts()
         while True:
-            began = time.monotonic()
+            restarts.begun()
             code = await self._run_once()
-            ends = 1 if time.monotonic() - began >= STEADY_S else ends + 1
+            restarts.ended()
             self._state = f"ended with code {code}"
-            log.error("worker ended", number=self.number, code=code, ends=ends)
-            if ends > TRIES:
+            log.error("worker ended", number=self.number, code=code, ends=restarts.ends)
+            if restarts.are_too_many:
                 raise CommandError(f"process {self.number} {self._state} as often as it may, see the log")
-            await asyncio.sleep(FIRST_PAUSE_S * 2.0 ** (ends - 1))
+            await restarts.pause()
 
     async def _run_once(self) -> int:
         process = await asyncio.create_subprocess_exec(

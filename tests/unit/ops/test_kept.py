@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.ops.errors import CommandError
-from services.ops.hosting.embedded import kept
-from services.ops.hosting.embedded.kept import TRIES, Kept
+from services.ops.hosting.embedded import restarts
+from services.ops.hosting.embedded.kept import Kept
+from services.ops.hosting.embedded.restarts import TRIES
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 0.0)
 
 
 async def test_server_that_ends_is_told_of_and_started_again_with_what_belongs_to_it() -> None:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from services.ops.errors import CommandError
-from services.ops.hosting import workers
+from services.ops.hosting.embedded import restarts
 from services.ops.hosting.embedded.ports import is_free
 from services.ops.hosting.workers import Worker, run_beside
 
@@ -13,8 +13,8 @@ NEEDED = ("DATABASE_URL", "BOOTSTRAP_SERVERS", "VIEWER_TOKEN", "OPERATOR_TOKEN")
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker is tried twice, one right after the other, without what it would need."""
-    monkeypatch.setattr(workers, "TRIES", 1)
-    monkeypatch.setattr(workers, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(restarts, "TRIES", 1)
+    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 0.0)
     for name in NEEDED:
         monkeypatch.delenv(name, raising=False)
 

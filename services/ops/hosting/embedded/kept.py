@@ -1,22 +1,15 @@
 """A server that is started again when it ends."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 import structlog
 
 from services.ops.errors import CommandError
 from services.ops.hosting.embedded.brokers import EmbeddedServer
+from services.ops.hosting.embedded.restarts import Restarts
 
 log = structlog.get_logger("servers")
-
-# One that has run for so long has begun well: the next end is the first of a new row.
-STEADY_S: Final = 60.0
-FIRST_PAUSE_S: Final = 0.5
-TRIES: Final = 6
 
 
 @dataclass(slots=True)
@@ -43,19 +36,20 @@ class Kept:
         CommandError
             If it has ended, or has not started, as often as it may.
         """
-        ends, began = 0, time.monotonic()
+        restarts = Restarts()
         while True:
+            restarts.begun()
             self._trouble = await self.server.ended()
-            ends = 1 if time.monotonic() - began >= STEADY_S else ends + 1
-            while not await self._starts(ends):
-                ends += 1
-            began, self._trouble = time.monotonic(), None
+            restarts.ended()
+            while not await self._starts(restarts):
+                restarts.ended()
+            self._trouble = None
 
-    async def _starts(self, ends: int) -> bool:
-        log.error("server ended", why=self._trouble, ends=ends)
-        if ends > TRIES:
+    async def _starts(self, restarts: Restarts) -> bool:
+        log.error("server ended", why=self._trouble, ends=restarts.ends)
+        if restarts.are_too_many:
             raise CommandError(f"{self._trouble}, and so it has as often as it may: the platform ends")
-        await asyncio.sleep(FIRST_PAUSE_S * 2.0 ** (ends - 1))
+        await restarts.pause()
         try:
             await self.server.stop()
             await self.server.start()
@@ -64,7 +58,7 @@ class Kept:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again as often as it may be
             self._trouble = f"{self._trouble}; {error!r}"[:1_000]
             return False
-        log.warning("server started again", ends=ends)
+        log.warning("server started again", ends=restarts.ends)
         return True
 
     async def troubles(self) -> list[str]:
