@@ -75,6 +75,11 @@ test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on
 test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, the README's commands (ARGS="-k name")
 	@$(ON_TANSU) -m slow $(RUNNING) $(ARGS)
 
+.PHONY: test-chaos
+test-chaos: $(STAMP) ## The platform dies between two steps of a message, again and again (SEEDS=10, BROKER=tansu or kafka)
+	@CHAOS_SEEDS=$(or $(SEEDS),10) SIGMASIGHT_TEST_BROKER=$(or $(BROKER),tansu) $(BIN)/pytest -n0 tests/system/test_chaos.py \
+		-o log_cli=true --log-cli-level=INFO --log-disable=httpx $(ARGS)
+
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)
 	@if command -v java >/dev/null || [ -n "$${JAVA_HOME:-}" ] || ! docker info >/dev/null 2>&1; then \
