@@ -15,7 +15,7 @@ class Place(StrEnum):
     RECEIVED = "received"
     SEEN = "seen"  # the inbox has it
     HANDLED = "handled"  # nothing is announced
-    WRITTEN = "written"  # everything is, and not committed
+    WRITTEN = "written"  # everything is, at least one event, and not committed
     COMMITTED = "committed"  # and not acknowledged
     TAKEN = "taken"  # from the outbox, and not sent
     SENT = "sent"  # and not marked
