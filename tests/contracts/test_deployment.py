@@ -101,7 +101,19 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
 def test_compose_runs_the_board_without_a_secret() -> None:
     board = COMPOSE["services"]["board"]
     get_command(app).commands["board"].make_context("board", board["command"][1:])  # type: ignore[attr-defined]
-    assert (board["env_file"], set(board["environment"])) == ([], {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT"})
+    assert (board["env_file"], set(board["environment"])) == (
+        [],
+        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS"},
+    )
+
+
+def test_gateway_says_itself_who_asks_and_the_board_believes_nobody_else() -> None:
+    said = dict(re.findall(r"proxy_set_header (\S+) (\S+);", GATEWAY))
+    # Set and not appended to: what callers say of themselves counts for nothing.
+    assert (said["X-Forwarded-For"], said["X-Forwarded-Proto"]) == ("$remote_addr", "$scheme")
+    assert COMPOSE["services"]["board"]["environment"]["FORWARDED_ALLOW_IPS"] == "*"
+    # That is the gateway, as long as nobody reaches the board from outside.
+    assert "ports" not in COMPOSE["services"]["board"]
 
 
 def test_gateway_shows_the_document_of_all_services() -> None:

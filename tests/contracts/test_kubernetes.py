@@ -202,3 +202,10 @@ def test_replicas_follow_the_parts_of_a_stage_that_the_service_has_to_do_and_its
         assert query == f'sum(max by (stage) ({PARTS_OPEN.name}{{stage="{stages[name]}"}}))'
         # KEDA decides.
         assert "replicas" not in one("Deployment", name)["spec"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_board_believes_the_gateway_who_asks(overlay: str) -> None:
+    (board,) = containers(one("Deployment", "board", overlay))
+    # Nobody but the gateway reaches it from outside (network.yaml).
+    assert {"name": "FORWARDED_ALLOW_IPS", "value": "*"} in board["env"]
