@@ -58,6 +58,9 @@ class TopicSettings(BaseSettings):
 class PeopleSettings(SessionSettings):
     """Who may sign in to pages, and where everybody is written down who may."""
 
+    # Compose hands on what nobody has set as nothing.
+    model_config = SettingsConfigDict(env_ignore_empty=True)
+
     users_file: Path | None = None
     # Where there is one, people sign in there, and the file counts for nothing.
     oidc_issuer: str | None = None

@@ -15,6 +15,7 @@ from services.ops.cli import app
 from services.ops.composition import build_services
 from services.ops.documents.dashboards import DIRECTORY as DASHBOARDS
 from services.ops.documents.openapi import DOCUMENT
+from services.ops.settings import PeopleSettings
 from shared.bus.broker import GRACEFUL_TIMEOUT_S
 from shared.contracts.services import SERVICES
 from shared.paths import API
@@ -98,18 +99,38 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
     assert not any(pattern.match("/metrics") for pattern, _ in rules)
 
 
-def test_compose_runs_the_board_without_a_secret() -> None:
+def test_compose_runs_the_board_with_what_people_need_and_no_other_secret() -> None:
     board = COMPOSE["services"]["board"]
     get_command(app).commands["board"].make_context("board", board["command"][1:])  # type: ignore[attr-defined]
     assert (board["env_file"], set(board["environment"])) == (
         [],
-        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS"},
+        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS", "SESSION_KEY", "USERS_FILE"},
     )
+    # The services have it from the file, where it is set.
+    assert board["environment"]["SESSION_KEY"] == "${SESSION_KEY:-}"
+
+
+def test_compose_shows_the_board_who_was_let_in_by_the_command_line() -> None:
+    board, users = COMPOSE["services"]["board"], COMPOSE["services"]["users"]
+    assert users["entrypoint"] == ["sigmasight", "users"]
+    get_command(app).commands["users"].make_context("users", list(users["command"]))  # type: ignore[attr-defined]
+    file = Path(users["environment"]["USERS_FILE"])
+    assert board["environment"]["USERS_FILE"] == str(file)
+    assert (users["volumes"], board["volumes"]) == ([f"people:{file.parent}"], [f"people:{file.parent}:ro"])
+    # A volume begins as what the image has there.
+    assert f"install -d -o sigmasight -m 700 {file.parent}" in (ROOT / "deploy/Dockerfile").read_text()
+
+
+def test_nobody_signs_in_where_compose_is_given_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_KEY", "")
+    assert PeopleSettings().sessions is None
 
 
 def test_gateway_says_itself_who_asks_and_the_board_believes_nobody_else() -> None:
     said = dict(re.findall(r"proxy_set_header (\S+) (\S+);", GATEWAY))
     # Set and not appended to: what callers say of themselves counts for nothing.
+    # With its port: the form of another one on this machine is not ours.
+    assert said["Host"] == "$http_host"
     assert (said["X-Forwarded-For"], said["X-Forwarded-Proto"]) == ("$remote_addr", "$scheme")
     assert COMPOSE["services"]["board"]["environment"]["FORWARDED_ALLOW_IPS"] == "*"
     # That is the gateway, as long as nobody reaches the board from outside.
@@ -185,7 +206,7 @@ def _check_command(command: list[str]) -> None:
 def test_compose_runs_tools_only_when_they_are_asked_for() -> None:
     profiles = {name: said.get("profiles", ["core"]) for name, said in COMPOSE["services"].items()}
     assert {name for name, of in profiles.items() if of == ["observability"]} == {"prometheus", "grafana"}
-    assert {name for name, of in profiles.items() if of == ["tools"]} == {"cli", "psql"}
+    assert {name for name, of in profiles.items() if of == ["tools"]} == {"cli", "psql", "users"}
     core = {name for name, of in profiles.items() if of == ["core"]}
     assert core == {*SERVICES, "board", "gateway", "migrate", "postgres", "kafka", "kafka-acls"}
     _check_command(["sigmasight", *COMPOSE["services"]["cli"]["command"]])

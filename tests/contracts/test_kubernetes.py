@@ -129,7 +129,7 @@ def test_secrets_are_described() -> None:
     named = {
         name
         for manifest, _ in running("production")
-        for name in re.findall(r"'secret(?:Ref|KeyRef)': \{'name': '([\w-]+)'", str(manifest))
+        for name in re.findall(r"'(?:secret(?:Ref|KeyRef)': \{'name|secretName)': '([\w-]+)'", str(manifest))
     }
     assert {name for name in named if f"`{name}`" in page} == named
 
@@ -209,3 +209,19 @@ def test_board_believes_the_gateway_who_asks(overlay: str) -> None:
     (board,) = containers(one("Deployment", "board", overlay))
     # Nobody but the gateway reaches it from outside (network.yaml).
     assert {"name": "FORWARDED_ALLOW_IPS", "value": "*"} in board["env"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_board_reads_who_may_sign_in_and_signs_sessions_that_services_read(overlay: str) -> None:
+    (board,) = containers(one("Deployment", "board", overlay))
+    said = {each["name"]: each for each in board["env"]}
+    key = {"name": "sigmasight-tokens", "key": "SESSION_KEY", "optional": True}
+    assert said["SESSION_KEY"]["valueFrom"] == {"secretKeyRef": key}
+    assert "sigmasight-tokens" in str(containers(one("Deployment", "risk", overlay)))
+    pod = one("Deployment", "board", overlay)["spec"]["template"]["spec"]
+    (mounted,) = (each for each in board["volumeMounts"] if each["name"] == "users")
+    assert said["USERS_FILE"]["value"] == f"{mounted['mountPath']}/users.json"
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "users")
+    assert volume["secret"] == {"secretName": "sigmasight-users", "optional": True, "defaultMode": 0o440}
+    # Such a file is root's: our group reads it.
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]

@@ -68,7 +68,10 @@ class Users:
         """
         if not self._file.exists():
             return ()
-        if (mode := self._file.stat().st_mode & 0o777) & 0o077:
+        status = self._file.stat()
+        # What is somebody else's, as a mounted secret is root's, is read by our group.
+        forbidden = 0o077 if status.st_uid == os.geteuid() else 0o037
+        if (mode := status.st_mode & 0o777) & forbidden:
             raise CommandError(f"{self._file} must be its owner's alone (mode 600), was {mode:o}")
         try:
             return _USERS.validate_json(self._file.read_bytes())

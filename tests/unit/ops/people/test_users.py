@@ -66,6 +66,19 @@ def test_file_holds_no_password_and_is_its_owners_alone(users: Users, tmp_path: 
         users.check("ada", PASSWORD)
 
 
+def test_file_of_somebody_else_may_be_shown_to_our_group_as_a_mounted_secret_is(
+    users: Users, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "users.json"
+    monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)
+    file.chmod(0o440)
+    assert len(users.load()) == 2
+    for mode in (0o460, 0o444):
+        file.chmod(mode)
+        with pytest.raises(CommandError, match="mode 600"):
+            users.load()
+
+
 def test_password_is_changed_and_somebody_removed(users: Users) -> None:
     users.set_password("ada", "another password")
     assert (users.check("ada", PASSWORD), users.check("ada", "another password") is None) == (None, False)
