@@ -28,9 +28,11 @@ class NoSession(Exception):
 class Sessions:
     """Makes sessions, and reads who they are of."""
 
-    def __init__(self, key: SecretStr, *, lasting: timedelta) -> None:
+    def __init__(self, key: SecretStr, *, lasting: timedelta, secure: bool = True) -> None:
         self._key = key
         self.lasting = lasting
+        # Whether browsers keep them to https, but for this machine.
+        self.secure = secure
 
     def issue(self, person: Principal, *, at: datetime) -> str:
         """Return the cookie of somebody who has just shown who they are.
@@ -96,10 +98,11 @@ class SessionSettings(BaseSettings):
     # None: nobody signs in.
     session_key: SecretStr | None = Field(default=None, min_length=32)
     session_hours: float = Field(default=10.0, gt=0.0, le=24.0 * 7)
+    session_secure: bool = True
 
     @property
     def sessions(self) -> Sessions | None:
         """Sessions, where anybody can have one."""
         if self.session_key is None:
             return None
-        return Sessions(self.session_key, lasting=timedelta(hours=self.session_hours))
+        return Sessions(self.session_key, lasting=timedelta(hours=self.session_hours), secure=self.session_secure)

@@ -19,10 +19,12 @@ from services.ops.settings import PeopleSettings
 from shared.bus.broker import GRACEFUL_TIMEOUT_S
 from shared.contracts.services import SERVICES
 from shared.paths import API
+from shared.sessions import SessionSettings
 from shared.settings import CommonSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SESSIONS = {name.upper() for name in SessionSettings.model_fields}
 GATEWAY = (ROOT / "deploy/gateway/nginx.conf").read_text()
 
 
@@ -104,10 +106,11 @@ def test_compose_runs_the_board_with_what_people_need_and_no_other_secret() -> N
     get_command(app).commands["board"].make_context("board", board["command"][1:])  # type: ignore[attr-defined]
     assert (board["env_file"], set(board["environment"])) == (
         [],
-        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS", "SESSION_KEY", "USERS_FILE"},
+        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS", "USERS_FILE", *SESSIONS},
     )
-    # The services have it from the file, where it is set.
-    assert board["environment"]["SESSION_KEY"] == "${SESSION_KEY:-}"
+    # The services have them from the file, where they are set.
+    for name in SESSIONS:
+        assert board["environment"][name] == f"${{{name}:-}}"
 
 
 def test_compose_shows_the_board_who_was_let_in_by_the_command_line() -> None:
@@ -122,7 +125,8 @@ def test_compose_shows_the_board_who_was_let_in_by_the_command_line() -> None:
 
 
 def test_nobody_signs_in_where_compose_is_given_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SESSION_KEY", "")
+    for name in SESSIONS:
+        monkeypatch.setenv(name, "")
     assert PeopleSettings().sessions is None
 
 

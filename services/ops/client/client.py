@@ -119,7 +119,7 @@ def connections_to(url: str, *, within_s: float = _TIMEOUT_S) -> httpx.Client:
         timeout=within_s,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         # A proxy of the environment doesn't lead to this machine's own ports.
-        trust_env=not _is_loopback(url),
+        trust_env=not is_loopback(url),
     )
 
 
@@ -168,7 +168,8 @@ def connected(data_dir: DataDirectory, url: str | None, names: Collection[str] =
         client.close()
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL is of this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from services.ops.board.paths import SIGN_IN
 from services.ops.board.refusals import said
 from services.ops.people.open_id import Asked, NotSignedIn, Provider
-from services.ops.people.sign_in import add_sign_out, begun, local
+from services.ops.people.sign_in import add_sign_out, begun, is_for_tls, local
 from shared.clock import Clock
 from shared.sessions import Sessions
 
@@ -59,7 +59,7 @@ def _router(sign_in: OpenIdSignIn) -> APIRouter:
             return said(request, HTTPStatus.SERVICE_UNAVAILABLE, "the identity provider cannot be asked")
         claims = {**asdict(asked), "next": following, "aud": _AUDIENCE, "exp": sign_in.clock.now() + _LASTS}
         cookie = jwt.encode(claims, sign_in.key.get_secret_value(), algorithm=_ALGORITHM)
-        is_secure, lasts = request.url.scheme == "https", round(_LASTS.total_seconds())
+        is_secure, lasts = is_for_tls(request, sign_in.sessions), round(_LASTS.total_seconds())
         answer.set_cookie(_COOKIE, cookie, max_age=lasts, path=SIGN_IN, secure=is_secure, httponly=True, samesite="lax")
         return answer
 

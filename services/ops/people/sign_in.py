@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from services.ops.board.caller import Form
 from services.ops.board.pages import page
 from services.ops.board.paths import SIGN_IN, SIGN_OUT
+from services.ops.client.client import is_loopback
 from services.ops.people.attempts import Attempts, TooManyAttempts
 from services.ops.people.users import Users
 from shared.auth import caller_of
@@ -98,11 +99,16 @@ def begun(request: Request, person: Principal, sessions: Sessions, clock: Clock,
         COOKIE,
         sessions.issue(person, at=clock.now()),
         max_age=round(sessions.lasting.total_seconds()),
-        secure=request.url.scheme == "https",
+        secure=is_for_tls(request, sessions),
         httponly=True,
         samesite="lax",
     )
     return answer
+
+
+def is_for_tls(request: Request, sessions: Sessions) -> bool:
+    """Tell whether a cookie is never to be sent without TLS, which a proxy may end in front of us."""
+    return request.url.scheme == "https" or (sessions.secure and not is_loopback(str(request.url)))
 
 
 def _asked(request: Request, following: str, status: int = 200, trouble: str | None = None) -> HTMLResponse:

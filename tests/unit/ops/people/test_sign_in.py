@@ -1,6 +1,6 @@
 """Signing in: who shows who they are gets a session, and nobody gets anywhere else by it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -15,8 +15,8 @@ from services.ops.people.users import Users
 from shared.auth import Identified, person_of
 from shared.clock import FixedClock
 from shared.principal import Principal, Role
-from shared.sessions import COOKIE
-from tests.support.people import SESSIONS, signed_in
+from shared.sessions import COOKIE, Sessions
+from tests.support.people import SESSION_KEY, SESSIONS, signed_in
 from tests.unit.ops.board.stored import everything
 from tests.unit.ops.board.world import HOSTILE, World, wrongs_of
 
@@ -31,16 +31,23 @@ def users(tmp_path: Path) -> Users:
     return found
 
 
-def _browser(users: Users, base_url: str = "http://board") -> httpx.AsyncClient:
+def _browser(users: Users, base_url: str = "http://board", *, sessions: Sessions = SESSIONS) -> httpx.AsyncClient:
     app = board_alone("http://platform")
     app.add_middleware(Identified, identify=partial(person_of, sessions=SESSIONS))
-    add_sign_in(app, SignIn(users, SESSIONS, FixedClock(datetime.now(UTC))))
+    add_sign_in(app, SignIn(users, sessions, FixedClock(datetime.now(UTC))))
     refusing = httpx.MockTransport(lambda _: httpx.Response(401, json={"detail": "a valid bearer token is needed"}))
     app.state.platform = httpx.Client(transport=refusing, base_url="http://platform")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
 
 
-@pytest.mark.parametrize(("base_url", "secure"), [("http://board", False), ("https://board", True)])
+# The proxy that ends TLS asks us without: whatever is not on this machine is reached by it.
+@pytest.mark.parametrize(
+    ("base_url", "secure"),
+    [
+        *((url, True) for url in ("http://board", "https://board", "https://127.0.0.1")),
+        *((url, False) for url in ("http://127.0.0.1:8080", "http://localhost:8000", "http://[::1]:8000")),
+    ],
+)
 async def test_right_password_gives_a_session_that_no_script_reads(
     users: Users, base_url: str, *, secure: bool
 ) -> None:
@@ -52,6 +59,14 @@ async def test_right_password_gives_a_session_that_no_script_reads(
     assert (bool(cookie["secure"]), cookie["max-age"]) == (secure, "3600")
     found = SESSIONS.read(cookie.value)
     assert (found.name, found.role, found.groups) == ("ada", Role.OPERATOR, ("desk",))
+
+
+async def test_session_goes_without_tls_where_that_was_chosen(users: Users) -> None:
+    sessions = Sessions(SESSION_KEY, lasting=timedelta(hours=1), secure=False)
+    async with _browser(users, sessions=sessions) as browser:
+        answer = await browser.post("/sign-in", data=RIGHT)
+    (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+    assert not cookie["secure"]
 
 
 @pytest.mark.parametrize("form", [{}, {"name": "ada"}, {**RIGHT, "password": "wrong"}, {**RIGHT, "name": "nobody"}])
