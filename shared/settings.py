@@ -2,7 +2,8 @@
 
 import json
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from aiokafka.abc import AbstractTokenProvider
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
@@ -13,6 +14,10 @@ from shared.bus.connection import Connection, SaslMechanism, SecurityProtocol
 from shared.db.engine import TimeLimits, asyncpg_url
 from shared.factor_set import FACTOR_SETS, FactorSet
 from shared.sessions import SessionSettings
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+# Who sets one of them does not mean the plain protocol that is spoken by default.
+_OF_A_PROTOCOL: Final = ("kafka_sasl_mechanism", "kafka_ca_file", "kafka_certificate_file")
 
 
 class KafkaSettings(BaseSettings):
@@ -33,6 +38,22 @@ class KafkaSettings(BaseSettings):
     kafka_certificate_file: FilePath | None = None
     kafka_key_file: FilePath | None = None
     kafka_key_password: SecretStr | None = None
+
+    @field_validator("kafka_token_url")
+    @classmethod
+    def _guards_the_password(cls, url: str | None) -> str | None:
+        address = urlsplit(url or "https:")
+        if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _LOOPBACK):
+            raise ValueError("must begin with https: the password goes there")
+        return url
+
+    @model_validator(mode="after")
+    def _protocol_is_said(self) -> Self:
+        if "kafka_security_protocol" not in self.model_fields_set:
+            meant = [name for name in _OF_A_PROTOCOL if getattr(self, name) is not None]
+            if meant:
+                raise ValueError(f"kafka_security_protocol must be set with {', '.join(meant)}")
+        return self
 
     @model_validator(mode="after")
     def _protocol_and_mechanism_fit(self) -> Self:

@@ -5,6 +5,7 @@ from pydantic import SecretStr, ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from shared.bus.connection import SecurityProtocol
 from shared.bus.tokens import ClientCredentials
 from shared.settings import CommonSettings, kafka_connection
 
@@ -48,6 +49,18 @@ def test_passwords_are_not_shown(settings: CommonSettings) -> None:
         ({"KAFKA_SASL_MECHANISM": None}, "kafka_sasl_mechanism must be set with kafka_security_protocol SASL_SSL"),
         ({"KAFKA_SASL_MECHANISM": "OAUTHBEARER"}, "of kafka_token_file and kafka_token_url one must be set"),
         ({"KAFKA_SASL_MECHANISM": "GSSAPI"}, "kafka_sasl_mechanism"),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": None},
+            "kafka_security_protocol must be set with kafka_sasl_mechanism",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": None, "KAFKA_SASL_MECHANISM": None, "KAFKA_CA_FILE": __file__},
+            "kafka_security_protocol must be set with kafka_ca_file",
+        ),
+        (
+            {"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_TOKEN_URL": "http://login.example.com/token"},
+            "kafka_token_url\n.* must begin with https: the password goes there",
+        ),
         ({"KAFKA_CA_FILE": "/nowhere/ca.pem"}, "kafka_ca_file\n  Path does not point to a file"),
     ],
 )
@@ -62,6 +75,22 @@ def test_settings_that_make_no_sense_are_refused(
     with pytest.raises(ValidationError, match=rule) as refused:
         CommonSettings()
     assert "of-all" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://login.example.com/token", "http://127.0.0.1:8080/token"])
+def test_password_goes_for_a_token_to_this_machine_or_by_https(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**GIVEN, "KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_TOKEN_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    assert CommonSettings().kafka_token_url == url
+
+
+def test_broker_of_our_own_is_spoken_to_in_plain_whatever_the_environment_says_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in GIVEN.items():
+        monkeypatch.setenv(name, value)
+    said = CommonSettings(kafka_security_protocol=SecurityProtocol.PLAINTEXT)
+    assert kafka_connection(said, "risk").options()["security_protocol"] == "PLAINTEXT"
 
 
 async def test_token_is_asked_for_once_while_it_is_good_and_again_before_it_ends(httpserver: HTTPServer) -> None:
