@@ -44,7 +44,7 @@ class RequestBodies:
             return
         try:
             admit(min(roles), HTTPConnection(scope))
-            body = await _read(Headers(scope=scope), receive)
+            body = await read_body(Headers(scope=scope), receive)
         except HTTPException as refusal:
             await respond(refusal.status_code, refusal.detail, [], refusal.headers)(scope, receive, send)
             return
@@ -61,17 +61,24 @@ def _roles(scope: Scope) -> list[Role]:
     return [role for method, path, role in _ADMITTED if method == scope["method"] and path.match(scope["path"])]
 
 
-async def _read(headers: Mapping[str, str], receive: Receive) -> bytes:
+async def read_body(headers: Mapping[str, str], receive: Receive, *, most: int = MAX_BODY_BYTES) -> bytes:
+    """Return a body, whatever its headers say of it.
+
+    Raises
+    ------
+    HTTPException
+        408 where it does not arrive in time, 413 where it has more bytes than it may have.
+    """
     length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        raise _too_large()
+    if length.isdigit() and int(length) > most:
+        raise _too_large(most)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             while (message := await receive())["type"] == "http.request":
                 body += message.get("body", b"")
-                if len(body) > MAX_BODY_BYTES:
-                    raise _too_large()
+                if len(body) > most:
+                    raise _too_large(most)
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
@@ -79,8 +86,8 @@ async def _read(headers: Mapping[str, str], receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _too_large() -> HTTPException:
-    return HTTPException(413, detail=f"a body must have at most {MAX_BODY_BYTES} bytes")
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, detail=f"a body must have at most {most} bytes")
 
 
 async def _said_twice(body: bytes) -> str | None:

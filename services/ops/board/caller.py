@@ -1,14 +1,14 @@
 """Who looks at a page: its reads go to the platform with the caller's own credentials, and with no others."""
 
-from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import parse_qs
 
 import httpx
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 
 from services.ops.client.client import ApiClient, connections_to
 from services.ops.errors import Refused
+from shared.request_bodies import read_body
 
 # Who requests, where the platform has no name of its own for the caller.
 ASKER: Final = "board"
@@ -30,9 +30,11 @@ def _caller(request: Request) -> ApiClient:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    if int(request.headers.get("content-length") or _MOST_FORM_BYTES + 1) > _MOST_FORM_BYTES:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a form must have at most {_MOST_FORM_BYTES} bytes")
-    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
+    try:
+        body = await read_body(request.headers, request.receive, most=_MOST_FORM_BYTES)
+    except HTTPException as refusal:
+        raise Refused(refusal.status_code, refusal.detail) from None
+    fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
     return {name: values[-1].strip() for name, values in fields.items()}
 
 
