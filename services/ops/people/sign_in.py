@@ -79,7 +79,9 @@ def add_sign_out(router: APIRouter) -> None:
     @router.post(SIGN_OUT, response_class=HTMLResponse)
     def end(request: Request, form: Form) -> Response:
         caller = caller_of(request)
-        if caller is not None and not secrets.compare_digest(form.get("csrf", ""), caller.csrf or ""):
+        if caller is not None and not secrets.compare_digest(
+            form.get("csrf", "").encode(), (caller.csrf or "").encode()
+        ):
             return _asked(request, "/", HTTPStatus.FORBIDDEN, _FOREIGN)
         answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
