@@ -2,14 +2,16 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from services.ops.board import backfills, letters, overview, portfolios, quality, readiness, runs, schedule, system
 from services.ops.board.caller import know_platform
-from services.ops.board.pages import ASSETS, Assets
+from services.ops.board.pages import ASSETS, Assets, is_part
 from services.ops.board.paths import PAGES
 from services.ops.board.refusals import answer_with_pages, said
+from services.ops.errors import Refused
+from shared.auth import SAFE
 
 
 def add_pages(app: FastAPI, platform: str) -> None:
@@ -18,7 +20,7 @@ def add_pages(app: FastAPI, platform: str) -> None:
     answer_with_pages(app)
     app.mount(ASSETS, Assets())
     for room in (overview, portfolios, runs, schedule, backfills, letters, quality, readiness, system):
-        app.include_router(room.router, include_in_schema=False)
+        app.include_router(room.router, include_in_schema=False, dependencies=[Depends(_asked_by_a_page)])
     app.include_router(_others(), include_in_schema=False)
 
 
@@ -35,6 +37,12 @@ def board_alone(platform: str) -> FastAPI:
         return {"status": "ready"}
 
     return app
+
+
+def _asked_by_a_page(request: Request) -> None:
+    # A form of another site cannot say so, also where a proxy adds the caller's token.
+    if request.method not in SAFE and not is_part(request):
+        raise Refused(HTTPStatus.FORBIDDEN, "only a page of ours asks for that: open it again")
 
 
 def _others() -> APIRouter:

@@ -51,3 +51,12 @@ async def test_form_that_does_not_come_is_not_waited_for(monkeypatch: pytest.Mon
 
     answer, world = await _post({"Content-Length": "60000"}, never())
     assert (answer.status_code, world.asked) == (408, [])
+
+
+async def test_form_of_another_site_asks_the_platform_nothing() -> None:
+    world = World(everything())
+    async with world.pages() as browser:
+        for headers in ({}, {"Authorization": "Bearer mine"}):
+            answer = await browser.post(ADDRESS, data={"why": "x"}, headers=headers)
+            assert (answer.status_code, "only a page of ours" in answer.text) == (403, True)
+    assert world.asked == []
