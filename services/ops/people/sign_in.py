@@ -2,7 +2,9 @@
 
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from typing import Final
 
 import structlog
@@ -22,7 +24,11 @@ from shared.sessions import COOKIE, Sessions
 
 log = structlog.get_logger("sign-in")
 
+# How many passwords are checked at once.
+AT_ONCE: Final = 2
+
 _REFUSED: Final = "There is nobody of this name with this password."
+_BUSY: Final = "Others are signing in at the moment: try again."
 _FOREIGN: Final = "That form was not ours: open this page again."
 
 
@@ -34,6 +40,8 @@ class SignIn:
     sessions: Sessions
     clock: Clock
     attempts: Attempts = field(default_factory=Attempts)
+    # A password that is checked takes 64 MiB for a while.
+    places: BoundedSemaphore = field(default_factory=partial(BoundedSemaphore, AT_ONCE))
 
 
 def add_sign_in(app: FastAPI, sign_in: SignIn) -> None:
@@ -59,14 +67,19 @@ def _router(sign_in: SignIn) -> APIRouter:
             return _asked(request, following, HTTPStatus.FORBIDDEN, _FOREIGN)
         address = request.client.host if request.client else ""
         try:
-            sign_in.attempts.count(name, address)
+            sign_in.attempts.check(name, address)
         except TooManyAttempts as refusal:
-            answer = _asked(request, following, HTTPStatus.TOO_MANY_REQUESTS, f"{refusal}.".capitalize())
-            answer.headers["Retry-After"] = str(refusal.wait_s)
-            return answer
-        person = sign_in.users.check(name, form.get("password", ""))
+            status, trouble = HTTPStatus.TOO_MANY_REQUESTS, f"{refusal}.".capitalize()
+            return _asked(request, following, status, trouble, wait_s=refusal.wait_s)
+        if not sign_in.places.acquire(blocking=False):
+            return _asked(request, following, HTTPStatus.SERVICE_UNAVAILABLE, _BUSY, wait_s=1)
+        try:
+            person = sign_in.users.check(name, form.get("password", ""))
+        finally:
+            sign_in.places.release()
         log.info("sign-in", address=address, admitted=person is not None)
         if person is None:
+            sign_in.attempts.count_failure(name, address)
             return _asked(request, following, HTTPStatus.UNAUTHORIZED, _REFUSED)
         return begun(request, person, sign_in.sessions, sign_in.clock, following)
 
@@ -113,8 +126,13 @@ def is_for_tls(request: Request, sessions: Sessions) -> bool:
     return request.url.scheme == "https" or (sessions.secure and not is_loopback(str(request.url)))
 
 
-def _asked(request: Request, following: str, status: int = 200, trouble: str | None = None) -> HTMLResponse:
-    return page(request, "sign_in.html.j2", status, following=local(following), trouble=trouble)
+def _asked(
+    request: Request, following: str, status: int = 200, trouble: str | None = None, *, wait_s: int | None = None
+) -> HTMLResponse:
+    answer = page(request, "sign_in.html.j2", status, following=local(following), trouble=trouble)
+    if wait_s is not None:
+        answer.headers["Retry-After"] = str(wait_s)
+    return answer
 
 
 def _is_ours(request: Request) -> bool:

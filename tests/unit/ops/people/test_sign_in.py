@@ -31,10 +31,12 @@ def users(tmp_path: Path) -> Users:
     return found
 
 
-def _browser(users: Users, base_url: str = "http://board", *, sessions: Sessions = SESSIONS) -> httpx.AsyncClient:
+def _browser(
+    users: Users, base_url: str = "http://board", *, sessions: Sessions = SESSIONS, sign_in: SignIn | None = None
+) -> httpx.AsyncClient:
     app = board_alone("http://platform")
     app.add_middleware(Identified, identify=partial(person_of, sessions=SESSIONS))
-    add_sign_in(app, SignIn(users, sessions, FixedClock(datetime.now(UTC))))
+    add_sign_in(app, sign_in or SignIn(users, sessions, FixedClock(datetime.now(UTC))))
     refusing = httpx.MockTransport(lambda _: httpx.Response(401, json={"detail": "a valid bearer token is needed"}))
     app.state.platform = httpx.Client(transport=refusing, base_url="http://platform")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
@@ -96,17 +98,39 @@ async def test_form_of_another_site_signs_nobody_in(users: Users) -> None:
             assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303), origin
 
 
-async def test_who_tries_too_often_has_to_wait_even_with_the_right_password(users: Users) -> None:
+async def _tries(browser: httpx.AsyncClient, *names: str, typed: str = "x") -> list[int]:
+    forms = [{"name": name, "password": typed} for name in names]
+    return [(await browser.post("/sign-in", data=form)).status_code for form in forms]
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+async def test_who_tries_too_often_has_to_wait_even_with_the_right_password(users: Users, name: str) -> None:
     async with _browser(users) as browser:
-        tried = [(await browser.post("/sign-in", data={**RIGHT, "password": "x"})).status_code for _ in range(10)]
-        answer = await browser.post("/sign-in", data=RIGHT, headers={"X-Forwarded-For": "192.0.2.1"})
-        names = [{"name": f"n{number}", "password": "x"} for number in range(41)]
-        others = [(await browser.post("/sign-in", data=form)).status_code for form in names]
+        tried = await _tries(browser, *[name] * 10)
+        form = {"name": name, "password": PASSWORD}
+        answer = await browser.post("/sign-in", data=form, headers={"X-Forwarded-For": "192.0.2.1"})
+        others = await _tries(browser, *(f"n{number}" for number in range(41)))
     assert tried == [401] * 10
     assert (answer.status_code, "set-cookie" in answer.headers) == (429, False)
     assert 0 < int(answer.headers["retry-after"]) <= 15 * 60
     # From one address, whatever the name: fifty, of which ten are gone.
     assert others == [401] * 40 + [429]
+
+
+async def test_who_signs_in_is_not_counted(users: Users) -> None:
+    async with _browser(users) as browser:
+        assert await _tries(browser, *["ada"] * 60, typed=PASSWORD) == [303] * 60
+
+
+async def test_two_passwords_are_checked_at_once_and_others_told_to_come_again(users: Users) -> None:
+    sign_in = SignIn(users, SESSIONS, FixedClock(datetime.now(UTC)))
+    async with _browser(users, sign_in=sign_in) as browser:
+        with sign_in.places:
+            assert await _tries(browser, "ada", typed=PASSWORD) == [303]
+            with sign_in.places:
+                busy = await browser.post("/sign-in", data=RIGHT)
+        after = await _tries(browser, "ada", typed=PASSWORD)
+    assert (busy.status_code, busy.headers["retry-after"], after) == (503, "1", [303])
 
 
 async def test_page_leads_to_signing_in_and_back(users: Users) -> None:
