@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import HTTPException
@@ -12,13 +11,11 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.auth import ACCESS, admit
+from shared.bodies import read_body
 from shared.paths import API
 from shared.principal import Role
 from shared.problems import respond
 
-# The largest positions file, as the text of a JSON document.
-MAX_BODY_BYTES: Final = 24 * 1024 * 1024
-BODY_WITHIN_S: Final = 60.0
 # Larger ones are looked through beside the loop that everybody is answered by.
 _SMALL_BYTES: Final = 64 * 1024
 
@@ -59,35 +56,6 @@ class RequestBodies:
 def _roles(scope: Scope) -> list[Role]:
     # Which of them is asked is the router's business, which asks for the role of that one.
     return [role for method, path, role in _ADMITTED if method == scope["method"] and path.match(scope["path"])]
-
-
-async def read_body(headers: Mapping[str, str], receive: Receive, *, most: int = MAX_BODY_BYTES) -> bytes:
-    """Return a body, whatever its headers say of it.
-
-    Raises
-    ------
-    HTTPException
-        408 where it does not arrive in time, 413 where it has more bytes than it may have.
-    """
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > most:
-        raise _too_large(most)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            while (message := await receive())["type"] == "http.request":
-                body += message.get("body", b"")
-                if len(body) > most:
-                    raise _too_large(most)
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        raise HTTPException(408, detail=f"a body must arrive within {BODY_WITHIN_S:g} seconds") from None
-    return bytes(body)
-
-
-def _too_large(most: int) -> HTTPException:
-    return HTTPException(413, detail=f"a body must have at most {most} bytes")
 
 
 async def _said_twice(body: bytes) -> str | None:

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 
 from services.ops.client.client import ApiClient, connections_to
 from services.ops.errors import Refused
-from shared.request_bodies import read_body
+from shared.bodies import read_body
 
 # Who requests, where the platform has no name of its own for the caller.
 ASKER: Final = "board"

@@ -9,10 +9,11 @@ import pytest
 from fastapi import FastAPI, Request
 from pydantic import SecretStr
 
-from shared import request_bodies
+from shared import bodies
 from shared.auth import Authenticator, Identified
+from shared.bodies import MAX_BODY_BYTES
 from shared.problems import PROBLEM_TYPE, install_problem_handlers
-from shared.request_bodies import MAX_BODY_BYTES, RequestBodies
+from shared.request_bodies import RequestBodies
 
 PATH = "/api/v1/portfolios"
 OPERATOR = {"authorization": "Bearer operator"}
@@ -91,7 +92,7 @@ async def test_flood_is_cut_at_the_limit(app: FastAPI, length: dict[str, str]) -
 
 
 async def test_body_that_does_not_come_is_not_waited_for(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_bodies, "BODY_WITHIN_S", 0.01)
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.01)
     caller = Caller(app, headers=OPERATOR, pieces=iter([]))
 
     async def never() -> dict[str, Any]:

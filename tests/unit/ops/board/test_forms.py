@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from shared import request_bodies
+from shared import bodies
 from tests.unit.ops.board.stored import everything
 from tests.unit.ops.board.world import World
 
@@ -43,7 +43,7 @@ async def test_form_is_read_to_its_limit_whatever_it_says_of_itself(length: dict
 
 
 async def test_form_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_bodies, "BODY_WITHIN_S", 0.01)
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.01)
 
     async def never() -> AsyncIterator[bytes]:
         await asyncio.Event().wait()
