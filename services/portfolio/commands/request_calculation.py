@@ -11,6 +11,7 @@ from services.portfolio.commands.lookup import get_portfolio
 from services.portfolio.core.portfolios import Portfolio
 from services.portfolio.core.positions import Flow, Position, priced_symbols
 from services.portfolio.events import holdings
+from services.portfolio.storage.edit_repository import EditRepository
 from services.portfolio.storage.repository import Calculation, PortfolioRepository
 from shared.calendar import session_on_or_after
 from shared.contracts.portfolio import SymbolsOnboarding
@@ -93,7 +94,9 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
         portfolio_ids=(request.portfolio_id,),
         requested_by=request.requested_by,
     )
-    digest = _digest(portfolio, positions, flows, request)
+    # What was changed and changed back is announced both times: between them others have heard of the first.
+    edits = await EditRepository(uow.connection).count_edits(request.portfolio_id)
+    digest = _digest(portfolio, positions, flows, edits, request)
     calculation = Calculation(run.run_id, request.portfolio_id, request.kind, request.last_session, digest)
 
     while not await repository.store_calculation(calculation):
@@ -117,5 +120,8 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
     return run.run_id
 
 
-def _digest(portfolio: Portfolio, positions: list[Position], flows: list[Flow], request: CalculationRequest) -> str:
-    return sha256(repr((portfolio.name, portfolio.owner, positions, flows, request.first_session)).encode()).hexdigest()
+def _digest(
+    portfolio: Portfolio, positions: list[Position], flows: list[Flow], edits: int, request: CalculationRequest
+) -> str:
+    said = (portfolio.name, portfolio.owner, positions, flows, edits, request.first_session)
+    return sha256(repr(said).encode()).hexdigest()

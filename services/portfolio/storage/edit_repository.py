@@ -132,6 +132,11 @@ class EditRepository:
         }
         await self._connection.execute(statement, parameters)
 
+    async def count_edits(self, portfolio_id: UUID) -> int:
+        """Return how many corrections of a portfolio there have been."""
+        query = sa.text("SELECT count(*) FROM book_edits WHERE portfolio_id = :id")
+        return int(await self._connection.scalar(query, {"id": portfolio_id}) or 0)
+
     async def list_edits(self, portfolio_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[EditRow]:
         """Return the corrections of a portfolio, the oldest first, behind an instant and id."""
         query = sa.text(

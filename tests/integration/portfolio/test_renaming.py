@@ -28,6 +28,17 @@ async def test_renamed_portfolio_keeps_its_id_and_announces_its_name(books: Book
     assert (edit["kind"], edit["after"]) == ("portfolio", {"name": name})
 
 
+async def test_owner_who_is_given_a_portfolio_and_loses_it_again_is_announced_each_time(books: Books) -> None:
+    entered = await books.open((new_name(), "10", MONDAY, "100"))
+    said = []
+    for owner in ("ada", None, "ada"):
+        answer = await books.client.patch(f"/portfolios/{entered['portfolio_id']}", json={"owner": owner}, params=THEN)
+        run_id = UUID(answer.raise_for_status().json()["run_id"])
+        said += [(run_id, event.owner) for event in await books.announced(SymbolsOnboarding, run_id)]
+    assert [owner for _, owner in said] == ["ada", None, "ada"]
+    assert len({run_id for run_id, _ in said}) == 3
+
+
 async def test_name_that_was_given_up_is_free_for_a_portfolio_of_its_own(books: Books) -> None:
     name = new_name("taken up again ")
     first = await books.open(name=name)
