@@ -325,7 +325,7 @@ def _health(
 
 async def _troubles(service: Service) -> list[str]:
     try:
-        async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.reading() as connection:
+        async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.overseeing() as connection:
             await connection.execute(sa.text("SELECT 1"))
     except Exception as error:  # noqa: BLE001 - whatever it is, the service cannot work
         return [f"{service.name} has no database: {error!r:.300}"]
@@ -351,7 +351,7 @@ def _metrics(services: Sequence[Service]) -> APIRouter:
 async def _scrape(service: Service) -> Scraped:
     readings = await read_lag(service.broker, within_s=ANSWERS_WITHIN_S)
     try:
-        async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.reading() as connection:
+        async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.overseeing() as connection:
             for read in service.gauges:
                 readings += await read(connection)
         readings.append(Reading(DATABASE, 1))

@@ -214,6 +214,14 @@ async def test_runs_of_others_and_nights_are_not_there(platform: Platform) -> No
                 assert (answer.status_code, run_id) == (404, run_id), below
 
 
+async def test_metrics_are_those_of_the_platform_whoever_asks(platform: Platform) -> None:
+    async with platform.client(CALLERS["ada"][1]) as client:
+        answer = await client.get("http://all/metrics")
+    assert answer.status_code == 200
+    databases = [line for line in answer.text.splitlines() if line.startswith("sigmasight_database_up{")]
+    assert [line.rpartition(" ")[2] for line in databases] == ["1.0"] * len(SERVICES), databases
+
+
 async def test_without_the_first_line_the_database_shows_nothing_of_others(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
