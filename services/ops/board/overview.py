@@ -4,11 +4,11 @@ from http import HTTPStatus
 from typing import Any, Final, TypedDict
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.ops.board.caller import Caller
-from services.ops.board.pages import page
-from services.ops.board.paths import PAGES, RUNS_PAGE
+from services.ops.board.pages import is_owner, page
+from services.ops.board.paths import PAGES, PORTFOLIOS_PAGE, RUNS_PAGE
 from services.ops.board.runs import causes_of, following, load_progress
 from services.ops.board.wording import seconds_between
 from services.ops.client.answers.runs import RunSummary
@@ -31,8 +31,10 @@ class Health(TypedDict):
 
 
 @router.get("/", response_class=HTMLResponse)
-def board(request: Request, caller: Caller) -> HTMLResponse:
-    """Show how the platform is."""
+def board(request: Request, caller: Caller) -> Response:
+    """Show how the platform is; whose own portfolios are all that they may see is led to these."""
+    if is_owner(request):
+        return RedirectResponse(PORTFOLIOS_PAGE, HTTPStatus.SEE_OTHER)
     runs = caller.get(RUNS, limit=_RUNS_SHOWN)["items"]
     nights = caller.get(RUNS, kind="nightly", limit=_NIGHTS_SHOWN)["items"]
     watched = _watched(caller, runs, nights)

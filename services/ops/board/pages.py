@@ -17,10 +17,10 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from services.ops.board import wording
-from services.ops.board.paths import NAVIGATION
+from services.ops.board.paths import NAVIGATION, OWNERS_NAVIGATION
 from services.ops.client.answers.pages import Entry, Page
 from shared.auth import caller_of
-from shared.principal import Principal
+from shared.principal import Principal, Role
 from shared.printable import printable
 
 _HERE: Final = Path(__file__).parent
@@ -76,8 +76,15 @@ class Assets(StaticFiles):
 
 def page(request: Request, template: str, status: int = 200, /, **shown: Any) -> HTMLResponse:
     """Return a page, or a part of one, by its template."""
-    text = _templates().get_template(template).render(path=request.url.path, person=person(request), **shown)
-    return HTMLResponse(text, status, _HEADERS)
+    navigation = OWNERS_NAVIGATION if is_owner(request) else NAVIGATION
+    about = {"path": request.url.path, "person": person(request), "navigation": navigation}
+    return HTMLResponse(_templates().get_template(template).render(**about, **shown), status, _HEADERS)
+
+
+def is_owner(request: Request) -> bool:
+    """Tell whether somebody may see their own portfolios and nothing that is about all of them."""
+    caller = caller_of(request)
+    return caller is not None and caller.role is Role.OWNER
 
 
 def person(request: Request) -> Principal | None:
@@ -115,7 +122,7 @@ def _templates() -> Environment:
         auto_reload=False,
         finalize=_shown,
     )
-    found.globals |= {"asset": _asset, "navigation": NAVIGATION, "htmx_config": _HTMX}
+    found.globals |= {"asset": _asset, "htmx_config": _HTMX}
     found.filters |= wording.FILTERS
     return found
 

@@ -27,7 +27,8 @@ SYSTEM_PAGE: Final = f"{PAGES}/system"
 
 RUN_EVENTS_OF: Final = RUN_EVENTS.address[1]
 
-# The pages that every page leads to.
+# The pages that every page leads to; the others of them take a role above an owner's.
+OWNERS_NAVIGATION: Final = ((PORTFOLIOS_PAGE, "Portfolios"), (READINESS_PAGE, "Readiness"))
 NAVIGATION: Final = (
     ("/", "Board"),
     (PORTFOLIOS_PAGE, "Portfolios"),

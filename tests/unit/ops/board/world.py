@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from services.ops.board.routes import board_alone
 from shared.paths import API
@@ -24,9 +25,10 @@ class World:
     stored: Mapping[str, Any]
     asked: list[httpx.Request] = field(default_factory=list)
 
-    def pages(self) -> httpx.AsyncClient:
+    def pages(self, prepare: Callable[[FastAPI], None] = lambda app: None) -> httpx.AsyncClient:
         """Return a browser of its pages, as far as one is needed."""
         app = board_alone("http://platform")
+        prepare(app)
         app.state.platform = httpx.Client(transport=httpx.MockTransport(self._answer), base_url="http://platform")
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://board")
 
