@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import kubernetes_validate
 import pytest
@@ -25,7 +25,8 @@ OVERLAYS = sorted(path.name for path in (DIRECTORY / "overlays").iterdir())
 # KEDA's own kinds have no schema among those of Kubernetes.
 SCALED = "ScaledObject"
 NAMES = {service: service.replace("_", "-") for service in SERVICES}
-OTHERS = {"LOG_LEVEL", "JSON_LOGS", "SIGMASIGHT_HOST", "SIGMASIGHT_PORT"}
+# PostgreSQL's driver reads the last one.
+OTHERS = {"LOG_LEVEL", "JSON_LOGS", "SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "PGSSLROOTCERT"}
 
 
 @cache
@@ -225,3 +226,17 @@ def test_board_reads_who_may_sign_in_and_signs_sessions_that_services_read(overl
     assert volume["secret"] == {"secretName": "sigmasight-users", "optional": True, "defaultMode": 0o440}
     # Such a file is root's: our group reads it.
     assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_postgresql_is_reached_by_tls_that_is_checked(overlay: str) -> None:
+    settings = one("ConfigMap", "sigmasight", overlay)["data"]
+    assert parse_qs(urlsplit(settings["DATABASE_URL"]).query) == {"sslmode": ["verify-full"]}
+    for manifest, container in running(overlay):
+        if {"configMapRef": {"name": "sigmasight"}} not in container.get("envFrom", []):
+            continue
+        name = manifest["metadata"]["name"]
+        (mounted,) = (each for each in container["volumeMounts"] if each["name"] == "database-ca")
+        assert settings["PGSSLROOTCERT"] == f"{mounted['mountPath']}/ca.pem", name
+        (volume,) = (each for each in pod_of(manifest)["volumes"] if each["name"] == "database-ca")
+        assert volume["secret"] == {"secretName": "sigmasight-database-ca"}, name
