@@ -328,7 +328,9 @@ async def _troubles(service: Service) -> list[str]:
         async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.overseeing() as connection:
             await connection.execute(sa.text("SELECT 1"))
     except Exception as error:  # noqa: BLE001 - whatever it is, the service cannot work
-        return [f"{service.name} has no database: {error!r:.300}"]
+        # Anybody may ask: errors of the driver say where the database is.
+        log.warning("no database", service=service.name, error=f"{error!r:.300}")
+        return [f"{service.name} has no database"]
     if not all(subscriber.running for subscriber in service.broker.subscribers):
         return [f"{service.name} does not consume yet"]
     if not await broker_answers(service.broker, within_s=ANSWERS_WITHIN_S):

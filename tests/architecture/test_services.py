@@ -168,6 +168,31 @@ async def test_metrics_are_there_without_the_database_and_say_that_it_is_not(ser
     assert 'sigmasight_runs_total{kind="nightly",service="scheduler",status="failed"} 0.0\n' in answer.text
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+async def test_metrics_are_for_viewers_where_a_proxy_passes_the_request_on(
+    services: list[Service], header: str
+) -> None:
+    """Prevents a platform without the gateway from showing everybody how much of what there is."""
+    app = build_app(services, COMMON, title="all")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all") as client:
+        passed_on = {header: "198.51.100.7"}
+        refused = await client.get("/metrics", headers=passed_on)
+        token = COMMON.viewer_token.get_secret_value()
+        shown = await client.get("/metrics", headers={**passed_on, "Authorization": f"Bearer {token}"})
+
+    assert (refused.status_code, shown.status_code) == (401, 200)
+
+
+async def test_who_asks_for_readiness_is_not_told_where_the_database_is(services: list[Service]) -> None:
+    """Prevents anybody from reading addresses, users and statements in the errors of a driver."""
+    app = build_app(services, COMMON, title="all")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all") as client:
+        answer = await client.get("/health/ready")
+
+    said = "; ".join(f"{service.name} has no database" for service in services)
+    assert (answer.status_code, answer.json()["detail"]) == (503, said)
+
+
 WITH_USE_CASES = [name for name in SERVICES if (ROOT / "services" / name / "commands").is_dir()]
 
 
