@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -240,3 +241,19 @@ def test_postgresql_is_reached_by_tls_that_is_checked(overlay: str) -> None:
         assert settings["PGSSLROOTCERT"] == f"{mounted['mountPath']}/ca.pem", name
         (volume,) = (each for each in pod_of(manifest)["volumes"] if each["name"] == "database-ca")
         assert volume["secret"] == {"secretName": "sigmasight-database-ca"}, name
+
+
+def test_production_lets_services_out_to_the_servers_and_to_vendors_and_nowhere_inside() -> None:
+    reached = {
+        each["metadata"]["name"]: each["spec"] for each in manifests("production") if each["kind"] == "NetworkPolicy"
+    }
+    blocks: dict[str, list[Any]] = {
+        name: [place["ipBlock"] for rule in reached[name]["egress"] for place in rule["to"]]
+        for name in ("servers", "outside")
+    }
+    assert all(ip_network(block["cidr"]).prefixlen >= 24 for block in blocks["servers"])
+    (vendors,) = blocks["outside"]
+    # Neither what else runs in the cluster or beside it, nor what tells a machine its credentials.
+    inside = [ip_network(network) for network in vendors["except"]]
+    for address in ("10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "169.254.169.254"):
+        assert any(ip_address(address) in network for network in inside), address
