@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from shared.db.engine import plain_url
-from shared.db.ownership import OWNERS, reader_of
+from shared.db.ownership import OWNERS, grant_to_reader, reader_of
 from shared.db.revisions import Step, config_of, is_behind, revisions_of, target
 from shared.db.unit_of_work import one_transaction
 
@@ -127,6 +127,8 @@ async def migrate(service: str, url: SecretStr, *, schema: str | None = None, st
                 # Behind a table's lock that is waited for, everybody waits who only wants to read.
                 await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_S}s'"))
                 await connection.run_sync(_upgrade, service, step)
+                if service in OWNERS:
+                    await connection.execute(text(grant_to_reader(service)))
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _LOCK_ATTEMPTS:
                 raise
