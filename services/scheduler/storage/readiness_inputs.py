@@ -25,22 +25,25 @@ from shared.db.unit_of_work import UnitOfWorkFactory
 
 SESSIONS_BACK: Final = 30
 MAX_LETTERS: Final = 100
-_LETTERS = sa.text(
-    """
-    SELECT r.run, r.requested_at, d.topic, d.consumer, d.reason, d.detail, d.value, count(*) OVER () AS letters
+_OPEN: Final = """
     FROM dead_letters d JOIN runs r USING (run_id)
     WHERE :as_of BETWEEN r.first_session AND r.last_session AND d.status NOT IN ('settled', 'dropped')
+"""
+_LETTERS = sa.text(
+    f"""
+    SELECT r.run, r.requested_at, d.topic, d.consumer, d.reason, d.detail, d.value {_OPEN}
     ORDER BY d.recorded_at DESC LIMIT :limit
     """
 ).columns(
-    *map(sa.column, ("requested_at", "topic", "consumer", "reason", "detail", "value", "letters")),
+    *map(sa.column, ("requested_at", "topic", "consumer", "reason", "detail", "value")),
     sa.column("run", JSONB),
 )
+_COUNT = sa.text(f"SELECT count(*) {_OPEN}")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadinessInputs:
-    """The books that are looked at, what is known of the session, and how many of its dead letters are open."""
+    """The books that are looked at, what is known of the session, how many open dead letters of it the caller sees."""
 
     books: tuple[Book, ...]
     situation: Situation
@@ -57,13 +60,13 @@ async def load_readiness(unit_of_work: UnitOfWorkFactory, as_of: date, whose: Bo
             books, only = await whose.load_books(connection), None
         else:
             books = only = await BookRepository(connection).load_books([whose])
+        letters = int(await connection.scalar(_COUNT, {"as_of": as_of}) or 0)
     async with unit_of_work.overseeing() as connection:
-        return await _load(connection, as_of, books, only=only)
+        situation = await _load(connection, as_of, only=only)
+    return ReadinessInputs(tuple(books), situation, letters)
 
 
-async def _load(
-    connection: AsyncConnection, as_of: date, books: Sequence[Book], *, only: Sequence[Book] | None
-) -> ReadinessInputs:
+async def _load(connection: AsyncConnection, as_of: date, *, only: Sequence[Book] | None) -> Situation:
     sessions = tuple(sessions_between(shift_session(as_of, 1 - SESSIONS_BACK), as_of))
     repository = SchedulerRepository(connection)
     active = await repository.list_active_runs(as_of, as_of)
@@ -72,14 +75,13 @@ async def _load(
         for stored in active
     ]
     rows = (await connection.execute(_LETTERS, {"as_of": as_of, "limit": MAX_LETTERS})).all()
-    situation = Situation(
+    return Situation(
         as_of=as_of,
         sessions=sessions,
         grid=await _load_grid(CellRepository(connection), sessions, only),
         runs=tuple(runs),
         letters=tuple(_set_aside(row) for row in rows),
     )
-    return ReadinessInputs(tuple(books), situation, letters=rows[0].letters if rows else 0)
 
 
 async def _load_grid(cells: CellRepository, sessions: Sequence[date], only: Sequence[Book] | None) -> Grid:

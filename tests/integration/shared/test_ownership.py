@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 
 from services.market_data.main import build as build_market_data
@@ -212,6 +213,23 @@ async def test_runs_of_others_and_nights_are_not_there(platform: Platform) -> No
             for run_id in runs:
                 answer = await ada.get(f"/runs/{run_id}{below}")
                 assert (answer.status_code, run_id) == (404, run_id), below
+
+
+async def test_dead_letters_that_are_counted_are_those_of_their_own_runs(platform: Platform) -> None:
+    letter = sa.text(
+        "INSERT INTO dead_letters (topic, partition_number, position, consumer, run_id, reason, detail, attempts, "
+        "value, headers) VALUES ('t', 0, :position, 'c', :run_id, 'r', 'd', 1, '', '[]')"
+    )
+    rows = [{"position": place, "run_id": UUID(run_id)} for place, run_id in enumerate(platform.runs.values())]
+    async with platform.scheduler.unit_of_work() as uow:
+        await uow.connection.execute(letter, rows)
+    counts = []
+    for headers in (CALLERS["ada"][1], CALLERS["bob of the desk"][1], OPERATOR):
+        async with platform.client(headers) as client:
+            counts.append((await client.get(f"/readiness?as_of={FRIDAY}")).json()["dead_letters"])
+    async with platform.scheduler.unit_of_work() as uow:
+        await uow.connection.execute(sa.text("DELETE FROM dead_letters WHERE topic = 't'"))
+    assert counts == [1, 1, len(rows)]
 
 
 async def test_metrics_are_those_of_the_platform_whoever_asks(platform: Platform) -> None:
