@@ -115,6 +115,7 @@ async def request_calculation(request: CalculationRequest, uow: UnitOfWork) -> U
             closed_on=portfolio.closed_on,
             owner=portfolio.owner,
             holdings=holdings(positions, closed_on=portfolio.closed_on),
+            edits=edits,
         )
     )
     return run.run_id

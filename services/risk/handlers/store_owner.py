@@ -6,6 +6,6 @@ from shared.db.unit_of_work import UnitOfWork
 
 
 async def store_owner(event: SymbolsOnboarding, uow: UnitOfWork) -> None:
-    """Store what the statement of a book says; they come in their order."""
+    """Store what the statement of a book says, unless a later one has come: one may be sent again."""
     if event.portfolio_id is not None:
-        await OwnerRepository(uow.connection).store_owner(event.portfolio_id, event.owner)
+        await OwnerRepository(uow.connection).store_owner(event.portfolio_id, event.owner, edits=event.edits)

@@ -27,7 +27,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A portfolio, its first session, what it holds, its last session, None if it goes on, and whose it is."""
+    """A portfolio, its first session, what it holds, its last session, None if it goes on, and whose it is.
+
+    `edits` counts those that the statement of it knows of.
+    """
 
     portfolio_id: str
     name: str | None
@@ -35,6 +38,7 @@ class Book:
     holdings: tuple[Holding, ...]
     closed_on: date | None = None
     owner: str | None = None
+    edits: int = 0
 
     def open_on(self, session: date) -> bool:
         """Tell whether the session is one of the book's."""

@@ -12,14 +12,14 @@ from services.scheduler.core.books import Book, Holding
 
 _HOLDINGS = TypeAdapter(tuple[Holding, ...])
 _INSERT = (
-    "INSERT INTO books (portfolio_id, name, opened_on, holdings, closed_on, owner) "
-    "VALUES (:portfolio_id, :name, :opened_on, CAST(:holdings AS jsonb), :closed_on, :owner) "
+    "INSERT INTO books (portfolio_id, name, opened_on, holdings, closed_on, owner, edits) "
+    "VALUES (:portfolio_id, :name, :opened_on, CAST(:holdings AS jsonb), :closed_on, :owner, :edits) "
     "ON CONFLICT (portfolio_id) DO "
 )
 _STATE = sa.text(
     f"{_INSERT} UPDATE SET name = excluded.name, opened_on = excluded.opened_on, holdings = excluded.holdings, "
-    "closed_on = excluded.closed_on, owner = excluded.owner, "
-    "recorded_at = clock_timestamp()"
+    "closed_on = excluded.closed_on, owner = excluded.owner, edits = excluded.edits, "
+    "recorded_at = clock_timestamp() WHERE books.edits <= excluded.edits"
 )
 _SEE = sa.text(f"{_INSERT} NOTHING")
 _COLUMNS = "portfolio_id, name, opened_on, holdings::text AS holdings, closed_on, owner"
@@ -59,7 +59,7 @@ class BookRepository:
         self._connection = connection
 
     async def store_books(self, books: Sequence[Book]) -> None:
-        """Store what the owners of these books say; the last statement counts."""
+        """Store what the owners of these books say; the last one counts, but for one after fewer edits."""
         if books:
             await self._connection.execute(_STATE, [_row(book) for book in books])
 
@@ -92,6 +92,7 @@ def _row(book: Book) -> dict[str, Any]:
         "holdings": _HOLDINGS.dump_json(book.holdings).decode(),
         "closed_on": book.closed_on,
         "owner": book.owner,
+        "edits": book.edits,
     }
 
 

@@ -17,7 +17,7 @@ def stated_books(event: Event) -> list[Book]:
     # An owner that names symbols only holds all of them.
     holdings = holdings or [Holding(symbol, opened_on, None) for symbol in event.run.symbols or ()]
     name, closed_on, owner = event.portfolio_name, event.closed_on, event.owner
-    return [Book(str(event.portfolio_id), name, opened_on, tuple(holdings), closed_on, owner)]
+    return [Book(str(event.portfolio_id), name, opened_on, tuple(holdings), closed_on, owner, event.edits)]
 
 
 def seen_books(event: Event) -> list[Book]:

@@ -78,6 +78,10 @@ class Platform:
     async def hear(self, run_id: str) -> None:
         """Let risk and the scheduler hear what was said of a book."""
         (stated,) = await self.books.announced(SymbolsOnboarding, UUID(run_id))
+        await self.hear_of(stated)
+
+    async def hear_of(self, stated: SymbolsOnboarding) -> None:
+        """Let risk and the scheduler hear a statement."""
         async with self.risk.service.unit_of_work() as uow:
             await store_owner(stated, uow)
         async with self.scheduler.unit_of_work() as uow:
@@ -328,3 +332,17 @@ async def test_reader_sees_rows_of_owners_and_nothing_without_one(platform: Plat
                 await connection.execute(f"DELETE FROM {table}")
     finally:
         await connection.close()
+
+
+async def test_older_statement_that_comes_again_gives_nothing_back(platform: Platform) -> None:
+    (first,) = await platform.books.announced(SymbolsOnboarding, UUID(platform.runs["ada"]))
+    before = first.model_copy(update={"portfolio_id": uuid4(), "owner": "ada", "edits": 1})
+    after = before.model_copy(update={"owner": "bob", "edits": 2})
+
+    for stated in (before, after, before):
+        await platform.hear_of(stated)
+
+    for service, table in ((platform.risk.service, "owners"), (platform.scheduler, "books")):
+        async with service.unit_of_work.reading() as connection:
+            query = sa.text(f"SELECT owner FROM {table} WHERE portfolio_id = :portfolio_id")
+            assert await connection.scalar(query, {"portfolio_id": before.portfolio_id}) == "bob"

@@ -1,0 +1,13 @@
+"""After how many edits the statement of a book was made: an older one that is sent again changes nothing."""
+
+from alembic import op
+
+revision = "scheduler_0032"
+down_revision = "scheduler_0031"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the count; of what is stored nobody knows it."""
+    op.execute("ALTER TABLE books ADD COLUMN edits integer NOT NULL DEFAULT 0")
