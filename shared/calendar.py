@@ -114,6 +114,12 @@ def next_session(day: date) -> date:
     return shift_session(day, 1)
 
 
+def week_of(day: date) -> list[date]:
+    """Return the days from Monday to Friday of the week of a day, sessions or not."""
+    monday = day - timedelta(days=day.weekday())
+    return [monday + timedelta(days=place) for place in range(5)]
+
+
 def close_at(session: date) -> datetime:
     """Return the official close of a session in UTC, early closes included."""
     close: pd.Timestamp = _calendar().session_close(pd.Timestamp(session))

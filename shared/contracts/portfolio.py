@@ -33,9 +33,7 @@ class SymbolsOnboarding(Event):
     closed_on: date | None = Field(default=None, description="the last session of the book; null: it goes on")
     owner: str | None = Field(default=None, description="whose it is: a name, or group:NAME; null: nobody's")
     holdings: tuple[Holding, ...] = Field(default=(), description="what of the run's symbols it holds when")
-    edits: int = Field(
-        default=0, ge=0, description="edits of the book so far: after more of them this is out of date"
-    )
+    edits: int = Field(default=0, ge=0, description="edits of the book so far: after more of them this is out of date")
 
     @property
     def key(self) -> str:

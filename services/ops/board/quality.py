@@ -20,6 +20,7 @@ from services.ops.client.lookup import find_portfolio
 from services.ops.client.paging import load_list
 from services.ops.client.routes import CELLS, DECIDE, FINDINGS, OPEN_RUN, PORTFOLIOS
 from services.ops.errors import Misused, Refused
+from shared.calendar import week_of
 from shared.symbols import one_spelling
 
 # What an operator may decide about.
@@ -106,12 +107,10 @@ def calendar_of(sessions: list[Session]) -> list[list[Day]]:
         return []
     known = {session["session"]: session for session in sessions}
     first, last = date.fromisoformat(min(known)), date.fromisoformat(max(known))
-    monday = first - timedelta(days=first.weekday())
-    weeks = []
-    while monday <= last:
-        days = [(monday + timedelta(days=place)) for place in range(5)]
+    weeks, days = [], week_of(first)
+    while days[0] <= last:
         weeks.append([_day(day, known.get(day.isoformat()), within=first <= day <= last) for day in days])
-        monday += timedelta(days=7)
+        days = week_of(days[0] + timedelta(days=7))
     return weeks
 
 

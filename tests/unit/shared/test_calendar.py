@@ -16,6 +16,7 @@ from shared.calendar import (
     session_on_or_before,
     sessions_between,
     shift_session,
+    week_of,
 )
 from shared.clock import FixedClock, SessionClock
 
@@ -88,3 +89,9 @@ def test_session_beyond_the_calendar_is_refused() -> None:
     with pytest.raises(ValueError, match="must lie between"):
         shift_session(date(1950, 1, 2), 0)
     assert np.all(np.diff(all_sessions()) > np.timedelta64(0, "D"))
+
+
+def test_week_of_a_day_has_its_holidays_and_no_weekend() -> None:
+    days = [date(2022, 12, 26), date(2022, 12, 27), date(2022, 12, 28), date(2022, 12, 29), date(2022, 12, 30)]
+
+    assert [week_of(day) for day in (days[0], days[4], date(2023, 1, 1))] == [days] * 3
