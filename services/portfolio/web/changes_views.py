@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from services.portfolio.storage.snapshot_repository import SnapshotRow
 from services.portfolio.web.views import Amount
 
 Part = Literal["flows", "positions", "dividends", "prices", "corrections", "code"]
-_PARTS: Final[tuple[Part, ...]] = ("flows", "positions", "dividends", "prices", "corrections", "code")
+_PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 
 class ComparedSnapshot(BaseModel):
