@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from services.ops.board.paths import SIGN_IN
 from services.ops.board.refusals import said
 from services.ops.people.open_id import Asked, NotSignedIn, Provider
-from services.ops.people.sign_in import add_sign_out, begun, is_for_tls, local
+from services.ops.people.sign_in import add_ways_in_and_out, begun, is_for_tls, local
 from shared.clock import Clock
 from shared.sessions import Sessions
 
@@ -40,10 +40,7 @@ class OpenIdSignIn:
 
 def add_open_id(app: FastAPI, sign_in: OpenIdSignIn) -> None:
     """Add the pages to an application that has the board's and knows its callers."""
-    app.state.signs_in = True
-    router = _router(sign_in)
-    add_sign_out(router)
-    app.include_router(router, include_in_schema=False)
+    add_ways_in_and_out(app, _router(sign_in))
 
 
 def _router(sign_in: OpenIdSignIn) -> APIRouter:

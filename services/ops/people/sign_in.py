@@ -46,11 +46,7 @@ class SignIn:
 
 def add_sign_in(app: FastAPI, sign_in: SignIn) -> None:
     """Add the pages to an application that has the board's and knows its callers."""
-    # Who is nobody yet is asked here.
-    app.state.signs_in = True
-    router = _router(sign_in)
-    add_sign_out(router)
-    app.include_router(router, include_in_schema=False)
+    add_ways_in_and_out(app, _router(sign_in))
 
 
 def _router(sign_in: SignIn) -> APIRouter:
@@ -86,8 +82,10 @@ def _router(sign_in: SignIn) -> APIRouter:
     return router
 
 
-def add_sign_out(router: APIRouter) -> None:
-    """Add what ends a session in its browser."""
+def add_ways_in_and_out(app: FastAPI, router: APIRouter) -> None:
+    """Add the routes of signing in, and what ends a session in its browser."""
+    # Who is nobody yet is asked here.
+    app.state.signs_in = True
 
     @router.post(SIGN_OUT, response_class=HTMLResponse)
     def end(request: Request, form: Form) -> Response:
@@ -99,6 +97,8 @@ def add_sign_out(router: APIRouter) -> None:
         answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
+
+    app.include_router(router, include_in_schema=False)
 
 
 def begun(request: Request, person: Principal, sessions: Sessions, clock: Clock, following: str) -> Response:
