@@ -14,6 +14,7 @@ from services.scheduler.core.activity import Pace
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web.views import LineView, ToldLine
+from shared.admission import Streams
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.pages import Page, Paging, Place, paged
@@ -50,7 +51,12 @@ def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
             raise UnknownRun(run_id)
         return pace
 
-    @router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=refused(404))
+    @router.get(
+        "/runs/{run_id}/events",
+        response_class=EventSourceResponse,
+        responses=refused(404),
+        dependencies=[Depends(Streams())],
+    )
     async def follow(
         run_id: UUID, pace: Annotated[Pace, Depends(pace_of)], last_event_id: LastEventId = -1
     ) -> AsyncIterable[ToldLine]:
