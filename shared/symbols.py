@@ -24,8 +24,14 @@ def one_spelling(text: str) -> str:
     """
     # The capitals of some other letters are Latin ones: such a name is left to be refused.
     symbol = " ".join(text.upper().split()) if text.isascii() else text
+    parted = class_of_share(symbol)
+    return symbol if parted is None else ".".join(parted)
+
+
+def class_of_share(symbol: str) -> tuple[str, str] | None:
+    """Return the name of a share and the letter of its class, None of one without a class."""
     parted = _CLASS_OF_SHARE.fullmatch(symbol)
-    return symbol if parted is None else ".".join(parted.groups())
+    return None if parted is None else (parted[1], parted[2])
 
 
 def is_symbol(text: str) -> bool:

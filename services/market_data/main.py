@@ -16,6 +16,7 @@ from services.market_data.providers.fmp import FmpProvider
 from services.market_data.providers.fred import FredProvider
 from services.market_data.providers.gate import Gate
 from services.market_data.providers.massive import MassiveProvider
+from services.market_data.providers.naming import Register
 from services.market_data.providers.provider import Closing, Kind, Provider
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.providers.tiingo import TiingoProvider
@@ -23,6 +24,7 @@ from services.market_data.providers.yahoo import YahooProvider
 from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access, MarketDataSettings
 from services.market_data.storage.gauges import read_held, read_vendors
+from services.market_data.storage.identifier_repository import StoredRegister
 from services.market_data.storage.vendor_ledger import VendorLedger
 from services.market_data.web import routes
 from services.market_data.web.problems import PROBLEMS
@@ -61,7 +63,7 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     # What plans allow is counted in real time, whatever day a replay stands at.
     ledger = VendorLedger(service.unit_of_work, SystemClock())
     providers = build_providers(own, ledger)
-    chain = build_chain(own, providers, service.metrics, ledger)
+    chain = build_chain(own, providers, service.metrics, ledger, StoredRegister(service.unit_of_work))
     subscribers.register(service.consume, common, own, chain=chain, clock=time)
     service.router = routes.build_router(service.unit_of_work, time, chain, own.plans)
     service.problems = PROBLEMS
@@ -97,10 +99,11 @@ def build_chain(
     providers: Sequence[Provider],
     metrics: ServiceMetrics,
     gate: Gate | None = None,
+    register: Register | None = None,
 ) -> ProviderChain:
     """Return the chain of the providers, each kind in its own order."""
     orders = {kind: getattr(settings, kind) for kind in Kind}
     if settings.skip_phase0_valuations:
         orders[Kind.PROFILES] = ()
     given = {kind: order for kind, order in orders.items() if order is not None}
-    return ProviderChain(providers, order=given, metrics=metrics, gate=gate)
+    return ProviderChain(providers, order=given, metrics=metrics, gate=gate, register=register)

@@ -18,6 +18,7 @@ from services.ops.client.commands import (
     coverage,
     exports,
     findings,
+    identifiers,
     letters,
     portfolios,
     runs,
@@ -173,6 +174,13 @@ app.add_typer(filling, name="backfill")
 indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
 indices.command("load")(benchmarks.load_benchmark)
 app.add_typer(indices, name="benchmarks")
+
+naming = typer.Typer(help="Say what shares are called: renames, spellings.", no_args_is_help=True)
+naming.command("list")(identifiers.list_identifiers)
+naming.command("rename")(identifiers.rename)
+naming.command("spell")(identifiers.spell)
+naming.command("withdraw")(identifiers.withdraw)
+app.add_typer(naming, name="identifiers")
 
 show = typer.Typer(help="Show results, each a value or the reason why there is none.", no_args_is_help=True)
 show.command("portfolio")(showing.show_portfolio)

@@ -9,6 +9,7 @@ from services.market_data.storage.judgement_repository import JudgementRepositor
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.bars import refresh_bars
 from services.market_data.updating.companies import refresh_profiles, refresh_statements
+from services.market_data.updating.names import learn_names
 from services.market_data.updating.rates import refresh_rates
 from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
@@ -18,6 +19,7 @@ from shared.db.unit_of_work import UnitOfWork
 async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: SessionClock) -> None:
     """Fetch, store and announce; symbols that are stored already are announced from the store."""
     bars = await refresh_bars(event, uow, chain, clock)
+    await learn_names(event, uow, chain)
     profiles = await refresh_profiles(event, uow, chain, clock)
     statements = await refresh_statements(event, uow, chain, clock)
     rates = await refresh_rates(event, uow, chain, clock)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
@@ -14,16 +14,20 @@ from services.market_data.core.attempts import Attempt, Outcome
 from services.market_data.core.bars import Bars
 from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding, Rule, rejections
+from services.market_data.core.names import Identifier
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import GivenStatement
 from services.market_data.providers.gate import AlwaysOpen, Gate
+from services.market_data.providers.naming import NoRegister, Register, bars_of, profiles_of, statements_of
 from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
+    FetchedNames,
     FetchedProfiles,
     FetchedRates,
     FetchedStatements,
     Kind,
+    NameProvider,
     ProfileProvider,
     Provider,
     ProviderError,
@@ -32,7 +36,7 @@ from services.market_data.providers.provider import (
 )
 from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
-from shared.profile import FACTS, ProfileFacts
+from shared.profile import FACTS
 from shared.unavailable import Reason, Unavailable
 
 NO_PROVIDERS: Final = "none is configured"
@@ -100,7 +104,7 @@ class CheckedAnswer:
 
 Check = Callable[[FetchedBars], Checked]
 Cell = tuple[str, date]  # symbol, session
-Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements, FetchedRates)
+Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedNames, FetchedProfiles, FetchedStatements, FetchedRates)
 Asked = TypeVar("Asked", bound=Provider)
 
 
@@ -179,6 +183,8 @@ class ProviderChain:
         What is counted of the calls.
     gate : Gate, optional
         Who is not asked at the moment.
+    register : Register, optional
+        What shares are called.
     """
 
     def __init__(
@@ -188,6 +194,7 @@ class ProviderChain:
         order: Mapping[Kind, Sequence[str]] = MappingProxyType({}),
         metrics: ServiceMetrics | None = None,
         gate: Gate | None = None,
+        register: Register | None = None,
     ) -> None:
         def those_for(kind: Kind) -> list[Provider]:
             if kind not in order:
@@ -205,6 +212,7 @@ class ProviderChain:
             Kind.RATES: self._rates,
         }
         self._gate = gate or AlwaysOpen()
+        self._register = register or NoRegister()
         self._metrics = metrics or ServiceMetrics("market_data")
         for kind, asked in self._asked.items():
             for provider in asked:
@@ -229,9 +237,10 @@ class ProviderChain:
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date, check: Check) -> ChainedBars:
         """Return the bars of each distinct symbol on [first, last] from the first provider that has a good one."""
         second_best: dict[str, CheckedAnswer] = {}
+        names = await self._register.names()
 
         async def ask(provider: BarProvider, remaining: Sequence[str]) -> CheckedAnswer:
-            fetched = await provider.fetch_bars(remaining, first, last)
+            fetched = await bars_of(provider, remaining, names, first=first, last=last)
             checked = check(fetched)
             bad = checked.refused
             for symbol in bad.keys() & set(checked.bars.symbols):
@@ -260,12 +269,14 @@ class ProviderChain:
         """
         wanted = sorted(cells)
         first, last = min(day for _, day in wanted), max(day for _, day in wanted)
+        names = await self._register.names()
         for provider in self._bars:
             symbols = sorted({symbol for symbol, _ in wanted if source.get(symbol) != provider.name})
             if not symbols:
                 continue
+            asking = bars_of(provider, symbols, names, first=first, last=last)
             try:
-                rows = (await self._ask(Kind.BARS, provider, provider.fetch_bars(symbols, first, last))).rows
+                rows = (await self._ask(Kind.BARS, provider, asking)).rows
             except ProviderError:
                 continue
             named = zip((rows.symbols[code] for code in rows.code), rows.day.tolist(), strict=True)
@@ -273,9 +284,10 @@ class ProviderChain:
 
     async def find_sources(self, symbols: Sequence[str], first: date, last: date) -> dict[str, str | Unavailable]:
         """Return the first provider that has a bar of each symbol on [first, last], good or not, or why none has."""
+        names = await self._register.names()
 
         async def ask(provider: BarProvider, remaining: Sequence[str]) -> FetchedBars:
-            return await provider.fetch_bars(remaining, first, last)
+            return await bars_of(provider, remaining, names, first=first, last=last)
 
         answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
         served = {symbol: answer.provider for answer in answers for symbol in answer.rows.symbols}
@@ -283,10 +295,12 @@ class ProviderChain:
 
     async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""
+        names = await self._register.names()
 
         async def ask(provider: ProfileProvider, remaining: Sequence[str]) -> FetchedProfiles:
-            fetched = await provider.fetch_profiles(remaining)
-            said = {symbol: facts for symbol, facts in fetched.profiles.items() if _says_something(facts)}
+            fetched = await profiles_of(provider, remaining, names)
+            given = fetched.profiles.items()
+            said = {symbol: facts for symbol, facts in given if any(getattr(facts, name) is not None for name in FACTS)}
             silent = fetched.profiles.keys() - said.keys()
             unavailable = {**fetched.unavailable, **dict.fromkeys(silent, NO_FACT)}
             return replace(fetched, profiles=said, unavailable=unavailable)
@@ -295,9 +309,10 @@ class ProviderChain:
 
     async def fetch_statements(self, symbols: Sequence[str], today: date) -> ChainedStatements:
         """Return the statements of each distinct symbol from the first provider that has a good one by `today`."""
+        names = await self._register.names()
 
         async def ask(provider: StatementProvider, remaining: Sequence[str]) -> FetchedStatements:
-            fetched = await provider.fetch_statements(remaining)
+            fetched = await statements_of(provider, remaining, names)
             # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
             return await asyncio.to_thread(_checked_statements, fetched, today)
 
@@ -310,6 +325,15 @@ class ProviderChain:
             return await provider.fetch_rates(remaining, first, last)
 
         return ChainedRates(*await self._ask_in_turn(Kind.RATES, self._rates, series, ask))
+
+    async def find_names(self, symbols: Mapping[str, date]) -> tuple[str, Sequence[Identifier]]:
+        """Return what the first provider of bars that tells it says of how shares with these symbols were called."""
+        for provider in self._bars:
+            if isinstance(provider, NameProvider):
+                with suppress(ProviderError):
+                    found = await self._ask(Kind.BARS, provider, provider.fetch_names(symbols))
+                    return provider.name, found.identifiers
+        return "", ()
 
     async def _ask_in_turn(
         self,
@@ -356,10 +380,6 @@ class ProviderChain:
         finally:
             self._metrics.add(PROVIDER_CALLS, provider.name, kind, outcome)
             self._metrics.observe(PROVIDER_SECONDS, time.perf_counter() - began, provider.name, kind)
-
-
-def _says_something(facts: ProfileFacts) -> bool:
-    return any(getattr(facts, name) is not None for name in FACTS)
 
 
 def _checked_statements(fetched: FetchedStatements, today: date) -> FetchedStatements:

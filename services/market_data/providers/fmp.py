@@ -139,9 +139,9 @@ class FmpProvider:
         """Return the profiles, with the next earnings where the calendar can be had, see `ProfileProvider`."""
 
         async def ask(symbol: str) -> dict[str, Any]:
-            answer = await self._session.get("/stable/profile", symbol=_spelled(symbol))
+            answer = await self._session.get("/stable/profile", symbol=symbol)
             row = _first(answer)
-            return {**_given(row, answer), **_next_earnings((await self._calendar(answer)).get(_spelled(symbol), {}))}
+            return {**_given(row, answer), **_next_earnings((await self._calendar(answer)).get(symbol, {}))}
 
         asked = await ask_each(symbols, ask, patience_s=self._session.patience_s, absent=f"not in {self.name}")
         read = {symbol: read_facts(symbol, given, self.name) for symbol, given in asked.found.items()}
@@ -176,7 +176,7 @@ class FmpProvider:
             return []
         path, period = f"/stable/{_STATEMENTS[kind][0]}", _PERIODS[frequency]
         try:
-            answer = await self._session.get(path, symbol=_spelled(symbol), period=period, limit=self._periods)
+            answer = await self._session.get(path, symbol=symbol, period=period, limit=self._periods)
         except NotEntitled:
             # Plans have annual statements first.
             if frequency == "annual":
@@ -203,10 +203,6 @@ class FmpProvider:
         coming = [row for row in rows if today <= (day(row["date"]) or date.min) <= until]
         # The earliest of each is the last to be put there.
         return {str(row.get("symbol")): row for row in sorted(coming, key=lambda row: str(row["date"]), reverse=True)}
-
-
-def _spelled(symbol: str) -> str:
-    return symbol.replace(".", "-")
 
 
 def _first(answer: Answer) -> Row:

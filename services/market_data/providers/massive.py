@@ -13,16 +13,18 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from services.market_data.core.findings import Finding, Rule
+from services.market_data.core.names import renames
 from services.market_data.providers.asking import Asked, ask_each
 from services.market_data.providers.corporate_events import CorporateEvent, with_events
 from services.market_data.providers.http_session import HttpSession
 from services.market_data.providers.json_fields import day, number
 from services.market_data.providers.kept_answers import KeptAnswers
-from services.market_data.providers.provider import FetchedBars, Kind, ProviderError
+from services.market_data.providers.provider import FetchedBars, FetchedNames, Kind, ProviderError
 from services.market_data.providers.vendor_errors import Malformed, NotEntitled, NotFound, OutOfOrder
 from services.market_data.providers.vendor_rows import Row, RowReader, absent, rows_of
 from services.market_data.settings import Access
 from shared.calendar import sessions_between
+from shared.symbols import is_symbol
 from shared.unavailable import Reason, Unavailable
 
 _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -35,6 +37,7 @@ _SPLITS, _DIVIDENDS = ("/stocks/v1/splits", "execution_date"), ("/stocks/v1/divi
 _PAGE: Final = 5_000
 MAX_PAGES: Final = 100
 SYMBOLS_A_REQUEST: Final = 50  # of events: their names are in the URL
+NAMES_AT_ONCE: Final = 5  # two requests each; the others' turn comes with the next shard or run
 # The shards of a run ask for the same sessions of the whole market, some 5 MB each, and the same events.
 DAYS_KEPT: Final = 8
 MONTHS_KEPT: Final = 30
@@ -119,6 +122,47 @@ class MassiveProvider:
         except TimeoutError:
             raise ProviderError(f"there was no time left: {self._session.patience_s:g} s are for one shard") from None
         return self._read(await self._ask_each(symbols, first, last, patience_s=left), told, first, last)
+
+    async def fetch_names(self, symbols: Mapping[str, date]) -> FetchedNames:
+        """Return the former names of a few shares that went by these symbols on these days, see `NameProvider`."""
+
+        async def ask(symbol: str) -> dict[str, str]:
+            what = f"names {symbol} {symbols[symbol]}"
+            text = await self._answers.load(what)
+            if text is None:
+                text = json.dumps(await self._names_since(symbol, symbols[symbol]))
+                await self._answers.store(what, symbols[symbol], text)
+            return dict(json.loads(text))
+
+        known = await self._answers.known()
+        new = [symbol for symbol in sorted(symbols) if f"names {symbol} {symbols[symbol]}" not in known]
+        asked = await ask_each(new[:NAMES_AT_ONCE], ask, patience_s=self._session.patience_s, absent="")
+        since = [{date.fromisoformat(on): name for on, name in each.items()} for each in asked.found.values()]
+        told = [each for names in since if names for each in renames(names)]
+        return FetchedNames(told, asked.unavailable, asked.failed, asked.failure)
+
+    async def _names_since(self, symbol: str, on: date) -> dict[str, str]:
+        # A ticker is a share on a day; its events are told under the number of the share.
+        try:
+            share = await self._result(f"/v3/reference/tickers/{symbol}", date=str(on))
+            told = await self._result(f"/vX/reference/tickers/{share['composite_figi']}/events", types="ticker_change")
+        except (NotFound, KeyError):
+            return {}
+        since: dict[str, str] = {}
+        for event in rows_of(told.get("events")):
+            change = event.get("ticker_change") if isinstance(event, Mapping) else None
+            name = change.get("ticker") if isinstance(change, Mapping) else None
+            if day(event.get("date")) is None or not isinstance(name, str) or not is_symbol(name):
+                raise Malformed(f"an event that cannot be read: {str(event)[:80]}")
+            since[str(day(event["date"]))] = name
+        return since if symbol in since.values() else {}
+
+    async def _result(self, path: str, **query: str) -> Mapping[str, Any]:
+        body = (await self._session.get(path, **query)).body
+        result = body.get("results") if isinstance(body, Mapping) else None
+        if not isinstance(result, Mapping):
+            raise Malformed(f"no object of results for {path}")
+        return result
 
     async def _ask_each(
         self, symbols: Sequence[str], first: date, last: date, *, patience_s: float

@@ -21,6 +21,7 @@ from typing import Protocol, runtime_checkable
 
 from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding
+from services.market_data.core.names import Identifier
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.statements import GivenStatement
 from shared.profile import ProfileFacts
@@ -158,6 +159,16 @@ class FetchedRates:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedNames:
+    """What a provider tells of how shares were called, of which symbols it tells nothing, and on which it failed."""
+
+    identifiers: Sequence[Identifier]
+    unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
 class Kind(StrEnum):
     """What a provider is asked for."""
 
@@ -235,6 +246,20 @@ class RateProvider(Provider, Protocol):
         ------
         ProviderError
             If no series could be answered for.
+        """
+
+
+@runtime_checkable
+class NameProvider(Provider, Protocol):
+    """A source of what shares were called."""
+
+    async def fetch_names(self, symbols: Mapping[str, date]) -> FetchedNames:
+        """Return under which other names the shares went that had these symbols on these days.
+
+        Raises
+        ------
+        ProviderError
+            If no symbol could be answered for.
         """
 
 

@@ -49,7 +49,7 @@ class TiingoProvider:
         """Return the histories, see `BarProvider`."""
 
         async def ask(symbol: str) -> list[Any]:
-            path = f"/tiingo/daily/{symbol.replace('.', '-')}/prices"
+            path = f"/tiingo/daily/{symbol}/prices"
             return rows_of((await self._session.get(path, startDate=str(first), endDate=str(last))).body)
 
         said = absent(self.name, first, last)

@@ -54,7 +54,7 @@ class YahooProvider:
         since = int(datetime.combine(first - timedelta(days=1), time(), UTC).timestamp())
 
         async def ask(symbol: str) -> list[Any]:
-            path = f"/v8/finance/chart/{quote(symbol.replace('.', '-'))}"
+            path = f"/v8/finance/chart/{quote(symbol)}"
             span = {"period1": since, "period2": _EVER}
             answer = await self._session.get(path, interval="1d", events="div,splits", **span)
             return _rows(_chart(answer.body))

@@ -94,7 +94,7 @@ class YahooqueryProvider:
         """Return the statements of both frequencies, see `StatementProvider`."""
 
         async def ask(symbol: str) -> list[GivenStatement]:
-            path = f"/ws/fundamentals-timeseries/v1/finance/timeseries/{quote(_spelled(symbol))}"
+            path = f"/ws/fundamentals-timeseries/v1/finance/timeseries/{quote(symbol)}"
             span = {"period1": _SINCE, "period2": _UNTIL}
             body = (await self._session.get(path, type=_TYPES, merge="false", **span)).body
             given = _statements(symbol, _result(body, "timeseries"))
@@ -110,13 +110,12 @@ class YahooqueryProvider:
         return FetchedStatements(self.name, asked.found, asked.unavailable, findings, asked.failed, asked.failure)
 
     async def _quoted(self, symbols: Sequence[str]) -> dict[str, dict[str, Any]]:
-        names = {_spelled(symbol): symbol for symbol in symbols}
-        answer = await self._with_crumb("/v7/finance/quote", symbols=",".join(names))
+        answer = await self._with_crumb("/v7/finance/quote", symbols=",".join(symbols))
         found: dict[str, dict[str, Any]] = {symbol: {} for symbol in symbols}
         for row in _result(answer.body, "quoteResponse"):
-            symbol = names.get(str(row.get("symbol"))) if isinstance(row, Mapping) else None
+            symbol = str(row.get("symbol")) if isinstance(row, Mapping) else ""
             # What is traded no more is quoted without a kind.
-            if symbol is not None and row.get("quoteType") not in {None, "NONE"}:
+            if symbol in found and row.get("quoteType") not in {None, "NONE"}:
                 found[symbol] = _valued(row)
         return found
 
@@ -127,7 +126,7 @@ class YahooqueryProvider:
             return dict(json.loads(text))
         modules = ",".join((*MODULES, TREND, CALENDAR))
         try:
-            answer = await self._with_crumb(f"/v10/finance/quoteSummary/{quote(_spelled(symbol))}", modules=modules)
+            answer = await self._with_crumb(f"/v10/finance/quoteSummary/{quote(symbol)}", modules=modules)
         except NotFound:
             return {}
         (told,) = _result(answer.body, "quoteSummary")[:1] or ({},)
@@ -153,10 +152,6 @@ class YahooqueryProvider:
                     raise KeyRefused(f"no crumb but {received.status}: {received.text[:80]!r}")
                 self._crumb = received.text
             return self._crumb
-
-
-def _spelled(symbol: str) -> str:
-    return symbol.replace(".", "-")
 
 
 def _object(value: Any) -> Row:

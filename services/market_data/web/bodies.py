@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.market_data.commands.name_share import Naming
 from services.market_data.commands.rule_on_bar import RulingRequest
 from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision, Place
+from services.market_data.core.names import EVERYBODY, Identifier
+from services.market_data.core.plans import PLANS
 from services.market_data.storage.fundamentals_repository import StatementSlice
 from services.market_data.storage.repository import FindingFilter
+from shared.providers import ProviderName
 from shared.selection import Day, Instant, check_order
 from shared.symbols import SymbolText
 
@@ -36,6 +40,49 @@ class RulingBody(BaseModel):
         """Return the request."""
         place = Place(self.symbol, self.session, self.rule)
         return RulingRequest(place, self.decision, decided_by=self.requested_by, why=self.why)
+
+
+class IdentifierBody(BaseModel):
+    """What a share is called, by whom and when; who says so and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: SymbolText = Field(description="what everybody calls the share today")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9^][A-Za-z0-9._^=/-]{0,19}$", description="another name of it, as it is asked for"
+    )
+    vendor: ProviderName | None = Field(default=None, description="who calls it so; null: everybody did")
+    first_day: Day | None = Field(default=None, description="null: as long as one can remember")
+    last_day: Day | None = Field(default=None, description="null: still; of a name that everybody used it is given")
+    why: str = Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+    requested_by: str = Field(default="api", min_length=1, max_length=180, pattern=r"^[^\x00]*$")
+    dry_run: bool = Field(default=False, description="only say which symbols it concerns")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.vendor is None and (self.last_day is None or self.symbol == self.name):
+            raise ValueError(
+                f"a former name must differ from the symbol and have a last_day, was {self.name} until {self.last_day}"
+            )
+        if self.vendor is not None and self.vendor not in PLANS:
+            raise ValueError(f"vendor must be one that is asked over the network, was {self.vendor}")
+        if self.first_day is not None and self.last_day is not None:
+            check_order(self.first_day, self.last_day)
+        return self
+
+    def naming(self) -> Naming:
+        """Return what is said."""
+        first, last = self.first_day or date.min, self.last_day or date.max
+        identifier = Identifier(self.symbol, self.name, self.vendor or EVERYBODY, first, last)
+        return Naming(identifier, said_by=self.requested_by, why=self.why)
+
+
+class WithdrawalBody(BaseModel):
+    """Who takes back what a share is called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requested_by: str = Field(default="api", min_length=1, max_length=180, pattern=r"^[^\x00]*$")
 
 
 @dataclass(frozen=True)

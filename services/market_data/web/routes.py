@@ -7,24 +7,34 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from services.market_data.commands.name_share import name_share, weigh_name, withdraw_name
 from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
 from services.market_data.core.plans import Plan
 from services.market_data.core.rates import SeriesName
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
+from services.market_data.storage.identifier_repository import IdentifierRepository
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.rate_repository import RateRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.storage.vendor_repository import VendorRepository
-from services.market_data.web.bodies import FindingSelection, FundamentalsSelection, RulingBody
+from services.market_data.web.bodies import (
+    FindingSelection,
+    FundamentalsSelection,
+    IdentifierBody,
+    RulingBody,
+    WithdrawalBody,
+)
 from services.market_data.web.views import (
     BarView,
     CoverageView,
     FindingCountsView,
     FindingView,
     FundamentalsView,
+    IdentifierView,
+    NamedView,
     PricesView,
     ProfileView,
     RateView,
@@ -49,6 +59,7 @@ A_MONTH = timedelta(days=31)
 Series = Annotated[SeriesName, Path(description="three-month or ten-year Treasuries, under FRED's name")]
 Many = Annotated[Paging, paged(1000, most=10_000)]
 Asked = Annotated[list[SymbolText], Query(min_length=1, max_length=200, description="repeat for several")]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="of an entry, as the list has it")]
 AtOnce = Annotated[Paging, paged(200, most=200)]
 
 
@@ -126,6 +137,7 @@ def build_router(
     _add_asking(router, unit_of_work, clock, plans)
     _add_findings(router, unit_of_work)
     _add_rulings(router, unit_of_work)
+    _add_identifiers(router, unit_of_work)
     return router
 
 
@@ -218,6 +230,38 @@ def _add_rulings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
         async with unit_of_work.reading() as connection:
             rows = await JudgementRepository(connection).list_rulings(symbol, after=after, limit=paging.wanted)
         return paging.page(rows, RulingView.of, lambda row: (row.ruling_id,))
+
+
+def _add_identifiers(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
+    @router.get("/identifiers")
+    async def list_identifiers(paging: Many, symbol: SymbolText | None = None) -> Page[IdentifierView]:
+        """List what shares are called, by whom and when: renames, and spellings of vendors.
+
+        Of one share under any of its names; also what was taken back, in the order in which it was said.
+        """
+        (after,) = paging.after(tuple[Place]) or (0,)
+        async with unit_of_work.reading() as connection:
+            repository = IdentifierRepository(connection)
+            rows = await repository.list_identifiers(symbol, after=after, limit=paging.wanted)
+        return paging.page(rows, IdentifierView.of, lambda row: (row.identifier_id,))
+
+    @router.post("/identifiers", responses=refused(409))
+    async def add_identifier(body: IdentifierBody) -> NamedView:
+        """Say what a share is called: from the next run on it is asked for so, and its whole history counts as open."""
+        naming = body.naming()
+        if body.dry_run:
+            async with unit_of_work.reading() as connection:
+                return NamedView(identifier=None, symbols=list(await weigh_name(naming, connection)))
+        async with unit_of_work() as uow:
+            row, symbols = await name_share(naming, uow.connection)
+        return NamedView(identifier=IdentifierView.of(row), symbols=list(symbols))
+
+    @router.post("/identifiers/{identifier_id}/withdraw", responses=refused(404))
+    async def withdraw_identifier(identifier_id: Number, body: WithdrawalBody) -> IdentifierView:
+        """Take back what a share is called; a vendor that tells it again is not believed."""
+        async with unit_of_work() as uow:
+            row = await withdraw_name(identifier_id, by=body.requested_by, connection=uow.connection)
+        return IdentifierView.of(row)
 
 
 def _next_day(paging: Paging) -> date | None:

@@ -18,6 +18,7 @@ from services.market_data.core.profile_merge import Origin
 from services.market_data.providers.provider import Kind
 from services.market_data.storage.attempt_repository import AttemptRow
 from services.market_data.storage.fundamentals_repository import StatementRow
+from services.market_data.storage.identifier_repository import IdentifierRow
 from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.rate_repository import RateRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
@@ -286,6 +287,37 @@ class RulingView(BaseModel):
     def of(cls, row: RulingRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
+
+
+class IdentifierView(BaseModel):
+    """What the share that is `symbol` today is called by `vendor` (null: everybody) from `first_day` to `last_day`."""
+
+    identifier_id: int
+    symbol: str
+    name: str
+    vendor: str | None
+    first_day: date | None
+    last_day: date | None
+    source: str = Field(description="the vendor that tells it, or `operator`")
+    why: str
+    said_by: str
+    said_at: datetime
+    withdrawn_by: str | None
+    withdrawn_at: datetime | None = Field(description="null: it counts")
+
+    @classmethod
+    def of(cls, row: IdentifierRow) -> Self:
+        """Return the view of a row."""
+        first = None if row.first_day == date.min else row.first_day
+        last = None if row.last_day == date.max else row.last_day
+        return cls(**row._asdict() | {"vendor": row.vendor or None, "first_day": first, "last_day": last})
+
+
+class NamedView(BaseModel):
+    """What was said of a share, null where it was only tried, and the watched symbols that are asked for anew."""
+
+    identifier: IdentifierView | None
+    symbols: list[str]
 
 
 class FindingCountView(BaseModel):

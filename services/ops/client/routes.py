@@ -35,7 +35,7 @@ from services.ops.client.answers.risk import (
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Source, Symbol, SymbolFactors, SymbolMetrics, SymbolSummary
-from services.ops.client.answers.vendors import Attempt, Vendor
+from services.ops.client.answers.vendors import Attempt, Identifier, Named, Vendor
 from shared.paths import API
 
 Answer = TypeVar("Answer")
@@ -87,6 +87,10 @@ DECIDE: Final = Route("POST /findings/rulings", Ruling)
 
 ATTEMPTS: Final = Route("GET /attempts/{symbol}", Page[Attempt])
 VENDORS: Final = Route("GET /vendors", Page[Vendor])
+
+IDENTIFIERS: Final = Route("GET /identifiers", Page[Identifier])
+NAME_SHARE: Final = Route("POST /identifiers", Named)
+WITHDRAW_NAME: Final = Route("POST /identifiers/{identifier_id}/withdraw", Identifier)
 
 LETTERS: Final = Route("GET /dead-letters", Page[Letter])
 LETTER: Final = Route("GET /dead-letters/{letter_id}", LetterDetail)

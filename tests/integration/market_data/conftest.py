@@ -17,6 +17,7 @@ from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.gate import AlwaysOpen, Gate
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements
 from services.market_data.settings import MarketDataSettings
+from services.market_data.storage.identifier_repository import StoredRegister
 from services.market_data.storage.onboarding_repository import OnboardingLimits
 from shared.clock import FixedClock, SessionClock
 from shared.contracts.event import Event
@@ -35,7 +36,7 @@ from shared.factor_set import FactorSet
 from shared.paths import API
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
-from tests.support.databases import VIEWER_TOKEN
+from tests.support.databases import OPERATOR_TOKEN, VIEWER_TOKEN
 from tests.support.price_directories import PriceDirectory
 from tests.support.runs import make_run
 
@@ -134,7 +135,8 @@ class World:
         await self.plan(run, opened_on=opened_on)
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
-                chain = ProviderChain(self.providers, gate=self.gate)
+                register = StoredRegister(self.service.unit_of_work)
+                chain = ProviderChain(self.providers, gate=self.gate, register=register)
                 await fetch_shard(due, uow, chain=chain, clock=SessionClock(FixedClock(self.now)))
         return await self.announced(run)
 
@@ -166,6 +168,11 @@ class World:
     async def get(self, path: str, **query: Any) -> Any:
         """Read over HTTP."""
         return (await self.client.get(path, params=query)).raise_for_status().json()
+
+    async def send(self, path: str, **body: Any) -> httpx.Response:
+        """Send over HTTP, as an operator."""
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        return await self.client.post(path, json=body, headers=headers)
 
     async def items(self, path: str, **query: Any) -> Any:
         """Read a list over HTTP that fits into a page."""

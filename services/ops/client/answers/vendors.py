@@ -43,3 +43,27 @@ class Vendor(TypedDict):
     vendor: str
     windows: list[Window]
     kinds: list[Breaker]
+
+
+class Identifier(TypedDict):
+    """What a share is called, by whom and when, and who said so."""
+
+    identifier_id: int
+    symbol: str
+    name: str
+    vendor: str | None
+    first_day: Day | None
+    last_day: Day | None
+    source: str
+    why: str
+    said_by: str
+    said_at: Moment
+    withdrawn_by: str | None
+    withdrawn_at: Moment | None
+
+
+class Named(TypedDict):
+    """What was said of a share, and the symbols that are asked for anew."""
+
+    identifier: Identifier | None
+    symbols: list[str]

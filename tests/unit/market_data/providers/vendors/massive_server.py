@@ -1,18 +1,37 @@
 """A server that speaks Massive's shapes, of invented companies."""
 
 import re
-from datetime import date, datetime, time
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from tests.unit.market_data.providers.vendors import invented
 from tests.unit.market_data.providers.vendors.answers import as_json
-from tests.unit.market_data.providers.vendors.invented import Bar, history
+from tests.unit.market_data.providers.vendors.invented import Bar
 
-COMPANIES = ("AAPL", "BRK.B", "KO", "KO1", "KO2", "KO3")
+COMPANIES = ("AAPL", "BRK.B", "KO", "KO1", "KO2", "KO3", "KO8", "KO9")
+# KO8 became KO9.
+RENAMED_ON, SHARE = date(2022, 3, 22), "BBG0"
 _ZONE = ZoneInfo("America/New_York")
+
+
+def history(symbol: str) -> list[Bar]:
+    """Return what was traded under a name."""
+    days = {"KO8": (date.min, RENAMED_ON - timedelta(days=1)), "KO9": (RENAMED_ON, date.max)}
+    first, last = days.get(symbol, (date.min, date.max))
+    return [bar for bar in invented.history(symbol) if first <= bar.day <= last]
+
+
+def ticker_events() -> dict[str, Any]:
+    changes = {"KO9": RENAMED_ON, "KO8": date(2012, 5, 18)}
+    told = [
+        {"type": "ticker_change", "date": str(on), "ticker_change": {"ticker": name}} for name, on in changes.items()
+    ]
+    return {"name": "Fizz Eight Co.", "events": told}
 
 
 def row(bar: Bar, *, closes_at: bool = False) -> dict[str, Any]:
@@ -100,3 +119,21 @@ def serve(server: HTTPServer, *, key: str) -> None:
     server.expect_request(re.compile("/v2/aggs/ticker/.*")).respond_with_handler(one)
     server.expect_request("/stocks/v1/splits").respond_with_handler(told(splits(), "execution_date"))
     server.expect_request("/stocks/v1/dividends").respond_with_handler(told(dividends(), "ex_dividend_date"))
+    _serve_names(server, checked)
+
+
+def _serve_names(server: HTTPServer, checked: Callable[[Request, dict[str, Any]], Response]) -> None:
+    def details(request: Request) -> Response:
+        symbol, on = request.path.rsplit("/", 1)[1], date.fromisoformat(request.args["date"])
+        if symbol not in COMPANIES or not any(bar.day == on for bar in history(symbol)):
+            return as_json({"status": "NOT_FOUND", "request_id": "0", "message": "Ticker not found."}, status=404)
+        return checked(request, {**ok([]), "results": {"ticker": symbol, "composite_figi": f"{SHARE}{symbol}"}})
+
+    def events_of(request: Request) -> Response:
+        share = request.path.split("/")[-2]
+        if share not in {f"{SHARE}KO8", f"{SHARE}KO9"}:
+            return as_json({"status": "NOT_FOUND", "request_id": "0", "message": "no events"}, status=404)
+        return checked(request, {**ok([]), "results": ticker_events()})
+
+    server.expect_request(re.compile("/v3/reference/tickers/[^/]+")).respond_with_handler(details)
+    server.expect_request(re.compile("/vX/reference/tickers/[^/]+/events")).respond_with_handler(events_of)

@@ -36,9 +36,9 @@ async def test_profile_has_its_facts_in_our_units_and_counts_from_the_vendors_da
 ) -> None:
     fmp_server.serve(httpserver, key=KEY)
 
-    facts = (await provider.fetch_profiles(["BRK.B"])).profiles["BRK.B"]
+    facts = (await provider.fetch_profiles(["BRK-B"])).profiles["BRK-B"]
 
-    assert (facts.symbol, facts.name, facts.employees) == ("BRK.B", "Mill & Loom Corp.", 1234)
+    assert (facts.symbol, facts.name, facts.employees) == ("BRK-B", "Mill & Loom Corp.", 1234)
     assert (facts.market_cap, facts.week_52_low, facts.week_52_high) == (123e9, 101.5, 199.25)
     assert (facts.beta, facts.beta_as_of, facts.last_updated) == (1.11, fmp_server.TODAY, fmp_server.TODAY)
     assert len(facts.description or "") == DESCRIPTION_LENGTH
@@ -47,7 +47,7 @@ async def test_profile_has_its_facts_in_our_units_and_counts_from_the_vendors_da
 async def test_next_earnings_of_all_symbols_cost_one_request(httpserver: HTTPServer, provider: FmpProvider) -> None:
     fmp_server.serve(httpserver, key=KEY)
 
-    fetched = await provider.fetch_profiles(["AAPL", "BRK.B", "KO"])
+    fetched = await provider.fetch_profiles(["AAPL", "BRK-B", "KO"])
 
     assert {facts.next_earnings_date for facts in fetched.profiles.values()} == {date(2022, 4, 28)}
     assert {facts.next_earnings_expected_eps for facts in fetched.profiles.values()} == {1.5}

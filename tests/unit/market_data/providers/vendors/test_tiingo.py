@@ -42,15 +42,6 @@ async def test_closes_are_as_traded_with_their_splits_and_dividends(
     assert rows.dividend.max() == 0.22
 
 
-async def test_class_of_a_share_is_spelled_as_the_vendor_does(httpserver: HTTPServer, provider: TiingoProvider) -> None:
-    tiingo_server.serve(httpserver, key=KEY)
-
-    fetched = await provider.fetch_bars(["BRK.B"], FIRST, LAST)
-
-    assert fetched.rows.symbols == ("BRK.B",)
-    assert httpserver.log[0][0].path == "/tiingo/daily/BRK-B/prices"
-
-
 async def test_key_that_is_none_is_refused_once(httpserver: HTTPServer, provider: TiingoProvider) -> None:
     tiingo_server.serve(httpserver, key="another")
 

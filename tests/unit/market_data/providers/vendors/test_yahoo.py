@@ -39,13 +39,6 @@ async def test_closes_are_as_traded_also_where_the_split_came_after_what_is_aske
     assert rows.day[rows.split != 1.0].tolist() == [day for day in [SPLIT_ON] if day <= last]
 
 
-async def test_class_of_a_share_is_spelled_as_the_vendor_does(httpserver: HTTPServer, provider: YahooProvider) -> None:
-    yahoo_server.serve(httpserver)
-
-    assert (await provider.fetch_bars(["BRK.B"], FIRST, LAST)).rows.symbols == ("BRK.B",)
-    assert httpserver.log[0][0].path == "/v8/finance/chart/BRK-B"
-
-
 async def test_session_without_a_trade_is_no_row_and_prices_in_pence_are_in_pounds(
     httpserver: HTTPServer, provider: YahooProvider
 ) -> None:

@@ -48,9 +48,9 @@ def paths(server: HTTPServer) -> list[str]:
 async def test_profile_has_every_fact(yahoo: YahooqueryProvider, httpserver: HTTPServer) -> None:
     yahooquery_server.serve(httpserver)
 
-    fetched = await yahoo.fetch_profiles(["BRK.B"])
+    fetched = await yahoo.fetch_profiles(["BRK-B"])
 
-    facts = fetched.profiles["BRK.B"].model_dump(exclude={"beta_as_of"})
+    facts = fetched.profiles["BRK-B"].model_dump(exclude={"beta_as_of"})
     assert [name for name in FACTS if name != "beta_as_of" and facts[name] is None] == []
     assert fetched.findings == ()
     expected = {

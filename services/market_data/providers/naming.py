@@ -1,0 +1,168 @@
+"""Providers are asked under their names of shares, and their answers are given under those that were asked for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, Protocol, Self, TypeVar
+
+import numpy as np
+
+from services.market_data.core.findings import Finding
+from services.market_data.core.names import Names, Span
+from services.market_data.core.raw_bars import RawBars
+from services.market_data.providers.provider import (
+    BarProvider,
+    FetchedBars,
+    FetchedProfiles,
+    FetchedStatements,
+    ProfileProvider,
+    StatementProvider,
+)
+from shared.arrays import IntArray
+from shared.unavailable import Reason, Unavailable
+
+T = TypeVar("T", FetchedBars, FetchedProfiles, FetchedStatements)
+Way = tuple[Span, ...]
+
+NOTHING_THEN: Final = Unavailable(Reason.MISSING_DATA, "nothing under the name that it had then")
+
+
+class Register(Protocol):
+    """Where the names of shares are kept."""
+
+    async def names(self) -> Names:
+        """Return them as they are now."""
+
+
+class NoRegister:
+    """Nobody has been renamed."""
+
+    async def names(self) -> Names:
+        """Return none but what the spelling says."""
+        return Names()
+
+
+async def bars_of(
+    provider: BarProvider, symbols: Sequence[str], names: Names, *, first: date, last: date
+) -> FetchedBars:
+    """Return the rows of symbols on [first, last], each day's under the name that it has there."""
+    naming = _Naming.of(symbols, names, provider.name, first=first, last=last)
+    fetched = await provider.fetch_bars(naming.asked, first, last)
+    return fetched if naming.is_plain else naming.bars(fetched)
+
+
+async def profiles_of(provider: ProfileProvider, symbols: Sequence[str], names: Names) -> FetchedProfiles:
+    """Return the profiles of symbols."""
+    naming = _Naming.of(symbols, names, provider.name)
+    fetched = await provider.fetch_profiles(naming.asked)
+    if naming.is_plain:
+        return fetched
+    found = naming.chosen(fetched.profiles)
+    profiles = {symbol: fetched.profiles[name].model_copy(update={"symbol": symbol}) for symbol, name in found.items()}
+    return replace(naming.explained(fetched, found), profiles=profiles)
+
+
+async def statements_of(provider: StatementProvider, symbols: Sequence[str], names: Names) -> FetchedStatements:
+    """Return the statements of symbols."""
+    naming = _Naming.of(symbols, names, provider.name)
+    fetched = await provider.fetch_statements(naming.asked)
+    if naming.is_plain:
+        return fetched
+    found = naming.chosen(fetched.statements)
+    statements = {
+        symbol: [replace(each, period=replace(each.period, symbol=symbol)) for each in fetched.statements[name]]
+        for symbol, name in found.items()
+    }
+    return replace(naming.explained(fetched, found), statements=statements)
+
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """By which of a provider's names each symbol goes; `asked` are all of them."""
+
+    ways: Mapping[str, Sequence[Way]]
+    asked: Sequence[str]
+
+    @classmethod
+    def of(
+        cls, symbols: Sequence[str], names: Names, provider: str, *, first: date = date.max, last: date = date.max
+    ) -> Self:
+        ways = {
+            symbol: [
+                tuple(span for span in way if span.first_day <= last and span.last_day >= first)
+                for way in names.ways(symbol, provider)
+            ]
+            for symbol in symbols
+        }
+        return cls(ways, list(dict.fromkeys(span.name for each in ways.values() for way in each for span in way)))
+
+    @property
+    def is_plain(self) -> bool:
+        return all(len(ways) == 1 and [span.name for span in ways[0]] == [symbol] for symbol, ways in self.ways.items())
+
+    def chosen(self, found: Mapping[str, object]) -> dict[str, str]:
+        """Return the name of each symbol of which something was found."""
+        return {
+            symbol: name
+            for symbol, ways in self.ways.items()
+            if (name := next((way[-1].name for way in ways if way[-1].name in found), None)) is not None
+        }
+
+    def bars(self, fetched: FetchedBars) -> FetchedBars:
+        places = dict(_rows_of(fetched.rows))
+        found: dict[str, IntArray] = {}
+        for symbol, ways in self.ways.items():
+            # Half of a history is none: what the provider failed on may be the other half.
+            if any(span.name in fetched.failed for way in ways for span in way):
+                continue
+            kept = next((part for way in ways if len(part := _within(fetched.rows, places, way))), None)
+            if kept is not None:
+                found[symbol] = kept
+        code = np.repeat(np.arange(len(found)), [len(rows) for rows in found.values()])
+        rows = fetched.rows.take(np.concatenate([np.empty(0, dtype=np.int64), *found.values()]))
+        return replace(self.explained(fetched, found), rows=replace(rows, symbols=tuple(found), code=code))
+
+    def explained(self, fetched: T, found: Iterable[str]) -> T:
+        """Return what is said of the symbols that nothing was found of, and of what was set aside."""
+        failed: dict[str, str] = {}
+        unavailable: dict[str, Unavailable] = {}
+        for symbol in self.ways.keys() - set(found):
+            spans = [span.name for way in self.ways[symbol] for span in way]
+            why = next((fetched.failed[name] for name in spans if name in fetched.failed), None)
+            if why is not None:
+                failed[symbol] = why
+                continue
+            said = next((fetched.unavailable[name] for name in spans if name in fetched.unavailable), NOTHING_THEN)
+            others = [name for name in dict.fromkeys(spans) if name != symbol]
+            unavailable[symbol] = replace(said, detail=f"{said.detail}{_as(others)}")
+        return replace(fetched, failed=failed, unavailable=unavailable, findings=tuple(self._named(fetched.findings)))
+
+    def _named(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        symbols = defaultdict[str | None, list[str | None]](list)
+        for symbol, ways in self.ways.items():
+            for name in dict.fromkeys(span.name for way in ways for span in way):
+                symbols[name].append(symbol)
+        for finding in findings:
+            for held in symbols.get(finding.symbol, [finding.symbol]):
+                yield replace(finding, symbol=held)
+
+
+def _rows_of(rows: RawBars) -> Iterator[tuple[str, IntArray]]:
+    order = np.argsort(rows.code, kind="stable")
+    bounds = np.searchsorted(rows.code[order], np.arange(len(rows.symbols) + 1))
+    for place, name in enumerate(rows.symbols):
+        yield name, order[bounds[place] : bounds[place + 1]]
+
+
+def _within(rows: RawBars, places: Mapping[str, IntArray], way: Way) -> IntArray:
+    parts = [np.empty(0, dtype=np.int64)]
+    for span in way:
+        of_name = places.get(span.name, parts[0])
+        days = rows.day[of_name]
+        parts.append(of_name[(days >= np.datetime64(span.first_day)) & (days <= np.datetime64(span.last_day))])
+    return np.concatenate(parts)
+
+
+def _as(names: Sequence[str]) -> str:
+    return f" (asked for as {', '.join(names)})" if names else ""
