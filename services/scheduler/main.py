@@ -24,8 +24,8 @@ from services.scheduler.commands.replay_run import replay_run
 from services.scheduler.core.deadlines import Deadlines
 from services.scheduler.core.schedule import Trigger
 from services.scheduler.settings import SchedulerSettings
-from services.scheduler.storage.book_repository import BookShelf
 from services.scheduler.storage.gauges import read_ledger, read_schedule
+from services.scheduler.storage.readiness_inputs import Shelves
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web import (
     activity,
@@ -79,18 +79,18 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
             await step(uow)
 
     subscribers.register(service.consume, own)
-    feeds, shelf = RunFeeds(service.unit_of_work), BookShelf()
+    feeds, shelves = RunFeeds(service.unit_of_work), Shelves()
     routers = (
         routes.build_router(service.unit_of_work, time, own),
         letters.build_router(service.unit_of_work),
         activity.build_router(service.unit_of_work, feeds),
-        coverage.build_router(service.unit_of_work, time, shelf),
-        readiness.build_router(service.unit_of_work, time, shelf),
+        coverage.build_router(service.unit_of_work, time, shelves),
+        readiness.build_router(service.unit_of_work, time, shelves),
         schedule.build_router(service.unit_of_work, firing),
         backfills.build_router(service.unit_of_work, time, own),
         admin_batch.build_router(service.unit_of_work, time, own),
         batch_history.build_router(service.unit_of_work, time),
-        data_quality.build_router(service.unit_of_work, time, own, shelf),
+        data_quality.build_router(service.unit_of_work, time, own, shelves),
         onboarding.build_router(service.unit_of_work, time),
     )
     service.router = APIRouter(routes=[route for router in routers for route in router.routes])

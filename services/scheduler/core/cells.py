@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from itertools import groupby
 from typing import Final
 from uuid import UUID
@@ -76,11 +77,16 @@ class Cell:
         return self.why is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FactState:
     """How every subject stands that anything has been said of, for one fact at one session."""
 
     decides: dict[str, SaidPart] = field(default_factory=dict)
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """The subjects that are done, for who asks for many."""
+        return frozenset(subject for subject, said in self.decides.items() if subject not in said.part.failed)
 
     def is_done(self, subject: str) -> bool:
         """Tell whether the cell is done; False also if nobody has ever asked."""
@@ -148,9 +154,9 @@ class Count:
 
 def count_cells(fact: Fact, state: FactState, expected: Sequence[str]) -> Count:
     """Count the expected cells of a fact at a session."""
-    known = [subject for subject in expected if subject in state.decides]
-    done = sum(state.is_done(subject) for subject in known)
-    return Count(fact, len(expected), done, len(known) - done)
+    known = sum(map(state.decides.__contains__, expected))
+    done = sum(map(state.done.__contains__, expected))
+    return Count(fact, len(expected), done, known - done)
 
 
 def newest_done(grid: Grid, subject: str, facts: Sequence[Fact], sessions: Sequence[date]) -> date | None:

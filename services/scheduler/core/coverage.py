@@ -116,7 +116,7 @@ def _ages(grid: Grid, scope: Scope, sessions: Sequence[date], fact: Fact) -> Ite
     waiting = set(scope.subjects_on(sessions[-1], fact))
     for behind, session in enumerate(reversed(sessions)):
         state = state_at(grid, session, fact)
-        found = {subject for subject in waiting if state.is_done(subject)}
+        found = waiting & state.done
         if found:
             yield Age(fact, behind, len(found))
             waiting -= found
@@ -134,7 +134,7 @@ def _lacking(grid: Grid, scope: Scope, session: date, facts: Sequence[Fact]) -> 
     for fact in facts:
         state = state_at(grid, session, fact)
         for subject in scope.subjects_on(session, fact):
-            if not state.is_done(subject):
+            if subject not in state.done:
                 yield NamedCell(subject, fact, state.find_cell(subject))
 
 

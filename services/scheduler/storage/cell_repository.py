@@ -57,6 +57,27 @@ class CellRepository:
         rows = await self._connection.execute(query, {"first": first, "last": last, "facts": list(facts)})
         return [_said(row) for row in rows]
 
+    async def load_versions(self, first: date, last: date, facts: Sequence[Fact]) -> dict[tuple[date, Fact], str]:
+        """Return, by session and fact of a range, what is another one when anything else is said of it."""
+        # Every version of a row has a place and a writer of its own, and what they have in common no order.
+        query = sa.text(
+            "SELECT session, fact, count(*) || ' ' || bit_xor(hashtextextended(ctid::text || ' ' || xmin::text, 0)) "
+            f"FROM cell_parts WHERE {_KNOWN} AND session BETWEEN :first AND :last AND fact = ANY(:facts) "
+            "GROUP BY session, fact ORDER BY session, fact"
+        )
+        rows = await self._connection.execute(query, {"first": first, "last": last, "facts": list(facts)})
+        return {(session, Fact(fact)): version for session, fact, version in rows}
+
+    async def load_parts_at(self, places: Sequence[tuple[date, Fact]]) -> list[SaidPart]:
+        """Return all that was said of these facts, each at its session."""
+        query = sa.text(
+            f"SELECT {_COLUMNS} FROM cell_parts JOIN unnest(CAST(:sessions AS date[]), CAST(:facts AS text[])) "
+            f"AS wanted (session, fact) USING (session, fact) WHERE {_KNOWN}"
+        )
+        sessions, facts = zip(*places, strict=True)
+        rows = await self._connection.execute(query, {"sessions": list(sessions), "facts": list(facts)})
+        return [_said(row) for row in rows]
+
     async def load_parts_of(
         self, subjects: Sequence[str], first: date, last: date, facts: Sequence[Fact]
     ) -> list[SaidPart]:

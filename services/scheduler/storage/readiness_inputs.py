@@ -1,7 +1,7 @@
 """What readiness needs of a session: its cells, the runs under way over it, and their dead letters with their names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from services.scheduler.core.ledger import missing_parts
 from services.scheduler.core.readiness import KnownRun, SetAside, Situation
 from services.scheduler.storage.book_repository import BookRepository, BookShelf
 from services.scheduler.storage.cell_repository import CellRepository
+from services.scheduler.storage.cell_shelf import CellShelf, Range
 from services.scheduler.storage.repository import SchedulerRepository
 from shared.calendar import sessions_between, shift_session
 from shared.contracts.catalogue import EVENTS
@@ -50,24 +51,38 @@ class ReadinessInputs:
     letters: int
 
 
-async def load_readiness(unit_of_work: UnitOfWorkFactory, as_of: date, whose: BookShelf | UUID) -> ReadinessInputs:
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """What was last read of books and of cells."""
+
+    books: BookShelf = field(default_factory=BookShelf)
+    cells: CellShelf = field(default_factory=CellShelf)
+
+
+async def load_readiness(unit_of_work: UnitOfWorkFactory, as_of: date, whose: Shelves | UUID) -> ReadinessInputs:
     """Return what is needed for one portfolio, or for all that the caller sees.
 
     Whether those are ready depends on runs that are over others too.
     """
+    sessions = tuple(sessions_between(shift_session(as_of, 1 - SESSIONS_BACK), as_of))
     async with unit_of_work.reading() as connection:
-        if isinstance(whose, BookShelf):
-            books, only = await whose.load_books(connection), None
+        if isinstance(whose, Shelves):
+            books = await whose.books.load_books(connection)
         else:
-            books = only = await BookRepository(connection).load_books([whose])
+            books = await BookRepository(connection).load_books([whose])
         letters = int(await connection.scalar(_COUNT, {"as_of": as_of}) or 0)
     async with unit_of_work.overseeing() as connection:
-        situation = await _load(connection, as_of, only=only)
+        if isinstance(whose, Shelves):
+            of_portfolios = Range(sessions[0], as_of, PORTFOLIO_FACTS)
+            grid = await whose.cells.load_grid(connection, of_portfolios, Range(as_of, as_of, SYMBOL_FACTS))
+        else:
+            grid = await _load_grid(CellRepository(connection), sessions, books)
+        situation = await _load(connection, sessions, grid)
     return ReadinessInputs(tuple(books), situation, letters)
 
 
-async def _load(connection: AsyncConnection, as_of: date, *, only: Sequence[Book] | None) -> Situation:
-    sessions = tuple(sessions_between(shift_session(as_of, 1 - SESSIONS_BACK), as_of))
+async def _load(connection: AsyncConnection, sessions: tuple[date, ...], grid: Grid) -> Situation:
+    as_of = sessions[-1]
     repository = SchedulerRepository(connection)
     active = await repository.list_active_runs(as_of, as_of)
     runs = [
@@ -78,17 +93,14 @@ async def _load(connection: AsyncConnection, as_of: date, *, only: Sequence[Book
     return Situation(
         as_of=as_of,
         sessions=sessions,
-        grid=await _load_grid(CellRepository(connection), sessions, only),
+        grid=grid,
         runs=tuple(runs),
         letters=tuple(_set_aside(row) for row in rows),
     )
 
 
-async def _load_grid(cells: CellRepository, sessions: Sequence[date], only: Sequence[Book] | None) -> Grid:
+async def _load_grid(cells: CellRepository, sessions: Sequence[date], only: Sequence[Book]) -> Grid:
     first, as_of = sessions[0], sessions[-1]
-    if only is None:
-        of_portfolios = await cells.load_parts(first, as_of, PORTFOLIO_FACTS)
-        return grid_of([*of_portfolios, *await cells.load_parts(as_of, as_of, SYMBOL_FACTS)])
     portfolio_ids = [book.portfolio_id for book in only]
     symbols = sorted({symbol for book in only for symbol in book.symbols_on(as_of)})
     of_portfolios = await cells.load_parts_of(portfolio_ids, first, as_of, PORTFOLIO_FACTS)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -13,8 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.core.books import Book, Expected
 from services.scheduler.core.cells import PORTFOLIO_FACTS, SYMBOL_FACTS, Fact, Grid, grid_of
 from services.scheduler.core.coverage import OneSymbol, Scope, cover, freshness, reasons_of
-from services.scheduler.storage.book_repository import BookRepository, BookShelf
+from services.scheduler.core.remembered import Remembered
+from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
+from services.scheduler.storage.cell_shelf import Range
+from services.scheduler.storage.readiness_inputs import Shelves
 from services.scheduler.web.cell_views import AgeView, CoverageView, ReasonView, SessionView
 from services.scheduler.web.problems import unknown_portfolio
 from shared.calendar import FIRST_SESSION, sessions_between, shift_session
@@ -30,6 +34,9 @@ SESSIONS_OF_ONE = 66
 SESSIONS_BACK = 30  # how far freshness looks back
 SESSIONS_OF_ALL = 22  # over everything, with some 15,000 cells a session, also the most in a page
 _FACTS = (*PORTFOLIO_FACTS, *SYMBOL_FACTS)
+
+# Pages of everything.
+_QUESTIONS = 16
 
 Sessions = Annotated[Paging, paged(SESSIONS_OF_ONE, most=400, of="sessions (over everything at most 22)")]
 
@@ -47,9 +54,10 @@ class _Looked:
     symbol: str | None = None
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelf: BookShelf) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelves: Shelves) -> APIRouter:
     """Return the routes of the cells."""
     router = APIRouter()
+    known: Remembered[CoverageView] = Remembered(_QUESTIONS)
 
     @router.get("/cells", responses=refused(404))
     async def list_cells(
@@ -76,14 +84,18 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelf: Bo
         # Who was done last before the page began is as old as that.
         window = sessions_between(min(page[0], shift_session(page[-1], 1 - SESSIONS_BACK)), page[-1])
         async with unit_of_work.reading() as connection:
-            reader = _Reader(connection, CellRepository(connection), shelf, window)
+            reader = _Reader(connection, CellRepository(connection), shelves, window)
             if portfolio_id is not None:
                 looked = await reader.portfolio(portfolio_id)
             elif symbol is not None:
                 looked = await reader.symbol(symbol)
             else:
                 looked = await reader.everything()
-        view = await asyncio.to_thread(_view, looked, page, window)
+        look = partial(_view, looked, page, window)
+        if every:
+            made_from = [*looked.books, *looked.grid.values()]
+            look = partial(known.answer, (*page, *window), made_from, look)
+        view = await asyncio.to_thread(look)
         return view.model_copy(update={"next": following})
 
     return router
@@ -95,7 +107,7 @@ class _Reader:
 
     connection: AsyncConnection
     cells: CellRepository
-    shelf: BookShelf
+    shelves: Shelves
     window: list[date]
 
     async def portfolio(self, portfolio_id: UUID) -> _Looked:
@@ -110,7 +122,7 @@ class _Reader:
         return _Looked(scope, grid, _FACTS, frozenset([subject]), books, portfolio_id=portfolio_id)
 
     async def symbol(self, symbol: str) -> _Looked:
-        every = await self.shelf.load_books(self.connection)
+        every = await self.shelves.books.load_books(self.connection)
         books = tuple(book for book in every if any(each.symbol == symbol for each in book.holdings))
         span = Expected(books, {}).spans.get(symbol)
         if span is None:
@@ -123,8 +135,8 @@ class _Reader:
         return _Looked(scope, grid_of(parts), SYMBOL_FACTS, frozenset([symbol]), books, symbol=symbol)
 
     async def everything(self) -> _Looked:
-        books = tuple(await self.shelf.load_books(self.connection))
-        grid = grid_of(await self.cells.load_parts(self.window[0], self.window[-1], _FACTS))
+        books = tuple(await self.shelves.books.load_books(self.connection))
+        grid = await self.shelves.cells.load_grid(self.connection, Range(self.window[0], self.window[-1], _FACTS))
         return _Looked(Expected.of(books, grid), grid, _FACTS, None, books)
 
 

@@ -8,8 +8,7 @@ from fastapi import APIRouter
 
 from services.scheduler.core.readiness import PortfolioReadiness
 from services.scheduler.settings import SchedulerSettings
-from services.scheduler.storage.book_repository import BookShelf
-from services.scheduler.storage.readiness_inputs import load_readiness
+from services.scheduler.storage.readiness_inputs import Shelves, load_readiness
 from services.scheduler.web.admin_batch import Asking, OfPortfolio, only
 from services.scheduler.web.problems import unknown_portfolio
 from services.scheduler.web.quality_views import DataQuality, QualityStarted
@@ -20,14 +19,14 @@ from shared.openapi import refused
 
 
 def build_router(
-    unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings, shelf: BookShelf
+    unit_of_work: UnitOfWorkFactory, clock: SessionClock, settings: SchedulerSettings, shelves: Shelves
 ) -> APIRouter:
     """Return the routes of data quality."""
     router = APIRouter(prefix="/admin/batch/data-quality")
     asking = Asking(clock, settings)
 
     async def look(portfolio_id: UUID | None) -> DataQuality:
-        found = await _readiness(unit_of_work, portfolio_id or shelf, clock)
+        found = await _readiness(unit_of_work, portfolio_id or shelves, clock)
         return DataQuality.of(
             found, portfolio_id=portfolio_id or "all", as_of=clock.last_closed_session(), timestamp=clock.now()
         )
@@ -56,7 +55,7 @@ def build_router(
 
 
 async def _readiness(
-    unit_of_work: UnitOfWorkFactory, whose: BookShelf | UUID, clock: SessionClock
+    unit_of_work: UnitOfWorkFactory, whose: Shelves | UUID, clock: SessionClock
 ) -> Sequence[PortfolioReadiness]:
     inputs = await load_readiness(unit_of_work, clock.last_closed_session(), whose)
     if isinstance(whose, UUID) and not inputs.books:

@@ -3,15 +3,16 @@
 import asyncio
 from collections import Counter
 from datetime import date
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter
 
 from services.scheduler.core.books import Book
 from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
-from services.scheduler.storage.book_repository import BookShelf
-from services.scheduler.storage.readiness_inputs import ReadinessInputs, load_readiness
+from services.scheduler.core.remembered import Remembered
+from services.scheduler.storage.readiness_inputs import ReadinessInputs, Shelves, load_readiness
 from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, ReadinessView
 from services.scheduler.web.problems import unknown_portfolio
 from shared.calendar import FIRST_SESSION, is_session, session_on_or_before
@@ -22,12 +23,16 @@ from shared.pages import Paging, paged
 from shared.problems import Problem
 from shared.selection import Day
 
+# Of viewers, who see all portfolios, and of owners who look while those do.
+_QUESTIONS: Final = 16
+
 Portfolios = Annotated[Paging, paged(500, most=1000)]
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelf: BookShelf) -> APIRouter:
+def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelves: Shelves) -> APIRouter:
     """Return the routes of readiness."""
     router = APIRouter()
+    known: Remembered[list[PortfolioReadiness]] = Remembered(_QUESTIONS)
 
     @router.get("/readiness")
     async def list_readiness(
@@ -39,8 +44,8 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelf: Bo
         """
         (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
         session = _session(as_of, clock)
-        inputs = await load_readiness(unit_of_work, session, shelf)
-        found = await asyncio.to_thread(readiness_of_all, inputs)
+        inputs = await load_readiness(unit_of_work, session, shelves)
+        found = await asyncio.to_thread(_found_before, known, inputs)
         behind = [each for each in found if state in {None, each.state} and each.portfolio_id > str(after)]
         page, following = paging.cut(behind, lambda each: (each.portfolio_id,))
         return ReadinessList(
@@ -69,6 +74,13 @@ def readiness_of_all(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
     """Return how each portfolio stands that is open."""
     as_of = inputs.situation.as_of
     return [readiness_of(book, inputs.situation) for book in inputs.books if book.open_on(as_of)]
+
+
+def _found_before(known: Remembered[list[PortfolioReadiness]], inputs: ReadinessInputs) -> list[PortfolioReadiness]:
+    situation = inputs.situation
+    question = (situation.as_of, situation.runs, situation.letters, len(inputs.books))
+    made_from = [*inputs.books, *situation.grid.values()]
+    return known.answer(question, made_from, partial(readiness_of_all, inputs))
 
 
 def _not_open(book: Book, session: date) -> str:
