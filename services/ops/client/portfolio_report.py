@@ -13,7 +13,7 @@ from services.ops.client.answers.risk import (
     Stress,
 )
 from services.ops.client.client import ApiClient, find
-from services.ops.client.lookup import find_portfolio, load_snapshots
+from services.ops.client.lookup import find_portfolio
 from services.ops.client.paging import load_list
 from services.ops.client.routes import (
     ACTIVE_SECTORS,
@@ -21,6 +21,7 @@ from services.ops.client.routes import (
     CORRELATIONS,
     EXPLAINED_RISK,
     PERFORMANCE,
+    PORTFOLIO_SNAPSHOTS,
     PORTFOLIO_VALUES,
     REALISED,
     RISK,
@@ -67,10 +68,11 @@ def load_known(client: ApiClient, portfolio: Portfolio, as_of: date | None) -> P
         If it was not valued until then.
     """
     portfolio_id = portfolio["portfolio_id"]
-    snapshots = load_snapshots(client, portfolio_id, last=as_of)
-    if not snapshots:
+    performance = find(client, PERFORMANCE.at(portfolio_id=portfolio_id), last=as_of)
+    if performance is None:
         raise Misused(f"portfolio {portfolio['name']!r} has not been valued{f' on or before {as_of}' if as_of else ''}")
-    session = snapshots[-1]["as_of"]
+    session = performance["last"]
+    (snapshot,) = client.get(PORTFOLIO_SNAPSHOTS.at(portfolio_id=portfolio_id), first=session, last=session)["items"]
     assessed = client.get(RISK, portfolio_id=portfolio_id, first=session, last=session)["items"]
 
     def detail(route: Route[Answer]) -> Answer | None:
@@ -81,8 +83,8 @@ def load_known(client: ApiClient, portfolio: Portfolio, as_of: date | None) -> P
     explained = EXPLAINED_RISK.at(portfolio_id=portfolio_id, measure=f"{worst}.model")
     return {
         "portfolio": portfolio,
-        "snapshot": snapshots[-1],
-        "performance": client.get(PERFORMANCE.at(portfolio_id=portfolio_id), last=session),
+        "snapshot": snapshot,
+        "performance": performance,
         "realised": client.get(REALISED.at(portfolio_id=portfolio_id), as_of=session),
         "positions": load_list(client, PORTFOLIO_VALUES.at(portfolio_id=portfolio_id), as_of=session),
         "risk": assessed[0] if assessed else None,

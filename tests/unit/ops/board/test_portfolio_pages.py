@@ -89,7 +89,8 @@ async def test_portfolio_that_was_not_valued_or_assessed_says_so() -> None:
     nothing = listed()
     async with World({**everything(), "GET /risk": nothing}).pages() as browser:
         assert "has not been assessed yet" in (await browser.get(PORTFOLIO)).text
-    async with World({**everything(), f"GET /portfolios/{ID}/snapshots": nothing}).pages() as browser:
+    unvalued = (404, {"detail": "has no snapshot"})
+    async with World({**everything(), f"GET /portfolios/{ID}/performance": unvalued}).pages() as browser:
         answer = await browser.get(PORTFOLIO)
         assert (answer.status_code, "has not been valued" in answer.text) == (404, True)
 
