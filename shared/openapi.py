@@ -179,6 +179,10 @@ def _describe(operation: Json) -> None:
             parameter.setdefault("example", example)
         if parameter["name"] == "cursor":
             responses["200"]["headers"] = {"Link": _header('the address of the next page, rel="next"; none: no more')}
+    if "304" in responses:
+        headers = responses["200"].setdefault("headers", {})
+        headers["ETag"] = _header("which answer it is, for `If-None-Match` of the next request")
+        responses["304"]["headers"] = {"ETag": headers["ETag"]}
     if "201" in responses:
         responses["201"]["headers"] = {"Location": _header("where what was made is")}
 

@@ -43,6 +43,7 @@ from shared.request_metrics import SERVICE, RequestMetrics
 from shared.settings import CommonSettings, kafka_connection, service_database_url
 from shared.telemetry import log_context, timed
 from shared.tracing import Tracing
+from shared.validators import StillHolds, answer_held
 
 log = structlog.get_logger("service")
 
@@ -205,6 +206,7 @@ def build_app(
     app.add_middleware(Identified, identify=authenticate.identify)
     app.add_middleware(RequestMetrics, metrics={service.name: service.metrics for service in services})
     install_problem_handlers(app)
+    app.add_exception_handler(StillHolds, answer_held)
     complete(app)
     known, guarded = Depends(authenticate), [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:

@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.pages import Page, Paging, paged
 from shared.selection import PortfolioSelection, Slice
+from shared.validators import Held, still_held
 
 # Of an answer: some 650 kB.
 MOST_VALUES = 1_000
@@ -24,9 +25,9 @@ Snapshots = Annotated[Paging, paged(500, most=5_000, of="snapshots")]
 def add_position_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
     """Add the route."""
 
-    @router.get("/position-values")
+    @router.get("/position-values", responses=still_held())
     async def list_position_values(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots
+        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots, held: Held
     ) -> Page[PositionValueView]:
         """List position values by as_of and portfolio.
 
@@ -37,8 +38,19 @@ def add_position_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, cloc
             repository = SnapshotRepository(connection)
             valued = await repository.list_snapshots(wanted)
             whole, rows = await _values_of(valued[: paging.limit], wanted, repository)
+        held.unless_held(revisions_of(valued), valued_of(rows))
         _, following = replace(paging, limit=whole).cut(valued, _key)
         return Page(items=[PositionValueView.of(row) for row in rows], next=following)
+
+
+def revisions_of(rows: Sequence[SnapshotRow]) -> list[tuple[object, ...]]:
+    """Return what makes each snapshot another one."""
+    return [(row.portfolio_id, row.as_of, row.revision) for row in rows]
+
+
+def valued_of(rows: Sequence[PositionValueRow]) -> list[tuple[object, ...]]:
+    """Return what makes each position value another one: splits are of the prices of now."""
+    return [(row.position_id, row.as_of, row.revision, row.inferred_splits) for row in rows]
 
 
 async def _values_of(

@@ -34,7 +34,7 @@ from services.portfolio.web.changes import add_changes
 from services.portfolio.web.explanation import EXPLAINED, Explanation, explain, priced_symbols
 from services.portfolio.web.making import MadeOnce
 from services.portfolio.web.performance import add_performance
-from services.portfolio.web.position_values import add_position_values
+from services.portfolio.web.position_values import add_position_values, revisions_of, valued_of
 from services.portfolio.web.views import (
     Accepted,
     CalculationAccepted,
@@ -57,6 +57,7 @@ from shared.prices.panel import PricePanel
 from shared.problems import Problem
 from shared.selection import Day, Instant, PortfolioSelection, SessionSelection, Slice
 from shared.symbols import SymbolText
+from shared.validators import Held, still_held
 
 Books = Annotated[Paging, paged(500, most=5_000)]
 Snapshots = Annotated[Paging, paged(500, most=5_000, of="snapshots")]
@@ -287,20 +288,21 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 
 
 def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
-    @router.get("/portfolios/{portfolio_id}/snapshots", responses=refused(404))
+    @router.get("/portfolios/{portfolio_id}/snapshots", responses=refused(404) | still_held())
     async def list_portfolio_snapshots(
-        portfolio_id: UUID, selection: Annotated[SessionSelection, Depends()], paging: Snapshots
+        portfolio_id: UUID, selection: Annotated[SessionSelection, Depends()], paging: Snapshots, held: Held
     ) -> Page[SnapshotView]:
         """List a portfolio's snapshots, the oldest first."""
         wanted = selection.slice_of([portfolio_id], clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
             await lookup.get_portfolio(connection, portfolio_id)
             rows = await SnapshotRepository(connection).list_snapshots(wanted)
+        held.unless_held(revisions_of(rows))
         return paging.page(rows, SnapshotView.of, _snapshot_key)
 
-    @router.get("/portfolios/{portfolio_id}/values", responses=refused(404))
+    @router.get("/portfolios/{portfolio_id}/values", responses=refused(404) | still_held())
     async def list_portfolio_values(
-        portfolio_id: UUID, paging: Books, as_of: Day | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, paging: Books, held: Held, as_of: Day | None = None, known_at: Instant | None = None
     ) -> Page[PositionValueView]:
         """List what each position was worth on the newest valued session on or before `as_of`, by symbol."""
         after = paging.after(tuple[Text, UUID]) or ("", UUID(int=0))
@@ -311,16 +313,18 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
             session = await _last_session(repository, portfolio_id, until=until, known_at=known_at)
             one = Slice((portfolio_id,), session, session, known_at, limit=1)
             rows = sorted(await repository.list_position_values(one), key=_value_key)
+        held.unless_held(valued_of(rows))
         return paging.page([row for row in rows if _value_key(row) > after], PositionValueView.of, _value_key)
 
-    @router.get("/snapshots")
+    @router.get("/snapshots", responses=still_held())
     async def list_snapshots(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots
+        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots, held: Held
     ) -> Page[SnapshotView]:
         """List snapshots by as_of and portfolio."""
         wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
             rows = await SnapshotRepository(connection).list_snapshots(wanted)
+        held.unless_held(revisions_of(rows))
         return paging.page(rows, SnapshotView.of, _snapshot_key)
 
 

@@ -331,19 +331,12 @@ class RiskRepository:
             if assessment.books.as_of in revisions
         ]
 
-    async def list_assessments(self, wanted: Slice[UUID]) -> StoredAssessments:
-        """Return a page of assessments, the newest revision (known at that time) of each, by as_of and portfolio."""
-        heads = await self._connection.execute(_LIST, wanted.parameters())
-        return await self._with_rows([HeadRow._make(head) for head in heads])
+    async def list_heads(self, wanted: Slice[UUID]) -> list[HeadRow]:
+        """Return a page of heads, the newest revision (known at that time) of each, by as_of and portfolio."""
+        return [HeadRow._make(head) for head in await self._connection.execute(_LIST, wanted.parameters())]
 
-    async def find_last_assessment(
-        self, portfolio_id: UUID, *, until: date, known_at: datetime | None
-    ) -> StoredAssessments | None:
-        """Return the assessment of the newest session that is not after a date, as known at that time."""
-        head = await self.find_head(portfolio_id, until=until, known_at=known_at)
-        return None if head is None else await self._with_rows([head])
-
-    async def _with_rows(self, heads: Sequence[HeadRow]) -> StoredAssessments:
+    async def with_rows(self, heads: Sequence[HeadRow]) -> StoredAssessments:
+        """Return assessments by their heads."""
         return StoredAssessments(
             heads=heads,
             factors=await self.load_rows(heads, FactorRow, order="factor"),

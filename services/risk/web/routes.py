@@ -43,6 +43,7 @@ from shared.prices.last_prices import load_last_prices
 from shared.prices.panel import PricePanel
 from shared.problems import Problem
 from shared.selection import Day, Instant, PortfolioSelection
+from shared.validators import Held, still_held
 
 Assessments = Annotated[Paging, paged(100, most=500, of="portfolios")]
 Scenarios = Annotated[Paging, paged(100, most=1000)]
@@ -54,26 +55,29 @@ def build_router(
     """Return the routes of risk."""
     router = APIRouter()
 
-    @router.get("/risk/portfolios/{portfolio_id}", responses=refused(404))
+    @router.get("/risk/portfolios/{portfolio_id}", responses=refused(404) | still_held())
     async def get_portfolio_risk(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, held: Held, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioRisk:
         """Show the risk of a portfolio as of the newest session on or before `as_of`."""
-        until = as_of or clock.now().date()
         async with unit_of_work.reading() as connection:
-            stored = await RiskRepository(connection).find_last_assessment(portfolio_id, until=until, known_at=known_at)
-        if stored is None:
-            raise _not_assessed(portfolio_id, until, known_at)
+            repository = RiskRepository(connection)
+            head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            held.unless_held(head)
+            stored = await repository.with_rows([head])
         return risk_views(stored)[0]
 
-    @router.get("/risk")
+    @router.get("/risk", responses=still_held())
     async def list_risk(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Assessments
+        selection: Annotated[PortfolioSelection, Depends()], paging: Assessments, held: Held
     ) -> Page[PortfolioRisk]:
         """List risk by as_of and portfolio."""
         wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)
         async with unit_of_work.reading() as connection:
-            stored = await RiskRepository(connection).list_assessments(wanted)
+            repository = RiskRepository(connection)
+            heads = await repository.list_heads(wanted)
+            held.unless_held(heads)
+            stored = await repository.with_rows(heads)
         views = await asyncio.to_thread(risk_views, stored)
         page, following = paging.cut(views, lambda view: (view.as_of, view.portfolio_id))
         return Page(items=[*page], next=following)
@@ -97,38 +101,41 @@ def _add_details(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         found = sorted((each for each in SCENARIOS if each.name > after), key=lambda each: each.name)
         return paging.page(found, ScenarioView.of, lambda each: (each.name,))
 
-    @router.get("/risk/portfolios/{portfolio_id}/stress", responses=refused(404))
+    @router.get("/risk/portfolios/{portfolio_id}/stress", responses=refused(404) | still_held())
     async def get_portfolio_stress(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, held: Held, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioStress:
         """Show what the scenarios would do to a portfolio, directly and by the factor model."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
             head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            held.unless_held(head)
             row = await _get_row(repository, head, StressRow)
             moves = await repository.get_moves(head.as_of, row.moves_digest)
         return PortfolioStress.of(head, row, moves)
 
-    @router.get("/risk/portfolios/{portfolio_id}/correlations", responses=refused(404))
+    @router.get("/risk/portfolios/{portfolio_id}/correlations", responses=refused(404) | still_held())
     async def get_portfolio_correlations(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, held: Held, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioCorrelations:
         """Show how the larger holdings of a portfolio move together, and its clusters."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
             head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            held.unless_held(head)
             row = await _get_row(repository, head, CorrelationsRow)
             measures = await _get_row(repository, head, MeasuresRow)
         return PortfolioCorrelations.of(head, row, measures)
 
-    @router.get("/risk/portfolios/{portfolio_id}/contributions", responses=refused(404))
+    @router.get("/risk/portfolios/{portfolio_id}/contributions", responses=refused(404) | still_held())
     async def get_portfolio_contributions(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, held: Held, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioContributions:
         """Show whose the volatility of a portfolio is: which factors' and which holdings'."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
             head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            held.unless_held(head)
             row = await _get_row(repository, head, ContributionsRow)
             measures = await _get_row(repository, head, MeasuresRow)
         return PortfolioContributions.of(head, row, measures)
@@ -153,14 +160,15 @@ def _add_benchmarks(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: C
             raise Problem(404, f"no weights of benchmark {name} on or before {until} are loaded")
         return BenchmarkView.of(found)
 
-    @router.get("/risk/portfolios/{portfolio_id}/active-sectors", responses=refused(404))
+    @router.get("/risk/portfolios/{portfolio_id}/active-sectors", responses=refused(404) | still_held())
     async def get_active_sectors(
-        portfolio_id: UUID, as_of: Day | None = None, known_at: Instant | None = None
+        portfolio_id: UUID, held: Held, as_of: Day | None = None, known_at: Instant | None = None
     ) -> PortfolioActiveSectors:
         """Show how far the sectors of a portfolio are from the benchmark's."""
         async with unit_of_work.reading() as connection:
             repository = RiskRepository(connection)
             head = await _get_head(repository, portfolio_id, as_of or clock.now().date(), known_at)
+            held.unless_held(head)
             return PortfolioActiveSectors.of(head, await _get_row(repository, head, ActiveSectorsRow))
 
 

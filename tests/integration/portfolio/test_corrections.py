@@ -287,3 +287,20 @@ async def test_performance_without_snapshots_is_not_found(books: Books, what: st
     assert answer.status_code == 404
     unknown = await books.client.get(f"/portfolios/{UUID(int=9)}/{what}")
     assert unknown.status_code == 404
+
+
+async def test_answers_hold_until_a_correction(books: Books) -> None:
+    symbol = new_name()
+    portfolio_id, position_id = await _valued(books, symbol)
+    paths = [f"/portfolios/{portfolio_id}/{name}" for name in ("snapshots", "values", "performance", "realised")]
+    paths += [f"/{name}?portfolio_id={portfolio_id}" for name in ("snapshots", "position-values")]
+
+    async def statuses() -> list[int]:
+        return [(await books.client.get(path, headers=having[path])).status_code for path in paths]
+
+    having = {path: {"If-None-Match": (await books.client.get(path)).headers["ETag"]} for path in paths}
+    assert await statuses() == [304] * len(paths)
+    answer = await books.client.put(f"/portfolios/{portfolio_id}/positions/{position_id}", json=_terms(symbol, "20"))
+    assert await statuses() == [304] * len(paths)
+    await _revalued(books, answer, symbol)
+    assert await statuses() == [200] * len(paths)

@@ -330,3 +330,21 @@ async def test_benchmark_is_loaded_by_operators_only_and_missing_ones_are_not_fo
 
     assert (await client.put("/risk/benchmarks/SP500", json=body)).status_code == 403
     assert (await client.get("/risk/benchmarks/OTHER")).status_code == 404
+
+
+async def test_answers_hold_until_a_portfolio_is_assessed_otherwise(risk: Risk, client: httpx.AsyncClient) -> None:
+    portfolio_id, (symbol, other) = uuid4(), new_symbols(2)
+    await assess(risk, portfolio_id, {symbol: 500_000.0, other: 100_000.0})
+    of_one = f"/risk/portfolios/{portfolio_id}"
+    details = ("stress", "correlations", "contributions", "active-sectors")
+    paths = [f"/risk?portfolio_id={portfolio_id}", of_one, *(f"{of_one}/{name}" for name in details)]
+
+    async def statuses() -> list[int]:
+        return [(await client.get(path, headers=having[path])).status_code for path in paths]
+
+    having = {path: {"If-None-Match": (await client.get(path)).headers["ETag"]} for path in paths}
+    assert await statuses() == [304] * len(paths)
+    await assess(risk, portfolio_id, {symbol: 500_000.0, other: 100_000.0}, revision=2)
+    assert await statuses() == [304] * len(paths)
+    await assess(risk, portfolio_id, {symbol: 400_000.0, other: 100_000.0}, revision=3)
+    assert await statuses() == [200] * len(paths)

@@ -80,6 +80,23 @@ async def test_revised_numbers_are_those_of_a_history_that_was_never_wrong(analy
             assert healed[part][part] == never_wrong[part][part], as_of
 
 
+async def test_answers_hold_until_a_correction(analytics: Analytics) -> None:
+    (symbol,) = new_symbols(1)
+    closes = {symbol: walk(1, LENGTH)}
+    await nights(analytics, closes)
+    paths = (f"/symbols/{symbol}", f"/factors?symbol={symbol}", f"/symbol-metrics?symbol={symbol}")
+
+    async def statuses() -> list[int]:
+        return [(await analytics.client.get(path, headers=having[path])).status_code for path in paths]
+
+    having = {path: {"If-None-Match": (await analytics.client.get(path)).headers["ETag"]} for path in paths}
+    assert await statuses() == [304] * len(paths)
+    closes[symbol] = closes[symbol].copy()
+    closes[symbol][at(WEEK[2])] *= 1.01
+    await analytics.analyse(prices_of(run_over(WEEK[2], WEEK[2], symbol), closes, (symbol, WEEK[2])))
+    assert await statuses() == [200] * len(paths)
+
+
 async def test_corrected_proxy_revises_the_results_of_every_symbol(analytics: Analytics) -> None:
     names = new_symbols(2)
     closes = {name: walk(index, LENGTH) for index, name in enumerate(names)}
