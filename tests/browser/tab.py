@@ -13,6 +13,21 @@ from tests.support.eventually import PATIENCE_S
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
+# What sticks out where nothing around it scrolls or is cut off.
+STICKING_OUT = """() => {
+  const width = window.innerWidth;
+  const over = document.documentElement.scrollWidth - width;
+  if (over <= 0) return [];
+  const isFree = (element) => {
+    for (let around = element.parentElement; around !== document.body; around = around.parentElement)
+      if (getComputedStyle(around).overflowX !== "visible") return false;
+    return true;
+  };
+  const found = [...document.querySelectorAll("body *")]
+    .filter(element => element.getBoundingClientRect().right > width && isFree(element));
+  return [`${over} px`, ...found.map(element => element.outerHTML.slice(0, 600))];
+}"""
+
 
 # Without slots: playwright leaves its handlers on whose methods they are.
 @dataclass
@@ -40,10 +55,10 @@ class Tab:
             for node in each["nodes"]
         ]
 
-    async def overhang(self) -> int:
-        """Return by how many pixels the page is wider than the window."""
-        wide: int = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        return wide
+    async def overhang(self) -> list[str]:
+        """Return what makes the page wider than the window, and by how many pixels."""
+        found: list[str] = await self.page.evaluate(STICKING_OUT)
+        return found
 
     def hear(self, message: ConsoleMessage) -> None:
         """Remember what the console said."""
