@@ -17,6 +17,7 @@ _SINGULAR: Final = 1e-10
 
 NO_VARIATION: Final = Unavailable(Reason.DEGENERATE_INPUT, "squared returns do not vary enough for a regression")
 NOT_POSITIVE: Final = Unavailable(Reason.DEGENERATE_INPUT, "the forecast of the variance is not positive")
+BEYOND: Final = Unavailable(Reason.DEGENERATE_INPUT, "the forecast goes beyond every squared return of the series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,10 @@ def har_forecast(series: ReturnSeries) -> HarForecast:
     -------
     HarForecast
         `INSUFFICIENT_HISTORY` with the count, `DEGENERATE_INPUT` where the regressors do not vary or the forecast is
-        not positive, else the root of 252 times the mean of the forecasts of the next sessions, each from the ones
-        before it, and none below the smallest mean over 21 sessions that the series has.
+        not positive, and over the horizons within which it exceeds the largest squared return: after a jump the line is
+        often steeper than one, and what is iterated along it grows without bound. Else the root of 252 times the mean
+        of the forecasts of the next sessions, each from the ones before it, and none below the smallest mean over 21
+        sessions that the series has.
 
     Notes
     -----
@@ -67,16 +70,17 @@ def har_forecast(series: ReturnSeries) -> HarForecast:
     reasons[flat] = NO_VARIATION
     months = lagged[..., -1]
     floor = np.where(np.isnan(months), np.inf, months).min(axis=1)
-    path, floored = _iterate(coefficients, squared[:, -_LONGEST:], floor)
+    ceiling = np.where(np.isnan(squared), 0.0, squared).max(axis=1)
+    path, floored, beyond = _iterate(coefficients, squared[:, -_LONGEST:], floor, ceiling)
     mean = np.stack([path[:, :horizon].sum(axis=1) / horizon for horizon in HAR_HORIZONS], axis=1)
     reasons[(mean <= 0).any(axis=1) & is_available(reasons)] = NOT_POSITIVE
 
     available = is_available(reasons)
+    over = np.repeat(reasons[:, None], len(HAR_HORIZONS), axis=1)
+    over[available[:, None] & (beyond[:, None] < HAR_HORIZONS)] = BEYOND
     return HarForecast(
-        volatility=quantities(
-            np.sqrt(np.maximum(mean, 0.0) * SESSIONS_PER_YEAR), np.repeat(reasons[:, None], len(HAR_HORIZONS), axis=1)
-        ),
-        floored=quantities(floored, reasons),
+        volatility=quantities(np.sqrt(np.maximum(mean, 0.0) * SESSIONS_PER_YEAR), over),
+        floored=quantities(floored, over[:, -1]),
         r_squared=quantities(r_squared, reasons),
         coefficients=np.where(available[:, None], coefficients, np.nan),
         observations=np.where(available, n_rows, 0),
@@ -129,15 +133,23 @@ def least_squares(regressors: FloatArray, target: FloatArray) -> tuple[FloatArra
     return coefficients, r_squared, present.sum(axis=1)
 
 
-def _iterate(coefficients: FloatArray, recent: FloatArray, floor: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the forecasts of the next sessions, (n, max(HAR_HORIZONS)), and how many of them are the floor, (n,)."""
+def _iterate(
+    coefficients: FloatArray, recent: FloatArray, floor: FloatArray, ceiling: FloatArray
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return the next forecasts, (n, max(HAR_HORIZONS)), how many are the floor and how many are below the ceiling.
+
+    Counted are, (n,) each, those at the floor and those before the first one beyond the ceiling.
+    """
     ahead = max(HAR_HORIZONS)
     path = np.concatenate([recent, np.empty((recent.shape[0], ahead))], axis=1)
     floored = np.zeros(len(path))
+    beyond = np.full(len(path), ahead)
     for session in range(_LONGEST, path.shape[1]):
         forecast = coefficients[:, 0].copy()
         for lag, coefficient in zip(HAR_LAGS, coefficients.T[1:], strict=True):
             forecast += coefficient * (path[:, session - lag : session].sum(axis=-1) / lag)
         floored += forecast < floor
-        path[:, session] = np.maximum(forecast, floor)
-    return path[:, _LONGEST:], floored
+        beyond = np.where(forecast > ceiling, np.minimum(beyond, session - _LONGEST), beyond)
+        # Cut off, so that what grows without bound ends in a reason and not in infinity.
+        path[:, session] = np.minimum(np.maximum(forecast, floor), ceiling)
+    return path[:, _LONGEST:], floored, beyond

@@ -112,7 +112,7 @@ class Forecast:
 
 
 def har_forecast(series: Series) -> Forecast:
-    """Tomorrow's squared return on today's and the means of 5 and 21, iterated, never below the quietest month."""
+    """Tomorrow's squared return on today's and the means of 5 and 21, iterated: within quietest month and worst day."""
     squared = (series.returns**2).to_numpy()
     why = series.why or (SHORT if len(squared) < 63 else None)
     if why is not None:
@@ -124,12 +124,16 @@ def har_forecast(series: Series) -> Forecast:
     coefficients = OLS(squared[21:], x).fit().params
     floor = min(_lags(squared[:end])[-1] for end in range(21, len(squared) + 1))
     path, floored = list(squared), 0
-    for _ in range(21):
+    over: dict[int, Number] = dict.fromkeys((1, 10, 21), DEGENERATE)
+    for ahead in range(1, 22):
         forecast = float(coefficients @ np.array([1.0, *_lags(np.array(path))]))
+        if forecast > squared.max():
+            return Forecast(over, DEGENERATE)
         floored += forecast < floor
         path.append(max(forecast, floor))
-    ahead = path[-21:]
-    return Forecast({n: float(np.sqrt(np.mean(ahead[:n]) * YEAR)) for n in (1, 10, 21)}, float(floored))
+        if ahead in over:
+            over[ahead] = float(np.sqrt(np.mean(path[-ahead:]) * YEAR))
+    return Forecast(over, float(floored))
 
 
 def _lags(squared: np.ndarray) -> list[float]:

@@ -110,6 +110,41 @@ def test_har_of_returns_of_one_size_is_degenerate(returns: FloatArray) -> None:
     assert found.reason is Reason.DEGENERATE_INPUT
 
 
+def _calm_with(jumps: dict[int, float], seed: int) -> FloatArray:
+    """Return a year of returns of one per cent, and of what jumped so many sessions before its end."""
+    returns = np.random.default_rng(seed).normal(0, 0.01, 252)
+    returns[[-before for before in jumps]] = list(jumps.values())
+    return returns
+
+
+def test_forecast_beyond_every_squared_return_is_none() -> None:
+    # A square of 0.30 before one of 0.40: on from the last the line goes beyond it at once. After one jump the next
+    # session is below it, the sessions after that are not. The calm year is what it is alone.
+    calm = _calm_with({}, seed=0)
+    found = har_forecast(series_of(_calm_with({2: 0.30, 1: 0.40}, seed=1), _calm_with({1: 0.30}, seed=0), calm))
+
+    beyond = Unavailable(Reason.DEGENERATE_INPUT, "the forecast goes beyond every squared return of the series")
+    assert [found.volatility.at((0, place)) for place in range(3)] == [beyond] * 3
+    assert isinstance(found.volatility.at((1, 0)), float)
+    assert [found.volatility.at((1, place)) for place in (1, 2)] == [beyond] * 2
+    assert [found.floored.at(portfolio) for portfolio in (0, 1)] == [beyond] * 2
+    np.testing.assert_array_equal(found.volatility.values[2], har_forecast(series_of(calm)).volatility.values[0])
+
+
+@given(st.integers(0, 2**32 - 1), st.dictionaries(st.integers(1, 60), st.floats(-0.9, 3.0), min_size=1, max_size=4))
+@settings(max_examples=50)
+def test_no_forecast_is_beyond_what_the_series_has_seen(seed: int, jumps: dict[int, float]) -> None:
+    returns = _calm_with(jumps, seed)
+
+    forecast = har_forecast(series_of(returns)).volatility
+
+    largest = np.abs(returns).max() * np.sqrt(252)
+    assert all(
+        isinstance(found, Unavailable) or found <= largest * (1 + 1e-12)
+        for found in (forecast.at((0, place)) for place in range(3))
+    )
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(-20, 20))
 @settings(max_examples=25)
 def test_har_scales_with_the_returns_and_does_not_see_batch_mates(seed: int, power: int) -> None:
