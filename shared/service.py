@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.admission import Admission
 from shared.auth import SAFE, Authenticator, Identified, caller_of
-from shared.bus.access import Needs, check_access
+from shared.bus.access import Needs, broker_answers, check_access
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
 from shared.bus.connection import BrokerRefuses, Connection
 from shared.bus.consume import Consume
 from shared.bus.doorbell import doorbell, rest_while_idle
 from shared.bus.fan_in import FanIn
-from shared.bus.gauges import broker_answers, read_lag, read_outbox
+from shared.bus.gauges import read_lag, read_outbox
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import written_topics
 from shared.db.audit import ACTION, MAX_TARGET_CHARS, Action
@@ -335,7 +335,7 @@ async def _troubles(service: Service) -> list[str]:
         return [f"{service.name} has no database"]
     if not all(subscriber.running for subscriber in service.broker.subscribers):
         return [f"{service.name} does not consume yet"]
-    if not await broker_answers(service.broker, within_s=ANSWERS_WITHIN_S):
+    if not await broker_answers(service.connection, within_s=ANSWERS_WITHIN_S):
         return [f"{service.name} has no broker"]
     return service.consume.troubles()
 

@@ -1,4 +1,4 @@
-"""Whether a broker lets a service do its work: asked at the start, and again and again.
+"""Whether a broker answers, and lets a service do its work: asked at the start, and again and again.
 
 Kafka's clients take a refusal for a failure that passes and try for ever: whoever starts a process would see it wait.
 """
@@ -122,6 +122,18 @@ async def check_access(connection: Connection, needs: Needs) -> None:
                         f"{who} is not allowed by {address}: {', '.join(missing)}; deploy/kafka/acls.sh has the rules"
                     )
                 return
+
+
+async def broker_answers(connection: Connection, *, within_s: float) -> bool:
+    """Tell whether a broker answers a question of now.
+
+    It has a connection of its own: on a consumer's, Kafka would answer when the fetch before it has waited to its end.
+    """
+    for address in connection.bootstrap_servers.split(","):
+        with contextlib.suppress(BrokerRefuses, OSError, TimeoutError, KafkaError):
+            async with asyncio.timeout(within_s), _connected(connection, address.strip()):
+                return True
+    return False
 
 
 @contextlib.asynccontextmanager

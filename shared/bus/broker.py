@@ -66,7 +66,7 @@ class Capabilities:
 
 CAPABILITIES = {
     BrokerKind.KAFKA: Capabilities(
-        idempotent_producer=True, fetch_max_wait_ms=500, session_timeout_ms=30_000, consumers_rest=False
+        idempotent_producer=True, fetch_max_wait_ms=2000, session_timeout_ms=30_000, consumers_rest=False
     ),
     BrokerKind.TANSU: Capabilities(
         idempotent_producer=False, fetch_max_wait_ms=50, session_timeout_ms=10_000, consumers_rest=True

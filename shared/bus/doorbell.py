@@ -20,7 +20,9 @@ from faststream.message import StreamMessage
 # A consumer goes on asking for so long after it was last woken: what has been published is found by one or two fetches.
 # The next event of a chain rings again; two seconds of asking doubled what a run costs.
 LINGER_S = 0.25
+# Looks get rarer while nobody rings: each costs every consumer a question or two.
 LOOK_EVERY_S = 2.0
+LOOK_AT_LEAST_EVERY_S = 30.0
 # What is published meanwhile is found by the next look.
 LOOK_AT_MOST_S = 5.0
 _ANSWER_PAUSE_S = 0.06
@@ -91,13 +93,15 @@ async def _rest_while_idle(subscriber: Any, bell: Doorbell) -> None:
 
 
 async def _rest(consumer: AIOKafkaConsumer, rung: asyncio.Event) -> None:
+    pause_s = LOOK_EVERY_S
     while not rung.is_set():
         consumer.pause(*consumer.assignment())
         try:
-            await set_within(rung, LOOK_EVERY_S)
+            await set_within(rung, pause_s)
         finally:
             consumer.resume(*consumer.assignment())
         await _look(consumer)
+        pause_s = max(pause_s, min(2.0 * pause_s, LOOK_AT_LEAST_EVERY_S))
 
 
 async def _look(consumer: AIOKafkaConsumer) -> None:

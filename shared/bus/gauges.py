@@ -29,17 +29,6 @@ async def read_outbox(connection: AsyncConnection) -> Sequence[Reading]:
     return Reading(OUTBOX_PENDING, pending), Reading(OUTBOX_AGE, float(age_s))
 
 
-async def broker_answers(broker: KafkaBroker, *, within_s: float) -> bool:
-    """Tell whether the broker that the consumers read from answers a question of now."""
-    subscribers: Sequence[Any] = broker.subscribers
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(within_s):
-            for subscriber in subscribers[:1]:
-                await subscriber.consumer.topics()
-            return True
-    return False
-
-
 async def read_lag(broker: KafkaBroker, *, within_s: float) -> list[Reading]:
     """Return how far each consumer is behind in the partitions that it has; nothing where the broker doesn't answer."""
     subscribers: Sequence[Any] = broker.subscribers

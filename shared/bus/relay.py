@@ -40,6 +40,8 @@ _FORGET = (
 )
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _TELL = "SELECT pg_notify($1, $2)"
+# Of all services of a database: a process that hosts some of them hears of the others' too.
+_PUBLISHED_TO = "published"
 _PARK = "UPDATE outbox SET error = $3 WHERE id = $1 AND created_at = $2"
 
 
@@ -65,10 +67,10 @@ class OutboxRelay:
     """
 
     flush_rows = 500
-    idle_poll_s = 1.0
+    idle_poll_s = 5.0
     standby_poll_s = 1.0
     reconnect_pause_s = 0.5
-    # A leader asks every second: one that has said nothing for so long is frozen, and another one takes over.
+    # A leader asks every few seconds: one that has said nothing for so long is frozen, and another one takes over.
     silent_s = 120.0
     stop_within_s = 5.0
     kept_days = 30
@@ -116,7 +118,7 @@ class OutboxRelay:
         connection = await self.connect()
         try:
             await connection.add_listener(f"outbox.{self._service}", self._on_notify)
-            await connection.add_listener(f"published.{self._service}", self._on_published)
+            await connection.add_listener(_PUBLISHED_TO, self._on_published)
             lock = f"{self._service}.outbox"
             # The lock is let go in another process: no event of ours can tell.
             while not await connection.fetchval(_TRY_LOCK, lock):  # noqa: ASYNC110
@@ -168,8 +170,8 @@ class OutboxRelay:
             self._metrics.observe(RELAY_SECONDS, seconds)
         self.sent += len(sent)
         if sent and CAPABILITIES[self._kind].consumers_rest:
-            # Consumers of every process: each has a relay that hears it, whether it leads or stands by.
-            await connection.execute(_TELL, f"published.{self._service}", " ".join({row["topic"] for row in sent}))
+            # Consumers of every process: each has relays that hear it, whether they lead or stand by.
+            await connection.execute(_TELL, _PUBLISHED_TO, " ".join({row["topic"] for row in sent}))
         await self._settle_failures(connection, rows, outcomes)
         return len(rows)
 

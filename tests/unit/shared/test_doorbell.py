@@ -1,7 +1,9 @@
 import asyncio
+from typing import Any
 
 import pytest
 
+from shared.bus import doorbell
 from shared.bus.doorbell import set_within
 
 ENOUGH_TURNS = 20
@@ -32,3 +34,29 @@ async def test_who_is_cancelled_while_what_it_waits_for_is_set_is_cancelled(turn
 
 async def test_what_is_not_set_in_time_is_not_set() -> None:
     assert not await set_within(asyncio.Event(), 0.0)
+
+
+class _Nobody:
+    """A consumer that has no partitions."""
+
+    def assignment(self) -> frozenset[Any]:
+        return frozenset()
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+async def test_looks_get_rarer_while_nobody_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung, pauses = asyncio.Event(), []
+
+    async def passes(_event: asyncio.Event, seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            rung.set()
+        return rung.is_set()
+
+    monkeypatch.setattr(doorbell, "set_within", passes)
+    await doorbell._rest(_Nobody(), rung)
+
+    assert pauses == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
