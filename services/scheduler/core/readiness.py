@@ -2,11 +2,12 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -40,6 +41,14 @@ class CauseKind(StrEnum):
 ANSWERS: Final = frozenset({Reason.INSUFFICIENT_HISTORY, Reason.DEGENERATE_INPUT, Reason.NOT_APPLICABLE})
 REPLAYS: Final = frozenset({"backfill", "replay"})
 MAX_NAMES: Final = 10
+# What owners are told, and may do, where a run over more than theirs is why.
+_TO_OWNERS: Final = MappingProxyType(
+    {
+        CauseKind.FAILED: ("what it needs could not be computed", "ask an operator"),
+        CauseKind.DEAD_LETTER: ("a message about it could not be processed", "ask an operator"),
+        CauseKind.UNDER_WAY: ("it is being computed", "wait"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,19 @@ def readiness_of(book: Book, situation: Situation) -> PortfolioReadiness:
         causes=(*blocking, *waiting, *_never_causes(never, book, situation), *_delisted_causes(book, situation)),
         notes=tuple(_notes(book, situation)),
     )
+
+
+def as_owners_know(found: PortfolioReadiness, seen: Collection[UUID]) -> PortfolioReadiness:
+    """Return how a portfolio stands, without what is of others in it: of the runs, owners see some."""
+    causes = (each if each.run_id is None or each.run_id in seen else _to_owners(each) for each in found.causes)
+    return replace(found, causes=tuple(causes))
+
+
+def _to_owners(cause: Cause) -> Cause:
+    what, todo = _TO_OWNERS[cause.kind]
+    # What is no answer about the data is an error of ours.
+    reason = cause.reason if cause.reason in {known.value for known in Reason} else None
+    return replace(cause, what=what, todo=todo, reason=reason, run_id=None)
 
 
 def _needed(book: Book, as_of: date) -> Iterator[tuple[str, tuple[Fact, ...]]]:

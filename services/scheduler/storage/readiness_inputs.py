@@ -23,6 +23,7 @@ from shared.calendar import sessions_between, shift_session
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.run import Run
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.principal import CALLER
 
 SESSIONS_BACK: Final = 30
 MAX_LETTERS: Final = 100
@@ -40,15 +41,20 @@ _LETTERS = sa.text(
     sa.column("run", JSONB),
 )
 _COUNT = sa.text(f"SELECT count(*) {_OPEN}")
+_SEEN = sa.text("SELECT run_id FROM runs WHERE :as_of BETWEEN first_session AND last_session")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadinessInputs:
-    """The books that are looked at, what is known of the session, how many open dead letters of it the caller sees."""
+    """The books that are looked at, what is known of the session, how many open dead letters of it the caller sees.
+
+    `seen` are the runs over it that an owner sees; None: all.
+    """
 
     books: tuple[Book, ...]
     situation: Situation
     letters: int
+    seen: frozenset[UUID] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,9 @@ async def load_readiness(unit_of_work: UnitOfWorkFactory, as_of: date, whose: Sh
         else:
             books = await BookRepository(connection).load_books([whose])
         letters = int(await connection.scalar(_COUNT, {"as_of": as_of}) or 0)
+        caller = CALLER.get()
+        is_owner = caller is not None and not caller.sees_all
+        seen = frozenset(await connection.scalars(_SEEN, {"as_of": as_of})) if is_owner else None
     async with unit_of_work.overseeing() as connection:
         if isinstance(whose, Shelves):
             of_portfolios = Range(sessions[0], as_of, PORTFOLIO_FACTS)
@@ -78,7 +87,7 @@ async def load_readiness(unit_of_work: UnitOfWorkFactory, as_of: date, whose: Sh
         else:
             grid = await _load_grid(CellRepository(connection), sessions, books)
         situation = await _load(connection, sessions, grid)
-    return ReadinessInputs(tuple(books), situation, letters)
+    return ReadinessInputs(tuple(books), situation, letters, seen)
 
 
 async def _load(connection: AsyncConnection, sessions: tuple[date, ...], grid: Grid) -> Situation:

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from services.scheduler.core.books import Book
-from services.scheduler.core.readiness import PortfolioReadiness, Readiness, readiness_of
+from services.scheduler.core.readiness import PortfolioReadiness, Readiness, as_owners_know, readiness_of
 from services.scheduler.core.remembered import Remembered
 from services.scheduler.storage.readiness_inputs import ReadinessInputs, Shelves, load_readiness
 from services.scheduler.web.cell_views import ReadinessLine, ReadinessList, ReadinessView
@@ -45,7 +45,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelves: 
         (after,) = paging.after(tuple[UUID]) or (UUID(int=0),)
         session = _session(as_of, clock)
         inputs = await load_readiness(unit_of_work, session, shelves)
-        found = await asyncio.to_thread(_found_before, known, inputs)
+        found = await asyncio.to_thread(found_before, known, inputs)
         behind = [each for each in found if state in {None, each.state} and each.portfolio_id > str(after)]
         page, following = paging.cut(behind, lambda each: (each.portfolio_id,))
         return ReadinessList(
@@ -71,14 +71,16 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: SessionClock, shelves: 
 
 
 def readiness_of_all(inputs: ReadinessInputs) -> list[PortfolioReadiness]:
-    """Return how each portfolio stands that is open."""
+    """Return how each portfolio stands that is open, as the caller may know it."""
     as_of = inputs.situation.as_of
-    return [readiness_of(book, inputs.situation) for book in inputs.books if book.open_on(as_of)]
+    found = [readiness_of(book, inputs.situation) for book in inputs.books if book.open_on(as_of)]
+    return found if inputs.seen is None else [as_owners_know(each, inputs.seen) for each in found]
 
 
-def _found_before(known: Remembered[list[PortfolioReadiness]], inputs: ReadinessInputs) -> list[PortfolioReadiness]:
+def found_before(known: Remembered[list[PortfolioReadiness]], inputs: ReadinessInputs) -> list[PortfolioReadiness]:
+    """Return how each portfolio stands: as was found before, where the same is asked by who may know as much."""
     situation = inputs.situation
-    question = (situation.as_of, situation.runs, situation.letters, len(inputs.books))
+    question = (situation.as_of, situation.runs, situation.letters, len(inputs.books), inputs.seen)
     made_from = [*inputs.books, *situation.grid.values()]
     return known.answer(question, made_from, partial(readiness_of_all, inputs))
 

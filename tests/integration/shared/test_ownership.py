@@ -54,6 +54,11 @@ CALLERS: Final[Mapping[str, tuple[Role, Mapping[str, str]]]] = {
     "the viewer's token": (Role.VIEWER, {"Authorization": f"Bearer {VIEWER_TOKEN}"}),
 }
 OPERATOR: Final = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+END_OTHERS: Final = sa.text(
+    "UPDATE runs SET status = 'completed', finished_at = now() "
+    "WHERE status = 'active' AND run_id <> :night RETURNING run_id"
+)
+REOPEN: Final = sa.text("UPDATE runs SET status = 'active', finished_at = NULL WHERE run_id = ANY(:active)")
 THEIRS: Final = {"ada": "ada", "bob of the desk": "group:desk"}
 
 
@@ -217,6 +222,28 @@ async def test_runs_of_others_and_nights_are_not_there(platform: Platform) -> No
             for run_id in runs:
                 answer = await ada.get(f"/runs/{run_id}{below}")
                 assert (answer.status_code, run_id) == (404, run_id), below
+
+
+async def test_owner_waits_for_a_night_without_hearing_of_it(platform: Platform) -> None:
+    own, said = platform.portfolios["ada"], []
+    async with platform.client(OPERATOR) as operator:
+        asked = await operator.post("/runs", json={"kind": "nightly", "last_session": str(FRIDAY)})
+    night = asked.raise_for_status().json()["run"]["run_id"]
+    async with platform.scheduler.unit_of_work() as uow:
+        active = (await uow.connection.scalars(END_OTHERS, {"night": UUID(night)})).all()
+    for headers in (OPERATOR, CALLERS["ada"][1]):
+        async with platform.client(headers) as client:
+            lines = (await client.get(f"/readiness?as_of={FRIDAY}")).json()["items"]
+            (line,) = [each for each in lines if each["portfolio_id"] == own]
+            said.append((line, (await client.get(f"/readiness/{own}?as_of={FRIDAY}")).json()))
+    async with platform.scheduler.unit_of_work() as uow:
+        await uow.connection.execute(REOPEN, {"active": active})
+    (known, known_detail), (told, told_detail) = said
+    assert night in known["cause"]
+    assert night in str(known_detail)
+    assert (told["state"], told["cause"]) == (known["state"], "it is being computed")
+    assert night not in str(told_detail)
+    assert [cause["kind"] for cause in told_detail["causes"]] == [cause["kind"] for cause in known_detail["causes"]]
 
 
 async def test_dead_letters_that_are_counted_are_those_of_their_own_runs(platform: Platform) -> None:

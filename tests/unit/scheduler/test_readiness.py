@@ -15,8 +15,12 @@ from services.scheduler.core.readiness import (
     Readiness,
     SetAside,
     Situation,
+    as_owners_know,
     readiness_of,
 )
+from services.scheduler.core.remembered import Remembered
+from services.scheduler.storage.readiness_inputs import ReadinessInputs
+from services.scheduler.web.readiness import found_before
 from shared.calendar import sessions_between
 
 SESSIONS = tuple(sessions_between(date(2025, 3, 10), date(2025, 3, 14)))
@@ -194,3 +198,28 @@ def test_what_is_traded_no_more_keeps_nobody_waiting_and_says_what_to_do() -> No
     assert (found.state, kinds(found)) == (Readiness.READY, [("delisted", ("B",))])
     assert found.causes[0].what.startswith("B: no close for 20 sessions (DELISTED): held at the last one")
     assert "sigmasight positions exit 'Growth & Co' B --on DAY --price PRICE" in found.causes[0].todo
+
+
+def test_owners_are_told_nothing_of_runs_that_they_do_not_see() -> None:
+    failed = stands(*whole(symbols=("A",)), *(said(fact, failed={"B": LACK}) for fact in SYMBOL_FACTS))
+    letters = stands(*whole(without=PORTFOLIO_FACTS), letters=(letter(P),))
+    under_way = stands(*whole(without=PORTFOLIO_FACTS), runs=(running(NIGHT),))
+    for found in (failed, letters, under_way):
+        assert as_owners_know(found, {UUID(int=NIGHT)}) == found
+        told = as_owners_know(found, {UUID(int=2)})
+        assert (told.state, kinds(told)) == (found.state, kinds(found))
+        for words in (str(UUID(int=NIGHT)), "dead-letters", "KeyError", "a bug", "no provider", "nightly", "2 stages"):
+            assert words not in str(told), words
+    (cause,) = as_owners_know(failed, ()).causes
+    assert (cause.subjects, cause.fact, cause.reason) == (("B",), Fact.BARS, "MISSING_DATA")
+    assert cause.todo == "ask an operator"
+
+
+def test_what_was_answered_to_others_is_not_what_an_owner_is_told() -> None:
+    situation = Situation(TODAY, SESSIONS, grid_of(whole(without=PORTFOLIO_FACTS)), (running(NIGHT),), ())
+    known: Remembered[list[PortfolioReadiness]] = Remembered(2)
+    told = [
+        str(found_before(known, ReadinessInputs((BOOK,), situation, 0, seen)))
+        for seen in (None, frozenset[UUID](), None)
+    ]
+    assert [str(UUID(int=NIGHT)) in each for each in told] == [True, False, True]
