@@ -8,11 +8,13 @@ from typing import Final
 import structlog
 from fastapi import HTTPException, Request
 from pydantic import SecretStr
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.paths import API
 from shared.principal import CALLER, Principal, Role
-from shared.sessions import COOKIE, NoSession, Sessions
+from shared.sessions import NoSession, Sessions, cookie_of
 
 log = structlog.get_logger("access")
 
@@ -179,7 +181,7 @@ class Authenticator:
 def person_of(connection: HTTPConnection, sessions: Sessions) -> Principal | None:
     """Return whose session a request has; None where it has none."""
     try:
-        return sessions.read(connection.cookies.get(COOKIE, ""))
+        return sessions.read(cookie_of(connection))
     except NoSession:
         return None
 
@@ -227,9 +229,20 @@ class Identified:
             await self._app(scope, receive, send)
             return
         # In the scope itself: what is around us reads there what routes have written.
-        scope["caller"] = self._identify(HTTPConnection(scope))
-        token = CALLER.set(scope["caller"])
+        scope["caller"] = caller = self._identify(HTTPConnection(scope))
+        is_browsers = caller is not None and caller.csrf is not None and scope["path"].startswith(API)
+        token = CALLER.set(caller)
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _unkept(send) if is_browsers else send)
         finally:
             CALLER.reset(token)
+
+
+def _unkept(send: Send) -> Send:
+    # Whoever sits at the browser next has another session, or none.
+    async def send_unkept(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["Cache-Control"] = "private, no-store"
+        await send(message)
+
+    return send_unkept

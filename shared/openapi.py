@@ -137,7 +137,8 @@ def _complete(document: Json) -> None:
             "type": "apiKey",
             "in": "cookie",
             "name": COOKIE,
-            "description": "of a person who has signed in; whatever is no GET needs its token in X-CSRF-Token too",
+            "description": "of a person who has signed in, by https with `__Host-` before its name; "
+            "whatever is no GET needs its token in X-CSRF-Token too",
         },
     }
     schemas = components.setdefault("schemas", {})
@@ -166,8 +167,6 @@ def _guard(operation: Json, role: Role | None) -> None:
     responses["401"] = _problem(401)
     if role > Role.OWNER:
         responses["403"] = _problem(403)
-    if role < Role.OPERATOR:
-        responses["429"] = _problem(429) | {"headers": {"Retry-After": _header("seconds after which to ask again")}}
 
 
 def _describe(operation: Json) -> None:

@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
@@ -36,12 +37,15 @@ class Principal:
         Whose portfolios are theirs too.
     csrf : str or None
         What has to come with whatever changes something; None for a bearer token, which no browser sends by itself.
+    until : datetime or None
+        When who they are has to be looked up again; None for a bearer token.
     """
 
     name: str
     role: Role
     groups: tuple[str, ...] = ()
     csrf: str | None = None
+    until: datetime | None = None
 
     @property
     def sees_all(self) -> bool:

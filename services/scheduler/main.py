@@ -79,7 +79,7 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
             await step(uow)
 
     subscribers.register(service.consume, own)
-    feeds, shelves = RunFeeds(service.unit_of_work), Shelves()
+    feeds, shelves = RunFeeds(service.unit_of_work, time), Shelves()
     routers = (
         routes.build_router(service.unit_of_work, time, own),
         letters.build_router(service.unit_of_work),

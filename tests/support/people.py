@@ -9,7 +9,8 @@ from shared.principal import Principal
 from shared.sessions import COOKIE, Sessions
 
 SESSION_KEY: Final = SecretStr("the key of the sessions of a test")
-SESSIONS: Final = Sessions(SESSION_KEY, lasting=timedelta(hours=1))
+# Made when a module is read, and used when its tests are run.
+SESSIONS: Final = Sessions(SESSION_KEY, lasting=timedelta(hours=1), believed_for=timedelta(hours=1))
 
 
 def signed_in(person: Principal) -> dict[str, str]:

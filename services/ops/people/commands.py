@@ -88,7 +88,7 @@ def list_users(options: ListOptions) -> None:
 def remove(options: UserOptions) -> None:
     """Let somebody sign in no more.
 
-    A session that they have lasts to its end (SESSION_HOURS).
+    Sessions that they have end within ten minutes.
     """
     options.users().remove(options.name)
     say(f"{options.name} may sign in no more")
@@ -98,7 +98,7 @@ def remove(options: UserOptions) -> None:
 def set_password(options: UserOptions) -> None:
     """Give somebody another password.
 
-    It is asked for, or read from standard input.
+    It is asked for, or read from standard input. Their sessions end.
     """
     options.users().set_password(options.name, _password())
     say(f"{options.name} has another password")

@@ -66,11 +66,12 @@ def _router(sign_in: OpenIdSignIn) -> APIRouter:
         try:
             asked, following = _asked(request, sign_in.key)
             person = sign_in.provider.person(code, state, asked)
-            answer = begun(request, person, sign_in.sessions, sign_in.clock, following)
+            cookie = sign_in.sessions.issue(person, at=sign_in.clock.now())
         except (NotSignedIn, httpx.HTTPError, ValueError) as error:
             log.warning("sign-in", admitted=False, error=type(error).__name__)
             return said(request, HTTPStatus.FORBIDDEN, "the identity provider's answer says of nobody who they are")
-        log.info("sign-in", admitted=True)
+        log.info("sign-in", name=person.name, admitted=True)
+        answer = begun(request, cookie, sign_in.sessions, following)
         answer.delete_cookie(_COOKIE, path=SIGN_IN, httponly=True, samesite="lax")
         return answer
 

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import HTTPConnection
 
 from services.ops.board.caller import Form
 from services.ops.board.pages import page
@@ -19,8 +20,7 @@ from services.ops.people.attempts import Attempts, TooManyAttempts
 from services.ops.people.users import Users
 from shared.auth import caller_of
 from shared.clock import Clock
-from shared.principal import Principal
-from shared.sessions import COOKIE, Sessions
+from shared.sessions import COOKIE, HOST_COOKIE, Sessions
 
 log = structlog.get_logger("sign-in")
 
@@ -70,14 +70,17 @@ def _router(sign_in: SignIn) -> APIRouter:
         if not sign_in.places.acquire(blocking=False):
             return _asked(request, following, HTTPStatus.SERVICE_UNAVAILABLE, _BUSY, wait_s=1)
         try:
-            person = sign_in.users.check(name, form.get("password", ""))
+            user = sign_in.users.check(name, form.get("password", ""))
         finally:
             sign_in.places.release()
-        log.info("sign-in", address=address, admitted=person is not None)
-        if person is None:
+        # What nobody is called may be a password in the wrong field.
+        named = name if sign_in.users.find(name) is not None else None
+        log.info("sign-in", name=named, address=address, admitted=user is not None)
+        if user is None:
             sign_in.attempts.count_failure(name, address)
             return _asked(request, following, HTTPStatus.UNAUTHORIZED, _REFUSED)
-        return begun(request, person, sign_in.sessions, sign_in.clock, following)
+        cookie = sign_in.sessions.issue(user.principal, at=sign_in.clock.now(), mark=user.mark)
+        return begun(request, cookie, sign_in.sessions, following)
 
     return router
 
@@ -95,33 +98,33 @@ def add_ways_in_and_out(app: FastAPI, router: APIRouter) -> None:
         ):
             return _asked(request, "/", HTTPStatus.FORBIDDEN, _FOREIGN)
         answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        for name in (COOKIE, HOST_COOKIE):
+            answer.delete_cookie(name, secure=name == HOST_COOKIE, httponly=True, samesite="lax")
         return answer
 
     app.include_router(router, include_in_schema=False)
 
 
-def begun(request: Request, person: Principal, sessions: Sessions, clock: Clock, following: str) -> Response:
-    """Return the answer that begins somebody's session, and goes where they wanted to.
-
-    Raises
-    ------
-    ValueError
-        If somebody is called what nobody can be.
-    """
+def begun(request: Request, cookie: str, sessions: Sessions, following: str) -> Response:
+    """Return the answer that begins a session, and goes where its person wanted to."""
     answer = RedirectResponse(local(following), HTTPStatus.SEE_OTHER)
-    answer.set_cookie(
-        COOKIE,
-        sessions.issue(person, at=clock.now()),
-        max_age=round(sessions.lasting.total_seconds()),
-        secure=is_for_tls(request, sessions),
-        httponly=True,
-        samesite="lax",
-    )
+    keep(answer, cookie, sessions, is_secure=is_for_tls(request, sessions))
     return answer
 
 
-def is_for_tls(request: Request, sessions: Sessions) -> bool:
+def keep(answer: Response, cookie: str, sessions: Sessions, *, is_secure: bool) -> None:
+    """Have the browser keep a session."""
+    answer.set_cookie(
+        HOST_COOKIE if is_secure else COOKIE,
+        cookie,
+        max_age=round(sessions.lasting.total_seconds()),
+        secure=is_secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def is_for_tls(request: HTTPConnection, sessions: Sessions) -> bool:
     """Tell whether a cookie is never to be sent without TLS, which a proxy may end in front of us."""
     return request.url.scheme == "https" or (sessions.secure and not is_loopback(str(request.url)))
 
@@ -136,9 +139,11 @@ def _asked(
 
 
 def _is_ours(request: Request) -> bool:
-    # There is no session yet that a token could belong to; browsers say where a form was.
+    # There is no session yet that a token could belong to; browsers say where a form was, one way or the other.
     origin = request.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+    if origin is None:
+        return request.headers.get("sec-fetch-site") == "same-origin"
+    return origin.partition("://")[2] == request.headers.get("host")
 
 
 def local(address: str) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,16 @@ class User:
     groups: tuple[str, ...]
     password: str
 
+    @property
+    def principal(self) -> Principal:
+        """Return who they are to the platform."""
+        return Principal(self.name, ROLES[self.role], self.groups)
+
+    @property
+    def mark(self) -> str:
+        """Return what changes with the password, by which nobody finds it."""
+        return sha256(self.password.encode()).hexdigest()[:32]
+
 
 _USERS = TypeAdapter(tuple[User, ...])
 
@@ -49,14 +60,23 @@ class Users:
         # Whoever is not in the file costs the time of somebody who is.
         self._nobodys = self._hasher.hash("nobody's")
 
-    def check(self, name: str, password: str) -> Principal | None:
+    def check(self, name: str, password: str) -> User | None:
         """Return who this is; None where there is nobody of the name, or the password is another."""
-        user = next((each for each in self.load() if each.name == name), None)
+        user = self.find(name)
         try:
             self._hasher.verify(self._nobodys if user is None else user.password, password[:MAX_PASSWORD_CHARS])
         except (VerificationError, InvalidHashError):
             return None
-        return None if user is None else Principal(user.name, ROLES[user.role], user.groups)
+        return user
+
+    def find(self, name: str) -> User | None:
+        """Return somebody by name; None where there is nobody of it."""
+        return next((each for each in self.load() if each.name == name), None)
+
+    def look_up(self, person: Principal, mark: str) -> Principal | None:
+        """Return who somebody is now who has signed in; None if they may no more, or have another password since."""
+        user = self.find(person.name)
+        return user.principal if user is not None and user.mark == mark else None
 
     def load(self) -> tuple[User, ...]:
         """Return everybody, by name.
@@ -97,20 +117,19 @@ class Users:
         self._store([*users, User(name, role, tuple(groups), self._hash(password))])
 
     def remove(self, name: str) -> None:
-        """Let somebody sign in no more; a session that they have lasts to its end."""
+        """Let somebody sign in no more; their sessions end."""
         removed = self._get(name)
         self._store([user for user in self.load() if user != removed])
 
     def set_password(self, name: str, password: str) -> None:
-        """Give somebody another password."""
+        """Give somebody another password; their sessions end."""
         user = self._get(name)
         changed = User(user.name, user.role, user.groups, self._hash(password))
         self._store([changed if each.name == name else each for each in self.load()])
 
     def _get(self, name: str) -> User:
-        for user in self.load():
-            if user.name == name:
-                return user
+        if (user := self.find(name)) is not None:
+            return user
         raise Misused(f"there is nobody called {name!r} in {self._file}")
 
     def _hash(self, password: str) -> str:

@@ -6,11 +6,12 @@ from fastapi import FastAPI
 
 from services.ops.people.open_id import Provider
 from services.ops.people.open_id_pages import OpenIdSignIn, add_open_id
+from services.ops.people.renewal import LookUp, Renewal, Renewed
 from services.ops.people.sign_in import SignIn, add_sign_in
 from services.ops.people.users import Users
 from services.ops.settings import OpenIdSettings, PeopleSettings
 from shared.clock import SystemClock
-from shared.sessions import SessionSettings
+from shared.sessions import Sessions, SessionSettings
 
 
 def let_sign_in(app: FastAPI, sessions: SessionSettings, users_file: Path | None) -> None:
@@ -21,5 +22,14 @@ def let_sign_in(app: FastAPI, sessions: SessionSettings, users_file: Path | None
     if PeopleSettings().oidc_issuer is not None:
         provider = Provider(OpenIdSettings())
         add_open_id(app, OpenIdSignIn(provider, made, key, SystemClock()))
+        # The provider says who somebody is when they sign in, and not again.
+        renew_sessions(app, made, lambda person, _: person)
     elif users_file is not None:
-        add_sign_in(app, SignIn(Users(users_file), made, SystemClock()))
+        users = Users(users_file)
+        add_sign_in(app, SignIn(users, made, SystemClock()))
+        renew_sessions(app, made, users.look_up)
+
+
+def renew_sessions(app: FastAPI, sessions: Sessions, look_up: LookUp) -> None:
+    """Have sessions go on as long as those may have them whose they are."""
+    app.add_middleware(Renewed, renewal=Renewal(sessions, SystemClock(), look_up))

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from services.scheduler.core.activity import Line, What
 from services.scheduler.storage.log_repository import LogRepository
+from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
 
 # A notification with every part would make the commits of all services queue for PostgreSQL's one lock on them.
@@ -40,26 +42,31 @@ class _Feed:
 class RunFeeds:
     """The runs that are followed in this process."""
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
+    def __init__(self, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
         self._unit_of_work = unit_of_work
+        self._clock = clock
         self._feeds: dict[UUID, _Feed] = {}
         self._wanted = asyncio.Event()
         self._is_closed = False
 
-    async def follow(self, run_id: UUID, *, after: int) -> AsyncGenerator[Line]:
-        """Yield the lines of a known run behind a place as they come, until it has ended."""
+    async def follow(self, run_id: UUID, *, after: int, until: datetime | None = None) -> AsyncGenerator[Line]:
+        """Yield the lines of a known run behind a place as they come, until it has ended, or a moment has come."""
         feed = self._feeds.setdefault(run_id, _Feed())
         feed.followers += 1
         self._wanted.set()
         try:
             read = 0
-            while not self._is_closed:
+            while not self._is_closed and (until is None or self._clock.now() < until):
                 news, unread, read = feed.news, feed.lines[read:], len(feed.lines)
                 for line in (line for line in unread if line.place > after):
                     yield line
                 if feed.has_ended and read == len(feed.lines):
                     return
-                await news.wait()
+                try:
+                    async with asyncio.timeout(None if until is None else (until - self._clock.now()).total_seconds()):
+                        await news.wait()
+                except TimeoutError:
+                    return
         finally:
             feed.followers -= 1
             if not feed.followers:

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterable
 from contextlib import aclosing
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.scheduler.commands.errors import UnknownRun
@@ -14,7 +15,7 @@ from services.scheduler.core.activity import Pace
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web.views import LineView, ToldLine
-from shared.admission import Streams
+from shared.auth import caller_of
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
 from shared.pages import Page, Paging, Place, paged
@@ -51,24 +52,28 @@ def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
             raise UnknownRun(run_id)
         return pace
 
-    @router.get(
-        "/runs/{run_id}/events",
-        response_class=EventSourceResponse,
-        responses=refused(404),
-        dependencies=[Depends(Streams())],
-    )
+    @router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=refused(404))
     async def follow(
-        run_id: UUID, pace: Annotated[Pace, Depends(pace_of)], last_event_id: LastEventId = -1
+        run_id: UUID,
+        pace: Annotated[Pace, Depends(pace_of)],
+        until: Annotated[datetime | None, Depends(_known_until)],
+        last_event_id: LastEventId = -1,
     ) -> AsyncIterable[ToldLine]:
         """Stream the lines of the log as they come, until the run has ended; what has happened already comes first.
 
         The `id` of an event is the line's place, `event` what it is about, `data` the line as JSON with `eta_s`: how
         many seconds were left then, null without a past to learn from. The last event is `ended`: a stream that breaks
-        off before it is taken up again with Last-Event-ID.
+        off before it is taken up again with Last-Event-ID. One that is asked for with a cookie does so after minutes.
         """
-        async with aclosing(feeds.follow(run_id, after=last_event_id)) as lines:
+        async with aclosing(feeds.follow(run_id, after=last_event_id, until=until)) as lines:
             async for line in lines:
                 told = ServerSentEvent(id=str(line.place), event=line.what.value, data=ToldLine.told(line, pace))
                 yield told  # type: ignore[misc] # the type is what OpenAPI says that `data` is
 
     return router
+
+
+def _known_until(request: Request) -> datetime | None:
+    # Who is no longer let in, or no longer an owner, finds that out when they ask again.
+    caller = caller_of(request)
+    return None if caller is None else caller.until

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,14 +19,21 @@ from services.scheduler.core.activity import What
 from services.scheduler.core.ledger import STAGES
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.web import activity
+from shared.clock import FixedClock
 from shared.contracts.run import Run, RunKind
 from shared.db.engine import StatementCounter
 from shared.paths import API
+from shared.principal import Principal, Role
 from shared.service import Service, build_app
 from tests.integration.scheduler.events import record, stage_event, whole_run
 from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
 from tests.support.eventually import PATIENCE_S
+from tests.support.people import SESSION_KEY, signed_in
 from tests.support.runs import make_run
+
+# When no session is believed any more that is begun now.
+LATER = datetime.now(UTC) + timedelta(hours=2)
+TOKEN = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +44,7 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def feeds(scheduler: Service) -> AsyncIterator[RunFeeds]:
     """The feeds of a process that keeps up."""
-    feeds = RunFeeds(scheduler.unit_of_work)
+    feeds = RunFeeds(scheduler.unit_of_work, FixedClock(LATER))
     task = asyncio.create_task(feeds.keep_up())
     yield feeds
     task.cancel()
@@ -48,7 +56,7 @@ async def serving(
     scheduler: Service, database: ServiceDatabase, feeds: RunFeeds
 ) -> AsyncIterator[tuple[str, "asyncio.Task[None]"]]:
     """The routes on a port, without the consumers; and what serves them."""
-    app = build_app([], database.common, title="followed")
+    app = build_app([], database.common.model_copy(update={"session_key": SESSION_KEY}), title="followed")
     app.include_router(activity.build_router(scheduler.unit_of_work, feeds), prefix=API)
     app.state.closing = [feeds.close]
     listening = asyncio.Event()
@@ -150,7 +158,7 @@ async def test_stream_that_cannot_be_served_is_refused_before_it_begins(
 async def test_stream_needs_a_token(transport: httpx.ASGITransport) -> None:
     async with httpx.AsyncClient(transport=transport, base_url=f"http://scheduler{API}") as caller:
         refused = await caller.get(f"/runs/{uuid4()}/events")
-        passed = await caller.get(f"/runs/{uuid4()}/events", headers={"Authorization": f"Bearer {VIEWER_TOKEN}"})
+        passed = await caller.get(f"/runs/{uuid4()}/events", headers=TOKEN)
 
     assert (refused.status_code, passed.status_code) == (401, 404)
 
@@ -177,7 +185,7 @@ async def test_follower_who_reads_nothing_keeps_nobody_waiting(feeds: RunFeeds, 
 async def test_run_is_read_once_for_all_who_follow_it(scheduler: Service) -> None:
     run = make_run()
     await record(scheduler, *whole_run(run))
-    feeds, counter = RunFeeds(scheduler.unit_of_work), StatementCounter(scheduler.engine)
+    feeds, counter = RunFeeds(scheduler.unit_of_work, FixedClock(LATER)), StatementCounter(scheduler.engine)
 
     async def lines() -> list[int]:
         return [line.place async for line in feeds.follow(run.run_id, after=-1)]
@@ -216,6 +224,29 @@ async def test_stop_ends_what_is_followed_without_breaking_it_off(
     await asyncio.gather(serving[1], return_exceptions=True)
 
     assert seen == ["opened", "part"]
+
+
+async def test_run_is_followed_until_a_moment(feeds: RunFeeds, scheduler: Service) -> None:
+    run = make_run()
+    await record(scheduler, whole_run(run)[0])
+    async with aclosing(feeds.follow(run.run_id, after=-1, until=LATER + timedelta(seconds=0.1))) as lines:
+        seen = [await anext(lines), await anext(lines)]
+        seen += [line async for line in lines]
+    over = [line async for line in feeds.follow(run.run_id, after=-1, until=LATER)]
+    assert ([line.what for line in seen], over) == ([What.OPENED, What.PART], [])
+
+
+async def test_stream_ends_when_the_session_has_to_be_looked_up_that_asks_for_it(
+    caller: httpx.AsyncClient, scheduler: Service
+) -> None:
+    run = make_run()
+    await record(scheduler, whole_run(run)[0])
+    session = {"Cookie": signed_in(Principal("val", Role.VIEWER))["Cookie"]}
+    assert await _follow(caller, run, **session) == []
+
+    # A program's token does not end.
+    async with caller.stream("GET", f"/runs/{run.run_id}/events", headers=TOKEN) as answer:
+        assert (await anext(aiter(_told(answer))))["event"] == "opened"
 
 
 async def _took(scheduler: Service, run_id: UUID, seconds: float) -> None:

@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
 from pydantic import SecretStr
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from shared import auth
-from shared.auth import Authenticator, Identified
+from shared.auth import Authenticator, Identified, person_of
+from shared.paths import API
 from shared.principal import CALLER, Principal, Role
 from shared.problems import install_problem_handlers
 from shared.request_bodies import RequestBodies
-from shared.sessions import COOKIE, Sessions
+from shared.sessions import COOKIE, HOST_COOKIE, Sessions
 
 SESSIONS = Sessions(SecretStr("k" * 32), lasting=timedelta(hours=1))
 ROUTES = {
@@ -109,6 +113,27 @@ async def test_session_changes_nothing_without_its_own_token(client: httpx.Async
 async def test_caller_is_known_while_the_request_is_served_and_no_longer(client: httpx.AsyncClient) -> None:
     answer = await client.get("/owner", headers={"Cookie": f"{COOKIE}={_cookie(Role.OWNER)}"})
     assert (answer.json(), CALLER.get()) == ({"caller": "ada"}, None)
+
+
+async def test_session_that_is_kept_to_https_counts_before_one_that_is_not(client: httpx.AsyncClient) -> None:
+    cookies = f"{COOKIE}={_cookie(Role.ADMIN)}; {HOST_COOKIE}={_cookie(Role.OWNER)}"
+    assert (await client.get("/admin", headers={"Cookie": cookies})).status_code == 403
+    assert (await client.get("/owner", headers={"Cookie": f"{HOST_COOKIE}={_cookie(Role.OWNER)}"})).status_code == 200
+
+
+async def test_no_browser_keeps_what_a_session_was_answered() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(headers={"Cache-Control": "public, max-age=60"})(scope, receive, send)
+
+    people = partial(person_of, sessions=SESSIONS)
+    transport = httpx.ASGITransport(Identified(answer, identify=people))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as browser:
+        session = {"Cookie": f"{COOKIE}={_cookie(Role.OWNER)}"}
+        found = [
+            (await browser.get(path, headers=headers)).headers["cache-control"]
+            for path, headers in ((f"{API}/runs", session), (f"{API}/runs", {}), ("/assets/board.css", session))
+        ]
+    assert found == ["private, no-store", "public, max-age=60", "public, max-age=60"]
 
 
 async def test_route_that_is_not_in_the_table_is_nobodys(client: httpx.AsyncClient) -> None:

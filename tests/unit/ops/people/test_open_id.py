@@ -26,7 +26,7 @@ from services.ops.people.open_id_pages import OpenIdSignIn, add_open_id
 from services.ops.settings import OpenIdSettings
 from shared.clock import FixedClock
 from shared.principal import Principal, Role
-from shared.sessions import COOKIE
+from shared.sessions import HOST_COOKIE
 from tests.support.people import SESSION_KEY, SESSIONS
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -183,10 +183,10 @@ async def test_way_to_the_provider_and_back_ends_with_a_session(issuer: Issuer) 
         again = await browser.get("/sign-in/answered", params={"code": "code", "state": said["state"]})
     assert (sent.status_code, sent.headers["location"].split("?")[0]) == (303, f"{issuer.url}/authorize")
     assert (back.status_code, back.headers["location"]) == (303, "/pages/runs")
-    found = SESSIONS.read(back.cookies[COOKIE])
+    found = SESSIONS.read(back.cookies[HOST_COOKIE])
     assert (found.name, found.role) == ("ada", Role.OPERATOR)
     # What was asked is forgotten with its answer.
-    assert (again.status_code, COOKIE in again.cookies) == (403, False)
+    assert (again.status_code, HOST_COOKIE in again.cookies) == (403, False)
 
 
 async def test_answer_that_nobody_has_asked_for_signs_nobody_in(issuer: Issuer) -> None:
@@ -199,7 +199,7 @@ async def test_answer_that_nobody_has_asked_for_signs_nobody_in(issuer: Issuer) 
         foreign = await stranger.get("/sign-in/answered", params={"code": "code", "state": said["state"]})
         other = await browser.get("/sign-in/answered", params={"code": "code", "state": "another"})
     for answer in (foreign, other):
-        assert (answer.status_code, COOKIE in answer.cookies) == (403, False)
+        assert (answer.status_code, HOST_COOKIE in answer.cookies) == (403, False)
 
 
 def test_answer_to_another_question_and_a_code_that_is_none_are_refused(issuer: Issuer) -> None:

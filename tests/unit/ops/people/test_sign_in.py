@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from argon2 import PasswordHasher
 
 from services.ops.board.routes import board_alone
@@ -15,7 +16,7 @@ from services.ops.people.users import Users
 from shared.auth import Identified, person_of
 from shared.clock import FixedClock
 from shared.principal import Principal, Role
-from shared.sessions import COOKIE, Sessions
+from shared.sessions import COOKIE, HOST_COOKIE, Sessions
 from tests.support.people import SESSION_KEY, SESSIONS, signed_in
 from tests.unit.ops.board.stored import everything
 from tests.unit.ops.board.world import HOSTILE, World, wrongs_of
@@ -39,7 +40,8 @@ def _browser(
     add_sign_in(app, sign_in or SignIn(users, sessions, FixedClock(datetime.now(UTC))))
     refusing = httpx.MockTransport(lambda _: httpx.Response(401, json={"detail": "a valid bearer token is needed"}))
     app.state.platform = httpx.Client(transport=refusing, base_url="http://platform")
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url, headers=headers)
 
 
 # The proxy that ends TLS asks us without: whatever is not on this machine is reached by it.
@@ -57,8 +59,10 @@ async def test_right_password_gives_a_session_that_no_script_reads(
         answer = await browser.post("/sign-in", data={**RIGHT, "next": "/pages/runs"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/pages/runs")
     (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
-    assert (cookie.key, cookie["httponly"], cookie["samesite"], cookie["path"]) == (COOKIE, True, "lax", "/")
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "lax", "/", "")
     assert (bool(cookie["secure"]), cookie["max-age"]) == (secure, "3600")
+    # Browsers take the one from nobody but this host, by https.
+    assert cookie.key == (HOST_COOKIE if secure else COOKIE)
     found = SESSIONS.read(cookie.value)
     assert (found.name, found.role, found.groups) == ("ada", Role.OPERATOR, ("desk",))
 
@@ -96,6 +100,26 @@ async def test_form_of_another_site_signs_nobody_in(users: Users) -> None:
         for origin, status in (("https://evil.example", 403), ("null", 403), ("http://board", 303)):
             answer = await browser.post("/sign-in", data=RIGHT, headers={"Origin": origin})
             assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303), origin
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("same-origin", 303), ("same-site", 403), ("cross-site", 403), ("none", 403), ("", 403)],
+)
+async def test_form_that_does_not_say_that_it_is_ours_signs_nobody_in(users: Users, said: str, status: int) -> None:
+    async with _browser(users) as browser:
+        answer = await browser.post("/sign-in", data=RIGHT, headers={"Sec-Fetch-Site": said})
+    assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
+
+
+async def test_log_says_who_signed_in_and_no_name_that_may_be_a_password(users: Users) -> None:
+    with structlog.testing.capture_logs() as logged:
+        async with _browser(users) as browser:
+            for form in (RIGHT, {**RIGHT, "password": "wrong"}, {"name": PASSWORD, "password": "ada"}):
+                await browser.post("/sign-in", data=form)
+    said = [(line["name"], line["admitted"]) for line in logged if line["event"] == "sign-in"]
+    assert said == [("ada", True), ("ada", False), (None, False)]
+    assert PASSWORD not in str(logged)
 
 
 async def _tries(browser: httpx.AsyncClient, *names: str, typed: str = "x") -> list[int]:
@@ -158,7 +182,10 @@ async def test_pages_show_the_token_of_whoever_has_signed_in_and_signing_out_nee
     assert "csrf" not in stranger
     assert [(each.status_code, "set-cookie" in each.headers) for each in refused] == [(403, False)] * 3
     assert ended.status_code == 303
-    assert f'{COOKIE}=""' in ended.headers["set-cookie"]
+    assert [cookie.partition(";")[0] for cookie in ended.headers.get_list("set-cookie")] == [
+        f'{COOKIE}=""',
+        f'{HOST_COOKIE}=""',
+    ]
 
 
 async def test_what_somebody_types_is_shown_as_text(users: Users) -> None:
