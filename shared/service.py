@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -76,6 +76,8 @@ class Service:
     fan_ins: list[FanIn] = field(default_factory=list)
     resting: list[Job] = field(default_factory=list)
     background: list[Job] = field(default_factory=list)
+    # What answers need to go on, also in a process that does nothing else.
+    answering: list[Job] = field(default_factory=list)
     warm_up: list[Job] = field(default_factory=list)
     # What ends answers that would go on for ever: a stop waits for the ones that are being written.
     closing: list[Callable[[], None]] = field(default_factory=list)
@@ -131,13 +133,27 @@ async def running(service: Service) -> AsyncIterator[None]:
     own: list[Job] = [service.relay.run, partial(_keep_checking, service)]
     if service.fan_ins:
         own.append(partial(_close_overdue, service))
-    jobs = [*own, *service.resting, *service.background]
+    async with _with_jobs(service, [*own, *service.resting, *service.background, *service.answering]):
+        try:
+            await start_broker(service.broker)
+            yield
+        finally:
+            await service.broker.stop()
+
+
+@asynccontextmanager
+async def answering(service: Service) -> AsyncIterator[None]:
+    """Run what answers requests, and nothing else: other processes have the relay, the sweepers and the consumers."""
+    async with _with_jobs(service, service.answering):
+        yield
+
+
+@asynccontextmanager
+async def _with_jobs(service: Service, jobs: Sequence[Job]) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(_supervised(service, job)) for job in jobs]
     try:
-        await start_broker(service.broker)
         yield
     finally:
-        await service.broker.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *(release() for release in service.released), return_exceptions=True)
@@ -185,15 +201,23 @@ async def _close_overdue(service: Service) -> None:
 
 
 def build_app(
-    services: Sequence[Service], settings: CommonSettings, *, title: str, others: Sequence[Troubles] = ()
+    services: Sequence[Service],
+    settings: CommonSettings,
+    *,
+    title: str,
+    others: Sequence[Troubles] = (),
+    run: Callable[[Service], AbstractAsyncContextManager[None]] = running,
 ) -> FastAPI:
-    """Return one application that serves and runs the given services; `others` tell of processes that work with it."""
+    """Return one application that serves and runs the given services; `others` tell of processes that work with it.
+
+    With `answering` for `run` they do all that is done.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             with timed("services are up", services=" ".join(service.name for service in services)):
-                await asyncio.gather(*(stack.enter_async_context(running(service)) for service in services))
+                await asyncio.gather(*(stack.enter_async_context(run(service)) for service in services))
             yield
 
     authenticate = Authenticator(
@@ -216,7 +240,8 @@ def build_app(
         theirs = Depends(_of_the_caller(service))
         own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs]
         app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
-    asked: list[Troubles] = [*(partial(_troubles, service) for service in services), *others]
+    look = _troubles if run is running else _without_database
+    asked: list[Troubles] = [*(partial(look, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]
     stuck = [service.consume.stuck for service in services]
     app.include_router(_health(asked, remarked, stuck), dependencies=guarded, tags=["health"])
@@ -325,7 +350,7 @@ def _health(
     return router
 
 
-async def _troubles(service: Service) -> list[str]:
+async def _without_database(service: Service) -> list[str]:
     try:
         async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.overseeing() as connection:
             await connection.execute(sa.text("SELECT 1"))
@@ -333,6 +358,12 @@ async def _troubles(service: Service) -> list[str]:
         # Anybody may ask: errors of the driver say where the database is.
         log.warning("no database", service=service.name, error=f"{error!r:.300}")
         return [f"{service.name} has no database"]
+    return []
+
+
+async def _troubles(service: Service) -> list[str]:
+    if without := await _without_database(service):
+        return without
     if not all(subscriber.running for subscriber in service.broker.subscribers):
         return [f"{service.name} does not consume yet"]
     if not await broker_answers(service.connection, within_s=ANSWERS_WITHIN_S):

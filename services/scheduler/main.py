@@ -102,7 +102,8 @@ def build(common: CommonSettings, settings: SchedulerSettings | None = None, *, 
     fires = [(trigger, partial(fire, trigger)) for trigger in own.triggers()]
     steps = (partial(close_overdue_stages, deadlines=deadlines), go_on_waiting, advance_backfills, advance_redrives)
     service.background += [*(partial(sweep, step) for step in steps), *(job for _, job in fires)]
-    service.background += [partial(_wake_at_their_times, fires), feeds.keep_up]
+    service.background.append(partial(_wake_at_their_times, fires))
+    service.answering.append(feeds.keep_up)
     service.closing.append(feeds.close)
     if own.webhook is not None:
         service.background.append(partial(deliver_webhooks, service.unit_of_work, own.webhook, time))

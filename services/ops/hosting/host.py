@@ -1,4 +1,4 @@
-"""What `up` does: servers, preparation, all services in this process on one port, and processes that share the work."""
+"""What `up` does: servers, preparation, all services on one port in this process, or behind it in several."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ from services.ops.settings import OpsSettings, PeopleSettings
 from shared.bus.broker import BrokerKind
 from shared.bus.connection import SecurityProtocol
 from shared.contracts.services import SERVICES
-from shared.service import build_app
+from shared.service import answering, build_app, running
 from shared.settings import CommonSettings, KafkaSettings
 from shared.telemetry import timed
 
@@ -83,7 +83,8 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             workers = _workers(options, common, sources)
             beside: list[Beside] = [*_kept(options, common, servers.embedded), *workers]
             others = [each.troubles for each in beside]
-            app = build_app(services, common, title="SigmaSight", others=others)
+            run = answering if workers else running
+            app = build_app(services, common, title="SigmaSight", others=others, run=run)
             add_pages(app, url_of(listener))
             let_sign_in(app, common, people.users_file or users_file(options.data_dir.path))
             hosted = Hosted(
@@ -160,7 +161,8 @@ def _kept(options: HostOptions, common: CommonSettings, stack: RunningStack | No
 
 
 def _workers(options: HostOptions, common: CommonSettings, sources: MarketDataSettings) -> list[Worker]:
-    numbers = range(2, options.workers + 1)
+    # One does everything; several leave answers to a process of its own, which no night keeps from them.
+    numbers = range(1, options.workers + 1) if options.workers > 1 else ()
     home = options.data_dir.path / "workers"
     if numbers:
         home.mkdir(exist_ok=True)

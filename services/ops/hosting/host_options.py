@@ -35,7 +35,7 @@ class HostOptions:
     factor_set : FactorSet
         Which ticker stands for which factor.
     workers : int
-        How many processes share the work, this one among them.
+        How many processes share the work: this one alone, or as many others.
     log_options : tuple of str
         How much the others say.
     """

@@ -58,7 +58,9 @@ def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
         f"  factors     {' '.join(options.factor_set.tickers())}",
     ]
     if hosted.workers:
-        lines.append(f"  processes   this one and {', '.join(hosted.workers)} (/health/ready and /metrics of each)")
+        lines.append(
+            f"  processes   this one answers, {', '.join(hosted.workers)} work (/health/ready and /metrics of each)"
+        )
     if hosted.requeued:
         lines.append(f"  rebuilt     the broker's log is new: {hosted.requeued} messages are published again")
     return [*lines, "  look        sigmasight status --watch", "  stop        Ctrl-C"]

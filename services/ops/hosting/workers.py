@@ -33,7 +33,7 @@ class Worker:
     Attributes
     ----------
     number : int
-        Which of the processes of the platform; the one with the port is the first.
+        Which of the processes that share the work.
     port : int
         Where it tells of its health and its metrics, on the loopback interface.
     options : sequence of str

@@ -1,9 +1,14 @@
 """A service that runs: what its jobs do is supervised."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from shared.bus.broker import CAPABILITIES, build_broker
@@ -12,7 +17,7 @@ from shared.bus.relay import OutboxRelay
 from shared.db.engine import build_engine, plain_url
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.metrics.service_metrics import ServiceMetrics
-from shared.service import Service, build_app, running
+from shared.service import Service, answering, build_app, running
 from shared.settings import CommonSettings
 from tests.support.bus_log import BusLog
 from tests.support.databases import ServiceDatabase
@@ -32,21 +37,55 @@ def _service(servers: Servers, probe: ServiceDatabase) -> Service:
     return Service(SERVICE, engine, unit_of_work, servers.connection, broker, relay, consume, metrics)
 
 
-async def test_service_whose_consumer_pauses_is_not_ready_and_one_that_has_stopped_is_not_live(
-    servers: Servers, probe: ServiceDatabase, probe_topics: None
-) -> None:
-    service = _service(servers, probe)
-    consumer = service.consume(ProbeHappened, follow_script, script=Script())
-    settings = CommonSettings(
+def _settings(servers: Servers, probe: ServiceDatabase) -> CommonSettings:
+    return CommonSettings(
         database_url=probe.url(SERVICE),
         bootstrap_servers=servers.bootstrap_servers,
         broker=servers.broker_kind,
         viewer_token=SecretStr("viewer"),
         operator_token=SecretStr("operator"),
     )
-    app = build_app([service], settings, title="probe")
+
+
+@asynccontextmanager
+async def _asked(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Run an application and yield who asks it."""
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://probe") as api:
+        yield api
+
+
+async def test_service_that_only_answers_leaves_messages_to_others_and_is_ready_with_its_database(
+    servers: Servers, probe: ServiceDatabase
+) -> None:
+    service, begun = _service(servers, probe), asyncio.Event()
+
+    async def job() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def works() -> None:
+        raise AssertionError("others do that")
+
+    service.consume(ProbeHappened, follow_script, script=Script())
+    service.answering.append(job)
+    service.background.append(works)
+    service.warm_up.append(works)
+    async with _asked(build_app([service], _settings(servers, probe), title="probe", run=answering)) as api:
+        await begun.wait()
+        assert (await api.get("/health/ready")).json() == {"status": "ready"}
+        assert (await api.get("/health/live")).json() == {"status": "live"}
+        assert (await api.get("/metrics")).is_success
+        subscribers: Sequence[Any] = service.broker.subscribers
+        assert [subscriber.running for subscriber in subscribers] == [False]
+
+
+async def test_service_whose_consumer_pauses_is_not_ready_and_one_that_has_stopped_is_not_live(
+    servers: Servers, probe: ServiceDatabase, probe_topics: None
+) -> None:
+    service = _service(servers, probe)
+    consumer = service.consume(ProbeHappened, follow_script, script=Script())
+    async with _asked(build_app([service], _settings(servers, probe), title="probe")) as api:
         assert (await api.get("/health/ready")).json() == {"status": "ready"}
 
         consumer.breakers[ProbeHappened.topic].trouble = "pauses since noon"
