@@ -117,6 +117,10 @@ bench-beside: $(STAMP) ## Measure a night beside a backfill (SIZES="500x50")
 bench-reads: $(STAMP) ## Measure reads at 20 to 200 a second, alone and beside nights (SIZES="500x1000")
 	@$(BIN)/python -m tests.benchmarks.reads $(SIZES)
 
+.PHONY: bench-pages
+bench-pages: $(STAMP) ## Measure pages and reads one at a time with much stored (SIZE=5000x1000, STORE=directory to keep it in)
+	@$(BIN)/python -m tests.benchmarks.pages $(or $(SIZE),5000x1000) $(STORE)
+
 .PHONY: bench-lasting
 bench-lasting: $(STAMP) ## Measure a backfill of a year and sixty nights in a row (SIZE="500x100 250 60")
 	@$(BIN)/python -m tests.benchmarks.lasting $(SIZE)

@@ -14,24 +14,31 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from shared.paths import API
 from shared.telemetry import configure_logging
-from tests.benchmarks.platform import Platform, enter_portfolios, platform
+from tests.benchmarks.platform import until
 from tests.benchmarks.processes import cpu_seconds
-from tests.benchmarks.universe import make_universe, write_files
+from tests.benchmarks.stored import STORED_SESSIONS, console, fill, served
+from tests.benchmarks.universe import Universe, make_universe
 
-STORED_SESSIONS, POSITIONS = 300, 50
 RATES: Final = (20, 50, 100, 200)
 ASKED_S: Final = 10.0
 PERCENTILES: Final = (50, 95, 99)
-
-console = Console(stderr=True)
+# More than there is time for beside all rates.
+NIGHTS: Final = 60
+# Beside them a process of its own answers.
+WORKERS: Final = 2
+# What waits for a connection waits here instead of there.
+_NO_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 @dataclass(slots=True)
@@ -48,44 +55,40 @@ class Asked:
         """Return what is kept of them."""
         found = {f"p{share}_ms": round(float(np.percentile(self.ms, share)), 1) for share in PERCENTILES}
         cpu_ms = 1000.0 * self.cpu_s / len(self.ms)
-        sent_away = self.statuses[503]
+        sent_away = self.statuses[503] + self.statuses[429]
         return {"rate": self.rate, "beside": self.beside, **found, "sent_away": sent_away, "cpu_ms": round(cpu_ms, 1)}
 
 
-async def measure(symbols: int, portfolios: int, directory: Path) -> list[Asked]:
+async def measure(reached: dict[str, Any], universe: Universe) -> list[Asked]:
     """Return what became of reads at every rate, alone and beside nights."""
-    universe = make_universe(symbols, STORED_SESSIONS + 20 * len(RATES))
-    write_files(universe, directory / "files")
-    stored_until = universe.sessions[STORED_SESSIONS - 1]
-    async with platform(directory / "data", directory / "files") as running:
-        console.log(f"{symbols} x {portfolios} on {running.broker}: storing {STORED_SESSIONS} sessions")
-        await running.run(kind="backfill", symbols=universe.stocks, last_session=str(stored_until))
-        await enter_portfolios(running, universe.stocks, count=portfolios, size=POSITIONS, opened_on=stored_until)
-        await running.run(kind="backfill", last_session=str(stored_until))
-        sessions = iter(universe.sessions[STORED_SESSIONS:])
-        await _night(running, next(sessions))
-        paths = await _usual_reads(running, universe.stocks)
-        found = [await _ask(running, paths, rate) for rate in RATES]
+    sessions = iter(universe.sessions[STORED_SESSIONS + 1 :])
+    async with httpx.AsyncClient(**{**reached, "base_url": reached["base_url"] + API, "limits": _NO_LIMITS}) as client:
+        paths = await _usual_reads(client, universe.stocks)
+        # What is loaded once is no part of what a read costs.
+        await asyncio.gather(*(client.get(path) for path in paths[:50]))
+        found = [await _ask(client, paths, rate) for rate in RATES]
         for rate in RATES:
-            nights = asyncio.create_task(_nights(running, sessions))
-            found.append(await _ask(running, paths, rate, beside=True))
+            nights = asyncio.create_task(_nights(client, sessions))
+            found.append(await _ask(client, paths, rate, beside=True))
             nights.cancel()
             await asyncio.gather(nights, return_exceptions=True)
     return found
 
 
-async def _night(running: Platform, session: date) -> None:
-    await running.run(kind="nightly", first_session=str(session), last_session=str(session))
-
-
-async def _nights(running: Platform, sessions: Iterator[date]) -> None:
+async def _nights(client: httpx.AsyncClient, sessions: Iterator[date]) -> None:
     for session in sessions:
-        await _night(running, session)
+        night = {"kind": "nightly", "first_session": str(session), "last_session": str(session)}
+        run_id = (await client.post("/runs", json=night)).json()["run"]["run_id"]
+        await until(partial(_has_ended, client, run_id))
 
 
-async def _usual_reads(running: Platform, symbols: Sequence[str]) -> list[str]:
+async def _has_ended(client: httpx.AsyncClient, run_id: str) -> bool:
+    return bool((await client.get(f"/runs/{run_id}", params={"failures": 1})).json()["status"] != "active")
+
+
+async def _usual_reads(client: httpx.AsyncClient, symbols: Sequence[str]) -> list[str]:
     """Return what people and their pages read, of one portfolio or symbol after another, and a list now and then."""
-    listed = (await running.client.get("/portfolios", params={"limit": 200})).json()["items"]
+    listed = (await client.get("/portfolios", params={"limit": 200})).json()["items"]
     ids = [entry["portfolio_id"] for entry in listed]
     of_one = [
         reads
@@ -107,21 +110,21 @@ async def _usual_reads(running: Platform, symbols: Sequence[str]) -> list[str]:
     ]
 
 
-async def _ask(running: Platform, paths: Sequence[str], rate: int, *, beside: bool = False) -> Asked:
+async def _ask(client: httpx.AsyncClient, paths: Sequence[str], rate: int, *, beside: bool = False) -> Asked:
     asked, tasks = Asked(rate, beside), list[asyncio.Task[None]]()
     before, began = sum(cpu_seconds().values()), time.perf_counter()
     for number, path in zip(range(int(rate * ASKED_S)), itertools.cycle(paths), strict=False):
         due = began + number / rate
         await asyncio.sleep(max(due - time.perf_counter(), 0.0))
-        tasks.append(asyncio.create_task(_one(running, path, due, asked)))
+        tasks.append(asyncio.create_task(_one(client, path, due, asked)))
     await asyncio.gather(*tasks)
     asked.cpu_s = sum(cpu_seconds().values()) - before
     console.log(asked.figures())
     return asked
 
 
-async def _one(running: Platform, path: str, due: float, asked: Asked) -> None:
-    response = await running.client.get(path)
+async def _one(client: httpx.AsyncClient, path: str, due: float, asked: Asked) -> None:
+    response = await client.get(path)
     asked.ms.append(1000.0 * (time.perf_counter() - due))
     asked.statuses[response.status_code] += 1
 
@@ -142,8 +145,12 @@ def main(sizes: list[str]) -> None:
     kept: dict[str, list[dict[str, Any]]] = {}
     for size in sizes:
         symbols, _, portfolios = size.partition("x")
-        with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as directory:
-            found = asyncio.run(measure(int(symbols), int(portfolios), Path(directory)))
+        universe = make_universe(int(symbols), STORED_SESSIONS + 1 + NIGHTS)
+        with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as passing:
+            directory = Path(passing)
+            asyncio.run(fill(directory, universe, int(portfolios)))
+            with served(directory, workers=WORKERS) as reached:
+                found = asyncio.run(measure(reached, universe))
         kept[size] = [asked.figures() for asked in found]
         Console(width=120).print(table_of(size, found))
     output = Path("build/bench-reads.json")
