@@ -167,6 +167,8 @@ def _guard(operation: Json, role: Role | None) -> None:
     responses["401"] = _problem(401)
     if role > Role.OWNER:
         responses["403"] = _problem(403)
+    if role < Role.OPERATOR:
+        responses["429"] = _problem(429) | {"headers": {"Retry-After": _header("seconds after which to ask again")}}
 
 
 def _describe(operation: Json) -> None:

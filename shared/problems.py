@@ -24,9 +24,12 @@ log = structlog.get_logger("problems")
 class Problem(Exception):
     """A refusal that says which field is wrong and why."""
 
-    def __init__(self, status: int, detail: str, *, errors: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, *, errors: list[dict[str, Any]] | None = None, retry_after_s: int | None = None
+    ) -> None:
         self.status = status
         self.errors = errors or []
+        self.retry_after_s = RETRY_AFTER_S if retry_after_s is None and status in _PASSING else retry_after_s
         super().__init__(detail)
 
     @classmethod
@@ -39,6 +42,8 @@ PROBLEM_TYPE: Final = "application/problem+json"
 MAX_LISTED: Final = 100
 # A database that is started again takes some seconds.
 RETRY_AFTER_S: Final = 5
+# Refusals that are none a little later.
+_PASSING: Final = frozenset({429, 503})
 
 # What each error of a service's use cases is over HTTP.
 Problems = Mapping[type[Exception], Callable[[Any], Problem]]
@@ -68,7 +73,7 @@ def respond(status: int, detail: str, errors: list[dict[str, Any]], headers: Any
 async def _on_problem(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Problem):
         raise error
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status == 503 else None
+    headers = None if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     return respond(error.status, str(error), error.errors, headers)
 
 

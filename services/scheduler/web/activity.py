@@ -15,6 +15,7 @@ from services.scheduler.core.activity import Pace
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import SchedulerRepository
 from services.scheduler.web.views import LineView, ToldLine
+from shared.admission import Streams
 from shared.auth import caller_of
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.openapi import refused
@@ -52,7 +53,12 @@ def build_router(unit_of_work: UnitOfWorkFactory, feeds: RunFeeds) -> APIRouter:
             raise UnknownRun(run_id)
         return pace
 
-    @router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=refused(404))
+    @router.get(
+        "/runs/{run_id}/events",
+        response_class=EventSourceResponse,
+        responses=refused(404),
+        dependencies=[Depends(Streams())],
+    )
     async def follow(
         run_id: UUID,
         pace: Annotated[Pace, Depends(pace_of)],
