@@ -81,6 +81,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /findings/counts": Role.VIEWER,
         "GET /findings/rulings": Role.VIEWER,
         "POST /findings/rulings": Role.OPERATOR,
+        "GET /corporate-actions/{symbol}": Role.OWNER,
+        "POST /corporate-actions": Role.OPERATOR,
         "GET /identifiers": Role.VIEWER,
         "POST /identifiers": Role.OPERATOR,
         "POST /identifiers/{identifier_id}/withdraw": Role.OPERATOR,

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from services.ops import demonstration
 from services.ops.client.commands import (
+    actions,
     analysis,
     backfills,
     benchmarks,
@@ -174,6 +175,11 @@ app.add_typer(filling, name="backfill")
 indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
 indices.command("load")(benchmarks.load_benchmark)
 app.add_typer(indices, name="benchmarks")
+
+acting = typer.Typer(help="See what companies did to their shares.", no_args_is_help=True)
+acting.command("list")(actions.list_actions)
+acting.command("add")(actions.add)
+app.add_typer(acting, name="actions")
 
 naming = typer.Typer(help="Say what shares are called: renames, spellings.", no_args_is_help=True)
 naming.command("list")(identifiers.list_identifiers)

@@ -29,6 +29,7 @@ class Rule(StrEnum):
     SPLIT_WITHOUT_MOVE = "SPLIT_WITHOUT_MOVE"  # it is given, and not used
     UNEXPLAINED_ADJUSTMENT = "UNEXPLAINED_ADJUSTMENT"  # the row is kept
     ORIGINS_DIFFER = "ORIGINS_DIFFER"  # another provider has another close; the bar is kept
+    CORPORATE_ACTION = "CORPORATE_ACTION"  # a spin-off or a merger: no book is changed by it
     DELISTED = "DELISTED"  # no bar for SILENT_SESSIONS after it
 
     UNPARSABLE_NUMBER = "UNPARSABLE_NUMBER"

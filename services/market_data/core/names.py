@@ -1,10 +1,12 @@
 """What a share is called, by whom and when: renames, classes of shares, and spellings of vendors."""
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from shared.symbols import class_of_share, one_spelling
@@ -14,6 +16,9 @@ EVERYBODY: Final = ""
 CLASS_AFTER_DASH: Final = frozenset({"fmp", "tiingo", "yahoo", "yahooquery"})
 # Whose bars of a day are under the name of that day; the others have all of them under today's.
 NAMES_OF_THE_DAY: Final = frozenset({"massive"})
+# How who has closes of options calls a contract: its letters behind these.
+CONTRACTS: Final[Mapping[str, str]] = MappingProxyType({"massive": "O:", "yahoo": ""})
+_CONTRACT: Final = re.compile(r"[A-Z]{1,6}\d{6}[CP]\d{8}")
 # What is on this machine is named as whoever put it there holds it.
 NAMED_AS_HELD: Final = frozenset({"files", "sample"})
 
@@ -76,9 +81,14 @@ class Names:
         return now
 
     def ways(self, symbol: str, vendor: str) -> tuple[tuple[Span, ...], ...]:
-        """Return under which names a vendor is asked for a symbol: the first way of which it has anything counts."""
+        """Return under which names a vendor is asked for a symbol: the first way of which it has anything counts.
+
+        None where it is a contract, and the vendor has no options.
+        """
         if vendor in NAMED_AS_HELD:
             return tuple((Span(name),) for name in dict.fromkeys((symbol, self.today(symbol))))
+        if is_contract(symbol):
+            return ((Span(f"{CONTRACTS[vendor]}{symbol}"),),) if vendor in CONTRACTS else ()
         if vendor in NAMES_OF_THE_DAY:
             return (tuple(self._by_day(self.today(symbol), vendor)),)
         return ((Span(self._name(self.today(symbol), vendor, date.max)),),)
@@ -98,6 +108,11 @@ class Names:
         for first, following in zip(ordered, [*ordered[1:], None], strict=True):
             last = date.max if following is None else following - timedelta(days=1)
             yield Span(self._name(symbol, vendor, first), first, last)
+
+
+def is_contract(symbol: str) -> bool:
+    """Tell whether a symbol is that of an option, as the clearing house writes it without blanks."""
+    return _CONTRACT.fullmatch(symbol) is not None
 
 
 def renames(since: Mapping[date, str]) -> list[Identifier]:

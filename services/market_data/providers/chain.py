@@ -10,6 +10,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from services.market_data.core.actions import CorporateAction
 from services.market_data.core.attempts import Attempt, Outcome
 from services.market_data.core.bars import Bars
 from services.market_data.core.breaking import Failure
@@ -91,7 +92,7 @@ class CheckedAnswer:
     """What a provider gave, as it passed the checks; a symbol whose rows were rejected is unavailable.
 
     `findings` are of all its rows, also those that could not even be read; `failed` on which it failed and why,
-    `failure` on which the asking ended.
+    `failure` on which the asking ended; `actions` what it tells of what companies did.
     """
 
     provider: str
@@ -100,6 +101,7 @@ class CheckedAnswer:
     findings: tuple[Finding, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    actions: tuple[CorporateAction, ...] = ()
 
 
 Check = Callable[[FetchedBars], Checked]
@@ -248,9 +250,8 @@ class ProviderChain:
             good = [symbol for symbol in checked.bars.symbols if symbol not in bad]
             unavailable = {**fetched.unavailable, **bad}
             findings = (*fetched.findings, *checked.findings)
-            return CheckedAnswer(
-                provider.name, checked.bars.select(good), unavailable, findings, fetched.failed, fetched.failure
-            )
+            said = (findings, fetched.failed, fetched.failure, fetched.actions)
+            return CheckedAnswer(provider.name, checked.bars.select(good), unavailable, *said)
 
         answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
         # What else the first one has is better than nothing, and no answer to what was asked.

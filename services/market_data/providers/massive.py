@@ -5,6 +5,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -12,8 +13,9 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
+from services.market_data.core.actions import ActionKind, CorporateAction
 from services.market_data.core.findings import Finding, Rule
-from services.market_data.core.names import renames
+from services.market_data.core.names import CONTRACTS, renames
 from services.market_data.providers.asking import Asked, ask_each
 from services.market_data.providers.corporate_events import CorporateEvent, with_events
 from services.market_data.providers.http_session import HttpSession
@@ -52,6 +54,7 @@ class _Told:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self._events: dict[tuple[object, ...], CorporateEvent] = {}
+        self.actions: set[CorporateAction] = set()
 
     @classmethod
     def together(cls, parts: Sequence["_Told"]) -> "_Told":
@@ -59,6 +62,7 @@ class _Told:
         for part in parts:
             whole.findings += part.findings
             whole._events |= part._events
+            whole.actions |= part.actions
         return whole
 
     @property
@@ -72,6 +76,7 @@ class _Told:
             self.findings.append(Finding(symbol, on, Rule.BAD_SPLIT, _quoted(row), MassiveProvider.name))
             return
         self._events[symbol, on, new / old] = CorporateEvent(symbol, on, split=new / old)
+        self.actions.add(CorporateAction(symbol, ActionKind.SPLIT, on, new / old))
 
     def add_dividend(self, row: Mapping[str, Any]) -> None:
         symbol, on, cash = str(row.get("ticker")), day(row.get("ex_dividend_date")), number(row.get("cash_amount"))
@@ -81,6 +86,8 @@ class _Told:
         # Some are there twice under two ids; a special one beside a regular one differs in more than that.
         told = (symbol, on, cash, str(row.get("pay_date")), str(row.get("distribution_type")))
         self._events[told] = CorporateEvent(symbol, on, dividend=cash)
+        if cash > 0.0:
+            self.actions.add(CorporateAction(symbol, ActionKind.DIVIDEND, on, cash, day(row.get("pay_date"))))
 
 
 class MassiveProvider:
@@ -113,15 +120,36 @@ class MassiveProvider:
         if self._history_days is not None:
             first = max(first, last - timedelta(days=self._history_days))
         days = sessions_between(first, last)
+        # Sessions of the whole market are those of shares.
+        contracts = [symbol for symbol in symbols if symbol.startswith(CONTRACTS[self.name])]
+        shares = [symbol for symbol in symbols if symbol not in set(contracts)]
         try:
             async with asyncio.timeout(self._session.patience_s) as until:
-                if await self._cheaper_by_session(symbols, days):
-                    return await self._fetch_market(symbols, days)
-                told = await self._told(first, last, of=symbols)
-            left = (until.when() or 0.0) - asyncio.get_running_loop().time()
+                by_session = bool(shares) and await self._cheaper_by_session(shares, days)
+                if by_session:
+                    asked, told = await self._fetch_market(shares, days)
+                else:
+                    told = await self._told(first, last, of=shares)
         except TimeoutError:
             raise ProviderError(f"there was no time left: {self._session.patience_s:g} s are for one shard") from None
-        return self._read(await self._ask_each(symbols, first, last, patience_s=left), told, first, last)
+        ends = until.when() or 0.0
+        if not by_session:
+            asked = await self._ask_each(shares, first, last, ends=ends)
+        await self._add_contracts(asked, contracts, first, last, ends=ends)
+        return self._read(asked, told, first, last)
+
+    async def _add_contracts(
+        self, asked: Asked[list[Any]], contracts: Sequence[str], first: date, last: date, *, ends: float
+    ) -> None:
+        try:
+            own = await self._ask_each(contracts, first, last, ends=ends)
+        except ProviderError as error:
+            # A plan may have shares and no options: those are as good as without.
+            asked.failed.update(dict.fromkeys(contracts, str(error)))
+            return
+        asked.found.update(own.found)
+        asked.unavailable.update(own.unavailable)
+        asked.failed.update(own.failed)
 
     async def fetch_names(self, symbols: Mapping[str, date]) -> FetchedNames:
         """Return the former names of a few shares that went by these symbols on these days, see `NameProvider`."""
@@ -164,9 +192,9 @@ class MassiveProvider:
             raise Malformed(f"no object of results for {path}")
         return result
 
-    async def _ask_each(
-        self, symbols: Sequence[str], first: date, last: date, *, patience_s: float
-    ) -> Asked[list[Any]]:
+    async def _ask_each(self, symbols: Sequence[str], first: date, last: date, *, ends: float) -> Asked[list[Any]]:
+        patience_s = max(0.0, ends - asyncio.get_running_loop().time())
+
         async def ask(symbol: str) -> list[Any]:
             path = f"/v2/aggs/ticker/{symbol}/range/1/day/{first}/{last}"
             rows = _results((await self._session.get(path, adjusted="false", sort="asc", limit=50_000)).body)
@@ -176,7 +204,7 @@ class MassiveProvider:
 
         return await ask_each(symbols, ask, patience_s=patience_s, absent=absent(self.name, first, last))
 
-    async def _fetch_market(self, symbols: Sequence[str], days: Sequence[date]) -> FetchedBars:
+    async def _fetch_market(self, symbols: Sequence[str], days: Sequence[date]) -> tuple[Asked[list[Any]], _Told]:
         # A session that could not be had would be taken for one without bars: all of them, or none.
         asked = Asked[list[Any]]()
         for each in days:
@@ -187,7 +215,7 @@ class MassiveProvider:
         said = Unavailable(Reason.MISSING_DATA, absent(self.name, days[0], days[-1]))
         asked.unavailable = dict.fromkeys([symbol for symbol in symbols if symbol not in asked.found], said)
         months = [await self._events.get(month, partial(self._told_in, *month)) for month in _months(days[0], days[-1])]
-        return self._read(asked, _Told.together(months), days[0], days[-1])
+        return asked, _Told.together(months)
 
     async def _cheaper_by_session(self, symbols: Sequence[str], days: Sequence[date]) -> bool:
         # Whatever this shard is of: the others of a first load wait for the same sessions.
@@ -229,7 +257,8 @@ class MassiveProvider:
             for finding in told.findings
             if finding.symbol in asked.found and (finding.day is None or first <= finding.day <= last)
         ]
-        return self._reader.read(asked, first, last, findings=own)
+        actions = (each for each in told.actions if each.symbol in asked.found and first <= each.ex_day <= last)
+        return replace(self._reader.read(asked, first, last, findings=own), actions=tuple(actions))
 
     async def _told(self, first: date, last: date, *, of: Sequence[str]) -> _Told:
         told = _Told()

@@ -8,8 +8,9 @@ from typing import Final, Protocol, Self, TypeVar
 
 import numpy as np
 
+from services.market_data.core.actions import CorporateAction
 from services.market_data.core.findings import Finding
-from services.market_data.core.names import Names, Span
+from services.market_data.core.names import Names, Span, is_contract
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.providers.provider import (
     BarProvider,
@@ -25,6 +26,7 @@ from shared.unavailable import Reason, Unavailable
 T = TypeVar("T", FetchedBars, FetchedProfiles, FetchedStatements)
 Way = tuple[Span, ...]
 
+NO_OPTIONS: Final = Unavailable(Reason.MISSING_DATA, "not asked: it has none of options")
 NOTHING_THEN: Final = Unavailable(Reason.MISSING_DATA, "nothing under the name that it had then")
 
 
@@ -48,14 +50,14 @@ async def bars_of(
 ) -> FetchedBars:
     """Return the rows of symbols on [first, last], each day's under the name that it has there."""
     naming = _Naming.of(symbols, names, provider.name, first=first, last=last)
-    fetched = await provider.fetch_bars(naming.asked, first, last)
+    fetched = await provider.fetch_bars(naming.asked, first, last) if naming.asked else _no_bars(provider.name)
     return fetched if naming.is_plain else naming.bars(fetched)
 
 
 async def profiles_of(provider: ProfileProvider, symbols: Sequence[str], names: Names) -> FetchedProfiles:
     """Return the profiles of symbols."""
-    naming = _Naming.of(symbols, names, provider.name)
-    fetched = await provider.fetch_profiles(naming.asked)
+    naming = _Naming.of(symbols, names, provider.name, contracts=False)
+    fetched = await provider.fetch_profiles(naming.asked) if naming.asked else FetchedProfiles(provider.name, {}, {})
     if naming.is_plain:
         return fetched
     found = naming.chosen(fetched.profiles)
@@ -65,8 +67,10 @@ async def profiles_of(provider: ProfileProvider, symbols: Sequence[str], names: 
 
 async def statements_of(provider: StatementProvider, symbols: Sequence[str], names: Names) -> FetchedStatements:
     """Return the statements of symbols."""
-    naming = _Naming.of(symbols, names, provider.name)
-    fetched = await provider.fetch_statements(naming.asked)
+    naming = _Naming.of(symbols, names, provider.name, contracts=False)
+    fetched = (
+        await provider.fetch_statements(naming.asked) if naming.asked else FetchedStatements(provider.name, {}, {})
+    )
     if naming.is_plain:
         return fetched
     found = naming.chosen(fetched.statements)
@@ -86,12 +90,19 @@ class _Naming:
 
     @classmethod
     def of(
-        cls, symbols: Sequence[str], names: Names, provider: str, *, first: date = date.max, last: date = date.max
+        cls,
+        symbols: Sequence[str],
+        names: Names,
+        provider: str,
+        *,
+        first: date = date.max,
+        last: date = date.max,
+        contracts: bool = True,
     ) -> Self:
         ways = {
             symbol: [
                 tuple(span for span in way if span.first_day <= last and span.last_day >= first)
-                for way in names.ways(symbol, provider)
+                for way in (names.ways(symbol, provider) if contracts or not is_contract(symbol) else ())
             ]
             for symbol in symbols
         }
@@ -121,7 +132,17 @@ class _Naming:
                 found[symbol] = kept
         code = np.repeat(np.arange(len(found)), [len(rows) for rows in found.values()])
         rows = fetched.rows.take(np.concatenate([np.empty(0, dtype=np.int64), *found.values()]))
-        return replace(self.explained(fetched, found), rows=replace(rows, symbols=tuple(found), code=code))
+        actions = tuple(self._acting(fetched.actions, found))
+        return replace(
+            self.explained(fetched, found), rows=replace(rows, symbols=tuple(found), code=code), actions=actions
+        )
+
+    def _acting(self, actions: Iterable[CorporateAction], found: Iterable[str]) -> Iterator[CorporateAction]:
+        spans = [(symbol, span) for symbol in found for way in self.ways[symbol] for span in way]
+        for each in actions:
+            for symbol, span in spans:
+                if span.name == each.symbol and span.first_day <= each.ex_day <= span.last_day:
+                    yield replace(each, symbol=symbol)
 
     def explained(self, fetched: T, found: Iterable[str]) -> T:
         """Return what is said of the symbols that nothing was found of, and of what was set aside."""
@@ -133,7 +154,8 @@ class _Naming:
             if why is not None:
                 failed[symbol] = why
                 continue
-            said = next((fetched.unavailable[name] for name in spans if name in fetched.unavailable), NOTHING_THEN)
+            nothing = NOTHING_THEN if spans else NO_OPTIONS
+            said = next((fetched.unavailable[name] for name in spans if name in fetched.unavailable), nothing)
             others = [name for name in dict.fromkeys(spans) if name != symbol]
             unavailable[symbol] = replace(said, detail=f"{said.detail}{_as(others)}")
         return replace(fetched, failed=failed, unavailable=unavailable, findings=tuple(self._named(fetched.findings)))
@@ -146,6 +168,11 @@ class _Naming:
         for finding in findings:
             for held in symbols.get(finding.symbol, [finding.symbol]):
                 yield replace(finding, symbol=held)
+
+
+def _no_bars(provider: str) -> FetchedBars:
+    nothing = RawBars.of((), np.empty(0, dtype=np.int64), np.empty(0, dtype="datetime64[D]"), columns={})
+    return FetchedBars(provider, nothing, {})
 
 
 def _rows_of(rows: RawBars) -> Iterator[tuple[str, IntArray]]:

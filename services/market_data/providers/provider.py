@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from services.market_data.core.actions import CorporateAction
 from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding
 from services.market_data.core.names import Identifier
@@ -112,6 +113,8 @@ class FetchedBars:
         Those on which the provider failed, in neither of the above: nothing is settled of them.
     failure : Failure or None
         On which the asking ended.
+    actions : tuple of CorporateAction
+        Of the same days, where the provider tells more of them than bars can have.
     """
 
     provider: str
@@ -121,6 +124,7 @@ class FetchedBars:
     findings_omitted: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    actions: tuple[CorporateAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

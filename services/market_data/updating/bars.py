@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from services.market_data.core.actions import CorporateAction
 from services.market_data.core.adjustment import adjustment_changed
 from services.market_data.core.attempts import Attempt
 from services.market_data.core.bar_checks import Request, check_rows
@@ -19,6 +20,7 @@ from services.market_data.core.second_origin import differing, whose_turn
 from services.market_data.core.window import planning_window, sessions_array
 from services.market_data.providers.chain import Checked, ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
+from services.market_data.storage.action_repository import ActionRepository
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.judging import Bench
@@ -69,6 +71,7 @@ class _Outcome:
         Those of them on which a provider failed: nothing is settled.
     tried : mapping of symbol to sequence of Attempt
         Who was asked in vain.
+    actions : mapping of provider to sequence of CorporateAction
     """
 
     bars: Bars
@@ -77,6 +80,7 @@ class _Outcome:
     unavailable: Mapping[str, Unavailable] = field(default_factory=dict)
     undecided: frozenset[str] = frozenset()
     tried: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)
+    actions: Mapping[str, Sequence[CorporateAction]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,8 @@ async def refresh_bars(
         refreshed.append(await shard.keep(judged[-1], outcomes, restated=True))
     for outcome in outcomes:
         await repository.store_findings(outcome.findings, run_id=event.run.run_id)
+        for provider, actions in outcome.actions.items():
+            await ActionRepository(uow.connection).store_actions(actions, source=provider)
     await repository.store_findings(await _against_another_origin(fetched, chain, span), run_id=event.run.run_id)
     tried = {symbol: attempts for outcome in outcomes for symbol, attempts in outcome.tried.items()}
     await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=event.symbols, run=event.run)
@@ -187,6 +193,7 @@ async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _
         unavailable=chained.attempts.unavailable,
         undecided=frozenset(chained.attempts.undecided),
         tried=chained.attempts.by_symbol,
+        actions={answer.provider: answer.actions for answer in chained.answers if answer.actions},
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.market_data.commands.name_share import Naming
 from services.market_data.commands.rule_on_bar import RulingRequest
+from services.market_data.core.actions import ActionKind, CorporateAction
 from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision, Place
 from services.market_data.core.names import EVERYBODY, Identifier
@@ -75,6 +76,23 @@ class IdentifierBody(BaseModel):
         first, last = self.first_day or date.min, self.last_day or date.max
         identifier = Identifier(self.symbol, self.name, self.vendor or EVERYBODY, first, last)
         return Naming(identifier, said_by=self.requested_by, why=self.why)
+
+
+class ActionBody(BaseModel):
+    """A spin-off or a merger; who says so is `operator`, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: SymbolText
+    kind: Literal[ActionKind.SPIN_OFF, ActionKind.MERGER]
+    ex_day: Day = Field(description="the first day on which the share is without it")
+    other: SymbolText | None = Field(default=None, description="whose shares there are beside it, or in its place")
+    value: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="so many of them for one share")
+    why: str = Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+
+    def action(self) -> CorporateAction:
+        """Return the action."""
+        return CorporateAction(self.symbol, self.kind, self.ex_day, self.value, other=self.other)
 
 
 class WithdrawalBody(BaseModel):

@@ -12,6 +12,7 @@ from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
 from services.market_data.core.plans import Plan
 from services.market_data.core.rates import SeriesName
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.storage.action_repository import ActionRepository
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.identifier_repository import IdentifierRepository
@@ -21,6 +22,7 @@ from services.market_data.storage.rate_repository import RateRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.storage.vendor_repository import VendorRepository
 from services.market_data.web.bodies import (
+    ActionBody,
     FindingSelection,
     FundamentalsSelection,
     IdentifierBody,
@@ -28,6 +30,7 @@ from services.market_data.web.bodies import (
     WithdrawalBody,
 )
 from services.market_data.web.views import (
+    ActionView,
     BarView,
     CoverageView,
     FindingCountsView,
@@ -138,6 +141,7 @@ def build_router(
     _add_findings(router, unit_of_work)
     _add_rulings(router, unit_of_work)
     _add_identifiers(router, unit_of_work)
+    _add_actions(router, unit_of_work)
     return router
 
 
@@ -262,6 +266,24 @@ def _add_identifiers(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None
         async with unit_of_work() as uow:
             row = await withdraw_name(identifier_id, by=body.requested_by, connection=uow.connection)
         return IdentifierView.of(row)
+
+
+def _add_actions(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
+    @router.get("/corporate-actions/{symbol}")
+    async def list_actions(symbol: SymbolText, paging: Many) -> Page[ActionView]:
+        """List what a company did to its shares, the oldest first: as vendors tell it, else as its bars show it."""
+        (after,) = paging.after(tuple[Place]) or (0,)
+        async with unit_of_work.reading() as connection:
+            rows = await ActionRepository(connection).list_actions(symbol, after=after, limit=paging.wanted)
+        return paging.page(rows, ActionView.of, lambda row: (row.place,))
+
+    @router.post("/corporate-actions")
+    async def add_action(body: ActionBody) -> ActionView:
+        """Enter a spin-off or a merger: runs over its day make a finding of it, and change no book."""
+        async with unit_of_work() as uow:
+            repository, action = ActionRepository(uow.connection), body.action()
+            await repository.store_actions([action], source="operator", why=body.why)
+            return ActionView.of(await repository.get_action(action))
 
 
 def _next_day(paging: Paging) -> date | None:

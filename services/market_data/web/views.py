@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.market_data.commands.rule_on_bar import Ruled, RulingRequest
+from services.market_data.core.actions import ActionKind
 from services.market_data.core.attempts import Outcome
 from services.market_data.core.breaking import Breaker, State
 from services.market_data.core.findings import Rule
@@ -16,6 +17,7 @@ from services.market_data.core.judging import Decision
 from services.market_data.core.plans import Plan, Window, origin_of
 from services.market_data.core.profile_merge import Origin
 from services.market_data.providers.provider import Kind
+from services.market_data.storage.action_repository import ActionRow
 from services.market_data.storage.attempt_repository import AttemptRow
 from services.market_data.storage.fundamentals_repository import StatementRow
 from services.market_data.storage.identifier_repository import IdentifierRow
@@ -287,6 +289,25 @@ class RulingView(BaseModel):
     def of(cls, row: RulingRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
+
+
+class ActionView(BaseModel):
+    """What a company did to its shares; `value` is the cash a share of a dividend, else the new shares for one."""
+
+    symbol: str
+    kind: ActionKind
+    ex_day: date
+    pay_day: date | None = Field(description="null: nobody says")
+    value: float | None
+    other: str | None = Field(description="whose shares there are beside it, or in its place")
+    source: str
+    why: str | None
+    said_at: datetime
+
+    @classmethod
+    def of(cls, row: ActionRow) -> Self:
+        """Return the view of a row."""
+        return cls(**{name: value for name, value in row._asdict().items() if name != "place"})
 
 
 class IdentifierView(BaseModel):

@@ -35,7 +35,7 @@ from services.ops.client.answers.risk import (
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Source, Symbol, SymbolFactors, SymbolMetrics, SymbolSummary
-from services.ops.client.answers.vendors import Attempt, Identifier, Named, Vendor
+from services.ops.client.answers.vendors import Action, Attempt, Identifier, Named, Vendor
 from shared.paths import API
 
 Answer = TypeVar("Answer")
@@ -88,6 +88,8 @@ DECIDE: Final = Route("POST /findings/rulings", Ruling)
 ATTEMPTS: Final = Route("GET /attempts/{symbol}", Page[Attempt])
 VENDORS: Final = Route("GET /vendors", Page[Vendor])
 
+ACTIONS: Final = Route("GET /corporate-actions/{symbol}", Page[Action])
+ENTER_ACTION: Final = Route("POST /corporate-actions", Action)
 IDENTIFIERS: Final = Route("GET /identifiers", Page[Identifier])
 NAME_SHARE: Final = Route("POST /identifiers", Named)
 WITHDRAW_NAME: Final = Route("POST /identifiers/{identifier_id}/withdraw", Identifier)

@@ -67,3 +67,17 @@ class Named(TypedDict):
 
     identifier: Identifier | None
     symbols: list[str]
+
+
+class Action(TypedDict):
+    """What a company did to its shares, and who says so."""
+
+    symbol: str
+    kind: str
+    ex_day: Day
+    pay_day: Day | None
+    value: float | None
+    other: str | None
+    source: str
+    why: str | None
+    said_at: Moment

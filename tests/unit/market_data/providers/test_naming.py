@@ -1,5 +1,6 @@
 """Providers are asked under their names of shares, and answer under those that were asked for."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,12 +12,13 @@ from pytest_httpserver import HTTPServer
 
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.names import Identifier, Names
+from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.statements import GivenStatement, Period
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.naming import bars_of, profiles_of, statements_of
-from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, Kind
+from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements, Kind
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
 from services.market_data.settings import Access
@@ -153,3 +155,66 @@ async def test_companies_are_told_under_the_symbol_that_is_held() -> None:
     assert (profiles.failed, set(profiles.unavailable)) == ({"UP": "broken off"}, {"XYZ"})
     assert sorted(str(finding.symbol) for finding in profiles.findings) == ["FIZZ", "KO"]
     assert [given.period.symbol for given in statements.statements["FIZZ"]] == ["FIZZ"]
+
+
+@pytest.mark.parametrize("first", [FIRST, RENAMED_ON], ids=["by symbol", "by session"])
+async def test_option_has_its_own_closes_from_who_has_options(
+    httpserver: HTTPServer, massive: MassiveProvider, first: date
+) -> None:
+    contract = massive_server.CONTRACT.removeprefix("O:")
+    symbols = [contract, "KO220617P00090000", *(f"KO{number}" for number in range(1, 4))]
+
+    fetched = await bars_of(massive, symbols, Names(), first=first, last=RENAMED_ON)
+
+    own = fetched.rows.close[fetched.rows.code == fetched.rows.symbols.index(contract)].tolist()
+    assert own == [bar.close for bar in invented.history("AAPL") if first <= bar.day <= RENAMED_ON]
+    assert set(fetched.unavailable) == {"KO220617P00090000"}
+    asked = [request.path for request, _ in httpserver.log if "O:" in request.path]
+    assert len(asked) == 2, "one a contract"
+    assert any("grouped" in request.path for request, _ in httpserver.log) == (first == RENAMED_ON)
+
+
+async def test_plan_without_options_leaves_them_open_and_has_the_shares(httpserver: HTTPServer) -> None:
+    refused = {"status": "NOT_AUTHORIZED", "request_id": "0", "message": "You are not entitled to this data."}
+    httpserver.expect_request(re.compile("/v2/aggs/ticker/O:.*")).respond_with_json(refused, status=403)
+    massive_server.serve(httpserver, key=KEY)
+    massive = MassiveProvider(Access(httpserver.url_for(""), SecretStr(KEY)))
+
+    fetched = await bars_of(massive, ["KO220617C00090000", "KO220617P00090000", "KO"], Names(), first=FIRST, last=LAST)
+
+    assert fetched.rows.symbols == ("KO",)
+    assert fetched.failure is None, "nobody stops asking for shares"
+    assert set(fetched.failed) == {"KO220617C00090000", "KO220617P00090000"}
+    assert "not entitled" in fetched.failed["KO220617C00090000"]
+    assert len([request for request, _ in httpserver.log if "O:" in request.path]) == 1
+    await massive.close()
+
+
+async def test_option_is_not_asked_for_where_there_are_none_and_has_no_profile(httpserver: HTTPServer) -> None:
+    tiingo = TiingoProvider(Access(httpserver.url_for(""), SecretStr(KEY)))
+
+    bars = await bars_of(tiingo, ["KO220617C00090000"], Names(), first=FIRST, last=LAST)
+    profiles = await profiles_of(Companies(), ["KO220617C00090000"], Names())
+
+    assert bars.unavailable["KO220617C00090000"].detail == "not asked: it has none of options"
+    assert set(profiles.unavailable) == {"KO220617C00090000"}
+    assert httpserver.log == []
+    await tiingo.close()
+
+
+class HalfKnown(Companies):
+    """A vendor with names of the day that fails on one of them."""
+
+    name = "massive"
+
+    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        known = RawBars.of(
+            ("KO9",), np.array([0]), np.array([RENAMED_ON], dtype="M8[D]"), columns={"close": np.array([1.0])}
+        )
+        return FetchedBars(self.name, known, {}, failed={"KO8": "broken off"})
+
+
+async def test_share_of_which_one_name_could_not_be_had_is_open(httpserver: HTTPServer) -> None:
+    fetched = await bars_of(HalfKnown(), ["KO8"], Names([RENAMED]), first=FIRST, last=LAST)
+
+    assert (fetched.rows.symbols, fetched.failed) == ((), {"KO8": "broken off"})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from tests.unit.market_data.providers.vendors import invented
 from tests.unit.market_data.providers.vendors.answers import as_json
 from tests.unit.market_data.providers.vendors.invented import Bar
 
+PAID_AFTER = timedelta(days=21)
+CONTRACT = "O:KO220617C00090000"
 COMPANIES = ("AAPL", "BRK.B", "KO", "KO1", "KO2", "KO3", "KO8", "KO9")
 # KO8 became KO9.
 RENAMED_ON, SHARE = date(2022, 3, 22), "BBG0"
@@ -21,6 +24,8 @@ _ZONE = ZoneInfo("America/New_York")
 
 def history(symbol: str) -> list[Bar]:
     """Return what was traded under a name."""
+    if symbol == CONTRACT:
+        return [replace(bar, split=1.0, dividend=0.0) for bar in invented.history("AAPL")]
     days = {"KO8": (date.min, RENAMED_ON - timedelta(days=1)), "KO9": (RENAMED_ON, date.max)}
     first, last = days.get(symbol, (date.min, date.max))
     return [bar for bar in invented.history(symbol) if first <= bar.day <= last]
@@ -62,6 +67,7 @@ def dividends() -> list[dict[str, Any]]:
             "ex_dividend_date": str(bar.day),
             "cash_amount": bar.dividend,
             "currency": "USD",
+            "pay_date": str(bar.day + PAID_AFTER),
             "distribution_type": "recurring",
             "id": number,
         }
