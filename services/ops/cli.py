@@ -185,6 +185,7 @@ naming = typer.Typer(help="Say what shares are called: renames, spellings.", no_
 naming.command("list")(identifiers.list_identifiers)
 naming.command("rename")(identifiers.rename)
 naming.command("spell")(identifiers.spell)
+naming.command("private")(identifiers.private)
 naming.command("withdraw")(identifiers.withdraw)
 app.add_typer(naming, name="identifiers")
 

@@ -18,6 +18,10 @@ CLASS_AFTER_DASH: Final = frozenset({"fmp", "tiingo", "yahoo", "yahooquery"})
 NAMES_OF_THE_DAY: Final = frozenset({"massive"})
 # How who has closes of options calls a contract: its letters behind these.
 CONTRACTS: Final[Mapping[str, str]] = MappingProxyType({"massive": "O:", "yahoo": ""})
+# Who is asked for what is private.
+NOBODY: Final = "nobody"
+# No exchange has such symbols: people make them up for what they hold besides.
+_MADE_UP: Final = re.compile(r".*_.*|EQ[0-9A-F]{8}")
 _CONTRACT: Final = re.compile(r"[A-Z]{1,6}\d{6}[CP]\d{8}")
 # What is on this machine is named as whoever put it there holds it.
 NAMED_AS_HELD: Final = frozenset({"files", "sample"})
@@ -83,15 +87,22 @@ class Names:
     def ways(self, symbol: str, vendor: str) -> tuple[tuple[Span, ...], ...]:
         """Return under which names a vendor is asked for a symbol: the first way of which it has anything counts.
 
-        None where it is a contract, and the vendor has no options.
+        None where it is private, or a contract and the vendor has no options.
         """
         if vendor in NAMED_AS_HELD:
             return tuple((Span(name),) for name in dict.fromkeys((symbol, self.today(symbol))))
+        if self.is_private(symbol):
+            return ()
         if is_contract(symbol):
             return ((Span(f"{CONTRACTS[vendor]}{symbol}"),),) if vendor in CONTRACTS else ()
         if vendor in NAMES_OF_THE_DAY:
             return (tuple(self._by_day(self.today(symbol), vendor)),)
         return ((Span(self._name(self.today(symbol), vendor, date.max)),),)
+
+    def is_private(self, symbol: str) -> bool:
+        """Tell whether no vendor is asked for a symbol: it looks made up, or somebody has said so."""
+        said = self._said.get(self.today(symbol), ())
+        return _MADE_UP.fullmatch(symbol) is not None or any(each.vendor == NOBODY for each in said)
 
     def _name(self, symbol: str, vendor: str, day: date) -> str:
         for of in (vendor, EVERYBODY):

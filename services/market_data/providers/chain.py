@@ -19,7 +19,7 @@ from services.market_data.core.names import Identifier
 from services.market_data.core.statement_checks import check_statements
 from services.market_data.core.statements import GivenStatement
 from services.market_data.providers.gate import AlwaysOpen, Gate
-from services.market_data.providers.naming import NoRegister, Register, bars_of, profiles_of, statements_of
+from services.market_data.providers.naming import NoRegister, Register, bars_of, profiles_of, sources_of, statements_of
 from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
@@ -288,7 +288,7 @@ class ProviderChain:
         names = await self._register.names()
 
         async def ask(provider: BarProvider, remaining: Sequence[str]) -> FetchedBars:
-            return await bars_of(provider, remaining, names, first=first, last=last)
+            return await sources_of(provider, remaining, names, first=first, last=last)
 
         answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
         served = {symbol: answer.provider for answer in answers for symbol in answer.rows.symbols}

@@ -21,7 +21,7 @@ from services.market_data.providers.corporate_events import CorporateEvent, with
 from services.market_data.providers.http_session import HttpSession
 from services.market_data.providers.json_fields import day, number
 from services.market_data.providers.kept_answers import KeptAnswers
-from services.market_data.providers.provider import FetchedBars, FetchedNames, Kind, ProviderError
+from services.market_data.providers.provider import FetchedBars, FetchedNames, Kind, Listed, ProviderError
 from services.market_data.providers.vendor_errors import Malformed, NotEntitled, NotFound, OutOfOrder
 from services.market_data.providers.vendor_rows import Row, RowReader, absent, rows_of
 from services.market_data.settings import Access
@@ -37,6 +37,7 @@ _KEPT: Final = ("T", "t", "c", "o", "h", "l", "v")
 _MARKET: Final = "/v2/aggs/grouped/locale/us/market/stocks"
 _SPLITS, _DIVIDENDS = ("/stocks/v1/splits", "execution_date"), ("/stocks/v1/dividends", "ex_dividend_date")
 _PAGE: Final = 5_000
+_BARS: Final = "bars "  # before the session, of an answer that is kept
 MAX_PAGES: Final = 100
 SYMBOLS_A_REQUEST: Final = 50  # of events: their names are in the URL
 NAMES_AT_ONCE: Final = 5  # two requests each; the others' turn comes with the next shard or run
@@ -150,6 +151,14 @@ class MassiveProvider:
         asked.found.update(own.found)
         asked.unavailable.update(own.unavailable)
         asked.failed.update(own.failed)
+
+    async def listed(self) -> Listed | None:
+        """Return the symbols of the newest whole session that is kept, see `ListingProvider`."""
+        days = [what.removeprefix(_BARS) for what in await self._answers.known() if what.startswith(_BARS)]
+        if not days:
+            return None
+        newest = date.fromisoformat(max(days))
+        return Listed(newest, frozenset(await self._markets.get(newest, partial(self._market, newest))))
 
     async def fetch_names(self, symbols: Mapping[str, date]) -> FetchedNames:
         """Return the former names of a few shares that went by these symbols on these days, see `NameProvider`."""
@@ -317,7 +326,7 @@ def _results(body: Any) -> list[Any]:
 
 
 def _bars_of(session: date) -> str:
-    return f"bars {session}"
+    return f"{_BARS}{session}"
 
 
 def _months(first: date, last: date) -> Iterator[tuple[date, date]]:

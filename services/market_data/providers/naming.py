@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Protocol, Self, TypeVar
 
 import numpy as np
@@ -17,6 +17,9 @@ from services.market_data.providers.provider import (
     FetchedBars,
     FetchedProfiles,
     FetchedStatements,
+    Kind,
+    Listed,
+    ListingProvider,
     ProfileProvider,
     StatementProvider,
 )
@@ -26,6 +29,10 @@ from shared.unavailable import Reason, Unavailable
 T = TypeVar("T", FetchedBars, FetchedProfiles, FetchedStatements)
 Way = tuple[Span, ...]
 
+# What was traded on one session was listed about then.
+LISTED_FOR: Final = timedelta(days=31)
+
+PRIVATE: Final = Unavailable(Reason.MISSING_DATA, "not asked: a private name")
 NO_OPTIONS: Final = Unavailable(Reason.MISSING_DATA, "not asked: it has none of options")
 NOTHING_THEN: Final = Unavailable(Reason.MISSING_DATA, "nothing under the name that it had then")
 
@@ -54,6 +61,19 @@ async def bars_of(
     return fetched if naming.is_plain else naming.bars(fetched)
 
 
+async def sources_of(
+    provider: BarProvider, symbols: Sequence[str], names: Names, *, first: date, last: date
+) -> FetchedBars:
+    """Return which symbols a provider has on [first, last], a row each, and what it says of the others.
+
+    Where it keeps a list of what was traded about then, it is not asked.
+    """
+    listed = await provider.listed() if isinstance(provider, ListingProvider) else None
+    if listed is None or last < listed.session - LISTED_FOR or any(map(is_contract, symbols)):
+        return await bars_of(provider, symbols, names, first=first, last=last)
+    return await bars_of(_List(provider.name, listed), symbols, names, first=first, last=last)
+
+
 async def profiles_of(provider: ProfileProvider, symbols: Sequence[str], names: Names) -> FetchedProfiles:
     """Return the profiles of symbols."""
     naming = _Naming.of(symbols, names, provider.name, contracts=False)
@@ -79,6 +99,25 @@ async def statements_of(provider: StatementProvider, symbols: Sequence[str], nam
         for symbol, name in found.items()
     }
     return replace(naming.explained(fetched, found), statements=statements)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A provider that looks up what was traded."""
+
+    name: str
+    listed: Listed
+
+    async def edition(self, _: Kind) -> str:
+        return str(self.listed.session)
+
+    async def fetch_bars(self, symbols: Sequence[str], _: date, last: date) -> FetchedBars:
+        found = [symbol for symbol in symbols if symbol in self.listed.symbols]
+        days = np.full(len(found), min(self.listed.session, last), dtype="datetime64[D]")
+        rows = RawBars.of(found, np.arange(len(found)), days, columns={})
+        detail = f"not among the {len(self.listed.symbols):,} symbols of {self.name} on {self.listed.session}"
+        said = Unavailable(Reason.MISSING_DATA, detail)
+        return FetchedBars(self.name, rows, dict.fromkeys([each for each in symbols if each not in found], said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +193,7 @@ class _Naming:
             if why is not None:
                 failed[symbol] = why
                 continue
-            nothing = NOTHING_THEN if spans else NO_OPTIONS
+            nothing = NOTHING_THEN if spans else NO_OPTIONS if is_contract(symbol) else PRIVATE
             said = next((fetched.unavailable[name] for name in spans if name in fetched.unavailable), nothing)
             others = [name for name in dict.fromkeys(spans) if name != symbol]
             unavailable[symbol] = replace(said, detail=f"{said.detail}{_as(others)}")

@@ -173,6 +173,14 @@ class FetchedNames:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Everything that was traded on a session."""
+
+    session: date
+    symbols: frozenset[str]
+
+
 class Kind(StrEnum):
     """What a provider is asked for."""
 
@@ -251,6 +259,14 @@ class RateProvider(Provider, Protocol):
         ProviderError
             If no series could be answered for.
         """
+
+
+@runtime_checkable
+class ListingProvider(Provider, Protocol):
+    """A source that keeps what it has said of whole sessions."""
+
+    async def listed(self) -> Listed | None:
+        """Return what was traded on the newest session that is kept, without asking anybody."""
 
 
 @runtime_checkable

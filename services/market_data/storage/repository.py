@@ -262,16 +262,19 @@ class MarketDataRepository:
         }
         await self._connection.execute(statement, parameters)
 
-    async def load_sources(self, symbols: Sequence[str]) -> dict[str, str]:
-        """Return the provider of each symbol's newest bar."""
+    async def load_sources(
+        self, symbols: Sequence[str], *, first: date = date.min, last: date = date.max
+    ) -> dict[str, str]:
+        """Return the provider of each symbol's newest bar on [first, last]."""
         query = sa.text(
             """
             SELECT symbol, b.source FROM instruments i, LATERAL (
-                SELECT source FROM bars WHERE bars.symbol_id = i.symbol_id ORDER BY session DESC LIMIT 1) b
+                SELECT source FROM bars WHERE bars.symbol_id = i.symbol_id AND session BETWEEN :first AND :last
+                ORDER BY session DESC LIMIT 1) b
             WHERE symbol = ANY(CAST(:symbols AS text[]))
             """
         )
-        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        rows = await self._connection.execute(query, {"symbols": list(symbols), "first": first, "last": last})
         return {row.symbol: row.source for row in rows}
 
     async def find_extent(self, symbols: Sequence[str]) -> tuple[date, date] | None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.market_data.core.names import Names, conflict
+from services.market_data.core.names import Names, conflict, is_contract
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.identifier_repository import IdentifierRepository
 from shared.calendar import shift_session
@@ -22,7 +22,9 @@ async def learn_names(event: MarketDataDue, uow: UnitOfWork, chain: ProviderChai
         return
     before = shift_session(event.run.last_session, -LOST_SESSIONS)
     since = event.kept_since or event.run.first_session
-    lost = await repository.load_lost(event.symbols, before=before, since=since)
+    names = Names(await repository.load_identifiers())
+    shares = [symbol for symbol in event.symbols if not (names.is_private(symbol) or is_contract(symbol))]
+    lost = await repository.load_lost(shares, before=before, since=since)
     vendor, told = await chain.find_names(lost) if lost else ("", ())
     if not told:
         return
@@ -34,5 +36,5 @@ async def learn_names(event: MarketDataDue, uow: UnitOfWork, chain: ProviderChai
             known.append(each)
             new.append(each)
     if await repository.append_identifiers(new, source=vendor, why="its ticker events"):
-        names = Names(await repository.load_identifiers())
-        await repository.forget_asked([symbol for symbol in lost if names.today(symbol) != symbol])
+        now = Names(known)
+        await repository.forget_asked([symbol for symbol in lost if now.today(symbol) != symbol])

@@ -13,7 +13,7 @@ from services.market_data.commands.rule_on_bar import RulingRequest
 from services.market_data.core.actions import ActionKind, CorporateAction
 from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision, Place
-from services.market_data.core.names import EVERYBODY, Identifier
+from services.market_data.core.names import EVERYBODY, NOBODY, Identifier
 from services.market_data.core.plans import PLANS
 from services.market_data.storage.fundamentals_repository import StatementSlice
 from services.market_data.storage.repository import FindingFilter
@@ -52,7 +52,9 @@ class IdentifierBody(BaseModel):
     name: str = Field(
         pattern=r"^[A-Za-z0-9^][A-Za-z0-9._^=/-]{0,19}$", description="another name of it, as it is asked for"
     )
-    vendor: ProviderName | None = Field(default=None, description="who calls it so; null: everybody did")
+    vendor: ProviderName | Literal["nobody"] | None = Field(
+        default=None, description="who calls it so; null: everybody did; `nobody`: it is private, no vendor is asked"
+    )
     first_day: Day | None = Field(default=None, description="null: as long as one can remember")
     last_day: Day | None = Field(default=None, description="null: still; of a name that everybody used it is given")
     why: str = Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
@@ -65,7 +67,9 @@ class IdentifierBody(BaseModel):
             raise ValueError(
                 f"a former name must differ from the symbol and have a last_day, was {self.name} until {self.last_day}"
             )
-        if self.vendor is not None and self.vendor not in PLANS:
+        if self.vendor == NOBODY and self.name != self.symbol:
+            raise ValueError(f"the name of what nobody is asked for must be its symbol, was {self.name}")
+        if self.vendor is not None and self.vendor not in {*PLANS, NOBODY}:
             raise ValueError(f"vendor must be one that is asked over the network, was {self.vendor}")
         if self.first_day is not None and self.last_day is not None:
             check_order(self.first_day, self.last_day)

@@ -136,7 +136,7 @@ def build_router(
             rows = await MarketDataRepository(connection).list_coverage(after=after, limit=paging.wanted)
         return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
 
-    _add_sources(router, clock, chain)
+    _add_sources(router, unit_of_work, clock, chain)
     _add_asking(router, unit_of_work, clock, plans)
     _add_findings(router, unit_of_work)
     _add_rulings(router, unit_of_work)
@@ -145,21 +145,25 @@ def build_router(
     return router
 
 
-def _add_sources(router: APIRouter, clock: Clock, chain: ProviderChain) -> None:
+def _add_sources(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain) -> None:
     @router.get("/sources")
     async def list_sources(
         symbol: Asked, paging: AtOnce, first: Day | None = None, last: Day | None = None
     ) -> Page[SourceView]:
-        """Ask the providers for symbols from a month before `first` to `last`, and store nothing.
+        """Say who has prices of symbols from a month before `first` to `last`; without them, of the last month.
 
-        Without them, for the last month.
+        Providers are asked for those that have no bar then, but for one whose list of what was traded is kept.
         """
         until = last or clock.now().date()
         check_range(first or until, until)
         (after,) = paging.after(tuple[Text]) or ("",)
         wanted = [name for name in sorted(set(symbol)) if name > after]
         names, following = paging.cut(wanted[: paging.wanted], lambda name: (name,))
-        found = await chain.find_sources(names, (first or until) - A_MONTH, until)
+        since = (first or until) - A_MONTH
+        async with unit_of_work.reading() as connection:
+            stored = await MarketDataRepository(connection).load_sources(names, first=since, last=until)
+        new = [name for name in names if name not in stored]
+        found = {**stored, **(await chain.find_sources(new, since, until) if new else {})}
         return Page(items=[SourceView.of(name, found[name]) for name in names], next=following)
 
 

@@ -84,7 +84,7 @@ async def test_spin_off_is_a_finding_of_the_run_over_its_day_and_changes_no_bar(
         "value": 0.25,
         "why": "filed",
     }
-    entered = (await world.send("/corporate-actions", **said, why="filed")).raise_for_status().json()
+    entered = (await world.send("/corporate-actions", **said)).raise_for_status().json()
 
     before = await world.run(symbol, last=date(2022, 3, 15), first=date(2022, 3, 9))
     nothing = await world.items("/findings", symbol=symbol)

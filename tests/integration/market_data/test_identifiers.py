@@ -119,3 +119,30 @@ async def test_rename_that_was_taken_back_is_not_learnt_again(over_massive: Worl
 
     (row,) = await over_massive.items("/identifiers", symbol="KO8")
     assert row["withdrawn_at"] is not None
+
+
+async def test_symbol_that_was_marked_private_is_not_asked_for_any_more(
+    over_massive: World, httpserver: HTTPServer
+) -> None:
+    symbol = over_massive.name("FUND")
+    said = {"symbol": symbol, "name": symbol, "vendor": "nobody", "why": "ours"}
+    (await over_massive.send("/identifiers", **said)).raise_for_status()
+
+    announced = await over_massive.run(symbol, last=date(2022, 3, 30))
+
+    assert "massive: not asked: a private name" in announced.failures()[symbol]
+    assert [request.path for request, _ in httpserver.log if symbol in request.url] == []
+
+
+async def test_symbol_with_bars_is_known_without_asking_anybody(world: World) -> None:
+    symbol = world.name("A")
+    world.directory.add(symbol, world.market, last=LAST)
+    world.directory.write()
+    await world.run(symbol, last=LAST)
+
+    (found,) = await world.items("/sources", symbol=symbol, last=str(LAST))
+    (long_ago,) = await world.items("/sources", symbol=symbol, last="2010-03-01")
+
+    # The service over HTTP has the sample only, which does not know it.
+    assert found["source"] == "files"
+    assert long_ago["source"] is None

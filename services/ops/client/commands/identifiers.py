@@ -74,6 +74,26 @@ def spell(options: SpellOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrivateOptions(ClientOptions):
+    """The options of `identifiers private`."""
+
+    symbol: Annotated[str, typer.Argument(help="As it is held.")]
+    why: Annotated[str, typer.Option(help="Kept with who says it.")]
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which symbols it concerns.")] = False
+
+
+@taking(PrivateOptions)
+def private(options: PrivateOptions) -> None:
+    """Say that a symbol is a private name.
+
+    No vendor is asked for it; your own files still are.
+    """
+    from services.ops.client import identifiers
+
+    identifiers.mark_private(options)
+
+
+@dataclass(frozen=True, kw_only=True)
 class WithdrawOptions(ClientOptions):
     """The options of `identifiers withdraw`."""
 

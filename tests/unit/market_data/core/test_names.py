@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market_data.core.names import Identifier, Names, Span, conflict, renames
+from services.market_data.core.names import NOBODY, Identifier, Names, Span, conflict, renames
 
 ON = date(2022, 6, 9)
 EVE = ON - timedelta(days=1)
@@ -90,3 +90,16 @@ def test_days_of_a_share_are_told_apart_without_a_gap_and_each_has_its_name(
         assert span.last_day + timedelta(days=1) == following.first_day
     for day, name in since.items():
         assert next(span.name for span in spans if span.first_day <= day <= span.last_day) == name
+
+
+@pytest.mark.parametrize("symbol", ["HOME_EQUITY", "FO_GROWTH", "EQ_X", "EQ5D6A2D8F", "ACMEFUND"])
+def test_private_name_goes_to_no_vendor_and_to_the_files_of_whoever_holds_it(symbol: str) -> None:
+    names = Names([Identifier("ACMEFUND", "ACMEFUND", NOBODY)])
+
+    assert {names.ways(symbol, vendor) for vendor in ("yahoo", "massive", "tiingo", "fmp", "yahooquery")} == {()}
+    assert names.ways(symbol, "files") == ((Span(symbol),),)
+
+
+@pytest.mark.parametrize("symbol", ["EQIX", "EQR", "EQH", "BRK.B", "BTC-USD", "7203.T", "^GSPC"])
+def test_symbol_of_an_exchange_is_not_taken_for_a_private_name(symbol: str) -> None:
+    assert Names().ways(symbol, "yahoo") != ()

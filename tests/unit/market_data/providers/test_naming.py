@@ -17,7 +17,7 @@ from services.market_data.core.statements import GivenStatement, Period
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.massive import MassiveProvider
-from services.market_data.providers.naming import bars_of, profiles_of, statements_of
+from services.market_data.providers.naming import bars_of, profiles_of, sources_of, statements_of
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements, Kind
 from services.market_data.providers.tiingo import TiingoProvider
 from services.market_data.providers.yahoo import YahooProvider
@@ -218,3 +218,46 @@ async def test_share_of_which_one_name_could_not_be_had_is_open(httpserver: HTTP
     fetched = await bars_of(HalfKnown(), ["KO8"], Names([RENAMED]), first=FIRST, last=LAST)
 
     assert (fetched.rows.symbols, fetched.failed) == ((), {"KO8": "broken off"})
+
+
+class Kept:
+    """Answers that are kept in memory."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    async def waiting(self) -> int:
+        return 0
+
+    async def known(self) -> frozenset[str]:
+        return frozenset(self.texts)
+
+    async def load(self, what: str, /) -> str | None:
+        return self.texts.get(what)
+
+    async def store(self, what: str, _: date, text: str, /) -> None:
+        self.texts[what] = text
+
+
+async def test_symbol_is_looked_up_in_the_newest_session_that_is_kept_without_a_request(httpserver: HTTPServer) -> None:
+    massive_server.serve(httpserver, key=KEY)
+    massive = MassiveProvider(Access(httpserver.url_for(""), SecretStr(KEY), answers=Kept()))
+    await massive.fetch_bars(["AAPL", "KO", "KO1"], date(2022, 3, 24), date(2022, 3, 25))
+    asked = len(httpserver.log)
+
+    found = await sources_of(
+        massive, ["KO8", "BRK-B", "NOSUCH", "HOME_EQUITY"], Names([RENAMED]), first=FIRST, last=LAST
+    )
+    chained = await ProviderChain([massive], register=Register(RENAMED)).find_sources(["KO8", "NOSUCH"], FIRST, LAST)
+
+    assert found.rows.symbols == ("KO8", "BRK-B")
+    listed = len([symbol for symbol in massive_server.COMPANIES if symbol != "KO8"])
+    assert found.unavailable["NOSUCH"].detail == f"not among the {listed} symbols of massive on 2022-03-25"
+    assert found.unavailable["HOME_EQUITY"].detail == "not asked: a private name"
+    assert chained["KO8"] == "massive"
+    assert len(httpserver.log) == asked
+
+    # Of a time long before nothing is said by what is traded now, and of a contract never.
+    await sources_of(massive, ["KO"], Names(), first=date(2022, 1, 3), last=date(2022, 1, 31))
+    assert len(httpserver.log) > asked
+    await massive.close()
