@@ -348,6 +348,7 @@ def family_of(measure: str) -> str:
         "VaR and ES": ("var_", "es_", "ten_session"),
         "back-test": ("kupiec", "var_exceptions", "independence", "conditional"),
         "correlation": ("average_correlation", "effective_bets"),
+        "active risk": ("tracking_error", "information_ratio"),
         "factor model": ("model_", "systematic_", "specific_"),
     }
     found = [family for family, begins in families.items() if measure.startswith(begins)]

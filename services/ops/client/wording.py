@@ -7,7 +7,7 @@ from services.ops.client.answers.numbers import Measure
 
 _MINUS: Final = "\N{MINUS SIGN}"
 # Measures whose unit is 1 and that are read as they are: counts of something, ratios and statistics.
-_PLAIN: Final = ("correlation", "strength", "kupiec", "independence", "conditional", "leverage")
+_PLAIN: Final = ("correlation", "strength", "kupiec", "independence", "conditional", "leverage", "information")
 
 
 def amount(value: float | str, *, digits: int = 0) -> str:

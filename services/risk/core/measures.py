@@ -118,6 +118,13 @@ def backtested(context: RiskContext, *, kind: str, level: int) -> Measured:
     return Measured(values, series.coverage, series.covered, tested, seen)
 
 
+def against_market(context: RiskContext, *, kind: str) -> Measured:
+    """Return a figure of how far from the market the book moves."""
+    found, series = context.active, context.longest_series
+    values: Quantities = getattr(found, kind)
+    return Measured(values, series.coverage, series.covered, found.observations, series.length)
+
+
 def diversified(context: RiskContext, *, kind: str) -> Measured:
     """Return a figure of the correlations."""
     values = context.diversification.quantity(kind)
@@ -234,6 +241,18 @@ MEASURES: Final = (
         partial(ten_session_losses, kind="apart"),
     ),
     *_backtest_measures(),
+    RiskMeasure(
+        "tracking_error",
+        "annualised deviation of today's book from the market's proxy",
+        "1",
+        partial(against_market, kind="tracking_error"),
+    ),
+    RiskMeasure(
+        "information_ratio",
+        "annualised mean of what today's book would have returned above it, over that deviation",
+        "1",
+        partial(against_market, kind="information_ratio"),
+    ),
     RiskMeasure(
         "average_correlation",
         "correlation of the holdings' P&L, weighted by exposure",

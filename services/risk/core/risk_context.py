@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from services.risk.core.active import ActiveRisk, active_risk
 from services.risk.core.backtest import Backtest, backtest
 from services.risk.core.concentration import Concentration, concentration
 from services.risk.core.diversification import Diversifications, diversify
@@ -135,6 +136,11 @@ class RiskContext:
     def backtest(self) -> Backtest:
         """Return the back-test of the former."""
         return backtest(*self._longest)
+
+    @cached_property
+    def active(self) -> ActiveRisk:
+        """Return how far from the market the books move."""
+        return active_risk(self.longest_series, self.moves.factors)
 
     @cached_property
     def diversification(self) -> Diversifications:

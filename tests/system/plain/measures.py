@@ -10,6 +10,7 @@ from tests.system.plain.loadings import Basis
 from tests.system.plain.model import model_of
 from tests.system.plain.series import (
     Series,
+    against_market,
     har_forecast,
     longest_series,
     percentile,
@@ -32,7 +33,13 @@ class Measured:
 
 def measures_of(book: Book, basis: Basis) -> dict[str, Measured]:
     """Every measure of a book."""
-    return _series_measures(book) | _tail_measures(book) | _joint_measures(book, basis) | _state_measures(book)
+    return (
+        _series_measures(book)
+        | _tail_measures(book)
+        | _active_measures(book, basis)
+        | _joint_measures(book, basis)
+        | _state_measures(book)
+    )
 
 
 def _of(series: Series, value: Number) -> Measured:
@@ -62,6 +69,13 @@ def _tail_measures(book: Book) -> dict[str, Measured]:
         known = not isinstance(value, str)
         found[name] = Measured(value, series.coverage, tested * known, (tested + series.length) * known)
     return found
+
+
+def _active_measures(book: Book, basis: Basis) -> dict[str, Measured]:
+    series = longest_series(book)
+    error, ratio, sessions = against_market(series, basis.factors["market"])
+    found = {"tracking_error": error, "information_ratio": ratio}
+    return {name: Measured(value, series.coverage, sessions, series.length) for name, value in found.items()}
 
 
 def _joint_measures(book: Book, basis: Basis) -> dict[str, Measured]:

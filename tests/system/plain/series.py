@@ -136,5 +136,16 @@ def har_forecast(series: Series) -> Forecast:
     return Forecast(over, float(floored))
 
 
+def against_market(series: Series, market: pd.Series) -> tuple[Number, Number, int]:
+    """The annualised deviation of the book from the market, the annualised mean over it, and the sessions of both."""
+    if series.why:
+        return series.why, series.why, 0
+    apart = (series.returns - market).dropna()
+    if len(apart) < 60:
+        return SHORT, SHORT, len(apart)
+    error = float(apart.std(ddof=1) * np.sqrt(YEAR)) if apart.abs().max() > 1e-12 else 0.0
+    return error, float(apart.mean() * YEAR) / error if error else DEGENERATE, len(apart)
+
+
 def _lags(squared: np.ndarray) -> list[float]:
     return [float(np.mean(squared[-lag:])) for lag in (1, 5, 21)]
