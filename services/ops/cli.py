@@ -25,6 +25,7 @@ from services.ops.client.commands import (
     runs,
     schedule,
     showing,
+    universes,
     vendors,
 )
 from services.ops.errors import CommandError
@@ -175,6 +176,11 @@ app.add_typer(filling, name="backfill")
 indices = typer.Typer(help="Load what books are compared with.", no_args_is_help=True)
 indices.command("load")(benchmarks.load_benchmark)
 app.add_typer(indices, name="benchmarks")
+
+watching = typer.Typer(help="Load what indices are made of.", no_args_is_help=True)
+watching.command("load")(universes.load)
+watching.command("show")(universes.show)
+app.add_typer(watching, name="universe")
 
 acting = typer.Typer(help="See what companies did to their shares.", no_args_is_help=True)
 acting.command("list")(actions.list_actions)

@@ -1,8 +1,10 @@
 """What people ask for."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from fastapi import Query
@@ -20,6 +22,9 @@ from services.market_data.storage.repository import FindingFilter
 from shared.providers import ProviderName
 from shared.selection import Day, Instant, check_order
 from shared.symbols import SymbolText
+
+# Published weights are rounded, and there are thousands of them.
+_SUM_TOLERANCE: Final = 5e-3
 
 
 class RulingBody(BaseModel):
@@ -80,6 +85,41 @@ class IdentifierBody(BaseModel):
         first, last = self.first_day or date.min, self.last_day or date.max
         identifier = Identifier(self.symbol, self.name, self.vendor or EVERYBODY, first, last)
         return Naming(identifier, said_by=self.requested_by, why=self.why)
+
+
+class Constituent(BaseModel):
+    """A symbol of an index, and its weight as a fraction of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: SymbolText
+    weight: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
+class UniverseBody(BaseModel):
+    """All that an index is made of from a day on; the weights add up to one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    as_of: Day
+    constituents: list[Constituent] = Field(min_length=1, max_length=10_000)
+    dry_run: bool = Field(default=False, description="only say whether it can be stored")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        times = Counter(each.symbol for each in self.constituents)
+        twice = sorted(symbol for symbol, number in times.items() if number > 1)
+        if twice:
+            raise ValueError(f"constituents must come once, came again: {', '.join(twice[:20])}")
+        total = math.fsum(each.weight for each in self.constituents)
+        if abs(total - 1.0) > _SUM_TOLERANCE:
+            raise ValueError(f"weights must add up to 1, was {total:.6f}")
+        return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights by symbol."""
+        return {each.symbol: each.weight for each in self.constituents}
 
 
 class ActionBody(BaseModel):

@@ -20,6 +20,7 @@ from services.market_data.storage.judgement_repository import JudgementRepositor
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.rate_repository import RateRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.storage.universe_repository import UniverseRepository
 from services.market_data.storage.vendor_repository import VendorRepository
 from services.market_data.web.bodies import (
     ActionBody,
@@ -27,11 +28,13 @@ from services.market_data.web.bodies import (
     FundamentalsSelection,
     IdentifierBody,
     RulingBody,
+    UniverseBody,
     WithdrawalBody,
 )
 from services.market_data.web.views import (
     ActionView,
     BarView,
+    ConstituentView,
     CoverageView,
     FindingCountsView,
     FindingView,
@@ -46,6 +49,7 @@ from services.market_data.web.views import (
     SourceView,
     StatementView,
     TriedView,
+    UniverseView,
     VendorView,
 )
 from shared.calendar import FIRST_SESSION
@@ -62,6 +66,7 @@ A_MONTH = timedelta(days=31)
 Series = Annotated[SeriesName, Path(description="three-month or ten-year Treasuries, under FRED's name")]
 Many = Annotated[Paging, paged(1000, most=10_000)]
 Asked = Annotated[list[SymbolText], Query(min_length=1, max_length=200, description="repeat for several")]
+UniverseName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="of an index, such as SP500")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="of an entry, as the list has it")]
 AtOnce = Annotated[Paging, paged(200, most=200)]
 
@@ -142,6 +147,7 @@ def build_router(
     _add_rulings(router, unit_of_work)
     _add_identifiers(router, unit_of_work)
     _add_actions(router, unit_of_work)
+    _add_universes(router, unit_of_work, clock)
     return router
 
 
@@ -288,6 +294,33 @@ def _add_actions(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             repository, action = ActionRepository(uow.connection), body.action()
             await repository.store_actions([action], source="operator", why=body.why)
             return ActionView.of(await repository.get_action(action))
+
+
+def _add_universes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+    @router.get("/universes")
+    async def list_universes(paging: Many) -> Page[UniverseView]:
+        """List the indices whose constituents are loaded, and from which days on."""
+        after = paging.after(tuple[Text, Day]) or ("", date.min)
+        async with unit_of_work.reading() as connection:
+            rows = await UniverseRepository(connection).list_universes(after=after, limit=paging.wanted)
+        return paging.page(rows, UniverseView.of, lambda row: (row.universe, row.as_of))
+
+    @router.get("/universes/{name}")
+    async def list_constituents(name: UniverseName, paging: Many, as_of: Day | None = None) -> Page[ConstituentView]:
+        """List the constituents of an index: of the newest list up to `as_of`, by symbol."""
+        (after,) = paging.after(tuple[Text]) or ("",)
+        async with unit_of_work.reading() as connection:
+            repository, until = UniverseRepository(connection), as_of or clock.now().date()
+            rows = await repository.list_constituents(name, until, after=after, limit=paging.wanted)
+        return paging.page(rows, ConstituentView.of, lambda row: (row.symbol,))
+
+    @router.put("/universes/{name}")
+    async def load_universe(name: UniverseName, body: UniverseBody) -> UniverseView:
+        """Load what an index is made of from a day on, whole or not at all; its symbols are watched from now on."""
+        if not body.dry_run:
+            async with unit_of_work() as uow:
+                await UniverseRepository(uow.connection).store_constituents(name, body.as_of, body.weights)
+        return UniverseView(universe=name, as_of=body.as_of, symbols=len(body.weights), stored=not body.dry_run)
 
 
 def _next_day(paging: Paging) -> date | None:

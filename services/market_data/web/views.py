@@ -24,6 +24,7 @@ from services.market_data.storage.identifier_repository import IdentifierRow
 from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.rate_repository import RateRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
+from services.market_data.storage.universe_repository import ConstituentRow, UniverseRow
 from services.market_data.storage.vendor_repository import BreakerRow, WindowRow
 from shared.pages import Page
 from shared.profile import ProfileFacts
@@ -287,6 +288,33 @@ class RulingView(BaseModel):
 
     @classmethod
     def of(cls, row: RulingRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())
+
+
+class UniverseView(BaseModel):
+    """A list of the constituents of an index, and how many symbols it has."""
+
+    universe: str
+    as_of: date
+    symbols: int
+    stored: bool = Field(default=True, description="false: it was only tried")
+
+    @classmethod
+    def of(cls, row: UniverseRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())
+
+
+class ConstituentView(BaseModel):
+    """A symbol of an index, its weight as a fraction, and the day of the list it is in."""
+
+    as_of: date
+    symbol: str
+    weight: float
+
+    @classmethod
+    def of(cls, row: ConstituentRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
 

@@ -3,17 +3,18 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from services.ops.errors import FieldError, Misused, WrongRows
 
-_COLUMNS: Final = ["sector", "weight"]
+WEIGHT: Final = "weight"
+_CELLS: Final = 2
 
 
-def read_weights(file: Path) -> dict[str, float]:
-    """Return the weights of a file by sector.
+def read_weights(file: Path, of: str = "sector", spelled: Callable[[str], str] = str.strip) -> dict[str, float]:
+    """Return the weights of a file by what they are of, in one spelling.
 
     Raises
     ------
@@ -25,29 +26,30 @@ def read_weights(file: Path) -> dict[str, float]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misused(f"cannot read {file}: {error}") from error
     header = [name.strip().lower() for name in rows[0]] if rows else []
-    if header != _COLUMNS:
-        raise Misused(f"{file} must have the columns {', '.join(_COLUMNS)}, had {', '.join(header) or 'none'}")
+    if header != [of, WEIGHT]:
+        raise Misused(f"{file} must have the columns {of}, {WEIGHT}, had {', '.join(header) or 'none'}")
     weights: dict[str, float] = {}
     errors = []
     for line, row in enumerate(rows[1:], start=2):
-        wrong = _why_wrong(row, weights)
+        named = [spelled(row[0]), *row[1:]] if row else row
+        wrong = _why_wrong(named, weights, of)
         if wrong is not None:
             errors.append(FieldError(*wrong, line))
         elif row:
-            weights[row[0].strip()] = float(row[1])
+            weights[named[0]] = float(row[1])
     if errors:
         raise WrongRows(file, errors)
     return weights
 
 
-def _why_wrong(row: Sequence[str], known: dict[str, float]) -> tuple[str, str] | None:
+def _why_wrong(row: Sequence[str], known: dict[str, float], of: str) -> tuple[str, str] | None:
     if not row:
         return None
-    if len(row) != len(_COLUMNS):
-        return "row", f"must have {len(_COLUMNS)} cells, had {len(row)}"
-    sector, weight = (cell.strip() for cell in row)
-    if not sector or sector in known:
-        return "sector", "must be named once, was " + (f"{sector!r} again" if sector else "empty")
+    if len(row) != _CELLS:
+        return "row", f"must have {_CELLS} cells, had {len(row)}"
+    name, weight = (cell.strip() for cell in row)
+    if not name or name in known:
+        return of, "must be named once, was " + (f"{name!r} again" if name else "empty")
     try:
         finite = math.isfinite(float(weight))
     except ValueError:

@@ -35,7 +35,15 @@ from services.ops.client.answers.risk import (
 from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSummary, ToldLine
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Source, Symbol, SymbolFactors, SymbolMetrics, SymbolSummary
-from services.ops.client.answers.vendors import Action, Attempt, Identifier, Named, Vendor
+from services.ops.client.answers.vendors import (
+    Action,
+    Attempt,
+    Constituent,
+    Identifier,
+    Named,
+    Universe,
+    Vendor,
+)
 from shared.paths import API
 
 Answer = TypeVar("Answer")
@@ -90,6 +98,8 @@ VENDORS: Final = Route("GET /vendors", Page[Vendor])
 
 ACTIONS: Final = Route("GET /corporate-actions/{symbol}", Page[Action])
 ENTER_ACTION: Final = Route("POST /corporate-actions", Action)
+CONSTITUENTS: Final = Route("GET /universes/{name}", Page[Constituent])
+LOAD_UNIVERSE: Final = Route("PUT /universes/{name}", Universe)
 IDENTIFIERS: Final = Route("GET /identifiers", Page[Identifier])
 NAME_SHARE: Final = Route("POST /identifiers", Named)
 WITHDRAW_NAME: Final = Route("POST /identifiers/{identifier_id}/withdraw", Identifier)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from services.market_data.web.bodies import UniverseBody
 from services.ops.cli import app
 from services.ops.client.benchmark_file import read_weights
 from services.ops.errors import Misused, WrongRows
 from services.risk.web.bodies import BenchmarkBody, benchmark_of
+from shared.symbols import one_spelling
 
 DESCRIPTION = (Path(__file__).parents[3] / "docs" / "benchmark-file.md").read_text()
 
@@ -22,7 +24,7 @@ def written(directory: Path, text: str) -> Path:
 
 
 def test_example_of_the_description_is_read_and_accepted_by_risk(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```csv\n(.*?)```", DESCRIPTION, re.S)
+    example, _ = re.findall(r"```csv\n(.*?)```", DESCRIPTION, re.S)
 
     weights = read_weights(written(tmp_path, example))
 
@@ -66,3 +68,25 @@ def test_command_ends_with_every_wrong_row_and_sends_nothing(tmp_path: Path) -> 
 
     assert done.exit_code == 2
     assert "line 2, weight: must be a number, was 'many'" in done.stderr
+
+
+def test_constituents_of_the_description_are_read_in_one_spelling_and_accepted(tmp_path: Path) -> None:
+    _, example = re.findall(r"```csv\n(.*?)```", DESCRIPTION, re.S)
+
+    weights = read_weights(written(tmp_path, example.replace("BRK.B", "brk-b")), "symbol", one_spelling)
+
+    named = [{"symbol": symbol, "weight": weight} for symbol, weight in weights.items()]
+    body = UniverseBody.model_validate({"as_of": "2022-12-01", "constituents": named})
+    assert body.weights == weights == {"AAPL": 0.6, "BRK.B": 0.3, "KO": 0.1}
+
+
+def test_universe_with_wrong_rows_is_not_sent(tmp_path: Path) -> None:
+    file = written(tmp_path, "symbol,weight\nAAPL,0.5\nBRK.B,0.5\nBRK/B,0.5\nKO,some\n")
+
+    done = CliRunner().invoke(
+        app, ["universe", "load", str(file), "--as-of", "2022-12-01", "--url", "http://127.0.0.1:9"]
+    )
+
+    assert done.exit_code == 2
+    assert "line 4, symbol: must be named once, was 'BRK.B' again" in done.stderr
+    assert "line 5, weight: must be a number, was 'some'" in done.stderr

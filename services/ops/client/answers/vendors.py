@@ -81,3 +81,20 @@ class Action(TypedDict):
     source: str
     why: str | None
     said_at: Moment
+
+
+class Universe(TypedDict):
+    """A list of the constituents of an index."""
+
+    universe: str
+    as_of: Day
+    symbols: int
+    stored: bool
+
+
+class Constituent(TypedDict):
+    """A symbol of an index and its weight."""
+
+    as_of: Day
+    symbol: str
+    weight: float
