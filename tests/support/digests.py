@@ -19,7 +19,7 @@ RESULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bars": f"SELECT to_jsonb(t) {_BAR_WITHOUT} || {_NAMED} FROM market_data.bars t JOIN market_data.instruments i "
         "USING (symbol_id)",
-        "symbol_factors": f"SELECT to_jsonb(t) {_WITHOUT} || definition FROM symbol_analytics.symbol_factors t "
+        "symbol_estimates": f"SELECT to_jsonb(t) {_WITHOUT} || definition FROM symbol_analytics.symbol_estimates t "
         "JOIN symbol_analytics.factor_sets USING (factor_set_id)",
         "symbol_metrics": f"SELECT to_jsonb(t) {_WITHOUT} FROM symbol_analytics.symbol_metrics t",
         "snapshots": f"SELECT to_jsonb(t) {_WITHOUT} - 'digest' - 'prices_seen_below' FROM portfolio.snapshots t",

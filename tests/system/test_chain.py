@@ -30,7 +30,7 @@ STAGES = (
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class\n"
 RESULTS = {
     "market_data": ("bars", "findings", "profiles"),
-    "symbol_analytics": ("price_bars", "symbol_factors", "symbol_metrics"),
+    "symbol_analytics": ("price_bars", "symbol_estimates", "symbol_metrics"),
     "portfolio": ("price_bars", "snapshots", "position_values"),
     "risk": (
         *("price_bars", "betas", "books", "assessments"),

@@ -66,7 +66,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 *("profiles", "profile_figures", "statements"),
             ),
             results=(
-                Results(head="symbol_factors", key=("symbol", "as_of", "factor")),
+                Results(head="symbol_estimates", key=("symbol", "as_of")),
                 Results(head="symbol_loadings", key=("symbol", "as_of")),
                 Results(head="symbol_metrics", key=("symbol", "as_of")),
             ),

@@ -8,10 +8,10 @@ from services.symbol_analytics.events import symbol_table
 from services.symbol_analytics.storage.fundamentals_repository import FundamentalsRepository
 from services.symbol_analytics.storage.inputs import load_window
 from services.symbol_analytics.storage.repository import SymbolAnalyticsRepository
-from services.symbol_analytics.storage.rows import Shard, factor_columns, loading_columns, metric_columns
+from services.symbol_analytics.storage.rows import Shard, estimate_columns, loading_columns, metric_columns
 from shared.bus.cancelled_runs import unless_cancelled
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored, SymbolsMeasured
-from shared.conventions import FACTORS, SYMBOL_COLUMNS
+from shared.conventions import SYMBOL_COLUMNS
 from shared.db.claims import claim
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
@@ -37,8 +37,7 @@ async def analyse_symbols(
 
     shard = Shard(event.symbols, event.run.run_id, factor_set_id)
     cells = len(shard.symbols) * len(analyses)
-    # The factors of a symbol have one digest: all of them are written, or none is.
-    factored = await repository.store_factors(factor_columns(shard, analyses)) // len(FACTORS)
+    factored = await repository.store_estimates(estimate_columns(shard, analyses))
     await repository.store_loadings(loading_columns(shard, analyses))
     measured = await repository.store_metrics(metric_columns(shard, analyses))
 

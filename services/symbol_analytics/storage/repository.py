@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from shared.contracts.run import Run
-from shared.conventions import FACTOR_FIELDS, FACTORS, MARKET_BETA
+from shared.conventions import FACTORS, PROVIDER_BETA
 from shared.db.bulk import Columns, append_revisions
 from shared.factor_set import FactorSet
 from shared.selection import Slice
@@ -74,7 +75,22 @@ class SymbolRow(NamedTuple):
     last_as_of: date
 
 
-*_FACTOR_COLUMNS, _ = FactorRow._fields
+# What is said of each factor, and the array it stands in.
+EVIDENCE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "method": "methods",
+        "capped": "capped",
+        "r_squared": "r_squared",
+        "std_error": "std_errors",
+        "p_value": "p_values",
+        "n_observations": "n_observations",
+        "first_session": "first_sessions",
+        "last_session": "last_sessions",
+    }
+)
+_ESTIMATE_COLUMNS = (*FactorRow._fields[:7], "betas", "reasons", "details", *EVIDENCE.values(), "source", "source_date")
+# Factors are listed by name.
+_PLACES: Final = sorted(range(len(FACTORS)), key=FACTORS.__getitem__)
 *_METRIC_COLUMNS, _, _ = MetricsRow._fields
 
 
@@ -99,9 +115,9 @@ class SymbolAnalyticsRepository:
             raise LookupError(f"factor set must be stored, was {definition}")
         return number
 
-    async def store_factors(self, columns: Columns) -> int:
-        """Write one row per session, symbol and factor, where the inputs have changed; return how many."""
-        return await append_revisions(self._connection, "symbol_factors", columns, key=("as_of", "symbol", "factor"))
+    async def store_estimates(self, columns: Columns) -> int:
+        """Write one row per session and symbol, where the inputs have changed; return how many."""
+        return await append_revisions(self._connection, "symbol_estimates", columns, key=("as_of", "symbol"))
 
     async def store_loadings(self, columns: Columns) -> int:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
@@ -113,16 +129,13 @@ class SymbolAnalyticsRepository:
 
     async def load_revisions(self, symbols: Sequence[str], as_ofs: Sequence[date]) -> tuple[tuple[int, ...], ...]:
         """Return the newest revision of each symbol's factors, by as_of and symbol in the order given, 0 for none."""
-        # The factors of a symbol are revised together.
         query = sa.text(
             """
-            SELECT as_of, symbol, max(revision) AS newest FROM symbol_factors
-            WHERE as_of = ANY(:as_ofs) AND symbol = ANY(CAST(:symbols AS text[])) AND factor = :factor
-            GROUP BY as_of, symbol
+            SELECT as_of, symbol, max(revision) AS newest FROM symbol_estimates
+            WHERE as_of = ANY(:as_ofs) AND symbol = ANY(CAST(:symbols AS text[])) GROUP BY as_of, symbol
             """
         )
-        parameters = {"as_ofs": list(as_ofs), "symbols": list(symbols), "factor": MARKET_BETA}
-        rows = await self._connection.execute(query, parameters)
+        rows = await self._connection.execute(query, {"as_ofs": list(as_ofs), "symbols": list(symbols)})
         known = {(row.as_of, row.symbol): row.newest for row in rows}
         return tuple(tuple(known.get((as_of, symbol), 0) for symbol in symbols) for as_of in as_ofs)
 
@@ -130,19 +143,16 @@ class SymbolAnalyticsRepository:
         """Return the newest revision (known at that time) of each estimate, by as_of, symbol and factor."""
         query = sa.text(
             f"""
-            SELECT DISTINCT ON (as_of, symbol, factor) {", ".join((*_FACTOR_COLUMNS, *FACTOR_FIELDS))}
-            FROM symbol_factors JOIN factor_sets USING (factor_set_id)
+            SELECT DISTINCT ON (as_of, symbol) {", ".join(_ESTIMATE_COLUMNS)}
+            FROM symbol_estimates JOIN factor_sets USING (factor_set_id)
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
               AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
-            ORDER BY as_of, symbol, factor, revision DESC LIMIT :limit
+            ORDER BY as_of, symbol, revision DESC LIMIT :limit
             """
         ).columns(definition=JSONB)
-        # Pages end at whole symbols: a symbol has one row per factor.
-        parameters = wanted.parameters() | {"limit": wanted.limit * len(FACTORS)}
-        rows = await self._connection.execute(query, parameters)
-        size = len(_FACTOR_COLUMNS)
-        return [FactorRow._make((*row[:size], dict(zip(FACTOR_FIELDS, row[size:], strict=True)))) for row in rows]
+        rows = await self._connection.execute(query, wanted.parameters())
+        return [_factor(row, place) for row in rows for place in _PLACES]
 
     async def list_loadings(self, wanted: Slice[str]) -> list[LoadingsRow]:
         """Return the newest revision (known at that time) of each row of loadings, by as_of and symbol."""
@@ -232,6 +242,15 @@ class SymbolAnalyticsRepository:
         )
         rows = await self._connection.execute(query, {"after": after, "limit": limit})
         return [SymbolRow._make(row) for row in rows]
+
+
+def _factor(row: sa.Row[Any], place: int) -> FactorRow:
+    evidence = {name: getattr(row, column)[place] for name, column in EVIDENCE.items()}
+    is_provided = FACTORS[place] == PROVIDER_BETA
+    origin = (row.source, row.source_date) if is_provided else (None, None)
+    evidence |= dict(zip(("source", "source_date"), origin, strict=True))
+    found = (FACTORS[place], row.betas[place], row.reasons[place], row.details[place], evidence)
+    return FactorRow._make((*row[:7], *found))
 
 
 def _metrics(row: sa.Row[Any]) -> MetricsRow:

@@ -14,7 +14,7 @@ from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from services.symbol_analytics.core.digest import CODE_VERSION
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from shared.arrays import ReasonArray
-from shared.conventions import FACTORS, PROVIDER_BETA
+from shared.conventions import FACTORS
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
 
@@ -28,45 +28,31 @@ class Shard:
     factor_set_id: int
 
 
-def factor_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
-    """Return one row per session, symbol and factor."""
+def estimate_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
+    """Return one row per session and symbol, arrays by FACTORS."""
     n_results = len(analyses) * len(shard.symbols)
-    betas = [analysis.estimates.betas for analysis in analyses]
-    reasons, details = reason_columns(np.concatenate([table.unavailable.ravel() for table in betas]))
-    return {
-        "symbol": [symbol for symbol in shard.symbols for _ in FACTORS] * len(analyses),
-        "as_of": [analysis.as_of for analysis in analyses for _ in range(len(shard.symbols) * len(FACTORS))],
-        "factor": FACTORS * n_results,
-        "digest": [digest for analysis in analyses for digest in analysis.factor_digests for _ in FACTORS],
-        "code_version": [CODE_VERSION] * (n_results * len(FACTORS)),
-        "run_id": [shard.run_id] * (n_results * len(FACTORS)),
-        "factor_set_id": [shard.factor_set_id] * (n_results * len(FACTORS)),
-        "beta": nullable(np.concatenate([table.values.ravel() for table in betas])),
-        "reason": reasons,
-        "detail": details,
-        **_evidence(analyses, n_results),
-    }
-
-
-def _evidence(analyses: Sequence[Analysis], n_results: int) -> dict[str, Any]:
-    """Return the columns of FACTOR_FIELDS."""
     tables = [analysis.estimates for analysis in analyses]
-    origins = [origin for analysis in analyses for origin in _origins(analysis)]
+    reasons, details = reason_columns(np.concatenate([table.betas.unavailable for table in tables]))
     return {
-        "method": [FACTOR_METHODS[factor] for factor in FACTORS] * n_results,
-        "capped": np.concatenate([table.capped.ravel() for table in tables]),
-        "r_squared": nullable(np.concatenate([table.r_squared.values.ravel() for table in tables])),
-        "std_error": nullable(np.concatenate([table.std_errors.values.ravel() for table in tables])),
-        "p_value": nullable(np.concatenate([table.p_values.values.ravel() for table in tables])),
-        "n_observations": np.concatenate([table.n_observations.ravel() for table in tables]),
-        "first_session": [
-            day for analysis in analyses for day in _sessions(analysis, analysis.estimates.first_row.ravel())
-        ],
-        "last_session": [
-            day for analysis in analyses for day in _sessions(analysis, analysis.estimates.last_row.ravel())
-        ],
-        "source": [source for source, _ in origins],
-        "source_date": [day for _, day in origins],
+        "symbol": list(shard.symbols) * len(analyses),
+        "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
+        "digest": [digest for analysis in analyses for digest in analysis.factor_digests],
+        "code_version": [CODE_VERSION] * n_results,
+        "run_id": [shard.run_id] * n_results,
+        "factor_set_id": [shard.factor_set_id] * n_results,
+        "betas": nullable(np.concatenate([table.betas.values for table in tables])),
+        "reasons": reasons,
+        "details": details,
+        "methods": [[FACTOR_METHODS[factor] for factor in FACTORS]] * n_results,
+        "capped": np.concatenate([table.capped for table in tables]),
+        "r_squared": nullable(np.concatenate([table.r_squared.values for table in tables])),
+        "std_errors": nullable(np.concatenate([table.std_errors.values for table in tables])),
+        "p_values": nullable(np.concatenate([table.p_values.values for table in tables])),
+        "n_observations": np.concatenate([table.n_observations for table in tables]),
+        "first_sessions": [_sessions(each, row) for each in analyses for row in each.estimates.first_row],
+        "last_sessions": [_sessions(each, row) for each in analyses for row in each.estimates.last_row],
+        "source": [source for each in analyses for source in each.provided.sources.tolist()],
+        "source_date": [day for each in analyses for day in each.provided.days.tolist()],
     }
 
 
@@ -95,7 +81,7 @@ def loading_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
 
 
 def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
-    """Return one row per session and symbol: its metrics, and the betas that `factor_columns` has of them."""
+    """Return one row per session and symbol: its metrics, and the betas that `estimate_columns` has of them."""
     tables = [Quantities.side_by_side([analysis.metrics, analysis.estimates.betas]) for analysis in analyses]
     values = np.concatenate([table.values for table in tables])
     columns: dict[str, Any] = {
@@ -115,11 +101,6 @@ def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
             day for analysis in analyses for day in analysis.ratios.period_ends[:, column].tolist()
         ]
     return columns
-
-
-def _origins(analysis: Analysis) -> list[tuple[str | None, date | None]]:
-    provided = zip(analysis.provided.sources.tolist(), analysis.provided.days.tolist(), strict=True)
-    return [origin if factor == PROVIDER_BETA else (None, None) for origin in provided for factor in FACTORS]
 
 
 def _why(row: ReasonArray) -> str:

@@ -16,7 +16,7 @@ from shared.calendar import sessions_between, shift_session
 from shared.contracts.market_data import HeldClose
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
-from shared.conventions import FACTORS
+from shared.conventions import FACTORS, MARKET_BETA
 from shared.unavailable import Quantities, Reason, Unavailable
 from tests.integration.symbol_analytics.conftest import (
     FACTOR_SET,
@@ -55,16 +55,18 @@ async def test_stored_factors_are_the_core_s_output_to_the_bit(analytics: Analyt
         factor_set=FACTOR_SET,
         provider_betas=provided,
     )
-    stored = await analytics.rows("SELECT * FROM symbol_factors WHERE symbol = ANY(:names)", names=list(names))
-    cells = {(row.symbol, row.factor): row for row in stored if row.as_of == SESSION}
-    assert len(cells) == len(names) * len(FACTORS)
+    stored = await analytics.rows("SELECT * FROM symbol_estimates WHERE symbol = ANY(:names)", names=list(names))
+    by_name = {row.symbol: row for row in stored if row.as_of == SESSION}
+    assert len(by_name) == len(names)
     for i, name in enumerate(names):
+        row = by_name[name]
+        assert len(row.betas) == len(FACTORS)
         for j, factor in enumerate(FACTORS):
-            row, beta = cells[name, factor], expected.betas.at((i, j))
-            found = row.beta if row.reason is None else Unavailable(Reason(row.reason), row.detail)
-            assert found == beta, (name, factor)
-            assert row.n_observations == expected.n_observations[i, j]
-    assert {row.reason for row in stored if row.symbol == names[1]} > {None, "NOT_APPLICABLE"}
+            reason = row.reasons[j]
+            found = row.betas[j] if reason is None else Unavailable(Reason(reason), row.details[j])
+            assert found == expected.betas.at((i, j)), (name, factor)
+            assert row.n_observations[j] == expected.n_observations[i, j]
+    assert {*by_name[names[1]].reasons} > {None, "NOT_APPLICABLE"}
 
 
 async def test_announced_numbers_are_the_stored_ones(analytics: Analytics) -> None:
@@ -139,12 +141,13 @@ async def test_factor_without_exactly_one_of_value_and_reason_is_refused_by_the_
     (name,) = new_symbols(1)
     await analytics.analyse(priced(for_symbols(name), {name: walk(9)}))
     spoil = sa.text(
-        "UPDATE symbol_factors SET beta = :beta, reason = CAST(:reason AS text), detail = CAST(:reason AS text) "
-        "WHERE symbol = :name AND factor = 'market_beta'"
+        "UPDATE symbol_estimates SET betas[:place] = :beta, reasons[:place] = CAST(:reason AS text), "
+        "details[:place] = CAST(:reason AS text) WHERE symbol = :name"
     )
+    place = FACTORS.index(MARKET_BETA) + 1
     async with analytics.service.unit_of_work.reading() as connection:
         with pytest.raises(IntegrityError):
-            await connection.execute(spoil, {"name": name, "beta": beta, "reason": reason})
+            await connection.execute(spoil, {"name": name, "place": place, "beta": beta, "reason": reason})
 
 
 @pytest.mark.parametrize("metric", ["price_return_1d", "volatility_252d", "factor_market_beta"])
@@ -165,14 +168,14 @@ async def test_unchanged_inputs_write_nothing_and_a_changed_price_a_second_revis
     closes = {changed: walk(11), calm: walk(12)}
     await analytics.analyse(priced(for_symbols(changed, calm), closes))
     await analytics.analyse(priced(for_symbols(changed, calm), closes))
-    for table in ("symbol_factors", "symbol_metrics"):
+    for table in ("symbol_estimates", "symbol_metrics"):
         assert await analytics.revisions([changed, calm], table) == {changed: 1, calm: 1}
 
     corrected = closes[changed].copy()
     corrected[-3] *= 1.01
     await analytics.analyse(priced(for_symbols(changed, calm), closes | {changed: corrected}))
 
-    for table in ("symbol_factors", "symbol_metrics"):
+    for table in ("symbol_estimates", "symbol_metrics"):
         assert await analytics.revisions([changed, calm], table) == {changed: 2, calm: 1}
 
 

@@ -13,7 +13,7 @@ from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactore
 from tests.integration.symbol_analytics.conftest import FACTOR_SET, Analytics, new_symbols, priced, proxies, walk
 from tests.support.runs import SESSION, make_run
 
-TABLES = ("symbol_factors", "symbol_metrics")
+TABLES = ("symbol_estimates", "symbol_metrics")
 WEEK = sessions_between(shift_session(SESSION, -4), SESSION)
 LATER = shift_session(SESSION, 3)
 LENGTH = 280
@@ -169,4 +169,4 @@ async def test_correction_under_many_results_is_cut_into_shards_whose_events_sta
         assert [event.part for event in announced] == [shard.part for shard in due]
         assert max(len(event.model_dump_json()) for event in announced) < 1_000_000
     for name in names:
-        assert (await revisions(analytics, name, "symbol_factors"))[first] == 2
+        assert (await revisions(analytics, name, "symbol_estimates"))[first] == 2

@@ -17,12 +17,10 @@ from tests.support.runs import SESSION, make_run
 BEFORE = shift_session(SESSION, -1)
 
 
-async def _revisions(analytics: Analytics, symbol: str) -> dict[str, int]:
-    rows = await analytics.rows(
-        "SELECT factor, max(revision) AS newest FROM symbol_factors WHERE symbol = :symbol GROUP BY factor",
-        symbol=symbol,
-    )
-    return {row.factor: row.newest for row in rows}
+async def _revisions(analytics: Analytics, symbol: str) -> list[tuple[int, int]]:
+    """Return the revisions of a symbol, and of how many factors each says something."""
+    query = "SELECT revision, cardinality(betas) FROM symbol_estimates WHERE symbol = :symbol ORDER BY revision"
+    return [(revision, factors) for revision, factors in await analytics.rows(query, symbol=symbol)]
 
 
 def _beta(shown: Any, factor: str) -> float:
@@ -35,11 +33,11 @@ async def test_defect_q7_corrected_price_refreshes_every_method_and_unchanged_on
     closes = walk(40)
     for _ in range(2):
         await analytics.analyse(priced(make_run(symbols=[name]), {name: closes}))
-    assert await _revisions(analytics, name) == dict.fromkeys(FACTORS, 1)
+    assert await _revisions(analytics, name) == [(1, len(FACTORS))]
 
     closes[-10] *= 1.03
     await analytics.analyse(priced(make_run(symbols=[name]), {name: closes}))
-    assert await _revisions(analytics, name) == dict.fromkeys(FACTORS, 2)
+    assert await _revisions(analytics, name) == [(1, len(FACTORS)), (2, len(FACTORS))]
 
 
 async def test_defect_g10_methods_of_one_row_are_known_to_be_done(analytics: Analytics) -> None:
@@ -47,11 +45,7 @@ async def test_defect_g10_methods_of_one_row_are_known_to_be_done(analytics: Ana
     for _ in range(3):
         await analytics.analyse(priced(make_run(symbols=[name]), {name: walk(41)}))
 
-    rows = await analytics.rows(
-        "SELECT factor, count(*) AS count FROM symbol_factors WHERE symbol = :symbol GROUP BY factor", symbol=name
-    )
-
-    assert {row.factor: row.count for row in rows} == dict.fromkeys(FACTORS, 1)
+    assert await _revisions(analytics, name) == [(1, len(FACTORS))]
 
 
 async def test_defect_q10_symbol_that_comes_after_the_prices_were_loaded_is_analysed(analytics: Analytics) -> None:
@@ -84,8 +78,8 @@ async def test_defect_g11_days_computed_one_after_another_in_a_process_are_those
         async with analytics.service.unit_of_work() as uow:
             await analyse_symbols(due, uow, panel=PricePanel(analytics.service.engine), factor_set=FACTOR_SET)
 
-    # The same digests: nothing was written anew.
-    assert await _revisions(analytics, name) == dict.fromkeys(FACTORS, 1)
+    # The same digests: nothing was written anew of either day.
+    assert await _revisions(analytics, name) == [(1, len(FACTORS))] * 2
     assert await analytics.revisions([name], "symbol_metrics") == {name: 1}
 
 

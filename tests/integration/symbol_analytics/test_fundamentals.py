@@ -161,7 +161,7 @@ async def test_restatement_writes_a_revision_of_the_metrics_of_its_symbol_and_of
         await analytics.analyse(priced(for_symbols(changed, calm), closes), statements=[restated])
 
     assert await analytics.revisions([changed, calm], "symbol_metrics") == {changed: 2, calm: 1}
-    assert await analytics.revisions([changed, calm], "symbol_factors") == {changed: 1, calm: 1}
+    assert await analytics.revisions([changed, calm], "symbol_estimates") == {changed: 1, calm: 1}
 
 
 async def test_later_knowledge_changes_nothing_of_an_earlier_session(analytics: Analytics) -> None:
@@ -188,7 +188,7 @@ async def test_later_knowledge_changes_nothing_of_an_earlier_session(analytics: 
     assert await analytics.shown(name, before) == first
     assert first["metrics"]["metrics"]["pe_ratio"]["value"] is not None
     assert first["metrics"]["betas"]["provider_beta"]["value"] == 0.9
-    for table in ("symbol_factors", "symbol_metrics"):
+    for table in ("symbol_estimates", "symbol_metrics"):
         assert await analytics.revisions([name], table) == {name: 1}
 
 

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import AsyncIterator
 from datetime import date
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -11,7 +12,9 @@ import pytest
 from services.symbol_analytics.core.columns import FROM_PRICES, METRICS
 from services.symbol_analytics.main import build
 from shared.bus.ddl import BUS_TABLES
+from shared.conventions import FACTORS, MARKET_BETA
 from shared.db.migrate import migrate
+from shared.db.revisions import Step
 from shared.paths import API
 from shared.prices.ddl import PRICE_TABLES
 from shared.service import build_app
@@ -71,6 +74,12 @@ async def test_rows_of_the_first_version_are_served_and_say_what_they_do_not_hav
         "stored before this number was computed"
     }
     assert metrics["betas"]["market_beta"]["reason"] == "MISSING_DATA"
+    factors = {entry.pop("factor"): entry for entry in shown["factors"]["factors"]}
+    assert list(factors) == sorted(FACTORS)
+    assert factors[MARKET_BETA]["beta"]["value"] == 0.9
+    assert (factors[MARKET_BETA]["method"], factors[MARKET_BETA]["n_observations"]) == ("ols", 90)
+    del factors[MARKET_BETA]
+    assert {entry["beta"]["detail"] for entry in factors.values()} == {"stored before this number was computed"}
 
 
 async def test_beta_of_the_first_version_is_kept_with_its_day_and_source(database: ServiceDatabase) -> None:
@@ -81,3 +90,60 @@ async def test_beta_of_the_first_version_is_kept_with_its_day_and_source(databas
     await connection.close()
 
     assert [tuple(row) for row in figures] == [("OLD", "beta", EARLIER, 1.25, "test")]
+
+
+async def test_what_old_code_writes_between_the_steps_is_the_next_revision_of_the_new_table(
+    database: ServiceDatabase,
+) -> None:
+    url = database.url(SERVICE)
+    connection = await asyncpg.connect(url.get_secret_value())
+
+    async def old_code_writes(symbol: str, digest: bytes, *, revision: int, beta: float) -> None:
+        names = (
+            "symbol as_of revision digest code_version run_id factor_set_id factor method beta capped n_observations"
+        )
+        head = (symbol, SESSION, revision, digest, 1, uuid4(), 1)
+        rows = [(*head, factor, "ridge", beta + number, False, 90) for number, factor in enumerate(FACTORS)]
+        await connection.copy_records_to_table("symbol_factors", records=rows, columns=names.split())
+
+    async def stored(symbol: str) -> list[tuple[int, bytes, float]]:
+        query = "SELECT revision, digest, betas FROM symbol_estimates WHERE symbol = $1 ORDER BY revision"
+        found = await connection.fetch(query, symbol)
+        assert all(row["betas"] == [row["betas"][0] + number for number in range(len(FACTORS))] for row in found[1:])
+        return [(row["revision"], row["digest"], row["betas"][-1]) for row in found]
+
+    await migrate(SERVICE, url, step=Step.PRE)
+    await old_code_writes("OLD", b"corrected", revision=2, beta=20.0)
+    await old_code_writes("NEW", b"first", revision=1, beta=1.0)
+    # It does not see what new code has written meanwhile, and numbers its own as if that were not there.
+    await connection.execute("UPDATE symbol_estimates SET revision = 5, digest = 'newer' WHERE symbol = 'NEW'")
+    await old_code_writes("NEW", b"second", revision=2, beta=2.0)
+    await old_code_writes("NEW", b"second", revision=3, beta=2.0)
+    await migrate(SERVICE, url, step=Step.POST)
+
+    assert [(revision, digest) for revision, digest, _ in await stored("OLD")] == [(1, b""), (2, b"corrected")]
+    assert await stored("NEW") == [(5, b"newer", 13.0), (6, b"second", 14.0)]
+    assert await connection.fetchval("SELECT to_regclass('symbol_factors')") is None
+    await connection.close()
+
+
+async def test_factors_that_were_revised_apart_stay_with_those_of_their_computation(database: ServiceDatabase) -> None:
+    connection = await asyncpg.connect(database.url(SERVICE).get_secret_value())
+    run_id = uuid4()
+    # Of a second computation; a factor that it is the first one of begins with revision 1.
+    for factor, revision, beta in (("market_beta", 2, 0.8), ("rate_beta", 1, 0.3)):
+        await connection.execute(
+            "INSERT INTO symbol_factors (symbol, as_of, factor, revision, digest, run_id, factor_set_id, method, beta, "
+            "capped, n_observations) VALUES ('OLD', $1, $2, $3, 'second', $4, 1, 'ols', $5, false, 90)",
+            *(SESSION, factor, revision, run_id, beta),
+        )
+
+    await migrate(SERVICE, database.url(SERVICE))
+
+    query = "SELECT revision, betas FROM symbol_estimates ORDER BY revision"
+    first, second = [
+        (row["revision"], dict(zip(FACTORS, row["betas"], strict=True))) for row in await connection.fetch(query)
+    ]
+    assert (first[0], first[1]["market_beta"], first[1]["rate_beta"]) == (1, 0.9, None)
+    assert (second[0], second[1]["market_beta"], second[1]["rate_beta"]) == (2, 0.8, 0.3)
+    await connection.close()

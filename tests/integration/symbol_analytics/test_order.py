@@ -8,14 +8,14 @@ from services.symbol_analytics.handlers.analyse_symbols import analyse_symbols
 from shared.contracts.market_data import Correction, PricesUpdated
 from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue, SymbolsFactored
-from shared.conventions import MARKET_BETA
+from shared.conventions import FACTORS, MARKET_BETA
 from shared.prices.panel import PricePanel
 from shared.prices.store import store_bars
 from tests.integration.symbol_analytics.conftest import FACTOR_SET, Analytics, new_symbols, priced, walk
 from tests.support.interleaving import ORDERS, Order, interleave
 from tests.support.runs import SESSION, make_run
 
-_FACTORS = "SELECT beta FROM symbol_factors WHERE symbol = :symbol AND factor = :factor ORDER BY revision DESC LIMIT 1"
+_BETAS = "SELECT betas FROM symbol_estimates WHERE symbol = :symbol ORDER BY revision DESC LIMIT 1"
 
 
 def prices_of(run: Run, symbol: str, *, last: float) -> PricesUpdated:
@@ -27,8 +27,8 @@ def prices_of(run: Run, symbol: str, *, last: float) -> PricesUpdated:
 
 
 async def newest_beta(analytics: Analytics, symbol: str) -> float:
-    (row,) = await analytics.rows(_FACTORS, symbol=symbol, factor=MARKET_BETA)
-    return float(row.beta)
+    (row,) = await analytics.rows(_BETAS, symbol=symbol)
+    return float(row.betas[FACTORS.index(MARKET_BETA)])
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=", ".join)

@@ -14,7 +14,7 @@ from services.symbol_analytics.core.columns import FACTOR_COLUMNS
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from services.symbol_analytics.events import report_failed_analysis
 from services.symbol_analytics.settings import SymbolAnalyticsSettings
-from services.symbol_analytics.storage.rows import Shard, factor_columns
+from services.symbol_analytics.storage.rows import Shard, estimate_columns
 from shared.arrays import FloatArray
 from shared.contracts.event import Failure
 from shared.contracts.symbol_analytics import SymbolAnalyticsDue
@@ -54,8 +54,9 @@ def test_defect_q14_there_is_one_beta_a_symbol_and_factor_and_the_look_up_copies
     world = random_world()
     analysis = analysed(world.closes, world.proxies)
     shard = Shard(tuple("ABCDE"), make_run().run_id, 1)
-    table = factor_columns(shard, [analysis])
-    assert len(set(zip(table["symbol"], table["as_of"], table["factor"], strict=True))) == len(table["symbol"])
+    table = estimate_columns(shard, [analysis])
+    assert len(set(zip(table["symbol"], table["as_of"], strict=True))) == len(table["symbol"])
+    assert {len(betas) for betas in table["betas"]} == {len(FACTORS)}
     assert [name.removeprefix("factor_") for name in FACTOR_COLUMNS] == list(FACTORS)
 
 
@@ -102,10 +103,10 @@ def test_defect_q20_every_symbol_has_every_factor_exactly_once() -> None:
     world = random_world()
     world.closes[:, 1] = np.nan
     del world.proxies["USMV"]
-    table = factor_columns(Shard(tuple("ABCDE"), make_run().run_id, 1), [analysed(world.closes, world.proxies)])
+    table = estimate_columns(Shard(tuple("ABCDE"), make_run().run_id, 1), [analysed(world.closes, world.proxies)])
     assert len(FACTORS) == len(set(FACTORS)) == len(FACTOR_METHODS) == 13
-    for symbol in "ABCDE":
-        assert [f for s, f in zip(table["symbol"], table["factor"], strict=True) if s == symbol] == list(FACTORS)
+    assert list(table["symbol"]) == list("ABCDE")
+    assert {len(entries) for name in ("betas", "reasons", "methods") for entries in table[name]} == {len(FACTORS)}
 
 
 async def test_defect_q6_failure_of_one_shard_is_told_of_every_symbol_of_it_in_both_stages() -> None:
