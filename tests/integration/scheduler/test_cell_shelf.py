@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.core.cells import Fact, Grid, grid_of, state_at
@@ -54,6 +55,14 @@ async def test_shelf_gives_cells_as_they_are_stored_and_reads_what_more_is_said_
         third = await shelf.load_grid(uow.connection, EVERYTHING)
         assert third == await _as_stored(uow.connection)
         assert third != second
+
+        # As many as before.
+        await uow.connection.execute(sa.text("DELETE FROM cell_parts WHERE run_id = :id"), {"id": monday.run_id})
+        instead = make_run(first_session=MONDAY, last_session=MONDAY)
+        await _append(uow.connection, prices(instead, "C"), asked_at=LATER)
+        fourth = await shelf.load_grid(uow.connection, EVERYTHING)
+        assert fourth == await _as_stored(uow.connection)
+        assert state_at(fourth, MONDAY, Fact.BARS).is_done("C")
     async with scheduler.unit_of_work.reading() as connection:
         assert await shelf.load_grid(connection, EVERYTHING) == await _as_stored(connection)
 
