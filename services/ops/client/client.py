@@ -18,6 +18,8 @@ from services.ops.errors import NOT_FOUND, FieldError, Misused, Refused, Unreach
 from services.ops.settings import ClientSettings
 
 _TIMEOUT_S = 60.0
+# Shorter than servers do (uvicorn 5 s): a request on a connection that they close in that moment is lost.
+KEPT_S = 2.0
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -117,6 +119,7 @@ def connections_to(url: str, *, within_s: float = _TIMEOUT_S) -> httpx.Client:
     return httpx.Client(
         base_url=url.rstrip("/"),
         timeout=within_s,
+        limits=httpx.Limits(keepalive_expiry=KEPT_S),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         # A proxy of the environment doesn't lead to this machine's own ports.
         trust_env=not is_loopback(url),
