@@ -114,8 +114,8 @@ bench-beside: $(STAMP) ## Measure a night beside a backfill (SIZES="500x50")
 	@$(BIN)/python -m tests.benchmarks.beside $(SIZES)
 
 .PHONY: bench-reads
-bench-reads: $(STAMP) ## Measure reads at 20 to 200 a second, alone and beside nights (SIZES="500x1000")
-	@$(BIN)/python -m tests.benchmarks.reads $(SIZES)
+bench-reads: $(STAMP) ## Measure reads at 20 to 200 a second, alone and beside nights (SIZE=500x1000)
+	@$(BIN)/python -m tests.benchmarks.reads $(or $(SIZE),500x1000)
 
 .PHONY: bench-pages
 bench-pages: $(STAMP) ## Measure pages and reads one at a time with much stored (SIZE=5000x1000, STORE=directory to keep it in)
