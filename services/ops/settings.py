@@ -69,7 +69,10 @@ class PeopleSettings(SessionSettings):
 class OpenIdSettings(BaseSettings):
     """At which identity provider people sign in, and what its claims are here."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="OIDC_", hide_input_in_errors=True)
+    # Compose hands on what nobody has set as nothing.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_prefix="OIDC_", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     issuer: str
     client_id: str

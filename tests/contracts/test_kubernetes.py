@@ -225,6 +225,10 @@ def test_board_reads_who_may_sign_in_and_signs_sessions_that_services_read(overl
     assert said["USERS_FILE"]["value"] == f"{mounted['mountPath']}/users.json"
     (volume,) = (each for each in pod["volumes"] if each["name"] == "users")
     assert volume["secret"] == {"secretName": "sigmasight-users", "optional": True, "defaultMode": 0o440}
+    # And who signs in at an identity provider, which is asked over the network.
+    assert board["envFrom"] == [{"secretRef": {"name": "sigmasight-openid", "optional": True}}]
+    (asked,) = one("NetworkPolicy", "outside", overlay)["spec"]["podSelector"]["matchExpressions"]
+    assert "board" in asked["values"]
     # Such a file is root's: our group reads it.
     assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
 
