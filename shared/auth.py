@@ -136,6 +136,11 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /risk/portfolios/{portfolio_id}/stress": Role.OWNER,
         "GET /risk/portfolios/{portfolio_id}/correlations": Role.OWNER,
         "GET /risk/portfolios/{portfolio_id}/contributions": Role.OWNER,
+        # What operators have done is for others than them to read.
+        "GET /audit/scheduler": Role.ADMIN,
+        "GET /audit/market_data": Role.ADMIN,
+        "GET /audit/portfolio": Role.ADMIN,
+        "GET /audit/risk": Role.ADMIN,
     }
 )
 

@@ -16,6 +16,7 @@ from fastapi_offline import FastAPIOffline
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared import actions
 from shared.admission import Admission
 from shared.auth import SAFE, Authenticator, Identified, caller_of
 from shared.bus.access import Needs, broker_answers, check_access
@@ -239,7 +240,8 @@ def build_app(
         audited = Depends(_audited(service), scope="function")
         theirs = Depends(_of_the_caller(service))
         own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs]
-        app.include_router(service.router, prefix=API, dependencies=own, tags=[service.name])
+        for router in (service.router, actions.build_router(service.unit_of_work, service.name)):
+            app.include_router(router, prefix=API, dependencies=own, tags=[service.name])
     look = _troubles if run is running else _without_database
     asked: list[Troubles] = [*(partial(look, service) for service in services), *others]
     remarked = [remark for service in services for remark in service.remarks]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -55,7 +55,26 @@ _APPEND = sa.text(
 )
 _COLUMNS: Final = "place, at, principal, role, action, target, outcome, hash"
 _BEHIND = sa.text(f"SELECT {_COLUMNS} FROM audit WHERE place > :after ORDER BY place LIMIT {_PAGE}")
-_NEWEST = sa.text(f"SELECT {_COLUMNS} FROM audit ORDER BY place DESC LIMIT :limit")
+_NEWEST = sa.text(
+    f"""
+    SELECT {_COLUMNS} FROM audit
+    WHERE place < coalesce(:below, place + 1) AND principal = coalesce(:principal, principal)
+      AND at >= coalesce(:since, at) AND at < coalesce(CAST(:before AS timestamptz), at + interval '1 second')
+    ORDER BY place DESC LIMIT :limit
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which actions: of somebody, in [since, before); None: whatever it is."""
+
+    principal: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+EVERYTHING: Final = Wanted()
 
 
 @dataclass(slots=True)
@@ -123,9 +142,12 @@ def noted() -> None:
         action.is_noted = True
 
 
-async def list_newest(connection: AsyncConnection, *, limit: int) -> list[Noted]:
-    """Return the newest actions, the newest first."""
-    return [Noted(*row) for row in await connection.execute(_NEWEST, {"limit": limit})]
+async def list_newest(
+    connection: AsyncConnection, wanted: Wanted = EVERYTHING, *, limit: int, below: int | None = None
+) -> list[Noted]:
+    """Return the newest actions, of those below a place if one is given, the newest first."""
+    found = await connection.execute(_NEWEST, {**asdict(wanted), "below": below, "limit": limit})
+    return [Noted(*row) for row in found]
 
 
 async def verify(connection: AsyncConnection, seen: Mapping[int, str]) -> Noted | None:

@@ -18,8 +18,10 @@ from services.ops.composition import build_services
 from shared.auth import ACCESS
 from shared.contracts.services import SERVICES
 from shared.paths import API
+from shared.principal import Principal, Role
 from shared.service import Service, build_app
 from shared.settings import CommonSettings
+from tests.support.people import SESSION_KEY, signed_in
 from tests.support.source import ROOT
 
 CONNECTION_OPTIONS = attrgetter("_connection_args")
@@ -48,7 +50,7 @@ def services() -> list[Service]:
 @pytest.fixture(scope="module")
 def app(services: list[Service]) -> FastAPI:
     """All of them on one port, which keeps its schema once it has been asked for."""
-    return build_app(services, COMMON, title="all")
+    return build_app(services, COMMON.model_copy(update={"session_key": SESSION_KEY}), title="all")
 
 
 def _routes(app: Any) -> Iterator[str]:
@@ -58,7 +60,7 @@ def _routes(app: Any) -> Iterator[str]:
 
 
 def _client(app: FastAPI) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    headers = signed_in(Principal("root", Role.ADMIN))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all", headers=headers)
 
 

@@ -10,6 +10,7 @@ from services.ops.client.routes import Route
 from tests.support.documents import current_application
 
 ASKED = {name: value for name, value in vars(routes).items() if isinstance(value, Route)}
+ASKED |= {f"AUDITS {name}": route for name, route in routes.AUDITS.items()}
 TYPES: dict[object, str] = {str: "string", float: "number", int: "integer", bool: "boolean"}
 # An id is text to whoever only passes it on.
 PLAIN = (None, "uuid")

@@ -15,9 +15,10 @@ from services.ops.cli import app
 from services.ops.composition import build_services
 from services.ops.documents.dashboards import DIRECTORY as DASHBOARDS
 from services.ops.documents.openapi import DOCUMENT
-from services.ops.settings import PeopleSettings
+from services.ops.settings import OpenIdSettings, PeopleSettings
 from shared.bus.broker import GRACEFUL_TIMEOUT_S
 from shared.contracts.services import SERVICES
+from shared.db.audit import AUDITED
 from shared.paths import API
 from shared.sessions import SessionSettings
 from shared.settings import CommonSettings
@@ -25,6 +26,7 @@ from shared.settings import CommonSettings
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SESSIONS = {name.upper() for name in SessionSettings.model_fields}
+OPEN_ID = {f"OIDC_{name.upper()}" for name in OpenIdSettings.model_fields}
 GATEWAY = (ROOT / "deploy/gateway/nginx.conf").read_text()
 
 
@@ -93,6 +95,8 @@ def test_gateway_sends_every_route_to_the_service_that_has_it() -> None:
         for route in service.router.routes:
             path: str = API + route.path  # type: ignore[attr-defined]
             assert next(name for pattern, name in rules if pattern.match(path)) == service.name, path
+    for name in AUDITED:
+        assert [to for pattern, to in rules if pattern.match(f"{API}/audit/{name}")] == [name]
     for path in ("/health/ready", "/health/live", "/docs", "/docs/assets/swagger-ui.css"):
         assert [name for pattern, name in rules if pattern.match(path)] == ["scheduler"], path
     for path in ("/", "/pages/runs", "/assets/board.css"):
@@ -106,11 +110,14 @@ def test_compose_runs_the_board_with_what_people_need_and_no_other_secret() -> N
     get_command(app).commands["board"].make_context("board", board["command"][1:])  # type: ignore[attr-defined]
     assert (board["env_file"], set(board["environment"])) == (
         [],
-        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS", "USERS_FILE", *SESSIONS},
+        {"SIGMASIGHT_HOST", "SIGMASIGHT_PORT", "FORWARDED_ALLOW_IPS", "USERS_FILE", *SESSIONS, *OPEN_ID},
     )
     # The services have them from the file, where they are set.
-    for name in SESSIONS:
+    for name in (*SESSIONS, *OPEN_ID):
         assert board["environment"][name] == f"${{{name}:-}}"
+    # What we are to the identity provider is nobody else's.
+    for service in (*SERVICES, "migrate"):
+        assert COMPOSE["services"][service]["environment"]["OIDC_CLIENT_SECRET"] == ""
 
 
 def test_compose_shows_the_board_who_was_let_in_by_the_command_line() -> None:
@@ -128,6 +135,17 @@ def test_nobody_signs_in_where_compose_is_given_no_key(monkeypatch: pytest.Monke
     for name in SESSIONS:
         monkeypatch.setenv(name, "")
     assert PeopleSettings().sessions is None
+
+
+def test_people_sign_in_at_a_provider_where_compose_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"ISSUER": "https://login", "CLIENT_ID": "us", "CLIENT_SECRET": "s", "REDIRECT_URL": "https://here"}
+    for name in OPEN_ID:
+        monkeypatch.setenv(name, "")
+    assert PeopleSettings().oidc_issuer is None
+    for name, value in given.items():
+        monkeypatch.setenv(f"OIDC_{name}", value)
+    assert PeopleSettings().oidc_issuer == "https://login"
+    assert (OpenIdSettings().scope, OpenIdSettings().name_claim, OpenIdSettings().roles) == ("openid", "sub", {})
 
 
 def test_gateway_says_itself_who_asks_and_the_board_believes_nobody_else() -> None:

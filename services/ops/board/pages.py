@@ -17,7 +17,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from services.ops.board import wording
-from services.ops.board.paths import NAVIGATION, OWNERS_NAVIGATION
+from services.ops.board.paths import ADMINISTRATORS_NAVIGATION, NAVIGATION, OWNERS_NAVIGATION
 from services.ops.client.answers.pages import Entry, Page
 from shared.auth import caller_of
 from shared.principal import Principal, Role
@@ -76,9 +76,15 @@ class Assets(StaticFiles):
 
 def page(request: Request, template: str, status: int = 200, /, **shown: Any) -> HTMLResponse:
     """Return a page, or a part of one, by its template."""
-    navigation = OWNERS_NAVIGATION if is_owner(request) else NAVIGATION
-    about = {"path": request.url.path, "person": person(request), "navigation": navigation}
+    about = {"path": request.url.path, "person": person(request), "navigation": _navigation(request)}
     return HTMLResponse(_templates().get_template(template).render(**about, **shown), status, _HEADERS)
+
+
+def _navigation(request: Request) -> tuple[tuple[str, str], ...]:
+    caller = caller_of(request)
+    if caller is None:
+        return NAVIGATION
+    return {Role.OWNER: OWNERS_NAVIGATION, Role.ADMIN: ADMINISTRATORS_NAVIGATION}.get(caller.role, NAVIGATION)
 
 
 def is_owner(request: Request) -> bool:

@@ -24,10 +24,11 @@ READINESS_PAGE: Final = f"{PAGES}/readiness"
 PORTFOLIOS_PAGE: Final = f"{PAGES}/portfolios"
 PORTFOLIO_PAGE: Final = f"{PORTFOLIOS_PAGE}/{{portfolio_id}}"
 SYSTEM_PAGE: Final = f"{PAGES}/system"
+AUDIT_PAGE: Final = f"{PAGES}/audit"
 
 RUN_EVENTS_OF: Final = RUN_EVENTS.address[1]
 
-# The pages that every page leads to; the others of them take a role above an owner's.
+# The pages that every page leads to; the others of them take a role above an owner's, or an administrator's.
 OWNERS_NAVIGATION: Final = ((PORTFOLIOS_PAGE, "Portfolios"), (READINESS_PAGE, "Readiness"))
 NAVIGATION: Final = (
     ("/", "Board"),
@@ -41,3 +42,4 @@ NAVIGATION: Final = (
     (LETTERS_PAGE, "Dead letters"),
     (SYSTEM_PAGE, "System"),
 )
+ADMINISTRATORS_NAVIGATION: Final = (*NAVIGATION, (AUDIT_PAGE, "Audit"))

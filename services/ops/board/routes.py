@@ -5,7 +5,18 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-from services.ops.board import backfills, letters, overview, portfolios, quality, readiness, runs, schedule, system
+from services.ops.board import (
+    audit,
+    backfills,
+    letters,
+    overview,
+    portfolios,
+    quality,
+    readiness,
+    runs,
+    schedule,
+    system,
+)
 from services.ops.board.caller import know_platform
 from services.ops.board.pages import ASSETS, Assets, is_part
 from services.ops.board.paths import PAGES
@@ -19,7 +30,7 @@ def add_pages(app: FastAPI, platform: str) -> None:
     know_platform(app, platform)
     answer_with_pages(app)
     app.mount(ASSETS, Assets())
-    for room in (overview, portfolios, runs, schedule, backfills, letters, quality, readiness, system):
+    for room in (overview, portfolios, runs, schedule, backfills, letters, quality, readiness, system, audit):
         app.include_router(room.router, include_in_schema=False, dependencies=[Depends(_asked_by_a_page)])
     app.include_router(_others(), include_in_schema=False)
 

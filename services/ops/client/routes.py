@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, Self, TypeVar
 from urllib.parse import quote
 
+from services.ops.client.answers.audit import Noted
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, StepOutcome
 from services.ops.client.answers.books import Edit, Flow, Position
 from services.ops.client.answers.coverage import Coverage, Readiness, ReadinessList
@@ -174,3 +175,8 @@ PRICES: Final = Route("GET /prices/{symbol}", Prices)
 SOURCES: Final = Route("GET /sources", Page[Source])
 FACTORS: Final = Route("GET /factors", Page[SymbolFactors])
 METRICS: Final = Route("GET /symbol-metrics", Page[SymbolMetrics])
+
+# By service: each keeps its own.
+AUDITS: Final = {
+    name: Route(f"GET /audit/{name}", Page[Noted]) for name in ("scheduler", "market_data", "portfolio", "risk")
+}

@@ -174,3 +174,34 @@ async def test_actions_are_listed_with_who_did_them(
 def test_what_was_never_said_is_refused(text: str) -> None:
     with pytest.raises(Misused, match="--seen must be SERVICE:PLACE:HASH"):
         seen_rows([text])
+
+
+async def test_administrators_read_it_page_by_page_of_somebody_and_a_time(
+    client: httpx.AsyncClient, rows: asyncpg.Connection
+) -> None:
+    administrator = signed_in(Principal("root", Role.ADMIN))
+    for headers in (OPERATOR, OLGA, OLGA, OPERATOR):
+        await client.post("/portfolios", json=_portfolio(new_name()), headers=headers)
+    stored = await rows.fetch("SELECT place, at, principal FROM audit ORDER BY place DESC")
+
+    async def read(**asked: str) -> list[dict[str, Any]]:
+        found, address, query = [], "/audit/portfolio", {"limit": "3", **asked}
+        while address:
+            answer = await client.get(address, params=query or None, headers=administrator)
+            found += answer.raise_for_status().json()["items"]
+            query, address = {}, answer.links.get("next", {}).get("url", "").removeprefix(API)
+        return found
+
+    assert [each["place"] for each in await read()] == [row["place"] for row in stored]
+    assert [each["place"] for each in await read(principal="olga")] == [
+        row["place"] for row in stored if row["principal"] == "olga"
+    ]
+    newest, second = stored[:2]
+    since, before = newest["at"].isoformat(), second["at"].isoformat()
+    assert [each["place"] for each in await read(since=since)] == [newest["place"]]
+    assert [each["place"] for each in await read(before=before)] == [row["place"] for row in stored[2:]]
+    assert await read(principal="nobody") == []
+    assert {"at", "principal", "role", "action", "target", "outcome", "place"} == (await read())[0].keys()
+    # What operators do is not for them to read.
+    for headers in (OLGA, OPERATOR, signed_in(Principal("val", Role.VIEWER)), signed_in(Principal("ada", Role.OWNER))):
+        assert (await client.get("/audit/portfolio", headers=headers)).status_code == 403

@@ -290,6 +290,17 @@ def listed(*items: Json, following: str | None = None) -> tuple[int, Json]:
     return 200, {"items": list(items), "next": following}
 
 
+ACTION: Final[Json] = {
+    "place": 7,
+    "at": NOON,
+    "principal": HOSTILE + TURNED,
+    "role": "operator",
+    "action": "POST /portfolios/{portfolio_id}/close",
+    "target": f"/api/v1/portfolios/{HOSTILE}/close",
+    "outcome": "refused: 404",
+}
+
+
 def everything() -> dict[str, Any]:
     """Return an answer for every route that a page reads."""
     return {
@@ -312,6 +323,7 @@ def everything() -> dict[str, Any]:
         "GET /dead-letters": listed(LETTER, following="abc"),
         f"GET /dead-letters/{ID}": (200, LETTER_DETAIL),
         f"GET /dead-letters/redrives/{ID}": (200, REDRIVE),
+        **{f"GET /audit/{name}": listed(ACTION) for name in ("scheduler", "market_data", "portfolio", "risk")},
         "GET /schedule": (200, SCHEDULE),
         "GET /backfills": listed(BACKFILL, {**BACKFILL, "symbols": ["A"], "portfolio_ids": []}, following="abc"),
         f"GET /backfills/{ID}": (200, BACKFILL),

@@ -32,6 +32,7 @@ PAGES = {
     "/pages/findings": ["UNEXPLAINED_JUMP", "Accept…", "Refuse…"],
     "/pages/readiness": ["none of the last thirty", "2 dead letters", "?state=blocked"],
     f"/pages/readiness/{ID}": ["none of the last thirty"],
+    "/pages/audit": ["market data", "refused: 404", "?principal=%3Cscript%3E", "POST /portfolios/{portfolio_id}/close"],
     "/pages/system": ["away", "240 of 250", "101", "risk.store_books"],
 } | PARTS
 
