@@ -1,5 +1,6 @@
 """Structured logs: key-value, constant messages, and on each line whose it is."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -40,7 +41,7 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
     structlog.configure(
         processors=[*said, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Printer(sys.stderr),
         cache_logger_on_first_use=False,
     )
     of_libraries = logging.StreamHandler(sys.stderr)
@@ -55,6 +56,17 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False) -> None:
     # It names the URL of every request from INFO on, and one vendor wants its key there.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger(FASTSTREAM_LOGGER).setLevel(logging.ERROR)
+
+
+class _Printer(structlog.PrintLogger):
+    """Prints lines; one that cannot be written, as on a full disk, is lost and changes nothing else."""
+
+    def msg(self, message: str) -> None:
+        """Print a line."""
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
 
 def _add_context(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:

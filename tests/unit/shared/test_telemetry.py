@@ -1,7 +1,10 @@
 import asyncio
+import errno
+import io
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -130,3 +133,17 @@ def test_timed_step_says_its_seconds_and_nothing_when_it_fails(capsys: Captured)
     (line,) = _lines(capsys)
     assert (line["event"], line["version"]) == ("database is up", "18")
     assert line["seconds"] >= 0
+
+
+class _FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, f"no space for {len(text)} characters")
+
+
+def test_line_that_cannot_be_written_changes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _FullDisk())
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    with _logging() as log:
+        log.error("set aside")
+        logging.getLogger("library").warning("said by a library")
