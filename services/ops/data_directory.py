@@ -9,6 +9,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from services.ops.errors import Misused
+from services.ops.files import write_whole
+
 _SERVERS = "servers.json"
 
 
@@ -27,7 +30,7 @@ class DataDirectory:
         """Return the secret of this name, made at random when there is none yet."""
         file = self.path / name
         if not file.exists():
-            self._write_secretly(name, secrets.token_urlsafe(32))
+            write_whole(file, secrets.token_urlsafe(32), mode=0o600)
         return SecretStr(file.read_text())
 
     def find_secret(self, name: str) -> SecretStr | None:
@@ -35,30 +38,23 @@ class DataDirectory:
         file = self.path / name
         return SecretStr(file.read_text()) if file.exists() else None
 
-    def _write_secretly(self, name: str, text: str) -> None:
-        # It gets its name when it is complete: a kill in between must not leave an empty password.
-        partial = self.path / f"{name}.partial"
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(text)
-        partial.rename(self.path / name)
-
     def write_servers(self, servers: Mapping[str, str]) -> None:
         """Say which servers the stack uses; with the password of their administrator, so to its owner only."""
-        self._write_secretly(_SERVERS, json.dumps(servers))
+        write_whole(self.path / _SERVERS, json.dumps(servers), mode=0o600)
 
     def find_servers(self) -> dict[str, str] | None:
-        """Return which servers the stack of this directory uses, as far as is written down."""
-        found = self.find_secret(_SERVERS)
-        servers: dict[str, str] | None = None if found is None else json.loads(found.get_secret_value())
-        return servers
+        """Return which servers the stack of this directory uses, as far as is written down.
+
+        Raises
+        ------
+        Misused
+            If what is written there is damaged.
+        """
+        return self._find(self.path / _SERVERS)
 
     def write_endpoint(self, url: str) -> None:
         """Say where the stack listens."""
-        partial = self.endpoint_file.with_suffix(".partial")
-        partial.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
-        partial.rename(self.endpoint_file)
+        write_whole(self.endpoint_file, json.dumps({"url": url, "pid": os.getpid()}) + "\n")
 
     def remove_endpoint(self) -> None:
         """Say that nothing listens any more."""
@@ -66,8 +62,22 @@ class DataDirectory:
         (self.path / _SERVERS).unlink(missing_ok=True)
 
     def find_url(self) -> str | None:
-        """Return where the stack of this directory listens, as far as is written down."""
-        if not self.endpoint_file.exists():
+        """Return where the stack of this directory listens, as far as is written down.
+
+        Raises
+        ------
+        Misused
+            If what is written there is damaged.
+        """
+        endpoint = self._find(self.endpoint_file)
+        return None if endpoint is None else endpoint["url"]
+
+    @staticmethod
+    def _find(file: Path) -> dict[str, str] | None:
+        if not file.exists():
             return None
-        url: str = json.loads(self.endpoint_file.read_text())["url"]
-        return url
+        try:
+            found: dict[str, str] = json.loads(file.read_text())
+        except ValueError:
+            raise Misused(f"{file} must be JSON as `up` writes it, was damaged: start the platform again") from None
+        return found

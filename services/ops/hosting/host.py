@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import SecretStr
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.board.routes import add_pages
 from services.ops.composition import build_services, load_services
+from services.ops.hosting.embedded.disk import disk_troubles
 from services.ops.hosting.embedded.kept import Kept
 from services.ops.hosting.embedded.lock import DataDirectoryLock
 from services.ops.hosting.embedded.ports import remembered_port
@@ -25,7 +27,7 @@ from services.ops.settings import OpsSettings, PeopleSettings
 from shared.bus.broker import BrokerKind
 from shared.bus.connection import SecurityProtocol
 from shared.contracts.services import SERVICES
-from shared.service import answering, build_app, running
+from shared.service import Troubles, answering, build_app, running
 from shared.settings import CommonSettings, KafkaSettings
 from shared.telemetry import timed
 
@@ -82,7 +84,9 @@ async def host(options: HostOptions, announce: Callable[[Hosted], None]) -> None
             services = build_services(SERVICES, common, market_data=sources)
             workers = _workers(options, common, sources)
             beside: list[Beside] = [*_kept(options, common, servers.embedded), *workers]
-            others = [each.troubles for each in beside]
+            others: list[Troubles] = [each.troubles for each in beside]
+            if servers.embedded is not None:
+                others.append(partial(disk_troubles, servers.embedded.directories))
             run = answering if workers else running
             app = build_app(services, common, title="SigmaSight", others=others, run=run)
             add_pages(app, url_of(listener))

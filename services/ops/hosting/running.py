@@ -137,7 +137,7 @@ def run_to_end(main: Coroutine[Any, Any, None]) -> None:
     except DBAPIError as error:
         raise CommandError(f"the database cannot be used: {error.orig}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise CommandError(f"the database or a port cannot be used: {error}") from error
+        raise CommandError(f"a file, a port or the database cannot be used: {error}") from error
     except (BrokerRefuses, UnfinishedUpgrade) as error:
         raise CommandError(str(error)) from error
     except KafkaError as error:

@@ -22,7 +22,7 @@ async def _run(data_dir: Path, broker: BrokerKind) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     async with EmbeddedStack(data_dir, broker=broker) as stack:
-        said = dataclasses.replace(stack, postgres=None, broker=None)  # type: ignore[arg-type]
+        said = dataclasses.replace(stack, postgres=None, broker=None, directories=())  # type: ignore[arg-type]
         sys.stdout.write(json.dumps(dataclasses.asdict(said)) + "\n")
         sys.stdout.flush()
         await stop.wait()

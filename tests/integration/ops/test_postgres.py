@@ -12,7 +12,7 @@ import pytest
 
 from services.ops.hosting.embedded import postgres, postgres_binaries
 from services.ops.hosting.embedded.account import postgres_account
-from services.ops.hosting.embedded.errors import DataDirectoryInUse, EmbeddedUnavailable
+from services.ops.hosting.embedded.errors import DataDirectoryInUse, EmbeddedStartFailed, EmbeddedUnavailable
 from services.ops.hosting.embedded.postgres import EmbeddedPostgres
 from tests.integration.ops.processes import executable, owner, running_as, still_running
 
@@ -84,6 +84,27 @@ async def test_postgres_killed_postmaster_recovers_committed_row(data_dir: Path)
 
     async with EmbeddedPostgres(data_dir) as second:
         assert await _value(second.url, "SELECT value FROM kept") == 7
+
+
+async def test_postgres_whose_lock_a_crash_has_left_empty_starts(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir):
+        pass
+    (data_dir / "postgres" / "data" / "postmaster.pid").write_text("")
+
+    async with EmbeddedPostgres(data_dir) as second:
+        assert await _value(second.url, "SELECT 1") == 1
+
+
+async def test_postgres_with_a_broken_log_of_writes_does_not_start_and_shows_why(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir):
+        pass
+    for segment in (data_dir / "postgres" / "data" / "pg_wal").iterdir():
+        if segment.is_file():
+            os.truncate(segment, 1_000)
+
+    with pytest.raises(EmbeddedStartFailed, match=r"PANIC|FATAL"):
+        await EmbeddedPostgres(data_dir).start()
+    assert not (data_dir / "postgres" / "postgres.pid").exists(), "nothing is left running"
 
 
 async def test_postgres_with_recycled_pid_in_its_lock_starts_and_spares_the_stranger(data_dir: Path) -> None:

@@ -127,6 +127,16 @@ def test_data_directory_in_use_is_refused_before_a_service_is_loaded_and_keeps_i
     assert directory.find_url() == "http://127.0.0.1:1"
 
 
+@pytest.mark.parametrize("directory", ["file", "file/below"])
+def test_data_directory_that_is_none_is_named(tmp_path: Path, directory: str) -> None:
+    (tmp_path / "file").touch()
+
+    said = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path / directory)])
+
+    assert said.exit_code == 2
+    assert f"data directory {tmp_path / directory} must be one that we may write to" in said.stderr
+
+
 def test_help_says_what_each_command_does_without_breaking_off() -> None:
     groups = [name for name, command in _root().commands.items() if isinstance(command, TyperGroup)]
     for asked in ([], *([name] for name in groups)):

@@ -1,7 +1,15 @@
+import errno
+import os
 import stat
 from pathlib import Path
 
+import pytest
+
 from services.ops.data_directory import DataDirectory
+from services.ops.errors import Misused
+from services.ops.files import write_whole
+from services.ops.hosting.embedded import disk
+from services.ops.hosting.embedded.ports import remembered_port
 
 
 def test_secret_is_kept_and_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -34,3 +42,51 @@ def test_url_is_known_while_the_stack_runs(tmp_path: Path) -> None:
 
     directory.remove_endpoint()
     assert directory.find_url() is None
+
+
+@pytest.mark.parametrize("left", ["", '{"url": "ht'])
+def test_what_a_crash_has_left_of_the_address_is_named(tmp_path: Path, left: str) -> None:
+    (tmp_path / "endpoint.json").write_text(left)
+
+    with pytest.raises(Misused, match=r"endpoint.json must be JSON as `up` writes it, was damaged"):
+        DataDirectory(tmp_path).find_url()
+
+
+def test_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "port"
+    write_whole(kept, "21000")
+    monkeypatch.setattr(os, "fsync", _no_space)
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(kept, "22000")
+
+    assert kept.read_text() == "21000"
+    monkeypatch.undo()
+    write_whole(kept, "22000")
+    assert kept.read_text() == "22000"
+
+
+def _no_space(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, f"No space left for {descriptor}")
+
+
+@pytest.mark.parametrize("left", ["", "x", "99999", "0"])
+def test_what_a_crash_has_left_of_a_port_is_forgotten(tmp_path: Path, left: str) -> None:
+    memory = tmp_path / "port"
+    memory.write_text(left)
+
+    port = remembered_port(memory)
+
+    assert memory.read_text() == str(port)
+    assert remembered_port(memory) == port
+
+
+async def test_disk_with_little_space_is_a_trouble_that_says_how_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "LEAST_FREE_MIB", 0)
+    assert await disk.disk_troubles([tmp_path]) == []
+
+    monkeypatch.setattr(disk, "LEAST_FREE_MIB", 10**9)
+    (trouble,) = await disk.disk_troubles([tmp_path, tmp_path])
+    assert trouble.startswith(f"the disk of {tmp_path} must have 1000000000 MiB free, had ")

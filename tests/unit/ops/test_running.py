@@ -31,7 +31,7 @@ def test_platform_without_database_is_one_line_without_its_password(
 ) -> None:
     monkeypatch.setenv("SERVICE_DATABASE_PASSWORD", "sesame")
 
-    with pytest.raises(CommandError, match="the database or a port cannot be used") as failed:
+    with pytest.raises(CommandError, match="a file, a port or the database cannot be used") as failed:
         run_platform(_options(tmp_path))
 
     assert "\n" not in str(failed.value)

@@ -3,6 +3,7 @@
 EmbeddedError
 ├── EmbeddedUnavailable     this machine lacks something: the message says what to install or which option to use
 ├── DataDirectoryInUse      another process runs on this data directory
+├── DataDirectoryUnusable   nothing can be written there
 └── EmbeddedStartFailed     a server ended or did not answer in time: the message ends with its last log lines
 """
 
@@ -26,6 +27,15 @@ class DataDirectoryInUse(EmbeddedError):
         self.data_dir = data_dir
         self.holder = holder
         super().__init__(f"data directory {data_dir} must not be in use, was held by process {holder or 'unknown'}")
+
+
+class DataDirectoryUnusable(EmbeddedError):
+    """Nothing can be written to the data directory."""
+
+    def __init__(self, data_dir: Path, error: OSError) -> None:
+        super().__init__(
+            f"data directory {data_dir} must be one that we may write to: {error.strerror} ({error.filename})"
+        )
 
 
 class EmbeddedStartFailed(EmbeddedError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.ops.hosting.embedded.errors import DataDirectoryInUse
+from services.ops.hosting.embedded.errors import DataDirectoryInUse, DataDirectoryUnusable
 
 
 def check_free(data_dir: Path) -> None:
@@ -36,8 +36,11 @@ class DataDirectoryLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
-        self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DataDirectoryUnusable(self._data_dir, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

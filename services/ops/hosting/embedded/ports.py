@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
 
+from services.ops.files import write_whole
+
 # Below the range from which kernels take the local ports of outgoing connections (Linux 32768, macOS 49152): a port
 # chosen here is not taken by somebody's client while the server is down.
 _CANDIDATES = range(20_000, 32_000)
 # Keeps successive pids far apart; has no divisor in common with the number of candidates.
 _STRIDE = 3_133
+_LAST_PORT = 65_535
 _tried = count()
 
 
@@ -50,11 +53,17 @@ def remembered_port(memory: Path) -> int:
     int
         A free port of the loopback interface.
     """
-    if memory.exists() and is_free(port := int(memory.read_text())):
-        return port
-    port = next(filter(is_free, _candidates()))
-    memory.write_text(str(port))
+    port = _remembered(memory)
+    if port is None or not is_free(port):
+        port = next(filter(is_free, _candidates()))
+        write_whole(memory, str(port))
     return port
+
+
+def _remembered(memory: Path) -> int | None:
+    # What a full disk or a crash of the machine has left of the file is no port.
+    said = memory.read_text().strip() if memory.exists() else ""
+    return int(said) if said.isdecimal() and 0 < int(said) <= _LAST_PORT else None
 
 
 def _candidates() -> Iterator[int]:

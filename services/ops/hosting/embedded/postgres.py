@@ -11,6 +11,7 @@ from typing import Self
 
 import asyncpg
 
+from services.ops.files import write_whole
 from services.ops.hosting.embedded.account import Account, postgres_account
 from services.ops.hosting.embedded.errors import EmbeddedUnavailable
 from services.ops.hosting.embedded.lock import DataDirectoryLock
@@ -41,6 +42,13 @@ class EmbeddedPostgres:
         self._process: ServerProcess | None = None
         self._url: str | None = None
         self._version: str | None = None
+        self._home: Path | None = None
+
+    @property
+    def home(self) -> Path:
+        """Where its files are."""
+        assert self._home is not None, "must be started before it has a home"  # noqa: S101
+        return self._home
 
     @property
     def url(self) -> str:
@@ -100,7 +108,7 @@ class EmbeddedPostgres:
         url = f"postgresql://{_ROLE}:{(home / 'password').read_text()}@127.0.0.1:{port}/postgres"
         command = (str(binaries.directory / "postgres"), "-D", str(data), *_settings(port))
         await process.start(command, lambda: _takes_connections(url), within_s=_READY_WITHIN_S)
-        self._url, self._version = url, binaries.version
+        self._url, self._version, self._home = url, binaries.version, home
 
 
 def _prepare_home(data_dir: Path, account: Account | None) -> Path:
@@ -122,7 +130,7 @@ def _prepare_home(data_dir: Path, account: Account | None) -> Path:
     else:
         home = SHARED_STATE / secrets.token_hex(8)
         home.mkdir(parents=True)
-        elsewhere.write_text(str(home))
+        write_whole(elsewhere, str(home))
     _let_pass(home)
     return home
 
@@ -153,11 +161,11 @@ async def _initialise(home: Path, binaries: PostgresBinaries, account: Account |
 
 
 def _forget_recycled_pid(postmaster_pid: Path, ended: int | None) -> None:
-    """Remove the lock of a killed server whose pid another process has got: Postgres would take that for the server."""
-    if ended is None or not postmaster_pid.exists():
+    """Remove a killed server's lock where Postgres would not: empty, or with a pid that another process has got."""
+    if not postmaster_pid.exists():
         return
-    holder = int(postmaster_pid.read_text().split(maxsplit=1)[0])
-    if holder == ended and start_mark(holder) is not None:
+    said = postmaster_pid.read_text().split(maxsplit=1)
+    if not said or (said[0] == str(ended) and start_mark(int(said[0])) is not None):
         postmaster_pid.unlink()
 
 
@@ -189,7 +197,8 @@ def _settings(port: int) -> list[str]:
 async def _takes_connections(url: str) -> bool:
     try:
         connection = await asyncpg.connect(url, ssl=False, timeout=5)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
+    except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+        # The last: it ends while it takes one, and its log says why.
         return False
     await connection.close()
     return True

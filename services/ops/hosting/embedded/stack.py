@@ -28,6 +28,8 @@ class RunningStack:
         Which broker it is.
     broker_version : str
         Its version.
+    directories : tuple of Path
+        Where the servers write.
     postgres, broker : EmbeddedServer, EmbeddedBroker
         The servers themselves.
     log_is_new : bool
@@ -41,6 +43,7 @@ class RunningStack:
     broker_kind: BrokerKind
     broker_version: str
     log_is_new: bool
+    directories: tuple[Path, ...]
     postgres: EmbeddedServer = field(compare=False, repr=False)
     broker: EmbeddedBroker = field(compare=False, repr=False)
 
@@ -105,6 +108,7 @@ class EmbeddedStack:
             log_is_new=self._broker.log_is_new or served_last != self.choice.kind,
             postgres=self._postgres,
             broker=self._broker,
+            directories=(self._data_dir, self._postgres.home),
         )
 
     async def _stop(self) -> None:
