@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final, Self
 
 VARIABLE: Final = "SIGMASIGHT_FAILPOINT"
@@ -48,11 +49,15 @@ class Failpoint:
         self.spared -= 1
 
 
-_NAMED: Final = os.environ.get(VARIABLE)  # noqa: TID251 - no setting: nobody but a test says it
-_ARMED: Final = Failpoint.named(_NAMED) if _NAMED else None
+@cache
+def _armed() -> Failpoint | None:
+    # Asked when it is first needed, not when this is loaded: a process may be forked from one that has loaded it.
+    named = os.environ.get(VARIABLE)  # noqa: TID251 - no setting: nobody but a test says it
+    return Failpoint.named(named) if named else None
 
 
 def failpoint(place: Place, service: str) -> None:
     """Die here if a test has said so."""
-    if _ARMED is not None:
-        _ARMED.reached(place, service)
+    armed = _armed()
+    if armed is not None:
+        armed.reached(place, service)
