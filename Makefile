@@ -76,8 +76,13 @@ test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, t
 	@$(ON_TANSU) -m slow $(RUNNING) $(ARGS)
 
 .PHONY: test-chaos
-test-chaos: $(STAMP) ## The platform dies between two steps of a message, again and again (SEEDS=10, BROKER=tansu or kafka)
+test-chaos: $(STAMP) ## Services die between two steps of a message, again and again (SEEDS=10, BROKER=tansu or kafka)
 	@CHAOS_SEEDS=$(or $(SEEDS),10) SIGMASIGHT_TEST_BROKER=$(or $(BROKER),tansu) $(BIN)/pytest -n0 tests/system/test_chaos.py \
+		-o log_cli=true --log-cli-level=INFO --log-disable=httpx $(ARGS)
+
+.PHONY: test-processes
+test-processes: $(STAMP) ## Two processes are killed, frozen, restarted and joined on Kafka (SEEDS=10)
+	@CHAOS_SEEDS=$(or $(SEEDS),10) SIGMASIGHT_TEST_BROKER=kafka $(BIN)/pytest -n0 tests/system/test_processes.py \
 		-o log_cli=true --log-cli-level=INFO --log-disable=httpx $(ARGS)
 
 .PHONY: test-kafka

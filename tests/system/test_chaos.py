@@ -10,8 +10,8 @@ What else is broken, and where:
 - a scheduler is killed, nights are missed, clocks change: `test_schedule`, `test_redrive_restart`
 - a backfill is killed, resumed, cancelled: `test_backfill`
 - parts never come: `test_missing_part`; runs go on from one another: `integration/shared/test_forerunner`
-- the disk is full: `test_disk_full`; files of a platform are damaged: `integration/ops/test_postgres`,
-  `unit/ops/test_data_directory`; a directory is in use: `test_cli`, `integration/ops/test_stack`
+- files of a platform are damaged: `integration/ops/test_postgres`, `unit/ops/test_data_directory`
+- a directory is in use: `test_cli`, `integration/ops/test_stack`
 - junk, bugs, letters: `integration/shared/test_consume`; the broker is away: `integration/shared/test_relay`
 - locks, deadlocks, time limits, pools: `integration/shared/test_time_limits`, `test_bulk`, `test_slots`
 - old results after new ones: `test_order` of portfolio and risk; the same request at once: `scheduler/test_request_run`
