@@ -7,7 +7,7 @@ import numpy as np
 
 from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.statements import CompletedStatement
-from services.market_data.providers.chain import Attempts
+from services.market_data.providers.progress import Attempts
 from services.market_data.updating.bars import RefreshedBars
 from services.market_data.updating.companies import RefreshedProfiles, RefreshedStatements
 from shared.arrays import FloatArray

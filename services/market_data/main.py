@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from services.market_data import subscribers
-from services.market_data.core.plans import origin_of
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.fmp import FmpProvider
@@ -61,11 +60,11 @@ def build(common: CommonSettings, settings: MarketDataSettings | None = None, *,
     time = SessionClock(clock or SystemClock(), common.settle_delay)
     service = build_service("market_data", common)
     # What plans allow is counted in real time, whatever day a replay stands at.
-    ledger = VendorLedger(service.unit_of_work, SystemClock())
+    ledger = VendorLedger(service.unit_of_work, SystemClock(), own.plans)
     providers = build_providers(own, ledger)
     chain = build_chain(own, providers, service.metrics, ledger, StoredRegister(service.unit_of_work))
     subscribers.register(service.consume, common, own, chain=chain, clock=time)
-    service.router = routes.build_router(service.unit_of_work, time, chain, own.plans)
+    service.router = routes.build_router(service.unit_of_work, time, chain, own.plans, common.factor_set)
     service.problems = PROBLEMS
     service.remarks.append(ledger.remarks)
     service.gauges += [read_held, partial(read_vendors, plans=own.plans, kinds=tuple(Kind), clock=SystemClock())]
@@ -89,9 +88,7 @@ def _build(name: ProviderName, settings: MarketDataSettings, ledger: VendorLedge
     access = settings.access(name)
     if ledger is None:
         return VENDORS[name](access)
-    return VENDORS[name](
-        replace(access, take=partial(ledger.take, origin_of(name), access.plan), answers=ledger.answers(name))
-    )
+    return VENDORS[name](replace(access, take=partial(ledger.take, name, access.plan), answers=ledger.answers(name)))
 
 
 def build_chain(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from services.market_data.core.plans import PLANS, UNLIMITED, Plan
+from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Spent
 from shared.providers import ProviderName
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -31,7 +31,7 @@ async def unlimited() -> None:
     """Count nothing."""
 
 
-Take = Callable[[], Awaitable[float | None]]
+Take = Callable[[], Awaitable[Spent | None]]
 
 
 class Answers(Protocol):
@@ -85,7 +85,7 @@ class Access:
     patience_s : float
         How long one call for a shard may take.
     take : callable
-        Count a request; it says after how many seconds to ask where the plan's allowance is spent, else None.
+        Count a request; it says for how long the plan's allowance is spent, else None.
     answers : Answers
         What is kept of answers about the whole market.
     cookies_url : str

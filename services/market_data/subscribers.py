@@ -23,7 +23,13 @@ def register(
     limits = OnboardingLimits(common.symbol_onboarding_concurrency, longest=common.longest_run)
     requests = (BatchTriggered, SymbolsOnboarding)
     consume(
-        requests, plan_run, on_failure=report_failed_plan, factor_set=common.factor_set, chain=chain, onboardings=limits
+        requests,
+        plan_run,
+        on_failure=report_failed_plan,
+        factor_set=common.factor_set,
+        chain=chain,
+        plans=settings.plans,
+        onboardings=limits,
     )
     consume(
         MarketDataDue,

@@ -228,7 +228,7 @@ ROLES = {
 WEB = {"__init__.py", "routes.py", "bodies.py", "views.py", "explanation.py", "problems.py"}
 # Of one large thing each, and what makes things once.
 WEB |= {"performance.py", "performance_views.py", "changes.py", "changes_views.py", "stress.py", "making.py"}
-WEB |= {"position_values.py"}
+WEB |= {"position_values.py", "vendor_views.py"}
 # Rooms of the scheduler alone: one router a resource, and apart from the other views those of the ledger of cells.
 RESOURCES = {
     "activity.py",

@@ -12,13 +12,22 @@ class Outcome(StrEnum):
     NOT_ASKED = "not asked"  # it has failed before
 
 
+class Lacking(StrEnum):
+    """Why a vendor has nothing of a symbol, by its own word."""
+
+    UNKNOWN = "unknown"
+    DELISTED = "delisted"  # it had bars once
+    NOT_ENTITLED = "not entitled"  # the plan does not have it
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Why one provider had no answer for one symbol."""
+    """Why one provider had no answer for one symbol; `lacking`: what it has just said of the symbol itself."""
 
     provider: str
     detail: str
     outcome: Outcome = Outcome.ABSENT
+    lacking: Lacking | None = None
 
     @property
     def failed(self) -> bool:

@@ -162,8 +162,8 @@ def plan_symbols(symbols: Sequence[str], sessions: DateArray, stored: BoolArray,
     return RunPlan(tuple(symbols[i] for i in order), sessions, missing, modes, fetch_from.astype(np.int64))
 
 
-def pack_shards(plan: RunPlan, first_announced: date) -> tuple[Shard, ...]:
-    """Group the symbols of a plan into shards of bounded size, in sorted symbol order within each mode.
+def pack_shards(plan: RunPlan, first_announced: date, order: Sequence[str] = ()) -> tuple[Shard, ...]:
+    """Group the symbols of a plan into shards of bounded size, within each mode in an order, else by symbol.
 
     A shard announces for all of its symbols the union of their missing sessions and of the run's own sessions; symbols
     times that union stays within `SHARD_CELLS`, symbols within `SHARD_SYMBOLS`. A single symbol is never cut.
@@ -173,11 +173,15 @@ def pack_shards(plan: RunPlan, first_announced: date) -> tuple[Shard, ...]:
     plan : RunPlan
     first_announced : date
         First session of the run; it and the sessions after it are announced whether newly stored or not.
+    order : sequence of str
+        Every symbol, what matters most first; empty: sorted.
     """
+    row_of = {symbol: row for row, symbol in enumerate(plan.symbols)}
+    ordered = [row_of[symbol] for symbol in order or plan.symbols]
     own = plan.sessions >= np.datetime64(first_announced, "D")
     shards: list[Shard] = []
     for mode in Mode:
-        rows = [row for row, symbol_mode in enumerate(plan.modes) if symbol_mode is mode]
+        rows = [row for row in ordered if plan.modes[row] is mode]
         shards.extend(_shard(plan, group, own) for group in _groups(plan.missing, rows, own))
     return tuple(shards)
 

@@ -7,6 +7,7 @@ from services.market_data.events import fundamentals_updated, prices_updated, pr
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.storage.vendor_ledger import asking_for
 from services.market_data.updating.actions import tell_actions
 from services.market_data.updating.bars import refresh_bars
 from services.market_data.updating.companies import refresh_profiles, refresh_statements
@@ -19,12 +20,13 @@ from shared.db.unit_of_work import UnitOfWork
 
 async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: SessionClock) -> None:
     """Fetch, store and announce; symbols that are stored already are announced from the store."""
-    bars = await refresh_bars(event, uow, chain, clock)
-    await learn_names(event, uow, chain)
-    await tell_actions(event, uow)
-    profiles = await refresh_profiles(event, uow, chain, clock)
-    statements = await refresh_statements(event, uow, chain, clock)
-    rates = await refresh_rates(event, uow, chain, clock)
+    with asking_for(event.run):
+        bars = await refresh_bars(event, uow, chain, clock)
+        await learn_names(event, uow, chain)
+        await tell_actions(event, uow)
+        profiles = await refresh_profiles(event, uow, chain, clock)
+        statements = await refresh_statements(event, uow, chain, clock)
+        rates = await refresh_rates(event, uow, chain, clock)
 
     run, judgements = event.run, JudgementRepository(uow.connection)
     await judgements.store_silent(event.symbols, last_session=run.last_session, run_id=run.run_id)

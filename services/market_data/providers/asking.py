@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from services.market_data.core.breaking import Failure
 from services.market_data.providers.provider import ProviderError
-from services.market_data.providers.vendor_errors import NotFound, OfOneSymbol
+from services.market_data.providers.vendor_errors import NotFound, OfOneSymbol, SymbolNotEntitled
 from shared.unavailable import Reason, Unavailable
 
 T = TypeVar("T")
@@ -27,6 +27,8 @@ class Asked(Generic[T]):
         What the vendor does not know.
     failed : dict of symbol to str
         On which it failed, or for which there was no time: nothing is settled of them.
+    not_entitled : set of str
+        Those of them that the plan does not have.
     failure : Failure or None
         On which the asking ended.
     """
@@ -34,6 +36,7 @@ class Asked(Generic[T]):
     found: dict[str, T] = field(default_factory=dict)
     unavailable: dict[str, Unavailable] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    not_entitled: set[str] = field(default_factory=set)
     failure: Failure | None = None
 
 
@@ -85,6 +88,8 @@ async def _ask_all(
             asked.unavailable[symbol] = unknown
         except OfOneSymbol as error:
             asked.failed[symbol] = str(error)
+            if isinstance(error, SymbolNotEntitled):
+                asked.not_entitled.add(symbol)
             in_a_row += 1
             if in_a_row == FAILURES_IN_A_ROW:
                 raise

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,15 +10,15 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from services.market_data.core.actions import CorporateAction
-from services.market_data.core.attempts import Attempt, Outcome
+from services.market_data.core.attempts import Attempt, Lacking, Outcome
 from services.market_data.core.bars import Bars
 from services.market_data.core.breaking import Failure
-from services.market_data.core.findings import Finding, Rule, rejections
+from services.market_data.core.findings import Finding
 from services.market_data.core.names import Identifier
-from services.market_data.core.statement_checks import check_statements
-from services.market_data.core.statements import GivenStatement
+from services.market_data.providers.checked_statements import checked_statements
 from services.market_data.providers.gate import AlwaysOpen, Gate
 from services.market_data.providers.naming import NoRegister, Register, bars_of, profiles_of, sources_of, statements_of
+from services.market_data.providers.progress import Attempts, Progress
 from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
@@ -40,42 +39,11 @@ from shared.metrics.service_metrics import ServiceMetrics
 from shared.profile import FACTS
 from shared.unavailable import Reason, Unavailable
 
-NO_PROVIDERS: Final = "none is configured"
 NO_FACT: Final = Unavailable(Reason.MISSING_DATA, "no fact of its row can be used")
 
 
 class NotAsked(ProviderError):
     """A provider that has failed before is not asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempts:
-    """What was tried in vain, per symbol.
-
-    Parameters
-    ----------
-    by_symbol : mapping of symbol to tuple of Attempt
-        Also of symbols that a later provider answered for.
-    unanswered : tuple of str
-        Symbols that no provider answered for.
-    """
-
-    by_symbol: Mapping[str, tuple[Attempt, ...]]
-    unanswered: tuple[str, ...]
-
-    @property
-    def unavailable(self) -> dict[str, Unavailable]:
-        """The symbols that no provider answered for, each with what every provider said."""
-        return {symbol: self._explain(symbol) for symbol in self.unanswered}
-
-    @property
-    def undecided(self) -> tuple[str, ...]:
-        """The unanswered symbols on which a provider failed: their absence is not settled."""
-        return tuple(s for s in self.unanswered if any(attempt.failed for attempt in self.by_symbol.get(s, ())))
-
-    def _explain(self, symbol: str) -> Unavailable:
-        said = "; ".join(f"{attempt.provider}: {attempt.detail}" for attempt in self.by_symbol.get(symbol, ()))
-        return Unavailable(Reason.MISSING_DATA, f"no provider serves {symbol} ({said or NO_PROVIDERS})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +60,8 @@ class CheckedAnswer:
     """What a provider gave, as it passed the checks; a symbol whose rows were rejected is unavailable.
 
     `findings` are of all its rows, also those that could not even be read; `failed` on which it failed and why,
-    `failure` on which the asking ended; `actions` what it tells of what companies did.
+    `failure` on which the asking ended, `actions` what it tells of what companies did, `rejected` those of the
+    unavailable that it does have, `not_entitled` those of the failed that the plan does not have.
     """
 
     provider: str
@@ -102,11 +71,17 @@ class CheckedAnswer:
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     actions: tuple[CorporateAction, ...] = ()
+    not_entitled: Collection[str] = ()
+    rejected: Collection[str] = ()
 
 
+# Of which symbols each provider is known to have nothing, and what is said of them instead of asking.
+Absent = Mapping[str, Mapping[str, Attempt]]
+NOTHING_ABSENT: Final[Absent] = MappingProxyType({})
 Check = Callable[[FetchedBars], Checked]
 Cell = tuple[str, date]  # symbol, session
 Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedNames, FetchedProfiles, FetchedStatements, FetchedRates)
+Given = TypeVar("Given", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements, FetchedRates)
 Asked = TypeVar("Asked", bound=Provider)
 
 
@@ -143,29 +118,6 @@ class ChainedRates:
 
     answers: tuple[FetchedRates, ...]
     attempts: Attempts
-
-
-@dataclass(slots=True)
-class _Progress:
-    remaining: list[str]
-    tried: dict[str, list[Attempt]] = field(default_factory=dict)
-
-    def failed(self, provider: str, error: ProviderError) -> None:
-        outcome = Outcome.NOT_ASKED if isinstance(error, NotAsked) else Outcome.FAILED
-        self._go_on(dict.fromkeys(self.remaining, Attempt(provider, str(error), outcome)))
-
-    def answered(self, provider: str, unavailable: Mapping[str, Unavailable], failed: Mapping[str, str]) -> None:
-        why = {symbol: Attempt(provider, said.detail) for symbol, said in unavailable.items()}
-        self._go_on(why | {symbol: Attempt(provider, said, Outcome.FAILED) for symbol, said in failed.items()})
-
-    def _go_on(self, why: Mapping[str, Attempt]) -> None:
-        self.remaining = [symbol for symbol in self.remaining if symbol in why]
-        for symbol in self.remaining:
-            self.tried.setdefault(symbol, []).append(why[symbol])
-
-    def attempts(self) -> Attempts:
-        tried = {symbol: tuple(attempts) for symbol, attempts in self.tried.items()}
-        return Attempts(tried, tuple(self.remaining))
 
 
 class ProviderChain:
@@ -225,6 +177,19 @@ class ProviderChain:
         """Tell whether there is a provider of a kind."""
         return bool(self._asked[kind])
 
+    def names(self, kind: Kind) -> list[str]:
+        """Return who is asked for a kind, in order."""
+        return [provider.name for provider in self._asked[kind]]
+
+    def late(self, session: date) -> dict[str, str]:
+        """Return who does not have the bars of a session yet, and until when."""
+        said = {provider.name: self._gate.late(provider.name, session) for provider in self._bars}
+        return {name: why for name, why in said.items() if why is not None}
+
+    def first(self, kind: Kind) -> str | None:
+        """Return who is asked first for a kind."""
+        return next((provider.name for provider in self._asked[kind]), None)
+
     async def edition(self, kind: Kind) -> str:
         """Return a text that changes when a provider's answers of a kind may have changed without time passing."""
         editions = []
@@ -236,7 +201,9 @@ class ProviderChain:
             editions.append(f"{provider.name}={edition}")
         return ";".join(editions)
 
-    async def fetch_bars(self, symbols: Sequence[str], first: date, last: date, check: Check) -> ChainedBars:
+    async def fetch_bars(
+        self, symbols: Sequence[str], first: date, last: date, check: Check, absent: Absent = NOTHING_ABSENT
+    ) -> ChainedBars:
         """Return the bars of each distinct symbol on [first, last] from the first provider that has a good one."""
         second_best: dict[str, CheckedAnswer] = {}
         names = await self._register.names()
@@ -250,16 +217,25 @@ class ProviderChain:
             good = [symbol for symbol in checked.bars.symbols if symbol not in bad]
             unavailable = {**fetched.unavailable, **bad}
             findings = (*fetched.findings, *checked.findings)
-            said = (findings, fetched.failed, fetched.failure, fetched.actions)
-            return CheckedAnswer(provider.name, checked.bars.select(good), unavailable, *said)
+            return CheckedAnswer(
+                provider.name,
+                checked.bars.select(good),
+                unavailable,
+                findings,
+                fetched.failed,
+                fetched.failure,
+                fetched.actions,
+                fetched.not_entitled,
+                rejected=bad.keys() - fetched.unavailable.keys(),
+            )
 
-        answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
+        answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask, absent)
         # What else the first one has is better than nothing, and no answer to what was asked.
         rest = (second_best[symbol] for symbol in attempts.unanswered if symbol in second_best)
         return ChainedBars((*answers, *rest), attempts)
 
     async def closes_elsewhere(
-        self, cells: Iterable[Cell], source: Mapping[str, str]
+        self, cells: Iterable[Cell], source: Mapping[str, str], absent: Absent = NOTHING_ABSENT
     ) -> AsyncIterator[tuple[str, Mapping[Cell, float]]]:
         """Yield what the providers that are not the source of a symbol say of the closes of some of its sessions.
 
@@ -267,12 +243,14 @@ class ProviderChain:
         ----------
         cells : iterable of (symbol, session)
         source : mapping of symbol to provider
+        absent : mapping of provider to mapping of symbol
         """
         wanted = sorted(cells)
         first, last = min(day for _, day in wanted), max(day for _, day in wanted)
         names = await self._register.names()
         for provider in self._bars:
-            symbols = sorted({symbol for symbol, _ in wanted if source.get(symbol) != provider.name})
+            others = {symbol for symbol, _ in wanted if source.get(symbol) != provider.name}
+            symbols = sorted(others - absent.get(provider.name, {}).keys())
             if not symbols:
                 continue
             asking = bars_of(provider, symbols, names, first=first, last=last)
@@ -290,11 +268,11 @@ class ProviderChain:
         async def ask(provider: BarProvider, remaining: Sequence[str]) -> FetchedBars:
             return await sources_of(provider, remaining, names, first=first, last=last)
 
-        answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask)
+        answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask, NOTHING_ABSENT)
         served = {symbol: answer.provider for answer in answers for symbol in answer.rows.symbols}
         return {**attempts.unavailable, **served}
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> ChainedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], absent: Absent = NOTHING_ABSENT) -> ChainedProfiles:
         """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""
         names = await self._register.names()
 
@@ -306,18 +284,20 @@ class ProviderChain:
             unavailable = {**fetched.unavailable, **dict.fromkeys(silent, NO_FACT)}
             return replace(fetched, profiles=said, unavailable=unavailable)
 
-        return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, self._profiles, symbols, ask))
+        return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, self._profiles, symbols, ask, absent))
 
-    async def fetch_statements(self, symbols: Sequence[str], today: date) -> ChainedStatements:
+    async def fetch_statements(
+        self, symbols: Sequence[str], today: date, absent: Absent = NOTHING_ABSENT
+    ) -> ChainedStatements:
         """Return the statements of each distinct symbol from the first provider that has a good one by `today`."""
         names = await self._register.names()
 
         async def ask(provider: StatementProvider, remaining: Sequence[str]) -> FetchedStatements:
             fetched = await statements_of(provider, remaining, names)
             # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
-            return await asyncio.to_thread(_checked_statements, fetched, today)
+            return await asyncio.to_thread(checked_statements, fetched, today)
 
-        return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, self._statements, symbols, ask))
+        return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, self._statements, symbols, ask, absent))
 
     async def fetch_rates(self, series: Sequence[str], first: date, last: date) -> ChainedRates:
         """Return the rates of each distinct series on [first, last] from the first provider that has any."""
@@ -325,7 +305,7 @@ class ProviderChain:
         async def ask(provider: RateProvider, remaining: Sequence[str]) -> FetchedRates:
             return await provider.fetch_rates(remaining, first, last)
 
-        return ChainedRates(*await self._ask_in_turn(Kind.RATES, self._rates, series, ask))
+        return ChainedRates(*await self._ask_in_turn(Kind.RATES, self._rates, series, ask, NOTHING_ABSENT))
 
     async def find_names(self, symbols: Mapping[str, date]) -> tuple[str, Sequence[Identifier]]:
         """Return what the first provider of bars that tells it says of how shares with these symbols were called."""
@@ -341,20 +321,25 @@ class ProviderChain:
         kind: Kind,
         providers: Sequence[Asked],
         symbols: Sequence[str],
-        ask: Callable[[Asked, Sequence[str]], Coroutine[Any, Any, Answer]],
-    ) -> tuple[tuple[Answer, ...], Attempts]:
-        progress = _Progress(sorted(set(symbols)))
-        answers: list[Answer] = []
+        ask: Callable[[Asked, Sequence[str]], Coroutine[Any, Any, Given]],
+        absent: Absent,
+    ) -> tuple[tuple[Given, ...], Attempts]:
+        progress = Progress(list(dict.fromkeys(symbols)))
+        answers: list[Given] = []
         for provider in providers:
-            if not progress.remaining:
-                break
+            known = absent.get(provider.name, {})
+            asked = [symbol for symbol in progress.remaining if symbol not in known]
+            if not asked:
+                progress.go_on(known)
+                continue
             try:
-                answer = await self._ask(kind, provider, ask(provider, progress.remaining))
+                answer = await self._ask(kind, provider, ask(provider, asked))
             except ProviderError as error:
-                progress.failed(provider.name, error)
+                outcome = Outcome.NOT_ASKED if isinstance(error, NotAsked) else Outcome.FAILED
+                progress.go_on({**dict.fromkeys(asked, Attempt(provider.name, str(error), outcome)), **known})
                 continue
             answers.append(answer)
-            progress.answered(provider.name, answer.unavailable, answer.failed)
+            progress.go_on({**_in_vain(answer), **known})
         return tuple(answers), progress.attempts()
 
     async def _ask(self, kind: Kind, provider: Provider, asking: Coroutine[Any, Any, Answer]) -> Answer:
@@ -383,16 +368,17 @@ class ProviderChain:
             self._metrics.observe(PROVIDER_SECONDS, time.perf_counter() - began, provider.name, kind)
 
 
-def _checked_statements(fetched: FetchedStatements, today: date) -> FetchedStatements:
-    given = [statement for symbol in sorted(fetched.statements) for statement in fetched.statements[symbol]]
-    checked = check_statements(given, provider=fetched.provider, today=today)
-    good = defaultdict[str, list[GivenStatement]](list)
-    for statement in checked.statements:
-        good[statement.period.symbol].append(statement)
-    findings = (*fetched.findings, *checked.findings)
-    rules = defaultdict[str, Counter[Rule]](Counter)
-    for finding in findings:
-        if finding.symbol is not None and finding.symbol not in good:
-            rules[finding.symbol][finding.rule] += 1
-    bad = {s: Unavailable(Reason.MISSING_DATA, rejections(rules[s])) for s in fetched.statements if s not in good}
-    return replace(fetched, statements=good, unavailable={**fetched.unavailable, **bad}, findings=findings)
+def _in_vain(answer: Given) -> dict[str, Attempt]:
+    """Return what a provider has said of the symbols that it gave nothing of."""
+    name, rejected = answer.provider, answer.rejected if isinstance(answer, CheckedAnswer | FetchedStatements) else ()
+    absent = {
+        symbol: Attempt(name, said.detail, lacking=None if symbol in rejected else Lacking.UNKNOWN)
+        for symbol, said in answer.unavailable.items()
+    }
+    failed = {
+        symbol: Attempt(
+            name, said, Outcome.FAILED, lacking=Lacking.NOT_ENTITLED if symbol in answer.not_entitled else None
+        )
+        for symbol, said in answer.failed.items()
+    }
+    return absent | failed

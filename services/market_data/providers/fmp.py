@@ -147,7 +147,9 @@ class FmpProvider:
         read = {symbol: read_facts(symbol, given, self.name) for symbol, given in asked.found.items()}
         profiles = {symbol: facts for symbol, (facts, _) in read.items()}
         findings = tuple(finding for _, set_aside in read.values() for finding in set_aside)
-        return FetchedProfiles(self.name, profiles, asked.unavailable, findings, asked.failed, asked.failure)
+        return FetchedProfiles(
+            self.name, profiles, asked.unavailable, findings, asked.failed, asked.failure, asked.not_entitled
+        )
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
         """Return the statements of both frequencies that the plan has, see `StatementProvider`."""
@@ -168,7 +170,13 @@ class FmpProvider:
         said = f"no statements in {self.name}"
         asked = await ask_each(symbols, ask, patience_s=self._session.patience_s, absent=said)
         return FetchedStatements(
-            self.name, asked.found, asked.unavailable, tuple(findings), asked.failed, asked.failure
+            self.name,
+            asked.found,
+            asked.unavailable,
+            tuple(findings),
+            asked.failed,
+            asked.failure,
+            asked.not_entitled,
         )
 
     async def _rows(self, symbol: str, kind: str, frequency: str) -> list[Any]:

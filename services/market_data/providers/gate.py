@@ -1,6 +1,7 @@
 """Whether a vendor is asked, and how much: what the processes of market_data know together."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from services.market_data.core.breaking import Failure
@@ -16,6 +17,9 @@ class Gate(Protocol):
     async def note(self, provider: str, kind: Kind, failure: Failure | None, /) -> None:
         """Remember that a provider has answered, or how it failed."""
 
+    def late(self, provider: str, session: date, /) -> str | None:
+        """Return until when a provider does not have the bars of a session, None where it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class AlwaysOpen:
@@ -26,3 +30,6 @@ class AlwaysOpen:
 
     async def note(self, _: str, __: Kind, ___: Failure | None, /) -> None:
         """Remember nothing."""
+
+    def late(self, _: str, __: date, /) -> None:
+        """Wait for nobody."""

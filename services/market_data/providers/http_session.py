@@ -25,6 +25,7 @@ from services.market_data.providers.vendor_errors import (
     OutOfOrder,
     RateLimited,
     Redirected,
+    Reserved,
     Unreachable,
     VendorError,
 )
@@ -154,11 +155,15 @@ class HttpSession:
     async def _wait_for_a_turn(self) -> None:
         for pace in self._paces:
             await pace.acquire()
-        while (spent_for := await self._take()) is not None:
+        while (spent := await self._take()) is not None:
+            if spent.reserved:
+                raise Reserved(
+                    f"what the plan allows backfills is spent for {spent.seconds:g} s, the rest is for today"
+                )
             # Others have asked within this window, too.
-            if spent_for > PACED_S:
-                raise RateLimited("what the plan allows is spent", spent_for)
-            await asyncio.sleep(spent_for)
+            if spent.seconds > PACED_S:
+                raise RateLimited("what the plan allows is spent", spent.seconds)
+            await asyncio.sleep(spent.seconds)
 
     def _read(self, received: Received) -> Answer:
         said = self._quoted(_said(received.text))

@@ -186,18 +186,26 @@ class _Naming:
     def explained(self, fetched: T, found: Iterable[str]) -> T:
         """Return what is said of the symbols that nothing was found of, and of what was set aside."""
         failed: dict[str, str] = {}
+        not_entitled: set[str] = set()
         unavailable: dict[str, Unavailable] = {}
         for symbol in self.ways.keys() - set(found):
             spans = [span.name for way in self.ways[symbol] for span in way]
             why = next((fetched.failed[name] for name in spans if name in fetched.failed), None)
             if why is not None:
                 failed[symbol] = why
+                not_entitled |= {symbol} if any(name in fetched.not_entitled for name in spans) else set()
                 continue
             nothing = NOTHING_THEN if spans else NO_OPTIONS if is_contract(symbol) else PRIVATE
             said = next((fetched.unavailable[name] for name in spans if name in fetched.unavailable), nothing)
             others = [name for name in dict.fromkeys(spans) if name != symbol]
             unavailable[symbol] = replace(said, detail=f"{said.detail}{_as(others)}")
-        return replace(fetched, failed=failed, unavailable=unavailable, findings=tuple(self._named(fetched.findings)))
+        return replace(
+            fetched,
+            failed=failed,
+            unavailable=unavailable,
+            findings=tuple(self._named(fetched.findings)),
+            not_entitled=not_entitled,
+        )
 
     def _named(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         symbols = defaultdict[str | None, list[str | None]](list)

@@ -12,7 +12,7 @@
 A symbol that a provider does not know is no error but an `Unavailable` of that symbol.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -115,6 +115,8 @@ class FetchedBars:
         On which the asking ended.
     actions : tuple of CorporateAction
         Of the same days, where the provider tells more of them than bars can have.
+    not_entitled : collection of str
+        Those of the failed that the plan does not have.
     """
 
     provider: str
@@ -125,6 +127,7 @@ class FetchedBars:
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     actions: tuple[CorporateAction, ...] = ()
+    not_entitled: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +140,15 @@ class FetchedProfiles:
     findings: tuple[Finding, ...] = field(default=())
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    not_entitled: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedStatements:
-    """Statements of the symbols a provider knows, why others have none, and why it failed on the rest."""
+    """Statements of the symbols a provider knows, why others have none, and why it failed on the rest.
+
+    `rejected` are those of the unavailable that it does have.
+    """
 
     provider: str
     statements: Mapping[str, Sequence[GivenStatement]]
@@ -149,6 +156,8 @@ class FetchedStatements:
     findings: tuple[Finding, ...] = field(default=())
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    not_entitled: Collection[str] = ()
+    rejected: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,7 @@ class FetchedRates:
     findings: tuple[Finding, ...] = field(default=())
     failed: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    not_entitled: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

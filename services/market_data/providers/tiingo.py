@@ -9,7 +9,7 @@ from services.market_data.providers.asking import ask_each
 from services.market_data.providers.http_session import HttpSession, Received, retry_after
 from services.market_data.providers.json_fields import day
 from services.market_data.providers.provider import FetchedBars, Kind
-from services.market_data.providers.vendor_errors import RateLimited, SymbolNotEntitled
+from services.market_data.providers.vendor_errors import NoNewSymbols, RateLimited
 from services.market_data.providers.vendor_rows import RowReader, absent, rows_of
 from services.market_data.settings import Access
 
@@ -60,4 +60,4 @@ class TiingoProvider:
 def _refusal(received: Received, said: str) -> Exception | None:
     if _QUOTA not in said:
         return None
-    return SymbolNotEntitled(said) if _NEW_SYMBOLS in said else RateLimited(said, retry_after(received.headers))
+    return NoNewSymbols(said) if _NEW_SYMBOLS in said else RateLimited(said, retry_after(received.headers))

@@ -4,12 +4,14 @@
     ├── Unreachable              no answer: connection, certificate, time, an answer broken off
     ├── OutOfOrder               the vendor says that it has a problem
     ├── RateLimited              more was asked than the plan allows
+    ├── Reserved                 what is left of the plan is for the runs of today
     ├── KeyRefused               the key is none
     ├── Redirected               it would lead elsewhere, and the key would go there
     ├── NotEntitled              the plan does not have what was asked for
     ├── Blocked                  a page for people where data was due
     └── OfOneSymbol              what else is asked of the vendor may be answered
         ├── SymbolNotEntitled    the plan does not have this symbol
+        ├── NoNewSymbols         no symbol that was never asked for may be, for a while
         └── Malformed            an answer that cannot be read
 
 No message holds a key: what vendors say is quoted without it.
@@ -64,6 +66,14 @@ class RateLimited(VendorError):
         super().__init__(f"rate limited{again}: {detail}")
 
 
+class Reserved(VendorError):
+    """What is left of the plan is for the runs of today: no failure of the vendor."""
+
+    @property
+    def failure(self) -> None:  # type: ignore[override]
+        """None: others may ask."""
+
+
 class KeyRefused(VendorError):
     """The key is none."""
 
@@ -98,6 +108,10 @@ class OfOneSymbol(VendorError):
 
 class SymbolNotEntitled(OfOneSymbol):
     """The plan does not have this symbol."""
+
+
+class NoNewSymbols(OfOneSymbol):
+    """No symbol that was never asked for may be, until the next month begins."""
 
 
 class Malformed(OfOneSymbol):

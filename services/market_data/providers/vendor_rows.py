@@ -65,7 +65,13 @@ class RowReader:
             else:
                 unavailable[symbol] = Unavailable(Reason.MISSING_DATA, absent(self._provider, first, last))
         return FetchedBars(
-            self._provider, self._raw(kept), unavailable, tuple(found), failed=asked.failed, failure=asked.failure
+            self._provider,
+            self._raw(kept),
+            unavailable,
+            tuple(found),
+            failed=asked.failed,
+            failure=asked.failure,
+            not_entitled=asked.not_entitled,
         )
 
     def _dated(self, symbol: str, row: Any, findings: list[Finding]) -> tuple[date | None, Row]:

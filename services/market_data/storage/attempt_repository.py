@@ -61,9 +61,10 @@ class AttemptRepository:
             await self._connection.execute(statement, rows)
 
     async def forget_old(self) -> None:
-        """Forget what was tried long ago."""
-        statement = sa.text("DELETE FROM attempts WHERE tried_at < now() - CAST(:kept AS interval)")
-        await self._connection.execute(statement, {"kept": KEPT_FOR})
+        """Forget what was tried long ago, and how many requests that took."""
+        for table, column in (("attempts", "tried_at"), ("run_requests", "counted_at")):
+            statement = sa.text(f"DELETE FROM {table} WHERE {column} < now() - CAST(:kept AS interval)")
+            await self._connection.execute(statement, {"kept": KEPT_FOR})
 
     async def list_attempts(self, symbol: str, as_of: date, *, after: tuple[str, int], limit: int) -> list[AttemptRow]:
         """Return what was tried for the newest session of each kind up to a day, in the order in which it was."""

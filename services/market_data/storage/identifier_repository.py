@@ -131,6 +131,8 @@ class IdentifierRepository:
             """
         )
         await self._connection.execute(statement, {"symbols": list(symbols)})
+        forget = sa.text("DELETE FROM absences WHERE symbol = ANY(CAST(:symbols AS text[]))")
+        await self._connection.execute(forget, {"symbols": list(symbols)})
 
 
 class StoredRegister:

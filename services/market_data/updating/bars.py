@@ -3,26 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 
+from services.market_data.core.absences import lacking_bars
 from services.market_data.core.actions import CorporateAction
 from services.market_data.core.adjustment import adjustment_changed
-from services.market_data.core.attempts import Attempt
+from services.market_data.core.attempts import Attempt, Lacking
 from services.market_data.core.bar_checks import Request, check_rows
 from services.market_data.core.bars import Bars, RevisedBars
 from services.market_data.core.corrections import CorrectedSpan, corrected_spans
 from services.market_data.core.findings import Finding
 from services.market_data.core.judging import Judged, derived_symbols, held_back, with_derived
+from services.market_data.core.lateness import waiting_for
 from services.market_data.core.plans import BY_SESSION, PLANS
 from services.market_data.core.second_origin import differing, whose_turn
 from services.market_data.core.window import planning_window, sessions_array
-from services.market_data.providers.chain import Checked, ProviderChain
+from services.market_data.providers.chain import Absent, Checked, ProviderChain
 from services.market_data.providers.provider import FetchedBars, Kind
+from services.market_data.storage.absence_repository import AbsenceRepository
 from services.market_data.storage.action_repository import ActionRepository
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.updating.absences import KnownAbsences, Lacked, lacked, load_known
 from services.market_data.updating.judging import Bench
 from shared.arrays import BoolArray, DateArray
 from shared.calendar import session_ordinals
@@ -30,6 +35,8 @@ from shared.clock import SessionClock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
 from shared.unavailable import Unavailable
+
+_NO_NEW: Final = "no new bars"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,11 @@ class _Span:
     newest: date
     wanted: DateArray
 
+    @property
+    def is_current(self) -> bool:
+        """Whether what nobody has now is asked for."""
+        return self.last >= self.newest
+
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
@@ -153,28 +165,63 @@ async def refresh_bars(
         wanted=sessions_array(event.run.first_session, event.run.last_session),
     )
     edition = await chain.edition(Kind.BARS)
-    fetched = await _fetch(chain, event.symbols, span)
+    known = await load_known(uow, Kind.BARS, event.symbols, clock.now())
+    absences = known if span.is_current else known.of_the_past()
+    absent, resting = _not_asked(absences, chain, shard, span), absences.resting(shard.source)
+    fetched = await _fetch(chain, [symbol for symbol in event.symbols if symbol not in resting], span, absent)
     restated = await _restated_symbols(fetched, shard)
     going_on = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
     judged = await bench.judge_beside_stored(going_on, waiting - {*restated}, {**shard.source, **fetched.source})
     outcomes = [fetched]
     refreshed = [await shard.keep(each, outcomes, restated=False) for each in judged]
     if restated:
-        outcomes.append(await _fetch(chain, restated, await _whole(span, restated, shard)))
+        outcomes.append(await _fetch(chain, restated, await _whole(span, restated, shard), absent))
         judged.append(await bench.judge_whole(outcomes[1].bars, outcomes[1].source))
         refreshed.append(await shard.keep(judged[-1], outcomes, restated=True))
-    for outcome in outcomes:
-        await repository.store_findings(outcome.findings, run_id=event.run.run_id)
-        for provider, actions in outcome.actions.items():
-            await ActionRepository(uow.connection).store_actions(actions, source=provider)
-    await repository.store_findings(await _against_another_origin(fetched, chain, span), run_id=event.run.run_id)
+    await _store_told(uow, outcomes, run_id=event.run.run_id)
+    findings = await _against_another_origin(fetched, chain, span, absent)
+    await repository.store_findings(findings, run_id=event.run.run_id)
     tried = {symbol: attempts for outcome in outcomes for symbol, attempts in outcome.tried.items()}
+    tried |= {symbol: [attempt] for symbol, attempt in resting.items()}
     await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=event.symbols, run=event.run)
+    if span.is_current:
+        await absences.keep(uow, await _lacked(uow, fetched, span, shard.source), fetched.source)
     await _settle(shard, outcomes, held_back(judged, span.wanted), edition=edition)
     return _together(refreshed)
 
 
-async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _Outcome:
+async def _store_told(uow: UnitOfWork, outcomes: Sequence[_Outcome], *, run_id: UUID) -> None:
+    for outcome in outcomes:
+        await MarketDataRepository(uow.connection).store_findings(outcome.findings, run_id=run_id)
+        for provider, actions in outcome.actions.items():
+            await ActionRepository(uow.connection).store_actions(actions, source=provider)
+
+
+def _not_asked(absences: KnownAbsences, chain: ProviderChain, shard: _Shard, span: _Span) -> Absent:
+    """Return of which symbols each vendor is not asked: it does not have them, or the newest session not yet."""
+    absent = absences.waiting()
+    late = waiting_for(chain.late(span.last), shard.event.symbols, shard.source, chain.names(Kind.BARS))
+    return {vendor: {**absent.get(vendor, {}), **late.get(vendor, {})} for vendor in {**absent, **late}}
+
+
+async def _lacked(uow: UnitOfWork, fetched: _Outcome, span: _Span, source: Mapping[str, str]) -> Lacked:
+    """Return what vendors do not have; who gave the history, now or before, may only be late for some sessions."""
+    newest = fetched.bars.between(span.newest, span.newest)
+    traded = {newest.symbols[column] for column in np.flatnonzero(newest.present.any(axis=0))}
+    ended = {(s, v): (Lacking.UNKNOWN, _NO_NEW) for s, v in fetched.source.items() if v in PLANS and s not in traded}
+    said = {**ended, **lacked(fetched.tried)}
+    gave = {symbol for symbol, vendor in said if vendor in {source.get(symbol), fetched.source.get(symbol)}}
+    last = await AbsenceRepository(uow.connection).load_last_bars(sorted(gave))
+    meant = {}
+    for (symbol, vendor), (lacking, why) in said.items():
+        own = last.get(symbol) if vendor in {source.get(symbol), fetched.source.get(symbol)} else None
+        after_all = lacking_bars(lacking, own, span.newest)
+        if after_all is not None:
+            meant[symbol, vendor] = after_all, why
+    return meant
+
+
+async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span, absent: Absent) -> _Outcome:
     """Fetch the bars of the symbols over the span and check them one by one."""
     sessions = sessions_array(span.first, span.last)
 
@@ -182,7 +229,7 @@ async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _
         checked = check_rows(fetched.rows, Request(fetched.provider, sessions, span.newest))
         return Checked(checked.bars, checked.findings, checked.refused(span.wanted, fetched.findings))
 
-    chained = await chain.fetch_bars(symbols, span.first, span.last, check)
+    chained = await chain.fetch_bars(symbols, span.first, span.last, check, absent)
     bars = Bars.blank(sessions, ())
     for answer in chained.answers:
         bars = bars.merge(answer.bars)
@@ -197,7 +244,9 @@ async def _fetch(chain: ProviderChain, symbols: Sequence[str], span: _Span) -> _
     )
 
 
-async def _against_another_origin(fetched: _Outcome, chain: ProviderChain, span: _Span) -> list[Finding]:
+async def _against_another_origin(
+    fetched: _Outcome, chain: ProviderChain, span: _Span, absent: Absent
+) -> list[Finding]:
     # Of the newest session only, and of what vendors give: files are what somebody wants to be so.
     row = fetched.bars.between(span.newest, span.newest)
     if not row.present.any():
@@ -212,7 +261,7 @@ async def _against_another_origin(fetched: _Outcome, chain: ProviderChain, span:
     if not closes:
         return []
     cells = [(symbol, span.newest) for symbol in closes]
-    async for other, seconds in chain.closes_elsewhere(cells, fetched.source):
+    async for other, seconds in chain.closes_elsewhere(cells, fetched.source, absent):
         others = {symbol: close for (symbol, day), close in seconds.items() if day == span.newest}
         if others:
             return differing(closes, others, session=span.newest, other=other, source=fetched.source)

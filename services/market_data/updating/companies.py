@@ -9,12 +9,14 @@ from services.market_data.core.findings import Finding
 from services.market_data.core.profile_merge import KnownProfile, merge_profile
 from services.market_data.core.refresh import profile_due, statements_due
 from services.market_data.core.statements import CompletedStatement, Period, complete_statements, whole_companies
-from services.market_data.providers.chain import Attempts, ProviderChain
+from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.progress import Attempts
 from services.market_data.providers.provider import FetchedStatements, Kind
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.updating.absences import lacked, load_known
 from shared.clock import Clock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
@@ -49,7 +51,8 @@ async def refresh_profiles(
     edition = await chain.edition(Kind.PROFILES)
     asked = await profiles.load_last_asked(event.symbols)
     due = [s for s in event.symbols if profile_due(asked.get(s), edition=edition, today=now.date())]
-    chained = await chain.fetch_profiles(due)
+    absences = await load_known(uow, Kind.PROFILES, due, now)
+    chained = await chain.fetch_profiles(due, absences.waiting())
 
     given = {
         symbol: (facts, answer.provider) for answer in chained.answers for symbol, facts in answer.profiles.items()
@@ -63,6 +66,9 @@ async def refresh_profiles(
 
     await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
     await _store_attempts(event, uow, Kind.PROFILES, due, chained.attempts)
+    await absences.keep(
+        uow, lacked(chained.attempts.by_symbol), {symbol: source for symbol, (_, source) in given.items()}
+    )
     await profiles.store_profiles(changed)
     await profiles.store_last_asked(_decided(due, chained.attempts), edition=edition, at=now)
     return RefreshedProfiles(changed, chained.attempts)
@@ -80,7 +86,8 @@ async def refresh_statements(
         for symbol, entry in last.items()
         if statements_due(entry.asked, edition=edition, earnings=entry.earnings, today=now.date())
     ]
-    chained = await chain.fetch_statements(due, now.date())
+    absences = await load_known(uow, Kind.STATEMENTS, due, now)
+    chained = await chain.fetch_statements(due, now.date(), absences.waiting())
     source = {symbol: answer.provider for answer in chained.answers for symbol in answer.statements}
 
     stored = await repository.load_digests(sorted(source))
@@ -90,6 +97,7 @@ async def refresh_statements(
 
     await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
     await _store_attempts(event, uow, Kind.STATEMENTS, due, chained.attempts)
+    await absences.keep(uow, lacked(chained.attempts.by_symbol), source)
     revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
     settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
     await repository.store_last_asked(settled, edition=edition, at=now)

@@ -17,6 +17,7 @@ from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision, Place
 from services.market_data.core.names import EVERYBODY, NOBODY, Identifier
 from services.market_data.core.plans import PLANS
+from services.market_data.storage.absence_repository import AbsenceFilter
 from services.market_data.storage.fundamentals_repository import StatementSlice
 from services.market_data.storage.repository import FindingFilter
 from shared.providers import ProviderName
@@ -159,6 +160,37 @@ class FindingSelection:
     def filter(self) -> FindingFilter:
         """Return the filter for a repository."""
         return FindingFilter(self.symbol, self.rule, self.run_id, undecided=self.undecided)
+
+
+@dataclass(frozen=True)
+class AbsenceSelection:
+    """Which absences; without a word about something, whatever it is."""
+
+    symbol: SymbolText | None = None
+    vendor: Annotated[ProviderName | None, Query(description="only what this one does not have")] = None
+
+    def filter(self) -> AbsenceFilter:
+        """Return the filter for a repository."""
+        return AbsenceFilter(self.symbol, self.vendor)
+
+
+class AskAgainBody(BaseModel):
+    """Of which symbol, or which vendor, the absences are forgotten."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: SymbolText | None = None
+    vendor: ProviderName | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.symbol is None and self.vendor is None:
+            raise ValueError("symbol or vendor must be given, neither was")
+        return self
+
+    def filter(self) -> AbsenceFilter:
+        """Return the filter for a repository."""
+        return AbsenceFilter(self.symbol, self.vendor)
 
 
 @dataclass(frozen=True)

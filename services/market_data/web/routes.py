@@ -11,7 +11,9 @@ from services.market_data.commands.name_share import name_share, weigh_name, wit
 from services.market_data.commands.rule_on_bar import rule_on_bar, weigh_ruling
 from services.market_data.core.plans import Plan
 from services.market_data.core.rates import SeriesName
+from services.market_data.core.window import planning_window
 from services.market_data.providers.chain import ProviderChain
+from services.market_data.storage.absence_repository import AbsenceRepository
 from services.market_data.storage.action_repository import ActionRepository
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
@@ -20,10 +22,14 @@ from services.market_data.storage.judgement_repository import JudgementRepositor
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.rate_repository import RateRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.storage.request_repository import RequestCount, RequestRepository
 from services.market_data.storage.universe_repository import UniverseRepository
 from services.market_data.storage.vendor_repository import VendorRepository
+from services.market_data.updating.planning import estimate_requests, plan_shards
 from services.market_data.web.bodies import (
+    AbsenceSelection,
     ActionBody,
+    AskAgainBody,
     FindingSelection,
     FundamentalsSelection,
     IdentifierBody,
@@ -31,6 +37,7 @@ from services.market_data.web.bodies import (
     UniverseBody,
     WithdrawalBody,
 )
+from services.market_data.web.vendor_views import AbsenceView, RunRequestsView, TriedView, VendorStand, VendorView
 from services.market_data.web.views import (
     ActionView,
     BarView,
@@ -48,13 +55,12 @@ from services.market_data.web.views import (
     RulingView,
     SourceView,
     StatementView,
-    TriedView,
     UniverseView,
-    VendorView,
 )
 from shared.calendar import FIRST_SESSION
 from shared.clock import Clock, SystemClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.factor_set import FactorSet
 from shared.openapi import refused
 from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
@@ -72,7 +78,11 @@ AtOnce = Annotated[Paging, paged(200, most=200)]
 
 
 def build_router(
-    unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain, plans: Mapping[ProviderName, Plan]
+    unit_of_work: UnitOfWorkFactory,
+    clock: Clock,
+    chain: ProviderChain,
+    plans: Mapping[ProviderName, Plan],
+    factor_set: FactorSet,
 ) -> APIRouter:
     """Return the routes of market_data."""
     router = APIRouter()
@@ -143,6 +153,8 @@ def build_router(
 
     _add_sources(router, unit_of_work, clock, chain)
     _add_asking(router, unit_of_work, clock, plans)
+    _add_absences(router, unit_of_work)
+    _add_requests(router, unit_of_work, chain, plans, factor_set)
     _add_findings(router, unit_of_work)
     _add_rulings(router, unit_of_work)
     _add_identifiers(router, unit_of_work)
@@ -197,10 +209,53 @@ def _add_asking(
         async with unit_of_work.reading() as connection:
             repository = VendorRepository(connection)
             windows, breakers = await repository.list_windows(), await repository.list_breakers()
+            absences = await AbsenceRepository(connection).count_waiting(clock.now())
+        stand = VendorStand(windows, breakers, absences)
         names = [name for name in sorted(plans) if name > after][: paging.wanted]
-        return paging.page(
-            names, lambda name: VendorView.of(name, plans[name], windows, breakers, now), lambda name: (name,)
-        )
+        return paging.page(names, lambda name: VendorView.of(name, plans[name], stand, now), lambda name: (name,))
+
+
+def _add_absences(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
+    @router.get("/absences")
+    async def list_absences(paging: Many, selection: Annotated[AbsenceSelection, Depends()]) -> Page[AbsenceView]:
+        """List what vendors have said that they do not have, and when they are asked again, by symbol."""
+        after = paging.after(tuple[Text, Text, Text]) or ("", "", "")
+        only = selection.filter()
+        async with unit_of_work.reading() as connection:
+            rows = await AbsenceRepository(connection).list_absences(only, after=after, limit=paging.wanted)
+        return paging.page(rows, AbsenceView.of, lambda row: (row.symbol, row.kind, row.vendor))
+
+    @router.post("/absences/forgotten")
+    async def forget_absences(body: AskAgainBody) -> list[AbsenceView]:
+        """Forget what vendors have said that they do not have, and return it: the next run asks again."""
+        async with unit_of_work() as uow:
+            forgotten = await AbsenceRepository(uow.connection).forget_absences(body.filter())
+        return [AbsenceView.of(row) for row in forgotten]
+
+
+def _add_requests(
+    router: APIRouter,
+    unit_of_work: UnitOfWorkFactory,
+    chain: ProviderChain,
+    plans: Mapping[ProviderName, Plan],
+    factor_set: FactorSet,
+) -> None:
+    @router.get("/vendors/requests")
+    async def count_requests(run_id: UUID) -> RunRequestsView:
+        """Count what a run has asked of each vendor, beside what it was to."""
+        async with unit_of_work.reading() as connection:
+            return RunRequestsView.of(await RequestRepository(connection).list_requests(run_id))
+
+    @router.get("/vendors/estimate")
+    async def estimate_run(first: Day, last: Day) -> RunRequestsView:
+        """Say what a run of every watched symbol from `first` to `last` would ask of the vendors, and ask nothing."""
+        check_range(first, last)
+        window = planning_window(first, last)
+        async with unit_of_work.reading() as connection:
+            scope = await MarketDataRepository(connection).list_symbols()
+            planned = await plan_shards(connection, chain, scope, factor_set, window=window, first_session=first)
+            estimates = await estimate_requests(planned, connection, chain, plans)
+        return RunRequestsView.of([RequestCount(vendor, count, 0) for vendor, count in sorted(estimates.items())])
 
 
 def _add_findings(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:

@@ -10,22 +10,16 @@ from pydantic import BaseModel, Field
 
 from services.market_data.commands.rule_on_bar import Ruled, RulingRequest
 from services.market_data.core.actions import ActionKind
-from services.market_data.core.attempts import Outcome
-from services.market_data.core.breaking import Breaker, State
 from services.market_data.core.findings import Rule
 from services.market_data.core.judging import Decision
-from services.market_data.core.plans import Plan, Window, origin_of
 from services.market_data.core.profile_merge import Origin
-from services.market_data.providers.provider import Kind
 from services.market_data.storage.action_repository import ActionRow
-from services.market_data.storage.attempt_repository import AttemptRow
 from services.market_data.storage.fundamentals_repository import StatementRow
 from services.market_data.storage.identifier_repository import IdentifierRow
 from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.rate_repository import RateRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
 from services.market_data.storage.universe_repository import ConstituentRow, UniverseRow
-from services.market_data.storage.vendor_repository import BreakerRow, WindowRow
 from shared.pages import Page
 from shared.profile import ProfileFacts
 from shared.unavailable import Reason, Unavailable
@@ -141,83 +135,6 @@ class CoverageView(BaseModel):
     def of(cls, row: CoverageRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
-
-
-class TriedView(BaseModel):
-    """What a provider said of a symbol that it had no answer for, when it was asked for a kind up to a session."""
-
-    kind: Kind
-    session: date
-    place: int = Field(description="as which one it was asked, from 0")
-    provider: str
-    outcome: Outcome
-    detail: str
-    run_id: UUID
-    tried_at: datetime
-
-    @classmethod
-    def of(cls, row: AttemptRow) -> Self:
-        """Return the view of a row."""
-        return cls.model_validate(row._asdict())
-
-
-class WindowView(BaseModel):
-    """How many requests a plan allows within so many seconds, and how many were made since the window began."""
-
-    seconds: int
-    allowed: int
-    requests: int
-    ends_at: datetime | None = Field(description="None where it has not begun")
-
-
-class BreakerView(BaseModel):
-    """Whether a vendor is asked for a kind, and if not, until when and why."""
-
-    kind: Kind
-    state: State
-    failures: int = Field(description="in a row")
-    why: str | None
-    open_until: datetime | None
-
-
-class VendorView(BaseModel):
-    """A vendor of the chain: what its plan allows, what was asked, and how it answers."""
-
-    vendor: str
-    windows: list[WindowView]
-    kinds: list[BreakerView]
-
-    @classmethod
-    def of(
-        cls, vendor: str, plan: Plan, windows: Sequence[WindowRow], breakers: Sequence[BreakerRow], now: datetime
-    ) -> Self:
-        """Return the view of a vendor at a time; a window that has ended is one that has not begun."""
-        begun = {row.seconds: row for row in windows if row.vendor == origin_of(vendor) and row.ends_at > now}
-        own = {row.kind: row.breaker for row in breakers if row.vendor == vendor}
-        return cls(
-            vendor=vendor,
-            windows=[_window(window, begun.get(round(window.seconds))) for window in plan.windows],
-            kinds=[_breaker(kind, own.get(kind, Breaker(0, "")), now) for kind in Kind],
-        )
-
-
-def _window(window: Window, row: WindowRow | None) -> WindowView:
-    return WindowView(
-        seconds=round(window.seconds),
-        allowed=window.requests,
-        requests=row.requests if row else 0,
-        ends_at=row.ends_at if row else None,
-    )
-
-
-def _breaker(kind: Kind, breaker: Breaker, now: datetime) -> BreakerView:
-    return BreakerView(
-        kind=kind,
-        state=breaker.state(now),
-        failures=breaker.failures,
-        why=breaker.why or None,
-        open_until=breaker.open_until,
-    )
 
 
 class FindingView(BaseModel):

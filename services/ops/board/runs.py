@@ -12,7 +12,7 @@ from services.ops.board.pages import go_to, page, page_of
 from services.ops.board.paths import RUN_EVENTS_OF, RUN_PAGE, RUNS_PAGE
 from services.ops.client.answers.runs import Cause, RunProgress
 from services.ops.client.client import ApiClient
-from services.ops.client.routes import CANCEL_RUN, CAUSES, FINDING_COUNTS, RETRY_RUN, RUN, RUN_LOG, RUNS
+from services.ops.client.routes import CANCEL_RUN, CAUSES, FINDING_COUNTS, REQUESTS, RETRY_RUN, RUN, RUN_LOG, RUNS
 
 # Tells htmx that a part is not to be asked for any more.
 STOP_POLLING: Final = 286
@@ -39,8 +39,9 @@ def run(request: Request, caller: Caller, run_id: str) -> HTMLResponse:
     found = load_progress(caller, run_id)
     lines = caller.get(RUN_LOG.at(run_id=run_id), limit=_LINES_SHOWN) if is_over(found) else None
     findings = caller.get(FINDING_COUNTS, run_id=run_id) if is_over(found) else None
-    causes = causes_of(caller, found)
-    return page(request, "run.html.j2", found=found, causes=causes, findings=findings, lines=lines, **following(run_id))
+    requests = caller.get(REQUESTS, run_id=run_id) if is_over(found) else None
+    shown = {"causes": causes_of(caller, found), "findings": findings, "requests": requests, "lines": lines}
+    return page(request, "run.html.j2", found=found, **shown, **following(run_id))
 
 
 @router.get(RUN_PAGE + "/progress", response_class=HTMLResponse)

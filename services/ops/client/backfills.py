@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.ops.client.answers.backfills import Backfill, Plan, Retry, Step, StepOutcome
+from services.ops.client.answers.vendors import RunRequests
 from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
 from services.ops.client.lookup import find_portfolio
 from services.ops.client.paging import load_list
 from services.ops.client.progress import going_on, read_patiently
 from services.ops.client.rendering import console, number, table
-from services.ops.client.routes import BACKFILL, BACKFILL_STEPS
+from services.ops.client.routes import BACKFILL, BACKFILL_STEPS, ESTIMATE, PLAN_BACKFILL
 from shared.symbols import one_spelling
 
 if TYPE_CHECKING:
@@ -77,13 +78,29 @@ def load_backfill(client: ApiClient, backfill_id: str) -> Shown:
     }
 
 
-def print_plan(plan: Plan) -> None:
+class PlanReport(Plan):
+    """What a backfill would compute, and what a run of all its sessions would ask of vendors."""
+
+    requests: RunRequests
+
+
+def load_plan(client: ApiClient, body: dict[str, Any]) -> PlanReport:
+    """Return what a backfill would compute and ask for."""
+    plan = client.send(PLAN_BACKFILL, body)
+    requests: RunRequests = {"vendors": []}
+    if plan["sessions"]:
+        requests = client.get(ESTIMATE, first=plan["sessions"][0], last=plan["sessions"][-1])
+    return {**plan, "requests": requests}
+
+
+def print_plan(plan: PlanReport) -> None:
     """Draw a plan."""
     facts = ", ".join(f"{count} {fact}" for fact, count in plan["cells_by_fact"].items() if count)
     lines = [
         f"{plan['cells']} cells at {len(plan['sessions'])} sessions{f': {facts}' if facts else ''}",
         f"{plan['steps']} steps, about {number(plan['seconds'], digits=1)} s while nothing else runs",
         f"{plan['symbols_to_fetch']} symbols lack a bar: providers are asked for each at most once",
+        *(f"at most {each['estimated']:,} requests to {each['vendor']}" for each in plan["requests"]["vendors"]),
     ]
     shown = [(*_step_row(step), step["cells"]) for step in plan["first_steps"]]
     console().print("\n".join(lines))

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from services.ops.client.answers.runs import RunProgress, RunReport
 from services.ops.client.client import ApiClient
 from services.ops.client.rendering import console
-from services.ops.client.routes import CAUSES, FINDING_COUNTS, RUN, Answer, Route
+from services.ops.client.routes import CAUSES, FINDING_COUNTS, REQUESTS, RUN, Answer, Route
 from services.ops.errors import Refused, Unreachable
 from services.ops.terminal import say
 
@@ -35,7 +35,8 @@ def load_run(client: ApiClient, run_id: str) -> RunReport:
 def _reported(client: ApiClient, run: RunProgress) -> RunReport:
     run_id = run["run"]["run_id"]
     causes = client.get(CAUSES.at(run_id=run_id))["items"] if run["failures"] else []
-    return {**run, "causes": causes, "findings": client.get(FINDING_COUNTS, run_id=run_id)}
+    findings, requests = client.get(FINDING_COUNTS, run_id=run_id), client.get(REQUESTS, run_id=run_id)
+    return {**run, "causes": causes, "findings": findings, "requests": requests}
 
 
 def follow_run(client: ApiClient, run_id: str) -> RunReport:

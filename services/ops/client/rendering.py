@@ -14,6 +14,7 @@ from services.ops.client.answers.numbers import Measure
 from services.ops.client.answers.portfolios import Portfolio
 from services.ops.client.answers.risk import Benchmark, Figure, Scenario
 from services.ops.client.answers.runs import RunProgress, RunReport, RunSummary
+from services.ops.client.answers.vendors import RunRequests
 from shared.printable import printable
 
 _NAMES_SHOWN: Final = 5
@@ -156,6 +157,17 @@ def print_run(run: RunReport) -> None:
     found = findings_line(run)
     if found is not None:
         out.print(found, soft_wrap=True)
+    if run["requests"]["vendors"]:
+        out.print(f"requests: {requests_line(run['requests'])}", soft_wrap=True)
+
+
+def requests_line(requests: RunRequests) -> str:
+    """Return in one line what is asked of vendors, beside what was to be."""
+    return ", ".join(
+        f"{each['requests']:,} to {each['vendor']}"
+        + ("" if each["estimated"] is None else f" (at most {each['estimated']:,} expected)")
+        for each in requests["vendors"]
+    )
 
 
 def findings_line(run: RunReport) -> str | None:

@@ -37,11 +37,13 @@ from services.ops.client.answers.runs import Cause, LogLine, RunProgress, RunSum
 from services.ops.client.answers.schedule import Fire, Pause, Schedule
 from services.ops.client.answers.symbols import Prices, Source, Symbol, SymbolFactors, SymbolMetrics, SymbolSummary
 from services.ops.client.answers.vendors import (
+    Absence,
     Action,
     Attempt,
     Constituent,
     Identifier,
     Named,
+    RunRequests,
     Universe,
     Vendor,
 )
@@ -95,6 +97,10 @@ FINDING_COUNTS: Final = Route("GET /findings/counts", FindingCounts)
 DECIDE: Final = Route("POST /findings/rulings", Ruling)
 
 ATTEMPTS: Final = Route("GET /attempts/{symbol}", Page[Attempt])
+ABSENCES: Final = Route("GET /absences", Page[Absence])
+ASK_AGAIN: Final = Route("POST /absences/forgotten", list[Absence])
+REQUESTS: Final = Route("GET /vendors/requests", RunRequests)
+ESTIMATE: Final = Route("GET /vendors/estimate", RunRequests)
 VENDORS: Final = Route("GET /vendors", Page[Vendor])
 
 ACTIONS: Final = Route("GET /corporate-actions/{symbol}", Page[Action])

@@ -10,9 +10,11 @@ from services.ops.client.answers.runs import RunReport
 from services.ops.client.answers.schedule import Fire, Schedule
 from services.ops.client.asker import asker
 from services.ops.client.client import ApiClient
+from services.ops.client.lateness import too_early
+from services.ops.client.paging import load_list
 from services.ops.client.progress import follow_run, read_patiently
 from services.ops.client.rendering import console, print_run, run_succeeded, table
-from services.ops.client.routes import FIRE, PAUSE_SCHEDULE, RESUME_SCHEDULE, SCHEDULE, TRIGGER
+from services.ops.client.routes import FIRE, PAUSE_SCHEDULE, RESUME_SCHEDULE, SCHEDULE, TRIGGER, VENDORS
 from services.ops.terminal import say
 
 _LOOK_EVERY_S = 0.5
@@ -20,12 +22,19 @@ _SHOWN = 10
 _FAILED = {"failed", "cancelled"}
 
 
-def load_schedule(client: ApiClient) -> Schedule:
-    """Return the schedule with its next times, and what came of the last."""
-    return client.get(SCHEDULE, limit=_SHOWN)
+class ScheduleReport(Schedule):
+    """The schedule, and which of its next times come before a vendor has the session."""
+
+    late: list[str]
 
 
-def print_schedule(found: Schedule) -> None:
+def load_schedule(client: ApiClient) -> ScheduleReport:
+    """Return the schedule with its next times, what came of the last, and what is too early for a vendor."""
+    found = client.get(SCHEDULE, limit=_SHOWN)
+    return {**found, "late": [*too_early(found["next"], load_list(client, VENDORS))]}
+
+
+def print_schedule(found: ScheduleReport) -> None:
     """Draw the schedule."""
     console().print(_drawn(found))
 
@@ -83,13 +92,14 @@ def _show_triggered(fires: Sequence[Fire], runs: Sequence[RunReport], *, as_json
         print_run(run)
 
 
-def _drawn(found: Schedule) -> RenderableType:
+def _drawn(found: ScheduleReport) -> RenderableType:
     lines = [f"{each['stage']}: {each['crontab']} {each['zone']}" for each in found["triggers"]]
     if not found["enabled"]:
         lines.append("asks for nothing: BATCH_PROCESSING_ENABLED is false")
     if found["pause"] is not None:
         lasting = found["pause"]
         lines.append(f"paused since {_instant(lasting['paused_at'])} by {lasting['paused_by']}: {lasting['why']}")
+    lines += found["late"]
     rows = [(each["stage"], _instant(each["due_at"]), each["session"], each["expected"]) for each in found["next"]]
     coming = table("next", ("stage", "due", "session", "expected"), rows)
     return Group("\n".join(lines), coming, _fire_table("last", found["last"]))

@@ -6,11 +6,11 @@ from typing import Final, TypedDict
 
 from services.ops.client.answers.findings import Finding
 from services.ops.client.answers.symbols import Bar
-from services.ops.client.answers.vendors import Attempt, Vendor
+from services.ops.client.answers.vendors import Absence, Attempt, Vendor
 from services.ops.client.client import ApiClient
 from services.ops.client.paging import load_list
 from services.ops.client.rendering import console, table
-from services.ops.client.routes import ATTEMPTS, FINDINGS, PRICES, VENDORS
+from services.ops.client.routes import ASK_AGAIN, ATTEMPTS, FINDINGS, PRICES, VENDORS
 
 _MOST_BARS: Final = 10_000  # of forty years
 
@@ -52,6 +52,21 @@ def print_why(found: Why) -> None:
         console().print(table("set aside", ("day", "rule", "detail", "provider"), rows))
 
 
+def forget_absences(client: ApiClient, symbol: str | None, vendor: str | None) -> list[Absence]:
+    """Let vendors be asked again, and return what they have said that they do not have."""
+    return client.send(ASK_AGAIN, {"symbol": symbol, "vendor": vendor})
+
+
+def print_forgotten(forgotten: Sequence[Absence]) -> None:
+    """Show what the next run asks for again."""
+    rows = [
+        (each["symbol"], each["kind"], each["vendor"], each["lacking"], each["times"], each["retry_at"] or "no more")
+        for each in forgotten
+    ]
+    columns = ("symbol", "kind", "vendor", "was", "times", "was to be asked again")
+    console().print(table("asked for again by the next run", columns, rows) if rows else "nothing was known absent")
+
+
 def load_vendors(client: ApiClient) -> list[Vendor]:
     """Return the vendors of the chain."""
     return load_list(client, VENDORS)
@@ -70,7 +85,12 @@ def print_vendors(found: Sequence[Vendor]) -> None:
                 for each in vendor["kinds"]
                 if each["state"] != "closed"
             ),
+            ", ".join(f"{each['kind']} of {each['absent']:,}" for each in vendor["kinds"] if each["absent"]),
         )
         for vendor in found
     ]
-    console().print(table("vendors", ("vendor", "requests", "not asked for"), rows) if rows else "no vendor is asked")
+    console().print(
+        table("vendors", ("vendor", "requests", "not asked for", "does not have"), rows)
+        if rows
+        else "no vendor is asked"
+    )

@@ -57,7 +57,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 *("instruments", "bars", "delivered_bars", "rulings", "profiles", "findings", "onboardings"),
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
                 *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers", "rates", "rate_series", "audit"),
-                *("identifiers", "corporate_actions", "constituents"),
+                *("identifiers", "corporate_actions", "constituents", "absences", "run_requests", "held_symbols"),
             )
         ),
         "symbol_analytics": Tables(

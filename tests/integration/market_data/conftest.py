@@ -9,6 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.market_data.core.plans import Plan
 from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.handlers.plan_run import plan_run
 from services.market_data.main import build
@@ -34,6 +35,7 @@ from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
 from shared.paths import API
+from shared.providers import ProviderName
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN, VIEWER_TOKEN
@@ -117,6 +119,7 @@ class World:
     providers: list[AskedProvider] = field(default_factory=list)
     now: datetime = NOW
     gate: Gate = field(default_factory=AlwaysOpen)
+    plans: dict[ProviderName, Plan] = field(default_factory=dict)
 
     @property
     def market(self) -> str:
@@ -161,6 +164,7 @@ class World:
                 uow,
                 factor_set=factor_set,
                 chain=ProviderChain(self.providers),
+                plans=self.plans,
                 onboardings=OnboardingLimits(1, timedelta()),
             )
         return await self._published(MarketDataDue, run)

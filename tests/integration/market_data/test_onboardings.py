@@ -35,7 +35,8 @@ def _run(world: World) -> Run:
 async def _ask(world: World, event: Event, limits: OnboardingLimits = TWO_AT_ONCE) -> None:
     factor_set = FactorSet(**dict.fromkeys(FactorSet.model_fields) | {"market": world.market})
     async with world.service.unit_of_work() as uow:
-        await plan_run(event, uow, factor_set=factor_set, chain=ProviderChain(world.providers), onboardings=limits)
+        chain = ProviderChain(world.providers)
+        await plan_run(event, uow, factor_set=factor_set, chain=chain, plans={}, onboardings=limits)
 
 
 async def _onboard(world: World, run: Run, limits: OnboardingLimits = TWO_AT_ONCE) -> None:

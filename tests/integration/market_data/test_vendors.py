@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
 from services.market_data.core.breaking import Failure
-from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Window
+from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Spent, Window
 from services.market_data.main import build_providers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.massive import MassiveProvider
@@ -29,6 +29,7 @@ from services.market_data.storage.vendor_repository import VendorRepository
 from services.market_data.web.routes import build_router
 from shared.calendar import sessions_between, shift_session
 from shared.clock import SystemClock
+from shared.factor_set import FactorSet
 from tests.integration.market_data.conftest import NOW, World
 from tests.unit.market_data.providers.directories import check
 from tests.unit.market_data.providers.vendors import massive_server, yahooquery_server
@@ -86,7 +87,7 @@ async def test_processes_share_what_a_plan_allows_and_none_asks_for_more(world: 
 
     taken = await asyncio.gather(*(process.take(vendor, plan) for process in processes for _ in range(8)))
 
-    assert sorted(taken, key=str) == [60.0] * 9 + [None] * 7
+    assert sorted(taken, key=str) == [None] * 7 + [Spent(60.0)] * 9
     async with world.service.unit_of_work.reading() as connection:
         windows = [row for row in await VendorRepository(connection).list_windows() if row.vendor == vendor]
     assert {(row.seconds, row.requests) for row in windows} == {(60, 7), (86_400, 7)}, "what is refused is not counted"
@@ -101,7 +102,7 @@ async def test_window_lasts_from_its_first_request(world: World, vendor: str) ->
         time.pass_by(seconds=seconds)
         said.append(await ledger.take(vendor, plan))
 
-    assert said == [None, None, 10.0, None, 3_540.0, None]
+    assert said == [None, None, Spent(10.0), None, Spent(3_540.0), None]
     assert await ledger.take(vendor, UNLIMITED) is None
 
 
@@ -241,7 +242,7 @@ async def test_vendors_are_listed_with_their_windows_and_breakers_and_ready_says
         await ledger.take(name, settings.plans[name])
     await ledger.note("massive", "bars", Failure("403: not entitled", lasting=True))
     world.service.remarks[:] = [ledger.remarks]
-    router = build_router(world.service.unit_of_work, SystemClock(), ProviderChain([]), settings.plans)
+    router = build_router(world.service.unit_of_work, SystemClock(), ProviderChain([]), settings.plans, FactorSet())
     app = FastAPI()
     app.include_router(router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://vendors") as client:

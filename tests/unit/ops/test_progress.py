@@ -6,7 +6,7 @@ import pytest
 from services.ops.client import progress
 from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.progress import follow_run
-from services.ops.client.routes import FINDING_COUNTS, Answer, Route
+from services.ops.client.routes import FINDING_COUNTS, REQUESTS, Answer, Route
 from services.ops.errors import Refused, Unreachable
 
 
@@ -18,7 +18,8 @@ class _Platform(ApiClient):
         self._answers: Iterator[Any] = iter(answers)
 
     def get(self, route: Route[Answer], **query: object) -> Answer:
-        answer: Any = {"findings": 0, "rules": []} if route is FINDING_COUNTS else next(self._answers)
+        beside: dict[Any, Any] = {FINDING_COUNTS: {"findings": 0, "rules": []}, REQUESTS: {"vendors": []}}
+        answer: Any = beside[route] if route in beside else next(self._answers)
         if isinstance(answer, BaseException):
             raise answer
         given: Answer = answer

@@ -40,6 +40,7 @@ def _run(
         "missing": [*missing],
         "causes": [*causes],
         "findings": {"findings": 0, "rules": []},
+        "requests": {"vendors": []},
     }
 
 

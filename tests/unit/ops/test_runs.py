@@ -65,6 +65,7 @@ SAID: dict[str, Any] = {
     "/dead-letters/counts": {"letters": 0, "causes": []},
     "/runs/r/causes": {"items": [CAUSE], "next": None},
     "/findings/counts": {"findings": 0, "rules": []},
+    "/vendors/requests": {"vendors": []},
 }
 
 

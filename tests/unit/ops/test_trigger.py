@@ -10,8 +10,11 @@ from typer.testing import CliRunner, Result
 
 from services.ops.cli import app
 from services.ops.client import progress, schedule
+from services.ops.client.answers.schedule import Due
+from services.ops.client.answers.vendors import Vendor
 from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.commands.options import ClientOptions
+from services.ops.client.lateness import too_early
 from services.ops.client.routes import Route
 from services.ops.errors import Unreachable
 
@@ -29,6 +32,7 @@ FIRE = {
 NOTHING_FOUND: dict[str, Any] = {
     "/runs/r/causes": {"items": [], "next": None},
     "/findings/counts": {"findings": 0, "rules": []},
+    "/vendors/requests": {"vendors": []},
 }
 NOTHING = {**FIRE, "outcome": "closed day", "run_ids": []}
 
@@ -153,13 +157,38 @@ def test_schedule_shows_what_is_next_and_what_came_of_the_last(sigmasight: Sigma
         ],
         "last": [FIRE],
     }
-    text = sigmasight({"/schedule": shown}, "schedule").stdout
+    vendor: dict[str, Any] = {"vendor": "massive", "windows": [], "kinds": [], "complete_from": None}
+    answers = {"/schedule": shown, "/vendors": {"items": [vendor], "next": None}}
+    text = sigmasight(answers, "schedule").stdout
     for part in (
         *("symbols: 0 21 * * mon-fri America/New_York", "BATCH_PROCESSING_ENABLED is false"),
         *("paused since 2022-11-21 20:00Z by me: a move", "2022-11-25 02:00Z", "closed day", "requested"),
     ):
         assert part in text
-    assert json.loads(sigmasight({"/schedule": shown}, "schedule", "--json").stdout) == shown
+    assert json.loads(sigmasight(answers, "schedule", "--json").stdout) == {**shown, "late": []}
+
+
+@pytest.mark.parametrize(
+    ("stage", "due_at", "complete_from", "late"),
+    [
+        ("nightly", "2022-11-22T02:00:00Z", "24:00", True),
+        ("nightly", "2022-11-22T05:00:00Z", "24:00", False),
+        ("symbols", "2022-11-21T22:29:00Z", "17:30", True),
+        ("symbols", "2022-11-21T22:30:00Z", "17:30", False),
+        ("portfolios", "2022-11-21T22:00:00Z", "24:00", False),
+        ("symbols", "2022-11-21T21:30:00Z", None, False),
+    ],
+)
+def test_schedule_says_which_time_is_too_early_for_which_vendor(
+    stage: str, due_at: str, complete_from: str | None, *, late: bool
+) -> None:
+    due: Due = {"stage": stage, "due_at": due_at, "session": "2022-11-21", "expected": ""}
+    vendor: Vendor = {"vendor": "massive", "windows": [], "kinds": [], "complete_from": complete_from}
+
+    said = [*too_early([due], [vendor])]
+
+    assert bool(said) is late
+    assert all(each.startswith(f"{stage} of 2022-11-21 is too early for massive, which has it from ") for each in said)
 
 
 def test_schedule_is_paused_with_a_reason_and_resumed(sigmasight: Sigmasight) -> None:

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from services.ops.client.answers.findings import FindingCounts
 from services.ops.client.answers.numbers import Day, Measure, Moment
+from services.ops.client.answers.vendors import RunRequests
 
 
 class Run(TypedDict):
@@ -93,7 +94,8 @@ class RunProgress(RunSummary):
 
 
 class RunReport(RunProgress):
-    """A run with its failures by cause, and how many rows it set aside."""
+    """A run with its failures by cause, how many rows it set aside, and what it asked of vendors."""
 
     causes: list[Cause]
     findings: FindingCounts
+    requests: RunRequests

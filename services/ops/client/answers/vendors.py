@@ -18,6 +18,19 @@ class Attempt(TypedDict):
     tried_at: Moment
 
 
+class Absence(TypedDict):
+    """What a vendor has said of a symbol that it does not have, and when it is asked again."""
+
+    symbol: str
+    kind: str
+    vendor: str
+    lacking: str
+    times: int
+    since: Moment
+    retry_at: Moment | None
+    detail: str
+
+
 class Window(TypedDict):
     """What a plan allows within so many seconds, and what was asked."""
 
@@ -35,6 +48,21 @@ class Breaker(TypedDict):
     failures: int
     why: str | None
     open_until: Moment | None
+    absent: int
+
+
+class Requests(TypedDict):
+    """How many requests of a run a vendor was to have, and has had."""
+
+    vendor: str
+    estimated: int | None
+    requests: int
+
+
+class RunRequests(TypedDict):
+    """The requests of a run."""
+
+    vendors: list[Requests]
 
 
 class Vendor(TypedDict):
@@ -43,6 +71,7 @@ class Vendor(TypedDict):
     vendor: str
     windows: list[Window]
     kinds: list[Breaker]
+    complete_from: str | None
 
 
 class Identifier(TypedDict):

@@ -49,11 +49,10 @@ class SelectionOptions(ClientOptions):
 def plan(options: SelectionOptions) -> None:
     """Show which cells a backfill would compute; begin nothing."""
     options.check()
-    from services.ops.client.backfills import body_of, print_plan
-    from services.ops.client.routes import PLAN_BACKFILL
+    from services.ops.client.backfills import body_of, load_plan, print_plan
 
     with options.connected() as client:
-        options.show(client.send(PLAN_BACKFILL, body_of(client, options)), print_plan)
+        options.show(load_plan(client, body_of(client, options)), print_plan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +70,20 @@ def start(options: StartOptions) -> None:
     With --wait, exit 0: completed; 2: some cells failed; 1: cancelled; 130: interrupted, and it goes on.
     """
     options.check()
-    from services.ops.client.backfills import body_of, end_with, follow_backfill, print_backfill, print_plan
-    from services.ops.client.routes import PLAN_BACKFILL, START_BACKFILL
+    from services.ops.client.backfills import (
+        body_of,
+        end_with,
+        follow_backfill,
+        load_plan,
+        print_backfill,
+        print_plan,
+    )
+    from services.ops.client.routes import START_BACKFILL
 
     with options.connected() as client:
         body = body_of(client, options)
         if options.dry_run:
-            options.show(client.send(PLAN_BACKFILL, body), print_plan)
+            options.show(load_plan(client, body), print_plan)
             return
         begun = client.send(START_BACKFILL, body)
         if options.wait:

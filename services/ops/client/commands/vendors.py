@@ -1,4 +1,4 @@
-"""The commands `why` and `vendors`."""
+"""The commands `why`, `vendors` and `ask-again`."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -43,3 +43,29 @@ def vendors(options: VendorsOptions) -> None:
 
     with options.connected() as client:
         options.show(load_vendors(client), print_vendors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskAgainOptions(ClientOptions):
+    """The options of `ask-again`."""
+
+    symbol: Annotated[str | None, typer.Argument(help="None: every symbol of a vendor.")] = None
+    vendor: Annotated[str | None, typer.Option(help="Only of this one, such as tiingo.")] = None
+
+
+@taking(AskAgainOptions)
+def ask_again(options: AskAgainOptions) -> None:
+    """Let vendors be asked again for what they did not have.
+
+    Whatever they said of a symbol, or one of them of all: that it is unknown, delisted or not in the plan. The next run
+    asks.
+    """
+    from services.ops.client.vendors import forget_absences, print_forgotten
+    from services.ops.errors import Misused
+    from shared.symbols import one_spelling
+
+    if options.symbol is None and options.vendor is None:
+        raise Misused("a symbol or --vendor must be given, neither was")
+    symbol = None if options.symbol is None else one_spelling(options.symbol)
+    with options.connected() as client:
+        options.show(forget_absences(client, symbol, options.vendor), print_forgotten)

@@ -269,9 +269,10 @@ VENDOR: Final[Json] = {
     "vendor": "fmp",
     "windows": [{"seconds": 86400, "allowed": 250, "requests": 240, "ends_at": NOON}],
     "kinds": [
-        {"kind": "bars", "state": "open", "failures": 3, "why": HOSTILE, "open_until": NOON},
-        {"kind": "profiles", "state": "closed", "failures": 0, "why": None, "open_until": None},
+        {"kind": "bars", "state": "open", "failures": 3, "why": HOSTILE, "open_until": NOON, "absent": 12},
+        {"kind": "profiles", "state": "closed", "failures": 0, "why": None, "open_until": None, "absent": 0},
     ],
+    "complete_from": "17:30",
 }
 METRICS: Final = """\
 # TYPE sigmasight_database_up gauge
@@ -315,6 +316,7 @@ def everything() -> dict[str, Any]:
             200,
             {"findings": 2, "rules": [{"rule": "UNEXPLAINED_JUMP", "findings": 2, "symbols": 1}]},
         ),
+        "GET /vendors/requests": (200, {"vendors": [{"vendor": HOSTILE, "estimated": 4, "requests": 5}]}),
         "GET /findings": listed(FINDING, {**FINDING, "symbol": None, "day": None, "file": None}, following="abc"),
         "GET /dead-letters/counts": (
             200,

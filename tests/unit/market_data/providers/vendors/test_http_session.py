@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from services.market_data.core.plans import Window
+from services.market_data.core.plans import Spent, Window
 from services.market_data.providers import http_session
 from services.market_data.providers.http_session import ATTEMPTS, HttpSession, pace_of, retry_after
 from services.market_data.providers.vendor_errors import (
@@ -154,9 +154,9 @@ async def test_request_beyond_what_the_plan_allows_is_not_made_and_one_of_this_m
 ) -> None:
     httpserver.expect_request("/x").respond_with_json([])
     slept: list[float] = []
-    told = iter([3_600.0, 20.0, 5.0, None])
+    told = iter([Spent(3_600.0), Spent(20.0), Spent(5.0), None])
 
-    async def take() -> float | None:
+    async def take() -> Spent | None:
         return next(told)
 
     async def sleep(seconds: float) -> None:

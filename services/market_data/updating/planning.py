@@ -1,0 +1,75 @@
+"""What a run lacks, cut into shards, and how many requests that takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.market_data.core.estimates import SERIES_REQUESTS, bar_requests, profile_requests, statement_requests
+from services.market_data.core.plans import Plan
+from services.market_data.core.priorities import in_order
+from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
+from services.market_data.providers.chain import ProviderChain
+from services.market_data.providers.provider import Kind
+from services.market_data.storage.fundamentals_repository import FundamentalsRepository
+from services.market_data.storage.holding_repository import HoldingRepository
+from services.market_data.storage.repository import MarketDataRepository
+from shared.arrays import DateArray
+from shared.factor_set import FactorSet
+from shared.providers import ProviderName
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """The shards of a run, and how many of its symbols nobody has answered about."""
+
+    shards: tuple[Shard, ...]
+    waiting: int
+
+
+async def plan_shards(
+    connection: AsyncConnection,
+    chain: ProviderChain,
+    scope: Sequence[str],
+    factor_set: FactorSet,
+    *,
+    window: DateArray,
+    first_session: date,
+) -> PlannedRun:
+    """Return what each symbol lacks, what matters most first."""
+    repository = MarketDataRepository(connection)
+    symbols = sorted({*scope, *factor_set.tickers()})
+    settled = await repository.load_settled(symbols, edition=await chain.edition(Kind.BARS))
+    stored = await repository.load_stored(symbols, window, settled)
+    # Another edition of the providers may hold corrected bars of the sessions that are run again.
+    unsettled, own = np.isnat(settled.through), window >= np.datetime64(first_session, "D")
+    stored &= ~(unsettled[:, None] & own)
+    held = await HoldingRepository(connection).load_held()
+    order = in_order(symbols, proxies=factor_set.tickers(), held=held)
+    shards = pack_shards(plan_symbols(symbols, window, stored, settled), first_session, order)
+    return PlannedRun(shards, int(unsettled.sum()))
+
+
+async def estimate_requests(
+    planned: PlannedRun, connection: AsyncConnection, chain: ProviderChain, plans: Mapping[ProviderName, Plan]
+) -> dict[str, int]:
+    """Return how many requests a run needs of each vendor that is asked first, at most, where it has everything."""
+    symbols = [symbol for shard in planned.shards for symbol in shard.symbols]
+    estimates: dict[str, int] = {}
+    for kind in Kind:
+        vendor = next((name for name in plans if name == chain.first(kind)), None)
+        if vendor is None:
+            continue
+        if kind is Kind.BARS:
+            count = bar_requests(vendor, plans[vendor], planned.shards, waiting=planned.waiting)
+        elif kind is Kind.PROFILES:
+            count = profile_requests(vendor, len(symbols))
+        elif kind is Kind.STATEMENTS:
+            last = await FundamentalsRepository(connection).load_last_asked(symbols)
+            count = statement_requests(vendor, sum(entry.asked is None for entry in last.values()))
+        else:
+            count = SERIES_REQUESTS
+        estimates[vendor] = estimates.get(vendor, 0) + count
+    return estimates
