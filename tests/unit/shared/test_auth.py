@@ -19,7 +19,8 @@ from shared.problems import install_problem_handlers
 from shared.request_bodies import RequestBodies
 from shared.sessions import COOKIE, HOST_COOKIE, Sessions
 
-SESSIONS = Sessions(SecretStr("k" * 32), lasting=timedelta(hours=1))
+# Cookies are made when this module is read, and used when its tests are run.
+SESSIONS = Sessions(SecretStr("k" * 32), lasting=timedelta(days=1), believed_for=timedelta(days=1))
 ROUTES = {
     "GET /anyone": Role.ANYONE,
     "GET /owner": Role.OWNER,

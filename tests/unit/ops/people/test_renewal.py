@@ -20,8 +20,13 @@ from shared.sessions import COOKIE, HOST_COOKIE, Sessions
 from tests.support.people import SESSION_KEY
 
 PASSWORD = "correct horse battery"
-NOW = datetime.now(UTC)
 SESSIONS = Sessions(SESSION_KEY, lasting=timedelta(hours=8))
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Return the time of the test: cookies are believed by the clock of the machine."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -38,31 +43,33 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse(said)(scope, receive, send)
 
 
-def _browser(users: Users, base_url: str = "http://127.0.0.1") -> httpx.AsyncClient:
+def _browser(users: Users, now: datetime, base_url: str = "http://127.0.0.1") -> httpx.AsyncClient:
     known = Identified(_answer, identify=partial(person_of, sessions=SESSIONS))
-    app = Renewed(known, renewal=Renewal(SESSIONS, FixedClock(NOW), users.look_up))
+    app = Renewed(known, renewal=Renewal(SESSIONS, FixedClock(now), users.look_up))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
 
 
-def _session(users: Users, *, minutes_ago: float) -> str:
+def _session(users: Users, begun: datetime) -> str:
     user = users.find("ada")
     assert user is not None
-    return SESSIONS.issue(user.principal, at=NOW - timedelta(minutes=minutes_ago), mark=user.mark)
+    return SESSIONS.issue(user.principal, at=begun, mark=user.mark)
 
 
-def _token(cookie: str) -> str | None:
-    due = SESSIONS.find_due(cookie, at=NOW + timedelta(minutes=10))
+def _token(cookie: str, now: datetime) -> str | None:
+    due = SESSIONS.find_due(cookie, at=now + timedelta(minutes=10))
     assert due is not None
     return due.person.csrf
 
 
-async def test_session_goes_on_when_it_is_some_minutes_old_with_the_token_that_pages_have(users: Users) -> None:
-    async with _browser(users) as browser:
+async def test_session_goes_on_when_it_is_some_minutes_old_with_the_token_that_pages_have(
+    users: Users, now: datetime
+) -> None:
+    async with _browser(users, now) as browser:
         for minutes_ago, renewed in ((1, False), (6, True), (200, True)):
-            cookie = _session(users, minutes_ago=minutes_ago)
+            cookie = _session(users, now - timedelta(minutes=minutes_ago))
             answer = await browser.get("/", headers={"Cookie": f"other=1; {COOKIE}={cookie}"})
             said = answer.json()
-            assert said["who"] == f"ada OPERATOR {_token(cookie)}"
+            assert said["who"] == f"ada OPERATOR {_token(cookie, now)}"
             # What is asked of services in their name is asked with it.
             assert (said["cookies"][COOKIE] != cookie, said["cookies"]["other"]) == (renewed, "1")
             assert answer.cookies.get(COOKIE) == (said["cookies"][COOKIE] if renewed else None)
@@ -83,27 +90,29 @@ def _another_of_the_name(users: Users) -> None:
 
 
 @pytest.mark.parametrize("change", [_removed, _other_password, _another_of_the_name])
-async def test_copied_session_ends_within_minutes(users: Users, change: Callable[[Users], None]) -> None:
-    fresh, copied = _session(users, minutes_ago=1), _session(users, minutes_ago=6)
+async def test_copied_session_ends_within_minutes(users: Users, now: datetime, change: Callable[[Users], None]) -> None:
+    fresh, copied = _session(users, now - timedelta(minutes=1)), _session(users, now - timedelta(minutes=6))
     change(users)
-    async with _browser(users) as browser:
+    async with _browser(users, now) as browser:
         answers = [await browser.get("/", headers={"Cookie": f"{COOKIE}={each}"}) for each in (fresh, copied)]
     assert [answer.json()["who"] is None for answer in answers] == [False, True]
     assert answers[1].json()["cookies"] == {}
     assert "set-cookie" not in answers[1].headers
 
 
-async def test_role_is_what_the_file_says_now(users: Users, tmp_path: Path) -> None:
-    cookie, file = _session(users, minutes_ago=6), tmp_path / "users.json"
+async def test_role_is_what_the_file_says_now(users: Users, now: datetime, tmp_path: Path) -> None:
+    cookie, file = _session(users, now - timedelta(minutes=6)), tmp_path / "users.json"
     file.write_text(file.read_text().replace('"operator"', '"owner"'))
-    async with _browser(users) as browser:
+    async with _browser(users, now) as browser:
         answer = await browser.get("/", headers={"Cookie": f"{COOKIE}={cookie}"})
-    assert answer.json()["who"] == f"ada OWNER {_token(cookie)}"
+    assert answer.json()["who"] == f"ada OWNER {_token(cookie, now)}"
 
 
-async def test_by_https_a_session_that_another_host_may_have_set_counts_for_nothing(users: Users) -> None:
-    cookie = _session(users, minutes_ago=6)
-    async with _browser(users, "https://board.example") as browser:
+async def test_by_https_a_session_that_another_host_may_have_set_counts_for_nothing(
+    users: Users, now: datetime
+) -> None:
+    cookie = _session(users, now - timedelta(minutes=6))
+    async with _browser(users, now, "https://board.example") as browser:
         for name, counts in ((COOKIE, False), (HOST_COOKIE, True)):
             answer = await browser.get("/", headers={"Cookie": f"{name}={cookie}"})
             assert (answer.json()["who"] is not None, HOST_COOKIE in answer.headers.get("set-cookie", "")) == (
