@@ -40,6 +40,10 @@ class Doorbell:
             for event in self._waiting[topic]:
                 event.set()
 
+    def ring_all(self) -> None:
+        """Wake everybody: what was published may not have been heard of."""
+        self.ring(list(self._waiting))
+
     @contextlib.contextmanager
     def at(self, topics: Iterable[str]) -> Iterator[asyncio.Event]:
         """Give what is set when one of the topics is rung for."""

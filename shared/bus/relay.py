@@ -89,6 +89,7 @@ class OutboxRelay:
         self._kind = kind
         self._service = service
         self._wake = asyncio.Event()
+        self._was_deaf = False
         self._partitions_made_for: date | None = None
         self._metrics = metrics or ServiceMetrics(service)
         self._metrics.add(PARKED, amount=0)
@@ -101,6 +102,7 @@ class OutboxRelay:
                 await self._lead_or_stand_by()
             except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("relay interrupted", error=repr(error))
+                self._was_deaf = True
                 await asyncio.sleep(self.reconnect_pause_s)
 
     async def connect(self) -> Any:
@@ -119,6 +121,9 @@ class OutboxRelay:
         try:
             await connection.add_listener(f"outbox.{self._service}", self._on_notify)
             await connection.add_listener(_PUBLISHED_TO, self._on_published)
+            if self._was_deaf:
+                doorbell(self._connection.bootstrap_servers).ring_all()
+                self._was_deaf = False
             lock = f"{self._service}.outbox"
             # The lock is let go in another process: no event of ours can tell.
             while not await connection.fetchval(_TRY_LOCK, lock):  # noqa: ASYNC110

@@ -132,6 +132,25 @@ async def test_relays_of_every_process_ring_for_what_one_of_them_has_published(
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def test_relay_that_was_cut_off_rings_for_what_it_may_have_missed(
+    servers: Servers, probe: ServiceDatabase, probe_topics: None
+) -> None:
+    address = plain_url(probe.url(SERVICE).get_secret_value())
+    relay = OutboxRelay(address, Connection(servers.bootstrap_servers), BrokerKind.TANSU, service=SERVICE)
+    relay.reconnect_pause_s = 0.01
+    task = asyncio.create_task(relay.run())
+    await eventually(partial(_listen, probe, 1))
+    with doorbell(servers.bootstrap_servers).at([ProbeFollowed.topic]) as rung:
+        connection = await asyncpg.connect(probe.admin_url)
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+        await connection.execute(ended, f"{SERVICE}.relay")
+        await connection.close()
+        await rung.wait()
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def _listen(probe: ServiceDatabase, relays: int) -> bool:
     """Tell whether so many relays have gone on to something else after they began to listen."""
     query = """
