@@ -50,7 +50,8 @@ class Capabilities:
     idempotent_producer : bool
         Tansu answers InitProducerId with an error.
     fetch_max_wait_ms : int
-        Kafka answers a waiting fetch as soon as there is data; Tansu looks again only after a fraction of the wait.
+        Kafka answers a waiting fetch as soon as there is data for it; what comes for a partition that was left out of
+        it, since its messages were in hand, waits for as long. Tansu looks again only after a fraction of the wait.
     session_timeout_ms : int
         A process that gets no processor for so long leaves its groups in the middle of a message, and one that was
         killed is missed for so long. Tansu lets who joins a group wait for half of it.
@@ -66,7 +67,7 @@ class Capabilities:
 
 CAPABILITIES = {
     BrokerKind.KAFKA: Capabilities(
-        idempotent_producer=True, fetch_max_wait_ms=2000, session_timeout_ms=30_000, consumers_rest=False
+        idempotent_producer=True, fetch_max_wait_ms=500, session_timeout_ms=30_000, consumers_rest=False
     ),
     BrokerKind.TANSU: Capabilities(
         idempotent_producer=False, fetch_max_wait_ms=50, session_timeout_ms=10_000, consumers_rest=True
