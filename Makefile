@@ -5,6 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # What one process has compiled the next one loads, in every environment: a start compiles a thousand modules otherwise.
 unexport PYTHONDONTWRITEBYTECODE
+# As `sigmasight` does: a process for a core, and one thread for its matrices.
+export OPENBLAS_NUM_THREADS := 1
 # Behind a proxy with a certificate of its own only the system knows who has issued it, and uv brings its own roots.
 export UV_SYSTEM_CERTS := 1
 

@@ -4,6 +4,7 @@ Its modules say what each command takes; what a command needs is imported when i
 come at once, whatever the platform has grown to.
 """
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,10 @@ from services.ops.hosting import commands as hosting
 from services.ops.hosting import recovery
 from services.ops.people import commands as people
 from services.ops.terminal import say
+
+# BLAS reads it when NumPy is loaded, which no module above does. Two threads for the small matrices of a portfolio take
+# twice the processor time of one; processes share the cores (ADR 25), and bits do not depend on their number (ADR 5).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class _Commands(TyperGroup):
