@@ -28,11 +28,11 @@ from shared.service import Service, build_app
 from tests.integration.scheduler.events import record, stage_event, whole_run
 from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
 from tests.support.eventually import PATIENCE_S
-from tests.support.people import SESSION_KEY, signed_in
+from tests.support.people import SESSION_KEY, SESSIONS, signed_in
 from tests.support.runs import make_run
 
 # When no session is believed any more that is begun now.
-LATER = datetime.now(UTC) + timedelta(hours=2)
+LATER = datetime.now(UTC) + 2 * SESSIONS.lasting
 TOKEN = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
 
 
