@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 
@@ -95,3 +96,17 @@ def test_stop_that_hangs_is_broken_off_by_a_second_signal() -> None:
     process = _hanging()
     process.send_signal(signal.SIGTERM)
     assert process.wait() == FORCED
+
+
+async def test_answer_does_not_wait_until_the_last_packet_was_acknowledged() -> None:
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listener = listen("127.0.0.1", 0)
+    async with await asyncio.start_server(note, sock=listener):
+        _, asking = await asyncio.open_connection(*listener.getsockname())
+        assert await accepted != 0
+        asking.close()
