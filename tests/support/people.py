@@ -10,7 +10,7 @@ from shared.sessions import COOKIE, Sessions
 
 SESSION_KEY: Final = SecretStr("the key of the sessions of a test")
 # Made when a module is read, and used when its tests are run.
-SESSIONS: Final = Sessions(SESSION_KEY, lasting=timedelta(days=1), believed_for=timedelta(days=1))
+SESSIONS: Final = Sessions(SESSION_KEY, lasting=timedelta(hours=1), believed_for=timedelta(hours=1))
 
 
 def signed_in(person: Principal) -> dict[str, str]:
