@@ -30,20 +30,14 @@ class Shard:
 
 def estimate_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     """Return one row per session and symbol, arrays by FACTORS."""
-    n_results = len(analyses) * len(shard.symbols)
     tables = [analysis.estimates for analysis in analyses]
     reasons, details = reason_columns(np.concatenate([table.betas.unavailable for table in tables]))
     return {
-        "symbol": list(shard.symbols) * len(analyses),
-        "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
-        "digest": [digest for analysis in analyses for digest in analysis.factor_digests],
-        "code_version": [CODE_VERSION] * n_results,
-        "run_id": [shard.run_id] * n_results,
-        "factor_set_id": [shard.factor_set_id] * n_results,
+        **_made_of_factors(shard, analyses),
         "betas": nullable(np.concatenate([table.betas.values for table in tables])),
         "reasons": reasons,
         "details": details,
-        "methods": [[FACTOR_METHODS[factor] for factor in FACTORS]] * n_results,
+        "methods": [[FACTOR_METHODS[factor] for factor in FACTORS]] * (len(analyses) * len(shard.symbols)),
         "capped": np.concatenate([table.capped for table in tables]),
         "r_squared": nullable(np.concatenate([table.r_squared.values for table in tables])),
         "std_errors": nullable(np.concatenate([table.std_errors.values for table in tables])),
@@ -58,16 +52,10 @@ def estimate_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
 
 def loading_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     """Return one row per session and symbol, with the digest of its factors: they are made of the same."""
-    n_results = len(analyses) * len(shard.symbols)
     found = [analysis.loadings for analysis in analyses]
     reasons, details = reason_columns(np.concatenate([table.unavailable for table in found]))
     return {
-        "symbol": list(shard.symbols) * len(analyses),
-        "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
-        "digest": [digest for analysis in analyses for digest in analysis.factor_digests],
-        "code_version": [CODE_VERSION] * n_results,
-        "run_id": [shard.run_id] * n_results,
-        "factor_set_id": [shard.factor_set_id] * n_results,
+        **_made_of_factors(shard, analyses),
         "loadings": nullable(np.concatenate([table.values for table in found])),
         "std_errors": nullable(np.concatenate([table.std_errors for table in found])),
         "r_squared": nullable(np.concatenate([table.r_squared for table in found])),
@@ -77,6 +65,18 @@ def loading_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
         "n_observations": np.concatenate([table.n_observations for table in found]),
         "first_session": [day for analysis in analyses for day in _sessions(analysis, analysis.loadings.first_row)],
         "last_session": [day for analysis in analyses for day in _sessions(analysis, analysis.loadings.last_row)],
+    }
+
+
+def _made_of_factors(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
+    n_results = len(analyses) * len(shard.symbols)
+    return {
+        "symbol": list(shard.symbols) * len(analyses),
+        "as_of": [analysis.as_of for analysis in analyses for _ in shard.symbols],
+        "digest": [digest for analysis in analyses for digest in analysis.factor_digests],
+        "code_version": [CODE_VERSION] * n_results,
+        "run_id": [shard.run_id] * n_results,
+        "factor_set_id": [shard.factor_set_id] * n_results,
     }
 
 
