@@ -74,11 +74,9 @@ class Absence:
 
 def after_asking(before: Absence | None, lacking: Lacking, detail: str, now: datetime) -> Absence:
     """Return what is known once a vendor has said again that it does not have a symbol."""
-    same = before is not None and before.lacking is lacking
-    times = before.times + 1 if before is not None and same else 1
-    since = before.since if before is not None and same else now
-    wait = WAITS[lacking].after(times)
-    return Absence(lacking, times, since, None if wait is None else now + wait, detail)
+    times, since = (0, now) if before is None or before.lacking is not lacking else (before.times, before.since)
+    wait = WAITS[lacking].after(times + 1)
+    return Absence(lacking, times + 1, since, None if wait is None else now + wait, detail)
 
 
 def lacking_bars(said: Lacking, last_bar: date | None, newest: date) -> Lacking | None:
