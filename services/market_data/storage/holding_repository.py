@@ -32,7 +32,10 @@ class HoldingRepository:
         values = {"symbols": [each.symbol for each in now], "since": [each.since for each in now]}
         await self._connection.execute(statement, {"portfolio_id": portfolio_id, **values})
 
-    async def load_held(self) -> dict[str, date]:
-        """Return since when each symbol that any book holds is held."""
-        query = sa.text("SELECT symbol, min(since) AS since FROM held_symbols GROUP BY symbol")
-        return {row.symbol: row.since for row in await self._connection.execute(query)}
+    async def load_held(self, symbols: Sequence[str]) -> dict[str, date]:
+        """Return since when each of these that any book holds is held."""
+        query = sa.text(
+            "SELECT symbol, min(since) AS since FROM held_symbols WHERE symbol = ANY(:symbols) GROUP BY symbol"
+        )
+        rows = await self._connection.execute(query, {"symbols": list(symbols)})
+        return {row.symbol: row.since for row in rows}

@@ -46,7 +46,7 @@ async def plan_shards(
     # Another edition of the providers may hold corrected bars of the sessions that are run again.
     unsettled, own = np.isnat(settled.through), window >= np.datetime64(first_session, "D")
     stored &= ~(unsettled[:, None] & own)
-    held = await HoldingRepository(connection).load_held()
+    held = await HoldingRepository(connection).load_held(symbols)
     order = in_order(symbols, proxies=factor_set.tickers(), held=held)
     shards = pack_shards(plan_symbols(symbols, window, stored, settled), first_session, order)
     return PlannedRun(shards, int(unsettled.sum()))
