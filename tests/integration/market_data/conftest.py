@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 import httpx
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from services.market_data.core.plans import Plan
 from services.market_data.handlers.fetch_shard import fetch_shard
@@ -16,8 +18,9 @@ from services.market_data.main import build
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.gate import AlwaysOpen, Gate
+from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import FetchedBars, FetchedProfiles, FetchedStatements
-from services.market_data.settings import MarketDataSettings
+from services.market_data.settings import Access, MarketDataSettings
 from services.market_data.storage.identifier_repository import StoredRegister
 from services.market_data.storage.onboarding_repository import OnboardingLimits
 from shared.clock import FixedClock, SessionClock
@@ -41,10 +44,12 @@ from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN, VIEWER_TOKEN
 from tests.support.price_directories import PriceDirectory
 from tests.support.runs import make_run
+from tests.unit.market_data.providers.vendors import massive_server
 
 E = TypeVar("E", bound=Event)
 
 NOW: Final = datetime(2022, 12, 29, 3, 0, tzinfo=UTC)
+MASSIVE_KEY: Final = "canary-31d8"
 _worlds = count(1)
 
 
@@ -215,3 +220,14 @@ async def market_data(service_database: MakeServiceDatabase) -> AsyncIterator[tu
 def world(market_data: tuple[Service, httpx.AsyncClient], tmp_path: Path) -> World:
     prefix = f"W{next(_worlds)}."
     return World(*market_data, PriceDirectory(tmp_path), prefix, [AskedProvider(tmp_path)])
+
+
+@pytest.fixture
+async def over_massive(world: World, httpserver: HTTPServer) -> AsyncIterator[World]:
+    """Return a world in which massive is asked for everything, over a server that speaks its shapes."""
+    massive_server.serve(httpserver, key=MASSIVE_KEY)
+    massive = MassiveProvider(Access(httpserver.url_for(""), SecretStr(MASSIVE_KEY)))
+    world.providers[:] = [massive]  # type: ignore[list-item]
+    world.now = datetime(2022, 3, 31, 3, 0, tzinfo=UTC)
+    yield world
+    await massive.close()

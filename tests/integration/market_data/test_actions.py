@@ -1,33 +1,16 @@
 """What companies do to their shares: told by vendors with their days, seen in bars, entered by hand."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
-from pydantic import SecretStr
-from pytest_httpserver import HTTPServer
 
 from services.market_data.core.names import Identifier
-from services.market_data.providers.massive import MassiveProvider
-from services.market_data.settings import Access
 from services.market_data.storage.identifier_repository import IdentifierRepository
 from tests.integration.market_data.conftest import World
-from tests.unit.market_data.providers.vendors import massive_server
 from tests.unit.market_data.providers.vendors.invented import DIVIDEND_ON, SPLIT_ON
 from tests.unit.market_data.providers.vendors.massive_server import PAID_AFTER
 
-KEY = "canary-31d8"
 FIRST, LAST = date(2022, 3, 1), date(2022, 3, 30)
-
-
-@pytest.fixture
-async def over_massive(world: World, httpserver: HTTPServer) -> AsyncIterator[World]:
-    massive_server.serve(httpserver, key=KEY)
-    massive = MassiveProvider(Access(httpserver.url_for(""), SecretStr(KEY)))
-    world.providers[:] = [massive]  # type: ignore[list-item]
-    world.now = datetime(2022, 3, 31, 3, 0, tzinfo=UTC)
-    yield world
-    await massive.close()
 
 
 async def test_dividend_has_its_day_of_payment_and_a_split_its_source(over_massive: World) -> None:

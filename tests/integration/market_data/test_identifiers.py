@@ -1,20 +1,15 @@
 """What shares are called: said over HTTP or told by a vendor, and asked for so by the next run."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
-from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
-from services.market_data.providers.massive import MassiveProvider
-from services.market_data.settings import Access
 from shared.calendar import sessions_between, shift_session
 from tests.integration.market_data.conftest import World
-from tests.unit.market_data.providers.vendors import invented, massive_server
+from tests.unit.market_data.providers.vendors import invented
 from tests.unit.market_data.providers.vendors.massive_server import RENAMED_ON
 
-KEY = "canary-6e2f"
 ON, LAST = date(2022, 6, 9), date(2022, 12, 28)
 EVE = ON - timedelta(days=1)
 OPENED = date(2020, 9, 1)
@@ -75,16 +70,6 @@ async def test_name_without_an_end_or_without_a_meaning_is_refused(
 ) -> None:
     assert (await world.send("/identifiers", **body)).status_code == status
     assert (await world.send("/identifiers/999999/withdraw")).status_code == 404
-
-
-@pytest.fixture
-async def over_massive(world: World, httpserver: HTTPServer) -> AsyncIterator[World]:
-    massive_server.serve(httpserver, key=KEY)
-    massive = MassiveProvider(Access(httpserver.url_for(""), SecretStr(KEY)))
-    world.providers[:] = [massive]  # type: ignore[list-item]
-    world.now = datetime(2022, 3, 31, 3, 0, tzinfo=UTC)
-    yield world
-    await massive.close()
 
 
 async def test_symbol_that_is_traded_no_more_is_learnt_from_ticker_events_and_goes_on_in_the_next_run(
