@@ -1,6 +1,6 @@
 """Black-Scholes with a continuous dividend yield: price, greeks, and the volatility that a price implies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +8,7 @@ from scipy.optimize import elementwise
 from scipy.special import ndtr
 
 from shared.arrays import BoolArray, FloatArray
-from shared.conventions import DAYS_PER_YEAR, OPTION_RISK_FREE_RATE
+from shared.conventions import DAYS_PER_YEAR
 from shared.unavailable import Quantities, Reason, Unavailable, no_reasons
 
 # Deviations until expiration: at more, a call is worth its share and a put its discounted strike, in 64 bits.
@@ -23,14 +23,14 @@ class Terms:
     """What options are valued on, arrays of one shape.
 
     `spot`, not negative, and `strike`, positive, in currency a share; `years` until expiration, not negative;
-    `dividend_yield` of the underlying, annual and continuously compounded as the rate is, which is
-    OPTION_RISK_FREE_RATE. NaN is propagated.
+    `dividend_yield` of the underlying and risk-free `rate`, annual and continuously compounded. NaN is propagated.
     """
 
     spot: FloatArray
     strike: FloatArray
     years: FloatArray
     dividend_yield: FloatArray
+    rate: FloatArray
     is_call: BoolArray
 
     def part(self, index: Any) -> "Terms":
@@ -50,7 +50,7 @@ class Terms:
     @property
     def payment(self) -> FloatArray:
         """Return what the strike at expiration is worth today."""
-        return self.strike * np.exp(-OPTION_RISK_FREE_RATE * self.years)
+        return self.strike * np.exp(-self.rate * self.years)
 
     @property
     def floor(self) -> FloatArray:
@@ -65,7 +65,7 @@ class Terms:
     def deviates(self, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return d1 and d2 at a deviation until expiration; without any, infinite as the forward is to the strike."""
         with np.errstate(divide="ignore"):  # a share worth nothing
-            moneyness = np.log(self.spot / self.strike) + (OPTION_RISK_FREE_RATE - self.dividend_yield) * self.years
+            moneyness = np.log(self.spot / self.strike) + (self.rate - self.dividend_yield) * self.years
         certain = np.where(moneyness > 0, np.inf, -np.inf)
         with np.errstate(over="ignore"):  # next to no deviation is none
             middle = np.divide(moneyness, spread, out=certain, where=spread > 0)
@@ -125,7 +125,7 @@ def greeks(terms: Terms, volatility: FloatArray) -> Greeks:
         density = np.exp(-(d1**2) / 2) / np.sqrt(2 * np.pi)
         gamma = np.divide(carried * density, terms.spot * spread, out=none.copy(), where=moving)
         decay = np.divide(terms.share * density * volatility, 2 * np.sqrt(terms.years), out=none.copy(), where=moving)
-    theta = -decay + sign * (terms.dividend_yield * owned - OPTION_RISK_FREE_RATE * owed)
+    theta = -decay + sign * (terms.dividend_yield * owned - terms.rate * owed)
     return Greeks(
         delta=sign * carried * ndtr(sign * d1),
         gamma=gamma,
@@ -172,16 +172,15 @@ def implied_volatility(price: FloatArray, terms: Terms) -> Quantities:
 
 def _spread_of(price: FloatArray, terms: Terms) -> FloatArray:
     """Return the deviations until expiration that prices between the bounds imply."""
-    outside = Terms(
-        terms.spot, terms.strike, terms.years, terms.dividend_yield, terms.share <= terms.payment
-    )  # whatever is out of the money
+    outside = replace(terms, is_call=terms.share <= terms.payment)  # whatever is out of the money
     time_value = price - terms.floor
 
     def excess(spread: FloatArray, *arguments: FloatArray) -> FloatArray:
-        wanted, spot, strike, years, dividend_yield, is_call = arguments
-        return _value(Terms(spot, strike, years, dividend_yield, is_call > 0), spread) - wanted
+        wanted, spot, strike, years, dividend_yield, rate, is_call = arguments
+        return _value(Terms(spot, strike, years, dividend_yield, rate, is_call > 0), spread) - wanted
 
-    arguments = (time_value, outside.spot, outside.strike, outside.years, outside.dividend_yield, outside.is_call * 1.0)
+    numbers = (outside.spot, outside.strike, outside.years, outside.dividend_yield, outside.rate)
+    arguments = (time_value, *numbers, outside.is_call * 1.0)
     found = elementwise.find_root(excess, (np.zeros_like(price), np.full_like(price, _WIDEST)), args=arguments)
     spread: FloatArray = found.x
     return spread

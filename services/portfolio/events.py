@@ -150,6 +150,7 @@ def _held_options(rolled: Rolled, row: int, positions: IntArray) -> Iterator[Hel
             expiration=contract.expiration,
             spot=float(terms.spot),
             dividend_yield=float(terms.dividend_yield),
+            rate=float(terms.rate),
             volatility=float(options.volatility[row, option]),
         )
 

@@ -87,6 +87,9 @@ class HeldOption(Contract):
     expiration: date
     spot: float = Field(gt=0, description="close of the underlying")
     dividend_yield: float = Field(description="a year, continuously compounded")
+    rate: float | None = Field(
+        default=None, description="risk-free, a year, continuously compounded; null: the one that everybody assumes"
+    )
     volatility: float = Field(ge=0, description="a year: implied by the contract's close, else the underlying's")
 
 

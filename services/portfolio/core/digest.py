@@ -10,11 +10,11 @@ import numpy as np
 from services.portfolio.core.assembly import ShardArrays
 from services.portfolio.core.trades import Market, Quotes
 from services.portfolio.core.valuation import Opening, Valuation
-from shared.arrays import FloatArray, IntArray
+from shared.arrays import FloatArray
 from shared.digests import canonical
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 11
+CODE_VERSION: Final = 12
 
 # What a position is at a close: the order is part of the digest.
 _STATE: Final = ("quantity", "mark", "mark_source", "mark_age", "market_value", "cost", "splits_known")
@@ -28,13 +28,14 @@ def snapshot_digests(
     opening: Opening,
     valuation: Valuation,
     labels: Sequence[str],
-    exposures: IntArray,
+    exposed: FloatArray,
 ) -> list[list[str]]:
     """Return the digests of a roll's snapshots.
 
     A digest covers equity and index at the previous close, the session's flows, and of each position held or entered
     its id and label, state at the previous close, entry, close, split and dividend of the session, what its exits did,
-    and its exposure. It depends neither on the order of the positions nor on the other portfolios of the shard.
+    its exposure and the rate that an option is valued at. It depends neither on the order of the positions nor on the
+    other portfolios of the shard.
 
     Parameters
     ----------
@@ -42,8 +43,8 @@ def snapshot_digests(
         The roll.
     labels : sequence of str
         What is stored with each position beside numbers.
-    exposures : ndarray of int64, shape (n_sessions, n_positions)
-        In cents.
+    exposed : ndarray of shape (n_sessions, n_positions, n_columns)
+        Exposures in cents, and what else they come of.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def snapshot_digests(
     digests = []
     for session in range(market.n_sessions):
         known = _rows(arrays, quotes[session], valuation=valuation, session=session)
-        rows = canonical(np.column_stack([known, exposures[session]]))[order]
+        rows = canonical(np.column_stack([known, exposed[session]]))[order]
         active = valuation.positions.active[session, order]
         bounds = np.searchsorted(portfolio[active], np.arange(n_portfolios + 1))
         names, tags, numbers = ids[order][active], marks[active], rows[active]

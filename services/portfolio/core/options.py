@@ -81,7 +81,7 @@ class OptionExposures:
     greeks: Greeks
 
     @classmethod
-    def of(cls, contracts: Contracts, underlyings: Underlyings, closes: FloatArray) -> Self:
+    def of(cls, contracts: Contracts, underlyings: Underlyings, closes: FloatArray, rates: FloatArray) -> Self:
         """Return the greeks over the sessions of a roll.
 
         Parameters
@@ -90,6 +90,8 @@ class OptionExposures:
         underlyings : Underlyings
         closes : ndarray of shape (n_sessions, n_options)
             The contracts' own; NaN where there is none.
+        rates : ndarray of shape (n_sessions,)
+            Risk-free, annual and continuously compounded.
 
         Returns
         -------
@@ -98,7 +100,7 @@ class OptionExposures:
             implied one, `NOT_APPLICABLE` from the session on that settles the option.
         """
         realised = trailing_volatility(underlyings.adjusted, n_sessions=underlyings.n_sessions)
-        terms, unknown = _terms(contracts, underlyings)
+        terms, unknown = _terms(contracts, underlyings, rates)
         known = is_available(unknown)
         implied = implied_volatility(np.where(known, closes, np.nan), terms).withheld(unknown)
         volatility = np.where(implied.available, implied.values, realised.values[:, contracts.underlying])
@@ -194,7 +196,7 @@ def is_price(closes: FloatArray) -> BoolArray:
     return np.isfinite(closes) & (closes > 0)
 
 
-def _terms(contracts: Contracts, underlyings: Underlyings) -> tuple[Terms, ReasonArray]:
+def _terms(contracts: Contracts, underlyings: Underlyings, rates: FloatArray) -> tuple[Terms, ReasonArray]:
     """Return what the contracts are valued on in each session, and why they are not."""
     sessions, underlying = underlyings.during[:, None], contracts.underlying
     spot = underlyings.closes[:, underlying]
@@ -208,6 +210,7 @@ def _terms(contracts: Contracts, underlyings: Underlyings) -> tuple[Terms, Reaso
         strike=strikes(contracts, underlyings),
         years=days / DAYS_PER_YEAR,
         dividend_yield=dividend_yields(underlyings)[:, underlying],
+        rate=np.broadcast_to(rates[:, None], spot.shape),
         is_call=np.broadcast_to(contracts.is_call, spot.shape),
     )
     return terms, reasons

@@ -27,6 +27,15 @@ def continuous(quoted: FloatArray) -> FloatArray:
     return rates
 
 
+def option_rates(days: DateArray, quoted: Quoted | None) -> FloatArray:
+    """Return the rates that options are valued at in sessions, (n,): continuously compounded, a year.
+
+    The newest of a day before each; OPTION_RISK_FREE_RATE where there is none or it is too old.
+    """
+    known = _rates_before(days, quoted)
+    return np.where(np.isfinite(known), known, OPTION_RISK_FREE_RATE)
+
+
 def risk_free_returns(days: DateArray, quoted: Quoted | None) -> FloatArray:
     """Return what each session earns without risk: at the newest rate of a day before it.
 
@@ -44,10 +53,18 @@ def risk_free_returns(days: DateArray, quoted: Quoted | None) -> FloatArray:
     """
     if quoted is None:
         return np.full(len(days), RISK_FREE_RETURN)
+    returns: FloatArray = np.expm1(_rates_before(days, quoted) / SESSIONS_PER_YEAR)
+    return returns
+
+
+def _rates_before(days: DateArray, quoted: Quoted | None) -> FloatArray:
+    """Return the newest rates of days before these; NaN where they are too old or there is none."""
+    found = np.full(len(days), np.nan)
+    if quoted is None:
+        return found
     place = np.searchsorted(quoted.days, days) - 1
     known = place >= 0
-    earned = np.full(len(days), np.nan)
     age = days[known] - quoted.days[place[known]]
-    returns = np.expm1(continuous(quoted.rates[place[known]]) / SESSIONS_PER_YEAR)
-    earned[known] = np.where(age <= np.timedelta64(RISK_FREE_STALE_DAYS, "D"), returns, np.nan)
-    return earned
+    rates = continuous(quoted.rates[place[known]])
+    found[known] = np.where(age <= np.timedelta64(RISK_FREE_STALE_DAYS, "D"), rates, np.nan)
+    return found

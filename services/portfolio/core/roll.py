@@ -24,6 +24,7 @@ from services.portfolio.core.inheritance import LastClose, SplitHistory
 from services.portfolio.core.options import Contracts, OptionExposures, Underlyings, settlements, strikes
 from services.portfolio.core.portfolios import OpeningState, Portfolio
 from services.portfolio.core.positions import Flow, Position
+from services.portfolio.core.risk_free import Quoted, option_rates
 from services.portfolio.core.trades import Market
 from services.portfolio.core.valuation import Opening, Valuation, roll_forward
 from shared.arrays import BoolArray, IntArray
@@ -38,7 +39,8 @@ class RollInputs:
     settled. `sectors` are by symbol, of underlyings too. `splits` are those of the symbols of positions to inherit.
     `before` are the prices up to the opening, of all symbols where a position has to be inherited and else of none,
     `during` those of the sessions to value; `underlyings` are those of the options, and reach further back. `settles`
-    has the session that settles each option. `unvalued` has the reasons why positions are held and not valued.
+    has the session that settles each option. `unvalued` has the reasons why positions are held and not valued. `rates`
+    are those that options are valued at; None: nobody is asked for them.
     """
 
     portfolios: tuple[Portfolio, ...]
@@ -54,6 +56,7 @@ class RollInputs:
     underlyings: PriceWindow
     settles: Mapping[UUID, date]
     unvalued: Mapping[UUID, Unvalued] = field(default_factory=dict)
+    rates: Quoted | None = None
 
     def only(self, portfolio_ids: Collection[UUID]) -> "RollInputs":
         """Return the part of the shard that these portfolios are."""
@@ -178,12 +181,19 @@ def _valued(inputs: RollInputs, *, without: IntArray | None = None) -> Rolled:
     arrays = replace(arrays, exits=arrays.exits.then(settled))
     valuation = roll_forward(arrays.positions, market, exits=arrays.exits, flows=flows, opening=opening)
     own_closes = market.closes_of(arrays.positions.column[contracts.position])
-    options = OptionExposures.of(contracts, underlyings, own_closes)
+    options = OptionExposures.of(contracts, underlyings, own_closes, option_rates(underlyings.during, inputs.rates))
     values = valuation.positions
     valued = np.array([position.position_id not in inputs.unvalued for position in inputs.positions], dtype=np.bool_)
     exposures = options.exposures(values.market_value, values.quantity, underlyings.closes) * valued
+    rates = np.zeros(exposures.shape)
+    rates[:, contracts.position] = options.terms.rate
     digests = snapshot_digests(
-        arrays, market, opening=opening, valuation=valuation, labels=_labels(inputs), exposures=exposures
+        arrays,
+        market,
+        opening=opening,
+        valuation=valuation,
+        labels=_labels(inputs),
+        exposed=np.stack([exposures, rates], axis=-1),
     )
     return Rolled(
         portfolio_ids=tuple(index),

@@ -11,6 +11,7 @@ from services.portfolio.core.currency import mismatches
 from services.portfolio.core.portfolios import OpeningState
 from services.portfolio.core.positions import Position
 from services.portfolio.core.roll import RollInputs
+from services.portfolio.storage.rate_repository import RateRepository
 from services.portfolio.storage.repository import PortfolioRepository
 from services.portfolio.storage.snapshot_repository import SnapshotRepository
 from shared.calendar import session_on_or_after, session_on_or_before, sessions_between, shift_session
@@ -61,6 +62,7 @@ async def gather(
         underlyings=panel.window(sorted(underlyings), last=sessions[-1], sessions=_reach(positions, sessions)),
         settles=settles,
         unvalued=unvalued,
+        rates=await RateRepository(connection).load_rates(sessions[-1]) if underlyings else None,
     )
 
 

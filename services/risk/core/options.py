@@ -27,7 +27,7 @@ class Options:
     def none(cls) -> Self:
         """Return no options."""
         nothing = np.zeros(0)
-        terms = Terms(nothing, nothing, nothing, nothing, nothing.astype(np.bool_))
+        terms = Terms(nothing, nothing, nothing, nothing, nothing, nothing.astype(np.bool_))
         return cls(nothing.astype(np.int64), nothing, nothing, terms, nothing)
 
     @property
@@ -35,7 +35,7 @@ class Options:
         """Return all that is known of each but its place, (n_options, n_columns)."""
         terms = self.terms
         known = (self.units, self.exposure, self.volatility, terms.spot, terms.strike, terms.years)
-        return np.column_stack([*known, terms.dividend_yield, terms.is_call])
+        return np.column_stack([*known, terms.dividend_yield, terms.rate, terms.is_call])
 
     def part(self, index: BoolArray | IntArray) -> "Options":
         """Return some of them."""
@@ -73,6 +73,6 @@ class Options:
         return worth - self.exposure[:, None]
 
     def _moved(self, returns: FloatArray) -> Terms:
-        names = ("strike", "years", "dividend_yield", "is_call")
+        names = ("strike", "years", "dividend_yield", "rate", "is_call")
         spot = self.terms.spot[:, None] * np.maximum(1.0 + returns, 0.0)
         return Terms(spot, *(np.broadcast_to(getattr(self.terms, name)[:, None], spot.shape) for name in names))

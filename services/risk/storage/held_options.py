@@ -11,7 +11,7 @@ from services.risk.core.options import Options
 from shared.arrays import FloatArray
 from shared.black_scholes import Terms
 from shared.contracts.portfolio import HeldOption
-from shared.conventions import DAYS_PER_YEAR
+from shared.conventions import DAYS_PER_YEAR, OPTION_RISK_FREE_RATE
 
 _STORED: Final = TypeAdapter(tuple[HeldOption, ...])
 
@@ -34,5 +34,6 @@ def options_of(rows: Sequence[Any], as_of: date, exposures: FloatArray) -> Optio
     known = {name: np.array([getattr(option, name) for _, option in held], dtype=np.float64) for name in names}
     years = np.array([(option.expiration - as_of).days / DAYS_PER_YEAR for _, option in held], dtype=np.float64)
     is_call = np.array([option.right == "call" for _, option in held], dtype=np.bool_)
-    terms = Terms(known["spot"], known["strike"], years, known["dividend_yield"], is_call)
+    rate = np.array([OPTION_RISK_FREE_RATE if option.rate is None else option.rate for _, option in held])
+    terms = Terms(known["spot"], known["strike"], years, known["dividend_yield"], rate, is_call)
     return Options(place, known["quantity"] * known["multiplier"], exposures[place], terms, known["volatility"])

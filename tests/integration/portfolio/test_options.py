@@ -46,7 +46,7 @@ async def _values(books: Books, portfolio_id: str) -> dict[str, Any]:
 
 def _at(spot: float, *, expires: date) -> Terms:
     """Return the terms of the call on Friday, without dividends."""
-    parts = (spot, 100.0, (expires - FRIDAY).days / 365, 0.0, True)
+    parts = (spot, 100.0, (expires - FRIDAY).days / 365, 0.0, 0.05, True)
     return Terms(*(np.array([part]) for part in parts))
 
 

@@ -15,18 +15,22 @@ from services.portfolio.core.trades import CashFlows, Exits, Market
 from tests.unit.portfolio.worlds import World, reordered, sessions_of, world_of, worlds
 
 
-def digests(world: World, names: list[int] | None = None, label: str = "Energy", exposure: int = 0) -> list[list[str]]:
+def digests(
+    world: World, names: list[int] | None = None, label: str = "Energy", exposure: int = 0, rate: float = 0.0
+) -> list[list[str]]:
     ids = tuple(UUID(int=name) for name in names or range(world.positions.portfolio.size))
     arrays = ShardArrays(ids, world.positions, world.exits, world.opening.holdings)
     labels = [label] * len(ids)
     rolled = world.roll()
+    first = np.arange(len(ids)) == 0
+    exposures = rolled.positions.market_value + exposure * first
     return snapshot_digests(
         arrays,
         world.market,
         opening=world.opening,
         valuation=rolled,
         labels=labels,
-        exposures=rolled.positions.market_value + exposure * (np.arange(len(ids)) == 0),
+        exposed=np.stack([exposures, rate * np.broadcast_to(first, exposures.shape)], axis=-1),
     )
 
 
@@ -115,3 +119,4 @@ def test_digest_follows_the_exposure_of_a_position() -> None:
     world = small_world()
 
     assert digests(world, exposure=1) != digests(world)
+    assert digests(world, rate=0.01) != digests(world)

@@ -23,6 +23,7 @@ from services.portfolio.core.options import (
 from services.portfolio.core.positions import OptionTerms, PositionTerms, PositionType
 from shared.arrays import FloatArray
 from shared.black_scholes import NO_PRICE
+from shared.conventions import OPTION_RISK_FREE_RATE
 from shared.unavailable import Reason, Unavailable
 
 CALL, PUT = True, False
@@ -89,7 +90,8 @@ def contract(*, settles: str, call: bool = CALL, strike: float = 100.0, since: s
 
 def exposures_of(contracts: Contracts, prices: Underlyings, close: float = np.nan) -> OptionExposures:
     """Return the exposures of contracts that all have this close of their own."""
-    return OptionExposures.of(contracts, prices, np.full((prices.n_sessions, contracts.position.size), close))
+    rates = np.full(prices.n_sessions, OPTION_RISK_FREE_RATE)
+    return OptionExposures.of(contracts, prices, np.full((prices.n_sessions, contracts.position.size), close), rates)
 
 
 def test_own_close_implies_the_volatility_and_without_one_the_realised_one_is_taken() -> None:
@@ -102,6 +104,20 @@ def test_own_close_implies_the_volatility_and_without_one_the_realised_one_is_ta
     assert none.implied.at((1, 0)) == NO_PRICE
     assert none.volatility[1, 0] == trailing_volatility(prices.adjusted, n_sessions=2).values[1, 0]
     assert own.delta.values[1, 0] != none.delta.values[1, 0]
+
+
+def test_each_session_has_the_rate_of_its_own() -> None:
+    prices, option = underlyings(2), contract(settles="2025-12-19")
+    closes = np.full((2, 1), 12.0)
+
+    together = OptionExposures.of(option, prices, closes, np.array([0.01, 0.04]))
+
+    for row, rate in ((0, 0.01), (1, 0.04)):
+        alone = OptionExposures.of(option, prices, closes, np.full(2, rate))
+        assert together.implied.values[row, 0] == alone.implied.values[row, 0]
+        assert together.delta.values[row, 0] == alone.delta.values[row, 0]
+        assert together.terms.rate[row, 0] == rate
+    assert len({exposure.implied.values[1, 0] for exposure in (together, exposures_of(option, prices, 12.0))}) == 2
 
 
 def test_own_close_gives_a_delta_where_the_underlying_has_no_history() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.portfolio.core.realised import SINCE_INCEPTION, realised, windows_of
-from services.portfolio.core.risk_free import RISK_FREE_RETURN, Quoted, continuous, risk_free_returns
+from services.portfolio.core.risk_free import RISK_FREE_RETURN, Quoted, continuous, option_rates, risk_free_returns
 from shared.calendar import shift_session
+from shared.conventions import OPTION_RISK_FREE_RATE
 from shared.unavailable import Reason, Unavailable
 from tests.system.plain.realised import tear_sheet
 from tests.unit.portfolio.test_realised import OPENED, days_of, returns_of
@@ -33,6 +34,16 @@ def test_session_earns_at_the_newest_rate_of_a_day_before_it() -> None:
     earned = risk_free_returns(days_of(3), rates)
 
     assert earned == pytest.approx([1.01 ** (4 / 252) - 1, 1.02 ** (4 / 252) - 1, 1.02 ** (4 / 252) - 1], rel=1e-12)
+
+
+def test_options_are_valued_at_that_rate_and_at_the_constant_where_there_is_none() -> None:
+    rates = quoted(d2021_03_01=0.04)
+
+    at = option_rates(days_of(7), rates)
+
+    monday, then, later = OPTION_RISK_FREE_RATE, float(4 * np.log(1.01)), OPTION_RISK_FREE_RATE
+    assert at == pytest.approx([monday, *[then] * 5, later], rel=1e-14)
+    assert option_rates(days_of(2), None).tolist() == [OPTION_RISK_FREE_RATE] * 2
 
 
 def test_rate_that_is_older_than_a_week_is_none() -> None:

@@ -13,7 +13,7 @@ from services.risk.core.risk_context import RETURN_SESSIONS, RiskContext
 from services.risk.core.scenarios import RateSensitivity
 from shared.arrays import BoolArray, FloatArray, IntArray, ReasonArray
 from shared.black_scholes import Terms, greeks
-from shared.conventions import FACTORS, MODEL_COLUMNS, RISK_FACTORS
+from shared.conventions import FACTORS, MODEL_COLUMNS, OPTION_RISK_FREE_RATE, RISK_FACTORS
 from shared.unavailable import Quantities, Reason, Unavailable, reason_where
 
 N_FACTORS = len(FACTORS)
@@ -146,7 +146,8 @@ def _options(rng: np.random.Generator, exposure: IntArray) -> Options:
     """Return options at the places of some positions, with the exposures that these have."""
     place = np.flatnonzero(rng.random(exposure.size) < 0.2)
     strike, years, is_call = rng.uniform(80, 120, place.size), rng.uniform(0.01, 1, place.size), rng.random(place.size)
-    terms = Terms(np.full(place.size, 100.0), strike, years, np.full(place.size, 0.01), is_call < 0.5)
+    dividends, rates = np.full(place.size, 0.01), np.full(place.size, OPTION_RISK_FREE_RATE)
+    terms = Terms(np.full(place.size, 100.0), strike, years, dividends, rates, is_call < 0.5)
     volatility = rng.uniform(0.1, 0.6, place.size)
     delta = greeks(terms, volatility).delta
     return Options(place, exposure[place] / 10_000.0 / delta, exposure[place] / 100.0, terms, volatility)
@@ -160,7 +161,8 @@ def with_options(
     A contract has units, strike, years, volatility and whether it is a call.
     """
     units, strike, years, volatility, is_call = (np.array(column) for column in zip(*contracts, strict=True))
-    terms = Terms(np.full(units.size, 100.0), strike, years, np.zeros(units.size), is_call)
+    rates = np.full(units.size, OPTION_RISK_FREE_RATE)
+    terms = Terms(np.full(units.size, 100.0), strike, years, np.zeros(units.size), rates, is_call)
     deltas = units * greeks(terms, volatility).delta * 100.0
     exposure = np.array([round(amount * 100) for amount in (*deltas.tolist(), shares * 100.0)])
     nothing = np.zeros(exposure.size, dtype=np.int64)

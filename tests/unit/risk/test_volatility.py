@@ -132,7 +132,7 @@ def test_book_with_options_leaves_no_session_out() -> None:
     returns[0, -2] = np.nan
     holdings, _ = book([("AAA", 60_000.0)])
     one = np.ones(1)
-    terms = Terms(one * 100, one * 100, one * 0.5, one * 0.0, np.array([True]))
+    terms = Terms(one * 100, one * 100, one * 0.5, one * 0.0, one * 0.05, np.array([True]))
     optional = replace(holdings, options=Options(np.zeros(1, dtype=np.int64), one, one, terms, one * 0.2))
 
     assert return_series(holdings, returns, window=21).coverage.at(0) == 1.0

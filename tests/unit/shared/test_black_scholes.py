@@ -10,20 +10,22 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from shared.black_scholes import NO_PRICE, Terms, black_scholes, greeks, implied_volatility
-from shared.conventions import OPTION_RISK_FREE_RATE
 from shared.unavailable import Reason, Unavailable
 
 CALL, PUT = True, False
+RATE = 0.05
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
 NAMES = ("delta", "gamma", "vega", "theta", "rho")
 
 SPOTS, MONEYNESS = st.floats(20.0, 500.0), st.floats(0.5, 2.0)
 YEARS, VOLATILITIES = st.floats(0.02, 3.0), st.floats(0.05, 1.5)
-YIELDS, KINDS = st.floats(0.0, 0.08), st.booleans()
+YIELDS, RATES, KINDS = st.floats(0.0, 0.08), st.floats(-0.01, 0.15), st.booleans()
 
 
-def terms(spot: float, strike: float, years: float, dividend_yield: float = 0.0, *, call: bool = CALL) -> Terms:
-    return Terms(*(np.array([each]) for each in (spot, strike, years, dividend_yield, call)))
+def terms(
+    spot: float, strike: float, years: float, dividend_yield: float = 0.0, *, call: bool = CALL, rate: float = RATE
+) -> Terms:
+    return Terms(*(np.array([each]) for each in (spot, strike, years, dividend_yield, rate, call)))
 
 
 def value(found: Terms, volatility: float) -> float:
@@ -64,37 +66,40 @@ def test_defect_52_rate_is_five_percent_and_not_a_twentieth_of_one() -> None:
     assert greek("vega", example, 0.25) == pytest.approx(0.2747, abs=5e-5)
 
 
-@given(SPOTS, MONEYNESS, YEARS, VOLATILITIES, YIELDS, KINDS)
+@given(SPOTS, MONEYNESS, YEARS, VOLATILITIES, st.tuples(YIELDS, RATES), KINDS)
 @settings(max_examples=40)
 def test_price_is_the_discounted_mean_of_what_the_option_pays(
-    spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float, call: bool
+    spot: float, moneyness: float, years: float, volatility: float, carry: tuple[float, float], call: bool
 ) -> None:
+    dividend_yield, rate = carry
     strike, spread = spot * moneyness, volatility * math.sqrt(years)
-    drift = (OPTION_RISK_FREE_RATE - dividend_yield) * years - spread**2 / 2
+    drift = (rate - dividend_yield) * years - spread**2 / 2
     sign = 1.0 if call else -1.0
 
     edge = np.clip((math.log(moneyness) - drift) / spread, -10.0, 12.0)
     low, high = (edge, 12.0) if call else (-10.0, edge)
     deviates = (low + high) / 2 + (high - low) / 2 * NODES
     paid = sign * (spot * np.exp(drift + spread * deviates) - strike) * norm.pdf(deviates)
-    expected = math.exp(-OPTION_RISK_FREE_RATE * years) * float((WEIGHTS * paid).sum()) * (high - low) / 2
+    expected = math.exp(-rate * years) * float((WEIGHTS * paid).sum()) * (high - low) / 2
 
-    found = value(terms(spot, strike, years, dividend_yield, call=call), volatility)
+    found = value(terms(spot, strike, years, dividend_yield, call=call, rate=rate), volatility)
     assert found == pytest.approx(expected, abs=1e-9 * spot)
 
 
-@given(SPOTS, MONEYNESS, YEARS, VOLATILITIES, YIELDS)
+@given(SPOTS, MONEYNESS, YEARS, VOLATILITIES, YIELDS, RATES)
 @settings(max_examples=80)
-def test_put_call_parity(spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float) -> None:
+def test_put_call_parity(
+    spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float, rate: float
+) -> None:
     strike = spot * moneyness
-    call, put = (terms(spot, strike, years, dividend_yield, call=each) for each in (CALL, PUT))
-    carried, discount = math.exp(-dividend_yield * years), math.exp(-OPTION_RISK_FREE_RATE * years)
+    call, put = (terms(spot, strike, years, dividend_yield, call=each, rate=rate) for each in (CALL, PUT))
+    carried, discount = math.exp(-dividend_yield * years), math.exp(-rate * years)
 
     assert value(call, volatility) - value(put, volatility) == pytest.approx(
         spot * carried - strike * discount, abs=1e-12 * spot
     )
     gap = {name: greek(name, call, volatility) - greek(name, put, volatility) for name in NAMES}
-    year = dividend_yield * spot * carried - OPTION_RISK_FREE_RATE * strike * discount
+    year = dividend_yield * spot * carried - rate * strike * discount
     expected = {
         "delta": carried,
         "gamma": 0.0,
@@ -105,17 +110,17 @@ def test_put_call_parity(spot: float, moneyness: float, years: float, volatility
     assert gap == pytest.approx(expected, rel=1e-9, abs=1e-11)
 
 
-@given(SPOTS, st.floats(0.7, 1.4), st.floats(0.1, 3.0), st.floats(0.1, 1.0), YIELDS, KINDS)
+@given(SPOTS, st.floats(0.7, 1.4), st.floats(0.1, 3.0), st.floats(0.1, 1.0), st.tuples(YIELDS, RATES), KINDS)
 @settings(max_examples=80)
 def test_greeks_are_the_differences_of_the_price(
-    spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float, call: bool
+    spot: float, moneyness: float, years: float, volatility: float, carry: tuple[float, float], call: bool
 ) -> None:
-    strike = spot * moneyness
-    here = terms(spot, strike, years, dividend_yield, call=call)
+    of = {"spot": spot, "strike": spot * moneyness, "years": years, "dividend_yield": carry[0], "rate": carry[1]}
 
     def at(**changes: float) -> Terms:
-        changed = {"spot": spot, "strike": strike, "years": years, "dividend_yield": dividend_yield, **changes}
-        return terms(**changed, call=call)
+        return terms(**{**of, **changes}, call=call)
+
+    here = at()
 
     def delta(each: float) -> float:
         return greek("delta", at(spot=each), volatility)
@@ -127,24 +132,8 @@ def test_greeks_are_the_differences_of_the_price(
     assert greek("vega", here, volatility) == pytest.approx(vega, rel=1e-6, abs=1e-9 * spot)
     theta = -difference(lambda each: value(at(years=each), volatility), years, years * 1e-3) / 365
     assert greek("theta", here, volatility) == pytest.approx(theta, rel=1e-6, abs=1e-9 * spot)
-
-
-@given(SPOTS, st.floats(0.7, 1.4), st.floats(0.1, 3.0), st.floats(0.1, 1.0), YIELDS, KINDS)
-@settings(max_examples=40)
-def test_rho_is_the_difference_of_the_price_by_the_rate(
-    spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float, call: bool
-) -> None:
-    # A higher rate at the same yield is a lower yield and strike at the same rate, all discounted once more.
-    strike = spot * moneyness
-
-    def at(rate: float) -> float:
-        more = rate - OPTION_RISK_FREE_RATE
-        moved = terms(spot, strike, years, dividend_yield - more, call=call)
-        return value(moved, volatility) * math.exp(-more * years)
-
-    rho = difference(at, OPTION_RISK_FREE_RATE, 1e-3) * 0.01
-    found = greek("rho", terms(spot, strike, years, dividend_yield, call=call), volatility)
-    assert found == pytest.approx(rho, rel=1e-6, abs=1e-9 * spot)
+    rho = difference(lambda each: value(at(rate=each), volatility), carry[1], 1e-3) * 0.01
+    assert greek("rho", here, volatility) == pytest.approx(rho, rel=1e-6, abs=1e-9 * spot)
 
 
 @given(st.floats(1.0, 1e6), st.floats(0.1, 10.0), st.floats(0.0, 5.0), st.floats(0.0, 3.0))
@@ -226,6 +215,7 @@ def test_implied_volatility_has_the_same_bits_alone_and_among_others() -> None:
         generator.uniform(50, 150, size),
         generator.uniform(0.05, 2, size),
         generator.uniform(0, 0.05, size),
+        generator.uniform(-0.01, 0.1, size),
         generator.random(size) < 0.5,
     )
     prices = black_scholes(many, generator.uniform(0.1, 0.9, size))
