@@ -14,6 +14,7 @@ from shared.arrays import FloatArray
 from shared.contracts.event import Event, Failure
 from shared.contracts.market_data import (
     Column,
+    ConstituentList,
     CorporateAction,
     Correction,
     FundamentalsUpdated,
@@ -125,8 +126,10 @@ def risk_free_rates(rates: Mapping[date, float]) -> tuple[RiskFreeRate, ...]:
     return tuple(RiskFreeRate(day=on, rate=rate) for on, rate in sorted(rates.items()))
 
 
-def profiles_updated(event: MarketDataDue, profiles: RefreshedProfiles) -> ProfilesUpdated:
-    """Return the announcement of the profiles that have changed; a part without any still counts."""
+def profiles_updated(
+    event: MarketDataDue, profiles: RefreshedProfiles, constituents: Sequence[ConstituentList]
+) -> ProfilesUpdated:
+    """Return the announcement of profiles that have changed and of lists that are new; a part without any counts."""
     announced = tuple(
         Profile(
             **known.facts.model_dump(),
@@ -142,6 +145,7 @@ def profiles_updated(event: MarketDataDue, profiles: RefreshedProfiles) -> Profi
         subjects=len(announced),
         failures=_undecided(profiles.attempts),
         profiles=announced,
+        constituents=tuple(constituents),
     )
 
 

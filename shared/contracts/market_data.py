@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
@@ -167,12 +167,34 @@ class Profile(ProfileFacts, Contract):
     )
 
 
+class ConstituentList(Contract):
+    """What an index is made of from a day on."""
+
+    universe: str = Field(max_length=100)
+    as_of: date
+    loaded_at: datetime = Field(description="a later list of the same day takes its place")
+    symbols: tuple[Symbol, ...]
+    weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(description="one a symbol, fractions of the index")
+
+    @model_validator(mode="after")
+    def _symbols_have_a_weight_each(self) -> Self:
+        if len(self.weights) != len(self.symbols):
+            raise ValueError(f"weights must have {len(self.symbols)} entries, was {len(self.weights)}")
+        if len(set(self.symbols)) != len(self.symbols):
+            raise ValueError("symbols must come once each")
+        return self
+
+
 class ProfilesUpdated(Event):
-    """Profiles that are new or have changed; a part may be empty."""
+    """Profiles that are new or have changed; a part may be empty.
+
+    The first runs after a list of constituents was loaded bring it along.
+    """
 
     topic: ClassVar[str] = "profiles.updated"
 
     profiles: tuple[Profile, ...] = ()
+    constituents: tuple[ConstituentList, ...] = ()
 
 
 class Statement(Contract):

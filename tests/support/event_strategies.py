@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from shared.calendar import is_session
 from shared.contracts.event import Event
 from shared.contracts.market_data import (
+    ConstituentList,
     CorporateAction,
     Correction,
     HeldClose,
@@ -99,6 +100,14 @@ def _blocks(draw: st.DrawFn) -> PriceBlock:
     return PriceBlock(sessions=tuple(sessions), symbols=tuple(symbols), close=draw(rows), adjusted=draw(rows))
 
 
+@st.composite
+def _constituents(draw: st.DrawFn) -> ConstituentList:
+    weights = draw(st.dictionaries(SYMBOLS, st.floats(0.0, 1.0), max_size=3))
+    chosen = {"symbols": tuple(weights), "weights": tuple(weights.values())}
+    made: ConstituentList = draw(built(ConstituentList, **{name: st.just(each) for name, each in chosen.items()}))
+    return made
+
+
 def _prices() -> st.SearchStrategy[PricesUpdated]:
     action = _some(built(CorporateAction, session=SESSIONS, value=st.floats(min_value=1e-9, max_value=1e9)))
     # Under the name that is sent, which is what can be made up of it.
@@ -129,6 +138,7 @@ CONTRACTS: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     Run: _runs,
     Part: _parts,
     PriceBlock: _blocks,
+    ConstituentList: _constituents,
     Book: _books,
     PricesUpdated: _prices,
     Statement: lambda: built(

@@ -30,6 +30,8 @@ FACTOR_SET: Final = FactorSet(
 )  # fmt: skip
 PROVIDER_BETAS: Final = {"SPLITS": 1.1}
 BENCHMARK: Final = {"Technology": 0.26, "Healthcare": 0.16, "Financials": 0.12, "Energy": 0.05, "Utilities": 0.41}
+# Some of them are held, and some by nobody; published weights are rounded.
+INDEX: Final = {"AAPL": 0.41, "MSFT": 0.28, "SPLITS": 0.11, "XOM": 0.09, "JNJ": 0.07, "WMT": 0.0399}
 _PROFILES: Final = Path(__file__).with_name("night_profiles.csv")
 _STATEMENTS: Final = Path(__file__).with_name("night_fundamentals.csv")
 _OUR_NAMES: Final = {"Information Technology": "Technology", "Health Care": "Healthcare"}

@@ -17,7 +17,7 @@ from shared.unavailable import Reason
 from tests.support.platform import Json, running_platform
 from tests.support.stack import Servers
 from tests.system.agreement import TOLERANCE, Agreement
-from tests.system.night import BENCHMARK, FACTOR_SET, NIGHT, PORTFOLIOS, company, sectors, write_night
+from tests.system.night import BENCHMARK, FACTOR_SET, INDEX, NIGHT, PORTFOLIOS, company, sectors, write_night
 from tests.system.plain import performance
 from tests.system.plain.book import RISK_FACTORS
 from tests.system.plain.correlations import clusters, correlate, correlated
@@ -50,6 +50,9 @@ async def twice(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) 
     async with running_platform(own_servers, sources, FACTOR_SET) as platform:
         weights = {"as_of": "2022-11-30", "weights": BENCHMARK}
         (await platform.api.client.put("/risk/benchmarks/SP500", json=weights)).raise_for_status()
+        made_of = [{"symbol": symbol, "weight": weight} for symbol, weight in INDEX.items()]
+        loaded = {"as_of": "2022-11-30", "constituents": made_of}
+        (await platform.api.client.put("/universes/SP500", json=loaded)).raise_for_status()
         ids = await enter(platform, night)
         run = await platform.api.run(kind="nightly", last_session=str(NIGHT))
         yield Twice(platform, night, run, ids)

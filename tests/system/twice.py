@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tests.support.platform import Json, Platform
-from tests.system.night import FACTOR_SET, NIGHT, PORTFOLIOS, PROVIDER_BETAS, Night, body_of, sectors
+from tests.system.night import FACTOR_SET, INDEX, NIGHT, PORTFOLIOS, PROVIDER_BETAS, Night, body_of, sectors
 from tests.system.plain.book import RISK_FACTORS, Book, book_of, factor_returns
 from tests.system.plain.ledger import Day, days_of
 from tests.system.plain.loadings import Basis, Loaded, basis_of, loaded
@@ -59,7 +59,7 @@ class Twice:
     @cached_property
     def measures(self) -> dict[str, dict[str, Measured]]:
         """The risk of every portfolio at the end of the night."""
-        return {name: measures_of(book, self.basis) for name, book in self.books.items()}
+        return {name: measures_of(book, self.basis, INDEX) for name, book in self.books.items()}
 
     @cached_property
     def factor_returns(self) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from services.market_data.events import fundamentals_updated, prices_updated, pr
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.repository import MarketDataRepository
+from services.market_data.storage.universe_repository import UniverseRepository
 from services.market_data.storage.vendor_ledger import asking_for
 from services.market_data.updating.actions import tell_actions
 from services.market_data.updating.bars import refresh_bars
@@ -41,6 +42,6 @@ async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderC
     prices = prices_updated(event, announced, bars, sources=sources, unavailable=unavailable, inferred=inferred)
     uow.emit(
         prices.model_copy(update={"held": tuple(held), "risk_free_rates": risk_free_rates(rates)}),
-        profiles_updated(event, profiles),
+        profiles_updated(event, profiles, await UniverseRepository(uow.connection).take_untold()),
         fundamentals_updated(event, statements, fetched_at=clock.now()),
     )

@@ -374,7 +374,9 @@ def _add_universes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cl
         """Load what an index is made of from a day on, whole or not at all; its symbols are watched from now on."""
         if not body.dry_run:
             async with unit_of_work() as uow:
-                await UniverseRepository(uow.connection).store_constituents(name, body.as_of, body.weights)
+                await UniverseRepository(uow.connection).store_constituents(
+                    name, body.as_of, body.weights, loaded_at=clock.now()
+                )
         return UniverseView(universe=name, as_of=body.as_of, symbols=len(body.weights), stored=not body.dry_run)
 
 

@@ -31,7 +31,7 @@ _TAILS: Final = tuple(
 )
 _SINGLE: Final = (
     *("volatility_21d", "volatility_63d", "volatility_har", "model_volatility", "systematic_share"),
-    *("tracking_error", "information_ratio"),
+    *("tracking_error", "information_ratio", "active_share"),
     *("gross_leverage", "net_leverage", "effective_positions", "effective_bets", "top_10_concentration"),
 )
 

@@ -57,7 +57,8 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 *("instruments", "bars", "delivered_bars", "rulings", "profiles", "findings", "onboardings"),
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
                 *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers", "rates", "rate_series", "audit"),
-                *("identifiers", "corporate_actions", "constituents", "absences", "run_requests", "held_symbols"),
+                *("identifiers", "corporate_actions", "constituents", "untold_universes"),
+                *("absences", "run_requests", "held_symbols"),
             )
         ),
         "symbol_analytics": Tables(
@@ -110,8 +111,9 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 ),
                 Results(head="factor_moves", key=("as_of", "digest"), revised=False, labels=_LABELS),
             ),
-            # Weights of indices are loaded by hand; a rebuild over some nights hears of no owner who was told before.
-            source=("benchmarks", "owners", "audit"),
+            # Weights of indices are loaded by hand; a rebuild over some nights hears of no owner and no list of
+            # constituents that was told before.
+            source=("benchmarks", "constituents", "owners", "audit"),
         ),
     }
 )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
+from services.risk.core.active_share import Constituents
 from services.risk.core.coverage_floor import Figures, told
 from services.risk.core.digest import benchmark_digest, factor_digest, portfolio_digests, symbol_digests
 from services.risk.core.diversification import Diversifications
@@ -68,6 +69,7 @@ class AssessmentInputs:
     episodes: Mapping[str, FloatArray]
     factors: FactorHistory
     benchmark: Benchmark | None = None
+    constituents: Constituents | None = None
     taints: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,7 +112,7 @@ class Assessment:
 
 def assess(inputs: AssessmentInputs) -> Assessment:
     """Return exposures, every line of the table of measures, stress, correlations and contributions."""
-    holdings, history = inputs.books.holdings, inputs.factors
+    holdings, history, compared = inputs.books.holdings, inputs.factors, inputs.constituents
     moves_digest = factor_digest(history.proxies, history.returns, history.episodes, rate=history.rate)
     moves = factor_moves(history.returns, history.proxies, episodes=history.episodes, rate=history.rate)
     risk = RiskContext(
@@ -122,6 +124,7 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         moves,
         episodes=inputs.episodes,
         benchmark=inputs.benchmark,
+        index=None if compared is None else compared.of(inputs.books.symbols),
     )
     symbols = symbol_digests(
         [f"{symbol} {inputs.taints[symbol]}" if symbol in inputs.taints else symbol for symbol in inputs.books.symbols],
@@ -129,10 +132,11 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         sectors=inputs.sectors,
         returns=np.column_stack([inputs.returns, *(inputs.episodes[name] for name in sorted(inputs.episodes))]),
     )
+    common = moves_digest + benchmark_digest(inputs.benchmark, compared)
     measures = {measure.name: measure.compute(risk) for measure in MEASURES}
     return Assessment(
         books=inputs.books,
-        digests=portfolio_digests(holdings, symbols, common=moves_digest + benchmark_digest(inputs.benchmark)),
+        digests=portfolio_digests(holdings, symbols, common=common),
         proxies=history.proxies,
         moves=moves,
         moves_digest=moves_digest,

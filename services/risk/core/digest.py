@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.risk.core.active_share import Constituents
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.measures import MEASURES
 from services.risk.core.scenarios import RateSensitivity
@@ -18,7 +19,7 @@ from shared.digests import canonical
 from shared.unavailable import Quantities, Reason
 
 # Raised with every change that changes a number: results of another version are other results.
-CODE_VERSION: Final = 11
+CODE_VERSION: Final = 12
 DIGEST_BYTES: Final = 16
 
 # A history that has been restated has the same returns but for rounding.
@@ -54,9 +55,9 @@ def factor_digest(
     return digest.digest()
 
 
-def benchmark_digest(benchmark: Benchmark | None) -> bytes:
-    """Return a digest of what sectors are compared with."""
-    known = None if benchmark is None else (benchmark.name, sorted(benchmark.weights.items()))
+def benchmark_digest(benchmark: Benchmark | None, constituents: Constituents | None) -> bytes:
+    """Return a digest of what sectors and holdings are compared with."""
+    known = [each and (each.name, sorted(each.weights.items())) for each in (benchmark, constituents)]
     return hashlib.blake2b(repr(known).encode(), digest_size=DIGEST_BYTES).digest()
 
 

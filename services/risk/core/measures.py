@@ -125,6 +125,13 @@ def against_market(context: RiskContext, *, kind: str) -> Measured:
     return Measured(values, series.coverage, series.covered, found.observations, series.length)
 
 
+def against_index(context: RiskContext) -> Measured:
+    """Return how much of the book is not the index."""
+    found = context.active_share
+    nothing = np.zeros(found.share.values.shape, dtype=np.int64)
+    return Measured(found.share, found.coverage, found.covered, nothing, nothing)
+
+
 def diversified(context: RiskContext, *, kind: str) -> Measured:
     """Return a figure of the correlations."""
     values = context.diversification.quantity(kind)
@@ -252,6 +259,12 @@ MEASURES: Final = (
         "annualised mean of what today's book would have returned above it, over that deviation",
         "1",
         partial(against_market, kind="information_ratio"),
+    ),
+    RiskMeasure(
+        "active_share",
+        "half of all differences between the book's weights and the index's, cash among them",
+        "1",
+        against_index,
     ),
     RiskMeasure(
         "average_correlation",

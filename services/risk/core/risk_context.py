@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from services.risk.core.active import ActiveRisk, active_risk
+from services.risk.core.active_share import ActiveShare, active_share
 from services.risk.core.backtest import Backtest, backtest
 from services.risk.core.concentration import Concentration, concentration
 from services.risk.core.diversification import Diversifications, diversify
@@ -60,6 +61,8 @@ class RiskContext:
         Realised returns of the symbols over historical replays; NaN where unknown.
     benchmark : Benchmark or None
         What sectors are compared with.
+    index : ndarray of shape (n_symbols,) or None
+        Weights of the symbols in the index that books are compared with.
     """
 
     holdings: NetHoldings
@@ -70,6 +73,7 @@ class RiskContext:
     moves: FactorMoves
     episodes: Mapping[str, FloatArray] = field(default_factory=dict)
     benchmark: Benchmark | None = None
+    index: FloatArray | None = None
 
     @cached_property
     def exposures(self) -> FactorExposures:
@@ -141,6 +145,11 @@ class RiskContext:
     def active(self) -> ActiveRisk:
         """Return how far from the market the books move."""
         return active_risk(self.longest_series, self.moves.factors)
+
+    @cached_property
+    def active_share(self) -> ActiveShare:
+        """Return how much of the books is not the index."""
+        return active_share(self.holdings, self.sectors, self.index)
 
     @cached_property
     def diversification(self) -> Diversifications:

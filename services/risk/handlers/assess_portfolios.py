@@ -9,6 +9,7 @@ from services.risk.core.scenarios import RateSensitivity
 from services.risk.events import headlines, portfolios_assessed
 from services.risk.storage.inputs import InputLoader
 from services.risk.storage.repository import RiskRepository
+from services.risk.storage.universe_repository import UniverseRepository
 from shared.bus.cancelled_runs import unless_cancelled
 from shared.contracts.risk import Headline, RiskDue
 from shared.db.claims import claim
@@ -26,7 +27,7 @@ async def assess_portfolios(
     """Claim the portfolios; session by session, load what they depend on and assess; store by month; announce."""
     await claim(uow.connection, event.portfolio_ids)
     repository = RiskRepository(uow.connection)
-    loader = InputLoader(repository, panel, factor_set, rate)
+    loader = InputLoader(repository, UniverseRepository(uow.connection), panel, factor_set, rate)
     announced: list[Headline] = []
     written = 0
 

@@ -12,6 +12,7 @@ from services.risk.core.assessment import AssessmentInputs, Books, FactorHistory
 from services.risk.core.risk_context import PRICE_SESSIONS, RETURN_SESSIONS
 from services.risk.core.scenarios import SCENARIOS, RateSensitivity
 from services.risk.storage.repository import RiskRepository
+from services.risk.storage.universe_repository import UniverseRepository
 from shared.arrays import FloatArray
 from shared.contracts.risk import RiskDue
 from shared.conventions import FACTOR_WINDOW, FACTORS, RISK_FACTORS
@@ -19,7 +20,7 @@ from shared.factor_set import FactorSet
 from shared.prices.panel import PricePanel
 from shared.returns import simple_returns
 
-# What sectors are compared with, where it has been loaded.
+# What sectors and holdings are compared with, where it has been loaded.
 BENCHMARK: Final = "SP500"
 
 
@@ -28,6 +29,7 @@ class InputLoader:
     """Reads what is stored here, the prices from the panel."""
 
     repository: RiskRepository
+    universes: UniverseRepository
     panel: PricePanel
     factor_set: FactorSet
     rate: RateSensitivity
@@ -64,6 +66,7 @@ class InputLoader:
             episodes=self._episodes(books.symbols, as_of),
             factors=self._factors(as_of),
             benchmark=await self.repository.find_benchmark(BENCHMARK, as_of),
+            constituents=await self.universes.find_constituents(BENCHMARK, as_of),
             taints=await self.repository.load_taints(books.symbols, first=self._begin(as_of), last=as_of),
         )
 

@@ -22,6 +22,7 @@ from services.risk.storage.rows import (
     MeasuresRow,
     StressRow,
 )
+from services.risk.storage.universe_repository import UniverseRepository
 from services.risk.web.bodies import BenchmarkBody, BenchmarkName, benchmark_of
 from services.risk.web.changes import add_changes
 from services.risk.web.explanation import EXPLAINED, Explanation, explain, stored_number
@@ -86,7 +87,7 @@ def build_router(
     _add_benchmarks(router, unit_of_work, clock)
 
     def loader(connection: AsyncConnection) -> InputLoader:
-        return InputLoader(RiskRepository(connection), panel, factor_set, rate)
+        return InputLoader(RiskRepository(connection), UniverseRepository(connection), panel, factor_set, rate)
 
     _add_explanations(router, unit_of_work, clock, loader)
     add_changes(router, unit_of_work, clock, loader)

@@ -60,3 +60,43 @@ async def test_index_that_is_not_whole_is_refused_and_nothing_is_stored(
     assert answer.status_code == 422
     assert said in answer.text
     assert await world.items(f"/universes/{world.prefix}IX") == []
+
+
+async def _told(world: World, *symbols: str) -> list[tuple[str, dict[str, float]]]:
+    """Run a night, and return the days and weights of the lists of this world that it has told."""
+    announced = await world.run(*symbols, last=LAST)
+    lists = [each for event in announced.profiles for each in event.constituents]
+    return [
+        (
+            str(each.as_of),
+            {
+                symbol.removeprefix(world.prefix): weight
+                for symbol, weight in zip(each.symbols, each.weights, strict=True)
+            },
+        )
+        for each in lists
+        if each.universe.startswith(world.prefix)
+    ]
+
+
+async def test_list_is_told_by_one_run_and_again_once_it_is_loaded_again(world: World) -> None:
+    (await _load(world, "2022-01-03", ("B", 0.4), ("A", 0.6))).raise_for_status()
+    (await _load(world, "2022-07-01", ("A", 1.0))).raise_for_status()
+
+    first, second = await _told(world, "A"), await _told(world, "A")
+    (await _load(world, "2022-01-03", ("A", 0.5), ("B", 0.5))).raise_for_status()
+    third = await _told(world, "A")
+
+    assert first == [("2022-01-03", {"A": 0.6, "B": 0.4}), ("2022-07-01", {"A": 1.0})]
+    assert second == []
+    assert third == [("2022-01-03", {"A": 0.5, "B": 0.5})]
+
+
+async def test_run_tells_as_many_lists_as_a_message_takes_the_newest_first(world: World) -> None:
+    rows = [(f"S{number}", 1 / 6_000) for number in range(6_000)]
+    for day in ("2022-01-03", "2022-02-01", "2022-03-01"):
+        (await _load(world, day, *rows)).raise_for_status()
+
+    told = [[day for day, _ in await _told(world, "A")] for _ in range(4)]
+
+    assert told == [["2022-03-01"], ["2022-02-01"], ["2022-01-03"], []]

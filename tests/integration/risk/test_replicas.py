@@ -1,12 +1,17 @@
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from services.risk.core.active_share import Constituents
 from services.risk.storage.repository import RiskRepository
 from services.risk.storage.symbol_betas import NOT_ANNOUNCED, symbol_betas
+from services.risk.storage.universe_repository import UniverseRepository
 from shared.calendar import shift_session
+from shared.contracts.market_data import ConstituentList, ProfilesUpdated
+from shared.contracts.run import ONLY_PART
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.conventions import FACTORS, MARKET_BETA, SYMBOL_COLUMNS
 from shared.unavailable import Quantities, Reason, Unavailable
@@ -77,6 +82,33 @@ async def test_row_that_was_stored_before_there_were_loadings_has_none(risk: Ris
     loading = SYMBOL_COLUMNS.index("loading_market")
     assert betas.at((0, loading)) == Unavailable(Reason.MISSING_DATA, f"no loadings as of {SESSION}")
     assert betas.at((1, loading)) == 0.5
+
+
+def listed(as_of: date, weights: dict[str, float], *, at: int) -> ProfilesUpdated:
+    """Return profiles that bring a list of constituents, loaded at an hour."""
+    found = ConstituentList(
+        universe="IX",
+        as_of=as_of,
+        loaded_at=datetime(2025, 3, 14, at, tzinfo=UTC),
+        symbols=tuple(weights),
+        weights=tuple(weights.values()),
+    )
+    return ProfilesUpdated(run=make_run(), part=ONLY_PART, constituents=(found,))
+
+
+async def test_index_is_the_newest_list_up_to_a_session_and_of_a_day_the_one_loaded_last(risk: Risk) -> None:
+    first, second = SESSION - timedelta(days=30), SESSION - timedelta(days=1)
+    late, early = listed(first, {"A": 0.5, "B": 0.5}, at=12), listed(first, {"A": 1.0}, at=11)
+
+    # The one that was loaded earlier comes later: a replay.
+    await risk.deliver(late, listed(second, {"C": 1.0}, at=9), early)
+
+    async with risk.service.unit_of_work.reading() as connection:
+        repository = UniverseRepository(connection)
+        found = [await repository.find_constituents("IX", day) for day in (first, SESSION)]
+        before = await repository.find_constituents("IX", first - timedelta(days=1))
+    assert found == [Constituents("IX", first, {"A": 0.5, "B": 0.5}), Constituents("IX", second, {"C": 1.0})]
+    assert before is None
 
 
 @pytest.mark.parametrize(

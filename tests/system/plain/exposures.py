@@ -71,6 +71,18 @@ def active_sectors(book: Book, benchmark: Mapping[str, float]) -> dict[str, tupl
     return found
 
 
+def active_share(book: Book, index: Mapping[str, float]) -> tuple[Number, Number]:
+    """Half of what differs from an index, symbol by symbol and in cash, and the part of gross that is no fund."""
+    shares = [symbol for symbol in book.symbols if book.sectors[symbol] != "ETFs"]
+    coverage = book.coverage(shares)
+    if book.why_nothing is not None:
+        return book.why_nothing, coverage
+    total = sum(index.values())
+    mine = {symbol: book.net[symbol] / book.equity for symbol in book.symbols}
+    apart = sum(abs(mine.get(symbol, 0.0) - index.get(symbol, 0.0) / total) for symbol in {*mine, *index})
+    return (apart + abs(1.0 - sum(mine.values()))) / 2.0, coverage
+
+
 def over_equity(book: Book, amount: float) -> Number:
     return amount / book.equity if book.equity > 0 else DEGENERATE
 

@@ -1,10 +1,11 @@
 """Every measure of risk by its name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.system.plain.book import Book
 from tests.system.plain.correlations import average_correlation, correlated, covered, effective_bets
-from tests.system.plain.exposures import concentration, leverage
+from tests.system.plain.exposures import active_share, concentration, leverage
 from tests.system.plain.known import Number
 from tests.system.plain.loadings import Basis
 from tests.system.plain.model import model_of
@@ -31,7 +32,7 @@ class Measured:
     window: int
 
 
-def measures_of(book: Book, basis: Basis) -> dict[str, Measured]:
+def measures_of(book: Book, basis: Basis, index: Mapping[str, float]) -> dict[str, Measured]:
     """Every measure of a book."""
     return (
         _series_measures(book)
@@ -39,6 +40,7 @@ def measures_of(book: Book, basis: Basis) -> dict[str, Measured]:
         | _active_measures(book, basis)
         | _joint_measures(book, basis)
         | _state_measures(book)
+        | {"active_share": Measured(*active_share(book, index), 0, 0)}
     )
 
 
