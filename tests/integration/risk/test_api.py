@@ -291,12 +291,15 @@ async def test_scenarios_are_listed_with_their_shocks(client: httpx.AsyncClient)
     assert found["covid_crash_2020"]["episode"] == ["2020-02-19", "2020-03-23"]
 
 
-async def test_measures_of_a_whole_history_are_all_there(risk: Risk, client: httpx.AsyncClient) -> None:
+async def test_measures_of_a_whole_history_are_all_there_but_that_of_an_index_nobody_has_loaded(
+    risk: Risk, client: httpx.AsyncClient
+) -> None:
     portfolio_id, _ = await assessed_book(risk)
 
     measures = (await client.get(f"/risk/portfolios/{portfolio_id}")).json()["measures"]
 
-    assert [entry["measure"] for entry in measures if entry["value"]["value"] is None] == []
+    missing = {entry["measure"]: entry["value"]["reason"] for entry in measures if entry["value"]["value"] is None}
+    assert missing == {"active_share": "NOT_APPLICABLE"}
 
 
 async def test_loaded_benchmark_is_what_later_assessments_are_compared_with(
