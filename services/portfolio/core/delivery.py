@@ -76,9 +76,7 @@ def _plain(amount: Decimal) -> Decimal:
 
 def from_before(positions: Sequence[Position], window: Window) -> Mapping[UUID, Position]:
     """Return the shares among the positions that others of them were found to end in on these sessions, by their id."""
-    ids = {shares_id(position.position_id) for position in positions}
-    return {
-        position.position_id: position
-        for position in positions
-        if position.position_id in ids and window.opening < position.terms.entry_date <= window.sessions[-1]
-    }
+    entered = [position for position in positions if window.opening < position.terms.entry_date <= window.sessions[-1]]
+    # Nights on which nothing was bought, which are most, need no ids of what every position might end in.
+    ids = {shares_id(position.position_id) for position in positions} if entered else set[UUID]()
+    return {position.position_id: position for position in entered if position.position_id in ids}
