@@ -6,6 +6,7 @@ from services.portfolio.handlers.store_prices import store_prices
 from services.portfolio.handlers.store_profiles import store_profiles
 from services.portfolio.handlers.value_portfolios import value_portfolios
 from services.portfolio.settings import PortfolioSettings
+from services.portfolio.storage.position_shelf import PositionShelf
 from shared.bus.consume import Consume
 from shared.bus.fan_in import FanIn
 from shared.bus.note_cancelled_run import note_cancelled_run
@@ -25,6 +26,7 @@ def register(consume: Consume, settings: PortfolioSettings, *, fan_in: FanIn, pa
         on_failure=report_failed_valuation,
         at_once=settings.portfolio_refresh_concurrency,
         panel=panel,
+        shelf=PositionShelf(),
     )
     consume(BatchCompleted, close_calculation)
     consume(BatchCompleted, note_cancelled_run)

@@ -11,6 +11,7 @@ from services.portfolio.core.currency import mismatches
 from services.portfolio.core.portfolios import OpeningState
 from services.portfolio.core.positions import Position
 from services.portfolio.core.roll import RollInputs
+from services.portfolio.storage.position_shelf import PositionShelf
 from services.portfolio.storage.rate_repository import RateRepository
 from services.portfolio.storage.repository import PortfolioRepository
 from services.portfolio.storage.snapshot_repository import SnapshotRepository
@@ -25,12 +26,13 @@ async def gather(
     *,
     connection: AsyncConnection,
     panel: PricePanel,
+    shelf: PositionShelf,
     lock: bool = False,
 ) -> RollInputs:
     """Load books, prices and the state to go on from for consecutive sessions; with `lock`, nobody else meanwhile."""
     repository, snapshots = PortfolioRepository(connection), SnapshotRepository(connection)
     portfolios = await repository.load_portfolios(portfolio_ids, lock=lock)
-    positions = await repository.load_positions(portfolio_ids)
+    positions = await shelf.load(portfolio_ids, connection)
     await panel.refresh()
     window = Window(shift_session(sessions[0], -1), sessions)
     underlyings = {position.terms.option.underlying for position in positions if position.terms.option is not None}

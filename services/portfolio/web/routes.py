@@ -16,6 +16,7 @@ from services.portfolio.core.positions import Exit, Flow
 from services.portfolio.core.roll import roll
 from services.portfolio.storage.edit_repository import EditRepository, StoredFlow
 from services.portfolio.storage.inputs import gather
+from services.portfolio.storage.position_shelf import PositionShelf
 from services.portfolio.storage.repository import PortfolioRepository
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRepository, SnapshotRow
 from services.portfolio.web.bodies import (
@@ -345,7 +346,9 @@ def _add_analysis(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clo
             (snapshot,) = await repository.list_snapshots(one)
             values = await repository.list_position_values(one)
             prices = await load_last_prices(connection, priced_symbols(values), session)
-            inputs = await gather((portfolio_id,), (session,), connection=connection, panel=panel)
+            inputs = await gather(
+                (portfolio_id,), (session,), connection=connection, panel=panel, shelf=PositionShelf()
+            )
         try:
             rolled = await asyncio.to_thread(roll, inputs)
         except AmountOutOfRange as error:

@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
@@ -16,6 +16,7 @@ from services.portfolio.handlers.store_profiles import store_profiles
 from services.portfolio.handlers.value_portfolios import value_portfolios
 from services.portfolio.main import build
 from services.portfolio.settings import PortfolioSettings
+from services.portfolio.storage.position_shelf import PositionShelf
 from shared.bus.fan_in import FanIn
 from shared.clock import FixedClock
 from shared.contracts.event import Event
@@ -61,6 +62,7 @@ class Books:
     panel: PricePanel
     fan_in: FanIn
     client: httpx.AsyncClient
+    shelf: PositionShelf = field(default_factory=PositionShelf)
 
     async def open(self, *positions: tuple[str, str, date, str], **terms: Any) -> dict[str, Any]:
         """Enter a portfolio of (symbol, quantity, entry date, entry price), opened on Monday with 10,000."""
@@ -110,7 +112,7 @@ class Books:
     async def deliver(self, due: PortfolioDue) -> None:
         """Value a shard in a transaction of its own."""
         async with self.service.unit_of_work() as uow:
-            await value_portfolios(due, uow, panel=self.panel)
+            await value_portfolios(due, uow, panel=self.panel, shelf=self.shelf)
 
     async def announced(self, event_type: type[E], run_id: UUID) -> list[E]:
         """Return the events of a run in the outbox."""

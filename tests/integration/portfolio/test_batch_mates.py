@@ -21,7 +21,7 @@ async def _valued_together(books: Books, *accepted: dict[str, Any], closes: dict
     (due,) = await books.prepare(run, closes)
     assert set(due.portfolio_ids) == set(portfolio_ids)
     async with books.service.unit_of_work() as uow:
-        await value_portfolios(due, uow, panel=books.panel)
+        await value_portfolios(due, uow, panel=books.panel, shelf=books.shelf)
     (valued,) = await books.announced(PortfoliosValued, run.run_id)
     return valued
 

@@ -60,7 +60,7 @@ async def test_defect_22_snapshot_is_seen_only_complete_with_all_its_positions(b
     path = f"/portfolios/{accepted['portfolio_id']}/values"
 
     async with books.service.unit_of_work() as uow:
-        await value_portfolios(due, uow, panel=books.panel)
+        await value_portfolios(due, uow, panel=books.panel, shelf=books.shelf)
         # Written, not yet committed: nobody sees a part of it, and a process that died here would leave nothing.
         assert await books.snapshots(accepted["portfolio_id"]) == []
         assert (await books.client.get(path)).status_code == 404
@@ -76,7 +76,7 @@ async def test_defect_22_process_that_dies_while_it_values_leaves_nothing(books:
 
     async def die_before_the_commit() -> None:
         async with books.service.unit_of_work() as uow:
-            await value_portfolios(due, uow, panel=books.panel)
+            await value_portfolios(due, uow, panel=books.panel, shelf=books.shelf)
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):

@@ -42,7 +42,7 @@ async def test_old_and_new_valuation_in_any_order_leave_the_value_of_the_new_pri
 
     async def compute(who: Literal["old", "new"], panel: PricePanel) -> None:
         async with books.service.unit_of_work() as uow:
-            await value_portfolios(due(*ids[: 1 if who == "old" else 2]), uow, panel=panel)
+            await value_portfolios(due(*ids[: 1 if who == "old" else 2]), uow, panel=panel, shelf=books.shelf)
 
     async def correct() -> None:
         await store(130.0)
