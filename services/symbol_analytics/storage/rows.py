@@ -109,5 +109,6 @@ def _why(row: ReasonArray) -> str:
 
 
 def _sessions(analysis: Analysis, rows: Any) -> list[date | None]:
-    days = analysis.sessions.tolist()
-    return [days[row] if row >= 0 else None for row in rows.tolist()]
+    # Below 0 is none; as an index it is the last one.
+    days = analysis.sessions[rows].tolist()
+    return [day if row >= 0 else None for row, day in zip(rows.tolist(), days, strict=True)]
