@@ -16,7 +16,7 @@ from services.scheduler.storage.cell_repository import CellRepository
 from services.scheduler.storage.cell_rows import cell_parts
 from services.scheduler.storage.repository import SchedulerRepository, Standing, scope_of
 from shared.contracts.event import Event, Failure
-from shared.contracts.portfolio import SymbolsOnboarding
+from shared.contracts.portfolio import PortfoliosValued, SymbolsOnboarding
 from shared.contracts.scheduler import RunStatus
 from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
@@ -34,17 +34,16 @@ async def record_progress(event: Event, uow: UnitOfWork) -> None:
     repository, run_id = SchedulerRepository(uow.connection), event.run.run_id
     if isinstance(event, SymbolsOnboarding):
         await _open(event, uow)
-    known = await repository.find_standing(run_id)
-    if known is None:
-        await repository.lock_opening(run_id)
-        known = await repository.find_standing(run_id)
-    asked_at = None if known is None else known.requested_at
-    await CellRepository(uow.connection).append_parts(event, cell_parts(event), asked_at=asked_at)
-    if known is not None:
-        await BookRepository(uow.connection).append_unknown(seen_books(event))
-
+    parts = cell_parts(event)
     # Locked before the part is stored: the parts of a run are seen in the order of their places.
     standing = await repository.find_standing(run_id, lock=True)
+    if standing is None:
+        await repository.lock_opening(run_id)
+        standing = await repository.find_standing(run_id, lock=True)
+    asked_at = None if standing is None else standing.requested_at
+    await CellRepository(uow.connection).append_parts(event, parts, asked_at=asked_at)
+    if standing is not None and isinstance(event, PortfoliosValued):
+        await _learn_books(event, uow)
     await repository.store_part(event)
     has_ended = await _close(event, standing, repository, uow)
     if has_ended or isinstance(event, SymbolsFactored):
@@ -60,6 +59,14 @@ async def _open(event: SymbolsOnboarding, uow: UnitOfWork) -> None:
         await CellRepository(uow.connection).adopt_parts(run.run_id)
         await make_way(run, uow)
         log.info("run opened", **outline(run))
+
+
+async def _learn_books(event: PortfoliosValued, uow: UnitOfWork) -> None:
+    """Keep the books that nobody has told of, as far as their valuation shows them."""
+    repository = BookRepository(uow.connection)
+    unknown = await repository.find_unknown({snapshot.portfolio_id for snapshot in event.snapshots})
+    # What is known already, as all of a usual night, is not made up again.
+    await repository.append_unknown(seen_books(event, unknown))
 
 
 async def _close(event: Event, standing: Standing | None, repository: SchedulerRepository, uow: UnitOfWork) -> bool:

@@ -1,6 +1,6 @@
 """The SQL of the books: who holds what from when until when, as their owners have said."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -65,14 +65,14 @@ class BookRepository:
 
     async def append_unknown(self, books: Sequence[Book]) -> None:
         """Store those of the books that nobody has told of."""
-        if not books:
-            return
+        if books:
+            await self._connection.execute(_SEE, [_row(book) for book in books])
+
+    async def find_unknown(self, portfolio_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Return those of the portfolios of whose books nothing is stored."""
         query = sa.text("SELECT portfolio_id FROM books WHERE portfolio_id = ANY(:portfolio_ids)")
-        ids = [UUID(book.portfolio_id) for book in books]
-        known = set(map(str, await self._connection.scalars(query, {"portfolio_ids": ids})))
-        unknown = [_row(book) for book in books if book.portfolio_id not in known]
-        if unknown:
-            await self._connection.execute(_SEE, unknown)
+        known = await self._connection.scalars(query, {"portfolio_ids": list(portfolio_ids)})
+        return frozenset(portfolio_ids).difference(known)
 
     async def load_books(self, portfolio_ids: Sequence[UUID] | None = None) -> list[Book]:
         """Return these books, or all, by portfolio."""

@@ -1,7 +1,8 @@
 """From an event to the books that it tells of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import date
+from uuid import UUID
 
 from services.scheduler.core.books import Book, Holding
 from shared.contracts.event import Event
@@ -20,17 +21,16 @@ def stated_books(event: Event) -> list[Book]:
     return [Book(str(event.portfolio_id), name, opened_on, tuple(holdings), closed_on, owner, event.edits)]
 
 
-def seen_books(event: Event) -> list[Book]:
-    """Return the books that were valued, as far as that shows them: for portfolios that no owner has told of."""
-    if not isinstance(event, PortfoliosValued):
-        return []
-    opened: dict[str, date] = {}
+def seen_books(event: PortfoliosValued, portfolio_ids: Container[UUID]) -> list[Book]:
+    """Return the books of these portfolios as far as their valuation shows them: where no owner has told of them."""
+    opened: dict[UUID, date] = {}
     for snapshot in event.snapshots:
-        subject = str(snapshot.portfolio_id)
-        opened[subject] = min(opened.get(subject, snapshot.as_of), snapshot.as_of)
-    newest = {str(book.portfolio_id): book.symbols for book in sorted(event.books, key=lambda book: book.as_of)}
+        if snapshot.portfolio_id in portfolio_ids:
+            opened[snapshot.portfolio_id] = min(opened.get(snapshot.portfolio_id, snapshot.as_of), snapshot.as_of)
+    newest = {book.portfolio_id: book.symbols for book in sorted(event.books, key=lambda book: book.as_of)}
     return [
-        Book(subject, None, since, tuple(_held(newest.get(subject, ()), since))) for subject, since in opened.items()
+        Book(str(subject), None, since, tuple(_held(newest.get(subject, ()), since)))
+        for subject, since in opened.items()
     ]
 
 

@@ -197,7 +197,10 @@ def test_book_that_nobody_has_told_of_shows_in_its_valuation() -> None:
         snapshots=(snapshot(ONE, FRIDAY, 1), snapshot(ONE, WEDNESDAY, 1), snapshot(TWO, FRIDAY, 1)),
         books=(book,),
     )
-    assert seen_books(event) == [
+    assert seen_books(event, {ONE}) == [
+        Book(str(ONE), None, WEDNESDAY, (Holding("A", WEDNESDAY, None), Holding("A2503C", WEDNESDAY, None, True)))
+    ]
+    assert seen_books(event, {ONE, TWO}) == [
         Book(str(ONE), None, WEDNESDAY, (Holding("A", WEDNESDAY, None), Holding("A2503C", WEDNESDAY, None, True))),
         Book(str(TWO), None, FRIDAY, ()),
     ]
