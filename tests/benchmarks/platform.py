@@ -1,6 +1,7 @@
 """The platform in this process, as `sigmasight up` runs it, with its statements and its memory counted."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -142,6 +143,9 @@ async def platform(data_dir: Path, files_dir: Path, **settings: BaseSettings) ->
             timeout=60,
         )
         async with app.router.lifespan_context(app), client:
+            # As `sigmasight up` does when it has begun: what is loaded stays to the end.
+            gc.collect()
+            gc.freeze()
             counters = [StatementCounter(service.engine) for service in services]
             by_name = {service.name: service for service in services}
             environment = environment_of(common, sources)
