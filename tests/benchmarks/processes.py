@@ -23,7 +23,16 @@ def cpu_seconds() -> Mapping[str, float]:
 
 def peak_rss_mib() -> float:
     """Return the largest resident sizes that the Python processes have had, together, in MiB."""
-    return sum(_peak_kib(pid) for pid in _ours() if _kind(pid) in {"python", "worker"}) / 1024.0
+    return _python_mib("VmHWM:")
+
+
+def rss_mib() -> float:
+    """Return the resident sizes of the Python processes now, together, in MiB."""
+    return _python_mib("VmRSS:")
+
+
+def _python_mib(field: str) -> float:
+    return sum(_kib(pid, field) for pid in _ours() if _kind(pid) in {"python", "worker"}) / 1024.0
 
 
 def _ours() -> Iterator[int]:
@@ -52,6 +61,6 @@ def _kind(pid: int) -> str:
     return _KINDS.get((_PROC / str(pid) / "comm").read_text().strip(), "worker")
 
 
-def _peak_kib(pid: int) -> int:
+def _kib(pid: int, field: str) -> int:
     status = (_PROC / str(pid) / "status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0])
+    return int(status.partition(field)[2].split()[0])
