@@ -13,7 +13,7 @@ from services.ops.client.routes import IDENTIFIERS, NAME_SHARE, WITHDRAW_NAME
 from shared.symbols import one_spelling
 
 if TYPE_CHECKING:
-    from services.ops.client.commands.identifiers import PrivateOptions, RenameOptions, SpellOptions
+    from services.ops.client.commands.identifiers import NamingOptions, PrivateOptions, RenameOptions, SpellOptions
 
 
 def load_identifiers(client: ApiClient, symbol: str | None) -> list[Identifier]:
@@ -43,7 +43,7 @@ def withdraw(client: ApiClient, number: int) -> Identifier:
     return client.send(WITHDRAW_NAME.at(identifier_id=str(number)), {"requested_by": asker()})
 
 
-def _say(options: "RenameOptions | SpellOptions | PrivateOptions", said: dict[str, Any]) -> None:
+def _say(options: "NamingOptions", said: dict[str, Any]) -> None:
     body = {**said, "why": options.why, "requested_by": asker(), "dry_run": options.dry_run}
     with options.connected() as client:
         options.show(client.send(NAME_SHARE, body), _print_named)

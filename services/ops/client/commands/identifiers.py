@@ -30,14 +30,20 @@ def list_identifiers(options: ListOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenameOptions(ClientOptions):
+class NamingOptions(ClientOptions):
+    """The options of every command that says what a share is called."""
+
+    why: Annotated[str, typer.Option(help="Kept with who says it.")]
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which symbols it concerns.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameOptions(NamingOptions):
     """The options of `identifiers rename`."""
 
     old: Annotated[str, typer.Argument(help="What it was called, such as FB.")]
     new: Annotated[str, typer.Argument(help="What it is called, such as META.")]
     on: Annotated[date, day("The first day of the new name.")]
-    why: Annotated[str, typer.Option(help="Kept with who says it.")]
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which symbols it concerns.")] = False
 
 
 @taking(RenameOptions)
@@ -52,14 +58,12 @@ def rename(options: RenameOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpellOptions(ClientOptions):
+class SpellOptions(NamingOptions):
     """The options of `identifiers spell`."""
 
-    symbol: Annotated[str, typer.Argument(help="As it is held, such as VOD.L.")]
+    symbol: Annotated[str, typer.Argument(help="As it is held, such as MKC.V.")]
     name: Annotated[str, typer.Argument(help="As the vendor is asked for it.")]
     vendor: Annotated[str, typer.Option(help="Who spells it so, such as yahoo.")]
-    why: Annotated[str, typer.Option(help="Kept with who says it.")]
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which symbols it concerns.")] = False
 
 
 @taking(SpellOptions)
@@ -74,12 +78,10 @@ def spell(options: SpellOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrivateOptions(ClientOptions):
+class PrivateOptions(NamingOptions):
     """The options of `identifiers private`."""
 
     symbol: Annotated[str, typer.Argument(help="As it is held.")]
-    why: Annotated[str, typer.Option(help="Kept with who says it.")]
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which symbols it concerns.")] = False
 
 
 @taking(PrivateOptions)
