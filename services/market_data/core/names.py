@@ -14,6 +14,8 @@ from shared.symbols import class_of_share, one_spelling
 EVERYBODY: Final = ""
 # Who parts the class of a share by a dash; the others do it as here.
 CLASS_AFTER_DASH: Final = frozenset({"fmp", "tiingo", "yahoo", "yahooquery"})
+# Letters behind a point that are an exchange and no class: Frankfurt, London, Tokyo, Toronto's for ventures.
+EXCHANGES: Final = frozenset("FLTV")
 # Whose bars of a day are under the name of that day; the others have all of them under today's.
 NAMES_OF_THE_DAY: Final = frozenset({"massive"})
 # How who has closes of options calls a contract: its letters behind these.
@@ -154,4 +156,4 @@ def conflict(identifier: Identifier, known: Iterable[Identifier]) -> Identifier 
 
 def _spelled(symbol: str, vendor: str) -> str:
     parted = class_of_share(symbol) if vendor in CLASS_AFTER_DASH else None
-    return symbol if parted is None else "-".join(parted)
+    return symbol if parted is None or parted[1] in EXCHANGES else "-".join(parted)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market_data.core.names import NOBODY, Identifier, Names, Span, conflict, renames
+from services.market_data.core.names import CLASS_AFTER_DASH, NOBODY, Identifier, Names, Span, conflict, renames
 
 ON = date(2022, 6, 9)
 EVE = ON - timedelta(days=1)
@@ -45,11 +45,16 @@ def test_class_of_a_share_is_one_share_in_any_spelling_and_spelled_as_the_vendor
     assert asked == {"yahoo": "BRK-B", "fmp": "BRK-B", "tiingo": "BRK-B", "massive": "BRK.B"}
 
 
-def test_what_is_said_of_one_vendor_is_asked_of_that_one_as_it_is_written() -> None:
-    names = Names([Identifier("VOD.L", "VOD.L", "yahoo")])
+@pytest.mark.parametrize("symbol", ["VOD.L", "BMW.F", "PNG.V", "SAP.DE"])
+def test_exchange_behind_a_point_is_no_class_of_a_share(symbol: str) -> None:
+    assert {Names().ways(symbol, vendor)[0][-1].name for vendor in CLASS_AFTER_DASH} == {symbol}
 
-    assert names.ways("VOD.L", "yahoo") == ((Span("VOD.L"),),), "a class of a share by its looks"
-    assert names.ways("VOD.L", "tiingo") == ((Span("VOD-L"),),)
+
+def test_what_is_said_of_one_vendor_is_asked_of_that_one_as_it_is_written() -> None:
+    names = Names([Identifier("MKC.V", "MKC-V", "yahoo")])
+
+    assert names.ways("MKC.V", "yahoo") == ((Span("MKC-V"),),), "an exchange by its looks, and a class of a share"
+    assert names.ways("MKC.V", "tiingo") == ((Span("MKC.V"),),)
 
 
 @pytest.mark.parametrize(
