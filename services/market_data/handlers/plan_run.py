@@ -19,7 +19,6 @@ from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import Part, Run
 from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
-from shared.providers import ProviderName
 
 
 async def plan_run(
@@ -28,7 +27,7 @@ async def plan_run(
     *,
     factor_set: FactorSet,
     chain: ProviderChain,
-    plans: Mapping[ProviderName, Plan],
+    plans: Mapping[str, Plan],
     onboardings: OnboardingLimits,
 ) -> None:
     """Find what each symbol of the run lacks and hand it out in shards; the proxies always belong to the run.

@@ -12,7 +12,6 @@ from services.market_data.storage.vendor_repository import VendorRepository
 from shared.clock import Clock
 from shared.metrics.catalogue import PRICES_HELD, VENDOR_PAUSED, VENDOR_USED
 from shared.metrics.service_metrics import Reading
-from shared.providers import ProviderName
 
 _HELD = sa.text(
     """
@@ -26,7 +25,7 @@ _HELD = sa.text(
 
 
 async def read_vendors(
-    connection: AsyncConnection, *, plans: Mapping[ProviderName, Plan], kinds: Sequence[str], clock: Clock
+    connection: AsyncConnection, *, plans: Mapping[str, Plan], kinds: Sequence[str], clock: Clock
 ) -> Sequence[Reading]:
     """Return which vendors of the chain are not asked for a kind, and what is used up of their plans."""
     repository, now = VendorRepository(connection), clock.now()

@@ -18,7 +18,6 @@ from services.market_data.storage.vendor_repository import VendorRepository
 from shared.clock import Clock
 from shared.contracts.run import Run, RunKind
 from shared.db.unit_of_work import UnitOfWorkFactory
-from shared.providers import ProviderName
 
 WHY_LENGTH: Final = 200
 # They leave a share of each longer window to the runs of today.
@@ -68,7 +67,7 @@ class VendorLedger:
     """
 
     def __init__(
-        self, unit_of_work: UnitOfWorkFactory, clock: Clock, plans: Mapping[ProviderName, Plan] = MappingProxyType({})
+        self, unit_of_work: UnitOfWorkFactory, clock: Clock, plans: Mapping[str, Plan] = MappingProxyType({})
     ) -> None:
         self._unit_of_work = unit_of_work
         self._clock = clock

@@ -18,7 +18,6 @@ from services.market_data.storage.holding_repository import HoldingRepository
 from services.market_data.storage.repository import MarketDataRepository
 from shared.arrays import DateArray
 from shared.factor_set import FactorSet
-from shared.providers import ProviderName
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,14 @@ async def plan_shards(
 
 
 async def estimate_requests(
-    planned: PlannedRun, connection: AsyncConnection, chain: ProviderChain, plans: Mapping[ProviderName, Plan]
+    planned: PlannedRun, connection: AsyncConnection, chain: ProviderChain, plans: Mapping[str, Plan]
 ) -> dict[str, int]:
     """Return how many requests a run needs of each vendor that is asked first, at most, where it has everything."""
     symbols = [symbol for shard in planned.shards for symbol in shard.symbols]
     estimates: dict[str, int] = {}
     for kind in Kind:
-        vendor = next((name for name in plans if name == chain.first(kind)), None)
-        if vendor is None:
+        vendor = chain.first(kind)
+        if vendor is None or vendor not in plans:
             continue
         if kind is Kind.BARS:
             count = bar_requests(vendor, plans[vendor], planned.shards, waiting=planned.waiting)

@@ -64,7 +64,6 @@ from shared.factor_set import FactorSet
 from shared.openapi import refused
 from shared.pages import Page, Paging, Place, Text, paged
 from shared.problems import Problem
-from shared.providers import ProviderName
 from shared.selection import Day, check_range
 from shared.symbols import SymbolText
 
@@ -81,7 +80,7 @@ def build_router(
     unit_of_work: UnitOfWorkFactory,
     clock: Clock,
     chain: ProviderChain,
-    plans: Mapping[ProviderName, Plan],
+    plans: Mapping[str, Plan],
     factor_set: FactorSet,
 ) -> APIRouter:
     """Return the routes of market_data."""
@@ -185,9 +184,7 @@ def _add_sources(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Cloc
         return Page(items=[SourceView.of(name, found[name]) for name in names], next=following)
 
 
-def _add_asking(
-    router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, plans: Mapping[ProviderName, Plan]
-) -> None:
+def _add_asking(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, plans: Mapping[str, Plan]) -> None:
     @router.get("/attempts/{symbol}")
     async def list_attempts(symbol: SymbolText, paging: Many, as_of: Day | None = None) -> Page[TriedView]:
         """List who was asked for a symbol in vain and what each said, for the newest session up to `as_of`.
@@ -237,7 +234,7 @@ def _add_requests(
     router: APIRouter,
     unit_of_work: UnitOfWorkFactory,
     chain: ProviderChain,
-    plans: Mapping[ProviderName, Plan],
+    plans: Mapping[str, Plan],
     factor_set: FactorSet,
 ) -> None:
     @router.get("/vendors/requests")
