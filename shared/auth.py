@@ -98,6 +98,7 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /absences": Role.VIEWER,
         "POST /absences/forgotten": Role.OPERATOR,
         "GET /rates/{series}": Role.OWNER,
+        "GET /open-interest/{symbol}": Role.OWNER,
         "GET /symbols": Role.OWNER,
         "GET /symbols/{symbol}": Role.OWNER,
         "GET /factors": Role.OWNER,

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Spent
+from services.market_data.core.tiers import AGES, Ages
 from shared.providers import ProviderName
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -112,6 +113,9 @@ class MarketDataSettings(BaseSettings):
         How many shards of symbols are fetched at once, in all processes together.
     skip_phase0_valuations : bool
         No provider is asked for profiles, which have the valuations.
+    valuations_days, estimates_days, description_days : int
+        After how many days a company's market value and ratios, what is expected of it, and what it is, are asked
+        for again.
     vendor_seconds : float
         How long the vendors may take for one kind of one shard, together: its transaction is silent meanwhile.
     """
@@ -130,6 +134,9 @@ class MarketDataSettings(BaseSettings):
     price_fetch_concurrency: int = Field(default=5, ge=1, validation_alias="PRICE_FETCH_CONCURRENCY")
     skip_phase0_valuations: bool = Field(default=False, validation_alias="SKIP_PHASE0_VALUATIONS")
     vendor_seconds: float = Field(default=120.0, gt=0.0)
+    valuations_days: int = Field(default=AGES.valuations, ge=1)
+    estimates_days: int = Field(default=AGES.estimates, ge=1)
+    description_days: int = Field(default=AGES.description, ge=1)
     fmp_api_key: SecretStr | None = Field(default=None, validation_alias="FMP_API_KEY")
     fmp_plan: Literal["free", "starter", "premium", "ultimate"] = Field(default="free", validation_alias="FMP_PLAN")
     fmp_url: Url = "https://financialmodelingprep.com"
@@ -199,7 +206,12 @@ class MarketDataSettings(BaseSettings):
         )
 
     @property
-    def plans(self) -> dict[ProviderName, Plan]:
+    def ages(self) -> Ages:
+        """After how many days each part of a profile is asked for again."""
+        return Ages(self.valuations_days, self.estimates_days, self.description_days)
+
+    @property
+    def plans(self) -> dict[str, Plan]:
         """The plan of each vendor that can be asked."""
         return {name: PLANS[name][getattr(self, f"{name}_plan", "free")] for name in self.askable if name in PLANS}
 

@@ -38,6 +38,7 @@ def register(
         at_once=settings.price_fetch_concurrency,
         chain=chain,
         clock=clock,
+        ages=settings.ages,
     )
     consume(BatchCompleted, begin_onboardings, onboardings=limits)
     consume(BatchCompleted, note_cancelled_run)

@@ -47,11 +47,11 @@ def bar_requests(
     return len(sessions) + 2 * len(months) + singles
 
 
-def profile_requests(vendor: str, symbols: int) -> int:
-    """Return how many requests the profiles of so many symbols need at most."""
+def profile_requests(vendor: str, symbols: Sequence[int]) -> int:
+    """Return how many requests the profiles of shards of so many symbols need at most."""
     if vendor == "fmp":
-        return symbols + 1 if symbols else 0  # and the calendar of earnings
-    return symbols + math.ceil(symbols / VALUED_AT_ONCE)
+        return sum(symbols) + (1 if any(symbols) else 0)  # and the calendar of earnings
+    return sum(symbols) + sum(math.ceil(each / VALUED_AT_ONCE) for each in symbols)
 
 
 def statement_requests(vendor: str, symbols: int) -> int:

@@ -1,6 +1,6 @@
 """What is known of a symbol when a provider says something new: fact by fact, nothing known is lost."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
@@ -23,6 +23,13 @@ PERIODS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             )
         },
     }
+)
+# The facts that are money, and mean nothing under another currency.
+MONEY: Final = frozenset(
+    fact
+    for fact in FACTS
+    if fact.endswith(("_avg", "_low", "_high", "_price", "_eps", "_expected_revenue"))
+    or fact in {"market_cap", "total_revenue"}
 )
 # Figures that other numbers are computed from, and so need the day from which they count.
 DATED_FACTS: Final = ("market_cap", "shares_outstanding", "dividend_yield")
@@ -60,17 +67,59 @@ class KnownProfile:
         return {fact: self.origin(fact).counts_from for fact in DATED_FACTS if getattr(self.facts, fact) is not None}
 
 
+def merge_answers(
+    known: KnownProfile | None, answers: Iterable[tuple[ProfileFacts, str]], *, symbol: str, fetched_at: datetime
+) -> KnownProfile:
+    """Return what is known once these providers, the preferred one first, have answered about a symbol.
+
+    Each fact is from the first that gives it; `known` itself if they say nothing new.
+    """
+    merged, said = known, ProfileFacts(symbol=symbol)
+    for facts, source in answers:
+        added = facts_beside(said, facts)
+        dated = facts.last_updated
+        merged = merge_profile(merged, added, source=source, fetched_at=fetched_at, dated=dated)
+        said = said.model_copy(update=added.model_dump(exclude_none=True))
+    return merged or KnownProfile(said, "", fetched_at)
+
+
+def facts_beside(said: ProfileFacts, other: ProfileFacts) -> ProfileFacts:
+    """Return what another provider knows beside what was said.
+
+    Facts of a period only where nothing was said of it, or of the same one; money only in the same currency.
+    """
+    added = {fact: getattr(other, fact) for fact in FACTS if getattr(said, fact) is None}
+    if said.currency is not None and other.currency is not None and said.currency != other.currency:
+        added = {fact: value for fact, value in added.items() if fact not in MONEY}
+    for day, facts in PERIODS.items():
+        told = any(getattr(said, fact) is not None for fact in (day, *facts))
+        if not told:
+            continue
+        if getattr(said, day) != getattr(other, day):
+            added = {fact: value for fact, value in added.items() if fact not in {day, *facts}}
+        elif any(added.get(fact) is not None for fact in facts):
+            added[day] = getattr(other, day)
+    return ProfileFacts(symbol=other.symbol).model_copy(update=added)
+
+
 def merge_profile(
-    known: KnownProfile | None, given: ProfileFacts, *, source: str, fetched_at: datetime
+    known: KnownProfile | None,
+    given: ProfileFacts,
+    *,
+    source: str,
+    fetched_at: datetime,
+    dated: date | None = None,
 ) -> KnownProfile:
     """Return what is known once a provider has given these facts; `known` itself if it says nothing new.
 
     A fact that the provider does not give stays as it is known. Facts of a period go together: under another day of
     that period (the fiscal year has ended, a beta was estimated anew) those that are not given are no longer known.
+    `dated`: of when the provider says its figures are, where that is not among them.
     """
+    dated = given.last_updated or dated
     if known is None:
         known = KnownProfile(ProfileFacts(symbol=given.symbol), source, fetched_at)
-    origin = Origin(source, fetched_at, given.last_updated)
+    origin = Origin(source, fetched_at, dated)
     outdated = _outdated(known.facts, given)
     changes: dict[str, Any] = {}
     origins = {fact: where for fact, where in known.origins.items() if fact not in outdated}
@@ -79,7 +128,7 @@ def merge_profile(
         if after is None:
             if fact in outdated and before is not None:
                 changes[fact] = None
-        elif before != after or _dated_anew(known, fact, given):
+        elif before != after or _dated_anew(known, fact, dated):
             changes[fact] = after
             origins[fact] = origin
     if not changes:
@@ -96,6 +145,6 @@ def _outdated(known: ProfileFacts, given: ProfileFacts) -> set[str]:
     return outdated
 
 
-def _dated_anew(known: KnownProfile, fact: str, given: ProfileFacts) -> bool:
+def _dated_anew(known: KnownProfile, fact: str, dated: date | None) -> bool:
     # The same market value of a later day is as good as a new one.
-    return fact in DATED_FACTS and given.last_updated is not None and known.origin(fact).dated != given.last_updated
+    return fact in DATED_FACTS and dated is not None and known.origin(fact).dated != dated

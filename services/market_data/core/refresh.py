@@ -1,8 +1,10 @@
-"""When the providers are asked again about a company: its profile once a day, its statements after its earnings."""
+"""When the providers are asked again about a company: a profile by the age of its parts, statements by earnings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from services.market_data.core.tiers import EVERY_TIER, Ages, Tier, Tiers
 from shared.conventions import EARNINGS_SETTLE_DAYS, PROFILE_STALE_DAYS
 
 
@@ -15,9 +17,27 @@ class Asked:
     earnings: date | None = None
 
 
-def profile_due(asked: Asked | None, *, edition: str, today: date) -> bool:
-    """Tell whether the profile is to be asked for: never asked, on an earlier day, or in another edition."""
-    return asked is None or asked.edition != edition or asked.on < today
+@dataclass(frozen=True, slots=True)
+class AskedProfile:
+    """When each tier of a profile was last answered for, in which edition, and the next earnings as known now."""
+
+    on: Mapping[Tier, date]
+    edition: str
+    earnings: date | None = None
+
+
+def tiers_due(asked: AskedProfile | None, *, edition: str, today: date, ages: Ages) -> Tiers:
+    """Return which parts of a profile are to be asked for.
+
+    All of them if they never were, or in another edition; else each that is as old as `ages` say, and what is expected
+    of a company once a day from `EARNINGS_SETTLE_DAYS` before its earnings to as many after them.
+    """
+    if asked is None or asked.edition != edition:
+        return EVERY_TIER
+    oldest = {tier: today - timedelta(days=getattr(ages, tier)) for tier in Tier}
+    if asked.earnings is not None and abs((today - asked.earnings).days) <= EARNINGS_SETTLE_DAYS:
+        oldest[Tier.ESTIMATES] = today - timedelta(days=1)
+    return frozenset(tier for tier in Tier if asked.on.get(tier, date.min) <= oldest[tier])
 
 
 def statements_due(asked: Asked | None, *, edition: str, earnings: date | None, today: date) -> bool:

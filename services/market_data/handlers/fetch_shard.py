@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from services.market_data.core.tiers import AGES, Ages
 from services.market_data.core.window import sessions_array
 from services.market_data.events import fundamentals_updated, prices_updated, profiles_updated, risk_free_rates
 from services.market_data.providers.chain import ProviderChain
@@ -12,6 +13,7 @@ from services.market_data.storage.vendor_ledger import asking_for
 from services.market_data.updating.actions import tell_actions
 from services.market_data.updating.bars import refresh_bars
 from services.market_data.updating.companies import refresh_profiles, refresh_statements
+from services.market_data.updating.interest import refresh_open_interest
 from services.market_data.updating.names import learn_names
 from services.market_data.updating.rates import refresh_rates
 from shared.clock import SessionClock
@@ -19,13 +21,16 @@ from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def fetch_shard(event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: SessionClock) -> None:
+async def fetch_shard(
+    event: MarketDataDue, uow: UnitOfWork, *, chain: ProviderChain, clock: SessionClock, ages: Ages = AGES
+) -> None:
     """Fetch, store and announce; symbols that are stored already are announced from the store."""
     with asking_for(event.run):
         bars = await refresh_bars(event, uow, chain, clock)
         await learn_names(event, uow, chain)
         await tell_actions(event, uow)
-        profiles = await refresh_profiles(event, uow, chain, clock)
+        await refresh_open_interest(event, uow, chain, clock)
+        profiles = await refresh_profiles(event, uow, chain, clock, ages)
         statements = await refresh_statements(event, uow, chain, clock)
         rates = await refresh_rates(event, uow, chain, clock)
 

@@ -48,7 +48,7 @@ async def plan_run(
     planned = await plan_shards(
         uow.connection, chain, scope, factor_set, window=window, first_session=run.first_session
     )
-    estimates = await estimate_requests(planned, uow.connection, chain, plans)
+    estimates = await estimate_requests(planned, uow.connection, chain, plans, until=run.last_session)
     await RequestRepository(uow.connection).store_estimates(run.run_id, estimates)
 
     shards = planned.shards

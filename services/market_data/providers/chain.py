@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from services.market_data.core.actions import CorporateAction
 from services.market_data.core.attempts import Attempt, Lacking, Outcome
@@ -15,6 +15,9 @@ from services.market_data.core.bars import Bars
 from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding
 from services.market_data.core.names import Identifier
+from services.market_data.core.open_interest import OpenInterest
+from services.market_data.core.tiers import EVERY_TIER, EVERYTHING, DueTiers, facts_of
+from services.market_data.providers.checked_profiles import checked_profiles
 from services.market_data.providers.checked_statements import checked_statements
 from services.market_data.providers.gate import AlwaysOpen, Gate
 from services.market_data.providers.naming import NoRegister, Register, bars_of, profiles_of, sources_of, statements_of
@@ -22,10 +25,12 @@ from services.market_data.providers.progress import Attempts, Progress
 from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
+    FetchedInterest,
     FetchedNames,
     FetchedProfiles,
     FetchedRates,
     FetchedStatements,
+    InterestProvider,
     Kind,
     NameProvider,
     ProfileProvider,
@@ -36,10 +41,7 @@ from services.market_data.providers.provider import (
 )
 from shared.metrics.catalogue import PROVIDER_CALLS, PROVIDER_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
-from shared.profile import FACTS
-from shared.unavailable import Reason, Unavailable
-
-NO_FACT: Final = Unavailable(Reason.MISSING_DATA, "no fact of its row can be used")
+from shared.unavailable import Unavailable
 
 
 class NotAsked(ProviderError):
@@ -80,44 +82,34 @@ Absent = Mapping[str, Mapping[str, Attempt]]
 NOTHING_ABSENT: Final[Absent] = MappingProxyType({})
 Check = Callable[[FetchedBars], Checked]
 Cell = tuple[str, date]  # symbol, session
-Answer = TypeVar("Answer", CheckedAnswer, FetchedBars, FetchedNames, FetchedProfiles, FetchedStatements, FetchedRates)
+Answer = TypeVar(
+    "Answer",
+    CheckedAnswer,
+    FetchedBars,
+    FetchedInterest,
+    FetchedNames,
+    FetchedProfiles,
+    FetchedStatements,
+    FetchedRates,
+)
 Given = TypeVar("Given", CheckedAnswer, FetchedBars, FetchedProfiles, FetchedStatements, FetchedRates)
 Asked = TypeVar("Asked", bound=Provider)
 
 
 @dataclass(frozen=True, slots=True)
-class ChainedBars:
-    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain.
+class Chained(Generic[Given]):
+    """The answer of each provider that was reached, and what was tried in vain.
 
-    A symbol of which nobody had a good row of what was asked has, unanswered, what else the first one had of it.
+    Of disjoint symbols (or series), but for profiles: there a later answer may have what an earlier one lacks. Of bars
+    also, unanswered, what else the first provider had of a symbol of which nobody had a good row of what was asked.
     """
 
-    answers: tuple[CheckedAnswer, ...]
+    answers: tuple[Given, ...]
     attempts: Attempts
 
 
-@dataclass(frozen=True, slots=True)
-class ChainedProfiles:
-    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
-
-    answers: tuple[FetchedProfiles, ...]
-    attempts: Attempts
-
-
-@dataclass(frozen=True, slots=True)
-class ChainedStatements:
-    """The answer of each provider that was reached, with disjoint symbols, and what was tried in vain."""
-
-    answers: tuple[FetchedStatements, ...]
-    attempts: Attempts
-
-
-@dataclass(frozen=True, slots=True)
-class ChainedRates:
-    """The answer of each provider that was reached, with disjoint series, and what was tried in vain."""
-
-    answers: tuple[FetchedRates, ...]
-    attempts: Attempts
+def _nothing(_: Provider) -> Collection[str]:
+    return ()
 
 
 class ProviderChain:
@@ -203,7 +195,7 @@ class ProviderChain:
 
     async def fetch_bars(
         self, symbols: Sequence[str], first: date, last: date, check: Check, absent: Absent = NOTHING_ABSENT
-    ) -> ChainedBars:
+    ) -> Chained[CheckedAnswer]:
         """Return the bars of each distinct symbol on [first, last] from the first provider that has a good one."""
         second_best: dict[str, CheckedAnswer] = {}
         names = await self._register.names()
@@ -232,7 +224,7 @@ class ProviderChain:
         answers, attempts = await self._ask_in_turn(Kind.BARS, self._bars, symbols, ask, absent)
         # What else the first one has is better than nothing, and no answer to what was asked.
         rest = (second_best[symbol] for symbol in attempts.unanswered if symbol in second_best)
-        return ChainedBars((*answers, *rest), attempts)
+        return Chained((*answers, *rest), attempts)
 
     async def closes_elsewhere(
         self, cells: Iterable[Cell], source: Mapping[str, str], absent: Absent = NOTHING_ABSENT
@@ -272,23 +264,30 @@ class ProviderChain:
         served = {symbol: answer.provider for answer in answers for symbol in answer.rows.symbols}
         return {**attempts.unavailable, **served}
 
-    async def fetch_profiles(self, symbols: Sequence[str], absent: Absent = NOTHING_ABSENT) -> ChainedProfiles:
-        """Return the profile of each distinct symbol from the first provider that has one with any fact in it."""
+    async def fetch_profiles(
+        self, symbols: Sequence[str], absent: Absent = NOTHING_ABSENT, tiers: DueTiers = EVERYTHING
+    ) -> Chained[FetchedProfiles]:
+        """Return the profile of each distinct symbol from the first provider that has one with any fact in it.
+
+        What is due and not in it is asked of the next ones that may have it, unless it is only valuations.
+        """
         names = await self._register.names()
+        wanted = {symbol: set(facts_of(tiers.get(symbol, EVERY_TIER))) for symbol in symbols}
 
         async def ask(provider: ProfileProvider, remaining: Sequence[str]) -> FetchedProfiles:
-            fetched = await profiles_of(provider, remaining, names)
-            given = fetched.profiles.items()
-            said = {symbol: facts for symbol, facts in given if any(getattr(facts, name) is not None for name in FACTS)}
-            silent = fetched.profiles.keys() - said.keys()
-            unavailable = {**fetched.unavailable, **dict.fromkeys(silent, NO_FACT)}
-            return replace(fetched, profiles=said, unavailable=unavailable)
+            fetched = checked_profiles(await profiles_of(provider, remaining, names, tiers))
+            for symbol, facts in fetched.profiles.items():
+                wanted[symbol] -= facts.model_dump(exclude_none=True).keys()
+            return fetched
 
-        return ChainedProfiles(*await self._ask_in_turn(Kind.PROFILES, self._profiles, symbols, ask, absent))
+        def lacking(provider: ProfileProvider) -> list[str]:
+            return [symbol for symbol in wanted if wanted[symbol] & provider.facts]
+
+        return Chained(*await self._ask_in_turn(Kind.PROFILES, self._profiles, symbols, ask, absent, lacking=lacking))
 
     async def fetch_statements(
         self, symbols: Sequence[str], today: date, absent: Absent = NOTHING_ABSENT
-    ) -> ChainedStatements:
+    ) -> Chained[FetchedStatements]:
         """Return the statements of each distinct symbol from the first provider that has a good one by `today`."""
         names = await self._register.names()
 
@@ -297,15 +296,15 @@ class ProviderChain:
             # Seconds of work where a whole file is new: other handlers and the heartbeats go on meanwhile.
             return await asyncio.to_thread(checked_statements, fetched, today)
 
-        return ChainedStatements(*await self._ask_in_turn(Kind.STATEMENTS, self._statements, symbols, ask, absent))
+        return Chained(*await self._ask_in_turn(Kind.STATEMENTS, self._statements, symbols, ask, absent))
 
-    async def fetch_rates(self, series: Sequence[str], first: date, last: date) -> ChainedRates:
+    async def fetch_rates(self, series: Sequence[str], first: date, last: date) -> Chained[FetchedRates]:
         """Return the rates of each distinct series on [first, last] from the first provider that has any."""
 
         async def ask(provider: RateProvider, remaining: Sequence[str]) -> FetchedRates:
             return await provider.fetch_rates(remaining, first, last)
 
-        return ChainedRates(*await self._ask_in_turn(Kind.RATES, self._rates, series, ask, NOTHING_ABSENT))
+        return Chained(*await self._ask_in_turn(Kind.RATES, self._rates, series, ask, NOTHING_ABSENT))
 
     async def find_names(self, symbols: Mapping[str, date]) -> tuple[str, Sequence[Identifier]]:
         """Return what the first provider of bars that tells it says of how shares with these symbols were called."""
@@ -316,6 +315,17 @@ class ProviderChain:
                     return provider.name, found.identifiers
         return "", ()
 
+    async def find_open_interest(
+        self, options: Sequence[str], first: date, last: date
+    ) -> tuple[str, Sequence[OpenInterest]]:
+        """Return what the first provider of bars that tells it says of how many contracts of options were open."""
+        for provider in self._bars:
+            if isinstance(provider, InterestProvider):
+                with suppress(ProviderError):
+                    asking = provider.fetch_open_interest(options, first, last)
+                    return provider.name, (await self._ask(Kind.BARS, provider, asking)).told
+        return "", ()
+
     async def _ask_in_turn(
         self,
         kind: Kind,
@@ -323,12 +333,15 @@ class ProviderChain:
         symbols: Sequence[str],
         ask: Callable[[Asked, Sequence[str]], Coroutine[Any, Any, Given]],
         absent: Absent,
+        lacking: Callable[[Asked], Collection[str]] = _nothing,
     ) -> tuple[tuple[Given, ...], Attempts]:
         progress = Progress(list(dict.fromkeys(symbols)))
         answers: list[Given] = []
         for provider in providers:
             known = absent.get(provider.name, {})
-            asked = [symbol for symbol in progress.remaining if symbol not in known]
+            # What an answer lacks goes with what has none.
+            wanted = set(progress.remaining).union(lacking(provider))
+            asked = [symbol for symbol in dict.fromkeys(symbols) if symbol in wanted and symbol not in known]
             if not asked:
                 progress.go_on(known)
                 continue
@@ -336,10 +349,11 @@ class ProviderChain:
                 answer = await self._ask(kind, provider, ask(provider, asked))
             except ProviderError as error:
                 outcome = Outcome.NOT_ASKED if isinstance(error, NotAsked) else Outcome.FAILED
-                progress.go_on({**dict.fromkeys(asked, Attempt(provider.name, str(error), outcome)), **known})
+                failed = dict.fromkeys(asked, Attempt(provider.name, str(error), outcome))
+                progress.go_on({**failed, **known}, asked)
                 continue
             answers.append(answer)
-            progress.go_on({**_in_vain(answer), **known})
+            progress.go_on({**_in_vain(answer), **known}, asked)
         return tuple(answers), progress.attempts()
 
     async def _ask(self, kind: Kind, provider: Provider, asking: Coroutine[Any, Any, Answer]) -> Answer:

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 
 from services.market_data.core.findings import Finding
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from services.market_data.providers.csv_rows import FileTable
 from services.market_data.providers.currency import HUNDRED
 from services.market_data.providers.price_directory import DIRECTORY, price_files, read_prices
@@ -30,7 +31,7 @@ from services.market_data.providers.provider import (
 from services.market_data.providers.statement_file import read_statements
 from shared.arrays import BoolArray
 from shared.conventions import HISTORY_DAYS
-from shared.profile import ProfileFacts
+from shared.profile import FACTS, ProfileFacts
 from shared.unavailable import Reason, Unavailable
 
 PRICE_FILES: Final = ("prices.parquet", "prices.csv", "prices.csv.gz", DIRECTORY)
@@ -99,6 +100,7 @@ class FilesProvider:
     """Reads a directory; a file is parsed once per version of it, however many shards ask."""
 
     name: Final = "files"
+    facts: Final = frozenset(FACTS)
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -115,7 +117,7 @@ class FilesProvider:
         """Return the rows of the price file, see `BarProvider`."""
         return await asyncio.to_thread(self._fetch_bars, tuple(symbols), first, last)
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], _: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         """Return the rows of the profile file, see `ProfileProvider`."""
         found = await asyncio.to_thread(self._look_up, Kind.PROFILES, read_profiles, symbols)
         said = await asyncio.to_thread(self._currencies, symbols)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.statements import GivenStatement, Period
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from services.market_data.providers.asking import ask_each
 from services.market_data.providers.http_session import Answer, HttpSession, Received, retry_after
 from services.market_data.providers.json_fields import day, number
@@ -37,6 +38,13 @@ _FACTS: Final[Mapping[str, str]] = MappingProxyType(
         "ceo": "ceo",
         "employees": "fullTimeEmployees",
         "website": "website",
+    }
+)
+_EARNINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "next_earnings_date": "date",
+        "next_earnings_expected_eps": "epsEstimated",
+        "next_earnings_expected_revenue": "revenueEstimated",
     }
 )
 _COMMON: Final = {"depreciation_and_amortization": "depreciationAndAmortization"}
@@ -120,6 +128,7 @@ class FmpProvider:
     """Asks Financial Modeling Prep for one company after the other."""
 
     name: Final = "fmp"
+    facts: Final = frozenset({*_FACTS, *_EARNINGS, "week_52_low", "week_52_high", "beta_as_of", "last_updated"})
 
     def __init__(self, access: Access) -> None:
         self._session = HttpSession(access, {"apikey": access.key.get_secret_value()}, _refusal)
@@ -135,7 +144,7 @@ class FmpProvider:
         """Return a constant: a new edition of what is said is as good as none."""
         return "1"
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], _: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         """Return the profiles, with the next earnings where the calendar can be had, see `ProfileProvider`."""
 
         async def ask(symbol: str) -> dict[str, Any]:
@@ -231,11 +240,7 @@ def _given(row: Row, answer: Answer) -> dict[str, Any]:
 
 
 def _next_earnings(row: Row) -> dict[str, Any]:
-    return {
-        "next_earnings_date": row.get("date"),
-        "next_earnings_expected_eps": row.get("epsEstimated"),
-        "next_earnings_expected_revenue": row.get("revenueEstimated"),
-    }
+    return {fact: row.get(name) for fact, name in _EARNINGS.items()}
 
 
 def _statement(row: Any, symbol: str, kind: str, frequency: str, findings: list[Finding]) -> GivenStatement | None:

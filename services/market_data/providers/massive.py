@@ -16,13 +16,21 @@ from zoneinfo import ZoneInfo
 from services.market_data.core.actions import ActionKind, CorporateAction
 from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.names import CONTRACTS, renames
+from services.market_data.core.open_interest import OpenInterest
 from services.market_data.providers.asking import Asked, ask_each
 from services.market_data.providers.corporate_events import CorporateEvent, with_events
 from services.market_data.providers.http_session import HttpSession
 from services.market_data.providers.json_fields import day, number
 from services.market_data.providers.kept_answers import KeptAnswers
-from services.market_data.providers.provider import FetchedBars, FetchedNames, Kind, Listed, ProviderError
-from services.market_data.providers.vendor_errors import Malformed, NotEntitled, NotFound, OutOfOrder
+from services.market_data.providers.provider import (
+    FetchedBars,
+    FetchedInterest,
+    FetchedNames,
+    Kind,
+    Listed,
+    ProviderError,
+)
+from services.market_data.providers.vendor_errors import Malformed, NotEntitled, NotFound, OutOfOrder, VendorError
 from services.market_data.providers.vendor_rows import Row, RowReader, absent, rows_of
 from services.market_data.settings import Access
 from shared.calendar import sessions_between
@@ -36,6 +44,7 @@ _ZONE: Final = ZoneInfo("America/New_York")
 _KEPT: Final = ("T", "t", "c", "o", "h", "l", "v")
 _MARKET: Final = "/v2/aggs/grouped/locale/us/market/stocks"
 _SPLITS, _DIVIDENDS = ("/stocks/v1/splits", "execution_date"), ("/stocks/v1/dividends", "ex_dividend_date")
+_INTEREST: Final = ("/options/v1/open-interest", "date")
 _PAGE: Final = 5_000
 _BARS: Final = "bars "  # before the session, of an answer that is kept
 MAX_PAGES: Final = 100
@@ -177,6 +186,27 @@ class MassiveProvider:
         since = [{date.fromisoformat(on): name for on, name in each.items()} for each in asked.found.values()]
         told = [each for names in since if names for each in renames(names)]
         return FetchedNames(told, asked.unavailable, asked.failed, asked.failure)
+
+    async def fetch_open_interest(self, options: Sequence[str], first: date, last: date) -> FetchedInterest:
+        """Return how many contracts were open, some options at once, see `InterestProvider`."""
+        names = {f"{CONTRACTS[self.name]}{option}": option for option in options}
+        try:
+            async with asyncio.timeout(self._session.patience_s):
+                rows = await self._told_of(_INTEREST, first, last, list(names))
+        except TimeoutError:
+            return FetchedInterest(())
+        except VendorError as error:
+            # A plan may have shares and no options: that keeps nobody from asking for shares.
+            raise ProviderError(str(error)) from None
+        told = [
+            OpenInterest(names[str(row.get("ticker"))], on, int(count))
+            for row in rows
+            if (on := day(row.get("date"))) is not None
+            and (count := number(row.get("open_interest"))).is_integer()
+            and count >= 0
+            and str(row.get("ticker")) in names
+        ]
+        return FetchedInterest(told)
 
     async def _names_since(self, symbol: str, on: date) -> dict[str, str]:
         # A ticker is a share on a day; its events are told under the number of the share.

@@ -12,6 +12,7 @@ from services.market_data.core.actions import CorporateAction
 from services.market_data.core.findings import Finding
 from services.market_data.core.names import Names, Span, is_contract
 from services.market_data.core.raw_bars import RawBars
+from services.market_data.core.tiers import EVERY_TIER, EVERYTHING, DueTiers, Tiers
 from services.market_data.providers.provider import (
     BarProvider,
     FetchedBars,
@@ -74,10 +75,15 @@ async def sources_of(
     return await bars_of(_List(provider.name, listed), symbols, names, first=first, last=last)
 
 
-async def profiles_of(provider: ProfileProvider, symbols: Sequence[str], names: Names) -> FetchedProfiles:
-    """Return the profiles of symbols."""
+async def profiles_of(
+    provider: ProfileProvider, symbols: Sequence[str], names: Names, tiers: DueTiers = EVERYTHING
+) -> FetchedProfiles:
+    """Return the profiles of symbols, at least what is due of each."""
     naming = _Naming.of(symbols, names, provider.name, contracts=False)
-    fetched = await provider.fetch_profiles(naming.asked) if naming.asked else FetchedProfiles(provider.name, {}, {})
+    due = naming.due(tiers)
+    fetched = (
+        await provider.fetch_profiles(naming.asked, due) if naming.asked else FetchedProfiles(provider.name, {}, {})
+    )
     if naming.is_plain:
         return fetched
     found = naming.chosen(fetched.profiles)
@@ -150,6 +156,14 @@ class _Naming:
     @property
     def is_plain(self) -> bool:
         return all(len(ways) == 1 and [span.name for span in ways[0]] == [symbol] for symbol, ways in self.ways.items())
+
+    def due(self, tiers: DueTiers) -> DueTiers:
+        """Return what is due under each of the provider's names."""
+        due: dict[str, Tiers] = {}
+        for symbol, ways in self.ways.items():
+            for name in (span.name for way in ways for span in way):
+                due[name] = due.get(name, frozenset()) | tiers.get(symbol, EVERY_TIER)
+        return due
 
     def chosen(self, found: Mapping[str, object]) -> dict[str, str]:
         """Return the name of each symbol of which something was found."""

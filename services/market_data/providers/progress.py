@@ -1,6 +1,6 @@
 """How far a chain is: who was asked for which symbol in vain, and what is still missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,7 @@ class Attempts:
     Parameters
     ----------
     by_symbol : mapping of symbol to tuple of Attempt
-        Also of symbols that a later provider answered for.
+        Also of symbols that another provider answered for.
     unanswered : tuple of str
         Symbols that no provider answered for.
     """
@@ -47,10 +47,12 @@ class Progress:
     remaining: list[str]
     tried: dict[str, list[Attempt]] = field(default_factory=dict)
 
-    def go_on(self, why: Mapping[str, Attempt]) -> None:
-        """Go on with the symbols that a provider had nothing of."""
+    def go_on(self, why: Mapping[str, Attempt], asked: Sequence[str] = ()) -> None:
+        """Go on with the symbols that a provider had nothing of; of those that were `asked` beside them it is noted."""
+        waiting = set(self.remaining)
+        beside = [symbol for symbol in asked if symbol in why and symbol not in waiting]
         self.remaining = [symbol for symbol in self.remaining if symbol in why]
-        for symbol in self.remaining:
+        for symbol in (*self.remaining, *beside):
             self.tried.setdefault(symbol, []).append(why[symbol])
 
     def attempts(self) -> Attempts:

@@ -23,8 +23,10 @@ from services.market_data.core.actions import CorporateAction
 from services.market_data.core.breaking import Failure
 from services.market_data.core.findings import Finding
 from services.market_data.core.names import Identifier
+from services.market_data.core.open_interest import OpenInterest
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.statements import GivenStatement
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from shared.profile import ProfileFacts
 from shared.unavailable import Unavailable
 
@@ -184,6 +186,14 @@ class FetchedNames:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedInterest:
+    """What a provider tells of how many contracts of options were open."""
+
+    told: Sequence[OpenInterest]
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """Everything that was traded on a session."""
 
@@ -233,8 +243,14 @@ class BarProvider(Provider, Protocol):
 class ProfileProvider(Provider, Protocol):
     """A source of profiles."""
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    @property
+    def facts(self) -> frozenset[str]:
+        """The facts that it may have."""
+
+    async def fetch_profiles(self, symbols: Sequence[str], tiers: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         """Return the profiles of these distinct symbols.
+
+        What is not due, by `tiers`, may be left out where that saves requests.
 
         Raises
         ------
@@ -290,6 +306,20 @@ class NameProvider(Provider, Protocol):
         ------
         ProviderError
             If no symbol could be answered for.
+        """
+
+
+@runtime_checkable
+class InterestProvider(Provider, Protocol):
+    """A source of how many contracts of options are open."""
+
+    async def fetch_open_interest(self, options: Sequence[str], first: date, last: date) -> FetchedInterest:
+        """Return what is told of these options on [first, last]; nothing is told of what it does not know.
+
+        Raises
+        ------
+        ProviderError
+            If it could not be asked.
         """
 
 

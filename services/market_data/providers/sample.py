@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from services.market_data.providers.price_table import PriceTable, UnreadRows, canonical
 from services.market_data.providers.provider import (
     FetchedBars,
@@ -39,6 +40,7 @@ class SampleProvider:
     """Reads the three data files of the package once."""
 
     name: Final = "sample"
+    facts: Final = frozenset({"name", "sector", "country", "exchange", "currency", "is_etf"})
 
     def __init__(self, package: str = PACKAGE) -> None:
         self._package = package
@@ -54,7 +56,7 @@ class SampleProvider:
         table = await asyncio.to_thread(self._load)
         return table.fetch(self.name, symbols, first=first, last=last)
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], _: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         """Return public facts about the companies and funds, see `ProfileProvider`."""
         found = {s: SAMPLE_PROFILES[canonical(s)] for s in symbols if canonical(s) in SAMPLE_PROFILES}
         unknown = Unavailable(Reason.MISSING_DATA, "not in the sample")

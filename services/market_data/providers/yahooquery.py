@@ -4,15 +4,15 @@ Named after the client of the predecessor; asked like every other vendor. Its or
 """
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from services.market_data.core.findings import Finding
 from services.market_data.core.statements import GivenStatement, Period
+from services.market_data.core.tiers import EVERY_TIER, EVERYTHING, DueTiers, Tier
 from services.market_data.providers.asking import Asked, ask_each
 from services.market_data.providers.http_session import Answer, HttpSession, Received
 from services.market_data.providers.json_fields import day, number
@@ -32,12 +32,11 @@ from services.market_data.providers.yahoo_fields import (
 )
 from services.market_data.settings import Access
 from shared.fundamentals import FREQUENCIES
+from shared.profile import FACTS
 
 SYMBOLS_A_REQUEST: Final = 100
 _SINCE: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 _UNTIL: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
-# An answer that is kept counts for as long as those about days long gone: a week.
-_LONG_AGO: Final = timedelta(days=3)
 
 # statement, frequency, our name of an item, its series
 _SERIES: Final = [
@@ -55,11 +54,11 @@ class YahooqueryProvider:
     """Asks for valuations of many symbols at once, and for the rest of a profile and statements one by one."""
 
     name: Final = "yahooquery"
+    facts: Final = frozenset(FACTS)
 
     def __init__(self, access: Access) -> None:
         self._session = HttpSession(access, HEADERS, _refusal)
         self._cookies_url = access.cookies_url
-        self._answers = access.answers
         self._crumb: str | None = None
         self._entering = asyncio.Lock()
 
@@ -71,8 +70,8 @@ class YahooqueryProvider:
         """Return a constant: a new edition of what is said is as good as none."""
         return "1"
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
-        """Return the profiles, the valuations of today and the rest of this week, see `ProfileProvider`."""
+    async def fetch_profiles(self, symbols: Sequence[str], tiers: DueTiers = EVERYTHING, /) -> FetchedProfiles:
+        """Return the valuations, and the rest of those of which more is due, see `ProfileProvider`."""
         quoted: dict[str, dict[str, Any]] = {}
         batches = [symbols[start : start + SYMBOLS_A_REQUEST] for start in range(0, len(symbols), SYMBOLS_A_REQUEST)]
 
@@ -81,6 +80,8 @@ class YahooqueryProvider:
                 quoted.update(await self._quoted(next(batch for batch in batches if symbol in batch)))
             if not quoted[symbol]:
                 raise NotFound(symbol)
+            if tiers.get(symbol, EVERY_TIER) <= {Tier.VALUATIONS}:
+                return quoted[symbol]
             return quoted[symbol] | await self._described(symbol)
 
         said = f"not in {self.name}"
@@ -120,20 +121,13 @@ class YahooqueryProvider:
         return found
 
     async def _described(self, symbol: str) -> dict[str, Any]:
-        what = f"profile {symbol}"
-        text = await self._answers.load(what)
-        if text is not None:
-            return dict(json.loads(text))
         modules = ",".join((*MODULES, TREND, CALENDAR))
         try:
             answer = await self._with_crumb(f"/v10/finance/quoteSummary/{quote(symbol)}", modules=modules)
         except NotFound:
             return {}
         (told,) = _result(answer.body, "quoteSummary")[:1] or ({},)
-        facts = _facts(_object(told), None if answer.at is None else answer.at.date())
-        if answer.at is not None:
-            await self._answers.store(what, answer.at.date() - _LONG_AGO, json.dumps(facts))
-        return facts
+        return _facts(_object(told), None if answer.at is None else answer.at.date())
 
     async def _with_crumb(self, path: str, **query: str) -> Answer:
         # The crumb goes with the cookies of the session, and becomes none after a while.

@@ -92,15 +92,15 @@ class AbsenceRepository:
         if rows:
             await self._connection.execute(statement, rows)
 
-    async def delete_absences(self, kind: str, found: Mapping[str, str]) -> None:
-        """Forget that a vendor did not have symbols that it has now given; `found`: who gave each."""
+    async def delete_absences(self, kind: str, found: Sequence[tuple[str, str]]) -> None:
+        """Forget that vendors did not have symbols that they have now given: symbol, vendor."""
         statement = sa.text(
             """
             DELETE FROM absences USING unnest(CAST(:symbols AS text[]), CAST(:vendors AS text[])) AS f (s, v)
             WHERE kind = :kind AND symbol = s AND vendor = v
             """
         )
-        values = {"kind": kind, "symbols": list(found), "vendors": list(found.values())}
+        values = {"kind": kind, "symbols": [s for s, _ in found], "vendors": [vendor for _, vendor in found]}
         await self._connection.execute(statement, values)
 
     async def load_last_bars(self, symbols: Sequence[str]) -> dict[str, date]:

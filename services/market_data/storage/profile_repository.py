@@ -3,16 +3,28 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy import RowMapping
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.market_data.core.profile_merge import KnownProfile, Origin
-from services.market_data.core.refresh import Asked
+from services.market_data.core.refresh import AskedProfile
+from services.market_data.core.tiers import Tier, Tiers
 from shared.db.bulk import upsert
 from shared.profile import FACTS, ProfileFacts
+
+# Where it stands when a tier was last asked for.
+_ASKED: Final[Mapping[Tier, str]] = MappingProxyType(
+    {
+        Tier.VALUATIONS: "profile_fetched_at",
+        Tier.ESTIMATES: "estimates_fetched_at",
+        Tier.DESCRIPTION: "description_fetched_at",
+    }
+)
 
 
 class ProfileRepository:
@@ -47,27 +59,35 @@ class ProfileRepository:
             for row in rows
         }
 
-    async def load_last_asked(self, symbols: Sequence[str]) -> dict[str, Asked]:
-        """Return when the profile of each symbol was last asked for; symbols whose never was are missing."""
+    async def load_last_asked(self, symbols: Sequence[str]) -> dict[str, AskedProfile]:
+        """Return when each tier of the profiles was last asked for; symbols whose never was are missing."""
         query = sa.text(
-            """
-            SELECT symbol, profile_fetched_at, profile_edition FROM instruments
+            f"""
+            SELECT symbol, profile_edition, next_earnings_date, {", ".join(_ASKED.values())}
+            FROM instruments LEFT JOIN profiles USING (symbol)
             WHERE symbol = ANY(CAST(:symbols AS text[])) AND profile_fetched_at IS NOT NULL
             """
         )
         rows = await self._connection.execute(query, {"symbols": list(symbols)})
-        return {row.symbol: Asked(row.profile_fetched_at.date(), row.profile_edition) for row in rows}
+        return {row.symbol: _asked(row._mapping) for row in rows}
 
-    async def store_last_asked(self, symbols: Sequence[str], *, edition: str, at: datetime) -> None:
-        """Remember that the profiles of these symbols were asked for."""
-        statement = sa.text(
-            """
-            UPDATE instruments SET profile_fetched_at = :at, profile_edition = :edition
-            WHERE symbol = ANY(CAST(:symbols AS text[]))
-            """
-        )
-        if symbols:
-            await self._connection.execute(statement, {"symbols": list(symbols), "edition": edition, "at": at})
+    async def store_last_asked(self, due: Mapping[str, Tiers], *, edition: str, at: datetime) -> None:
+        """Remember that these tiers of the profiles of these symbols were asked for."""
+        for tiers in set(due.values()):
+            columns = ", ".join(f"{_ASKED[tier]} = :at" for tier in sorted(tiers))
+            statement = sa.text(
+                f"""
+                UPDATE instruments SET {columns}, profile_edition = :edition
+                WHERE symbol = ANY(CAST(:symbols AS text[]))
+                """
+            )
+            symbols = [symbol for symbol, of in due.items() if of == tiers]
+            await self._connection.execute(statement, {"symbols": symbols, "edition": edition, "at": at})
+
+
+def _asked(row: RowMapping) -> AskedProfile:
+    on = {tier: row[column].date() for tier, column in _ASKED.items() if row[column] is not None}
+    return AskedProfile(on, row["profile_edition"], row["next_earnings_date"])
 
 
 def _encoded(origins: Mapping[str, Origin]) -> str:

@@ -1,6 +1,6 @@
 """What vendors are known not to have of the symbols of a shard, and what they have said of it now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,14 +44,14 @@ class KnownAbsences:
         known = {key: absence for key, absence in self.known.items() if absence.lacking is not Lacking.DELISTED}
         return replace(self, known=known)
 
-    async def keep(self, uow: UnitOfWork, said: Lacked, found: Mapping[str, str]) -> None:
-        """Remember what vendors have said that they do not have, and forget it of what they gave."""
+    async def keep(self, uow: UnitOfWork, said: Lacked, found: Iterable[tuple[str, str]]) -> None:
+        """Remember what vendors have said that they do not have, and forget it of what they gave: symbol, vendor."""
         repository = AbsenceRepository(uow.connection)
         absences = {
             key: after_asking(self.known.get(key), lacking, detail, self.now) for key, (lacking, detail) in said.items()
         }
         await repository.store_absences(self.kind, absences)
-        given = {s: vendor for s, vendor in found.items() if (s, vendor) in self.known and (s, vendor) not in said}
+        given = [each for each in found if each in self.known and each not in said]
         if given:
             await repository.delete_absences(self.kind, given)
 

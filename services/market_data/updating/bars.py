@@ -175,8 +175,12 @@ async def refresh_bars(
     outcomes = [fetched]
     refreshed = [await shard.keep(each, outcomes, restated=False) for each in judged]
     if restated:
-        outcomes.append(await _fetch(chain, restated, await _whole(span, restated, shard), absent))
-        judged.append(await bench.judge_whole(outcomes[1].bars, outcomes[1].source))
+        whole = await _whole(span, restated, shard)
+        # Nobody is asked again for what is all there.
+        again = fetched if whole == span else await _fetch(chain, restated, whole, absent)
+        outcomes += [again] if again is not fetched else []
+        bars = fetched.bars.select(restated) if again is fetched else again.bars
+        judged.append(await bench.judge_whole(bars, again.source))
         refreshed.append(await shard.keep(judged[-1], outcomes, restated=True))
     await _store_told(uow, outcomes, run_id=event.run.run_id)
     findings = await _against_another_origin(fetched, chain, span, absent)
@@ -185,7 +189,7 @@ async def refresh_bars(
     tried |= {symbol: [attempt] for symbol, attempt in resting.items()}
     await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=event.symbols, run=event.run)
     if span.is_current:
-        await absences.keep(uow, await _lacked(uow, fetched, span, shard.source), fetched.source)
+        await absences.keep(uow, await _lacked(uow, fetched, span, shard.source), fetched.source.items())
     await _settle(shard, outcomes, held_back(judged, span.wanted), edition=edition)
     return _together(refreshed)
 

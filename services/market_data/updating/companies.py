@@ -1,14 +1,16 @@
 """Asking again about companies that are due: profiles and statements, fetched, checked, merged and stored."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.market_data.core.findings import Finding
-from services.market_data.core.profile_merge import KnownProfile, merge_profile
-from services.market_data.core.refresh import profile_due, statements_due
+from services.market_data.core.profile_merge import KnownProfile, merge_answers
+from services.market_data.core.refresh import statements_due, tiers_due
 from services.market_data.core.statements import CompletedStatement, Period, complete_statements, whole_companies
+from services.market_data.core.tiers import Ages
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.progress import Attempts
 from services.market_data.providers.provider import FetchedStatements, Kind
@@ -20,6 +22,7 @@ from services.market_data.updating.absences import lacked, load_known
 from shared.clock import Clock
 from shared.contracts.market_data import MarketDataDue
 from shared.db.unit_of_work import UnitOfWork
+from shared.profile import ProfileFacts
 
 # New statements of one part: some 4 MB of event. The companies beyond are due again in the next run.
 PART_STATEMENTS: Final = 4_000
@@ -44,33 +47,38 @@ class RefreshedStatements:
 
 
 async def refresh_profiles(
-    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock
+    event: MarketDataDue, uow: UnitOfWork, chain: ProviderChain, clock: Clock, ages: Ages
 ) -> RefreshedProfiles:
-    """Fetch the profiles that are due and store what is new in them."""
+    """Fetch what is due of the profiles and store what is new in them."""
     profiles, now = ProfileRepository(uow.connection), clock.now()
     edition = await chain.edition(Kind.PROFILES)
     asked = await profiles.load_last_asked(event.symbols)
-    due = [s for s in event.symbols if profile_due(asked.get(s), edition=edition, today=now.date())]
+    tiers = {s: tiers_due(asked.get(s), edition=edition, today=now.date(), ages=ages) for s in event.symbols}
+    due = [symbol for symbol in event.symbols if tiers[symbol]]
     absences = await load_known(uow, Kind.PROFILES, due, now)
-    chained = await chain.fetch_profiles(due, absences.waiting())
+    chained = await chain.fetch_profiles(due, absences.waiting(), tiers)
 
-    given = {
-        symbol: (facts, answer.provider) for answer in chained.answers for symbol, facts in answer.profiles.items()
-    }
+    given = defaultdict[str, list[tuple[ProfileFacts, str]]](list)
+    for answer in chained.answers:
+        for symbol, facts in answer.profiles.items():
+            given[symbol].append((facts, answer.provider))
     known = await profiles.load_profiles(list(given))
-    changed = []
-    for symbol, (facts, source) in sorted(given.items()):
-        merged = merge_profile(known.get(symbol), facts, source=source, fetched_at=now)
-        if merged is not known.get(symbol):
-            changed.append(merged)
+    merged = {
+        symbol: merge_answers(known.get(symbol), given[symbol], symbol=symbol, fetched_at=now)
+        for symbol in sorted(given)
+    }
+    changed = [profile for symbol, profile in merged.items() if profile is not known.get(symbol)]
 
     await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
     await _store_attempts(event, uow, Kind.PROFILES, due, chained.attempts)
     await absences.keep(
-        uow, lacked(chained.attempts.by_symbol), {symbol: source for symbol, (_, source) in given.items()}
+        uow,
+        lacked(chained.attempts.by_symbol),
+        [(symbol, source) for symbol, answers in given.items() for _, source in answers],
     )
     await profiles.store_profiles(changed)
-    await profiles.store_last_asked(_decided(due, chained.attempts), edition=edition, at=now)
+    decided = {symbol: tiers[symbol] for symbol in _decided(due, chained.attempts)}
+    await profiles.store_last_asked(decided, edition=edition, at=now)
     return RefreshedProfiles(changed, chained.attempts)
 
 
@@ -97,7 +105,7 @@ async def refresh_statements(
 
     await _store_findings(event, uow, [finding for answer in chained.answers for finding in answer.findings])
     await _store_attempts(event, uow, Kind.STATEMENTS, due, chained.attempts)
-    await absences.keep(uow, lacked(chained.attempts.by_symbol), source)
+    await absences.keep(uow, lacked(chained.attempts.by_symbol), source.items())
     revisions = await repository.append_statements(changed, source=source, fetched_at=now, run_id=event.run.run_id)
     settled = [symbol for symbol in _decided(due, chained.attempts) if symbol not in postponed]
     await repository.store_last_asked(settled, edition=edition, at=now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.market_data.core.estimates import SERIES_REQUESTS, bar_requests, profile_requests, statement_requests
 from services.market_data.core.plans import Plan
 from services.market_data.core.priorities import in_order
+from services.market_data.core.refresh import statements_due
 from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
@@ -52,9 +53,12 @@ async def plan_shards(
 
 
 async def estimate_requests(
-    planned: PlannedRun, connection: AsyncConnection, chain: ProviderChain, plans: Mapping[str, Plan]
+    planned: PlannedRun, connection: AsyncConnection, chain: ProviderChain, plans: Mapping[str, Plan], *, until: date
 ) -> dict[str, int]:
-    """Return how many requests a run needs of each vendor that is asked first, at most, where it has everything."""
+    """Return how many requests a run up to a session needs of each vendor that is asked first, where it has everything.
+
+    At most, where it is in the night after the session.
+    """
     symbols = [symbol for shard in planned.shards for symbol in shard.symbols]
     estimates: dict[str, int] = {}
     for kind in Kind:
@@ -64,10 +68,15 @@ async def estimate_requests(
         if kind is Kind.BARS:
             count = bar_requests(vendor, plans[vendor], planned.shards, waiting=planned.waiting)
         elif kind is Kind.PROFILES:
-            count = profile_requests(vendor, len(symbols))
+            count = profile_requests(vendor, [len(shard.symbols) for shard in planned.shards])
         elif kind is Kind.STATEMENTS:
-            last = await FundamentalsRepository(connection).load_last_asked(symbols)
-            count = statement_requests(vendor, sum(entry.asked is None for entry in last.values()))
+            last, edition = await FundamentalsRepository(connection).load_last_asked(symbols), await chain.edition(kind)
+            night = until + timedelta(days=1)
+            due = [
+                statements_due(entry.asked, edition=edition, earnings=entry.earnings, today=night)
+                for entry in last.values()
+            ]
+            count = statement_requests(vendor, sum(due))
         else:
             count = SERIES_REQUESTS
         estimates[vendor] = estimates.get(vendor, 0) + count

@@ -18,6 +18,7 @@ from services.market_data.storage.action_repository import ActionRepository
 from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
 from services.market_data.storage.identifier_repository import IdentifierRepository
+from services.market_data.storage.interest_repository import InterestRepository
 from services.market_data.storage.judgement_repository import JudgementRepository
 from services.market_data.storage.profile_repository import ProfileRepository
 from services.market_data.storage.rate_repository import RateRepository
@@ -47,6 +48,7 @@ from services.market_data.web.views import (
     FindingView,
     FundamentalsView,
     IdentifierView,
+    InterestView,
     NamedView,
     PricesView,
     ProfileView,
@@ -129,6 +131,28 @@ def build_router(
             next=following,
         )
 
+    @router.get("/coverage")
+    async def list_coverage(paging: Many) -> Page[CoverageView]:
+        """List the watched symbols."""
+        (after,) = paging.after(tuple[Text]) or ("",)
+        async with unit_of_work.reading() as connection:
+            rows = await MarketDataRepository(connection).list_coverage(after=after, limit=paging.wanted)
+        return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
+
+    _add_series(router, unit_of_work, clock)
+    _add_sources(router, unit_of_work, clock, chain)
+    _add_asking(router, unit_of_work, clock, plans)
+    _add_absences(router, unit_of_work)
+    _add_requests(router, unit_of_work, chain, plans, factor_set)
+    _add_findings(router, unit_of_work)
+    _add_rulings(router, unit_of_work)
+    _add_identifiers(router, unit_of_work)
+    _add_actions(router, unit_of_work)
+    _add_universes(router, unit_of_work, clock)
+    return router
+
+
+def _add_series(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
     @router.get("/rates/{series}")
     async def list_rates(
         series: Series, paging: Many, first: Day | None = None, last: Day | None = None
@@ -142,24 +166,18 @@ def build_router(
             )
         return paging.page(rows, RateView.of, lambda row: (row.day,))
 
-    @router.get("/coverage")
-    async def list_coverage(paging: Many) -> Page[CoverageView]:
-        """List the watched symbols."""
-        (after,) = paging.after(tuple[Text]) or ("",)
+    @router.get("/open-interest/{symbol}")
+    async def list_open_interest(
+        symbol: SymbolText, paging: Many, first: Day | None = None, last: Day | None = None
+    ) -> Page[InterestView]:
+        """List how many contracts of an option were open at the end of sessions, the oldest first."""
+        since, until = first or FIRST_SESSION, last or clock.now().date()
+        check_range(since, until)
         async with unit_of_work.reading() as connection:
-            rows = await MarketDataRepository(connection).list_coverage(after=after, limit=paging.wanted)
-        return paging.page(rows, CoverageView.of, lambda row: (row.symbol,))
-
-    _add_sources(router, unit_of_work, clock, chain)
-    _add_asking(router, unit_of_work, clock, plans)
-    _add_absences(router, unit_of_work)
-    _add_requests(router, unit_of_work, chain, plans, factor_set)
-    _add_findings(router, unit_of_work)
-    _add_rulings(router, unit_of_work)
-    _add_identifiers(router, unit_of_work)
-    _add_actions(router, unit_of_work)
-    _add_universes(router, unit_of_work, clock)
-    return router
+            rows = await InterestRepository(connection).list_open_interest(
+                symbol, first=_next_day(paging) or since, last=until, limit=paging.wanted
+            )
+        return paging.page(rows, InterestView.of, lambda row: (row.session,))
 
 
 def _add_sources(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock, chain: ProviderChain) -> None:
@@ -251,7 +269,7 @@ def _add_requests(
         async with unit_of_work.reading() as connection:
             scope = await MarketDataRepository(connection).list_symbols()
             planned = await plan_shards(connection, chain, scope, factor_set, window=window, first_session=first)
-            estimates = await estimate_requests(planned, connection, chain, plans)
+            estimates = await estimate_requests(planned, connection, chain, plans, until=last)
         return RunRequestsView.of([RequestCount(vendor, count, 0) for vendor, count in sorted(estimates.items())])
 
 

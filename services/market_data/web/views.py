@@ -16,6 +16,7 @@ from services.market_data.core.profile_merge import Origin
 from services.market_data.storage.action_repository import ActionRow
 from services.market_data.storage.fundamentals_repository import StatementRow
 from services.market_data.storage.identifier_repository import IdentifierRow
+from services.market_data.storage.interest_repository import InterestRow
 from services.market_data.storage.judgement_repository import RulingRow
 from services.market_data.storage.rate_repository import RateRow
 from services.market_data.storage.repository import CoverageRow, FindingCount, FindingRow
@@ -82,6 +83,20 @@ class RateView(BaseModel):
 
     @classmethod
     def of(cls, row: RateRow) -> Self:
+        """Return the view of a row."""
+        return cls(**row._asdict())
+
+
+class InterestView(BaseModel):
+    """How many contracts of an option were open at the end of a session, and who said so."""
+
+    session: date
+    contracts: int
+    source: str
+    fetched_at: datetime
+
+    @classmethod
+    def of(cls, row: InterestRow) -> Self:
         """Return the view of a row."""
         return cls(**row._asdict())
 

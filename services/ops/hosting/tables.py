@@ -58,7 +58,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 *("income_statements", "balance_sheets", "cash_flow_statements"),
                 *("attempts", "vendor_windows", "vendor_breakers", "vendor_answers", "rates", "rate_series", "audit"),
                 *("identifiers", "corporate_actions", "constituents", "untold_universes"),
-                *("absences", "run_requests", "held_symbols"),
+                *("absences", "run_requests", "held_symbols", "open_interest"),
             )
         ),
         "symbol_analytics": Tables(

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
 from services.market_data.core.plans import Plan
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from services.market_data.handlers.fetch_shard import fetch_shard
 from services.market_data.handlers.plan_run import plan_run
 from services.market_data.main import build
@@ -38,7 +39,6 @@ from shared.contracts.run import ONLY_PART, Run
 from shared.contracts.scheduler import BatchTriggered
 from shared.factor_set import FactorSet
 from shared.paths import API
-from shared.providers import ProviderName
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN, VIEWER_TOKEN
@@ -68,10 +68,10 @@ class AskedProvider(FilesProvider):
         self.asked.append((tuple(symbols), first, last))
         return await super().fetch_bars(symbols, first, last)
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], tiers: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         """Remember the question and answer it."""
         self.asked_profiles += symbols
-        return await super().fetch_profiles(symbols)
+        return await super().fetch_profiles(symbols, tiers)
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
         """Remember the question and answer it."""
@@ -124,7 +124,7 @@ class World:
     providers: list[AskedProvider] = field(default_factory=list)
     now: datetime = NOW
     gate: Gate = field(default_factory=AlwaysOpen)
-    plans: dict[ProviderName, Plan] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
 
     @property
     def market(self) -> str:

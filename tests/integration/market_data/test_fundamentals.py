@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from services.market_data.core.statements import GivenStatement, Period, complete_statements
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from services.market_data.providers.provider import FetchedProfiles, FetchedStatements, ProviderError
 from services.market_data.storage.fundamentals_repository import TABLES, FundamentalsRepository
 from services.market_data.updating import companies
@@ -258,7 +259,7 @@ async def test_unreadable_file_of_statements_fails_its_symbols_and_is_asked_for_
 class Overloaded(AskedProvider):
     """A provider that cannot answer about companies for a while."""
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], tiers: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         raise ProviderError("too many requests")
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:

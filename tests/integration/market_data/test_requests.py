@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
-from services.market_data.core.plans import PLANS, Plan, Spent, Window
+from services.market_data.core.plans import PLANS, UNLIMITED, Plan, Spent, Window
 from services.market_data.handlers.fetch_shard import fetch_shard
+from services.market_data.main import VENDORS
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.massive import MassiveProvider
 from services.market_data.providers.provider import Provider
@@ -28,7 +29,13 @@ from shared.contracts.portfolio import Holding
 from shared.contracts.run import Run, RunKind
 from tests.integration.market_data.conftest import NOW, AskedProvider, World
 from tests.support.runs import make_run
-from tests.unit.market_data.providers.vendors import massive_server, tiingo_server
+from tests.unit.market_data.providers.vendors import (
+    fmp_server,
+    massive_server,
+    tiingo_server,
+    yahoo_server,
+    yahooquery_server,
+)
 from tests.unit.market_data.providers.vendors.answers import as_json
 from tests.unit.market_data.providers.vendors.invented import history
 
@@ -237,3 +244,47 @@ async def test_night_of_five_thousand_symbols_costs_a_bulk_vendor_at_most_ten_re
     stored = "SELECT count(*) FROM bars JOIN instruments USING (symbol_id) WHERE session = :last AND symbol LIKE :mine"
     (row,) = await world.rows(stored, last=LAST, mine=f"{world.prefix}%")
     assert row.count == 5_001
+
+
+# vendor -> address -> how often it is asked in a first load of 50 symbols and the proxy, and in the night
+# after it: two shards and one, of companies whose next earnings nobody knows
+COSTS: dict[str, dict[str, tuple[int, int]]] = {
+    "tiingo": {"/tiingo/daily": (51, 51)},
+    "yahoo": {"/v8/finance/chart": (51, 51)},
+    "yahooquery": {"/v7/finance/quote": (2, 1), "/v10/finance/quoteSummary": (51, 0), "/ws/fundamentals": (51, 51)},
+    "fmp": {"/stable/profile": (51, 51), "/stable/earnings-calendar": (1, 0), "statement": (306, 306)},
+}
+
+
+@pytest.mark.parametrize("vendor", COSTS)
+async def test_first_load_and_night_cost_each_vendor_what_is_estimated(
+    world: World, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, vendor: str
+) -> None:
+    for server in (tiingo_server, yahoo_server):
+        monkeypatch.setattr(server, "history", lambda _: history("KO"))
+    for companies in (fmp_server, yahooquery_server):
+        monkeypatch.setattr(companies, "name_of", lambda _: "Fizz Bottlers Co.")
+    for keyed in (tiingo_server, fmp_server):
+        keyed.serve(httpserver, key="key")
+    for keyless in (yahoo_server, yahooquery_server):
+        keyless.serve(httpserver)
+    ledger = VendorLedger(world.service.unit_of_work, Time())
+    take = partial(ledger.take, vendor, UNLIMITED)
+    url = httpserver.url_for("").rstrip("/")
+    provider = VENDORS[vendor](Access(url, SecretStr("key"), take=take, cookies_url=f"{url}/cookies"))  # type: ignore[index]
+    world.plans, world.gate = {vendor: UNLIMITED}, ledger
+    names = tuple(world.name(f"S{number:02d}") for number in range(50))
+    asked: list[dict[str, int]] = []
+
+    for before in (1, 0):
+        session, start = shift_session(LAST, -before), len(httpserver.log)
+        world.now = NOW - timedelta(days=before)
+        run = make_run(first_session=session, last_session=session, symbols=names)
+        await _fetch(world, run, provider, ledger)
+        paths = [request.path for request, _ in httpserver.log[start:]]
+        asked.append({path: sum(path in each for each in paths) for path in COSTS[vendor]})
+        (counted,) = (await world.get("/vendors/requests", run_id=run.run_id))["vendors"]
+        assert sum(asked[-1].values()) <= counted["estimated"], "at most"
+
+    await provider.close()  # type: ignore[attr-defined]
+    assert asked == [{path: cost[run] for path, cost in COSTS[vendor].items()} for run in (0, 1)]

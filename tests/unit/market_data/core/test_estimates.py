@@ -43,8 +43,8 @@ def test_what_is_stored_costs_nothing() -> None:
 
 @pytest.mark.parametrize(("vendor", "profiles", "statements"), [("fmp", 101, 600), ("yahooquery", 101, 100)])
 def test_company_costs_what_the_vendor_asks_for_it(vendor: str, profiles: int, statements: int) -> None:
-    assert (profile_requests(vendor, 100), statement_requests(vendor, 100)) == (profiles, statements)
-    assert profile_requests(vendor, 0) == 0
+    assert (profile_requests(vendor, [100]), statement_requests(vendor, 100)) == (profiles, statements)
+    assert profile_requests(vendor, []) == 0
 
 
 @pytest.mark.parametrize(

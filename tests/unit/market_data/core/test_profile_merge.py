@@ -4,7 +4,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market_data.core.profile_merge import PERIODS, KnownProfile, Origin, merge_profile
+from services.market_data.core.profile_merge import (
+    MONEY,
+    PERIODS,
+    KnownProfile,
+    Origin,
+    facts_beside,
+    merge_answers,
+    merge_profile,
+)
 from shared.profile import FACTS, ProfileFacts
 
 MONDAY = datetime(2024, 3, 4, 22, tzinfo=UTC)
@@ -75,6 +83,64 @@ def test_figure_counts_from_the_day_it_is_dated_and_undated_from_the_day_it_was_
     assert known(shares_outstanding=1e6).counts_from() == {"shares_outstanding": MONDAY.date()}
     again = told(dated, market_cap=1e9, last_updated=date(2024, 3, 5))
     assert again.counts_from() == {"market_cap": date(2024, 3, 5), "dividend_yield": date(2024, 2, 1)}
+
+
+def answered(before: KnownProfile | None, *answers: tuple[str, dict[str, Any]]) -> KnownProfile:
+    given = [(ProfileFacts(symbol="KO", **facts), source) for source, facts in answers]
+    return merge_answers(before, given, symbol="KO", fetched_at=TUESDAY)
+
+
+def test_each_fact_is_from_the_first_provider_of_a_call_that_gives_it() -> None:
+    dated = date(2024, 3, 1)
+    one = ("one", {"name": "Fizz", "market_cap": 2e9, "last_updated": date(2024, 3, 5)})
+    two = ("two", {"name": "Fizz Co.", "ceo": "Ann", "shares_outstanding": 1e6, "last_updated": dated})
+
+    merged = answered(None, one, two, ("three", {"ceo": "Bo", "website": "fizz.example"}))
+
+    assert (merged.facts.name, merged.facts.ceo, merged.facts.website) == ("Fizz", "Ann", "fizz.example")
+    facts = ("name", "market_cap", "ceo", "shares_outstanding", "website")
+    assert [merged.origin(fact).source for fact in facts] == ["one", "one", "two", "two", "three"]
+    assert merged.counts_from() == {"market_cap": date(2024, 3, 5), "shares_outstanding": dated}
+    assert answered(merged, one, two) is merged, "said again it is nothing new"
+
+
+def test_money_in_another_currency_is_not_what_a_profile_lacks() -> None:
+    merged = answered(
+        None,
+        ("one", {"currency": "USD", "name": "Fizz"}),
+        ("two", {"currency": "GBP", "market_cap": 1e9}),
+    )
+
+    assert (merged.facts.currency, merged.facts.market_cap) == ("USD", None)
+    assert {"market_cap", "week_52_low", "target_mean_price", "forward_eps", "total_revenue"} <= MONEY
+    assert not {"pe_ratio", "beta", "shares_outstanding", "current_year_revenue_growth"} & MONEY
+
+
+def test_estimates_of_two_providers_are_of_the_same_period_or_do_not_meet() -> None:
+    june, september = date(2024, 6, 30), date(2024, 9, 30)
+    first = {"current_quarter_target_period_date": june, "current_quarter_eps_avg": 1.5}
+    low = {"current_quarter_eps_low": 1.4}
+
+    same = answered(None, ("one", first), ("two", {"current_quarter_target_period_date": june, **low}))
+    other = answered(None, ("one", first), ("two", {"current_quarter_target_period_date": september, **low}))
+
+    assert (same.facts.current_quarter_eps_avg, same.facts.current_quarter_eps_low) == (1.5, 1.4)
+    assert same.origin("current_quarter_target_period_date").source == "one"
+    assert same.origin("current_quarter_eps_low").source == "two"
+    assert (other.facts.current_quarter_target_period_date, other.facts.current_quarter_eps_low) == (june, None)
+
+
+@given(PROFILES, PROFILES)
+def test_second_answer_changes_nothing_of_the_first_and_is_new_once(first: ProfileFacts, second: ProfileFacts) -> None:
+    answers = [(first, "one"), (second, "two")]
+    merged = merge_answers(None, answers, symbol="KO", fetched_at=TUESDAY)
+
+    for fact in FACTS:
+        said = getattr(first, fact)
+        assert getattr(merged.facts, fact) == said or said is None
+        assert said is None or merged.origin(fact).source == "one"
+    assert all(getattr(second, fact) == value for fact, value in facts_beside(first, second) if value is not None)
+    assert merge_answers(merged, answers, symbol="KO", fetched_at=TUESDAY) is merged
 
 
 @given(PROFILES, PROFILES)

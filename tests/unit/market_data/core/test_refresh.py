@@ -2,8 +2,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.market_data.core.refresh import Asked, profile_due, statements_due
+from services.market_data.core.refresh import Asked, AskedProfile, statements_due, tiers_due
+from services.market_data.core.tiers import EVERY_TIER, TIER_OF, Ages, Tier, Tiers, facts_of
 from shared.conventions import EARNINGS_SETTLE_DAYS, PROFILE_STALE_DAYS
+from shared.profile import FACTS
 
 EARNINGS = date(2024, 2, 1)
 NEXT = date(2024, 5, 2)
@@ -62,10 +64,40 @@ def test_statements_are_due_when_the_edition_of_the_providers_is_another_one() -
     assert not due(asked(-20), today=day(-20))
 
 
-def test_profile_is_due_once_a_day_and_in_every_edition() -> None:
-    last = Asked(EARNINGS, "one")
+def tiers(on: int, *, today: int, earnings: date | None = None, edition: str = "one") -> Tiers:
+    """Return what is due of a profile of which everything was asked for so long after the earnings."""
+    known = AskedProfile(dict.fromkeys(Tier, day(on)), "one", earnings)
+    return tiers_due(known, edition=edition, today=day(today), ages=Ages(valuations=1, estimates=7, description=30))
 
-    assert profile_due(None, edition="one", today=EARNINGS)
-    assert not profile_due(last, edition="one", today=EARNINGS)
-    assert profile_due(last, edition="one", today=day(1))
-    assert profile_due(last, edition="two", today=EARNINGS)
+
+def test_parts_of_a_profile_are_due_by_their_own_age() -> None:
+    assert tiers_due(None, edition="one", today=EARNINGS, ages=Ages()) == EVERY_TIER
+    assert [sorted(tiers(0, today=after)) for after in (0, 1, 6, 7, 29, 30)] == [
+        [],
+        ["valuations"],
+        ["valuations"],
+        ["estimates", "valuations"],
+        ["estimates", "valuations"],
+        ["description", "estimates", "valuations"],
+    ]
+    assert tiers(0, today=0, edition="two") == EVERY_TIER
+
+
+def test_what_is_expected_of_a_company_is_due_every_day_around_its_earnings() -> None:
+    due = [Tier.ESTIMATES in tiers(today - 1, today=today, earnings=EARNINGS) for today in range(-5, 6)]
+
+    assert due == [False, False, *[True] * 7, False, False]
+    assert tiers(2, today=2, earnings=EARNINGS) == frozenset(), "once a day"
+
+
+def test_part_that_was_never_asked_for_is_due() -> None:
+    known = AskedProfile({Tier.VALUATIONS: EARNINGS}, "one")
+
+    assert tiers_due(known, edition="one", today=EARNINGS, ages=Ages()) == {Tier.ESTIMATES, Tier.DESCRIPTION}
+
+
+def test_every_fact_grows_old_and_what_valuations_lack_waits_for_another_turn() -> None:
+    assert TIER_OF.keys() == set(FACTS)
+    assert facts_of(frozenset({Tier.VALUATIONS})) == frozenset()
+    assert {"ceo", "market_cap"} <= facts_of(frozenset({Tier.VALUATIONS, Tier.DESCRIPTION}))
+    assert "beta" not in facts_of(frozenset({Tier.VALUATIONS, Tier.DESCRIPTION}))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.market_data.core.tiers import EVERYTHING, DueTiers, Tier
 from services.market_data.main import build_chain, build_providers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
@@ -17,6 +18,7 @@ from services.market_data.providers.provider import (
 from services.market_data.providers.sample import SampleProvider
 from services.market_data.settings import MarketDataSettings
 from shared.metrics.service_metrics import ServiceMetrics
+from shared.profile import ProfileFacts
 from shared.unavailable import Reason, Unavailable
 from tests.unit.market_data.providers.directories import FIRST, GOOD, LAST, check, write
 
@@ -27,6 +29,7 @@ class Unreachable:
     """A vendor that is down."""
 
     name = "vendor"
+    facts = frozenset({"name"})
 
     async def edition(self, kind: Kind) -> str:
         return ""
@@ -34,7 +37,7 @@ class Unreachable:
     async def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         raise ProviderError("vendor did not answer")
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], _: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         raise ProviderError("vendor did not answer")
 
     async def fetch_statements(self, symbols: Sequence[str]) -> FetchedStatements:
@@ -129,7 +132,9 @@ async def test_chain_without_providers_says_so() -> None:
     assert fetched.attempts.unavailable["AAPL"].detail == "no provider serves AAPL (none is configured)"
 
 
-async def test_chain_takes_profiles_from_the_first_provider_that_has_them(tmp_path: Path) -> None:
+async def test_chain_asks_the_next_provider_for_profiles_that_are_missing_and_for_what_others_lack(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, GOOD)
     write(tmp_path, "symbol,name\nKO,Mine\n", "profiles.csv")
 
@@ -137,8 +142,8 @@ async def test_chain_takes_profiles_from_the_first_provider_that_has_them(tmp_pa
         ["KO", "MSFT", "XYZ"]
     )
 
-    names = {s: p.name for answer in fetched.answers for s, p in answer.profiles.items()}
-    assert names == {"KO": "Mine", "MSFT": "Microsoft Corporation"}
+    names = [{s: p.name for s, p in answer.profiles.items()} for answer in fetched.answers]
+    assert names == [{"KO": "Mine"}, {"KO": "The Coca-Cola Company", "MSFT": "Microsoft Corporation"}]
     assert fetched.attempts.unanswered == ("XYZ",)
 
 
@@ -231,3 +236,55 @@ async def test_chain_names_the_first_provider_that_has_a_symbol_or_says_why_none
 
     why = "no provider serves NONE (vendor: vendor did not answer; files: not in prices.csv; files: not in prices.csv)"
     assert found == {"KO": "files", "NONE": Unavailable(Reason.MISSING_DATA, why)}
+
+
+class Companies:
+    """A vendor that knows some facts of KO, and remembers what it was asked for."""
+
+    def __init__(self, vendor: str, **facts: object) -> None:
+        self.name, self.asked = vendor, list[list[str]]()
+        self.known = ProfileFacts.model_validate({"symbol": "KO", **facts})
+        self.facts = frozenset(facts)
+
+    async def edition(self, _: Kind) -> str:
+        return ""
+
+    async def fetch_profiles(self, symbols: Sequence[str], _: DueTiers = EVERYTHING, /) -> FetchedProfiles:
+        self.asked.append(list(symbols))
+        absent = Unavailable(Reason.MISSING_DATA, "not there")
+        known = {"KO": self.known} if "KO" in symbols else {}
+        return FetchedProfiles(self.name, known, {each: absent for each in symbols if each != "KO"})
+
+
+async def test_what_a_profile_lacks_is_asked_of_who_may_have_it_and_of_nobody_else() -> None:
+    one = Companies("one", name="Fizz", sector="Staples")
+    same, other = Companies("same", name="Fizz Co."), Companies("other", ceo="Ann", name="Fizz Co.")
+    chain = ProviderChain([one, same, other])
+
+    fetched = await chain.fetch_profiles(["KO"])
+
+    assert [answer.provider for answer in fetched.answers] == ["one", "other"]
+    assert (same.asked, other.asked) == ([], [["KO"]])
+    assert fetched.attempts.by_symbol == {}
+
+
+async def test_where_only_valuations_are_due_nobody_else_is_asked_for_what_they_lack() -> None:
+    one, other = Companies("one", market_cap=1e9), Companies("other", ceo="Ann", week_52_low=1.0)
+    valued = {"KO": frozenset({Tier.VALUATIONS})}
+
+    await ProviderChain([one, other]).fetch_profiles(["KO"], tiers=valued)
+    assert other.asked == []
+
+    await ProviderChain([one, other]).fetch_profiles(["KO"], tiers={"KO": valued["KO"] | {Tier.ESTIMATES}})
+    assert other.asked == [["KO"]]
+
+
+async def test_what_the_second_provider_says_of_a_symbol_that_has_a_profile_is_kept_and_settles_it() -> None:
+    one, down = Companies("one", name="Fizz"), Unreachable()
+    down.facts = frozenset({"ceo"})
+
+    fetched = await ProviderChain([one, down]).fetch_profiles(["KO"])
+
+    assert [answer.provider for answer in fetched.answers] == ["one"]
+    assert [attempt.detail for attempt in fetched.attempts.by_symbol["KO"]] == ["vendor did not answer"]
+    assert fetched.attempts.undecided == ()

@@ -14,6 +14,7 @@ from services.market_data.core.findings import Finding, Rule
 from services.market_data.core.names import Identifier, Names
 from services.market_data.core.raw_bars import RawBars
 from services.market_data.core.statements import GivenStatement, Period
+from services.market_data.core.tiers import EVERYTHING, DueTiers
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.files import FilesProvider
 from services.market_data.providers.massive import MassiveProvider
@@ -47,11 +48,12 @@ class Companies:
     """A vendor of profiles and statements that knows KO, and fails on DOWN."""
 
     name = "fmp"
+    facts = frozenset({"name"})
 
     async def edition(self, _: Kind) -> str:
         return "1"
 
-    async def fetch_profiles(self, symbols: Sequence[str]) -> FetchedProfiles:
+    async def fetch_profiles(self, symbols: Sequence[str], _: DueTiers = EVERYTHING, /) -> FetchedProfiles:
         known = {"KO": ProfileFacts(symbol="KO", name="Fizz Bottlers Co.")}
         absent = {
             each: Unavailable(Reason.MISSING_DATA, "not in fmp") for each in symbols if each not in {"KO", "DOWN"}

@@ -50,6 +50,16 @@ def rows(symbol: str, first: date, last: date) -> list[dict[str, Any]]:
     return [row(bar) for bar in history(symbol) if first <= bar.day <= last]
 
 
+def open_interest(names: str, first: date, last: date) -> list[dict[str, Any]]:
+    """Return the contracts that were open: some more each day of the month."""
+    return [
+        {"ticker": name, "date": str(bar.day), "open_interest": 1_000 + bar.day.day}
+        for name in names.split(",")
+        for bar in history(name)
+        if name == CONTRACT and first <= bar.day <= last
+    ]
+
+
 def splits() -> list[dict[str, Any]]:
     return [
         {"ticker": symbol, "execution_date": str(bar.day), "split_from": 1, "split_to": bar.split, "id": "E1"}
@@ -126,6 +136,7 @@ def serve(server: HTTPServer, *, key: str) -> None:
     server.expect_request("/stocks/v1/splits").respond_with_handler(told(splits(), "execution_date"))
     server.expect_request("/stocks/v1/dividends").respond_with_handler(told(dividends(), "ex_dividend_date"))
     _serve_names(server, checked)
+    _serve_interest(server, checked)
 
 
 def _serve_names(server: HTTPServer, checked: Callable[[Request, dict[str, Any]], Response]) -> None:
@@ -143,3 +154,11 @@ def _serve_names(server: HTTPServer, checked: Callable[[Request, dict[str, Any]]
 
     server.expect_request(re.compile("/v3/reference/tickers/[^/]+")).respond_with_handler(details)
     server.expect_request(re.compile("/vX/reference/tickers/[^/]+/events")).respond_with_handler(events_of)
+
+
+def _serve_interest(server: HTTPServer, checked: Callable[[Request, dict[str, Any]], Response]) -> None:
+    def interest(request: Request) -> Response:
+        first, last = (date.fromisoformat(request.args[f"date.{end}"]) for end in ("gte", "lte"))
+        return checked(request, ok(open_interest(request.args["ticker.any_of"], first, last)))
+
+    server.expect_request("/options/v1/open-interest").respond_with_handler(interest)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
+from services.market_data.core.tiers import Tier
 from services.market_data.providers.vendor_errors import KeyRefused, RateLimited
 from services.market_data.providers.yahooquery import YahooqueryProvider
 from services.market_data.settings import Access
@@ -14,29 +15,10 @@ from shared.profile import FACTS
 from tests.unit.market_data.providers.vendors import yahooquery_server
 
 
-class Kept:
-    """Answers that are kept in memory."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-
-    async def known(self) -> frozenset[str]:
-        return frozenset(self.texts)
-
-    async def waiting(self) -> int:
-        return 0
-
-    async def load(self, what: str) -> str | None:
-        return self.texts.get(what)
-
-    async def store(self, what: str, _: date, text: str) -> None:
-        self.texts[what] = text
-
-
 @pytest.fixture
 async def yahoo(httpserver: HTTPServer) -> AsyncIterator[YahooqueryProvider]:
     url = httpserver.url_for("")
-    provider = YahooqueryProvider(Access(url, SecretStr(""), answers=Kept(), cookies_url=f"{url}/cookies"))
+    provider = YahooqueryProvider(Access(url, SecretStr(""), cookies_url=f"{url}/cookies"))
     yield provider
     await provider.close()
 
@@ -71,18 +53,21 @@ async def test_profile_has_every_fact(yahoo: YahooqueryProvider, httpserver: HTT
     assert {name: facts[name] for name in expected} == expected
 
 
-async def test_valuations_of_a_hundred_are_one_request_and_the_rest_is_kept(
+async def test_valuations_of_a_hundred_are_one_request_and_the_rest_one_each_where_it_is_due(
     yahoo: YahooqueryProvider, httpserver: HTTPServer
 ) -> None:
     yahooquery_server.serve(httpserver)
     await yahoo.fetch_profiles(["AAPL", "KO"])
     first = paths(httpserver)
+    valued = frozenset({Tier.VALUATIONS})
 
-    again = await yahoo.fetch_profiles(["AAPL", "KO"])
+    fetched = await yahoo.fetch_profiles(["AAPL", "KO"], {"AAPL": valued, "KO": valued | {Tier.DESCRIPTION}})
 
     assert first.count("/v7/finance/quote") == 1
-    assert (len(first), paths(httpserver)[len(first) :]) == (5, ["/v7/finance/quote"])
-    assert again.profiles["KO"].sector == "Technology"
+    again = paths(httpserver)[len(first) :]
+    assert (len(first), again) == (5, ["/v7/finance/quote", "/v10/finance/quoteSummary/KO"])
+    assert (fetched.profiles["AAPL"].market_cap, fetched.profiles["AAPL"].sector) == (123_000_000_000, None)
+    assert fetched.profiles["KO"].sector == "Technology"
 
 
 async def test_what_is_traded_no_more_and_what_is_unknown_have_no_profile(

@@ -13,12 +13,18 @@ from tests.unit.market_data.providers.vendors.answers import as_json
 CRUMB = "cr/umb.7"
 COOKIE = "A3=invented"
 COMPANIES = {"AAPL": "Pippin Orchards Inc.", "KO": "Fizz Bottlers Co.", "BRK-B": "Mill & Loom Corp."}
+_NUMBERS = "123456789"
 NO_CRUMB = {"finance": {"result": None, "error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}
 Answers = Callable[[Request], Any]
 
 
 def stamp(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, 21, tzinfo=UTC).timestamp())
+
+
+def name_of(symbol: str) -> str | None:
+    """Return the name of a company; KO1 is another one that is called as KO is."""
+    return COMPANIES.get(symbol.rstrip(_NUMBERS))
 
 
 def quote(symbol: str) -> dict[str, Any]:
@@ -28,7 +34,7 @@ def quote(symbol: str) -> dict[str, Any]:
     return {
         "symbol": symbol,
         "quoteType": "EQUITY",
-        "longName": COMPANIES[symbol],
+        "longName": name_of(symbol),
         "currency": "USD",
         "fullExchangeName": "NasdaqGS",
         "marketCap": 123_000_000_000,
@@ -131,17 +137,17 @@ def serve(server: HTTPServer, *, crumb: str = CRUMB) -> None:
         return respond
 
     def quotes(request: Request) -> Any:
-        rows = [quote(name) for name in request.args["symbols"].split(",") if name in {*COMPANIES, "GONE"}]
+        rows = [quote(name) for name in request.args["symbols"].split(",") if name == "GONE" or name_of(name)]
         return {"quoteResponse": {"result": rows, "error": None}}
 
     def summaries(request: Request) -> Any:
-        if request.path.rsplit("/", 1)[1] not in COMPANIES:
+        if name_of(request.path.rsplit("/", 1)[1]) is None:
             error = {"code": "Not Found", "description": "Quote not found for symbol"}
             return as_json({"quoteSummary": {"result": None, "error": error}}, status=404)
         return {"quoteSummary": {"result": [summary()], "error": None}}
 
     def statements(request: Request) -> Response:
-        known = request.path.rsplit("/", 1)[1] in COMPANIES
+        known = name_of(request.path.rsplit("/", 1)[1]) is not None
         wanted = ("TotalRevenue", "NetIncome", "TotalAssets", "OperatingCashFlow")
         names = [name for name in request.args["type"].split(",") if name.endswith(wanted)] if known else []
         return as_json({"timeseries": {"result": [series(name) for name in names], "error": None}})
