@@ -31,6 +31,7 @@ FOR_MACHINES = {"/health/live", "/health/ready", "/metrics"}
 OVER_DAYS: dict[str, dict[str, str]] = {
     f"{API}/fundamentals/{{symbol}}": {"statement": "income"},
     f"{API}/rates/{{series}}": {},
+    f"{API}/open-interest/{{symbol}}": {},
 }
 ALSO_NEEDED = {**OVER_DAYS, f"{API}/sources": {"symbol": "AAPL"}}
 UNUSABLE_INSTANTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2022-12-28T21:00:00")

@@ -1,4 +1,4 @@
-"""The providers in order of preference: for each symbol the first one that knows it answers, alone."""
+"""The providers in order of preference: the first one that knows a symbol answers, alone but for facts of profiles."""
 
 import asyncio
 import time

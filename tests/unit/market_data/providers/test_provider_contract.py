@@ -23,6 +23,7 @@ from services.market_data.providers.provider import (
 )
 from services.market_data.settings import MarketDataSettings
 from shared.calendar import sessions_between
+from shared.profile import FACTS
 from shared.providers import PROVIDER_NAMES, ProviderName
 from shared.sectors import sector_name
 from shared.unavailable import Reason
@@ -116,6 +117,14 @@ class BarContract(ProviderContract):
 
 class ProfileContract(ProviderContract):
     """What a provider of profiles owes."""
+
+    async def test_profiles_have_no_fact_that_the_provider_does_not_say_it_may_have(
+        self, provider: ProfileProvider
+    ) -> None:
+        fetched = await provider.fetch_profiles(["AAPL"])
+
+        assert provider.facts <= set(FACTS)
+        assert {fact for fact in FACTS if getattr(fetched.profiles["AAPL"], fact) is not None} <= provider.facts
 
     async def test_profiles_name_the_symbol_asked_for(self, provider: ProfileProvider) -> None:
         fetched = await provider.fetch_profiles(["AAPL", "NOSUCH"])

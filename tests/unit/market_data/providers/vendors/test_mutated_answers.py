@@ -28,6 +28,7 @@ from tests.unit.market_data.providers.vendors import (
     fred_server,
     massive_server,
     tiingo_server,
+    yahoo_server,
     yahooquery_server,
 )
 from tests.unit.market_data.providers.vendors.invented import history
@@ -53,7 +54,7 @@ def _check(fetched: FetchedBars) -> None:
     with np.errstate(all="raise"):
         bars = check_rows(fetched.rows, Request(fetched.provider, SESSIONS, LAST)).bars
     for row, column in zip(*np.nonzero(bars.present), strict=True):
-        assert bars.close[row, column] == TRADED[bars.sessions[row].item()]
+        assert bars.close[row, column] == pytest.approx(TRADED[bars.sessions[row].item()], rel=1e-9)
 
 
 @few
@@ -62,6 +63,45 @@ async def test_mutated_rows_of_tiingo_invent_no_close(httpserver: HTTPServer, ro
     provider = TiingoProvider(Access(httpserver.url_for(""), KEY))
     with _answering(httpserver, "/tiingo/daily/KO/prices", rows):
         _check(await provider.fetch_bars(["KO"], FIRST, LAST))
+    await provider.close()
+
+
+@few
+@given(quotes=mutated(yahoo_server.chart("KO", 0)["indicators"]["quote"]))
+async def test_mutated_charts_of_yahoo_invent_no_close(httpserver: HTTPServer, quotes: list[Any]) -> None:
+    provider = YahooProvider(Access(httpserver.url_for(""), KEY))
+    told = yahoo_server.chart("KO", 0)
+    chart = {**told, "indicators": {**told["indicators"], "quote": quotes}}
+    with _answering(httpserver, re.compile("/v8/.*"), yahoo_server.ok(chart)):
+        _check(await provider.fetch_bars(["KO"], FIRST, LAST))
+    await provider.close()
+
+
+@few
+@given(quotes=mutated([yahooquery_server.quote("KO")]), told=mutated([yahooquery_server.summary()]))
+async def test_mutated_quotes_and_summaries_of_yahooquery_are_facts_or_a_reason(
+    httpserver: HTTPServer, quotes: list[Any], told: list[Any]
+) -> None:
+    url = httpserver.url_for("")
+    provider = YahooqueryProvider(Access(url, KEY, cookies_url=f"{url}cookies"))
+    with _answering(httpserver, "/v7/finance/quote", {"quoteResponse": {"result": quotes, "error": None}}):
+        summaries = {"quoteSummary": {"result": told, "error": None}}
+        httpserver.expect_request(re.compile("/v10/.*")).respond_with_json(summaries)
+        httpserver.expect_request("/cookies").respond_with_data("")
+        httpserver.expect_request("/v1/test/getcrumb").respond_with_data(yahooquery_server.CRUMB)
+        fetched = await provider.fetch_profiles(["KO"])
+    assert [*fetched.profiles, *fetched.unavailable, *fetched.failed] == ["KO"]
+    await provider.close()
+
+
+@few
+@given(rows=mutated(massive_server.open_interest(massive_server.CONTRACT, FIRST, LAST)))
+async def test_mutated_open_interest_of_massive_invents_no_contract(httpserver: HTTPServer, rows: list[Any]) -> None:
+    provider = MassiveProvider(Access(httpserver.url_for(""), KEY))
+    option = massive_server.CONTRACT.removeprefix("O:")
+    with _answering(httpserver, "/options/v1/open-interest", massive_server.ok(rows)):
+        told = (await provider.fetch_open_interest([option], FIRST, LAST)).told
+    assert {(each.symbol, each.contracts) for each in told} <= {(option, 1_000 + on.day) for on in TRADED}
     await provider.close()
 
 
