@@ -3,10 +3,12 @@
 import asyncio
 import json
 import math
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -66,6 +68,12 @@ def no_refusal(_: Received, __: str) -> None:
     """Find nothing else wrong than what the status says."""
 
 
+@cache
+def _trusted(*, trust_env: bool) -> ssl.SSLContext:
+    """Return whose certificates are trusted; reading them takes longer than an answer, and they are those of all."""
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
 class HttpSession:
     """A session of one vendor.
 
@@ -94,13 +102,15 @@ class HttpSession:
         self._refusal = refusal
         self._query = query
         self._paces = [pace_of(window) for window in access.plan.windows if window.seconds <= PACED_S]
+        # A proxy of the environment doesn't lead to this machine's own ports.
+        trust_env = urlsplit(access.url).hostname not in LOOPBACK
         self._client = httpx.AsyncClient(
             base_url=access.url,
             headers={"Accept": "application/json", **headers},
             timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
             follow_redirects=False,
-            # A proxy of the environment doesn't lead to this machine's own ports.
-            trust_env=urlsplit(access.url).hostname not in LOOPBACK,
+            verify=_trusted(trust_env=trust_env),
+            trust_env=trust_env,
         )
 
     async def close(self) -> None:
