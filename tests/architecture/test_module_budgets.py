@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.source import Function, Module, modules, parse
+from tests.support.source import Function, Module, modules
 
 MODULE_LINES = 400
 SUBSCRIBERS_LINES = 60
@@ -85,9 +85,9 @@ ELIF = "def f():\n if a:\n  pass\n elif b:\n  pass\n elif c:\n  pass\n elif d:\n
     ],
 )
 def test_budget_that_is_exceeded_is_named(path: str, text: str, found: str) -> None:
-    assert [line.endswith(found) for line in over_budget(parse(path, text))] == [True]
+    assert [line.endswith(found) for line in over_budget(Module(path, text))] == [True]
 
 
 @pytest.mark.parametrize("text", [ELIF, "def f():\n" + "    x = 1\n" * 60, 'def f():\n    """' + "a\n" * 90 + '"""\n'])
 def test_budget_that_is_kept_is_not_named(text: str) -> None:
-    assert list(over_budget(parse("shared/x.py", text))) == []
+    assert list(over_budget(Module("shared/x.py", text))) == []

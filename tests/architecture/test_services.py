@@ -54,6 +54,12 @@ def app(services: list[Service]) -> FastAPI:
     return build_app(services, COMMON.model_copy(update={"session_key": SESSION_KEY}), title="all")
 
 
+@pytest.fixture(scope="module")
+def without_sessions(services: list[Service]) -> FastAPI:
+    """All of them where nobody signs in."""
+    return build_app(services, COMMON, title="all")
+
+
 def _routes(app: Any) -> Iterator[str]:
     schema = app.openapi()
     for path, operations in schema["paths"].items():
@@ -158,10 +164,11 @@ def test_no_two_services_answer_the_same_route(services: list[Service]) -> None:
     assert len(own) == len(set(own))
 
 
-async def test_metrics_are_there_without_the_database_and_say_that_it_is_not(services: list[Service]) -> None:
+async def test_metrics_are_there_without_the_database_and_say_that_it_is_not(
+    services: list[Service], without_sessions: FastAPI
+) -> None:
     """Prevents a scrape that fails when it is needed most."""
-    app = build_app(services, COMMON, title="all")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(without_sessions), base_url="http://all") as client:
         answer = await client.get("/metrics")
 
     assert answer.status_code == 200
@@ -173,11 +180,10 @@ async def test_metrics_are_there_without_the_database_and_say_that_it_is_not(ser
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
 async def test_metrics_are_for_viewers_where_a_proxy_passes_the_request_on(
-    services: list[Service], header: str
+    without_sessions: FastAPI, header: str
 ) -> None:
     """Prevents a platform without the gateway from showing everybody how much of what there is."""
-    app = build_app(services, COMMON, title="all")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(without_sessions), base_url="http://all") as client:
         passed_on = {header: "198.51.100.7"}
         refused = await client.get("/metrics", headers=passed_on)
         token = COMMON.viewer_token.get_secret_value()
@@ -186,10 +192,11 @@ async def test_metrics_are_for_viewers_where_a_proxy_passes_the_request_on(
     assert (refused.status_code, shown.status_code) == (401, 200)
 
 
-async def test_who_asks_for_readiness_is_not_told_where_the_database_is(services: list[Service]) -> None:
+async def test_who_asks_for_readiness_is_not_told_where_the_database_is(
+    services: list[Service], without_sessions: FastAPI
+) -> None:
     """Prevents anybody from reading addresses, users and statements in the errors of a driver."""
-    app = build_app(services, COMMON, title="all")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://all") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(without_sessions), base_url="http://all") as client:
         answer = await client.get("/health/ready")
 
     said = "; ".join(f"{service.name} has no database" for service in services)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from shared.contracts.services import SERVICES
-from tests.support.source import ROOT, Function, Module, modules, parse
+from tests.support.source import ROOT, Function, Module, modules
 
 SOURCE = ("services", "shared")
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "service", "manager", "orchestrator", "misc", "base"}
@@ -29,7 +29,7 @@ def commits_elsewhere(module: Module) -> Iterator[str]:
 def prints(module: Module) -> Iterator[str]:
     """Prevents output that no log collector sees."""
     if not module.path.startswith("services/ops/"):
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Name) and node.id == "print":
                 yield f"{module.path}:{node.lineno} print"
 
@@ -38,7 +38,7 @@ def speaks_past_the_terminal(module: Module) -> Iterator[str]:
     """Prevents text of others from steering the terminal of whoever reads it: two places make it printable."""
     if module.path in {"services/ops/terminal.py", "services/ops/client/rendering.py"}:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"typer.echo", "typer.secho", "Console"}:
             yield f"{module.path}:{node.lineno} {ast.unparse(node.func)}"
 
@@ -48,7 +48,7 @@ def reads_clock_or_environment(module: Module) -> Iterator[str]:
     # Failpoints are no setting: nobody but a test says where a process dies.
     if module.path in {"shared/clock.py", "shared/failpoints.py"} or module.path.startswith("services/ops/"):
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute):
             text = ast.unparse(node)
             banned = ("os.environ", "os.getenv", "time.time", "datetime.now", "datetime.utcnow", "date.today")
@@ -87,7 +87,7 @@ def sql_elsewhere(module: Module) -> Iterator[str]:
     """Prevents queries that nobody finds when a table changes."""
     if module.parts[0] != "services" or "migrations" in module.parts or "storage" in module.parts:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
         names = [alias.name for alias in node.names]
@@ -110,21 +110,21 @@ def connects_elsewhere(module: Module) -> Iterator[str]:
     """Prevents queries past the repositories: `up` alone asks a server whether it is there."""
     if module.parts[:4] == ("services", "ops", "hosting", "embedded") or module.parts[:2] in KERNEL:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"asyncpg.connect", "asyncpg.create_pool"}:
             yield f"{module.path}:{node.lineno} {ast.unparse(node)}"
 
 
 def sql_with_a_schema(module: Module) -> Iterator[str]:
     """Prevents queries on the tables of another service: its own schema is on the search path and never named."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from (f"{module.path}:{node.lineno} {found[0]}" for found in FOREIGN_TABLE.finditer(node.value))
 
 
 def shape_among_routes(module: Module) -> Iterator[str]:
     """Prevents bodies and views that nobody finds: they have modules of their own."""
-    names = {node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)}
+    names = {node.id for node in module.nodes if isinstance(node, ast.Name)}
     if "web" not in module.parts or "APIRouter" not in names:
         return
     for node in module.tree.body:
@@ -136,7 +136,7 @@ def swallows(module: Module) -> Iterator[str]:
     """Prevents errors that nobody ever hears of: outside the bus, only what can be acted on is caught."""
     if module.parts[:2] in {("shared", "bus"), ("services", "ops")} or module.path == "shared/service.py":
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node):
             yield f"{module.path}:{node.lineno} catches everything"
 
@@ -164,7 +164,7 @@ def estimator_undocumented(module: Module) -> Iterator[str]:
 
 
 def _calls(module: Module, names: set[str]) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
             yield f"{module.path}:{node.lineno} {ast.unparse(node.func)}"
 
@@ -199,7 +199,7 @@ def test_source_keeps_the_rule(rule: Rule) -> None:
 
 @BY_NAME
 def test_rule_finds_what_breaks_it(rule: Rule) -> None:
-    assert len(list(rule(parse(*RULES[rule])))) == 1
+    assert len(list(rule(Module(*RULES[rule])))) == 1
 
 
 def test_commit_is_called_once_in_the_unit_of_work() -> None:

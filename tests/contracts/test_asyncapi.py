@@ -96,6 +96,11 @@ def test_system_sends_every_topic_and_receives_every_one_that_somebody_reads(cur
     assert received >= {dead_letter_topic(topic) for topic in EVENTS}
 
 
+def test_every_announced_topic_has_a_reader(current: dict[str, Document]) -> None:
+    """Prevents a chain that ends in the middle: a fact that should have started something and is read by nobody."""
+    assert set(EVENTS) - _topics(current[SYSTEM], "receive") == set()
+
+
 def test_message_payload_is_the_schema_of_the_event(current: dict[str, Document]) -> None:
     system = current[SYSTEM]
     for topic, event_type in EVENTS.items():

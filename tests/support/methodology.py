@@ -164,7 +164,8 @@ def _balanced(formula: str) -> bool:
 
 def defect_tests() -> set[tuple[str, str]]:
     """Return every test that is named after a defect of the predecessor, as file and function."""
-    files = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py"))
+    named = [file for file in (ROOT / "tests").rglob("test_*.py") if "def test_defect_" in file.read_text()]
+    files = sorted(str(file.relative_to(ROOT)) for file in named)
     return {(file, name) for file in files for name in functions_of(file) if name.startswith("test_defect_")}
 
 

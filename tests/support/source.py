@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -11,29 +11,36 @@ ROOT = Path(__file__).parents[2]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Module:
-    """One file of services/ or shared/."""
+    """One file of services/ or shared/; it is parsed once somebody looks at more than its text."""
 
     path: str
-    tree: ast.Module
-    lines: int
+    text: str
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Return the steps of the path."""
         return Path(self.path).parts
 
+    @property
+    def lines(self) -> int:
+        """Return how many lines there are."""
+        return len(self.text.splitlines())
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Return the syntax tree."""
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Return every node of the tree, listed once: many rules look at all of them."""
+        return tuple(ast.walk(self.tree))
+
     def functions(self) -> Iterator[Function]:
         """Return every function, methods and nested ones included."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, Function):
-                yield node
-
-
-def parse(path: str, text: str) -> Module:
-    """Return a module from its text."""
-    return Module(path, ast.parse(text), len(text.splitlines()))
+        return (node for node in self.nodes if isinstance(node, Function))
 
 
 def modules(*folders: str) -> list[Module]:
@@ -43,4 +50,4 @@ def modules(*folders: str) -> list[Module]:
 
 @cache
 def _read(file: Path) -> Module:
-    return parse(str(file.relative_to(ROOT)), file.read_text())
+    return Module(str(file.relative_to(ROOT)), file.read_text())

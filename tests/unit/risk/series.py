@@ -30,7 +30,7 @@ def har_path(n: int, *, seed: int, coefficients: tuple[float, float, float, floa
     squared = list(np.full(21, 1e-4))
     intercept, day, week, month = coefficients
     for _ in range(n):
-        level = intercept + day * squared[-1] + week * np.mean(squared[-5:]) + month * np.mean(squared[-21:])
+        level = intercept + day * squared[-1] + week * sum(squared[-5:]) / 5 + month * sum(squared[-21:]) / 21
         squared.append(level * rng.uniform(0.5, 1.5))
     returns: FloatArray = np.sqrt(squared[21:]) * rng.choice([-1.0, 1.0], n)
     return returns

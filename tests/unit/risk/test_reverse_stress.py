@@ -98,8 +98,9 @@ def test_moves_lose_what_they_are_to_lose_at_the_distance_that_is_said(shard: Sh
         assert found.distance.values[portfolio, loss] == pytest.approx(np.sqrt(f @ inverse @ f), rel=1e-6)
 
 
+# Three searches an example.
 @given(shards(), st.data())
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_neighbours_and_the_order_of_symbols_change_no_bit(shard: Shard, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, shard.equity.size - 1))
     order = np.random.default_rng(portfolio).permutation(len(shard.names))
