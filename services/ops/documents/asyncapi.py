@@ -48,12 +48,17 @@ _CAUSE_HEADERS = ("dlq-attempts", "dlq-reason", "dlq-detail", REPORTED_HEADER, S
 def documents() -> dict[str, Document]:
     """Return the document of each service, by its name, and that of the system."""
     services = build_services(SERVICES, UNCONNECTED)
-    operations = {service.name: {**_received(service), **_sent(service)} for service in services}
+    operations = {service.name: _operations(service) for service in services}
     everything = {name: operation for of_service in operations.values() for name, operation in of_service.items()}
     return {
         **{name: _document(name, of_service) for name, of_service in operations.items()},
         SYSTEM: _document(SYSTEM, everything),
     }
+
+
+def _operations(service: Service) -> dict[str, Document]:
+    received = _received(service)
+    return {**received, **_sent(service.name, received)}
 
 
 def _received(service: Service) -> dict[str, Document]:
@@ -72,11 +77,11 @@ def _received(service: Service) -> dict[str, Document]:
     return received
 
 
-def _sent(service: Service) -> dict[str, Document]:
-    topics = [event_type.topic for event_type, producer in PRODUCERS.items() if producer == service.name]
-    consumed = {operation["channel"]["$ref"].removeprefix("#/channels/") for operation in _received(service).values()}
+def _sent(service: str, received: Mapping[str, Document]) -> dict[str, Document]:
+    topics = [event_type.topic for event_type, producer in PRODUCERS.items() if producer == service]
+    consumed = {operation["channel"]["$ref"].removeprefix("#/channels/") for operation in received.values()}
     refused = [dead_letter_topic(topic) for topic in consumed if topic in EVENTS]
-    return {f"{service.name}.send.{topic}": _operation("send", topic) for topic in (*topics, *refused)}
+    return {f"{service}.send.{topic}": _operation("send", topic) for topic in (*topics, *refused)}
 
 
 def _operation(action: str, topic: str) -> Document:
