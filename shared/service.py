@@ -43,6 +43,7 @@ from shared.request_bodies import RequestBodies
 from shared.request_metrics import SERVICE, RequestMetrics
 from shared.settings import CommonSettings, kafka_connection, service_database_url
 from shared.telemetry import log_context, timed
+from shared.together import together
 from shared.tracing import Tracing
 from shared.validators import StillHolds, answer_held
 
@@ -218,7 +219,7 @@ def build_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             with timed("services are up", services=" ".join(service.name for service in services)):
-                await asyncio.gather(*(stack.enter_async_context(run(service)) for service in services))
+                await together(*(stack.enter_async_context(run(service)) for service in services))
             yield
 
     authenticate = Authenticator(

@@ -1,6 +1,5 @@
 """Building brokers, and the one place that knows what a broker can't do."""
 
-import asyncio
 import dataclasses
 import logging
 import re
@@ -25,6 +24,7 @@ from shared.contracts.catalogue import TopicLayout, all_topics
 from shared.db.outbox import MAX_MESSAGE_BYTES
 from shared.metrics.service_metrics import ServiceMetrics
 from shared.telemetry import FASTSTREAM_LOGGER
+from shared.together import together
 
 # How long a stopping consumer may go on with the message in hand.
 GRACEFUL_TIMEOUT_S = 20.0
@@ -115,7 +115,7 @@ async def _leave_encoded(message: KafkaMessage) -> KafkaMessage:
 async def start_broker(broker: KafkaBroker) -> None:
     """Connect and start every consumer at once: joined one after the other, each group costs seconds."""
     await broker.connect()
-    await asyncio.gather(*(subscriber.start() for subscriber in broker.subscribers))
+    await together(*(subscriber.start() for subscriber in broker.subscribers))
 
 
 def build_producer(connection: Connection, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:

@@ -80,6 +80,38 @@ async def test_service_that_only_answers_leaves_messages_to_others_and_is_ready_
         assert [subscriber.running for subscriber in subscribers] == [False]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_services_that_start_together_are_stopped_to_their_end_where_one_fails_or_a_stop_comes(
+    servers: Servers, probe: ServiceDatabase, fails: bool
+) -> None:
+    quick, slow = _service(servers, probe), _service(servers, probe)
+    begun, refused, stopped = asyncio.Event(), asyncio.Event(), []
+
+    @asynccontextmanager
+    async def starts(service: Service) -> AsyncIterator[None]:
+        try:
+            begun.set()
+            await (refused if service is quick else asyncio.Event()).wait()
+            if service is quick:
+                raise ValueError("refused")
+        finally:
+            for _ in range(10 if service is slow else 0):
+                await asyncio.sleep(0)
+            stopped.append(service)
+        yield
+
+    app = build_app([quick, slow], _settings(servers, probe), title="probe", run=starts)
+    starting = asyncio.create_task(app.router.lifespan_context(app).__aenter__())
+    await begun.wait()
+    if fails:
+        refused.set()
+    else:
+        starting.cancel()
+    with pytest.raises(ValueError if fails else asyncio.CancelledError):
+        await starting
+    assert stopped == [quick, slow]
+
+
 async def test_service_whose_consumer_pauses_is_not_ready_and_one_that_has_stopped_is_not_live(
     servers: Servers, probe: ServiceDatabase, probe_topics: None
 ) -> None:
