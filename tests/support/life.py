@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
@@ -57,12 +58,16 @@ class Life:
     log: Path
     failpoint: Failpoint | None = None
     process: BaseProcess = field(init=False)
+    _begun: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         _FORKS.set_forkserver_preload(list(_LOADED))
         named = "" if self.failpoint is None else str(self.failpoint)
-        self.process = _FORKS.Process(target=_live, args=(self.names, self.common, self.listener, self.log, named))
+        self._begun, tells = _FORKS.Pipe(duplex=False)
+        given = (self.names, self.common, self.listener, self.log, named, tells)
+        self.process = _FORKS.Process(target=_live, args=given)
         self.process.start()
+        tells.close()
 
     @property
     def has_ended(self) -> bool:
@@ -82,7 +87,12 @@ class Life:
             os.kill(self.process.pid, number)
 
     async def stop(self) -> int:
-        """Have it end what it has in hand, and return with which code it has ended."""
+        """Have it end what it has in hand, and return with which code it has ended.
+
+        Not before it can hear that: until then a signal ends it as any process.
+        """
+        while not self._begun.poll():  # noqa: ASYNC110 - it tells, or it is no more
+            await asyncio.sleep(0.02)
         self.tell(signal.SIGTERM)
         return await self.ended()
 
@@ -92,7 +102,9 @@ class Life:
         await self.ended()
 
 
-def _live(names: Sequence[str], common: CommonSettings, listener: socket.socket, log: Path, named: str) -> None:
+def _live(
+    names: Sequence[str], common: CommonSettings, listener: socket.socket, log: Path, named: str, begun: Connection
+) -> None:
     with log.open("ab") as opened:
         os.dup2(opened.fileno(), sys.stdout.fileno())
         os.dup2(opened.fileno(), sys.stderr.fileno())
@@ -104,10 +116,11 @@ def _live(names: Sequence[str], common: CommonSettings, listener: socket.socket,
     given = {"market_data": sources, "scheduler": NO_SCHEDULE}
     services = build_services(names, settings, **{name: given[name] for name in names if name in given})
     app = build_app(services, settings, title=f"one life of {' '.join(names)}")
-    run_until_told_to_stop(_served(app, listener))
+    run_until_told_to_stop(_served(app, listener, begun))
 
 
-async def _served(app: FastAPI, listener: socket.socket) -> None:
+async def _served(app: FastAPI, listener: socket.socket, begun: Connection) -> None:
+    begun.close()
     # Who has forked us is not whose child we are to be: a test that is killed leaves nothing behind.
     test = multiprocessing.parent_process()
     assert test is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import signal
 import socket
@@ -35,6 +36,9 @@ from tests.system.month import EQUITY, LAST, OPENED, SAMPLES
 
 log = logging.getLogger(__name__)
 
+_FIRST: Final = int(os.environ.get("CHAOS_FIRST_SEED", "0"))
+# What a test of it draws from: `CHAOS_SEEDS` of them.
+SEEDS: Final = range(_FIRST, _FIRST + int(os.environ.get("CHAOS_SEEDS", "1")))
 _LAYOUT: Final = TopicLayout(partitions=4)
 _SESSIONS_OF_A_RUN: Final = 4
 _AGAIN: Final = 20  # messages
@@ -123,10 +127,19 @@ class Disturbed:
             await connection.execute(_SEND_AGAIN.format(service=service), _AGAIN)
 
     async def restart_broker(self) -> None:
-        """Stop the broker and start it again, as who keeps it does; one without a memory gets what it needs."""
+        """Stop the broker and start it again."""
+        async with self.broker_away():
+            pass
+
+    @asynccontextmanager
+    async def broker_away(self) -> AsyncIterator[None]:
+        """Stop the broker and start it afterwards, as who keeps it does; one without a memory gets what it needs."""
         async with self.one_at_a_time:
             await self.broker.stop()
-            await self.broker.start()
+            try:
+                yield
+            finally:
+                await self.broker.start()
             if self.broker.log_is_new:
                 await create_topics(self.servers.connection, _LAYOUT)
                 await requeue_outboxes(self.database.common)

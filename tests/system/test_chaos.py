@@ -19,7 +19,6 @@ What else is broken, and where:
 
 import asyncio
 import logging
-import os
 import random
 import signal
 from typing import Final
@@ -30,7 +29,7 @@ from shared.contracts.services import SERVICES
 from shared.failpoints import Failpoint, Place
 from tests.support.digests import Digest
 from tests.support.stack import Servers, wanted_broker
-from tests.system.disturbed import Disturbed, disturbed_platform, undisturbed_sessions
+from tests.system.disturbed import SEEDS, Disturbed, disturbed_platform
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +38,9 @@ pytestmark = [
     pytest.mark.skipif(wanted_broker() == "testcontainers", reason="needs a broker that is stopped and started"),
 ]
 
-FIRST: Final = int(os.environ.get("CHAOS_FIRST_SEED", "0"))
-SEEDS: Final = range(FIRST, FIRST + int(os.environ.get("CHAOS_SEEDS", "1")))
 DEATHS: Final = 4  # of each service, that a seed draws
 MOST_SPARED: Final = 3
 WITH_THE_BROKER: Final = 0.1  # of the deaths
-
-
-@pytest.fixture(scope="module")
-async def undisturbed(postgres: Servers) -> dict[str, Digest]:
-    """The results of the month when nothing happens to it."""
-    return await undisturbed_sessions(postgres)
 
 
 def drawn(service: str, seed: int, generator: random.Random) -> list[Failpoint]:

@@ -5,7 +5,6 @@ Each seed draws in which order these things happen to them while a month is comp
 
 import asyncio
 import logging
-import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +20,7 @@ from tests.support.digests import Digest
 from tests.support.eventually import eventually
 from tests.support.life import Life
 from tests.support.stack import Servers, wanted_broker
-from tests.system.disturbed import Disturbed, disturbed_platform, undisturbed_sessions
+from tests.system.disturbed import SEEDS, Disturbed, disturbed_platform
 
 Thing = Callable[[Disturbed, list[Life]], Awaitable[None]]
 
@@ -33,8 +32,6 @@ pytestmark = [
     pytest.mark.skipif(wanted_broker() != "kafka", reason="several processes share their work on Kafka"),
 ]
 
-FIRST: Final = int(os.environ.get("CHAOS_FIRST_SEED", "0"))
-SEEDS: Final = range(FIRST, FIRST + int(os.environ.get("CHAOS_SEEDS", "1")))
 GROUP: Final = "risk.assess_portfolios"
 
 
@@ -67,12 +64,6 @@ async def joined(platform: Disturbed, lives: list[Life]) -> None:
 
 
 THINGS: Final[tuple[Thing, ...]] = (killed, frozen, restarted, joined)
-
-
-@pytest.fixture(scope="module")
-async def undisturbed(postgres: Servers) -> dict[str, Digest]:
-    """The results of the month when nothing happens to it."""
-    return await undisturbed_sessions(postgres)
 
 
 @pytest.mark.timeout(1800)
