@@ -38,6 +38,8 @@ _FORGET = (
     "AND f.fired_at < now() - $1::interval",
     "DELETE FROM fan_in WHERE fired_at < now() - $1::interval",
 )
+# Of a run that others wait for and that nothing has come of: a row to lock, which who waits makes again.
+_FORGET_AWAITED = "DELETE FROM fan_in WHERE run = 'null' AND deadline_at = 'infinity' AND fired_at IS NULL"
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _TELL = "SELECT pg_notify($1, $2)"
 # Of all services of a database: a process that hosts some of them hears of the others' too.
@@ -141,8 +143,8 @@ class OutboxRelay:
 
     async def _publish_for_ever(self, connection: Any) -> None:
         producer = build_producer(self._connection, self._kind, service=self._service)
-        await producer.start()
         try:
+            await producer.start()
             while True:
                 self._wake.clear()
                 await self._keep_partitions(connection)
@@ -214,6 +216,7 @@ class OutboxRelay:
         await _drop_partitions(connection, before=today - timedelta(days=self.kept_days))
         for statement in _FORGET:
             await connection.execute(statement, timedelta(days=self.kept_days))
+        await connection.execute(_FORGET_AWAITED)
         self._partitions_made_for = today
 
 

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.bus.broker import BrokerKind, build_producer
+from shared.bus.connection import Connection
+from shared.bus.forerunner import lock_forerunner
 from shared.bus.relay import OutboxRelay
-from shared.contracts.run import Part, Run
+from shared.contracts.run import After, Part, Run
 from shared.db.engine import plain_url
 from shared.db.outbox import MAX_MESSAGE_BYTES, OutboxRow
 from shared.db.unit_of_work import UnitOfWorkFactory
@@ -270,3 +274,42 @@ async def test_relay_whose_broker_is_away_stops_and_keeps_what_it_has_not_sent(
         await sending.wait()
     assert stopping.is_set()
     assert [row.published_at for row in await _outbox(engine, run)] == [None]
+
+
+async def test_relay_that_does_not_find_its_broker_leaves_nothing_open_behind_and_looks_again(
+    relays: Relays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[AIOKafkaProducer] = []
+
+    def built(_: Connection, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:
+        tried.append(build_producer(Connection("127.0.0.1:1"), kind, service=service))
+        return tried[-1]
+
+    monkeypatch.setattr("shared.bus.relay.build_producer", built)
+    async with relays.running(reconnect_pause_s=0.0):
+
+        async def has_looked_again() -> bool:
+            return len(tried) > 1
+
+        await eventually(has_looked_again)
+        first, *_ = tried
+    assert first._closed
+
+
+async def test_row_that_only_stood_for_a_run_to_come_is_forgotten(relays: Relays, engine: AsyncEngine) -> None:
+    run, begun = make_run(), make_run()
+    uow_engine = UnitOfWorkFactory(engine, source=SERVICE)
+    async with uow_engine() as uow:
+        for awaited in (run, begun):
+            await lock_forerunner(uow.connection, "forgotten", After(run_id=awaited.run_id))
+        await uow.connection.execute(
+            sa.text("UPDATE fan_in SET deadline_at = now() WHERE run_id = :run_id"), {"run_id": begun.run_id}
+        )
+    query = sa.text("SELECT run_id FROM fan_in WHERE stage = 'forgotten'")
+    async with relays.running():
+
+        async def one_is_left() -> bool:
+            async with engine.connect() as connection:
+                return list((await connection.execute(query)).scalars()) == [begun.run_id]
+
+        await eventually(one_is_left)
