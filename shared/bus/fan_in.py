@@ -36,9 +36,11 @@ _BUMP = sa.text(
     ON CONFLICT (stage, run_id) DO UPDATE SET arrived = f.arrived + :counted, totals = excluded.totals || f.totals,
         run = CASE WHEN excluded.run -> 'unsaid' ? 'portfolio_ids' AND f.run <> 'null' THEN f.run ELSE excluded.run END,
         deadline_at = least(f.deadline_at, excluded.deadline_at)
-    RETURNING arrived, totals, fired_at IS NOT NULL AS fired, run
+    RETURNING arrived, totals, fired_at IS NOT NULL AS fired
     """
-).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"), sa.column("run", JSONB))
+).columns(sa.column("arrived"), sa.column("totals", JSONB), sa.column("fired"))
+# Asked for when the barrier fires, not with every part: it may name very many portfolios.
+_RUN = sa.text("SELECT run FROM fan_in WHERE stage = :name AND run_id = :run_id").columns(sa.column("run", JSONB))
 _INSERT_PART = sa.text(
     """
     INSERT INTO fan_in_part
@@ -100,7 +102,6 @@ class _State(NamedTuple):
     arrived: int
     totals: dict[str, int]
     fired: bool
-    run: Run
 
 
 FanOut = Callable[[Run, Sequence[ArrivedPart], UnitOfWork], Awaitable[None]]
@@ -156,7 +157,7 @@ class FanIn:
             raise ContradictingTotal(event.topic, event.part.total, said_before=state.totals[event.topic])
         complete = set(state.totals) >= set(self.streams) and state.arrived == sum(state.totals.values())
         if complete and not state.fired:
-            await self._fire_or_wait(state.run, uow)
+            await self._fire_or_wait(await self._run_of(event, uow), uow)
         await self._fire_waiting(event.run, uow)
 
     async def arrive_failed(self, event: Event, failure: Failure, uow: UnitOfWork) -> None:
@@ -171,7 +172,7 @@ class FanIn:
         state = await self._bump(event, uow.connection, counted=0)
         if not state.fired:
             contradicted = ArrivedPart(event.topic, event.part.index, event.part.total, (), (failure,))
-            await self._fire(state.run, uow, unmet=(contradicted,))
+            await self._fire(await self._run_of(event, uow), uow, unmet=(contradicted,))
             await self._fire_waiting(event.run, uow)
 
     async def hold(self, event: Event, subjects: Sequence[str], uow: UnitOfWork, *, sessions: Sessions | None) -> bool:
@@ -230,7 +231,12 @@ class FanIn:
             "deadline_s": self.deadline_s,
         }
         row = (await connection.execute(_BUMP, parameters)).one()
-        return _State(row.arrived, row.totals, row.fired, Run.model_validate(row.run))
+        return _State(row.arrived, row.totals, row.fired)
+
+    async def _run_of(self, event: Event, uow: UnitOfWork) -> Run:
+        """Return the run as the one of its parts has named it that names its portfolios."""
+        row = (await uow.connection.execute(_RUN, {"name": self.name, "run_id": event.run.run_id})).one()
+        return Run.model_validate(row.run)
 
     async def _fire_or_wait(self, run: Run, uow: UnitOfWork) -> None:
         if run.after is not None:

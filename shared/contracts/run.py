@@ -74,10 +74,17 @@ class Run(Contract):
         return self
 
     def leaving_unsaid(self, *names: Named) -> Self:
-        """Return the run as it is said by one of many events: without these names, where it has any."""
+        """Return the run as it is said by one of many events: without these names, where it has any.
+
+        With its portfolios it leaves out what it goes on from, which may be many parts: who is told the one is told
+        the other.
+        """
         left_out = tuple(name for name in names if getattr(self, name))
         unsaid = tuple(dict.fromkeys((*self.unsaid, *left_out)))
-        return self.model_copy(update={**dict.fromkeys(left_out), "unsaid": unsaid}) if left_out else self
+        update = {**dict.fromkeys(left_out), "unsaid": unsaid}
+        if "portfolio_ids" in left_out:
+            update["after"] = None
+        return self.model_copy(update=update) if left_out else self
 
 
 class Part(Contract):

@@ -9,15 +9,17 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.fan_in import MAX_PASSED_ON, ArrivedPart, FanIn, failures_of
 from shared.contracts.event import Event, Failure
-from shared.contracts.run import Part, Run
+from shared.contracts.run import After, Part, PartOf, Run
 from shared.db.engine import build_engine
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.errors import ContradictingTotal
 from tests.support.databases import ServiceDatabase
+from tests.support.meter import metered
 from tests.support.probe import SERVICE, ProbeFollowed, count
 from tests.support.runs import make_run
 
@@ -153,15 +155,42 @@ async def test_portfolios_that_only_the_first_part_of_a_run_names_are_handed_on_
     async def fan_out(run: Run, parts: Sequence[ArrivedPart], uow: UnitOfWork) -> None:
         handed.append(run)
 
-    named = make_run(symbols=("A",), portfolio_ids=(uuid4(),)).leaving_unsaid("symbols")
+    forerunner = make_run()
+    after = After(run_id=forerunner.run_id, parts=tuple(PartOf(topic=Left.topic, index=index) for index in range(2)))
+    named = make_run(symbols=("A",), portfolio_ids=(uuid4(),), after=after).leaving_unsaid("symbols")
     events = _events(named.leaving_unsaid("portfolio_ids"), left=3, right=2)
+    assert "probe.left" not in events[1].run.model_dump_json(), "what it goes on from is named once"
     events[0] = events[0].model_copy(update={"run": named})
+    events += _events(forerunner, left=2, right=1)[:2]
     random.Random(seed).shuffle(events)  # noqa: S311 - an order, not a secret
     barrier = FanIn("named", streams=(Left.topic, Right.topic), fan_out=fan_out)
     for event in events:
         await _arrive(barrier, event, unit_of_work)
 
     assert handed == [named]
+
+
+async def test_what_is_told_of_a_run_grows_with_its_parts_and_what_it_names_and_not_with_both(
+    probe: ServiceDatabase,
+) -> None:
+    async def told(size: int) -> int:
+        named = make_run(portfolio_ids=tuple(uuid4() for _ in range(100 * size)))
+        first, *others = _events(named.leaving_unsaid("portfolio_ids"), left=size, right=size)
+        before = meter.told
+        for event in (first.model_copy(update={"run": named}), *others):
+            await _arrive(barrier, event, unit_of_work)
+        assert len(fired.of(named)) == 1
+        return meter.told - before
+
+    fired = Fired()
+    barrier = _barrier(fired, name="told")
+    async with metered(probe.url(SERVICE).get_secret_value()) as meter:
+        engine = build_engine(SecretStr(meter.url), service=SERVICE)
+        unit_of_work = UnitOfWorkFactory(engine, source=SERVICE)
+        await told(1)
+        few, many = await told(20), await told(40)
+        await engine.dispose()
+    assert many < 2.5 * few
 
 
 def test_what_failed_is_passed_on_once_and_no_more_of_it_than_an_event_holds() -> None:
