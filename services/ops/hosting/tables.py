@@ -38,8 +38,18 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
         # The ledger holds what was asked for beside what came of it, and deadlines that no event tells.
         "scheduler": Tables(
             source=(
-                *("runs", "run_parts", "dead_letters", "cell_parts", "books", "keyed_requests", "webhook_deliveries"),
                 *(
+                    "runs",
+                    "run_parts",
+                    "run_stages",
+                    "dead_letters",
+                    "cell_parts",
+                    "books",
+                    "keyed_requests",
+                    "webhook_deliveries",
+                ),
+                *(
+                    "webhook_deliveries",
                     "triggers",
                     "fires",
                     "schedule_pauses",

@@ -4,7 +4,7 @@ import structlog
 
 from services.scheduler.commands.end_run import end_run
 from services.scheduler.core.deadlines import Deadlines, overdue_stages
-from services.scheduler.core.ledger import StageTally, run_ended
+from services.scheduler.core.ledger import Arrived, StageTally, run_ended
 from services.scheduler.storage.repository import SchedulerRepository
 from shared.contracts.event import Failure
 from shared.db.unit_of_work import UnitOfWork
@@ -23,8 +23,9 @@ async def close_overdue_stages(uow: UnitOfWork, *, deadlines: Deadlines) -> None
             counts_from=stored.counts_from,
             now=await repository.load_now(),
         )
+        arrived = await repository.load_arrived(run_id) if overdue else {}
         for entry in overdue:
-            failure = _never_came(entry, deadlines)
+            failure = _never_came(entry, arrived, deadlines)
             await repository.close_stage(run_id, entry, failure)
             log.warning("stage closed by its deadline", run=str(run_id), missing=failure.subject)
         if overdue:
@@ -33,6 +34,6 @@ async def close_overdue_stages(uow: UnitOfWork, *, deadlines: Deadlines) -> None
                 await end_run(stored, tallies, uow)
 
 
-def _never_came(entry: StageTally, deadlines: Deadlines) -> Failure:
+def _never_came(entry: StageTally, arrived: Arrived, deadlines: Deadlines) -> Failure:
     seconds = deadlines.of(entry.stage).total_seconds()
-    return Failure(subject=entry.missing, reason="DEADLINE", detail=f"did not arrive within {seconds:g} s")
+    return Failure(subject=entry.missing(arrived), reason="DEADLINE", detail=f"did not arrive within {seconds:g} s")

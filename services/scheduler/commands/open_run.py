@@ -1,7 +1,8 @@
 """Open a run for the target session or a range, or join the one that is under way."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
@@ -18,6 +19,9 @@ from shared.contracts.scheduler import BatchTriggered
 from shared.db.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("scheduler")
+
+# As long as an inbox remembers (`OutboxRelay`).
+KEPT: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ async def open_or_join(run: Run, uow: UnitOfWork) -> tuple[Run, bool]:
         if active is not None:  # else it has ended meanwhile, and this one is opened
             return active.run, False
     await make_way(run, uow)
+    await repository.forget_unopened(kept=KEPT)
     uow.emit(BatchTriggered(run=run, part=ONLY_PART))
     log.info("run opened", **outline(run))
     return run, True

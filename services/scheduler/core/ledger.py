@@ -21,6 +21,9 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+# stage -> the parts that are in, counted from 0
+Arrived = Mapping[str, Sequence[int]]
+
 
 @dataclass(frozen=True, slots=True)
 class StageTally:
@@ -28,8 +31,8 @@ class StageTally:
 
     Attributes
     ----------
-    arrived : tuple of int
-        The parts, counted from 0.
+    parts_done : int
+        How many parts are in.
     parts_total : int or None
         None while no part has arrived: each part says how many there are.
     closed_at : datetime or None
@@ -39,7 +42,7 @@ class StageTally:
     """
 
     stage: str
-    arrived: tuple[int, ...] = ()
+    parts_done: int = 0
     parts_total: int | None = None
     subjects: int = 0
     failures: int = 0
@@ -47,11 +50,6 @@ class StageTally:
     last_at: datetime | None = None
     closed_at: datetime | None = None
     least_total: int | None = None
-
-    @property
-    def parts_done(self) -> int:
-        """How many parts are in."""
-        return len(self.arrived)
 
     @property
     def complete(self) -> bool:
@@ -72,12 +70,11 @@ class StageTally:
             return self.closed_at
         return self.last_at if self.complete else None
 
-    @property
-    def missing(self) -> str:
-        """The parts that have not arrived, in words; empty if all have."""
+    def missing(self, arrived: Arrived) -> str:
+        """Return the parts that have not arrived, in words; empty if all have."""
         if self.parts_total is None:
             return f"{self.stage}: every part"
-        parts = missing_of(self.arrived, self.parts_total)
+        parts = missing_of(arrived.get(self.stage, ()), self.parts_total)
         return parts and f"{self.stage}: {parts}"
 
 
@@ -92,9 +89,9 @@ def run_ended(tallies: Sequence[StageTally]) -> bool:
     return all(entry.ended_at is not None for entry in tallies)
 
 
-def missing_parts(tallies: Sequence[StageTally]) -> tuple[str, ...]:
+def missing_parts(tallies: Sequence[StageTally], arrived: Arrived) -> tuple[str, ...]:
     """Name what is still to come, one line a stage."""
-    return tuple(entry.missing for entry in tallies if entry.ended_at is None)
+    return tuple(entry.missing(arrived) for entry in tallies if entry.ended_at is None)
 
 
 def stage_seconds(tallies: Sequence[StageTally], *, requested_at: datetime) -> dict[str, float | None]:

@@ -17,13 +17,10 @@ from shared.metrics.service_metrics import Reading
 _ACTIVE = sa.text(
     "SELECT kind, count(*) AS runs, min(requested_at) AS oldest FROM runs WHERE status = 'active' GROUP BY kind"
 )
-# A stage has the parts that its first one says.
 _OPEN = sa.text(
     """
-    SELECT stage, sum(open) AS open FROM (
-        SELECT stage, max(part_total) - count(*) AS open FROM run_parts JOIN runs USING (run_id)
-        WHERE status = 'active' GROUP BY run_id, stage
-    ) AS stages GROUP BY stage
+    SELECT stage, sum(parts_total - parts_done) AS open FROM run_stages JOIN runs USING (run_id)
+    WHERE status = 'active' AND parts_total IS NOT NULL AND closed_at IS NULL GROUP BY stage
     """
 )
 

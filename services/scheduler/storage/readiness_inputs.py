@@ -94,10 +94,11 @@ async def _load(connection: AsyncConnection, sessions: tuple[date, ...], grid: G
     as_of = sessions[-1]
     repository = SchedulerRepository(connection)
     active = await repository.list_active_runs(as_of, as_of)
-    runs = [
-        _known(stored.run, stored.requested_at, missing_parts(await repository.load_tallies(stored.run.run_id)))
-        for stored in active
-    ]
+    runs = []
+    for stored in active:
+        run_id = stored.run.run_id
+        missing = missing_parts(await repository.load_tallies(run_id), await repository.load_arrived(run_id))
+        runs.append(_known(stored.run, stored.requested_at, missing))
     rows = (await connection.execute(_LETTERS, {"as_of": as_of, "limit": MAX_LETTERS})).all()
     return Situation(
         as_of=as_of,

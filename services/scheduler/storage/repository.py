@@ -266,19 +266,42 @@ class SchedulerRepository:
         """Return what has arrived of each stage of these runs."""
         query = sa.text(
             """
-            SELECT run_id, stage, array_agg(part_index ORDER BY part_index) FILTER (WHERE came) AS arrived,
-                max(part_total) FILTER (WHERE came), sum(subjects), sum(failed),
-                min(arrived_at) FILTER (WHERE came), max(arrived_at) FILTER (WHERE came),
-                max(arrived_at) FILTER (WHERE NOT came), min(part_total) FILTER (WHERE came)
-            FROM run_parts, LATERAL (SELECT part_index <> :closing AS came) c
-            WHERE run_id = ANY(:run_ids) GROUP BY run_id, stage
+            SELECT run_id, stage, parts_done, parts_total, subjects, failed, first_at, last_at, closed_at, least_total
+            FROM run_stages WHERE run_id = ANY(:run_ids)
             """
         )
         stages: dict[UUID, list[StageTally]] = {run_id: [] for run_id in run_ids}
-        rows = await self._connection.execute(query, {"run_ids": list(run_ids), "closing": CLOSING})
-        for run_id, stage, arrived, *rest in rows:
-            stages[run_id].append(StageTally(stage, tuple(arrived or ()), *rest))
+        for run_id, *counted in await self._connection.execute(query, {"run_ids": list(run_ids)}):
+            stages[run_id].append(StageTally(*counted))
         return {run_id: tally(found) for run_id, found in stages.items()}
+
+    async def load_arrived(self, run_id: UUID) -> dict[str, list[int]]:
+        """Return which parts have arrived of each stage that is not complete."""
+        query = sa.text(
+            """
+            SELECT stage, array_agg(part_index) FROM run_parts JOIN run_stages USING (run_id, stage)
+            WHERE run_id = :run_id AND part_index <> :closing AND parts_done < parts_total GROUP BY stage
+            """
+        )
+        rows = await self._connection.execute(query, {"run_id": run_id, "closing": CLOSING})
+        return {stage: list(parts) for stage, parts in rows}
+
+    async def forget_unopened(self, *, kept: timedelta) -> None:
+        """Forget what was said of runs that nothing has opened for so long: nobody shows it, and nothing waits for it.
+
+        What opens a run is announced once, and an inbox remembers no longer than that.
+        """
+        statement = sa.text(
+            """
+            WITH unopened AS (
+                DELETE FROM run_stages s
+                WHERE coalesce(last_at, closed_at) < clock_timestamp() - CAST(:kept AS interval)
+                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = s.run_id) RETURNING run_id
+            ), parts AS (DELETE FROM run_parts USING unopened WHERE run_parts.run_id = unopened.run_id)
+            DELETE FROM cell_parts USING unopened WHERE cell_parts.run_id = unopened.run_id
+            """
+        )
+        await self._connection.execute(statement, {"kept": kept})
 
     async def list_failures(self, run_id: UUID, *, limit: int, skip: int = 0) -> list[tuple[str, Failure]]:
         """Return (stage, failure) in the order of stage and part, without the first `skip`."""

@@ -9,6 +9,7 @@ from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.commands.find_causes import find_causes
 from services.scheduler.commands.request_run import request_run
 from services.scheduler.commands.retry_run import retry_run
+from services.scheduler.core.ledger import missing_parts
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.log_repository import LogRepository
 from services.scheduler.storage.repository import RunFilter, SchedulerRepository, StoredRun
@@ -102,9 +103,10 @@ def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
             repository = SchedulerRepository(connection)
             stored = await _get_run(repository, run_id)
             tallies = await repository.load_tallies(run_id)
+            missing = missing_parts(tallies, await repository.load_arrived(run_id))
             failed = await repository.list_failures(run_id, limit=failures, skip=after)
             pace = await LogRepository(connection).find_pace(run_id) if stored.finished_at is None else None
-        return RunView.of(stored, tallies, failed, pace)
+        return RunView.of(stored, tallies, missing, failed, pace)
 
     @router.get("/runs/{run_id}/causes", responses=refused(404))
     async def list_causes(run_id: UUID, paging: Causes) -> Page[CauseView]:

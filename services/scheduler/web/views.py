@@ -13,7 +13,7 @@ from services.scheduler.core.backfill_plan import Rates, Reprocess, Step
 from services.scheduler.core.backfill_progress import BackfillStatus, StepStatus
 from services.scheduler.core.causes import Cause
 from services.scheduler.core.cells import Fact
-from services.scheduler.core.ledger import StageTally, missing_parts
+from services.scheduler.core.ledger import StageTally
 from services.scheduler.core.schedule import Due, Outcome, Stage
 from services.scheduler.events import stage_counts
 from services.scheduler.storage.backfill_repository import StoredBackfill, StoredStep
@@ -67,6 +67,7 @@ class RunView(BaseModel):
         cls,
         stored: StoredRun,
         tallies: Sequence[StageTally],
+        missing: tuple[str, ...],
         failed: Sequence[tuple[str, Failure]],
         pace: Pace | None,
     ) -> Self:
@@ -81,7 +82,7 @@ class RunView(BaseModel):
             eta=None if pace is None else Measure.of(pace.seconds_left(pace.read_at)),
             stages=stage_counts(stored.requested_at, tallies),
             failures=[StageFailure(stage=stage, **failure.model_dump()) for stage, failure in failed],
-            missing=missing_parts(tallies),
+            missing=missing,
         )
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.commands.close_overdue_stages import close_overdue_stages
 from services.scheduler.commands.errors import RunEnded
+from services.scheduler.commands.open_run import open_or_join
 from services.scheduler.core.cells import Fact
 from services.scheduler.core.deadlines import PORTFOLIO_STAGES, Deadlines
 from services.scheduler.core.ledger import STAGES
@@ -35,6 +36,11 @@ from tests.support.eventually import eventually
 from tests.support.interleaving import WAITING
 from tests.support.runs import SESSION, make_run
 
+PARTS_READ = sa.text(
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = CAST('run_parts' AS regclass)"
+)
+SAID = ("run_parts", "run_stages", "cell_parts")
+AGE = sa.text("UPDATE run_stages SET last_at = last_at - interval '31 days' WHERE run_id = :run_id")
 TABLE: dict[str, Any] = {"as_ofs": (), "symbols": (), "columns": (), "values": ()}
 
 
@@ -190,6 +196,43 @@ async def test_run_whose_opening_comes_while_its_last_part_is_stored_is_complete
 async def _has_ended_or_waits(task: "asyncio.Future[None]", scheduler: Service) -> bool:
     async with scheduler.unit_of_work.reading() as connection:
         return task.done() or bool(await connection.scalar(WAITING))
+
+
+async def test_part_is_counted_without_a_look_at_the_others(scheduler: Service) -> None:
+    run, read = make_run(), []
+    await _fold(scheduler, SymbolsOnboarding(run=run, part=ONLY_PART))
+    for index in range(10):
+        async with scheduler.unit_of_work() as uow:
+            await record_progress(_event("symbols.measured", run, index=index, total=11), uow)
+            read.append(await uow.connection.scalar(PARTS_READ))
+    assert read == [0] * 10
+
+
+async def test_what_was_said_of_a_run_that_nothing_opens_is_forgotten_after_a_month(scheduler: Service) -> None:
+    symbol = new_symbol()
+    opened_run, forged, fresh = (make_run(kind=RunKind.ONBOARDING) for _ in range(3))
+    for run in (opened_run, forged, fresh):
+        await _fold(scheduler, prices(run, symbol))
+    await _fold(scheduler, SymbolsOnboarding(run=opened_run, part=ONLY_PART))
+    async with scheduler.unit_of_work() as uow:
+        for run in (opened_run, forged):
+            await uow.connection.execute(AGE, {"run_id": run.run_id})
+
+    async with scheduler.unit_of_work() as uow:
+        await open_or_join(make_run(symbols=(symbol,)), uow)
+
+    async with scheduler.unit_of_work.reading() as connection:
+        kept = {
+            (run.run_id, table)
+            for run in (opened_run, forged, fresh)
+            for table in SAID
+            if await connection.scalar(
+                sa.text(f"SELECT EXISTS (SELECT FROM {table} WHERE run_id = :run_id)"), {"run_id": run.run_id}
+            )
+        }
+    assert kept == {
+        (run.run_id, table) for run in (opened_run, fresh) for table in ("run_parts", "run_stages", "cell_parts")
+    }
 
 
 async def test_run_with_failures_is_completed_with_errors_that_name_them(scheduler: Service) -> None:

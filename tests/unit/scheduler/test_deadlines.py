@@ -17,11 +17,11 @@ def _at(seconds: float) -> datetime:
 
 
 def _complete(stage: str, last: float) -> StageTally:
-    return StageTally(stage, (0,), 1, last_at=_at(last))
+    return StageTally(stage, 1, 1, last_at=_at(last))
 
 
 def _open(stage: str, *, closed: float | None = None) -> StageTally:
-    return StageTally(stage, (0,), 2, last_at=_at(1.0), closed_at=None if closed is None else _at(closed))
+    return StageTally(stage, 1, 2, last_at=_at(1.0), closed_at=None if closed is None else _at(closed))
 
 
 def _overdue(arrived: list[StageTally], *, at: float, counts_from: float = 0.0) -> list[str]:

@@ -15,7 +15,7 @@ def _at(seconds: float) -> datetime:
 
 
 def _stage(stage: str, done: int, total: int | None, *, last: float = 0.0) -> StageTally:
-    return StageTally(stage, tuple(range(done)), total, subjects=done, failures=0, first_at=START, last_at=_at(last))
+    return StageTally(stage, done, total, subjects=done, failures=0, first_at=START, last_at=_at(last))
 
 
 def _all_complete() -> tuple[StageTally, ...]:
@@ -47,12 +47,13 @@ def test_missing_parts_names_what_is_still_to_come() -> None:
     closed = replace(_stage("prices.updated", 1, 2), closed_at=_at(9.0))
     complete = [_stage(stage, 2, 2) for stage in list(STAGES)[:5] if stage != "prices.updated"]
     tallies = tally([closed, *complete, _stage("portfolios.valued", 1, 3)])
-    assert missing_parts(tallies) == ("portfolios.valued: parts 1-2 of 3", "portfolios.assessed: every part")
-    assert closed.missing == "prices.updated: part 1 of 2"
+    arrived = {"prices.updated": [0], "portfolios.valued": [0]}
+    assert missing_parts(tallies, arrived) == ("portfolios.valued: parts 1-2 of 3", "portfolios.assessed: every part")
+    assert closed.missing(arrived) == "prices.updated: part 1 of 2"
 
 
 def test_missing_parts_of_a_complete_run_is_empty() -> None:
-    assert missing_parts(_all_complete()) == ()
+    assert missing_parts(_all_complete(), {}) == ()
 
 
 @pytest.mark.parametrize(
