@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from services.scheduler.core.schedule import (
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.storage.repository import scope_of
 from services.scheduler.storage.schedule_repository import STAGE_SCOPES
+from shared.clock import FixedClock, SessionClock
 from tests.support.runs import make_run
 
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -200,3 +202,20 @@ def test_all_and_none_are_different_scopes() -> None:
     scopes = {scope_of(make_run(symbols=symbols, portfolio_ids=ids)) for symbols in (None, (), ("A",))
               for ids in (None, (), (uuid4(),))}  # fmt: skip
     assert len(scopes) == 9
+
+
+@pytest.mark.parametrize("here", ["Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati"])
+def test_zone_of_the_machine_changes_neither_times_nor_sessions(monkeypatch: pytest.MonkeyPatch, here: str) -> None:
+    def told() -> list[object]:
+        moments = [_utc("2025-03-07 20:30") + timedelta(hours=hours) for hours in range(96)]
+        sessions = [SessionClock(FixedClock(moment), HALF_AN_HOUR).last_closed_session() for moment in moments]
+        return [_due(SYMBOLS, "2025-03-06 00:00", "2025-03-12 00:00"), sessions, [*map(is_closed_day, moments)]]
+
+    there = told()
+    try:
+        with monkeypatch.context() as context:
+            context.setenv("TZ", here)
+            time.tzset()
+            assert told() == there
+    finally:
+        time.tzset()
