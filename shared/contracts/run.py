@@ -81,7 +81,7 @@ class Run(Contract):
         """
         left_out = tuple(name for name in names if getattr(self, name))
         unsaid = tuple(dict.fromkeys((*self.unsaid, *left_out)))
-        update = {**dict.fromkeys(left_out), "unsaid": unsaid}
+        update: dict[str, object] = {**dict.fromkeys(left_out), "unsaid": unsaid}
         if "portfolio_ids" in left_out:
             update["after"] = None
         return self.model_copy(update=update) if left_out else self
