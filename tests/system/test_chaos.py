@@ -40,6 +40,8 @@ pytestmark = [
 
 DEATHS: Final = 4  # of each service, that a seed draws
 MOST_SPARED: Final = 3
+NOT_BEGUN: Final = 1  # the exit code
+BEGINNINGS: Final = 20
 WITH_THE_BROKER: Final = 0.1  # of the deaths
 
 
@@ -76,10 +78,19 @@ async def deaths(service: str, seed: int, platform: Disturbed, died: list[str]) 
     """Have a service die at the places that are drawn, one time after the other, and live from then on."""
     generator = random.Random(f"{seed} {service}")  # noqa: S311 - draws faults
     for failpoint in drawn(service, seed, generator):
-        assert await platform.begin(service, failpoint=failpoint).ended() == -signal.SIGKILL
+        assert await end_of(service, platform, failpoint) == -signal.SIGKILL
         died.append(str(failpoint))
         await platform.send_again(service, generator)
         if generator.random() < WITH_THE_BROKER:
             died.append("and the broker")
             await platform.restart_broker()
-    platform.begin(service)
+    assert await end_of(service, platform) == 0
+
+
+async def end_of(service: str, platform: Disturbed, failpoint: Failpoint | None = None) -> int:
+    """Return how a service has ended that had begun; one that finds no broker is begun again, as everywhere."""
+    for _ in range(BEGINNINGS):
+        code = await platform.begin(service, failpoint=failpoint).ended()
+        if code != NOT_BEGUN:
+            return code
+    raise AssertionError(f"{service} must begin, see {platform.log}")
