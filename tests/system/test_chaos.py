@@ -7,6 +7,8 @@ What else is broken, and where:
 
 - a whole platform, its servers, its workers are killed; a process is frozen: `test_kill`
 - two processes are killed, frozen, restarted, joined by a third: `test_processes`
+- messages in no order, the broker away for long, a slow disk, a database that hangs: `test_disturbances`
+- a commit whose answer is lost: `integration/shared/test_lost_reply`
 - a scheduler is killed, nights are missed, clocks change: `test_schedule`, `test_redrive_restart`
 - a backfill is killed, resumed, cancelled: `test_backfill`
 - parts never come: `test_missing_part`; runs go on from one another: `integration/shared/test_forerunner`
