@@ -128,6 +128,10 @@ bench-reads: $(STAMP) ## Measure reads at 20 to 200 a second, alone and beside n
 bench-pages: $(STAMP) ## Measure pages and reads one at a time with much stored (SIZE=5000x1000, STORE=directory to keep it in)
 	@$(BIN)/python -m tests.benchmarks.pages $(or $(SIZE),5000x1000) $(STORE)
 
+.PHONY: bench-growth
+bench-growth: $(STAMP) ## Measure what nights add to each table (SIZE="200x20 10")
+	@$(BIN)/python -m tests.benchmarks.growth $(SIZE)
+
 .PHONY: bench-lasting
 bench-lasting: $(STAMP) ## Measure a backfill of a year and sixty nights in a row (SIZE="500x100 250 60")
 	@$(BIN)/python -m tests.benchmarks.lasting $(SIZE)

@@ -18,7 +18,8 @@ OWNER_COLUMN: Final = f"owner text CHECK (owner ~ '{OWNER_PATTERN}')"
 _OWNED: Final = "owner = ANY (string_to_array(current_setting('sigmasight.owners', true), ' '))"
 # For one transaction; and then nothing may be read but what has a policy.
 _AS_READER = sa.text("SELECT set_config('role', :role, true), set_config('sigmasight.owners', :owners, true)")
-# Every table with row-level security, for the role that is subject to it: its owner is not.
+# Every table with row-level security, for the role that is subject to it: its owner is not. And views that show of
+# such tables what whoever reads them may see.
 _GRANT: Final = """
     DO $$
     DECLARE
@@ -30,7 +31,8 @@ _GRANT: Final = """
         END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), reader);
         FOR name IN
-            SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relrowsecurity
+            SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+                AND (relrowsecurity OR relkind = 'v' AND reloptions @> ARRAY['security_invoker=true'])
         LOOP
             EXECUTE format('GRANT SELECT ON %I TO %I', name, reader);
         END LOOP;

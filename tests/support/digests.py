@@ -23,7 +23,7 @@ RESULTS: Final[Mapping[str, str]] = MappingProxyType(
         "JOIN symbol_analytics.factor_sets USING (factor_set_id)",
         "symbol_metrics": f"SELECT to_jsonb(t) {_WITHOUT} FROM symbol_analytics.symbol_metrics t",
         "snapshots": f"SELECT to_jsonb(t) {_WITHOUT} - 'digest' - 'prices_seen_below' FROM portfolio.snapshots t",
-        "position_values": f"SELECT to_jsonb(t) {_WITHOUT} || {_ENTRY} FROM portfolio.position_values t "
+        "position_values": f"SELECT to_jsonb(t) {_WITHOUT} || {_ENTRY} FROM portfolio.valued_positions t "
         "JOIN portfolio.positions p USING (position_id)",
         "assessments": f"SELECT to_jsonb(t) {_WITHOUT} FROM risk.assessments t",
         "portfolio_factors": f"SELECT to_jsonb(t) {_WITHOUT} FROM risk.portfolio_factors t",

@@ -31,7 +31,7 @@ HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class\n"
 RESULTS = {
     "market_data": ("bars", "findings", "profiles"),
     "symbol_analytics": ("price_bars", "symbol_estimates", "symbol_metrics"),
-    "portfolio": ("price_bars", "snapshots", "position_values"),
+    "portfolio": ("price_bars", "snapshots", "book_values"),
     "risk": (
         *("price_bars", "betas", "books", "assessments"),
         *("portfolio_factors", "portfolio_measures", "portfolio_sectors"),

@@ -10,7 +10,7 @@ from services.ops.errors import CommandError
 from services.ops.hosting.changes import changes
 from services.ops.hosting.rebuild import Rebuild
 from services.ops.hosting.rebuilding import fill_and_promote
-from services.ops.hosting.tables import TABLES
+from services.ops.tables import TABLES
 from shared.factor_set import SAMPLE_FACTOR_SET
 from shared.settings import CommonSettings
 from tests.support.platform import Platform, running_platform

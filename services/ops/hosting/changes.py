@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.ops.hosting.tables import TABLES
+from services.ops.tables import TABLES
 from shared.db.beside import Difference
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from services.ops.errors import CommandError
 from services.ops.hosting.feeding import Feeding, feeding
-from services.ops.hosting.tables import TABLES
+from services.ops.tables import TABLES
 from shared.db.beside import Beside, Difference, Unlike, beside
 from shared.db.migrate import make_schema, migrate
 from shared.db.outbox import BEGINNING

@@ -26,12 +26,12 @@ _BETWEEN: Final = sa.text(
         SELECT portfolio_id, as_of, max(revision) AS revision FROM snapshots
         WHERE portfolio_id = :portfolio_id AND as_of > :since AND as_of <= :until GROUP BY portfolio_id, as_of
     ), held AS (
-        SELECT position_id FROM position_values
+        SELECT position_id FROM valued_positions
         WHERE portfolio_id = :portfolio_id AND as_of = :since AND revision = :revision AND quantity <> 0
     )
     SELECT v.position_id, max(v.symbol) AS symbol, sum(v.pnl) AS pnl, sum(v.exit_pnl) AS exit_pnl,
         sum(v.dividends) AS dividends, v.position_id NOT IN (SELECT position_id FROM held) AS entered
-    FROM newest JOIN position_values v USING (portfolio_id, as_of, revision) GROUP BY v.position_id
+    FROM newest JOIN valued_positions v USING (portfolio_id, as_of, revision) GROUP BY v.position_id
     """
 )
 _FLOWS: Final = sa.text(
@@ -45,7 +45,7 @@ _FLOWS: Final = sa.text(
 _HELD: Final = sa.text(
     """
     SELECT position_id, symbol, CAST(quantity AS numeric) AS quantity, CAST(mark AS numeric) AS mark,
-        pnl, exit_pnl, dividends FROM position_values
+        pnl, exit_pnl, dividends FROM valued_positions
     WHERE portfolio_id = :portfolio_id AND as_of = :as_of AND revision = :revision
     """
 )

@@ -1,7 +1,8 @@
 """From a roll to rows: which snapshots are new or have changed, and their columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -92,33 +93,55 @@ def snapshot_columns(rolled: Rolled, revisions: Revisions, event: PortfolioDue) 
 
 
 def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
-    """Return the position values of those snapshots, as columns of the table."""
+    """Return the values of the positions of those snapshots, a row for each: arrays by position, amounts in cents."""
     values = rolled.valuation.positions
     portfolio = rolled.arrays.positions.portfolio
     rows, columns = np.nonzero(values.active & revisions.changed[:, portfolio])
+    # Portfolio by portfolio within a session; the positions of each as they stand.
+    order = np.lexsort((columns, portfolio[columns], rows))
+    rows, columns = rows[order], columns[order]
     cells = (rows, columns)
-    owner = portfolio[columns]
+    books = _runs(rows, portfolio[columns])
+    first = [book.start for book in books]
     position = columns.tolist()
-    unvalued = [rolled.unvalued.get(rolled.arrays.position_ids[index]) for index in position]
     table: dict[str, Any] = {
-        "portfolio_id": [rolled.portfolio_ids[index] for index in owner.tolist()],
-        "as_of": [rolled.sessions[row] for row in rows.tolist()],
-        "revision": revisions.number[rows, owner],
         "position_id": [rolled.arrays.position_ids[index] for index in position],
         "symbol": [rolled.positions[index].terms.symbol for index in position],
         "sector": [rolled.sectors[index] for index in position],
-        "quantity": values.quantity[cells],
-        "mark": values.mark[cells],
+        "quantity": values.quantity[cells].tolist(),
+        "mark": values.mark[cells].tolist(),
         "mark_source": [_SOURCES[source] for source in values.mark_source[cells].tolist()],
-        "mark_age": values.mark_age[cells],
-        "oversold": values.oversold[cells],
-        "splits_known": values.splits_known[cells],
+        "mark_age": values.mark_age[cells].tolist(),
+        "oversold": values.oversold[cells].tolist(),
+        "splits_known": values.splits_known[cells].tolist(),
+        **{name: getattr(values, name)[cells].tolist() for name in _POSITION_AMOUNTS},
+        "exposure": rolled.exposures[cells].tolist(),
+    }
+    unvalued = [rolled.unvalued.get(rolled.arrays.position_ids[index]) for index in position]
+    of_some = {
         "value_reason": [why and why.reason.value for why in unvalued],
         "value_detail": [why and why.detail for why in unvalued],
-        "exposure": _decimals(rolled.exposures[cells]),
-        **_option_columns(rolled, rows, columns),
     }
-    return table | {name: _decimals(getattr(values, name)[cells]) for name in _POSITION_AMOUNTS}
+    options = _option_columns(rolled, rows, columns)
+    return {
+        "portfolio_id": [rolled.portfolio_ids[index] for index in portfolio[columns[first]].tolist()],
+        "as_of": [rolled.sessions[row] for row in rows[first].tolist()],
+        "revision": revisions.number[rows[first], portfolio[columns[first]]],
+        **{name: [found[book] for book in books] for name, found in table.items()},
+        **{name: _where_any(found, of_some["value_reason"], books) for name, found in of_some.items()},
+        **{name: _where_any(found, options["underlying"], books) for name, found in options.items()},
+    }
+
+
+def _runs(rows: IntArray, owners: IntArray) -> list[slice]:
+    """Return where the entries of each session and portfolio stand, which stand together."""
+    begins = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(owners, prepend=-1) != 0))
+    return [slice(start, stop) for start, stop in pairwise([*begins.tolist(), rows.size])]
+
+
+def _where_any(found: Sequence[Any], told: Sequence[Any], books: Sequence[slice]) -> list[Any]:
+    """Return no array for a book of which this is told of no position."""
+    return [found[book] if any(why is not None for why in told[book]) else None for book in books]
 
 
 def _option_columns(rolled: Rolled, rows: IntArray, columns: IntArray) -> dict[str, list[Any]]:

@@ -111,6 +111,14 @@ _NEWEST = f"""
       AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
     ORDER BY as_of, portfolio_id, revision DESC LIMIT :limit
 """
+_STATES = sa.text(
+    """
+    SELECT position_id, quantity, mark, mark_source, mark_age, market_value, cost, splits_known, value_reason
+    FROM book_values v
+    WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
+        SELECT max(revision) FROM snapshots s WHERE s.portfolio_id = v.portfolio_id AND s.as_of = v.as_of)
+    """
+)
 
 
 class SnapshotRepository:
@@ -133,28 +141,19 @@ class SnapshotRepository:
         for row in await self._connection.execute(query, parameters):
             opening.equity[row.portfolio_id] = cents_of(row.equity)
             opening.twr_index[row.portfolio_id] = row.twr_index
-        states = sa.text(
-            """
-            SELECT position_id, quantity, mark, mark_source, mark_age,
-                   (market_value * 100)::bigint AS market_value, (cost * 100)::bigint AS cost, splits_known,
-                   value_reason IS NULL AS valued
-            FROM position_values v
-            WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of = :session AND revision = (
-                SELECT max(revision) FROM snapshots s
-                WHERE s.portfolio_id = v.portfolio_id AND s.as_of = v.as_of)
-            """
-        )
-        for row in await self._connection.execute(states, parameters):
-            states_of = opening.positions if row.valued else opening.unvalued
-            states_of[row.position_id] = PositionState(
-                quantity=row.quantity,
-                mark=row.mark,
-                mark_source=_SOURCES[row.mark_source],
-                mark_age=row.mark_age,
-                market_value=row.market_value,
-                cost=row.cost,
-                splits_known=row.splits_known,
-            )
+        for book in await self._connection.execute(_STATES, parameters):
+            reasons = book.value_reason or [None] * len(book.position_id)
+            for place, position_id in enumerate(book.position_id):
+                states_of = opening.positions if reasons[place] is None else opening.unvalued
+                states_of[position_id] = PositionState(
+                    quantity=book.quantity[place],
+                    mark=book.mark[place],
+                    mark_source=_SOURCES[book.mark_source[place]],
+                    mark_age=book.mark_age[place],
+                    market_value=book.market_value[place],
+                    cost=book.cost[place],
+                    splits_known=book.splits_known[place],
+                )
         return opening
 
     async def load_closed(
@@ -165,9 +164,9 @@ class SnapshotRepository:
             return frozenset()
         query = sa.text(
             """
-            SELECT DISTINCT position_id FROM position_values
+            SELECT DISTINCT valued FROM book_values, unnest(position_id) AS valued
             WHERE portfolio_id = ANY(CAST(:ids AS uuid[])) AND as_of < :before
-              AND position_id = ANY(CAST(:position_ids AS uuid[]))
+              AND valued = ANY(CAST(:position_ids AS uuid[]))
             """
         )
         parameters = {"ids": list(portfolio_ids), "position_ids": list(position_ids), "before": before}
@@ -191,7 +190,7 @@ class SnapshotRepository:
     async def append_snapshots(self, snapshots: Columns, values: Columns) -> None:
         """Write revisions with their position values; the caller holds the portfolios' locks."""
         await copy_in(self._connection, "snapshots", snapshots)
-        await copy_in(self._connection, "position_values", values)
+        await copy_in(self._connection, "book_values", values)
 
     async def list_snapshots(self, wanted: Slice[UUID]) -> list[SnapshotRow]:
         """Return the newest revision (known at that time) of each snapshot, by as_of and portfolio."""
@@ -206,7 +205,7 @@ class SnapshotRepository:
         query = sa.text(
             f"""
             SELECT {", ".join(f"v.{name}" for name in PositionValueRow._fields[:-1])}, {_INFERRED}
-            FROM ({_NEWEST}) s JOIN position_values v USING (portfolio_id, as_of, revision)
+            FROM ({_NEWEST}) s JOIN valued_positions v USING (portfolio_id, as_of, revision)
             ORDER BY as_of, portfolio_id, symbol, position_id LIMIT :most
             """
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ops.hosting.tables import TABLES
+from services.ops.tables import TABLES
 from shared.contracts.services import SERVICES
 from shared.db.beside import Beside, unclassified
 from shared.db.unit_of_work import one_transaction

@@ -131,12 +131,12 @@ async def test_defect_p1_running_again_changes_no_money_and_writes_nothing(books
     symbol = new_name()
     accepted = await books.open((symbol, "10", FRIDAY_BEFORE, "90.00"))
     await books.value(await books.request(accepted["run_id"]), {symbol: CLOSES})
-    before = [await books.count(table, accepted["portfolio_id"]) for table in ("snapshots", "position_values")]
+    before = [await books.count(table, accepted["portfolio_id"]) for table in ("snapshots", "book_values")]
 
     again = run_for(accepted["portfolio_id"], first=WEEK[0], last=WEEK[-1])
     (valued,) = await books.value(again, {symbol: CLOSES})
 
-    after = [await books.count(table, accepted["portfolio_id"]) for table in ("snapshots", "position_values")]
+    after = [await books.count(table, accepted["portfolio_id"]) for table in ("snapshots", "book_values")]
     assert after == before == [5, 5]
     assert {snapshot.revision for snapshot in valued.snapshots} == {1}
 

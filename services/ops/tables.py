@@ -15,6 +15,14 @@ _OF_SCENARIOS = (
     *("model", "model_reasons", "model_details", "model_of_covered"),
     *("extrapolated_shares", "realised_shares", "beyond_gross", "basis"),
 )
+# And a service of portfolios: each thing that is said of positions.
+_OF_POSITIONS = (
+    *("symbol", "sector", "quantity", "mark", "mark_source", "mark_age", "oversold", "splits_known"),
+    *("market_value", "cost", "pnl", "exit_pnl", "realised_pnl", "dividends", "exposure"),
+    *("value_reason", "value_detail", "underlying", "delta", "delta_reason", "delta_detail", "volatility"),
+    *("implied_volatility", "implied_volatility_reason", "implied_volatility_detail"),
+    *("gamma", "vega", "theta", "rho"),
+)
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(_OF_MEASURES, ("measures",)),
@@ -91,8 +99,9 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 Results(
                     head="snapshots",
                     key=("portfolio_id", "as_of"),
-                    details={"position_values": ("position_id",)},
+                    details={"book_values": ()},
                     rolled=True,
+                    labels=dict.fromkeys(_OF_POSITIONS, ("position_id",)),
                 ),
             ),
             # Books are entered by hand.
