@@ -178,6 +178,8 @@ def _describe(operation: Json) -> None:
         if meaning is not None:
             parameter.setdefault("description", meaning)
             parameter.setdefault("example", example)
+        if parameter["name"] == "known_at":
+            responses["410"] = _problem(410)
         if parameter["name"] == "cursor":
             responses["200"]["headers"] = {"Link": _header('the address of the next page, rel="next"; none: no more')}
     if "304" in responses:

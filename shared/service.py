@@ -37,6 +37,7 @@ from shared.metrics.catalogue import DATABASE
 from shared.metrics.exposition import CONTENT_TYPE, Scraped, exposition
 from shared.metrics.service_metrics import GaugeReader, Reading, ServiceMetrics
 from shared.openapi import complete, refuse_unknown_parameters, refused
+from shared.past import of_what_is_kept
 from shared.paths import API
 from shared.problems import Problem, Problems, answer_with_problems, install_problem_handlers
 from shared.request_bodies import RequestBodies
@@ -239,8 +240,8 @@ def build_app(
         answer_with_problems(app, service.problems)
         admitted = Depends(Admission(), scope="function")
         audited = Depends(_audited(service), scope="function")
-        theirs = Depends(_of_the_caller(service))
-        own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs]
+        theirs, kept = Depends(_of_the_caller(service)), Depends(of_what_is_kept(service.unit_of_work))
+        own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs, kept]
         for router in (service.router, actions.build_router(service.unit_of_work, service.name)):
             app.include_router(router, prefix=API, dependencies=own, tags=[service.name])
     look = _troubles if run is running else _without_database

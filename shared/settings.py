@@ -88,6 +88,9 @@ class CommonSettings(KafkaSettings, SessionSettings):
     database_lock_seconds: float = Field(default=60.0, gt=0.0)
     database_idle_in_transaction_seconds: float = Field(default=180.0, gt=0.0)
     database_statement_seconds: float = Field(default=300.0, gt=0.0)
+    # How long what was delivered is kept, and what was known before it was corrected; none: for ever.
+    log_kept_days: int = Field(default=30, ge=2, le=3650)
+    superseded_kept_days: int | None = Field(default=None, ge=1, le=3650)
     settle_delay_minutes: float = Field(default=30.0, ge=0.0)
     # Who collects spans; by default nobody.
     otel_exporter_otlp_endpoint: str | None = None

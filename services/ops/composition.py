@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from pydantic_settings import BaseSettings
 
+from services.ops.tables import TABLES
 from shared.contracts.services import SERVICES
+from shared.db.retention import Retention
 from shared.service import Service
 from shared.settings import CommonSettings
 
@@ -25,7 +27,11 @@ def build_services(names: Sequence[str], common: CommonSettings, **settings: Bas
         What a service needs beside that, by its name; where nothing is given it reads the environment.
     """
     roots = {name: importlib.import_module(f"services.{name}.main").build for name in names}
-    return [root(common, settings[name]) if name in settings else root(common) for name, root in roots.items()]
+    services = [root(common, settings[name]) if name in settings else root(common) for name, root in roots.items()]
+    for service in services:
+        results = TABLES[service.name].results
+        service.relay.retention = Retention(common.log_kept_days, common.superseded_kept_days, results)
+    return services
 
 
 def load_services() -> None:

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from shared.bus.broker import CAPABILITIES, BrokerKind, build_producer
 from shared.bus.connection import Connection
 from shared.bus.doorbell import doorbell, set_within
+from shared.db.retention import Retention
 from shared.failpoints import Place, failpoint
 from shared.metrics.catalogue import PARKED, PUBLISHED, RELAY_SECONDS
 from shared.metrics.service_metrics import ServiceMetrics
@@ -31,15 +32,6 @@ _PUBLISHED = """
     WHERE o.id = sent.id AND o.created_at = sent.created_at
     RETURNING o.topic, extract(epoch FROM o.published_at - o.created_at)::double precision AS seconds
 """
-_FORGET = (
-    "DELETE FROM outbox_default WHERE published_at < now() - $1::interval",
-    "DELETE FROM inbox WHERE received_at < now() - $1::interval",
-    "DELETE FROM fan_in_part p USING fan_in f WHERE (p.stage, p.run_id) = (f.stage, f.run_id) "
-    "AND f.fired_at < now() - $1::interval",
-    "DELETE FROM fan_in WHERE fired_at < now() - $1::interval",
-)
-# Of a run that others wait for and that nothing has come of: a row to lock, which who waits makes again.
-_FORGET_AWAITED = "DELETE FROM fan_in WHERE run = 'null' AND deadline_at = 'infinity' AND fired_at IS NULL"
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _TELL = "SELECT pg_notify($1, $2)"
 # Of all services of a database: a process that hosts some of them hears of the others' too.
@@ -66,6 +58,11 @@ class OutboxRelay:
         Whose outbox; also the schema.
     metrics : ServiceMetrics, optional
         What is counted of it.
+
+    Attributes
+    ----------
+    retention : Retention
+        What is forgotten once a day, by the holder of the lock.
     """
 
     flush_rows = 500
@@ -75,7 +72,6 @@ class OutboxRelay:
     # A leader asks every few seconds: one that has said nothing for so long is frozen, and another one takes over.
     silent_s = 120.0
     stop_within_s = 5.0
-    kept_days = 30
 
     def __init__(
         self,
@@ -93,6 +89,7 @@ class OutboxRelay:
         self._wake = asyncio.Event()
         self._was_deaf = False
         self._partitions_made_for: date | None = None
+        self.retention = Retention()
         self._metrics = metrics or ServiceMetrics(service)
         self._metrics.add(PARKED, amount=0)
         self.sent = 0
@@ -213,11 +210,8 @@ class OutboxRelay:
             return
         for ahead in range(1, 4):
             await _make_partition(connection, today + timedelta(days=ahead))
-        await _drop_partitions(connection, before=today - timedelta(days=self.kept_days))
-        for statement in _FORGET:
-            await connection.execute(statement, timedelta(days=self.kept_days))
-        await connection.execute(_FORGET_AWAITED)
-        self._partitions_made_for = today
+        if await self.retention.forget(connection, now):
+            self._partitions_made_for = today
 
 
 async def _make_partition(connection: Any, day: date) -> None:
@@ -225,15 +219,3 @@ async def _make_partition(connection: Any, day: date) -> None:
         f"CREATE TABLE IF NOT EXISTS outbox_{day:%Y%m%d} PARTITION OF outbox "
         f"FOR VALUES FROM ('{day}T00:00:00Z') TO ('{day + timedelta(days=1)}T00:00:00Z')"
     )
-
-
-async def _drop_partitions(connection: Any, *, before: date) -> None:
-    names = await connection.fetch(
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
-        "WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_[0-9]{8}$' AND c.relname < $1",
-        f"outbox_{before:%Y%m%d}",
-    )
-    for record in names:
-        pending = f"SELECT EXISTS (SELECT 1 FROM {record['relname']} WHERE published_at IS NULL AND error IS NULL)"
-        if not await connection.fetchval(pending):
-            await connection.execute(f"DROP TABLE {record['relname']}")

@@ -91,3 +91,23 @@ def test_barriers_close_by_the_deadline_of_the_symbols_and_in_front_of_their_wor
         "portfolio": [seconds],
         "risk": [seconds],
     }
+
+
+def test_what_is_kept_and_for_how_long_is_that_of_the_settings() -> None:
+    kept = {
+        name: service.relay.retention for name, service in _services(log_kept_days=7, superseded_kept_days=90).items()
+    }
+
+    assert {(each.log_days, each.superseded_days) for each in kept.values()} == {(7, 90)}
+    revised = {name: [each.head for each in retention.results if each.revised] for name, retention in kept.items()}
+    assert revised == {
+        "scheduler": [],
+        "market_data": [],
+        "symbol_analytics": ["symbol_estimates", "symbol_loadings", "symbol_metrics"],
+        "portfolio": ["snapshots"],
+        "risk": ["assessments"],
+    }
+
+
+def test_by_default_no_revision_is_forgotten() -> None:
+    assert {service.relay.retention.superseded_days for service in _services().values()} == {None}

@@ -71,7 +71,10 @@ async def test_replay_to_one_service_during_a_night_reaches_it_alone_and_changes
     assert bars == expected
     capsys.readouterr()
     await replay_to_service(common(platform), wanted, dry_run=True)
-    assert "would be sent to risk.store_prices" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "would be sent to risk.store_prices" in told
+    # It was to begin before anything is kept.
+    assert "(LOG_KEPT_DAYS)" in told
 
 
 async def test_replay_through_the_chain_is_a_run_of_its_own_and_a_second_time_nothing(platform: Platform) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -12,6 +12,7 @@ from services.ops.errors import Misused
 from services.ops.hosting.kept_log import KeptLog, kept_log
 from services.ops.terminal import say
 from shared.bus.dead_letters import REPLAY_HEADER, SERVICE_HEADER
+from shared.clock import SystemClock
 from shared.contracts.catalogue import ASKED, EVENTS, PRODUCERS
 from shared.contracts.run import Run, RunKind
 from shared.db.outbox import Kept, OutboxRow, append_to_outbox, list_sent
@@ -73,6 +74,7 @@ async def replay_to_service(common: CommonSettings, wanted: Replay, *, dry_run: 
     url = service_database_url(common, producer)
     async with one_transaction(url, service=producer) as connection:
         sent = await list_sent(connection, wanted.topic, wanted.replay_id)
+    _say_what_is_gone(common, wanted)
     before, count = len(sent), 0
     async with kept_log(common) as log:
         async for batch in _batches(log, wanted, but=sent):
@@ -87,6 +89,7 @@ async def replay_to_service(common: CommonSettings, wanted: Replay, *, dry_run: 
 
 async def replay_through_chain(common: CommonSettings, wanted: Replay, *, dry_run: bool) -> None:
     """Run again what the runs of the messages did, one after the other, each when nothing live is under way."""
+    _say_what_is_gone(common, wanted)
     runs: dict[object, Run] = {}
     async with kept_log(common) as log:
         async for opened in _runs(log, wanted):
@@ -106,6 +109,12 @@ async def replay_through_chain(common: CommonSettings, wanted: Replay, *, dry_ru
         say(f"has been run again: {about}")
     if not runs:
         say(f"nothing of {wanted.topic} is kept of that time")
+
+
+def _say_what_is_gone(common: CommonSettings, wanted: Replay) -> None:
+    first = SystemClock().now() - timedelta(days=common.log_kept_days)
+    if wanted.since < first:
+        say(f"of what was announced before {first:%Y-%m-%d} nothing need be kept any more (LOG_KEPT_DAYS)")
 
 
 def _listening(common: CommonSettings, wanted: Replay) -> list[str]:

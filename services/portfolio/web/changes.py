@@ -20,7 +20,7 @@ from shared.selection import Comparison
 def add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
     """Add the route of what changed."""
 
-    @router.get("/portfolios/{portfolio_id}/changes", responses=refused(404))
+    @router.get("/portfolios/{portfolio_id}/changes", responses=refused(404, 410))
     async def get_changes(portfolio_id: UUID, comparison: Annotated[Comparison, Depends()]) -> ValueChanges:
         """Show what changed the value of a portfolio since the session before, since another, or since a revision.
 
@@ -46,9 +46,11 @@ def add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 async def _before(repository: ChangeRepository, after: SnapshotRow, comparison: Comparison) -> SnapshotRow:
     until = comparison.before(after.as_of, after.revision)
     found = await repository.find_snapshot(after.portfolio_id, until, revision=comparison.revision)
+    if found is None and comparison.revision is not None:
+        gone = f"revision {comparison.revision} of {until}"
+        raise Problem(410, f"{gone} of portfolio {after.portfolio_id} is kept no more")
     if found is None:
-        wanted = f"snapshot on or before {until}" if comparison.revision is None else f"revision of {until} to compare"
-        raise Problem(404, f"portfolio {after.portfolio_id} has no {wanted}")
+        raise Problem(404, f"portfolio {after.portfolio_id} has no snapshot on or before {until}")
     return found
 
 

@@ -42,7 +42,7 @@ def add_changes(
 ) -> None:
     """Add the route of what changed."""
 
-    @router.get("/risk/portfolios/{portfolio_id}/changes", responses=refused(404))
+    @router.get("/risk/portfolios/{portfolio_id}/changes", responses=refused(404, 410))
     async def get_risk_changes(portfolio_id: UUID, comparison: Annotated[Comparison, Depends()]) -> RiskChanges:
         """Show what changed market beta and value at risk since the session before, another, or a revision.
 
@@ -72,9 +72,10 @@ async def _before(repository: RiskRepository, after: HeadRow, comparison: Compar
         found = await repository.find_head(after.portfolio_id, until=until, known_at=None)
     else:
         found = await repository.find_revision(after.portfolio_id, until, revision)
+    if found is None and revision is not None:
+        raise Problem(410, f"revision {revision} of {until} of portfolio {after.portfolio_id} is kept no more")
     if found is None:
-        wanted = f"assessment on or before {until}" if revision is None else f"revision {revision} of {until}"
-        raise Problem(404, f"portfolio {after.portfolio_id} has no {wanted}")
+        raise Problem(404, f"portfolio {after.portfolio_id} has no assessment on or before {until}")
     return found
 
 
