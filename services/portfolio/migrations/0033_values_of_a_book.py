@@ -89,7 +89,8 @@ VALUES = f"""
 
 def _unfolded(rows: str) -> str:
     names = (*_ALWAYS, *_SOMETIMES)
-    amounts = {name: f"CAST(v.{name} * 0.01 AS numeric(20, 2)) AS {name}" for name in _AMOUNTS}
+    # A product has the decimals of its factors: two.
+    amounts = {name: f"v.{name} * 0.01 AS {name}" for name in _AMOUNTS}
     said = ", ".join(amounts.get(name, f"v.{name}") for name in names)
     arrays = ", ".join(f"b.{name}" for name in names)
     return f"""
