@@ -1,15 +1,17 @@
-"""Who did what to a service over HTTP, for who may know that of everybody."""
+"""Who did what to a service over HTTP, for who may know that of everybody; and who signs in."""
 
 from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.db.audit import AUDITED, Noted, Wanted, list_newest
+from shared.db.audit import ACTION, AUDITED, MAX_TARGET_CHARS, Action, Noted, Wanted, list_newest
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.pages import Page, Paging, Place, Text, paged
+from shared.problems import Problem
 from shared.selection import Instant
+from shared.sign_ins import KEPT_BY, MAX_STATEMENT_CHARS, ROUTE, Statements
 
 Actions = Annotated[Paging, paged(100, most=1000)]
 
@@ -31,8 +33,16 @@ class ActionView(BaseModel):
         return cls.model_validate(noted, from_attributes=True)
 
 
-def build_router(unit_of_work: UnitOfWorkFactory, service: str) -> APIRouter:
-    """Return the route of a service's audit; none where nothing is changed over HTTP."""
+class SignInBody(BaseModel):
+    """What pages tell of somebody who signs in or out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement: str = Field(min_length=1, max_length=MAX_STATEMENT_CHARS, description="signed with `SESSION_KEY`")
+
+
+def build_router(unit_of_work: UnitOfWorkFactory, service: str, statements: Statements | None = None) -> APIRouter:
+    """Return the routes of a service's audit; none where nothing is changed over HTTP."""
     router = APIRouter()
     if service not in AUDITED:
         return router
@@ -50,5 +60,27 @@ def build_router(unit_of_work: UnitOfWorkFactory, service: str) -> APIRouter:
             wanted = Wanted(principal, since, before)
             found = await list_newest(connection, wanted, limit=paging.wanted, below=below)
         return paging.page(found, ActionView.of, lambda noted: (noted.place,))
+
+    if service == KEPT_BY:
+        router.include_router(_sign_ins(unit_of_work, statements))
+    return router
+
+
+def _sign_ins(unit_of_work: UnitOfWorkFactory, statements: Statements | None) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(ROUTE, status_code=204)
+    async def note_sign_in(body: SignInBody) -> None:
+        """Keep that somebody has signed in or out, or was refused, as pages of this platform tell it."""
+        told = None if statements is None else statements.find(body.statement)
+        if told is None:
+            raise Problem.of_field("statement", "must be told by pages of this platform, within a minute")
+        token = ACTION.set(Action(told.name, told.role, told.what, told.address[:MAX_TARGET_CHARS], told.outcome))
+        try:
+            async with unit_of_work():
+                # The audit is all there is to store.
+                pass
+        finally:
+            ACTION.reset(token)
 
     return router

@@ -143,6 +143,8 @@ ACCESS: Final[Mapping[str, Role]] = MappingProxyType(
         "GET /risk/portfolios/{portfolio_id}/contributions": Role.OWNER,
         # What operators have done is for others than them to read.
         "GET /audit/scheduler": Role.ADMIN,
+        # Whoever has not signed in has no role, and what is told is signed.
+        "POST /audit/scheduler/sign-ins": Role.ANYONE,
         "GET /audit/market_data": Role.ADMIN,
         "GET /audit/portfolio": Role.ADMIN,
         "GET /audit/risk": Role.ADMIN,

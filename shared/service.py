@@ -242,7 +242,7 @@ def build_app(
         audited = Depends(_audited(service), scope="function")
         theirs, kept = Depends(_of_the_caller(service)), Depends(of_what_is_kept(service.unit_of_work))
         own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs, kept]
-        for router in (service.router, actions.build_router(service.unit_of_work, service.name)):
+        for router in (service.router, actions.build_router(service.unit_of_work, service.name, settings.statements)):
             app.include_router(router, prefix=API, dependencies=own, tags=[service.name])
     look = _troubles if run is running else _without_database
     asked: list[Troubles] = [*(partial(look, service) for service in services), *others]

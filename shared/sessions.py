@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.requests import HTTPConnection
 
 from shared.principal import NAME_PATTERN, Principal, Role
+from shared.sign_ins import Statements
 
 COOKIE: Final = "sigmasight_session"
 # Where browsers keep it to https: none but this host itself can set it.
@@ -175,3 +176,8 @@ class SessionSettings(BaseSettings):
         if self.session_key is None:
             return None
         return Sessions(self.session_key, lasting=timedelta(hours=self.session_hours), secure=self.session_secure)
+
+    @property
+    def statements(self) -> Statements | None:
+        """What is told of who signs in, where anybody can."""
+        return None if self.session_key is None else Statements(self.session_key)

@@ -16,8 +16,10 @@ from services.ops.board.paths import SIGN_IN
 from services.ops.board.refusals import said
 from services.ops.people.open_id import Asked, NotSignedIn, Provider
 from services.ops.people.sign_in import add_ways_in_and_out, begun, is_for_tls, local
+from services.ops.people.telling import Telling
 from shared.clock import Clock
 from shared.sessions import Sessions
+from shared.sign_ins import SignIn
 
 log = structlog.get_logger("sign-in")
 
@@ -36,11 +38,12 @@ class OpenIdSignIn:
     sessions: Sessions
     key: SecretStr
     clock: Clock
+    telling: Telling
 
 
 def add_open_id(app: FastAPI, sign_in: OpenIdSignIn) -> None:
     """Add the pages to an application that has the board's and knows its callers."""
-    add_ways_in_and_out(app, _router(sign_in))
+    add_ways_in_and_out(app, _router(sign_in), sign_in.telling)
 
 
 def _router(sign_in: OpenIdSignIn) -> APIRouter:
@@ -69,8 +72,10 @@ def _router(sign_in: OpenIdSignIn) -> APIRouter:
             cookie = sign_in.sessions.issue(person, at=sign_in.clock.now())
         except (NotSignedIn, httpx.HTTPError, ValueError) as error:
             log.warning("sign-in", admitted=False, error=type(error).__name__)
+            sign_in.telling.refused("the provider's answer", request)
             return said(request, HTTPStatus.FORBIDDEN, "the identity provider's answer says of nobody who they are")
         log.info("sign-in", name=person.name, admitted=True)
+        sign_in.telling.done(SignIn.IN, person, request)
         answer = begun(request, cookie, sign_in.sessions, following)
         answer.delete_cookie(_COOKIE, path=SIGN_IN, httponly=True, samesite="lax")
         return answer

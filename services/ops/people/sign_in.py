@@ -17,10 +17,12 @@ from services.ops.board.pages import page
 from services.ops.board.paths import SIGN_IN, SIGN_OUT
 from services.ops.client.client import is_loopback
 from services.ops.people.attempts import Attempts, TooManyAttempts
+from services.ops.people.telling import Telling, address_of
 from services.ops.people.users import Users
 from shared.auth import caller_of
 from shared.clock import Clock
 from shared.sessions import COOKIE, HOST_COOKIE, Sessions
+from shared.sign_ins import SignIn as Doing
 
 log = structlog.get_logger("sign-in")
 
@@ -39,6 +41,7 @@ class SignIn:
     users: Users
     sessions: Sessions
     clock: Clock
+    telling: Telling
     attempts: Attempts = field(default_factory=Attempts)
     # A password that is checked takes 64 MiB for a while.
     places: BoundedSemaphore = field(default_factory=partial(BoundedSemaphore, AT_ONCE))
@@ -46,7 +49,7 @@ class SignIn:
 
 def add_sign_in(app: FastAPI, sign_in: SignIn) -> None:
     """Add the pages to an application that has the board's and knows its callers."""
-    add_ways_in_and_out(app, _router(sign_in))
+    add_ways_in_and_out(app, _router(sign_in), sign_in.telling)
 
 
 def _router(sign_in: SignIn) -> APIRouter:
@@ -61,10 +64,11 @@ def _router(sign_in: SignIn) -> APIRouter:
         name, following = form.get("name", "")[:100], form.get("next", "/")
         if not _is_ours(request):
             return _asked(request, following, HTTPStatus.FORBIDDEN, _FOREIGN)
-        address = request.client.host if request.client else ""
+        address = address_of(request)
         try:
             sign_in.attempts.check(name, address)
         except TooManyAttempts as refusal:
+            sign_in.telling.refused("too many attempts", request)
             status, trouble = HTTPStatus.TOO_MANY_REQUESTS, f"{refusal}.".capitalize()
             return _asked(request, following, status, trouble, wait_s=refusal.wait_s)
         if not sign_in.places.acquire(blocking=False):
@@ -78,14 +82,16 @@ def _router(sign_in: SignIn) -> APIRouter:
         log.info("sign-in", name=named, address=address, admitted=user is not None)
         if user is None:
             sign_in.attempts.count_failure(name, address)
+            sign_in.telling.refused("the password" if named else "the name", request, name=named)
             return _asked(request, following, HTTPStatus.UNAUTHORIZED, _REFUSED)
         cookie = sign_in.sessions.issue(user.principal, at=sign_in.clock.now(), mark=user.mark)
+        sign_in.telling.done(Doing.IN, user.principal, request)
         return begun(request, cookie, sign_in.sessions, following)
 
     return router
 
 
-def add_ways_in_and_out(app: FastAPI, router: APIRouter) -> None:
+def add_ways_in_and_out(app: FastAPI, router: APIRouter, telling: Telling) -> None:
     """Add the routes of signing in, and what ends a session in its browser."""
     # Who is nobody yet is asked here.
     app.state.signs_in = True
@@ -97,6 +103,8 @@ def add_ways_in_and_out(app: FastAPI, router: APIRouter) -> None:
             form.get("csrf", "").encode(), (caller.csrf or "").encode()
         ):
             return _asked(request, "/", HTTPStatus.FORBIDDEN, _FOREIGN)
+        if caller is not None:
+            telling.done(Doing.OUT, caller, request)
         answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
         for name in (COOKIE, HOST_COOKIE):
             answer.delete_cookie(name, secure=name == HOST_COOKIE, httponly=True, samesite="lax")

@@ -1,6 +1,7 @@
 """Who did what over HTTP: noted with what was done, and nobody changes it unseen."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -10,14 +11,16 @@ import pytest
 from services.ops.errors import CommandError, Misused
 from services.ops.hosting.auditing import seen_rows, show_actions, verify_actions
 from services.portfolio.main import build
+from services.scheduler.main import build as build_scheduler
 from shared.db.audit import AUDITED
 from shared.paths import API
 from shared.principal import Principal, Role
 from shared.service import build_app
+from shared.sign_ins import ROUTE, Told
 from tests.integration.conftest import MakeServiceDatabase
 from tests.integration.portfolio.conftest import WEEK, new_name
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase
-from tests.support.people import SESSION_KEY, signed_in
+from tests.support.people import SESSION_KEY, SESSIONS, STATEMENTS, signed_in
 
 FRIDAY = WEEK[-1]
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
@@ -35,6 +38,17 @@ async def client(database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
     service = build(common)
     transport = httpx.ASGITransport(build_app([service], common, title="portfolio"), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://portfolio{API}") as connected:
+        yield connected
+    await service.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def keeper(database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    """Whoever speaks to the service that keeps sign-ins."""
+    common = database.common.model_copy(update={"session_key": SESSION_KEY})
+    service = build_scheduler(common)
+    transport = httpx.ASGITransport(build_app([service], common, title="scheduler"), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://scheduler{API}") as connected:
         yield connected
     await service.engine.dispose()
 
@@ -110,6 +124,39 @@ async def test_rows_are_only_appended(database: ServiceDatabase, change: str) ->
             await connection.execute(f"SET search_path TO portfolio; {change}")
     finally:
         await connection.close()
+
+
+SIGN_INS = (
+    Told("sign in", "ada", "owner", "192.0.2.7"),
+    Told("sign in", "nobody", "anyone", "192.0.2.8", "refused: the name"),
+    Told("sign out", "ada", "owner", "192.0.2.7"),
+    Told("session ended", "olga", "operator", "192.0.2.9"),
+)
+
+
+async def test_sign_ins_are_kept_in_the_chain_as_pages_tell_them_and_as_nobody_else_does(
+    database: ServiceDatabase, keeper: httpx.AsyncClient, rows: asyncpg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await rows.execute("SET search_path TO scheduler")
+    # What a program has done goes before: one chain for all of it.
+    await keeper.post("/schedule/resume", json={"requested_by": "x"}, headers=OPERATOR)
+    before = await _last(rows)
+    assert before == 1
+    told = [STATEMENTS.make(each, at=datetime.now(UTC)) for each in SIGN_INS]
+    session = SESSIONS.issue(Principal("root", Role.ADMIN), at=datetime.now(UTC))
+    for statement in (*told, "nothing", session):
+        answer = await keeper.post(ROUTE, json={"statement": statement})
+        assert answer.status_code == (204 if statement in told else 422), answer.text
+    kept = [(each.name, each.role, each.what, each.address, each.outcome) for each in SIGN_INS]
+    assert await _noted(rows, before) == kept
+    await verify_actions(database.common, {})
+    assert f"scheduler: {before + len(kept)} actions hold" in capsys.readouterr().out
+    await rows.execute("ALTER TABLE audit DISABLE TRIGGER only_appended")
+    await rows.execute("UPDATE audit SET target = '192.0.2.1' WHERE place = $1", before + 2)
+    with pytest.raises(CommandError, match=f"scheduler: row {before + 2} is not what was appended"):
+        await verify_actions(database.common, {})
+    await rows.execute("UPDATE audit SET target = '192.0.2.8' WHERE place = $1", before + 2)
+    await rows.execute("ALTER TABLE audit ENABLE TRIGGER only_appended")
 
 
 CHANGES = {

@@ -23,11 +23,13 @@ from werkzeug import Request, Response
 from services.ops.board.routes import board_alone
 from services.ops.people.open_id import Asked, NotSignedIn, Provider
 from services.ops.people.open_id_pages import OpenIdSignIn, add_open_id
+from services.ops.people.telling import Telling
 from services.ops.settings import OpenIdSettings
 from shared.clock import FixedClock
 from shared.principal import Principal, Role
 from shared.sessions import HOST_COOKIE
-from tests.support.people import SESSION_KEY, SESSIONS
+from shared.sign_ins import Told
+from tests.support.people import SESSION_KEY, SESSIONS, STATEMENTS
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -166,10 +168,16 @@ def test_what_the_provider_says_to_others_or_not_now_is_nobodys(issuer: Issuer, 
         _signed_in(issuer, token)
 
 
-def _browser(issuer: Issuer) -> httpx.AsyncClient:
+def _away(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(503)
+
+
+def _browser(issuer: Issuer, platform: Callable[[httpx.Request], httpx.Response] = _away) -> httpx.AsyncClient:
     app = board_alone("http://platform")
     provider = Provider(_settings(issuer, roles={"ops": "operator"}))
-    add_open_id(app, OpenIdSignIn(provider, SESSIONS, SESSION_KEY, FixedClock(datetime.now(UTC))))
+    clock = FixedClock(datetime.now(UTC))
+    add_open_id(app, OpenIdSignIn(provider, SESSIONS, SESSION_KEY, clock, Telling(STATEMENTS, clock)))
+    app.state.platform = httpx.Client(transport=httpx.MockTransport(platform), base_url="http://platform")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://here")
 
 
@@ -202,6 +210,26 @@ async def test_answer_that_nobody_has_asked_for_signs_nobody_in(issuer: Issuer) 
         assert (answer.status_code, HOST_COOKIE in answer.cookies) == (403, False)
 
 
+async def test_sign_in_at_the_provider_is_told_and_so_is_an_answer_that_counts_for_nothing(issuer: Issuer) -> None:
+    told: list[Told | None] = []
+
+    def platform(request: httpx.Request) -> httpx.Response:
+        told.append(STATEMENTS.find(json.loads(request.content)["statement"]))
+        return httpx.Response(204)
+
+    async with _browser(issuer, platform) as browser:
+        sent = await browser.get("/sign-in")
+        said = {name: value for name, (value,) in parse_qs(urlsplit(sent.headers["location"]).query).items()}
+        issuer.nonce, issuer.challenge = said["nonce"], said["code_challenge"]
+        issuer.token = lambda nonce: jwt.encode(issuer.claims(nonce, groups=["ops"]), RSA, "RS256", {"kid": "rsa"})
+        await browser.get("/sign-in/answered", params={"code": "code", "state": said["state"]})
+        await browser.get("/sign-in/answered", params={"code": "code", "state": "another"})
+    assert told == [
+        Told("sign in", "ada", "operator", "127.0.0.1"),
+        Told("sign in", "nobody", "anyone", "127.0.0.1", "refused: the provider's answer"),
+    ]
+
+
 def test_answer_to_another_question_and_a_code_that_is_none_are_refused(issuer: Issuer) -> None:
     provider, asked = Provider(_settings(issuer)), Asked()
     with pytest.raises(NotSignedIn, match="another question"):
@@ -216,6 +244,25 @@ def test_keys_are_asked_for_once(issuer: Issuer) -> None:
         _signed_in(issuer, lambda nonce: jwt.encode(issuer.claims(nonce), RSA, "RS256", {"kid": "rsa"}), provider)
     asked = [request for request, _ in issuer.server.log if request.path == "/keys"]
     assert len(asked) == 1
+
+
+def test_new_key_of_the_provider_counts_and_one_that_it_has_given_up_does_not(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000.0]
+    # Kept for five minutes, and not looked for again within thirty seconds.
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    provider = Provider(_settings(issuer))
+
+    def signed_by(key: Any, kid: str) -> Principal:
+        return _signed_in(issuer, lambda nonce: jwt.encode(issuer.claims(nonce), key, "RS256", {"kid": kid}), provider)
+
+    assert signed_by(RSA, "rsa").name == "ada"
+    issuer.keys = {"next": OTHER_RSA}
+    now[0] += 31.0
+    assert signed_by(OTHER_RSA, "next").name == "ada"
+    with pytest.raises(NotSignedIn):
+        signed_by(RSA, "rsa")
 
 
 def test_mail_address_counts_only_where_the_provider_is_sure_of_it(issuer: Issuer) -> None:

@@ -1,5 +1,6 @@
 """Sessions go on while those may have them whose they are; what was copied of them ends with that."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -8,16 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ops.people.renewal import Renewal, Renewed
+from services.ops.people.telling import Telling
 from services.ops.people.users import Users
 from shared.auth import Identified, caller_of, person_of
 from shared.clock import FixedClock
 from shared.sessions import COOKIE, HOST_COOKIE, Sessions
-from tests.support.people import SESSION_KEY
+from shared.sign_ins import Told
+from tests.support.people import SESSION_KEY, STATEMENTS
 
 PASSWORD = "correct horse battery"
 SESSIONS = Sessions(SESSION_KEY, lasting=timedelta(hours=8))
@@ -36,17 +40,31 @@ def users(tmp_path: Path) -> Users:
     return found
 
 
-async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
-    connection = HTTPConnection(scope)
-    caller = caller_of(connection)
-    said = {"who": caller and f"{caller.name} {caller.role.name} {caller.csrf}", "cookies": dict(connection.cookies)}
-    await JSONResponse(said)(scope, receive, send)
+class _Answering:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        caller = caller_of(connection)
+        who = caller and f"{caller.name} {caller.role.name} {caller.csrf}"
+        await JSONResponse({"who": who, "cookies": dict(connection.cookies)})(scope, receive, send)
 
 
-def _browser(users: Users, now: datetime, base_url: str = "http://127.0.0.1") -> httpx.AsyncClient:
-    known = Identified(_answer, identify=partial(person_of, sessions=SESSIONS))
-    app = Renewed(known, renewal=Renewal(SESSIONS, FixedClock(now), users.look_up))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+def _browser(
+    users: Users, now: datetime, base_url: str = "http://127.0.0.1", told: list[Told | None] | None = None
+) -> httpx.AsyncClient:
+    def platform(request: httpx.Request) -> httpx.Response:
+        (told if told is not None else []).append(STATEMENTS.find(json.loads(request.content)["statement"]))
+        return httpx.Response(204)
+
+    clock = FixedClock(now)
+    pages = Starlette()
+    pages.state.platform = httpx.Client(transport=httpx.MockTransport(platform), base_url="http://platform")
+    pages.add_middleware(_Answering)
+    pages.add_middleware(Identified, identify=partial(person_of, sessions=SESSIONS))
+    pages.add_middleware(Renewed, renewal=Renewal(SESSIONS, clock, users.look_up, Telling(STATEMENTS, clock)))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url=base_url)
 
 
 def _session(users: Users, begun: datetime) -> str:
@@ -93,11 +111,13 @@ def _another_of_the_name(users: Users) -> None:
 async def test_copied_session_ends_within_minutes(users: Users, now: datetime, change: Callable[[Users], None]) -> None:
     fresh, copied = _session(users, now - timedelta(minutes=1)), _session(users, now - timedelta(minutes=6))
     change(users)
-    async with _browser(users, now) as browser:
+    told: list[Told | None] = []
+    async with _browser(users, now, told=told) as browser:
         answers = [await browser.get("/", headers={"Cookie": f"{COOKIE}={each}"}) for each in (fresh, copied)]
     assert [answer.json()["who"] is None for answer in answers] == [False, True]
     assert answers[1].json()["cookies"] == {}
     assert "set-cookie" not in answers[1].headers
+    assert told == [Told("session ended", "ada", "operator", "127.0.0.1")]
 
 
 async def test_role_is_what_the_file_says_now(users: Users, now: datetime, tmp_path: Path) -> None:

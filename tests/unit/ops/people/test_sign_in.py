@@ -12,12 +12,13 @@ from argon2 import PasswordHasher
 
 from services.ops.board.routes import board_alone
 from services.ops.people.sign_in import SignIn, add_sign_in
+from services.ops.people.telling import Telling
 from services.ops.people.users import Users
 from shared.auth import Identified, person_of
 from shared.clock import FixedClock
 from shared.principal import Principal, Role
 from shared.sessions import COOKIE, HOST_COOKIE, Sessions
-from tests.support.people import SESSION_KEY, SESSIONS, signed_in
+from tests.support.people import SESSION_KEY, SESSIONS, STATEMENTS, signed_in
 from tests.unit.ops.board.stored import everything
 from tests.unit.ops.board.world import HOSTILE, World, wrongs_of
 
@@ -32,12 +33,17 @@ def users(tmp_path: Path) -> Users:
     return found
 
 
+def _way_in(users: Users, sessions: Sessions) -> SignIn:
+    clock = FixedClock(datetime.now(UTC))
+    return SignIn(users, sessions, clock, Telling(STATEMENTS, clock))
+
+
 def _browser(
     users: Users, base_url: str = "http://board", *, sessions: Sessions = SESSIONS, sign_in: SignIn | None = None
 ) -> httpx.AsyncClient:
     app = board_alone("http://platform")
     app.add_middleware(Identified, identify=partial(person_of, sessions=SESSIONS))
-    add_sign_in(app, sign_in or SignIn(users, sessions, FixedClock(datetime.now(UTC))))
+    add_sign_in(app, sign_in or _way_in(users, sessions))
     refusing = httpx.MockTransport(lambda _: httpx.Response(401, json={"detail": "a valid bearer token is needed"}))
     app.state.platform = httpx.Client(transport=refusing, base_url="http://platform")
     headers = {"Sec-Fetch-Site": "same-origin"}
@@ -147,7 +153,7 @@ async def test_who_signs_in_is_not_counted(users: Users) -> None:
 
 
 async def test_two_passwords_are_checked_at_once_and_others_told_to_come_again(users: Users) -> None:
-    sign_in = SignIn(users, SESSIONS, FixedClock(datetime.now(UTC)))
+    sign_in = _way_in(users, SESSIONS)
     async with _browser(users, sign_in=sign_in) as browser:
         with sign_in.places:
             assert await _tries(browser, "ada", typed=PASSWORD) == [303]
