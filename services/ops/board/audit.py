@@ -12,6 +12,7 @@ from services.ops.board.paths import AUDIT_PAGE
 from services.ops.client.answers.audit import Noted
 from services.ops.client.client import ApiClient
 from services.ops.client.routes import AUDITS
+from services.ops.client.together import together
 
 _SHOWN = 100
 # What actions are chosen by.
@@ -41,9 +42,9 @@ def audit(request: Request, caller: Caller) -> HTMLResponse:
 
 
 def _newest(caller: ApiClient, only: dict[str, str | None]) -> list[_OfService]:
-    noted = [
-        _OfService(service, action)
-        for service, route in AUDITS.items()
-        for action in caller.get(route, limit=_SHOWN + 1, **only)["items"]
-    ]
+    with together() as ask:
+        asked = {service: ask(caller.get, route, limit=_SHOWN + 1, **only) for service, route in AUDITS.items()}
+        noted = [
+            _OfService(service, action) for service, answer in asked.items() for action in answer.result()["items"]
+        ]
     return sorted(noted, key=lambda each: each.action["at"], reverse=True)

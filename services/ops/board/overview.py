@@ -14,6 +14,7 @@ from services.ops.board.wording import seconds_between
 from services.ops.client.answers.runs import RunSummary
 from services.ops.client.client import ApiClient
 from services.ops.client.routes import FINDINGS, LETTER_COUNTS, READINESS, READY, RUNS, SCHEDULE
+from services.ops.client.together import together
 from services.ops.errors import Refused
 
 _RUNS_SHOWN: Final = 8
@@ -35,24 +36,33 @@ def board(request: Request, caller: Caller) -> Response:
     """Show how the platform is; whose own portfolios are all that they may see is led to these."""
     if is_owner(request):
         return RedirectResponse(PORTFOLIOS_PAGE, HTTPStatus.SEE_OTHER)
-    runs = caller.get(RUNS, limit=_RUNS_SHOWN)["items"]
-    nights = caller.get(RUNS, kind="nightly", limit=_NIGHTS_SHOWN)["items"]
-    watched = _watched(caller, runs, nights)
-    found = None if watched is None else load_progress(caller, watched["run"]["run_id"])
-    return page(
-        request,
-        "overview.html.j2",
-        health=_health(caller),
-        runs=runs,
-        nights=_chart_of(nights),
-        found=found,
-        causes=causes_of(caller, found) if found else [],
-        letters=caller.get(LETTER_COUNTS),
-        held=len(caller.get(FINDINGS, undecided=True, limit=_HELD_SHOWN)["items"]),
-        most_held=_HELD_SHOWN,
-        schedule=caller.get(SCHEDULE, limit=3),
-        **(following(found["run"]["run_id"]) if found else {"events": "", "progress": ""}),
-    )
+    with together() as ask:
+        health = ask(_health, caller)
+        newest, nightly = (
+            ask(caller.get, RUNS, limit=_RUNS_SHOWN),
+            ask(caller.get, RUNS, kind="nightly", limit=_NIGHTS_SHOWN),
+        )
+        active = ask(caller.get, RUNS, status="active", limit=_RUNS_SHOWN)
+        letters, schedule = ask(caller.get, LETTER_COUNTS), ask(caller.get, SCHEDULE, limit=3)
+        held = ask(caller.get, FINDINGS, undecided=True, limit=_HELD_SHOWN)
+        runs, nights = newest.result()["items"], nightly.result()["items"]
+        watched = _watched(active.result()["items"], nights, runs)
+        found = None if watched is None else load_progress(caller, watched["run"]["run_id"])
+        causes = causes_of(caller, found) if found else []
+        return page(
+            request,
+            "overview.html.j2",
+            health=health.result(),
+            runs=runs,
+            nights=_chart_of(nights),
+            found=found,
+            causes=causes,
+            letters=letters.result(),
+            held=len(held.result()["items"]),
+            most_held=_HELD_SHOWN,
+            schedule=schedule.result(),
+            **(following(found["run"]["run_id"]) if found else {"events": "", "progress": ""}),
+        )
 
 
 @router.get(f"{PAGES}/board/readiness", response_class=HTMLResponse)
@@ -61,11 +71,10 @@ def readiness(request: Request, caller: Caller) -> HTMLResponse:
     return page(request, "board_readiness.html.j2", found=caller.get(READINESS, limit=1))
 
 
-def _watched(caller: ApiClient, runs: list[RunSummary], nights: list[RunSummary]) -> RunSummary | None:
+def _watched(active: list[RunSummary], nights: list[RunSummary], runs: list[RunSummary]) -> RunSummary | None:
     """Return the run that is under way, a night before anything else; else the newest night, else the newest run."""
-    active = caller.get(RUNS, status="active", limit=_RUNS_SHOWN)["items"]
-    active.sort(key=lambda each: each["run"]["kind"] != "nightly")
-    return next(iter([*active, *nights[:1], *runs[:1]]), None)
+    nights_first = sorted(active, key=lambda each: each["run"]["kind"] != "nightly")
+    return next(iter([*nights_first, *nights[:1], *runs[:1]]), None)
 
 
 def _health(caller: ApiClient) -> Health:

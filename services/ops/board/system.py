@@ -14,6 +14,7 @@ from services.ops.board.paths import SYSTEM_PAGE
 from services.ops.client.client import ApiClient
 from services.ops.client.paging import load_list
 from services.ops.client.routes import VENDORS
+from services.ops.client.together import together
 from services.ops.errors import Refused
 from shared.contracts.services import SERVICES
 from shared.metrics import catalogue
@@ -36,7 +37,9 @@ class ServiceRow(TypedDict):
 @router.get(SYSTEM_PAGE, response_class=HTMLResponse)
 def system(request: Request, caller: Caller) -> HTMLResponse:
     """Show how the services, the bus and the vendors are."""
-    samples = _samples(caller)
+    with together() as ask:
+        read, listed = ask(_samples, caller), ask(load_list, caller, VENDORS)
+        samples, vendors = read.result(), listed.result()
     lag: dict[str, float] = defaultdict(float)
     for sample in samples or ():
         if sample.name == catalogue.CONSUMER_LAG.name:
@@ -48,7 +51,7 @@ def system(request: Request, caller: Caller) -> HTMLResponse:
         services=None if samples is None else [_row(name, samples) for name in SERVICES],
         conditions=None if samples is None else [stand_of(each, samples) for each in CONDITIONS],
         behind=behind[:_LAGGING_SHOWN],
-        vendors=load_list(caller, VENDORS),
+        vendors=vendors,
     )
 
 

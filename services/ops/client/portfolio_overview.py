@@ -14,6 +14,7 @@ from services.ops.client.client import ApiClient, find
 from services.ops.client.portfolio_report import PortfolioReport, load_portfolio, worst_scenario
 from services.ops.client.rendering import money, number, percent, table
 from services.ops.client.routes import PERFORMANCE, PORTFOLIO_READINESS, VALUE_CHANGES
+from services.ops.client.together import together
 from shared.calendar import session_on_or_before
 
 _LARGEST: Final = 5
@@ -60,17 +61,20 @@ def overview_of(client: ApiClient, report: PortfolioReport, as_of: date | None) 
         return client.get(PERFORMANCE.at(portfolio_id=portfolio_id), first=first, last=session)["twr"]
 
     day = date.fromisoformat(session)
-    returns: Returns = {
-        "day": report["snapshot"]["daily_return"],
-        "month_to_date": since(day.replace(day=1)),
-        "year_to_date": since(day.replace(month=1, day=1)),
-        "since_inception": report["performance"]["twr"],
-    }
-    readiness = find(client, PORTFOLIO_READINESS.at(portfolio_id=portfolio_id), as_of=judged_session(as_of))
     begun = max(date(day.year - 1, 12, 31), date.fromisoformat(report["performance"]["first"]))
     changed = VALUE_CHANGES.at(portfolio_id=portfolio_id)
-    earned = find(client, changed, as_of=session, since=begun) if begun < day else None
-    return {**report, "returns": returns, "readiness": readiness, "earned": earned}
+    readiness = PORTFOLIO_READINESS.at(portfolio_id=portfolio_id)
+    with together() as ask:
+        stands = ask(find, client, readiness, as_of=judged_session(as_of))
+        month, year = ask(since, day.replace(day=1)), ask(since, day.replace(month=1, day=1))
+        earned = find(client, changed, as_of=session, since=begun) if begun < day else None
+        returns: Returns = {
+            "day": report["snapshot"]["daily_return"],
+            "month_to_date": month.result(),
+            "year_to_date": year.result(),
+            "since_inception": report["performance"]["twr"],
+        }
+        return {**report, "returns": returns, "readiness": stands.result(), "earned": earned}
 
 
 def judged_session(as_of: date | None) -> date | None:

@@ -1,5 +1,6 @@
 """A portfolio as of a session: its value, its positions and its risk, from three services."""
 
+from concurrent.futures import Future
 from datetime import date
 from typing import TypedDict
 
@@ -29,6 +30,7 @@ from services.ops.client.routes import (
     Answer,
     Route,
 )
+from services.ops.client.together import together
 from services.ops.errors import Misused
 
 
@@ -72,28 +74,39 @@ def load_known(client: ApiClient, portfolio: Portfolio, as_of: date | None) -> P
     if performance is None:
         raise Misused(f"portfolio {portfolio['name']!r} has not been valued{f' on or before {as_of}' if as_of else ''}")
     session = performance["last"]
-    (snapshot,) = client.get(PORTFOLIO_SNAPSHOTS.at(portfolio_id=portfolio_id), first=session, last=session)["items"]
-    assessed = client.get(RISK, portfolio_id=portfolio_id, first=session, last=session)["items"]
+    with together() as ask:
 
-    def detail(route: Route[Answer]) -> Answer | None:
-        return find(client, route.at(portfolio_id=portfolio_id), as_of=session) if assessed else None
+        def detail(route: Route[Answer]) -> Future[Answer | None]:
+            return ask(find, client, route.at(portfolio_id=portfolio_id), as_of=session)
 
-    stress = detail(STRESS)
-    worst = worst_scenario(stress)
-    explained = EXPLAINED_RISK.at(portfolio_id=portfolio_id, measure=f"{worst}.model")
-    return {
-        "portfolio": portfolio,
-        "snapshot": snapshot,
-        "performance": performance,
-        "realised": client.get(REALISED.at(portfolio_id=portfolio_id), as_of=session),
-        "positions": load_list(client, PORTFOLIO_VALUES.at(portfolio_id=portfolio_id), as_of=session),
-        "risk": assessed[0] if assessed else None,
-        "stress": stress,
-        "correlations": detail(CORRELATIONS),
-        "contributions": detail(CONTRIBUTIONS),
-        "active_sectors": detail(ACTIVE_SECTORS),
-        "worst_scenario": client.get(explained, as_of=session) if worst else None,
-    }
+        stressed, assessed = (
+            detail(STRESS),
+            ask(client.get, RISK, portfolio_id=portfolio_id, first=session, last=session),
+        )
+        dated = {"first": session, "last": session}
+        snapshots = ask(client.get, PORTFOLIO_SNAPSHOTS.at(portfolio_id=portfolio_id), **dated)
+        realised = ask(client.get, REALISED.at(portfolio_id=portfolio_id), as_of=session)
+        correlations, contributions, active = detail(CORRELATIONS), detail(CONTRIBUTIONS), detail(ACTIVE_SECTORS)
+        positions = ask(load_list, client, PORTFOLIO_VALUES.at(portfolio_id=portfolio_id), as_of=session)
+        (risk,) = assessed.result()["items"] or (None,)
+        # What was assessed on another session is none of this one.
+        stress = stressed.result() if risk else None
+        worst = worst_scenario(stress)
+        explained = EXPLAINED_RISK.at(portfolio_id=portfolio_id, measure=f"{worst}.model")
+        (snapshot,) = snapshots.result()["items"]
+        return {
+            "portfolio": portfolio,
+            "snapshot": snapshot,
+            "performance": performance,
+            "realised": realised.result(),
+            "positions": positions.result(),
+            "risk": risk,
+            "stress": stress,
+            "correlations": correlations.result() if risk else None,
+            "contributions": contributions.result() if risk else None,
+            "active_sectors": active.result() if risk else None,
+            "worst_scenario": client.get(explained, as_of=session) if worst else None,
+        }
 
 
 def worst_scenario(stress: Stress | None) -> str | None:
