@@ -166,6 +166,10 @@ sbom: $(STAMP) ## Write build/sbom.json: what the image is made of (CycloneDX)
 	@$(BIN)/uv export --quiet --frozen --no-dev --extra embedded --no-emit-project --preview-features sbom-export \
 		--format cyclonedx1.5 --output-file build/sbom.json
 
+.PHONY: pin-images
+pin-images: $(STAMP) ## Write the digests of others' images beside their tags, where their registries can be reached
+	@$(BIN)/python -m services.ops.documents.images
+
 .PHONY: format
 format: $(STAMP) ## Format the code and repair what can be repaired
 	@$(BIN)/ruff format
