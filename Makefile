@@ -87,6 +87,10 @@ test-processes: $(STAMP) ## Two processes are killed, frozen, restarted and join
 	@CHAOS_SEEDS=$(or $(SEEDS),10) SIGMASIGHT_TEST_BROKER=kafka $(BIN)/pytest -n0 tests/system/test_processes.py \
 		-o log_cli=true --log-cli-level=INFO --log-disable=httpx $(ARGS)
 
+.PHONY: test-upgrade
+test-upgrade: $(STAMP) ## A landed version is upgraded to this one while nights go on, on Kafka (FROM=origin/main)
+	@SIGMASIGHT_TEST_BROKER=kafka $(BIN)/python -m tests.upgrade $(or $(FROM),origin/main)
+
 .PHONY: test-kafka
 test-kafka: $(STAMP) ## All tests that depend on the broker, on Apache Kafka (Java, or a Docker engine)
 	@if command -v java >/dev/null || [ -n "$${JAVA_HOME:-}" ] || ! docker info >/dev/null 2>&1; then \
