@@ -76,7 +76,7 @@ class Issuer:
             return Response("{}", status=400)
         return Response(json.dumps({"id_token": self.token(self.nonce)}), content_type="application/json")
 
-    def claims(self, nonce: str, **changed: Any) -> dict[str, Any]:
+    def claims(self, nonce: str, /, **changed: Any) -> dict[str, Any]:
         now = int(time.time())
         known = {"iss": self.url, "aud": "us", "sub": "ada", "iat": now, "exp": now + 300, "nonce": nonce}
         return {name: value for name, value in {**known, **changed}.items() if value is not None}
@@ -155,7 +155,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_only_looks_like_it_is_nobodys(issuer: Issuer, kind: str) -> None:
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(NotSignedIn, match="the token is not valid"):
         _signed_in(issuer, lambda nonce: REFUSED[kind](issuer, nonce))
 
 
@@ -164,7 +164,8 @@ def test_what_the_provider_says_to_others_or_not_now_is_nobodys(issuer: Issuer, 
     def token(nonce: str) -> str:
         return jwt.encode(issuer.claims(nonce, **CHANGED[kind]), RSA, "RS256", {"kid": "rsa"})
 
-    with pytest.raises(NotSignedIn):
+    # It was given: that there is none would be refused too.
+    with pytest.raises(NotSignedIn, match="the token is"):
         _signed_in(issuer, token)
 
 
