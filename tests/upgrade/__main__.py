@@ -27,7 +27,7 @@ from tests.support.databases import SERVICE_PASSWORD
 from tests.support.platform import Api, Json
 from tests.support.stack import Servers, run_postgres, with_broker
 from tests.system.month import EQUITY, LAST, OPENED, SAMPLES
-from tests.upgrade.comparison import Compared, Contents, compared, contents_of, report, rows_of
+from tests.upgrade.comparison import Compared, Contents, compared, contents_of, newest, report, rows_of
 from tests.upgrade.version import ROOT, Running, Version, commit_of, prepared
 
 _SESSIONS: Final = [str(day) for day in sessions_between(date.fromisoformat(OPENED), date.fromisoformat(LAST))]
@@ -219,7 +219,7 @@ async def upgraded(old: Version, new: Version, home: Path) -> bool:
             first = compared(await rows_of(there.database_url), rows, older=older, sessions=[*OLD, *SHARED])
             await upgrade.computed_again()
             told("all nights again by it")
-            last = compared(await rows_of(there.database_url), rows, older=(), sessions=())
+            last = compared(newest(await rows_of(there.database_url)), newest(rows), older=(), sessions=())
             differing = [
                 path
                 for path, said in (await answers_of(upgrade.new.api(), upgrade.ids)).items()

@@ -83,6 +83,24 @@ def compared(ours: Rows, theirs: Rows, *, older: Iterable[str], sessions: Iterab
     ]
 
 
+def newest(rows: Rows) -> dict[str, Counter[str]]:
+    """Return the rows that count now: of what was computed again, those of the last revision, whichever that is."""
+    return {table: _newest(of_table) if table in MADE_BY else of_table for table, of_table in rows.items()}
+
+
+def _newest(rows: Counter[str]) -> Counter[str]:
+    said = [json.loads(row) for row in rows.elements()]
+    last: dict[tuple[Any, ...], int] = {}
+    for row in said:
+        last[_subject(row)] = max(row.get("revision", 0), last.get(_subject(row), 0))
+    current = [row for row in said if row.get("revision", 0) == last[_subject(row)]]
+    return Counter(json.dumps({**row, "revision": None}, sort_keys=True) for row in current)
+
+
+def _subject(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in ("portfolio_id", "symbol", "as_of"))
+
+
 def _allowed(service: str | None, older: set[str], sessions: set[str]) -> set[str]:
     # A book's risk is of what its symbols and its value were said to be.
     reads = {"risk": {"risk", "portfolio", "symbol_analytics"}, "portfolio": {"portfolio"}}

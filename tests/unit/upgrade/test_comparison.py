@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from tests.upgrade.comparison import MADE_BY, compared, report
+from tests.upgrade.comparison import MADE_BY, compared, newest, report
 
 OLD, NEW = "2022-12-27", "2022-12-28"
 
@@ -56,3 +56,16 @@ def test_bars_and_rows_that_are_missing_are_excused_by_nothing() -> None:
         *("bars", "after the upgrade", "undisturbed"),
         *("snapshots", "undisturbed"),
     ]
+
+
+def test_what_was_computed_again_counts_as_it_was_computed_last() -> None:
+    first, again = {"portfolio_id": "p", **_row(OLD, 1)}, {"portfolio_id": "p", **_row(OLD, 2)}
+    other = {"portfolio_id": "q", **_row(OLD, 3), "revision": 1}
+    ours = {"assessments": _rows({**first, "revision": 1}, {**again, "revision": 2}, other)}
+    theirs = {"assessments": _rows({**again, "revision": 1}, other)}
+    (found,) = compared(newest(ours), newest(theirs), older=[], sessions=[])
+    assert (found.equal, found.others) == (2, [])
+    (found,) = compared(
+        newest(ours), newest({"assessments": _rows({**first, "revision": 1}, other)}), older=[], sessions=[]
+    )
+    assert len(found.others) == 2
