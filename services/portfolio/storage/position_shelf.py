@@ -13,15 +13,16 @@ from services.portfolio.storage.repository import PortfolioRepository
 # Half a kilobyte each. Of more the books that were asked for last stay.
 MOST_POSITIONS: Final = 100_000
 _NONE: Final[tuple[str, tuple[Position, ...]]] = "", ()
-# Every version of a row has a place and a writer of its own, also within one transaction.
+# What rows say, not where they are: a view of them, as a rebuild has one, tells the same.
 _VERSIONS: Final = sa.text(
     """
-    SELECT portfolio_id, count(*) || ' ' || bit_xor(hashtextextended(version, 0)) AS version FROM (
-        SELECT portfolio_id, 'position ' || ctid::text || ' ' || xmin::text AS version FROM positions
+    SELECT portfolio_id, count(*) || ' ' || bit_xor(said) AS version FROM (
+        SELECT portfolio_id, hashtextextended(CAST(p AS text), 0) AS said FROM positions p
         WHERE portfolio_id = ANY(CAST(:ids AS uuid[]))
         UNION ALL
-        SELECT portfolio_id, 'exit ' || e.ctid::text || ' ' || e.xmin::text
-        FROM position_exits e JOIN positions USING (position_id) WHERE portfolio_id = ANY(CAST(:ids AS uuid[]))
+        SELECT portfolio_id, hashtextextended(CAST(e AS text), 1)
+        FROM position_exits e JOIN positions USING (position_id)
+        WHERE portfolio_id = ANY(CAST(:ids AS uuid[]))
     ) rows GROUP BY portfolio_id
     """
 )
