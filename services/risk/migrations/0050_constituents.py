@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from shared.db.ownership import everybodys
+
 revision = "risk_0050"
 down_revision = "risk_0032"
 branch_labels = None
@@ -22,5 +24,6 @@ CONSTITUENTS = """
 
 
 def upgrade() -> None:
-    """Create the table."""
-    op.execute(CONSTITUENTS)
+    """Create the table, for owners to read."""
+    for statement in (CONSTITUENTS, *everybodys("constituents")):
+        op.execute(statement)
