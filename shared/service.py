@@ -238,8 +238,7 @@ def build_app(
     known, guarded = Depends(authenticate), [Depends(authenticate), Depends(refuse_unknown_parameters)]
     for service in services:
         answer_with_problems(app, service.problems)
-        admitted = Depends(Admission(), scope="function")
-        audited = Depends(_audited(service), scope="function")
+        admitted, audited = (Depends(each, scope="function") for each in (Admission(), _audited(service)))
         theirs, kept = Depends(_of_the_caller(service)), Depends(of_what_is_kept(service.unit_of_work))
         own = [Depends(_answered_by(service.name)), known, audited, *guarded, admitted, theirs, kept]
         for router in (service.router, actions.build_router(service.unit_of_work, service.name, settings.statements)):
