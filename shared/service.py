@@ -387,7 +387,7 @@ def _metrics(services: Sequence[Service]) -> APIRouter:
 
 
 async def _scrape(service: Service) -> Scraped:
-    readings = await read_lag(service.broker, within_s=ANSWERS_WITHIN_S)
+    readings = await read_lag(service.broker, service.connection, within_s=ANSWERS_WITHIN_S)
     try:
         async with asyncio.timeout(ANSWERS_WITHIN_S), service.unit_of_work.overseeing() as connection:
             for read in service.gauges:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from faststream.kafka import KafkaBroker
 
 from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.connection import Connection
 from shared.bus.consume import Consume
 from shared.bus.consumer import Outcome, RetryPolicy
 from shared.bus.gauges import read_lag, read_outbox
@@ -39,6 +40,7 @@ class Measured:
     script: Script
     sender: Sender
     broker: KafkaBroker
+    connection: Connection
     metrics: ServiceMetrics
 
     async def pass_by(self) -> None:
@@ -77,7 +79,7 @@ async def measured(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topi
     await producer.start()
     await start_broker(broker)
 
-    yield Measured(script, Sender(producer), broker, metrics)
+    yield Measured(script, Sender(producer), broker, servers.connection, metrics)
 
     await broker.stop()
     await producer.stop()
@@ -134,7 +136,7 @@ async def test_consumer_is_behind_by_what_waits_behind_the_message_in_hand(measu
         await measured.sender.event(happened())
 
     async def lag() -> list[float]:
-        readings = await read_lag(measured.broker, within_s=PATIENCE_S)
+        readings = await read_lag(measured.broker, measured.connection, within_s=PATIENCE_S)
         assert {(reading.metric, reading.labels) for reading in readings} == {
             (CONSUMER_LAG, (CONSUMER, ProbeHappened.topic))
         }
