@@ -12,7 +12,7 @@ from services.ops.errors import CommandError, Misused
 from services.ops.hosting.auditing import seen_rows, show_actions, verify_actions
 from services.portfolio.main import build
 from services.scheduler.main import build as build_scheduler
-from shared.db.audit import AUDITED
+from shared.db.audit import AUDITED, Noted
 from shared.paths import API
 from shared.principal import Principal, Role
 from shared.service import build_app
@@ -174,6 +174,35 @@ CHANGES = {
     ),
     "cut-off": ("DELETE FROM audit WHERE place > 3", "row 4 is missing, as is what was behind it"),
 }
+
+
+async def _forge(rows: asyncpg.Connection, *, last: int) -> None:
+    """Change row 2, and give the rows from it to `last` the hashes that they would have behind it."""
+    kept = [Noted(**row) for row in await rows.fetch(f"SELECT {', '.join(Noted._fields)} FROM audit ORDER BY place")]
+    before, (second, *others) = kept[0].hash, kept[1:last]
+    for row in (second._replace(principal="x"), *others):
+        before = row.hash_behind(before)
+        await rows.execute(
+            "UPDATE audit SET principal = $2, hash = $3 WHERE place = $1", row.place, row.principal, before
+        )
+
+
+@pytest.mark.parametrize(("last", "found"), [(2, 3), (4, 4)], ids=["one-row", "all-that-was-not-seen"])
+async def test_row_whose_hash_is_forged_is_found_by_the_next_one_or_by_who_has_seen_one(
+    database: ServiceDatabase, client: httpx.AsyncClient, rows: asyncpg.Connection, last: int, found: int
+) -> None:
+    while await _last(rows) < 4:
+        await client.post("/portfolios/dry-run", json={"name": 1}, headers=OLGA)
+    seen = {"portfolio": {4: await rows.fetchval("SELECT hash FROM audit WHERE place = 4")}}
+    await rows.execute("CREATE TABLE kept AS SELECT * FROM audit; ALTER TABLE audit DISABLE TRIGGER only_appended")
+    try:
+        await _forge(rows, last=last)
+        with pytest.raises(CommandError, match=f"portfolio: row {found} is not what was appended"):
+            await verify_actions(database.common, seen)
+    finally:
+        await rows.execute("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept; DROP TABLE kept")
+        await rows.execute("ALTER TABLE audit ENABLE TRIGGER only_appended")
+    await verify_actions(database.common, seen)
 
 
 @pytest.mark.parametrize("kind", CHANGES)
