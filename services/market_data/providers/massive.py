@@ -90,7 +90,7 @@ class _Told:
 
     def add_dividend(self, row: Mapping[str, Any]) -> None:
         symbol, on, cash = str(row.get("ticker")), day(row.get("ex_dividend_date")), number(row.get("cash_amount"))
-        if on is None or not 0.0 <= cash < math.inf or row.get("currency") not in {None, "USD"}:
+        if on is None or not 0.0 <= cash < math.inf or row.get("currency") not in (None, "USD"):
             self.findings.append(Finding(symbol, on, Rule.BAD_DIVIDEND, _quoted(row), MassiveProvider.name))
             return
         # Some are there twice under two ids; a special one beside a regular one differs in more than that.
@@ -350,7 +350,7 @@ def _results(body: Any) -> list[Any]:
         raise Malformed(f"no object but {type(body).__name__}")
     if body.get("status") == "NOT_AUTHORIZED":
         raise NotEntitled(str(body.get("message"))[:100])
-    if body.get("status") not in {"OK", "DELAYED"}:
+    if body.get("status") not in ("OK", "DELAYED"):
         raise OutOfOrder(f"status {str(body.get('status'))[:20]!r}")
     return rows_of(body["results"]) if "results" in body else []
 

@@ -70,7 +70,7 @@ def _chart(body: Any) -> Mapping[str, Any]:
     error = chart.get("error")
     if isinstance(error, Mapping):
         said = f"{error.get('code')}: {error.get('description')}"[:100]
-        raise NotFound(said) if error.get("code") in _UNKNOWN else OutOfOrder(said)
+        raise NotFound(said) if str(error.get("code")) in _UNKNOWN else OutOfOrder(said)
     results = chart.get("result")
     if not isinstance(results, list) or len(results) != 1:
         raise Malformed("no chart in the answer")

@@ -116,7 +116,7 @@ class YahooqueryProvider:
         for row in _result(answer.body, "quoteResponse"):
             symbol = str(row.get("symbol")) if isinstance(row, Mapping) else ""
             # What is traded no more is quoted without a kind.
-            if symbol in found and row.get("quoteType") not in {None, "NONE"}:
+            if symbol in found and row.get("quoteType") not in (None, "NONE"):
                 found[symbol] = _valued(row)
         return found
 
@@ -214,9 +214,9 @@ def _estimates(trend: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     rows = trend.get("trend") if isinstance(trend, Mapping) else None
     for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, Mapping) or row.get("period") not in PERIODS:
+        if not isinstance(row, Mapping) or str(row.get("period")) not in PERIODS:
             continue
-        prefix, dated, earnings = PERIODS[row["period"]]
+        prefix, dated, earnings = PERIODS[str(row["period"])]
         facts[f"{prefix}_{dated}"] = row.get("endDate")
         for ours, theirs in (("revenue", "revenueEstimate"), (earnings, "earningsEstimate")):
             estimate = row.get(theirs)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
@@ -78,6 +78,7 @@ async def test_mutated_charts_of_yahoo_invent_no_close(httpserver: HTTPServer, q
 
 
 @few
+@example(quotes=[{**yahooquery_server.quote("KO"), "quoteType": []}], told=[yahooquery_server.summary()])
 @given(quotes=mutated([yahooquery_server.quote("KO")]), told=mutated([yahooquery_server.summary()]))
 async def test_mutated_quotes_and_summaries_of_yahooquery_are_facts_or_a_reason(
     httpserver: HTTPServer, quotes: list[Any], told: list[Any]
@@ -106,6 +107,13 @@ async def test_mutated_open_interest_of_massive_invents_no_contract(httpserver: 
 
 
 @few
+# What can be no key of a set: found by a seed.
+@example(
+    by_session=False,
+    rows=massive_server.rows("KO", FIRST, LAST),
+    splits=massive_server.splits(),
+    dividends=[{**each, "currency": []} for each in massive_server.dividends()],
+)
 @given(
     by_session=st.booleans(),
     rows=mutated(massive_server.rows("KO", FIRST, LAST)),
