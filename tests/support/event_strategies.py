@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from shared.calendar import is_session
+from shared.calendar import session_on_or_before
 from shared.contracts.event import Event
 from shared.contracts.market_data import (
     ConstituentList,
@@ -31,7 +31,7 @@ from shared.symbols import SYMBOL_PATTERN
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PRICES = st.floats(min_value=0.0, exclude_min=True, allow_infinity=False)
-SESSIONS = st.dates(date(1990, 1, 1), date(2100, 1, 1)).filter(is_session)
+SESSIONS = st.dates(date(1990, 2, 1), date(2026, 1, 1)).map(session_on_or_before)
 SYMBOLS = st.from_regex(SYMBOL_PATTERN, fullmatch=True)
 LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -60,6 +60,7 @@ def test_no_exception_is_a_number_too() -> None:
     assert found.independence_p.at((0, 0)) == 1.0
 
 
+@example(seed=1171, window=63)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([63, 126, 252]))
 @settings(max_examples=15)
 def test_exceptions_are_those_of_a_plain_loop(seed: int, window: int) -> None:
@@ -71,10 +72,10 @@ def test_exceptions_are_those_of_a_plain_loop(seed: int, window: int) -> None:
     losses = -history
     for level, wanted in enumerate((0.95, 0.99) if window > 99 else (0.95,)):
         days = range(len(history) - 252, len(history))
-        expected = sum(
-            losses[day] > np.quantile(losses[day - window : day], wanted, method="weibull") + 1e-15 for day in days
-        )
-        assert found.exceptions.at((0, level)) == expected
+        beyond = [losses[day] - np.quantile(losses[day - window : day], wanted, method="weibull") for day in days]
+        # Between two steps a quantile may be a third one, but for its last bits: nobody's losses lie on steps.
+        assume(not any(0.0 < abs(each) < 1e-12 for each in beyond))
+        assert found.exceptions.at((0, level)) == sum(each > 0.0 for each in beyond)
 
 
 def test_tests_reject_about_as_often_as_they_promise() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from services.risk.core.backtest import backtest
 from services.risk.core.options import Options
@@ -21,7 +21,7 @@ from shared.black_scholes import Terms
 from shared.conventions import HISTORY_SESSIONS, PERCENTILE_SESSIONS
 from shared.unavailable import Quantities, Reason
 from tests.unit.risk.series import series_of
-from tests.unit.risk.shards import N_SESSIONS, Shard, book, shards, why
+from tests.unit.risk.shards import N_SESSIONS, Shard, book, shard_of, shards, why
 
 
 def vector(n: int) -> FloatArray:
@@ -202,9 +202,13 @@ def test_volatility_of_one_session_is_refused() -> None:
         realised_volatility(return_series(holdings, vector(63), window=1))
 
 
+@example(shard_of(923, 4, 1, 4))
 @given(shards())
 def test_volatility_agrees_with_a_plain_loop_over_positions(shard: Shard) -> None:
-    shard = replace(shard, options=Options.none())
+    # What a single missing print does is another rule, which the loop does not know.
+    gone = np.asarray(np.isnan(shard.returns[:, -22:]).any(axis=1))
+    returns = np.where(gone[:, None], np.nan, shard.returns)
+    shard = replace(shard, options=Options.none(), returns=returns)
     series = return_series(shard.holdings, shard.returns, window=21)
     volatilities = realised_volatility(series)
     for portfolio, equity in enumerate(shard.equity.tolist()):
