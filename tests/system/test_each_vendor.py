@@ -3,8 +3,7 @@
 The vendors' addresses are settings (docs/settings.md): a process that somebody starts asks a server of this machine.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from services.ops.client.commands.options import ClientOptions
 from services.ops.client.routes import PRICES, Route
 from tests.support.command_line import answer, open_to_others, sigmasight, up
 from tests.support.stack import wanted_broker
+from tests.support.vendor_books import LAST, enter, numbers
 from tests.unit.market_data.providers.vendors import (
     fmp_server,
     fred_server,
@@ -36,7 +36,6 @@ ONLY_MARKET = (
     '{"value":null,"growth":null,"momentum":null,"quality":null,"size":null,"low_volatility":null,'
     '"market":"AAPL","rate":null}'
 )
-LAST = "2022-12-28"
 PROFILE = Route("GET /profiles/{symbol}", dict[str, Any])
 # Who can be asked for prices alone, four that have one kind each, and two of whom nobody has prices.
 ALONE = ("massive", "tiingo", "yahoo")
@@ -76,17 +75,10 @@ def over(data_dir: Path, environment: dict[str, str], make_httpserver: HTTPServe
         before = len(make_httpserver.log)
         with up(data_dir, "--providers", chain, environment=environment):
             symbol = f"KO{number}"
-            _enter(data_dir, f"book{number}", symbol)
+            enter(data_dir, f"book{number}", symbol)
             told[chain] = _said(data_dir, chain, f"book{number}", symbol)
         told[chain]["heard"] = len(make_httpserver.log) - before
     return told
-
-
-def _enter(data_dir: Path, name: str, symbol: str) -> None:
-    path = data_dir / f"{name}.csv"
-    path.write_text(f"Symbol,Quantity,Entry Price Per Share,Entry Date\n{symbol},100,80.00,2022-11-25\n")
-    days = ("--opened-on", "2022-11-28", "--as-of", LAST)
-    sigmasight(data_dir, "portfolios", "import", path, "--equity", "100000", *days)
 
 
 def _said(data_dir: Path, chain: str, name: str, symbol: str) -> dict[str, Any]:
@@ -105,20 +97,8 @@ def _said(data_dir: Path, chain: str, name: str, symbol: str) -> dict[str, Any]:
     }
 
 
-def _numbers(found: Any) -> Iterator[float]:
-    """Yield every number of an answer in its order, whatever it is called; ids, times and texts are the book's own."""
-    if isinstance(found, dict):
-        for value in found.values():
-            yield from _numbers(value)
-    elif isinstance(found, list):
-        for value in found:
-            yield from _numbers(value)
-    elif isinstance(found, int | float | str) and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", str(found)):
-        yield float(found)
-
-
 def test_numbers_are_the_same_over_every_vendor_of_prices_alone(over: Mapping[str, dict[str, Any]]) -> None:
-    by_massive, *others = ([*_numbers([over[chain]["show"], over[chain]["bars"]])] for chain in ALONE)
+    by_massive, *others = ([*numbers([over[chain]["show"], over[chain]["bars"]])] for chain in ALONE)
 
     assert len(by_massive) > 1_000
     for other in others:
@@ -149,7 +129,7 @@ def test_vendors_of_one_kind_each_are_put_together(over: Mapping[str, dict[str, 
     asked = {each["vendor"]: each["requests"] for each in told["run"]["requests"]["vendors"]}
     assert asked.keys() == {"fmp", "fred", "tiingo", "yahooquery"}
     assert asked["fred"] == 2
-    assert [*_numbers(told["bars"])] == [*_numbers(over["tiingo"]["bars"])]
+    assert [*numbers(told["bars"])] == [*numbers(over["tiingo"]["bars"])]
 
 
 def test_book_of_which_no_vendor_has_prices_is_said_to_have_none(over: Mapping[str, dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from services.ops.client.commands.options import ClientOptions
 from services.ops.client.routes import PRICES
 from tests.support.command_line import answer, open_to_others, sigmasight, up
 from tests.support.stack import wanted_broker
+from tests.support.vendor_books import LAST, enter, numbers
 from tests.unit.market_data.providers.vendors import massive_server, tiingo_server, yahoo_server
 
 pytestmark = [
@@ -25,7 +26,6 @@ ONLY_MARKET = (
     '{"value":null,"growth":null,"momentum":null,"quality":null,"size":null,"low_volatility":null,'
     '"market":"AAPL","rate":null}'
 )
-LAST = "2022-12-28"
 # The vendors' own paths, and how each fails.
 DOWN = {
     "massive": (re.compile("/(v2|stocks)/.*"), f"Bad Gateway for {KEY}", 502),
@@ -61,33 +61,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory, make_httpserver: HTTPServ
         yield directory
 
 
-def _enter(data_dir: Path, name: str, *symbols: str) -> None:
-    path = data_dir / f"{name}.csv"
-    rows = [f"{symbol},100,80.00,2022-11-25" for symbol in symbols]
-    path.write_text("\n".join(["Symbol,Quantity,Entry Price Per Share,Entry Date", *rows]) + "\n")
-    days = ("--opened-on", "2022-11-28", "--as-of", LAST)
-    sigmasight(data_dir, "portfolios", "import", path, "--equity", "100000", *days)
-
-
-def _numbers(found: Any) -> Iterator[float]:
-    """Yield every number of an answer in its order, whatever it is called; ids, times and texts are the book's own."""
-    if isinstance(found, dict):
-        for value in found.values():
-            yield from _numbers(value)
-    elif isinstance(found, list):
-        for value in found:
-            yield from _numbers(value)
-    elif isinstance(found, int | float | str) and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", str(found)):
-        yield float(found)
-
-
 def test_numbers_are_the_same_whichever_healthy_vendor_answered(data_dir: Path, make_httpserver: HTTPServer) -> None:
     shown: dict[str, Any] = {}
     for number, (source, down) in enumerate(
         [("massive", ()), ("tiingo", ("massive",)), ("yahoo", ("massive", "tiingo"))], start=1
     ):
         _serve(make_httpserver, down=down)
-        _enter(data_dir, source, f"KO{number}")
+        enter(data_dir, source, f"KO{number}")
         with ClientOptions(data_dir=data_dir).connected() as client:
             bars = client.get(PRICES.at(symbol=f"KO{number}"), limit=1000)["items"]
         shown[source] = [answer(data_dir, "show", "portfolio", source, "--as-of", LAST), bars]
@@ -95,7 +75,7 @@ def test_numbers_are_the_same_whichever_healthy_vendor_answered(data_dir: Path, 
         assert why["bar"]["source"] == source
         assert [each["provider"] for each in why["attempts"] if each["kind"] == "bars"] == list(down)
 
-    by_massive, *others = ([*_numbers(shown[source])] for source in shown)
+    by_massive, *others = ([*numbers(shown[source])] for source in shown)
     assert len(by_massive) > 2_000
     for other in others:
         assert other == pytest.approx(by_massive, rel=1e-6)
@@ -103,7 +83,7 @@ def test_numbers_are_the_same_whichever_healthy_vendor_answered(data_dir: Path, 
 
 def test_platform_without_a_healthy_vendor_says_who_failed_and_how(data_dir: Path, make_httpserver: HTTPServer) -> None:
     _serve(make_httpserver, down=tuple(DOWN))
-    _enter(data_dir, "nobody", "BRK.B")
+    enter(data_dir, "nobody", "BRK.B")
 
     why = answer(data_dir, "why", "BRK.B", "--as-of", LAST)
     status = answer(data_dir, "status")
