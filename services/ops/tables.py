@@ -85,9 +85,9 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                 *("profiles", "profile_figures", "statements"),
             ),
             results=(
-                Results(head="symbol_estimates", key=("symbol", "as_of")),
+                Results(head="symbol_estimates", key=("symbol", "as_of"), alike={"symbol_estimates": "as_of"}),
                 Results(head="symbol_loadings", key=("symbol", "as_of")),
-                Results(head="symbol_metrics", key=("symbol", "as_of")),
+                Results(head="symbol_metrics", key=("symbol", "as_of"), alike={"symbol_metrics": "as_of"}),
             ),
             # The numbers of the definitions that the results name.
             source=("factor_sets",),
@@ -102,6 +102,7 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                     details={"book_values": ()},
                     rolled=True,
                     labels=dict.fromkeys(_OF_POSITIONS, ("position_id",)),
+                    alike={"book_values": "portfolio_id"},
                 ),
             ),
             # Books are entered by hand.
@@ -127,6 +128,13 @@ TABLES: Final[Mapping[str, Tables]] = MappingProxyType(
                         "portfolio_active_sectors": (),
                     },
                     labels=_LABELS,
+                    alike=dict.fromkeys(
+                        (
+                            *("portfolio_measures", "portfolio_stress"),
+                            *("portfolio_contributions", "portfolio_correlations"),
+                        ),
+                        "portfolio_id",
+                    ),
                 ),
                 Results(head="factor_moves", key=("as_of", "digest"), revised=False, labels=_LABELS),
             ),

@@ -20,6 +20,9 @@ _DELIVERED: Final = (
 )
 # Of a run that others wait for and that nothing has come of: a row to lock, which who waits makes again.
 _AWAITED: Final = "DELETE FROM fan_in WHERE run = 'null' AND deadline_at = 'infinity' AND fired_at IS NULL"
+# Services that are given no work know of none. What was to be done for it is forgotten, too.
+_CANCELLED: Final = "DELETE FROM cancelled_runs WHERE noted_at < $1"
+_HAS_CANCELLED: Final = "SELECT to_regclass('cancelled_runs') IS NOT NULL"
 _DAYS: Final = (
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
     "WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_[0-9]{8}$' AND c.relname < $1"
@@ -44,7 +47,7 @@ class Retention:
     Attributes
     ----------
     log_days : int
-        Messages after they were published or taken in, and barriers after they fired.
+        Messages after they were published or taken in, barriers after they fired, and that a run was cancelled.
     superseded_days : int or None
         Revisions of results after another one took their place; None: for ever.
     results : tuple of Results
@@ -62,6 +65,8 @@ class Retention:
         for statement in _DELIVERED:
             await connection.execute(statement, oldest)
         await connection.execute(_AWAITED)
+        if await connection.fetchval(_HAS_CANCELLED):
+            await connection.execute(_CANCELLED, oldest)
         if self.superseded_days is None:
             return True
         since = now - timedelta(days=self.superseded_days)

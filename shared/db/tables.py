@@ -1,6 +1,6 @@
 """Which of a service's tables are what: what it was told, what it computed from that, and what it alone knows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ class Results:
         Whether a result goes on from the one of the session before.
     labels : mapping of str to tuple of str
         For columns that are arrays, which columns name their elements: the first that the table has.
+    alike : mapping of str to str
+        Tables whose rows leave to another one what they say alike, and within what (`shared.db.alike`).
     """
 
     head: str
@@ -39,11 +41,16 @@ class Results:
     revised: bool = True
     rolled: bool = False
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alike: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def row_keys(self) -> dict[str, tuple[str, ...]]:
         """Return of every table what tells the rows of a revision apart."""
         return {self.head: self.key, **{table: (*self.key, *more) for table, more in self.details.items()}}
+
+    def told(self, table: str) -> str:
+        """Return where rows of a table say all of it themselves."""
+        return f"{table}_whole" if table in self.alike else table
 
     def numbers_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a row says, each element of an array under its own name."""
@@ -87,4 +94,9 @@ class Tables:
     @property
     def derived(self) -> tuple[str, ...]:
         """Every table that can be filled from events."""
-        return (*self.replicas, *self.workings, *(table for result in self.results for table in result.row_keys))
+        computed = (table for result in self.results for table in (*result.row_keys, *_beside(result.alike)))
+        return (*self.replicas, *self.workings, *computed)
+
+
+def _beside(alike: Iterable[str]) -> Iterator[str]:
+    return (f"{table}_alike" for table in alike)

@@ -20,18 +20,23 @@ _FIND: Final = sa.text(
     ORDER BY as_of DESC, revision DESC LIMIT 1
     """
 )
+# Of many books, and of each of them what is added up.
 _BETWEEN: Final = sa.text(
     """
     WITH newest AS (
         SELECT portfolio_id, as_of, max(revision) AS revision FROM snapshots
         WHERE portfolio_id = :portfolio_id AND as_of > :since AND as_of <= :until GROUP BY portfolio_id, as_of
     ), held AS (
-        SELECT position_id FROM valued_positions
-        WHERE portfolio_id = :portfolio_id AND as_of = :since AND revision = :revision AND quantity <> 0
+        SELECT v.position_id FROM book_values_whole b
+            CROSS JOIN LATERAL unnest(b.position_id, b.quantity) AS v (position_id, quantity)
+        WHERE portfolio_id = :portfolio_id AND as_of = :since AND revision = :revision AND v.quantity <> 0
     )
-    SELECT v.position_id, max(v.symbol) AS symbol, sum(v.pnl) AS pnl, sum(v.exit_pnl) AS exit_pnl,
-        sum(v.dividends) AS dividends, v.position_id NOT IN (SELECT position_id FROM held) AS entered
-    FROM newest JOIN valued_positions v USING (portfolio_id, as_of, revision) GROUP BY v.position_id
+    SELECT v.position_id, max(v.symbol) AS symbol, sum(v.pnl) * 0.01 AS pnl, sum(v.exit_pnl) * 0.01 AS exit_pnl,
+        sum(v.dividends) * 0.01 AS dividends, v.position_id NOT IN (SELECT position_id FROM held) AS entered
+    FROM newest JOIN book_values_whole b USING (portfolio_id, as_of, revision)
+        CROSS JOIN LATERAL unnest(b.position_id, b.symbol, b.pnl, b.exit_pnl, b.dividends)
+            AS v (position_id, symbol, pnl, exit_pnl, dividends)
+    GROUP BY v.position_id
     """
 )
 _FLOWS: Final = sa.text(

@@ -21,7 +21,10 @@ from shared.sectors import UNCLASSIFIED, sector_name
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a portfolio stands: its newest snapshot, and from when on its prices have changed since."""
+    """Where a portfolio stands: its newest snapshot, and from when on its prices have changed since.
+
+    An option counts as four positions: as much longer is what is said of it.
+    """
 
     portfolio_id: UUID
     opened_on: date
@@ -267,7 +270,9 @@ class PortfolioRepository:
             """
             SELECT f.portfolio_id, opened_on, s.last_snapshot, c.first_changed, p.positions, closed_on
             FROM portfolios f,
-                LATERAL (SELECT count(*) AS positions FROM positions WHERE portfolio_id = f.portfolio_id) p,
+                LATERAL (
+                    SELECT count(*) + 3 * count(underlying) AS positions FROM positions
+                    WHERE portfolio_id = f.portfolio_id) p,
                 LATERAL (
                     SELECT max(as_of) AS last_snapshot, max(prices_seen_below) AS seen_below FROM (
                         SELECT as_of, prices_seen_below FROM snapshots WHERE portfolio_id = f.portfolio_id

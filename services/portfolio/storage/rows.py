@@ -115,8 +115,8 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
         "oversold": values.oversold[cells].tolist(),
         "splits_known": values.splits_known[cells].tolist(),
         **{name: getattr(values, name)[cells].tolist() for name in _POSITION_AMOUNTS},
-        "exposure": rolled.exposures[cells].tolist(),
     }
+    exposure = rolled.exposures[cells].tolist()
     unvalued = [rolled.unvalued.get(rolled.arrays.position_ids[index]) for index in position]
     of_some = {
         "value_reason": [why and why.reason.value for why in unvalued],
@@ -128,6 +128,8 @@ def value_columns(rolled: Rolled, revisions: Revisions) -> Columns:
         "as_of": [rolled.sessions[row] for row in rows[first].tolist()],
         "revision": revisions.number[rows[first], portfolio[columns[first]]],
         **{name: [found[book] for book in books] for name, found in table.items()},
+        # Null where no exposure differs from the value: in every book without options.
+        "exposure": [None if exposure[book] == table["market_value"][book] else exposure[book] for book in books],
         **{name: _where_any(found, of_some["value_reason"], books) for name, found in of_some.items()},
         **{name: _where_any(found, options["underlying"], books) for name, found in options.items()},
     }

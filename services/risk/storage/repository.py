@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import Assessment, Books
-from services.risk.core.holdings import NetHoldings
 from services.risk.core.sectors import Benchmark
-from services.risk.storage.held_options import options_of, stored_options
+from services.risk.storage.alike import ALIKE
+from services.risk.storage.arrays import betas_of, books_of
+from services.risk.storage.held_options import stored_options
 from services.risk.storage.rows import (
     ActiveSectorsRow,
     ContributionsRow,
@@ -37,23 +38,23 @@ from services.risk.storage.rows import (
     stress_columns,
 )
 from services.risk.storage.symbol_betas import SymbolBetas
-from shared.arrays import ReasonArray
+from shared.arrays import BoolArray
 from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.risk import RiskDue
 from shared.contracts.run import Run
-from shared.conventions import SYMBOL_COLUMNS
 from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, one_below_another, upsert
-from shared.prices.held import load_held, taint_of
+from shared.prices.held import Held, load_held
 from shared.sectors import sector_name
 from shared.selection import Slice
-from shared.unavailable import Quantities, Reason, Unavailable, no_reasons, nullable, reason_columns
+from shared.unavailable import Quantities, is_available, nullable, reason_columns
 
 _LOAD_BOOKS = sa.text(
     """
-    SELECT portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures,
+    SELECT as_of, portfolio_id, CAST(round(equity * 100) AS bigint) AS cents, symbols, exposures,
         CAST(options AS text) AS options FROM books
-    WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = :as_of ORDER BY portfolio_id
+    WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) AND as_of = ANY(CAST(:as_ofs AS date[]))
+    ORDER BY as_of, portfolio_id
     """
 )
 _LIST_SESSIONS = sa.text(
@@ -78,7 +79,8 @@ _TAKE_TOUCHED = sa.text(
     "DELETE FROM touched_books WHERE portfolio_id = ANY(CAST(:portfolio_ids AS uuid[])) RETURNING as_of"
 )
 _LOAD_BETAS = sa.text(
-    "SELECT symbol, betas, reasons, details FROM betas WHERE symbol = ANY(CAST(:symbols AS text[])) AND as_of = :as_of"
+    "SELECT as_of, symbol, betas, reasons, details FROM betas "
+    "WHERE symbol = ANY(CAST(:symbols AS text[])) AND as_of = ANY(CAST(:as_ofs AS date[]))"
 )
 _LOAD_SECTORS = sa.text("SELECT symbol, sector, is_etf FROM profiles WHERE symbol = ANY(CAST(:symbols AS text[]))")
 # The revisions of which only the head is there yet.
@@ -132,10 +134,10 @@ _FIND_MOVES = sa.text(
 _TABLES: Final[Mapping[type[NamedTuple], str]] = {
     FactorRow: "portfolio_factors",
     SectorRow: "portfolio_sectors",
-    MeasuresRow: "portfolio_measures",
-    StressRow: "portfolio_stress",
-    CorrelationsRow: "portfolio_correlations",
-    ContributionsRow: "portfolio_contributions",
+    MeasuresRow: "portfolio_measures_whole",
+    StressRow: "portfolio_stress_whole",
+    CorrelationsRow: "portfolio_correlations_whole",
+    ContributionsRow: "portfolio_contributions_whole",
     ActiveSectorsRow: "portfolio_active_sectors",
 }
 # What belongs to a new revision, and its columns.
@@ -151,8 +153,6 @@ _DETAILS: Final[Mapping[str, Callable[[Assessment, Written], Columns]]] = {
 _NEWER: Final = Replacing(position="revision")
 # The run of a book is the one that revised it.
 _REVISED: Final = Replacing(compare=("revision", "equity", "symbols", "exposures", "options"), position="revision")
-# What rows lack that were stored before there were loadings.
-_NO_LOADINGS: Final = [None] * len(SYMBOL_COLUMNS)
 DetailRow = TypeVar("DetailRow", bound=NamedTuple)
 
 
@@ -186,13 +186,14 @@ class RiskRepository:
     async def store_betas(self, symbols: Sequence[str], found: SymbolBetas) -> None:
         """Keep the betas of the symbols as of a session; an older revision does not replace a newer one."""
         reasons, details = reason_columns(found.betas.unavailable)
+        complete: BoolArray = np.logical_and.reduce(is_available(found.betas.unavailable), axis=1)
         columns: Columns = {
             "symbol": list(symbols),
             "as_of": [found.as_of] * len(symbols),
             "revision": found.revisions,
             "betas": nullable(found.betas.values),
-            "reasons": reasons,
-            "details": details,
+            "reasons": [None if has_all else told for told, has_all in zip(reasons, complete, strict=True)],
+            "details": [None if has_all else told for told, has_all in zip(details, complete, strict=True)],
         }
         await upsert(self._connection, "betas", columns, key=("symbol", "as_of"), replacing=_NEWER)
 
@@ -238,44 +239,29 @@ class RiskRepository:
         """Return the sessions on which a correction has touched a book of these, and forget them with the commit."""
         return set((await self._connection.execute(_TAKE_TOUCHED, {"portfolio_ids": list(portfolio_ids)})).scalars())
 
-    async def load_books(self, portfolio_ids: Sequence[UUID], as_of: date) -> Books:
-        """Return the books as of exactly this session of those portfolios that have one, in cents."""
-        rows = (
-            await self._connection.execute(_LOAD_BOOKS, {"portfolio_ids": list(portfolio_ids), "as_of": as_of})
-        ).all()
-        positions = list(chain.from_iterable(row.symbols for row in rows))
-        symbols = sorted(set(positions))
-        index = {symbol: number for number, symbol in enumerate(symbols)}
-        exposures = np.fromiter(chain.from_iterable(row.exposures for row in rows), dtype=np.float64)
-        holdings = NetHoldings.of(
-            np.repeat(np.arange(len(rows)), [len(row.symbols) for row in rows]),
-            np.fromiter(map(index.__getitem__, positions), dtype=np.int64, count=len(positions)),
-            exposure=np.rint(exposures * 100).astype(np.int64),
-            equity=np.array([row.cents for row in rows], dtype=np.int64),
-            names=symbols,
-            options=options_of(rows, as_of, exposures),
-        )
-        return Books(as_of, tuple(row.portfolio_id for row in rows), tuple(symbols), holdings)
+    async def load_books(self, portfolio_ids: Sequence[UUID], as_ofs: Sequence[date]) -> list[Books]:
+        """Return the books as of exactly each of the sessions, of those portfolios that have one, in cents."""
+        wanted = {"portfolio_ids": list(portfolio_ids), "as_ofs": list(as_ofs)}
+        rows: dict[date, list[sa.Row[Any]]] = {as_of: [] for as_of in as_ofs}
+        for row in await self._connection.execute(_LOAD_BOOKS, wanted):
+            rows[row.as_of].append(row)
+        return [books_of(as_of, of_session) for as_of, of_session in rows.items()]
 
-    async def load_betas(self, symbols: Sequence[str], as_of: date) -> Quantities:
-        """Return betas and loadings as of exactly this session, (n_symbols, n_columns) by SYMBOL_COLUMNS.
+    async def load_betas(self, wanted: Mapping[date, Sequence[str]]) -> dict[date, Quantities]:
+        """Return betas and loadings of the symbols as of exactly each of the sessions, one statement for all of them.
 
-        What was announced before there were loadings has fewer columns.
+        Of shape (n_symbols, n_columns) by SYMBOL_COLUMNS: what was announced before there were loadings has fewer.
         """
-        absent = Unavailable(Reason.MISSING_DATA, f"no betas as of {as_of}")
-        betas = Quantities.unavailable_everywhere((len(symbols), len(SYMBOL_COLUMNS)), absent)
-        index = {symbol: number for number, symbol in enumerate(symbols)}
-        rows = (await self._connection.execute(_LOAD_BETAS, {"symbols": list(symbols), "as_of": as_of})).all()
-        if rows:
-            at = [index[row.symbol] for row in rows]
-            betas.values[at] = np.array([row.betas + _NO_LOADINGS[len(row.betas) :] for row in rows], dtype=np.float64)
-            betas.unavailable[at] = _unavailable(rows, Unavailable(Reason.MISSING_DATA, f"no loadings as of {as_of}"))
-        return betas
+        symbols = sorted(set(chain.from_iterable(wanted.values())))
+        found = await self._connection.execute(_LOAD_BETAS, {"symbols": symbols, "as_ofs": list(wanted)})
+        rows: dict[date, dict[str, sa.Row[Any]]] = {as_of: {} for as_of in wanted}
+        for row in found:
+            rows[row.as_of][row.symbol] = row
+        return {as_of: betas_of(as_of, named, rows[as_of]) for as_of, named in wanted.items()}
 
-    async def load_taints(self, symbols: Sequence[str], *, first: date, last: date) -> dict[str, str]:
-        """Return in words what is held of the closes of symbols in [first, last], of those of which anything is."""
-        held = await load_held(self._connection, symbols, first=first, last=last)
-        return {symbol: taint_of(symbol, entries) for symbol, entries in held.items()}
+    async def load_held(self, symbols: Sequence[str], *, first: date, last: date) -> dict[str, list[Held]]:
+        """Return what is held of the closes of symbols in [first, last]."""
+        return await load_held(self._connection, symbols, first=first, last=last)
 
     async def load_sectors(self, symbols: Sequence[str]) -> tuple[str, ...]:
         """Return the sector under which each symbol is reported."""
@@ -311,6 +297,8 @@ class RiskRepository:
         changed = await self._changed(assessments)
         for table, columns_of in _DETAILS.items():
             columns = one_below_another([columns_of(assessment, written) for assessment, written in changed])
+            if table in ALIKE:
+                columns = await ALIKE[table].shorten(self._connection, columns)
             await copy_in(self._connection, table, columns)
         moves = one_below_another([moves_columns(assessment) for assessment, _ in changed])
         await upsert(self._connection, "factor_moves", moves, key=("as_of", "digest"), replacing=None)
@@ -373,14 +361,3 @@ class RiskRepository:
             table=_TABLES[kind], columns=", ".join(kind._fields), order=f", {order}" if order else ""
         )
         return [kind._make(row) for row in await self._connection.execute(sa.text(query), parameters)]
-
-
-def _unavailable(rows: Sequence[Any], no_loadings: Unavailable) -> ReasonArray:
-    known: dict[tuple[str, str], Unavailable] = {}
-    reasons = no_reasons((len(rows), len(SYMBOL_COLUMNS)))
-    for index, row in enumerate(rows):
-        reasons[index, len(row.reasons) :] = no_loadings
-        for column, (reason, detail) in enumerate(zip(row.reasons, row.details, strict=True)):
-            if reason is not None:
-                reasons[index, column] = known.setdefault((reason, detail), Unavailable(Reason(reason), detail))
-    return reasons

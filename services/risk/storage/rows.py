@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from services.risk.core.assessment import Assessment
+from services.risk.core.correlation import above_diagonal
 from services.risk.core.coverage_floor import Figures
 from services.risk.core.digest import CODE_VERSION
 from services.risk.core.measures import MEASURES
@@ -377,7 +378,7 @@ def _money(cents: IntArray) -> list[Decimal]:
 
 
 def _above(matrix: FloatArray) -> list[Any]:
-    return nullable(matrix[np.triu_indices(len(matrix), 1)])
+    return nullable(matrix[above_diagonal(len(matrix))])
 
 
 def _shown_sectors(assessment: Assessment, portfolio: int) -> list[int]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.symbol_analytics.core.amounts import QUARTER_DAYS, QUARTERS
 from services.symbol_analytics.core.fundamentals import PROFILE_FIGURES, PUBLISHED, RATIO_ITEMS, Fundamentals
 from services.symbol_analytics.core.histories import Entries, FigureHistory, StatementHistory
-from shared.arrays import DateArray, FloatArray, TextArray
+from shared.arrays import FloatArray, TextArray, days_of
 from shared.contracts.market_data import Profile, Statement
 from shared.conventions import QUARTER_STALE_DAYS, YEAR_STALE_DAYS
 from shared.db.bulk import Replacing, upsert
@@ -107,7 +107,7 @@ class FundamentalsRepository:
         return {
             (statement, frequency): StatementHistory(
                 entries=_entries(symbols, rows, day="period_end"),
-                published_on=_days([row.published_on for row in rows]),
+                published_on=days_of(row.published_on for row in rows),
                 currencies=_texts([row.currency for row in rows]),
                 items={item: _numbers([getattr(row, item) for row in rows]) for item in RATIO_ITEMS[statement]},
             )
@@ -148,14 +148,10 @@ def _entries(symbols: Sequence[str], rows: Sequence[Any], *, day: str) -> Entrie
     return Entries(
         n_symbols=len(symbols),
         symbol=np.array([index[row.symbol] for row in rows], dtype=np.int64),
-        day=_days([getattr(row, day) for row in rows]),
-        counts_from=_days([row.counts_from for row in rows]),
+        day=days_of(getattr(row, day) for row in rows),
+        counts_from=days_of(row.counts_from for row in rows),
         revision=np.array([row.revision for row in rows], dtype=np.int64),
     )
-
-
-def _days(days: Sequence[date | None]) -> DateArray:
-    return np.array(days, dtype="datetime64[D]")
 
 
 def _numbers(values: Sequence[float | None]) -> FloatArray:

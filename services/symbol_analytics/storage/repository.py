@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from shared.contracts.run import Run
 from shared.conventions import FACTORS, PROVIDER_BETA
+from shared.db.alike import Alike
 from shared.db.bulk import Columns, append_revisions
 from shared.factor_set import FactorSet
 from shared.selection import Slice
@@ -89,6 +90,15 @@ EVIDENCE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _ESTIMATE_COLUMNS = (*FactorRow._fields[:7], "betas", "reasons", "details", *EVIDENCE.values(), "source", "source_date")
+# What is the same for most symbols of a session.
+_ESTIMATES: Final = Alike(
+    table="symbol_estimates",
+    within="as_of",
+    columns=("methods", "reasons", "details", "capped", "n_observations", "first_sessions", "last_sessions"),
+)
+_METRICS: Final = Alike(
+    table="symbol_metrics", within="as_of", columns=("unavailable", "n_observations", "first_sessions")
+)
 # Factors are listed by name.
 _PLACES: Final = sorted(range(len(FACTORS)), key=FACTORS.__getitem__)
 *_METRIC_COLUMNS, _, _ = MetricsRow._fields
@@ -117,7 +127,7 @@ class SymbolAnalyticsRepository:
 
     async def store_estimates(self, columns: Columns) -> int:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
-        return await append_revisions(self._connection, "symbol_estimates", columns, key=("as_of", "symbol"))
+        return await self._append(_ESTIMATES, columns)
 
     async def store_loadings(self, columns: Columns) -> int:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
@@ -125,7 +135,12 @@ class SymbolAnalyticsRepository:
 
     async def store_metrics(self, columns: Columns) -> int:
         """Write one row per session and symbol, where the inputs have changed; return how many."""
-        return await append_revisions(self._connection, "symbol_metrics", columns, key=("as_of", "symbol"))
+        return await self._append(_METRICS, columns)
+
+    async def _append(self, alike: Alike, columns: Columns) -> int:
+        # Shards of other symbols are stored at the same time and do not wait for this one.
+        shortened = await alike.shorten(self._connection, columns, apart=" ".join(columns["symbol"][:1]))
+        return await append_revisions(self._connection, alike.table, shortened, key=("as_of", "symbol"))
 
     async def load_revisions(self, symbols: Sequence[str], as_ofs: Sequence[date]) -> tuple[tuple[int, ...], ...]:
         """Return the newest revision of each symbol's factors, by as_of and symbol in the order given, 0 for none."""
@@ -144,7 +159,7 @@ class SymbolAnalyticsRepository:
         query = sa.text(
             f"""
             SELECT DISTINCT ON (as_of, symbol) {", ".join(_ESTIMATE_COLUMNS)}
-            FROM symbol_estimates JOIN factor_sets USING (factor_set_id)
+            FROM symbol_estimates_whole JOIN factor_sets USING (factor_set_id)
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
               AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
@@ -172,7 +187,7 @@ class SymbolAnalyticsRepository:
         query = sa.text(
             f"""
             SELECT DISTINCT ON (as_of, symbol) {", ".join((*_METRIC_COLUMNS, *VALUE_COLUMNS, *_ORIGINS))}
-            FROM symbol_metrics
+            FROM symbol_metrics_whole
             WHERE as_of BETWEEN :first AND :last AND (as_of, symbol) > (:after_as_of, :after_subject)
               AND (CAST(:subjects AS text[]) IS NULL OR symbol = ANY(CAST(:subjects AS text[])))
               AND known_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from services.symbol_analytics.core.analysis import Analysis
 from services.symbol_analytics.core.columns import RATIOS, VALUE_COLUMNS
 from services.symbol_analytics.core.digest import CODE_VERSION
 from services.symbol_analytics.core.factors import FACTOR_METHODS
-from shared.arrays import ReasonArray
+from shared.arrays import IntArray, ReasonArray
 from shared.conventions import FACTORS
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
@@ -43,8 +42,8 @@ def estimate_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
         "std_errors": nullable(np.concatenate([table.std_errors.values for table in tables])),
         "p_values": nullable(np.concatenate([table.p_values.values for table in tables])),
         "n_observations": np.concatenate([table.n_observations for table in tables]),
-        "first_sessions": [_sessions(each, row) for each in analyses for row in each.estimates.first_row],
-        "last_sessions": [_sessions(each, row) for each in analyses for row in each.estimates.last_row],
+        "first_sessions": [row for each in analyses for row in _sessions(each, each.estimates.first_row)],
+        "last_sessions": [row for each in analyses for row in _sessions(each, each.estimates.last_row)],
         "source": [source for each in analyses for source in each.provided.sources.tolist()],
         "source_date": [day for each in analyses for day in each.provided.days.tolist()],
     }
@@ -92,7 +91,7 @@ def metric_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
         "run_id": [shard.run_id] * len(values),
         "unavailable": [_why(row) for table in tables for row in table.unavailable],
         "n_observations": [row for analysis in analyses for row in analysis.measured.n_observations.tolist()],
-        "first_sessions": [_sessions(analysis, row) for analysis in analyses for row in analysis.measured.first_row],
+        "first_sessions": [row for analysis in analyses for row in _sessions(analysis, analysis.measured.first_row)],
     }
     columns |= {name: nullable(values[:, column]) for column, name in enumerate(VALUE_COLUMNS)}
     for column, name in enumerate(RATIOS):
@@ -108,7 +107,8 @@ def _why(row: ReasonArray) -> str:
     return json.dumps({name: [why.reason.value, why.detail] for name, why in known if why is not None})
 
 
-def _sessions(analysis: Analysis, rows: Any) -> list[date | None]:
-    # Below 0 is none; as an index it is the last one.
-    days = analysis.sessions[rows].tolist()
-    return [day if row >= 0 else None for row, day in zip(rows.tolist(), days, strict=True)]
+def _sessions(analysis: Analysis, rows: IntArray) -> list[Any]:
+    """Return the days of rows as lists, nested as the array is, None for those below 0."""
+    days = analysis.sessions[rows]
+    days[rows < 0] = np.datetime64("NaT")
+    return list(days.tolist())

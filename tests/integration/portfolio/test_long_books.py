@@ -27,7 +27,7 @@ async def test_book_of_years_is_valued_in_parts_that_go_on_from_one_another(book
 
     assert PARTS == 4
     assert [(entry.part.index, entry.part.total) for entry in valued] == [(index, PARTS) for index in range(PARTS)]
-    assert [len(entry.snapshots) for entry in valued] == [250, 250, 250, len(SESSIONS) - 750]
+    assert [len(entry.snapshots) for entry in valued] == [201, 201, 201, len(SESSIONS) - 603]
     told = [(snapshot.as_of, snapshot.equity) for entry in valued for snapshot in entry.snapshots]
     assert told == [(day, Decimal(10_000 + 10 * place)) for place, day in enumerate(SESSIONS, start=1)]
     # The book is told of on the run's own session only.

@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.portfolio.storage.snapshot_repository import PositionValueRow
+from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRepository
 from shared.db.migrate import migrate
 from shared.db.revisions import Step
+from shared.db.unit_of_work import one_transaction
 from tests.integration.portfolio.conftest import WEEK
 from tests.support.databases import ServiceDatabase, provisioned_database
 from tests.support.stack import Servers
@@ -68,15 +69,15 @@ WITHOUT_DELTA: Final = {
     "implied_volatility_detail": "no close",
 }
 BEFORE: Final = "portfolio_0032"
+VALUES_OF_A_BOOK: Final = MappingProxyType({Step.PRE: "portfolio_0033", Step.POST: "portfolio_0034"})
+KEY: Final = ("portfolio_id", "as_of", "revision")
 
 
 @pytest.fixture
 async def database(postgres: Servers) -> AsyncIterator[ServiceDatabase]:
     """A database of the version before."""
     async with provisioned_database(postgres, [SERVICE]) as made:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("shared.db.migrate.target", lambda *_: BEFORE)
-            await migrate(SERVICE, made.url(SERVICE))
+        await upgrade_to(made, BEFORE)
         yield made
 
 
@@ -90,8 +91,15 @@ async def connection(database: ServiceDatabase) -> AsyncIterator[asyncpg.Connect
 
 
 async def upgrade(database: ServiceDatabase, step: Step) -> None:
-    """Do a step of the upgrade."""
-    await migrate(SERVICE, database.url(SERVICE), step=step)
+    """Do a step of the upgrade to one row a book."""
+    await upgrade_to(database, VALUES_OF_A_BOOK[step])
+
+
+async def upgrade_to(database: ServiceDatabase, revision: str) -> None:
+    """Bring the tables to a revision."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.db.migrate.target", lambda *_: revision)
+        await migrate(SERVICE, database.url(SERVICE))
 
 
 def book(*positions: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -113,6 +121,13 @@ async def old_code_writes(connection: asyncpg.Connection, *books: list[dict[str,
     await connection.copy_records_to_table("position_values", records=records, columns=list(COLUMNS))
 
 
+def folded_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the one row of a book, amounts in cents."""
+    said = {name: [row[name] for row in rows] for name in COLUMNS if name not in KEY}
+    amounts = {name: [int(amount * 100) for amount in said[name]] for name in MONEY}
+    return {name: rows[0][name] for name in KEY} | said | amounts
+
+
 async def test_what_old_code_writes_between_the_steps_is_read_as_it_wrote_it(
     database: ServiceDatabase, connection: asyncpg.Connection
 ) -> None:
@@ -132,16 +147,9 @@ async def test_what_new_code_writes_between_the_steps_is_what_old_code_goes_on_f
 ) -> None:
     await upgrade(database, Step.PRE)
     mixed = book(SHARE, UNVALUED, OPTION, WITHOUT_DELTA)
-    key = ("portfolio_id", "as_of", "revision")
-    scale = {name: 100 if name in MONEY else 1 for name in COLUMNS}
-    arrays = {
-        name: [row[name] if row[name] is None or name not in MONEY else int(row[name] * scale[name]) for row in mixed]
-        for name in COLUMNS
-        if name not in key
-    }
+    folded = folded_of(mixed)
 
-    record = (*(mixed[0][name] for name in key), *arrays.values())
-    await connection.copy_records_to_table("book_values", records=[record], columns=[*key, *arrays])
+    await connection.copy_records_to_table("book_values", records=[tuple(folded.values())], columns=list(folded))
 
     assert await rows_of(connection, "position_values", mixed[0]["portfolio_id"]) == mixed
 
@@ -193,3 +201,51 @@ async def test_after_the_upgrade_there_is_one_table(database: ServiceDatabase, c
     await connection.execute("UPDATE book_values SET revision = 2")
     triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'book_values'::regclass AND NOT tgisinternal"
     assert await connection.fetchval(triggers) == 0
+
+
+async def test_book_that_names_what_it_says_night_after_night_is_read_as_if_it_said_it(
+    database: ServiceDatabase, connection: asyncpg.Connection
+) -> None:
+    said_itself, between, after = (book(SHARE, UNVALUED, OPTION, WITHOUT_DELTA) for _ in range(3))
+    night = [{**row, "as_of": WEEK[1], "mark": 0.2} for row in after]
+    await upgrade_to(database, "portfolio_0034")
+    old = folded_of(said_itself)
+    await connection.copy_records_to_table("book_values", records=[tuple(old.values())], columns=list(old))
+
+    async def new_code_writes(rows: list[dict[str, Any]]) -> None:
+        async with one_transaction(database.url(SERVICE), service=SERVICE) as writing:
+            columns = {name: [value] for name, value in folded_of(rows).items()}
+            await SnapshotRepository(writing).append_values(columns)
+
+    await migrate(SERVICE, database.url(SERVICE), step=Step.PRE)
+    await new_code_writes(between)
+    read_by_old_code = await connection.fetchval("SELECT symbol FROM book_values WHERE alike IS NOT NULL")
+    await migrate(SERVICE, database.url(SERVICE), step=Step.POST)
+    for rows in (after, night):
+        await new_code_writes(rows)
+
+    assert read_by_old_code == [row["symbol"] for row in between]
+    for rows in (said_itself, between):
+        assert await rows_of(connection, "valued_positions", rows[0]["portfolio_id"]) == rows
+    stored = await rows_of(connection, "valued_positions", after[0]["portfolio_id"])
+    assert sorted(stored, key=lambda row: (row["as_of"], row["position_id"])) == [*after, *night]
+    query = "SELECT count(symbol), count(*) FROM book_values WHERE portfolio_id = $1"
+    assert tuple(await connection.fetchrow(query, after[0]["portfolio_id"])) == (0, 2)
+    alike = "SELECT count(*) FROM book_values_alike WHERE portfolio_id = $1"
+    assert await connection.fetchval(alike, after[0]["portfolio_id"]) == 1
+
+
+@pytest.mark.parametrize("spoilt", [{"alike": 5}, {"mark": [0.1]}, {"mark_age": [0] * 5}, {"delta": [None, None]}])
+async def test_book_that_does_not_go_with_what_it_names_is_refused_by_the_database(
+    database: ServiceDatabase, connection: asyncpg.Connection, spoilt: dict[str, Any]
+) -> None:
+    await migrate(SERVICE, database.url(SERVICE))
+    async with one_transaction(database.url(SERVICE), service=SERVICE) as writing:
+        columns = {name: [value] for name, value in folded_of(book(SHARE, OPTION)).items()}
+        await SnapshotRepository(writing).append_values(columns)
+    row = dict(await connection.fetchrow("SELECT * FROM book_values")) | {"revision": 2}
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.copy_records_to_table(
+            "book_values", records=[tuple((row | spoilt).values())], columns=list(row)
+        )

@@ -16,7 +16,8 @@ from tests.support.databases import ServiceDatabase
 from tests.support.probe import SERVICE, ProbeFollowed
 from tests.support.runs import make_run
 
-TODAY: Final = datetime.now(UTC)
+# Long past: what the clock says, or a midnight, makes no difference.
+TODAY: Final = datetime(2022, 12, 28, 12, tzinfo=UTC)
 TOMORROW: Final = TODAY + timedelta(days=1)
 DAYS: Final = 5
 
@@ -35,8 +36,9 @@ async def published(engine: AsyncEngine) -> None:
         )
         event = ProbeFollowed(run=make_run(), part=ONLY_PART)
         await append_to_outbox(connection, [outbox_row(event, source=SERVICE)] * 2)
-        await connection.execute(sa.text("UPDATE outbox SET published_at = clock_timestamp()"))
-        await connection.execute(sa.text("INSERT INTO inbox VALUES ('probe', gen_random_uuid())"))
+        await connection.execute(sa.text("UPDATE outbox SET created_at = :then, published_at = :then"), {"then": TODAY})
+        taken_in = "INSERT INTO inbox (consumer, event_id, received_at) VALUES ('probe', gen_random_uuid(), :then)"
+        await connection.execute(sa.text(taken_in), {"then": TODAY})
 
 
 async def rows_left(probe: ServiceDatabase, *, after: timedelta) -> tuple[int, int]:
@@ -66,3 +68,20 @@ async def test_day_with_a_message_that_waits_is_kept(probe: ServiceDatabase, eng
         query = "UPDATE outbox SET published_at = NULL WHERE id = (SELECT min(id) FROM outbox)"
         await connection.execute(sa.text(query))
     assert await rows_left(probe, after=timedelta(days=DAYS)) == (2, 0)
+
+
+async def test_that_a_run_was_cancelled_is_forgotten_with_its_messages(
+    probe: ServiceDatabase, engine: AsyncEngine, published: None
+) -> None:
+    old, young = make_run(), make_run()
+    async with engine.begin() as connection:
+        await connection.execute(
+            sa.text("INSERT INTO cancelled_runs VALUES (:old, :then), (:young, :now)"),
+            {"old": old.run_id, "then": TODAY - timedelta(days=DAYS), "young": young.run_id, "now": TOMORROW},
+        )
+
+    await rows_left(probe, after=timedelta(0))
+
+    async with engine.connect() as connection:
+        left = (await connection.execute(sa.text("SELECT run_id FROM cancelled_runs"))).scalars().all()
+    assert left == [young.run_id]

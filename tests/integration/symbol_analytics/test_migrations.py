@@ -1,20 +1,26 @@
 """What an earlier version stored goes on to be served."""
 
 import importlib
+import json
 from collections.abc import AsyncIterator
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from services.symbol_analytics.core.columns import FROM_PRICES, METRICS
+from services.symbol_analytics.core.columns import FROM_PRICES, METRICS, VALUE_COLUMNS
 from services.symbol_analytics.main import build
 from shared.bus.ddl import BUS_TABLES
 from shared.conventions import FACTORS, MARKET_BETA
+from shared.db.alike import Alike
+from shared.db.bulk import append_revisions
 from shared.db.migrate import migrate
 from shared.db.revisions import Step
+from shared.db.unit_of_work import one_transaction
 from shared.paths import API
 from shared.prices.ddl import PRICE_TABLES
 from shared.service import build_app
@@ -25,6 +31,12 @@ from tests.support.stack import Servers
 
 SERVICE = "symbol_analytics"
 EARLIER = date(2025, 3, 1)
+
+
+async def _migrate_to(revision: str, url: SecretStr) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.db.migrate.target", lambda *_: revision)
+        await migrate(SERVICE, url)
 
 
 @pytest.fixture
@@ -112,14 +124,14 @@ async def test_what_old_code_writes_between_the_steps_is_the_next_revision_of_th
         assert all(row["betas"] == [row["betas"][0] + number for number in range(len(FACTORS))] for row in found[1:])
         return [(row["revision"], row["digest"], row["betas"][-1]) for row in found]
 
-    await migrate(SERVICE, url, step=Step.PRE)
+    await _migrate_to("symbol_analytics_0040", url)
     await old_code_writes("OLD", b"corrected", revision=2, beta=20.0)
     await old_code_writes("NEW", b"first", revision=1, beta=1.0)
     # It does not see what new code has written meanwhile, and numbers its own as if that were not there.
     await connection.execute("UPDATE symbol_estimates SET revision = 5, digest = 'newer' WHERE symbol = 'NEW'")
     await old_code_writes("NEW", b"second", revision=2, beta=2.0)
     await old_code_writes("NEW", b"second", revision=3, beta=2.0)
-    await migrate(SERVICE, url, step=Step.POST)
+    await migrate(SERVICE, url)
 
     assert [(revision, digest) for revision, digest, _ in await stored("OLD")] == [(1, b""), (2, b"corrected")]
     assert await stored("NEW") == [(5, b"newer", 13.0), (6, b"second", 14.0)]
@@ -146,4 +158,47 @@ async def test_factors_that_were_revised_apart_stay_with_those_of_their_computat
     ]
     assert (first[0], first[1]["market_beta"], first[1]["rate_beta"]) == (1, 0.9, None)
     assert (second[0], second[1]["market_beta"], second[1]["rate_beta"]) == (2, 0.8, 0.3)
+    await connection.close()
+
+
+async def test_row_that_names_what_it_says_alike_says_it_all_to_old_code_until_that_has_ended(
+    database: ServiceDatabase,
+) -> None:
+    url = database.url(SERVICE)
+    await _migrate_to("symbol_analytics_0041", url)
+    connection = await asyncpg.connect(url.get_secret_value())
+    before = await connection.fetch("SELECT unavailable, first_sessions, price_return_1d FROM symbol_metrics")
+
+    async def new_code_writes(symbol: str, digest: bytes, unavailable: str) -> None:
+        row: dict[str, Any] = {"symbol": [symbol], "as_of": [SESSION], "digest": [digest], "run_id": [uuid4()]}
+        row |= {"code_version": [2]}
+        said: dict[str, Any] = {
+            "unavailable": [unavailable],
+            "n_observations": [[3, 4]],
+            "first_sessions": [[EARLIER, None]],
+        }
+        alike = Alike(table="symbol_metrics", within="as_of", columns=tuple(said))
+        async with one_transaction(url, service=SERVICE) as writing:
+            shortened = await alike.shorten(writing, {**row, **said})
+            await append_revisions(writing, "symbol_metrics", shortened, key=("as_of", "symbol"))
+
+    everything = json.dumps({name: ["MISSING_DATA", "none"] for name in VALUE_COLUMNS})
+    await migrate(SERVICE, url, step=Step.PRE)
+    await new_code_writes("NEW", b"between", everything)
+    await new_code_writes("NEW", b"again", everything)
+    read_by_old_code = await connection.fetch(
+        "SELECT unavailable, first_sessions FROM symbol_metrics ORDER BY known_at"
+    )
+    await migrate(SERVICE, url, step=Step.POST)
+    await new_code_writes("NEWER", b"after", everything)
+
+    assert [row["first_sessions"] for row in read_by_old_code[1:]] == [[EARLIER, None]] * 2
+    assert [json.loads(row["unavailable"]) for row in read_by_old_code[1:]] == [json.loads(everything)] * 2
+    own = await connection.fetch("SELECT unavailable FROM symbol_metrics ORDER BY known_at")
+    assert [row["unavailable"] is None for row in own] == [False, False, False, True]
+    columns = "unavailable, n_observations, first_sessions"
+    whole = await connection.fetch(f"SELECT {columns} FROM symbol_metrics_whole ORDER BY known_at")
+    assert [tuple(row) for row in whole[1:]] == [tuple(whole[1])] * 3
+    assert (whole[0]["unavailable"], whole[1]["n_observations"]) == (before[0]["unavailable"], [3, 4])
+    assert await connection.fetchval("SELECT count(*) FROM symbol_metrics_alike") == 1
     await connection.close()
