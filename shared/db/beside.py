@@ -131,6 +131,8 @@ class Beside:
             await self._copy(table)
         for results in self.tables.results:
             if results.rolled:
+                for table in results.alike:
+                    await self._copy(f"{table}_alike")
                 for table in results.row_keys:
                     await self._copy(table, where="as_of < :before", before=before)
         for table in ("fan_in", "fan_in_part"):
@@ -238,6 +240,12 @@ class Beside:
             f"JOIN ({self._newest(self.schema, results)}) b USING ({key}) "
             f"LEFT JOIN ({self._newest(self.service, results)}) l USING ({key})"
         )
+        for table in results.alike:
+            names = ", ".join(await self._columns(f"{table}_alike"))
+            await self._run(
+                f"INSERT INTO {self.service}.{table}_alike ({names}) SELECT {names} "
+                f"FROM {self.schema}.{table}_alike ON CONFLICT DO NOTHING"
+            )
         for table in results.row_keys:
             columns = await self._columns(table)
             values = {"revision": "c.now", "known_at": "clock_timestamp()"}
@@ -273,7 +281,9 @@ class Beside:
         own = ", ".join(f"'{column}'" for column in key)
         said = f"to_jsonb(t) - ARRAY[{own}, {_IGNORED}] AS said"
         newest = f" JOIN ({self._newest(schema, results)}) n USING ({', '.join(results.key)}, revision)"
-        return f"SELECT {', '.join(key)}, {said} FROM {schema}.{table} t{newest if results.revised else ''}"
+        return (
+            f"SELECT {', '.join(key)}, {said} FROM {schema}.{results.told(table)} t{newest if results.revised else ''}"
+        )
 
     def _newest(self, schema: str, results: Results) -> str:
         key = ", ".join(results.key)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.binary import copy_data, listed
 from shared.errors import TransientError
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
@@ -58,20 +59,19 @@ async def _driver(connection: AsyncConnection) -> Any:
     return raw.driver_connection
 
 
-def _listed(values: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
-    return values.tolist() if isinstance(values, np.ndarray) else values
-
-
 def one_below_another(parts: Sequence[Columns]) -> Columns:
     """Return the rows of the first, below them those of the next, all of the same columns."""
-    return {name: list(chain.from_iterable(_listed(part[name]) for part in parts)) for name in parts[0]}
+    return {name: list(chain.from_iterable(listed(part[name]) for part in parts)) for name in parts[0]}
 
 
 async def copy_aside(connection: AsyncConnection, table: str, columns: Columns) -> str:
     """COPY the columns into a session-private copy of `table` that empties itself at commit; return its name."""
     staging = f"staging_{table}"
     await connection.execute(
-        sa.text(f"CREATE TEMP TABLE IF NOT EXISTS {staging} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+        # Without constraints: what the table requires is seen to by what fills its rows in, and there.
+        sa.text(
+            f"CREATE TEMP TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS AS SELECT * FROM {table} WITH NO DATA"
+        )
     )
     await copy_in(connection, staging, columns)
     return staging
@@ -79,9 +79,19 @@ async def copy_aside(connection: AsyncConnection, table: str, columns: Columns) 
 
 async def copy_in(connection: AsyncConnection, table: str, columns: Columns) -> None:
     """COPY the columns into a table."""
+    data = copy_data(columns, await _kinds(connection, table, tuple(columns)))
     driver = await _driver(connection)
-    records = zip(*map(_listed, columns.values()), strict=True)
-    await driver.copy_records_to_table(table, records=records, columns=list(columns))
+    await driver.copy_to_table(table, source=memoryview(data), columns=list(columns), format="binary")
+
+
+async def _kinds(connection: AsyncConnection, table: str, columns: tuple[str, ...]) -> Sequence[str]:
+    """Return the types of columns; a connection is asked once."""
+    raw = await connection.get_raw_connection()
+    known: dict[tuple[str, tuple[str, ...]], Sequence[str]] = raw.info.setdefault("kinds of columns", {})
+    if (table, columns) not in known:
+        statement = await (await _driver(connection)).prepare(f"SELECT {', '.join(columns)} FROM {table}")
+        known[table, columns] = [attribute.type.name for attribute in statement.get_attributes()]
+    return known[table, columns]
 
 
 async def upsert(
@@ -155,7 +165,7 @@ async def append_revisions(connection: AsyncConnection, table: str, columns: Col
 
 async def _any_of(connection: AsyncConnection, table: str, columns: Columns, key: Sequence[str]) -> bool:
     # The first two columns of the key, the session and the subject, are enough to find what there is.
-    wanted = {name: sorted(set(_listed(columns[name]))) for name in key[:2]}
+    wanted = {name: sorted(set(listed(columns[name]))) for name in key[:2]}
     conditions = " AND ".join(f"{name} = ANY(:{name})" for name in wanted)
     found = await connection.scalar(sa.text(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {conditions})"), wanted)
     return bool(found)

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -90,6 +91,26 @@ async def test_upsert_twice_in_one_transaction_uses_only_its_own_rows(
         assert await upsert(uow.connection, "measures", _measures("first", [1.0]), key=KEY) == 1
         assert await upsert(uow.connection, "measures", _measures("second", [1.0, 2.0]), key=KEY) == 2
         assert await upsert(uow.connection, "measures", _measures("third", []), key=KEY) == 0
+
+
+async def test_types_of_columns_are_asked_for_once_a_connection(
+    unit_of_work: UnitOfWorkFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, prepared = asyncpg.Connection.prepare, []
+
+    async def noted(connection: Any, query: str, **options: Any) -> Any:
+        prepared.append(query)
+        return await prepare(connection, query, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "prepare", noted)
+    async with unit_of_work() as uow:
+        (await uow.connection.get_raw_connection()).info.pop("kinds of columns", None)
+        for value in range(3):
+            await upsert(uow.connection, "measures", _measures("typed", [float(value)]), key=KEY)
+
+    assert [query for query in prepared if "FROM staging_measures" in query and "INSERT" not in query] == [
+        "SELECT subject, as_of, value FROM staging_measures"
+    ]
 
 
 async def test_upsert_rolled_back_leaves_nothing_for_the_next_user_of_the_connection(
