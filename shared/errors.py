@@ -19,6 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 # serialization failure, deadlock, lock timeout, shutdown, too many connections, connection failures, out of space
 _TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53")
 
+# What the driver says of a database that refuses or is gone; the last, of a connection ended between two of its steps.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 class PoisonEvent(Exception):
     """A message that can never be processed."""
@@ -56,7 +59,7 @@ def is_transient(error: BaseException) -> bool:
     """Tell whether the same message may succeed later without anyone's help."""
     if isinstance(error, TransientError | OSError | TimeoutError | PoolTimeout | InterfaceError | OperationalError):
         return True
-    if isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError):
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | asyncpg.PostgresConnectionError):
         return True
     if isinstance(error, DBAPIError):
         sqlstate = str(getattr(error.orig, "sqlstate", "") or "")

@@ -5,7 +5,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Self
 
-import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.db.keyed_requests import IdempotencyKeyReused
-from shared.errors import is_transient
+from shared.errors import DRIVER_ERRORS, is_transient
 
 log = structlog.get_logger("problems")
 
@@ -141,7 +140,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(Exception, _on_unexpected)
-    for absence in (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    for absence in (DBAPIError, PoolTimeout, *DRIVER_ERRORS, OSError):
         app.add_exception_handler(absence, _on_absence)
     app.add_middleware(_RefusingNul)
     answer_with_problems(app, _OF_EVERY_SERVICE)

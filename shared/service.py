@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,12 +19,14 @@ from shared import actions
 from shared.admission import Admission
 from shared.auth import SAFE, Authenticator, Identified, caller_of
 from shared.bus.access import Needs, broker_answers, check_access
-from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.broker import CAPABILITIES, build_broker
 from shared.bus.connection import BrokerRefuses, Connection
 from shared.bus.consume import Consume
+from shared.bus.deleted import groups_of
 from shared.bus.doorbell import doorbell, rest_while_idle
 from shared.bus.fan_in import FanIn
 from shared.bus.gauges import read_lag, read_outbox
+from shared.bus.patience import wait_while_idle
 from shared.bus.relay import OutboxRelay
 from shared.contracts.catalogue import written_topics
 from shared.db.audit import ACTION, MAX_TARGET_CHARS, Action
@@ -98,14 +99,13 @@ def build_service(name: str, settings: CommonSettings) -> Service:
     metrics = ServiceMetrics(name)
     connection = kafka_connection(settings, name)
     broker = build_broker(connection, service=name, metrics=metrics)
-    address = plain_url(url.get_secret_value())
-    relay = OutboxRelay(address, connection, settings.broker, service=name, metrics=metrics)
+    relay = OutboxRelay(plain_url(url.get_secret_value()), connection, settings.broker, service=name, metrics=metrics)
     capabilities = CAPABILITIES[settings.broker]
     tracing = _tracing(name, settings)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities, tracer=tracing.tracer)
     service = Service(name, engine, unit_of_work, connection, broker, relay, consume, metrics, tracing)
-    if capabilities.consumers_rest:
-        service.resting.append(partial(rest_while_idle, broker, doorbell(settings.bootstrap_servers)))
+    idle = rest_while_idle if capabilities.consumers_rest else wait_while_idle
+    service.resting.append(partial(idle, broker, doorbell(settings.bootstrap_servers)))
     return service
 
 
@@ -133,12 +133,13 @@ async def running(service: Service) -> AsyncIterator[None]:
     async with service.unit_of_work() as uow:
         for fan_in in service.fan_ins:
             await fan_in.extend_deadlines(uow)
-    own: list[Job] = [service.relay.run, partial(_keep_checking, service)]
+    looking = partial(service.consume.keep_looking, service.connection)
+    own: list[Job] = [service.relay.run, partial(_keep_checking, service), looking]
     if service.fan_ins:
         own.append(partial(_close_overdue, service))
     async with _with_jobs(service, [*own, *service.resting, *service.background, *service.answering]):
         try:
-            await start_broker(service.broker)
+            await service.consume.start(service.connection)
             yield
         finally:
             await service.broker.stop()
@@ -181,13 +182,9 @@ async def _supervised(service: Service, job: Job) -> None:
 
 def needs_of(service: Service) -> Needs:
     """Return what a broker has to allow a service."""
-    subscribers: Sequence[Any] = service.broker.subscribers
-    reads = frozenset(topic for each in subscribers for topic in each.topic_names_for_subscribe)
-    return Needs(
-        reads=reads,
-        writes=written_topics(service.name, reads),
-        groups=frozenset(each.group_id for each in subscribers),
-    )
+    groups = groups_of(service.broker)
+    reads = frozenset(topic for topics in groups.values() for topic in topics)
+    return Needs(reads=reads, writes=written_topics(service.name, reads), groups=frozenset(groups))
 
 
 async def _keep_checking(service: Service) -> None:
@@ -367,11 +364,11 @@ async def _without_database(service: Service) -> list[str]:
 async def _troubles(service: Service) -> list[str]:
     if without := await _without_database(service):
         return without
-    if not all(subscriber.running for subscriber in service.broker.subscribers):
+    if not service.consume.has_started:
         return [f"{service.name} does not consume yet"]
     if not await broker_answers(service.connection, within_s=ANSWERS_WITHIN_S):
         return [f"{service.name} has no broker"]
-    return service.consume.troubles()
+    return [*service.consume.troubles(), *service.relay.troubles()]
 
 
 def _metrics(services: Sequence[Service]) -> APIRouter:

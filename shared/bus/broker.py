@@ -1,9 +1,11 @@
 """Building brokers, and the one place that knows what a broker can't do."""
 
+import asyncio
+import contextlib
 import dataclasses
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -11,7 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import ProducerClosed, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.partitioner import DefaultPartitioner
 from faststream import AckPolicy, ContextRepo
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -19,6 +21,7 @@ from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from shared.bus.access import Needs, check_access
 from shared.bus.connection import BrokerRefuses, Connection
+from shared.bus.deleted import OnlyThis
 from shared.bus.doorbell import Ringing, doorbell
 from shared.contracts.catalogue import TopicLayout, all_topics
 from shared.db.outbox import MAX_MESSAGE_BYTES
@@ -55,6 +58,8 @@ class Capabilities:
     session_timeout_ms : int
         A process that gets no processor for so long leaves its groups in the middle of a message, and one that was
         killed is missed for so long. Tansu lets who joins a group wait for half of it.
+    deletes : bool
+        Tansu keeps what it has for as long as it runs; Kafka deletes what is old, whether it was read or not.
     consumers_rest : bool
         Asking for nothing costs Tansu as much as asking for something (`shared.bus.doorbell`).
     """
@@ -63,14 +68,15 @@ class Capabilities:
     fetch_max_wait_ms: int
     session_timeout_ms: int
     consumers_rest: bool
+    deletes: bool
 
 
 CAPABILITIES = {
     BrokerKind.KAFKA: Capabilities(
-        idempotent_producer=True, fetch_max_wait_ms=500, session_timeout_ms=30_000, consumers_rest=False
+        idempotent_producer=True, fetch_max_wait_ms=500, session_timeout_ms=30_000, consumers_rest=False, deletes=True
     ),
     BrokerKind.TANSU: Capabilities(
-        idempotent_producer=False, fetch_max_wait_ms=50, session_timeout_ms=10_000, consumers_rest=True
+        idempotent_producer=False, fetch_max_wait_ms=50, session_timeout_ms=10_000, consumers_rest=True, deletes=False
     ),
 }
 
@@ -105,23 +111,57 @@ def build_broker(connection: Connection, *, service: str, metrics: ServiceMetric
 async def _parse(record: ConsumerRecord, original: Callable[[ConsumerRecord], Awaitable[KafkaMessage]]) -> KafkaMessage:
     # FastStream decodes header values as UTF-8 and fails on null or binary ones before any handler sees the message.
     headers = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
-    return await original(dataclasses.replace(record, headers=headers))
+    message = await original(dataclasses.replace(record, headers=headers))
+    message.consumer = OnlyThis(message.consumer, record)
+    return message
 
 
 async def _leave_encoded(message: KafkaMessage) -> KafkaMessage:
     return message
 
 
-async def start_broker(broker: KafkaBroker) -> None:
-    """Connect and start every consumer at once: joined one after the other, each group costs seconds."""
+async def start_broker(broker: KafkaBroker, *, but: Collection[str] = ()) -> None:
+    """Connect and start every consumer at once, but those of some groups: one after the other, each costs seconds."""
     await broker.connect()
-    await together(*(subscriber.start() for subscriber in broker.subscribers))
+    subscribers: Sequence[Any] = broker.subscribers
+    await together(*(subscriber.start() for subscriber in subscribers if subscriber.group_id not in but))
 
 
-def build_producer(connection: Connection, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:
-    """Return the relay's producer: every replica acknowledges, retries don't duplicate where the broker can tell."""
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    """The relay's producer: every replica acknowledges, retries don't duplicate where the broker can tell."""
+
+    async def leave(self, *, within_s: float) -> None:
+        """Stop, and let go of what is not sent by then: it would be tried for as long as the process lives."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.stop()
+                return
+        if self._sender.sender_task is not None:
+            self._sender.sender_task.cancel()
+        self._message_accumulator.fail_all(ProducerClosed())
+        await self.client.close()
+
+
+def build_producer(
+    connection: Connection, kind: BrokerKind, *, service: str, patience_s: float | None = None
+) -> Producer:
+    """Return the relay's producer.
+
+    Parameters
+    ----------
+    connection : Connection
+        How the broker is reached.
+    kind : BrokerKind
+        What it can do.
+    service : str
+        Whose messages.
+    patience_s : float, optional
+        After how long it says why something is not taken; by default it goes on for ever where that does not duplicate.
+    """
     options: dict[str, Any] = {"enable_idempotence": True} if CAPABILITIES[kind].idempotent_producer else {}
-    return AIOKafkaProducer(
+    if patience_s is not None:
+        options = {"request_timeout_ms": max(round(patience_s * 1000), 1)}
+    return Producer(
         **connection.options(),
         client_id=f"{service}.relay",
         acks="all",

@@ -80,20 +80,40 @@ class Ringing(BaseMiddleware[Any, Any]):
             self._bell.ring(topic)
 
 
-async def rest_while_idle(broker: KafkaBroker, bell: Doorbell) -> None:
-    """Let each consumer of a broker rest whenever nobody has rung for its topics for a while, until cancelled."""
-    async with asyncio.TaskGroup() as resting:
+Idle = Callable[[AIOKafkaConsumer, asyncio.Event], Awaitable[None]]
+
+
+async def while_idle(broker: KafkaBroker, bell: Doorbell, idle: Idle, *, after_s: float) -> None:
+    """Have each consumer of a broker idle whenever nobody has rung for its topics for so long, until cancelled.
+
+    Parameters
+    ----------
+    broker : KafkaBroker
+        Whose consumers.
+    bell : Doorbell
+        Who rings for their topics.
+    idle : coroutine function
+        What a consumer does, until the event is set.
+    after_s : float
+        Seconds without a ring.
+    """
+    async with asyncio.TaskGroup() as idling:
         for subscriber in broker.subscribers:
-            resting.create_task(_rest_while_idle(subscriber, bell))
+            idling.create_task(_while_idle(subscriber, bell, idle, after_s))
 
 
-async def _rest_while_idle(subscriber: Any, bell: Doorbell) -> None:
+async def _while_idle(subscriber: Any, bell: Doorbell, idle: Idle, after_s: float) -> None:
     with bell.at(subscriber.topic_names_for_subscribe) as rung:
         while True:
             rung.clear()
             # Before it has joined its group it has no consumer, or one without partitions.
-            if not await set_within(rung, LINGER_S) and subscriber.consumer is not None:
-                await _rest(subscriber.consumer, rung)
+            if not await set_within(rung, after_s) and subscriber.consumer is not None:
+                await idle(subscriber.consumer, rung)
+
+
+async def rest_while_idle(broker: KafkaBroker, bell: Doorbell) -> None:
+    """Let each consumer of a broker rest whenever nobody has rung for its topics for a while, until cancelled."""
+    await while_idle(broker, bell, _rest, after_s=LINGER_S)
 
 
 async def _rest(consumer: AIOKafkaConsumer, rung: asyncio.Event) -> None:

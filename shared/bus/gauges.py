@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.bus.asking import asking
 from shared.bus.connection import Connection
 from shared.metrics.catalogue import CONSUMER_LAG, OUTBOX_AGE, OUTBOX_PENDING
 from shared.metrics.service_metrics import Reading
@@ -52,16 +53,12 @@ async def _ends(consumers: Sequence[AIOKafkaConsumer], connection: Connection) -
     partitions = sorted({partition for consumer in consumers for partition in consumer.assignment()})
     if not partitions:
         return {}
-    asking = AIOKafkaConsumer(**connection.options(), enable_auto_commit=False)
-    await asking.start()
-    try:
+    async with asking(connection) as consumer:
         # They are its own, so that it knows at once where all of them are, and it does not read any.
-        asking.assign(partitions)
-        asking.pause(*partitions)
-        ends: Mapping[TopicPartition, int] = await asking.end_offsets(partitions)
-        return ends
-    finally:
-        await asking.stop()
+        consumer.assign(partitions)
+        consumer.pause(*partitions)
+        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+    return ends
 
 
 async def _lag(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> Mapping[str, int]:

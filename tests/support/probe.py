@@ -51,6 +51,12 @@ class ProbeHappened(Event):
     names: dict[str, float] = Field(default_factory=dict)
 
 
+class ProbeServed(Event):
+    """What the consumer of a whole service reads: tests that count what comes share it with nobody."""
+
+    topic: ClassVar[str] = "probe.served"
+
+
 class ProbeFollowed(Event):
     """What the probe announces."""
 
@@ -129,7 +135,7 @@ async def probe_database(servers: Servers) -> AsyncIterator[ServiceDatabase]:
 
 async def create_probe_topics(servers: Servers) -> None:
     """Create the probe's topics, one partition each, so that what is behind a bad message waits for it."""
-    names = [event.topic for event in (ProbeHappened, ProbeFollowed, ProbeDue, ProbeFlooded)]
+    names = [event.topic for event in (ProbeHappened, ProbeServed, ProbeFollowed, ProbeDue, ProbeFlooded)]
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
     await admin.start()
     existing = set(await admin.list_topics())

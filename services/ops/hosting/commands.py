@@ -1,5 +1,6 @@
 """Commands that run the platform: `up`, `serve`, `board`, `migrate`."""
 
+import gc
 import os
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,6 +79,11 @@ class UpOptions(LogOptions):
     ] = None
 
 
+def _load_without_looking_for_garbage() -> None:
+    """Leave it alone until what runs has begun: a start makes half a million objects that stay."""
+    gc.disable()
+
+
 @taking(UpOptions)
 def up(options: UpOptions) -> None:
     """Run the whole platform until Ctrl-C.
@@ -90,6 +96,7 @@ def up(options: UpOptions) -> None:
         from services.ops.hosting.embedded.brokers import choose_broker
 
         choose_broker(options.broker.value)
+    _load_without_looking_for_garbage()
     from services.ops.hosting.provider_chain import resolve_providers
 
     providers = resolve_providers(options.providers, options.files)
@@ -136,6 +143,7 @@ def serve(options: ServeOptions) -> None:
     for service in options.services:
         if service not in SERVICES:
             raise Misused(f"SERVICE must be one of {', '.join(SERVICES)}, was {service!r}")
+    _load_without_looking_for_garbage()
     from services.ops.hosting.running import run_services
 
     options.configure()
@@ -159,6 +167,7 @@ def board(options: BoardOptions) -> None:
     """
     if not options.platform.startswith(("http://", "https://")):
         raise Misused(f"URL must begin with http:// or https://, was {options.platform!r}")
+    _load_without_looking_for_garbage()
     from services.ops.hosting.running import run_board
 
     options.configure()

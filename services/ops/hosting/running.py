@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-import asyncpg
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +17,7 @@ from services.ops.errors import CommandError, Misused
 from services.ops.hosting.host import Hosted, host
 from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import check_migrated, prepare
-from services.ops.hosting.requeue import requeue_outboxes
+from services.ops.hosting.requeue import requeue_deleted
 from services.ops.hosting.server import listen, run_until_told_to_stop, serve, url_of
 from services.ops.people.ways import let_sign_in
 from services.ops.settings import PeopleSettings
@@ -27,6 +26,7 @@ from shared.auth import Identified, person_of
 from shared.bus.connection import BrokerRefuses
 from shared.contracts.services import SERVICES
 from shared.db.revisions import Step, UnfinishedUpgrade
+from shared.errors import DRIVER_ERRORS
 from shared.service import build_app
 from shared.settings import CommonSettings
 
@@ -70,6 +70,7 @@ def _say_begun(announcement: str) -> None:
     # What is loaded by now stays to the end: to look for garbage in it takes a sixth of the time of a large answer.
     gc.collect()
     gc.freeze()
+    gc.enable()  # a start goes without (`commands`)
     say(announcement)
 
 
@@ -116,8 +117,11 @@ def run_requeue(common: CommonSettings) -> None:
     """Queue what the broker has lost."""
 
     async def main() -> None:
-        for service, messages in (await requeue_outboxes(common)).items():
+        requeued, deleted = await requeue_deleted(common)
+        for service, messages in requeued.items():
             say(f"{service}: {messages} messages are published again")
+        for each in deleted:
+            say(f"{each.group} goes on at {each.stop} of {each.topic}/{each.partition}")
 
     run_to_end(main())
 
@@ -136,7 +140,7 @@ def run_to_end(main: Coroutine[Any, Any, None]) -> None:
         raise Misused(f"the environment makes no sense: {reasons(error)}") from error
     except DBAPIError as error:
         raise CommandError(f"the database cannot be used: {error.orig}") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (*DRIVER_ERRORS, OSError) as error:
         raise CommandError(f"a file, a port or the database cannot be used: {error}") from error
     except (BrokerRefuses, UnfinishedUpgrade) as error:
         raise CommandError(str(error)) from error

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -24,6 +24,8 @@ log = structlog.get_logger("workers")
 # Longer than a consumer takes to end the message in hand.
 _STOPPED_WITHIN_S: Final = 40.0
 _ANSWERS_WITHIN_S: Final = 4.0
+# A night takes every core there is: who waits for an answer goes before it.
+_NICER_BY: Final = 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class Worker:
             env={**os.environ, **self.environment},
             # Its own session: Ctrl-C in the terminal reaches us alone.
             start_new_session=True,
-            preexec_fn=end_with_parent(os.getpid(), signal.SIGTERM),
+            preexec_fn=_behind_answers(end_with_parent(os.getpid(), signal.SIGTERM)),
         )
         self._state = f"does not answer (pid {process.pid})"
         log.info("worker begins", number=self.number, pid=process.pid, url=self.url)
@@ -98,6 +100,17 @@ class Worker:
             except httpx.HTTPError:
                 return [f"process {self.number} {self._state}"]
         return [] if answer.is_success else [f"process {self.number}: {answer.json()['detail']}"]
+
+
+def _behind_answers(bind: Callable[[], None] | None) -> Callable[[], None]:
+    """Return what is to be called in the child before it executes: it gives way to the process that answers."""
+
+    def begin() -> None:
+        os.nice(_NICER_BY)
+        if bind is not None:
+            bind()
+
+    return begin
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

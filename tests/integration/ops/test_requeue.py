@@ -1,18 +1,24 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from services.ops.errors import CommandError
 from services.ops.hosting.preparation import prepare
-from services.ops.hosting.requeue import requeue_outboxes
+from services.ops.hosting.requeue import requeue_deleted, requeue_outboxes
 from services.ops.hosting.running import run_requeue
+from shared.bus.deleted import Deleted, find_deleted, go_on_behind
 from shared.settings import CommonSettings
 from tests.support.databases import common_settings
-from tests.support.stack import Servers
+from tests.support.eventually import eventually
+from tests.support.stack import Servers, wanted_broker
 
 _NOW = datetime.now(UTC)
 
@@ -127,6 +133,61 @@ async def test_requeue_leaves_what_still_waits_and_counts_nothing_twice(
 
     assert (await requeue_outboxes(common))["market_data"] == 0
     assert await _waiting(admin, "market_data") == 1
+
+
+@pytest.mark.skipif(wanted_broker() != "kafka", reason="Tansu deletes nothing")
+async def test_requeue_of_what_was_deleted_unread_requeues_its_topic_and_lets_its_reader_go_on(
+    common: CommonSettings, admin: asyncpg.Connection, servers: Servers
+) -> None:
+    topic, group = "prices.updated", "portfolio.store_prices"
+    done = await _add_run(admin, "completed")
+    for about in (topic, "fundamentals.updated"):
+        await _add_row(admin, "market_data", done, topic=about)
+    deleted = await _deleted_unread(servers, topic, group)
+
+    requeued, gone = await requeue_deleted(common)
+
+    assert gone == [deleted]
+    assert requeued["market_data"] == 1
+    assert await admin.fetchval("SELECT topic FROM market_data.outbox WHERE published_at IS NULL") == topic
+    assert await find_deleted(servers.connection, [group]) == []
+
+
+@pytest.mark.skipif(wanted_broker() != "kafka", reason="Tansu deletes nothing")
+async def test_requeue_waits_until_who_reads_has_seen_what_is_missing_and_has_left(
+    common: CommonSettings, admin: asyncpg.Connection, servers: Servers
+) -> None:
+    topic, group = "prices.updated", "portfolio.store_prices"
+    await _add_row(admin, "market_data", await _add_run(admin, "completed"), topic=topic)
+    deleted = await _deleted_unread(servers, topic, group)
+    reader = AIOKafkaConsumer(
+        topic, bootstrap_servers=servers.bootstrap_servers, group_id=group, enable_auto_commit=False
+    )
+    await reader.start()
+
+    with capture_logs() as logs:
+
+        async def is_waiting() -> bool:
+            return any("waiting for a group" in each["event"] for each in logs)
+
+        async with asyncio.TaskGroup() as going_on:
+            requeueing = going_on.create_task(requeue_deleted(common))
+            await eventually(is_waiting)
+            assert await _waiting(admin, "market_data") == 1
+            await reader.stop()
+    assert requeueing.result()[1] == [deleted]
+    assert await find_deleted(servers.connection, [group]) == []
+
+
+async def _deleted_unread(servers: Servers, topic: str, group: str) -> Deleted:
+    async with AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers) as producer:
+        places = [(await producer.send_and_wait(topic, b"junk", partition=0)).offset for _ in range(3)]
+    await go_on_behind(servers.connection, Deleted(group, topic, 0, 0, places[0]))
+    kafka = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
+    await kafka.start()
+    await kafka.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=places[2])})
+    await kafka.close()
+    return Deleted(group, topic, 0, places[0], places[2])
 
 
 def test_requeue_with_a_wrong_password_is_one_line(common: CommonSettings) -> None:

@@ -135,6 +135,8 @@ async def test_relays_of_every_process_ring_for_what_one_of_them_has_published(
 async def test_relay_that_was_cut_off_rings_for_what_it_may_have_missed(
     servers: Servers, probe: ServiceDatabase, probe_topics: None
 ) -> None:
+    # Connections of the test before may still be ending: one of them would be taken for this one's.
+    await eventually(partial(_listen, probe, 0))
     address = plain_url(probe.url(SERVICE).get_secret_value())
     relay = OutboxRelay(address, Connection(servers.bootstrap_servers), BrokerKind.TANSU, service=SERVICE)
     relay.reconnect_pause_s = 0.01
@@ -142,10 +144,44 @@ async def test_relay_that_was_cut_off_rings_for_what_it_may_have_missed(
     await eventually(partial(_listen, probe, 1))
     with doorbell(servers.bootstrap_servers).at([ProbeFollowed.topic]) as rung:
         connection = await asyncpg.connect(probe.admin_url)
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
-        await connection.execute(ended, f"{SERVICE}.relay")
+
+        async def cut_off() -> bool:
+            # Again, if it was not the relay that was there.
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+            await connection.execute(ended, f"{SERVICE}.relay")
+            assert not task.done(), task
+            return rung.is_set()
+
+        await eventually(cut_off)
         await connection.close()
-        await rung.wait()
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_relay_goes_on_after_what_the_driver_says_of_a_connection_that_ended_between_two_steps(
+    servers: Servers, probe: ServiceDatabase, probe_topics: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = plain_url(probe.url(SERVICE).get_secret_value())
+    relay = OutboxRelay(address, Connection(servers.bootstrap_servers), BrokerKind.TANSU, service=SERVICE)
+    relay.reconnect_pause_s = 0.01
+    flush, failed = relay.flush, asyncio.Event()
+
+    async def fails_once(*given: Any) -> int:
+        if failed.is_set():
+            return await flush(*given)
+        failed.set()
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    monkeypatch.setattr(relay, "flush", fails_once)
+    task = asyncio.create_task(relay.run())
+    with doorbell(servers.bootstrap_servers).at([ProbeFollowed.topic]) as rung:
+
+        async def goes_on() -> bool:
+            assert not task.done(), task
+            return failed.is_set() and rung.is_set()
+
+        await eventually(goes_on)
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
