@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import httpx
-from aiokafka import AIOKafkaProducer
 
 from services.ops.hosting.server import url_of
+from shared.bus.broker import Producer
 from shared.bus.relay import OutboxRelay
+from shared.bus.sending import message_of
 from shared.contracts.services import SERVICES
 from shared.db.engine import plain_url
 from tests.system.disturbed import Disturbed
@@ -48,7 +49,7 @@ class Disorderly(OutboxRelay):
         self._seen = 0
         self._held: set[int] = set()
 
-    async def flush(self, connection: Any, producer: AIOKafkaProducer) -> int:
+    async def flush(self, connection: Any, producer: Producer) -> int:
         """Send some of what is to be sent, drawn at random; return how many copies are left."""
         self.is_leading.set()
         for row in await connection.fetch(_PENDING, list(self._held)):
@@ -57,7 +58,7 @@ class Disorderly(OutboxRelay):
             later = self._generator.choices(_LATE, k=COPIES - 1)
             self.copies += [Copy(0, row), *(Copy(self._seen + late, row) for late in later)]
         drawn = self._draw()
-        for sent in [await self._send(producer, copy.row) for copy in drawn]:
+        for sent in [await _send(producer, copy.row) for copy in drawn]:
             await sent
         await connection.execute(_PUBLISHED, [copy.row["id"] for copy in drawn])
         await connection.execute("SELECT pg_notify('published', $1)", " ".join({copy.row["topic"] for copy in drawn}))
@@ -75,6 +76,12 @@ class Disorderly(OutboxRelay):
         taken = set(map(id, due))
         self.copies = [copy for copy in self.copies if id(copy) not in taken]
         return due
+
+
+async def _send(producer: Producer, row: Any) -> "asyncio.Future[Any]":
+    value, headers = message_of(row)
+    sent: asyncio.Future[Any] = await producer.send(row["topic"], value, key=row["key"].encode(), headers=headers)
+    return sent
 
 
 @asynccontextmanager

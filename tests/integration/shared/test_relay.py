@@ -2,29 +2,32 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC
 from functools import partial
 from itertools import groupby
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.broker import BrokerKind, build_producer
+from shared.bus.broker import BrokerKind, Producer, build_producer
 from shared.bus.connection import Connection
 from shared.bus.forerunner import lock_forerunner
 from shared.bus.relay import OutboxRelay
 from shared.contracts.run import After, Part, Run
 from shared.db.engine import plain_url
-from shared.db.outbox import MAX_MESSAGE_BYTES, OutboxRow
+from shared.db.outbox import BEGINNING, END, LET_PACK, MAX_MESSAGE_BYTES, OutboxRow, list_kept
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
-from tests.support.probe import SERVICE, ProbeFollowed, Topic
+from tests.support.probe import SERVICE, ProbeDue, ProbeFollowed, Topic
+from tests.support.refusing import Refusing
 from tests.support.runs import make_run
 from tests.support.stack import Servers
 
@@ -111,6 +114,38 @@ async def test_relay_with_two_thousand_rows_keeps_the_order_of_each_key(
         for key, group in groupby(sorted(pairs, key=lambda p: p[0]), lambda p: p[0])
     }
     assert by_key == {f"key-{k}": list(range(k, 2000, 7)) for k in range(7)}
+
+
+@pytest.mark.parametrize("may_pack", [False, True])
+async def test_large_value_is_packed_once_code_of_before_has_ended_and_published_as_it_was_written(
+    relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine, published: Topic, may_pack: bool
+) -> None:
+    run, large = make_run(), b'{"values": [' + b"0.0123456789, " * 5_000 + b"0]}"
+    async with engine.begin() as connection:
+        await connection.execute(sa.text(LET_PACK if may_pack else "COMMENT ON TABLE outbox IS NULL"))
+    async with unit_of_work() as uow:
+        uow.post(_row(run, key="large", value=large))
+        # A header of somebody's message that looks like ours.
+        uow.post(replace(_row(run, key="small", value=b"{}"), headers={"outbox-packed": "zlib", "other": "said"}))
+    async with engine.connect() as connection:
+        kept = await list_kept(connection, [ProbeFollowed.topic], after=(BEGINNING, 0), until=END, limit=9)
+        query = sa.text("SELECT octet_length(value) FROM outbox ORDER BY id")
+        stored = (await connection.execute(query)).scalars().all()
+
+    async with relays.running():
+
+        async def all_there() -> bool:
+            return len(await published.of(run)) >= 1
+
+        await eventually(all_there)
+        await eventually(lambda: _settled(engine, run))
+
+    (record,) = await published.of(run)
+    assert record.value == large
+    assert [name for name, _ in record.headers] == ["ce_subject", "ce_time"]
+    assert [each.row.value for each in kept] == [large, b"{}"]
+    assert [each.row.headers for each in kept] == [{"ce_subject": f"{run.run_id}/0"}, {"other": "said"}]
+    assert stored[0] < len(large) / 20 if may_pack else stored[0] == len(large)
 
 
 async def test_relay_killed_is_succeeded_by_the_one_that_stands_by(
@@ -251,19 +286,21 @@ async def test_relay_whose_broker_is_away_stops_and_keeps_what_it_has_not_sent(
 ) -> None:
     sending, stopping, run = asyncio.Event(), asyncio.Event(), make_run()
 
-    class Away:
+    class Away(Producer):
         """A producer that waits for its broker for ever, also when it is told to stop."""
 
         async def start(self) -> None:
             """Be ready."""
 
-        async def send(self, *_: object, **__: object) -> asyncio.Future[None]:
+        async def partitions_for(self, _: str) -> set[int]:
             """Promise something."""
             sending.set()
-            return asyncio.get_running_loop().create_future()
+            await asyncio.Event().wait()
+            return set()
 
         async def stop(self) -> None:
             """Flush."""
+            self._closed = True
             stopping.set()
             await asyncio.Event().wait()
 
@@ -279,9 +316,9 @@ async def test_relay_whose_broker_is_away_stops_and_keeps_what_it_has_not_sent(
 async def test_relay_that_does_not_find_its_broker_leaves_nothing_open_behind_and_looks_again(
     relays: Relays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[AIOKafkaProducer] = []
+    tried: list[Producer] = []
 
-    def built(_: Connection, kind: BrokerKind, *, service: str) -> AIOKafkaProducer:
+    def built(_: Connection, kind: BrokerKind, *, service: str) -> Producer:
         tried.append(build_producer(Connection("127.0.0.1:1"), kind, service=service))
         return tried[-1]
 
@@ -313,3 +350,106 @@ async def test_row_that_only_stood_for_a_run_to_come_is_forgotten(relays: Relays
                 return list((await connection.execute(query)).scalars()) == [begun.run_id]
 
         await eventually(one_is_left)
+
+
+def _rows(run: Run, topic: str, *, rows: int) -> Iterator[OutboxRow]:
+    for number in range(rows):
+        yield replace(_row(run, key=f"key-{number % 7}", value=str(number).encode()), topic=topic)
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+async def test_topic_that_refuses_more_than_is_taken_at_once_holds_up_no_other(
+    relays: Relays,
+    unit_of_work: UnitOfWorkFactory,
+    engine: AsyncEngine,
+    published: Topic,
+    monkeypatch: pytest.MonkeyPatch,
+    says_so: bool,
+) -> None:
+    refused, healthy = make_run(), make_run()
+    broker = Refusing(published.name, says_so=says_so)
+    monkeypatch.setattr("shared.bus.relay.build_producer", broker.producer)
+    async with unit_of_work() as uow:
+        for row in _rows(refused, published.name, rows=600):
+            uow.post(row)
+        uow.post(replace(_row(healthy, key="a", value=b"1"), topic=ProbeDue.topic))
+
+    async with relays.running(patience_s=1.0) as relay:
+        await eventually(lambda: _settled(engine, healthy))
+        assert {row.published_at for row in await _outbox(engine, refused)} == {None}
+        (trouble,) = relay.troubles()
+        assert trouble.startswith(f"probe's relay: {published.name} refuses messages since 2")
+        broker.is_over.set()
+        await eventually(lambda: _settled(engine, refused))
+        assert relay.troubles() == []
+
+    async def all_there() -> bool:
+        return len(await published.of(refused)) >= 600
+
+    await eventually(all_there)
+    assert [int(record.value or b"") for record in await published.of(refused)] == list(range(600))
+
+
+async def test_what_is_behind_a_refused_batch_does_not_overtake_it(
+    relays: Relays,
+    unit_of_work: UnitOfWorkFactory,
+    engine: AsyncEngine,
+    published: Topic,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, broker = make_run(), Refusing(published.name, says_so=True)
+    # The second of many batches, and nothing after it.
+    broker.spared, broker.refused = 1, 1
+    monkeypatch.setattr("shared.bus.relay.build_producer", broker.producer)
+    async with unit_of_work() as uow:
+        for row in _rows(run, published.name, rows=400):
+            uow.post(replace(row, value=row.value.ljust(500)))
+
+    async with relays.running():
+        await eventually(lambda: _settled(engine, run))
+
+    async def all_there() -> bool:
+        return len(await published.of(run)) >= 400
+
+    await eventually(all_there)
+    assert broker.refused == 0
+    assert [int(record.value or b"") for record in await published.of(run)] == list(range(400))
+
+
+async def test_topic_that_is_not_there_holds_up_no_other(
+    servers: Servers, relays: Relays, unit_of_work: UnitOfWorkFactory, engine: AsyncEngine
+) -> None:
+    if servers.broker_kind is not BrokerKind.KAFKA:
+        pytest.skip("Tansu makes topics for who asks for them")
+    refused, healthy, topic = make_run(), make_run(), f"absent-{uuid4()}"
+    async with unit_of_work() as uow:
+        for row in _rows(refused, topic, rows=600):
+            uow.post(row)
+        uow.post(_row(healthy, key="a", value=b"1"))
+
+    async with relays.running(patience_s=1.0) as relay:
+        await eventually(lambda: _settled(engine, healthy))
+        assert {row.published_at for row in await _outbox(engine, refused)} == {None}
+
+        async def says_why() -> bool:
+            return [trouble.rpartition(" ")[2] for trouble in relay.troubles()] == ["UnknownTopicOrPartitionError"]
+
+        await eventually(says_why)
+        await _make(servers, topic)
+        await eventually(lambda: _settled(engine, refused))
+
+    made = Topic(topic, servers.bootstrap_servers)
+
+    async def all_there() -> bool:
+        return len(await made.of(refused)) >= 600
+
+    await eventually(all_there)
+    assert [int(record.value or b"") for record in await made.of(refused)] == list(range(600))
+    await made.close()
+
+
+async def _make(servers: Servers, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 1, 1)])
+    await admin.close()
