@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.bus.forerunner import lock_forerunner, lock_waiting, may_go_on, wait_for_forerunner
+from shared.bus.forerunner import lock_forerunner, lock_going_on, may_go_on, wait_for_forerunner
 from shared.contracts.event import Event, Failure
 from shared.contracts.run import Run
 from shared.contracts.scheduler import BatchTriggered
@@ -247,10 +247,9 @@ class FanIn:
         await self._fire(run, uow)
 
     async def _fire_waiting(self, run: Run, uow: UnitOfWork) -> None:
-        for waiting in await lock_waiting(uow.connection, self.name, run):
-            if not await self._unmet(waiting, uow):
-                await self._fire(waiting, uow)
-                await self._fire_waiting(waiting, uow)
+        for waiting in await lock_going_on(uow.connection, self.name, self.streams, run):
+            await self._fire(waiting, uow)
+            await self._fire_waiting(waiting, uow)
 
     async def _unmet(self, run: Run, uow: UnitOfWork) -> tuple[ArrivedPart, ...]:
         """Return what the run goes on from and is not in, as a part that never came."""

@@ -32,10 +32,21 @@ _ARRIVED = sa.text(
     """
 )
 _WAIT = sa.text("UPDATE fan_in SET waits_for = :waits_for WHERE stage = :name AND run_id = :run_id")
-_WAITING = sa.text(
+# One statement, however many wait: each part of the run that they wait for asks it.
+_MAY_GO_ON = sa.text(
     """
-    SELECT run FROM fan_in WHERE stage = :name AND waits_for = :run_id AND fired_at IS NULL
-    ORDER BY run_id FOR UPDATE
+    SELECT run FROM fan_in f WHERE stage = :name AND waits_for = :run_id AND fired_at IS NULL AND (
+        EXISTS (SELECT 1 FROM fan_in WHERE stage = :name AND run_id = :run_id AND fired_at IS NOT NULL)
+        OR jsonb_typeof(run #> '{after,parts}') = 'array' AND NOT EXISTS (
+            SELECT 1 FROM jsonb_to_recordset(
+                CASE jsonb_typeof(f.run #> '{after,parts}') WHEN 'array' THEN f.run #> '{after,parts}' ELSE '[]' END
+            ) AS wanted (topic text, index integer)
+            LEFT JOIN fan_in_part p ON p.stage = :name AND p.run_id = :run_id
+                AND (p.stream, p.part_index) = (wanted.topic, wanted.index)
+            WHERE wanted.topic = ANY(:topics) AND p.run_id IS NULL
+        )
+    )
+    ORDER BY run_id FOR UPDATE OF f
     """
 ).columns(sa.column("run", JSONB))
 
@@ -63,7 +74,7 @@ async def wait_for_forerunner(connection: AsyncConnection, name: str, run: Run, 
     await connection.execute(_WAIT, {"name": name, "run_id": run.run_id, "waits_for": after.run_id})
 
 
-async def lock_waiting(connection: AsyncConnection, name: str, run: Run) -> list[Run]:
-    """Return the runs that wait for this one; a statement of its own, which sees what had the lock before."""
-    rows = await connection.execute(_WAITING, {"name": name, "run_id": run.run_id})
+async def lock_going_on(connection: AsyncConnection, name: str, streams: Sequence[str], run: Run) -> list[Run]:
+    """Return the runs that waited for this one and may go on; a statement that sees what had the lock before."""
+    rows = await connection.execute(_MAY_GO_ON, {"name": name, "run_id": run.run_id, "topics": list(streams)})
     return [Run.model_validate(row.run) for row in rows]

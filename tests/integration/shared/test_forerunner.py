@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.bus.fan_in import ArrivedPart, FanIn, failures_of
 from shared.contracts.event import Event
 from shared.contracts.run import After, Part, PartOf, Run
-from shared.db.engine import build_engine
+from shared.db.engine import StatementCounter, build_engine
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
@@ -117,6 +117,26 @@ async def test_run_that_goes_on_from_parts_opens_when_those_are_in(
 
     await _arrive(barrier, right_0, unit_of_work)
     assert fired.runs == [run.run_id, forerunner.run_id]
+
+
+@pytest.mark.parametrize("after_parts", [True, False])
+async def test_part_costs_the_same_statements_however_many_runs_wait(
+    barrier: FanIn, fired: Fired, unit_of_work: UnitOfWorkFactory, after_parts: bool
+) -> None:
+    costs = []
+    for waiting in (1, 30):
+        forerunner = make_run()
+        first, *_, last = _parts(forerunner, 2)
+        awaited = (PartOf(topic=last.topic, index=last.part.index),) if after_parts else ()
+        for run in [_after(forerunner, *awaited) for _ in range(waiting)]:
+            for event in _parts(run):
+                await _arrive(barrier, event, unit_of_work)
+        async with unit_of_work() as uow:
+            counter = StatementCounter(uow.connection.engine)
+            await barrier.arrive(first, [], uow)
+            costs.append(counter.statements)
+    assert fired.runs == []
+    assert costs[0] == costs[1]
 
 
 async def test_runs_that_go_on_from_one_another_open_one_after_the_other(
