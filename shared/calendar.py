@@ -4,21 +4,25 @@ from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
-import exchange_calendars
 import numpy as np
-import pandas as pd
-from exchange_calendars import ExchangeCalendar
 
 from shared.arrays import DateArray, IntArray
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
 
 FIRST_SESSION = date(1988, 1, 4)
 SETTLE_DELAY = timedelta(minutes=30)
 
 
 @cache
-def _calendar() -> ExchangeCalendar:
-    return exchange_calendars.get_calendar("XNYS", start=FIRST_SESSION.isoformat())
+def _calendar() -> "ExchangeCalendar":
+    # It brings pandas: imported above, every command would begin with half a second of that, and most look at no day.
+    from exchange_calendars import get_calendar  # noqa: PLC0415
+
+    return get_calendar("XNYS", start=FIRST_SESSION.isoformat())
 
 
 @cache
@@ -51,6 +55,13 @@ def session_ordinals(days: DateArray | list[date]) -> IntArray:
 def is_session(day: date) -> bool:
     """Tell whether the exchange is open on that day."""
     return bool(session_ordinals([day])[0] >= 0)
+
+
+def has_session(first: date, last: date) -> bool:
+    """Tell whether there is a session in [first, last]."""
+    known = all_sessions()
+    following = np.searchsorted(known, np.datetime64(first, "D"), side="left")
+    return bool(following < np.searchsorted(known, np.datetime64(last, "D"), side="right"))
 
 
 def sessions_between(first: date, last: date) -> list[date]:
@@ -122,8 +133,8 @@ def week_of(day: date) -> list[date]:
 
 def close_at(session: date) -> datetime:
     """Return the official close of a session in UTC, early closes included."""
-    close: pd.Timestamp = _calendar().session_close(pd.Timestamp(session))
-    return close.to_pydatetime().astimezone(UTC)
+    closes: datetime = _calendar().session_close(session.isoformat()).to_pydatetime()
+    return closes.astimezone(UTC)
 
 
 def last_closed_session(now: datetime, *, settle_delay: timedelta) -> date:

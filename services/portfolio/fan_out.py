@@ -13,9 +13,10 @@ from shared.contracts.portfolio import PortfolioDue, PortfoliosValued
 from shared.contracts.run import ONLY_PART, Part, Run
 from shared.db.unit_of_work import UnitOfWork
 
-SHARD_CELLS = 10_000  # positions x sessions: some seconds of work at most, and well under 1 MB of event
+SHARD_POSITIONS = 10_000  # at one session
+SHARD_CELLS = 30_000  # positions x sessions: some seconds of work, 50 MiB while they last, and 2 MB of event at most
 SHARD_PORTFOLIOS = 100  # risk takes 27 ms a part and session, and 3 ms for each portfolio of it
-LONG_SHARD_PORTFOLIOS = 25  # of several sessions: parts of one portfolio wait for one another
+LONG_SHARD_PORTFOLIOS = 50  # of several sessions: parts of one portfolio wait for one another
 PART_SESSIONS = 250
 
 
@@ -101,7 +102,7 @@ def _packed(days: Sequence[date], entries: Sequence[Progress]) -> Iterator[Shard
     positions = 0
     for entry in entries:
         more = max(entry.positions, 1)
-        if shard and (positions + more > SHARD_CELLS or len(shard) == most):
+        if shard and (positions + more > SHARD_POSITIONS or len(shard) == most):
             yield _shard(days, shard, positions)
             shard, positions = [], 0
         shard.append(entry.portfolio_id)
@@ -110,5 +111,7 @@ def _packed(days: Sequence[date], entries: Sequence[Progress]) -> Iterator[Shard
 
 
 def _shard(days: Sequence[date], portfolio_ids: Sequence[UUID], positions: int) -> Shard:
-    length = max(1, min(len(days), SHARD_CELLS // positions, PART_SESSIONS))
-    return Shard(days, tuple(portfolio_ids), length=length)
+    most = max(1, min(len(days), SHARD_CELLS // positions, PART_SESSIONS))
+    # Parts of one length: a last one of a session costs as much as one of ten.
+    parts = -(-len(days) // most)
+    return Shard(days, tuple(portfolio_ids), length=-(-len(days) // parts))

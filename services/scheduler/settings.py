@@ -42,7 +42,7 @@ class SchedulerSettings(BaseSettings):
 
     max_backfill_dates: int = Field(default=30, ge=0, validation_alias="MAX_BACKFILL_DATES")
     # How long a step of a backfill is to take: a night that begins meanwhile breaks it off, and it is done anew.
-    backfill_step_s: float = Field(default=5.0, gt=0)
+    backfill_step_s: float = Field(default=10.0, gt=0)
 
     batch_v2_enabled: bool = Field(default=True, validation_alias="BATCH_V2_ENABLED")
     batch_processing_enabled: bool = Field(default=True, validation_alias="BATCH_PROCESSING_ENABLED")

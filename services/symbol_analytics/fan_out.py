@@ -14,10 +14,10 @@ from shared.db.unit_of_work import UnitOfWork
 from shared.factor_set import FactorSet
 from shared.prices.corrections import load_corrections
 
-SHARD_CELLS = 1_000  # symbols x sessions: some 60,000 numbers, well under a second of work and 1 MB of an event
+SHARD_CELLS = 5_500  # symbols x sessions: some 330,000 numbers, a second or two of work and 2 MB of an event
 SHARD_SYMBOLS = 520  # 500 and the proxies of a factor set, which would be a shard of their own
-# Of several sessions: a session costs the same whatever it is computed of, and two processes don't share a symbol.
-LONG_SHARD_SYMBOLS = 130
+# Of several sessions: a session costs 16 ms whatever it is computed of, and two processes don't share a symbol.
+LONG_SHARD_SYMBOLS = 260
 
 Sessions = tuple[date, date]
 

@@ -1,7 +1,7 @@
 """Closes that are held back, kept beside the replica of prices: they say why prices are missing."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -49,6 +49,16 @@ async def load_held(
     for row in await connection.execute(_LOAD, {"symbols": list(symbols), "first": first, "last": last}):
         held[row.symbol].append(Held(row.session, row.rule))
     return dict(held)
+
+
+def taints_of(held: Mapping[str, Sequence[Held]], symbols: Sequence[str], *, first: date, last: date) -> dict[str, str]:
+    """Return in words what is held of the closes of symbols in [first, last], of those of which anything is."""
+    inside = {
+        symbol: [entry for entry in held[symbol] if first <= entry.session <= last]
+        for symbol in symbols
+        if symbol in held
+    }
+    return {symbol: taint_of(symbol, entries) for symbol, entries in inside.items() if entries}
 
 
 def taint_of(symbol: str, held: Sequence[Held]) -> str:

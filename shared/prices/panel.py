@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.arrays import FloatArray, IntArray
 from shared.calendar import all_sessions, session_ordinals
 from shared.db.bulk import copy_out
 from shared.prices.sparse import SparseLayer
@@ -139,18 +140,40 @@ class PricePanel:
         ValueError
             If `last` is not a session.
         """
+        rows, start, end = self._place(symbols, last, sessions)
+        layers = (
+            *self._block(slice(None), rows, start, end),
+            self._splits.block(rows, start, end),
+            self._dividends.block(rows, start, end),
+        )
+        close, adjusted, split, dividend = (np.ascontiguousarray(layer.T) for layer in layers)
+        return PriceWindow(all_sessions()[start : end + 1], tuple(symbols), close, adjusted, split, dividend)
+
+    def adjusted(self, symbols: Sequence[str], *, last: date, sessions: int) -> FloatArray:
+        """Return the adjusted prices of such a window alone, (n_symbols, n_sessions), as they lie here.
+
+        Raises
+        ------
+        ValueError
+            If `last` is not a session.
+        """
+        layer: FloatArray = self._block(slice(1, 2), *self._place(symbols, last, sessions))[0]
+        return layer
+
+    def _place(self, symbols: Sequence[str], last: date, sessions: int) -> tuple[IntArray, int, int]:
         end = int(session_ordinals([last])[0])
         if end < 0:
             raise ValueError(f"last must be a session, was {last}")
-        start = max(end - sessions + 1, 0)
-        length = end - start + 1
-        out = np.full((2, len(symbols), length), np.nan)
         rows = np.array([self._row.get(symbol, -1) for symbol in symbols], dtype=np.int64)
-        known = np.flatnonzero((rows >= 0) & (rows < self._data.shape[1]))
-        low, high = max(start, self._first), min(end + 1, self._first + self._data.shape[2])
+        return rows, max(end - sessions + 1, 0), end
+
+    def _block(self, layers: slice, rows: IntArray, start: int, end: int) -> FloatArray:
+        """Return layers of rows, unknown where negative, in [start, end]: (n_layers, n_rows, n_sessions)."""
+        data = self._data[layers]
+        out = np.full((len(data), len(rows), end - start + 1), np.nan)
+        known = np.flatnonzero((rows >= 0) & (rows < data.shape[1]))
+        low, high = max(start, self._first), min(end + 1, self._first + data.shape[2])
         if low < high and len(known):
-            block = self._data[:, :, low - self._first : high - self._first]
+            block = data[:, :, low - self._first : high - self._first]
             out[:, known, low - start : high - start] = block[:, rows[known]]
-        layers = (*out, self._splits.block(rows, start, end), self._dividends.block(rows, start, end))
-        close, adjusted, split, dividend = (np.ascontiguousarray(layer.T) for layer in layers)
-        return PriceWindow(all_sessions()[start : end + 1], tuple(symbols), close, adjusted, split, dividend)
+        return out

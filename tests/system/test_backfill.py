@@ -38,7 +38,7 @@ OPENED, FIRST, LAST = date(2022, 11, 28), date(2022, 11, 29), date(2022, 12, 9)
 BACKFILL: Json = {"first": str(FIRST), "last": str(LAST)}
 WEEK, NIGHT = (date(2022, 12, 12), date(2022, 12, 16)), date(2022, 12, 19)
 # Steps of a few sessions before any has been measured, so that there is something to interrupt.
-SMALL_STEPS, LARGE_STEPS = 0.1, 1000.0
+SMALL_STEPS, LARGE_STEPS = 0.04, 1000.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from services.portfolio.core.marking import Holdings, MarkSource
 from services.portfolio.core.options import Contracts
 from services.portfolio.core.positions import CALLS, Basis, Flow, Position, PositionTerms, PositionType, multiplier
 from services.portfolio.core.trades import NOT_IN_WINDOW, UNPRICED, CashFlows, Exits, PositionArrays
-from shared.arrays import DateArray, IntArray
+from shared.arrays import IntArray, days_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Window:
 
     def index_of(self, days: Sequence[date]) -> IntArray:
         """Return the session that books each day: itself or the next one; `NOT_IN_WINDOW` outside (opening, last]."""
-        dates = np.array(days, dtype="datetime64[D]")
-        position = np.searchsorted(np.array(self.sessions, dtype="datetime64[D]"), dates).astype(np.int64)
+        dates = days_of(days)
+        position = np.searchsorted(days_of(self.sessions), dates).astype(np.int64)
         outside = (dates <= np.datetime64(self.opening)) | (position == len(self.sessions))
         indices: IntArray = np.where(outside, NOT_IN_WINDOW, position)
         return indices
@@ -191,19 +191,15 @@ def assemble_contracts(
         underlying=_integers(columns[contract.underlying] for _, _, contract, _ in options),
         is_call=np.array([position.terms.kind in CALLS for _, position, _, _ in options], dtype=np.bool_),
         strike=np.array([float(contract.strike) for _, _, contract, _ in options], dtype=np.float64),
-        since=_days(_shares_of(position.terms, first) for _, position, _, first in options),
-        expires=_days(contract.expiration for _, _, contract, _ in options),
-        settles=_days(settles[position.position_id] for _, position, _, _ in options),
+        since=days_of(_shares_of(position.terms, first) for _, position, _, first in options),
+        expires=days_of(contract.expiration for _, _, contract, _ in options),
+        settles=days_of(settles[position.position_id] for _, position, _, _ in options),
     )
 
 
 def _shares_of(terms: PositionTerms, opened: date) -> date:
     """Return the day in whose shares a position was entered."""
     return terms.entry_date if terms.basis is Basis.AS_TRADED else max(terms.entry_date, opened - timedelta(days=1))
-
-
-def _days(days: Iterable[date]) -> DateArray:
-    return np.array(list(days), dtype="datetime64[D]")
 
 
 def _exits(positions: Sequence[Position], window: Window) -> Exits:

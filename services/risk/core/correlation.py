@@ -1,6 +1,7 @@
 """Correlation of total returns over the last sessions, pair by pair, repaired where no such matrix exists."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,14 @@ class CorrelationMatrix:
     clip: float
     missing_pairs: int
 
+    @property
+    def complete_part(self) -> FloatArray:
+        """The correlations of the complete series with one another."""
+        if self.complete.size == len(self.values):
+            return self.values
+        part: FloatArray = self.values[np.ix_(self.complete, self.complete)]
+        return part
+
 
 def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP) -> CorrelationMatrix:
     """Return Pearson correlations of each pair over the sessions that both have.
@@ -66,6 +75,19 @@ def correlate(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP
         clip = float(np.abs(repaired - part).max())
         values[np.ix_(complete, complete)] = repaired
     return CorrelationMatrix(values, complete, clip, missing_pairs)
+
+
+def correlate_complete(standard: FloatArray) -> CorrelationMatrix | None:
+    """Return what `correlate` says of series without a missing return, or None where it has more to say.
+
+    Parameters
+    ----------
+    standard : ndarray of shape (k, n_sessions)
+        Series by `standardised`: of many that are correlated in several matrices each is seen to once.
+    """
+    values: FloatArray = np.clip(standard @ standard.T, -1.0, 1.0)
+    np.fill_diagonal(values, 1.0)
+    return None if np.isnan(values).any() else CorrelationMatrix(values, np.arange(len(values)), 0.0, 0)
 
 
 def correlations(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVERLAP) -> FloatArray:
@@ -128,6 +150,12 @@ def standardised(returns: FloatArray, *, min_overlap: int = CORRELATION_MIN_OVER
     known = varies & (returns.shape[1] >= min_overlap)
     deviations /= np.sqrt(np.where(known, squares, np.nan))[:, None]
     return deviations
+
+
+@cache
+def above_diagonal(size: int) -> tuple[IntArray, ...]:
+    """Return the places above the diagonal of a matrix, row by row."""
+    return tuple(np.triu_indices(size, 1))
 
 
 def _about_mean(returns: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:

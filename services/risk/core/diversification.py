@@ -3,14 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 
-from services.risk.core.correlation import CorrelationMatrix, correlate
+from services.risk.core.correlation import (
+    CorrelationMatrix,
+    above_diagonal,
+    correlate,
+    correlate_complete,
+    standardised,
+)
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import EMPTY_BOOK, coverage_of
 from shared.arrays import BoolArray, FloatArray, IntArray
@@ -98,7 +103,7 @@ def diversify(holdings: NetHoldings, returns: FloatArray, sectors: Sequence[str]
     One matrix a portfolio, in the order of symbol names: its bits depend on no other portfolio.
     """
     window = np.ascontiguousarray(returns[:, -CORRELATION_WINDOW:])
-    volatility = _volatilities(window)
+    volatility, standard = _volatilities(window), standardised(np.where(np.isfinite(window), window, np.nan))
     total = holdings.totals(holdings.gross)
     large = holdings.gross >= CORRELATION_MIN_WEIGHT * total[holdings.portfolio]
     large &= holdings.gross > 0
@@ -106,7 +111,7 @@ def diversify(holdings: NetHoldings, returns: FloatArray, sectors: Sequence[str]
     found = []
     for first, last in pairwise(holdings.bounds().tolist()):
         rows = first + np.flatnonzero(large[first:last])
-        matrix = correlate(window[holdings.symbol[rows]])
+        matrix = correlate_complete(standard[holdings.symbol[rows]]) or correlate(window[holdings.symbol[rows]])
         inside = rows[matrix.complete]
         covered[inside] = np.isfinite(volatility[holdings.symbol[inside]])
         cluster, names = _clusters(holdings, rows, matrix, sectors)
@@ -132,7 +137,7 @@ def _volatilities(returns: FloatArray) -> FloatArray:
 def _average(exposures: FloatArray, correlations: FloatArray) -> float | Unavailable:
     if exposures.size == 0:
         return EMPTY_BOOK
-    above = _above(exposures.size)
+    above = above_diagonal(exposures.size)
     pairs = (exposures[:, None] * exposures)[above]
     values = correlations[above]
     known = np.isfinite(values)
@@ -154,8 +159,7 @@ def _effective_bets(
     if largest <= 0 or loudest <= 0:
         return NO_RISK
     scaled = deviations / loudest
-    part = matrix.values[np.ix_(matrix.complete, matrix.complete)]
-    variances, components = np.linalg.eigh(part * scaled * scaled[:, None])
+    variances, components = np.linalg.eigh(matrix.complete_part * scaled * scaled[:, None])
     along = (components * (exposures / largest)[:, None]).sum(axis=0)
     shares = along * along * np.maximum(variances, 0.0)
     total = float(shares.sum())
@@ -172,8 +176,8 @@ def _clusters(
     cluster = np.full(rows.size, NO_CLUSTER, dtype=np.int64)
     if matrix.complete.size < 2:
         return cluster, ()
-    part = matrix.values[np.ix_(matrix.complete, matrix.complete)]
-    distances = np.sqrt(np.maximum(1.0 - part[_above(matrix.complete.size)], 0.0) / 2.0)
+    above = matrix.complete_part[above_diagonal(matrix.complete.size)]
+    distances = np.sqrt(np.maximum(1.0 - above, 0.0) / 2.0)
     names: list[str] = []
     for group in _groups(linkage(distances, "average"), matrix.complete.size):
         members = matrix.complete[group]
@@ -191,11 +195,6 @@ def _groups(tree: FloatArray, size: int) -> list[list[int]]:
     for step, (left, right) in enumerate(tree[tree[:, 2] <= _CUT, :2].astype(int).tolist()):
         groups[size + step] = groups.pop(left) + groups.pop(right)
     return sorted(sorted(group) for group in groups.values() if len(group) > 1)
-
-
-@cache
-def _above(size: int) -> tuple[IntArray, ...]:
-    return tuple(np.triu_indices(size, 1))
 
 
 def _largest_sector(holdings: NetHoldings, rows: IntArray, sectors: Sequence[str]) -> str:

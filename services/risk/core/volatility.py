@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from services.risk.core.holdings import NetHoldings
 from services.risk.core.ratios import coverage_of, quantities, why_not_over_equity
@@ -259,17 +260,16 @@ def revaluation(holdings: NetHoldings, returns: FloatArray, *, covered: BoolArra
 def _weighted_sums(holdings: NetHoldings, returns: FloatArray, *, covered: BoolArray) -> FloatArray:
     """Return the sum of weight times return per portfolio and session, holdings in their canonical order.
 
-    One session at a time: a matrix product over the holdings would round differently with the size of the shard.
+    A product of a dense matrix would round differently with the size of the shard. That of a sparse one adds a
+    portfolio's holdings one after another, as a loop would.
     """
     holding = np.flatnonzero(covered)
-    portfolio, symbol = holdings.portfolio[holding], holdings.symbol[holding]
     equity = np.where(holdings.equity > 0, holdings.equity, 1)
-    weights = holdings.net[holding] / equity[portfolio]
-    by_session = np.ascontiguousarray(returns.T)  # (n_sessions, n_symbols)
-    series = np.empty((holdings.n_portfolios, by_session.shape[0]))
-    for session, day in enumerate(by_session):
-        series[:, session] = np.bincount(portfolio, weights=weights * day[symbol], minlength=holdings.n_portfolios)
-    return series
+    weights = holdings.net[holding] / equity[holdings.portfolio[holding]]
+    firsts = np.searchsorted(holdings.portfolio[holding], np.arange(holdings.n_portfolios + 1))
+    shape = holdings.n_portfolios, returns.shape[0]
+    sums: FloatArray = csr_array((weights, holdings.symbol[holding], firsts), shape=shape) @ returns
+    return sums
 
 
 def _explain_uncovered(

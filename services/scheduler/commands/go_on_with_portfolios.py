@@ -17,9 +17,12 @@ from shared.contracts.symbol_analytics import SymbolsFactored
 from shared.db.unit_of_work import UnitOfWork
 
 
-async def go_on_waiting(uow: UnitOfWork) -> list[Fire]:
-    """Let the fires that wait for symbols go on as far as they can; return them as they are then."""
-    waiting = await ScheduleRepository(uow.connection).lock_waiting_fires()
+async def go_on_waiting(uow: UnitOfWork, *, about: UUID | None = None) -> list[Fire]:
+    """Let the fires that wait for symbols go on as far as they can; return them as they are then.
+
+    Where there is news of one run, those that it is news for: each part of each run has some.
+    """
+    waiting = await ScheduleRepository(uow.connection).lock_waiting_fires(about=about)
     return [await go_on(fire, uow) for fire in waiting]
 
 

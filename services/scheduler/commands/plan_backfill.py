@@ -26,8 +26,8 @@ from services.scheduler.storage.book_repository import BookRepository
 from services.scheduler.storage.cell_repository import CellRepository
 from shared.calendar import FIRST_SESSION, sessions_between
 
-# Until steps have been measured: a night of 2,000 symbols and 500 portfolios took 7 s on two cores.
-_UNMEASURED = Rates(symbol_session_s=0.002, portfolio_session_s=0.008)
+# Until steps have been measured: months of 500 symbols and 100 portfolios took 4 s and 7 s on two cores.
+_UNMEASURED = Rates(symbol_session_s=0.0005, portfolio_session_s=0.0035)
 # How much slower than estimated a step may be sized for.
 _SLOWEST = 2.0
 

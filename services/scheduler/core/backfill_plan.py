@@ -173,7 +173,7 @@ def plan_steps(wanted: WantedCells, size: StepSize) -> tuple[Step, ...]:
     ):
         for (first, last), subjects in _stretches(kind, limit).items():
             sessions = sessions_between(first, last)
-            for group in _chunks(subjects, max(limit // len(sessions), 1)):
+            for group in _evenly(subjects, max(limit // len(sessions), 1)):
                 cells = sum(kind[session][subject] for session in sessions for subject in group)
                 names: tuple[tuple[str, ...], tuple[str, ...]] = (group, ()) if rank == 0 else ((), group)
                 steps.append(((first.year, first.month), rank, Step(first, last, *names, cells)))
@@ -202,6 +202,11 @@ def _pieces(sessions: Sequence[date], limit: int) -> Iterator[tuple[date, date]]
 
 def _chunks(items: Sequence[Item], length: int) -> Iterator[tuple[Item, ...]]:
     return (tuple(items[start : start + length]) for start in range(0, len(items), length))
+
+
+def _evenly(items: Sequence[Item], most: int) -> Iterator[tuple[Item, ...]]:
+    # A step of a few subjects costs nearly what one of many does.
+    return _chunks(items, -(-len(items) // -(-len(items) // most)))
 
 
 @dataclass(frozen=True, slots=True)

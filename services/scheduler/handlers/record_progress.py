@@ -47,7 +47,7 @@ async def record_progress(event: Event, uow: UnitOfWork) -> None:
     await repository.store_part(event)
     has_ended = await _close(event, standing, repository, uow)
     if has_ended or isinstance(event, SymbolsFactored):
-        await go_on_waiting(uow)
+        await go_on_waiting(uow, about=run_id)
 
 
 async def _open(event: SymbolsOnboarding, uow: UnitOfWork) -> None:

@@ -219,10 +219,20 @@ class ScheduleRepository:
         row = (await self._connection.execute(query, {"stage": stage.value, "session": session})).one_or_none()
         return None if row is None else _fire(row)
 
-    async def lock_waiting_fires(self) -> list[Fire]:
-        """Return the fires that wait, oldest first; nobody else goes on with them until the transaction ends."""
-        query = sa.text(f"SELECT {_FIRE_COLUMNS} FROM fires WHERE outcome = 'waiting' ORDER BY due_at FOR UPDATE")
-        return [_fire(row) for row in await self._connection.execute(query)]
+    async def lock_waiting_fires(self, *, about: UUID | None = None) -> list[Fire]:
+        """Return the fires that wait, oldest first; nobody else goes on with them until the transaction ends.
+
+        Parameters
+        ----------
+        about : UUID, optional
+            Of which run they wait for the symbols or for the portfolios; of any, where none is given.
+        """
+        of_it = "" if about is None else "AND (waits_for = :run_id OR :run_id = ANY(run_ids))"
+        query = sa.text(
+            f"SELECT {_FIRE_COLUMNS} FROM fires WHERE outcome = 'waiting' {of_it} ORDER BY due_at FOR UPDATE"
+        )
+        parameters = {} if about is None else {"run_id": about}
+        return [_fire(row) for row in await self._connection.execute(query, parameters)]
 
     async def find_stage_run(self, stage: Stage, session: date) -> StageRun | None:
         """Return the newest night run of a stage over a session, whatever its status."""

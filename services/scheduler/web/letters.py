@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.commands.drop_letter import drop_letter
@@ -22,6 +22,7 @@ from services.scheduler.web.letter_views import (
     RedriveView,
 )
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.idempotency import IdempotencyKey
 from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Place, paged
@@ -40,7 +41,7 @@ def build_router(unit_of_work: UnitOfWorkFactory) -> APIRouter:
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("")
-    async def list_letters(only: Annotated[LetterFilter, Depends()], paging: Letters) -> Page[LetterView]:
+    async def list_letters(only: Annotated[LetterFilter, made(LetterFilter)], paging: Letters) -> Page[LetterView]:
         """List messages that could not be processed, the newest first.
 
         Those that somebody still has to deal with, unless a status is given.

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from services.scheduler.commands.cancel_run import cancel_run
 from services.scheduler.commands.find_causes import find_causes
@@ -17,6 +17,7 @@ from services.scheduler.web.bodies import RequestBody, RunBody
 from services.scheduler.web.views import CauseView, RunSummary, RunView
 from shared.clock import SessionClock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.idempotency import IdempotencyKey
 from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Place, paged
@@ -86,7 +87,7 @@ def _add_requests(
 
 def _add_reads(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
     @router.get("/runs")
-    async def list_runs(only: Annotated[RunFilter, Depends()], paging: Runs) -> Page[RunSummary]:
+    async def list_runs(only: Annotated[RunFilter, made(RunFilter)], paging: Runs) -> Page[RunSummary]:
         """List runs, the newest request first.
 
         Of one kind, in one status, over a session, asked for before an instant where these are given.

@@ -32,6 +32,7 @@ from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.integration.risk.events import book, closes, factored, new_symbols, priced, profiled, valued
 from tests.support.databases import VIEWER_TOKEN, ServiceDatabase
+from tests.support.outbox import EVENTS_OF_RUN, event_of
 from tests.support.runs import make_run
 
 NOW = datetime(2025, 3, 20, 12, tzinfo=UTC)
@@ -76,9 +77,9 @@ class Risk:
 
     async def announced(self, event_type: type[E], run: Run) -> list[E]:
         """Return the events of a run in the outbox."""
-        query = "SELECT value FROM outbox WHERE topic = :topic AND run_id = :run_id ORDER BY id"
+        query = EVENTS_OF_RUN
         rows = await self.rows(query, topic=event_type.topic, run_id=run.run_id)
-        return [event_type.model_validate_json(row.value) for row in rows]
+        return [event_of(event_type, row) for row in rows]
 
     async def rows(self, query: str, **parameters: Any) -> list[Any]:
         """Read."""
@@ -94,7 +95,7 @@ class Risk:
         """Return the newest measures, taken apart."""
         query = """
             SELECT m.* FROM (
-                SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY revision DESC LIMIT 1
+                SELECT * FROM portfolio_measures_whole WHERE portfolio_id = :id ORDER BY revision DESC LIMIT 1
             ) newest, unnest(measures, values, values_reasons, values_details, coverages, coverages_reasons,
                 observations, window_sessions) AS m (measure, value, reason, detail, coverage, coverage_reason,
                 observations, window_sessions)
@@ -121,15 +122,22 @@ async def risk(risk_database: ServiceDatabase) -> AsyncIterator[Risk]:
     await service.engine.dispose()
 
 
-@pytest.fixture
-async def client(risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture(scope="module")
+async def served(risk_database: ServiceDatabase) -> AsyncIterator[Service]:
+    """The service as it answers."""
     service = build(risk_database.common, clock=FixedClock(NOW))
-    app = build_app([service], risk_database.common, title="risk")
+    yield service
+    await service.engine.dispose()
+
+
+@pytest.fixture
+async def client(served: Service, risk_database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    # For every test one that has asked for nothing yet: there are limits to that.
+    app = build_app([served], risk_database.common, title="risk")
     headers = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://risk{API}", headers=headers) as connected:
         yield connected
-    await service.engine.dispose()
 
 
 async def assessed_book(risk: Risk, *, sessions: int = 510) -> tuple[UUID, tuple[str, ...]]:

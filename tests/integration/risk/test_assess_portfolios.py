@@ -302,9 +302,10 @@ async def test_sessions_that_are_stored_at_once_are_what_each_is_alone(
     prices = {symbol: closes(80, seed=seed) for seed, symbol in enumerate(symbols)}
     # There is no book of the first session of the second portfolio.
     exposures = {(long, day): 1000.0 + day.day for day in days} | {(short, day): -500.0 for day in days[1:]}
+    await risk.deliver(*(factored(make_run(), dict.fromkeys(symbols, day.day / 7), as_of=day) for day in days[:2]))
 
     async def assess(*, at_once: int, changed: Sequence[tuple[UUID, date]] = ()) -> list[tuple[object, ...]]:
-        monkeypatch.setattr(handler, "_STORED_AT_ONCE", at_once)
+        monkeypatch.setattr(handler, "_AT_ONCE", at_once)
         run = make_run(first_session=days[0])
         books = [
             book(cell[0], {symbols[0]: exposure, symbols[1]: 1.0 + (cell in changed)}, as_of=cell[1], revision=2)
@@ -335,10 +336,10 @@ async def results(risk: Risk, portfolio_id: object) -> list[tuple[object, ...]]:
     queries = (
         "SELECT digest, equity FROM assessments WHERE portfolio_id = :id ORDER BY as_of",
         "SELECT * FROM portfolio_factors WHERE portfolio_id = :id ORDER BY as_of, factor",
-        "SELECT * FROM portfolio_measures WHERE portfolio_id = :id ORDER BY as_of",
-        "SELECT * FROM portfolio_stress WHERE portfolio_id = :id ORDER BY as_of",
-        "SELECT * FROM portfolio_correlations WHERE portfolio_id = :id ORDER BY as_of",
-        "SELECT * FROM portfolio_contributions WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_measures_whole WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_stress_whole WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_correlations_whole WHERE portfolio_id = :id ORDER BY as_of",
+        "SELECT * FROM portfolio_contributions_whole WHERE portfolio_id = :id ORDER BY as_of",
         "SELECT * FROM portfolio_sectors WHERE portfolio_id = :id ORDER BY as_of, sector",
     )
     return [tuple(row) for query in queries for row in await risk.rows(query, id=portfolio_id)]

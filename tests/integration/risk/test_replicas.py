@@ -24,7 +24,7 @@ MARKET = FACTORS.index(MARKET_BETA)
 
 async def load_betas(risk: Risk, *symbols: str) -> Quantities:
     async with risk.service.unit_of_work.reading() as connection:
-        return await RiskRepository(connection).load_betas(symbols, SESSION)
+        return (await RiskRepository(connection).load_betas({SESSION: symbols}))[SESSION]
 
 
 async def test_betas_are_loaded_as_they_were_announced(risk: Risk) -> None:

@@ -287,7 +287,7 @@ async def test_steps_are_sized_by_measured_rates_but_never_for_a_machine_much_sl
     scheduler: Service,
 ) -> None:
     plans = []
-    for seconds in (None, 0.001, 1000.0):  # that a step over a session of a symbol, and of a portfolio, has taken
+    for seconds in (None, 0.0001, 1000.0):  # that a step over a session of a symbol, and of a portfolio, has taken
         if seconds is not None:
             await _start(scheduler)
             await _compute_all(scheduler)
@@ -296,7 +296,7 @@ async def test_steps_are_sized_by_measured_rates_but_never_for_a_machine_much_sl
                 await uow.connection.execute(took, {"seconds": seconds})
                 await uow.connection.execute(sa.text("TRUNCATE cell_parts"))
         async with scheduler.unit_of_work.reading() as connection:
-            settings = SchedulerSettings(backfill_step_s=0.004)
+            settings = SchedulerSettings(backfill_step_s=0.001)
             plans.append(len((await plan_backfill(EVERYTHING, connection, settings=settings)).steps))
 
     assert plans == [3, 2, 4], "as estimated: two sessions of the symbol at once; all at once; each alone"

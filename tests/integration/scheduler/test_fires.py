@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ from shared.contracts.portfolio import SymbolsOnboarding
 from shared.contracts.run import ONLY_PART, After, Part, PartOf, Run
 from shared.contracts.scheduler import RunStatus
 from shared.contracts.symbol_analytics import SymbolsFactored
+from shared.db.engine import StatementCounter
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.service import Service
 from tests.support.clock import SetClock
@@ -39,6 +40,24 @@ from tests.support.runs import make_run
 MONDAY = "2022-11-21T20:00"  # hours before the night of the 21st, which is 2022-11-22T02:00 in UTC
 ONE_STAGE = SchedulerSettings(batch_v2_enabled=False)
 TWO_STAGES = SchedulerSettings(batch_v2_enabled=True)
+
+
+# It waits, like the one that does, for symbols of its own.
+ANOTHER_NIGHT = sa.text(
+    """
+    WITH symbols AS (
+        INSERT INTO runs SELECT (jsonb_populate_record(r, jsonb_build_object(
+            'run_id', CAST(:run_id AS text), 'scope', 'another ' || CAST(:nights AS integer),
+            'run', jsonb_set(r.run, '{run_id}', to_jsonb(CAST(:run_id AS text)))
+        ))).* FROM runs r WHERE run_id = :symbols
+    )
+    INSERT INTO fires (trigger_name, due_at, fire_id, session, outcome, detail, waits_for, fired_by, fired_at)
+    SELECT trigger_name, due_at - make_interval(days => CAST(:nights AS integer)), gen_random_uuid(), session,
+        outcome, detail, run_id, fired_by, fired_at
+    FROM fires, (SELECT CAST(:run_id AS uuid) AS run_id) AS another
+    WHERE outcome = 'waiting' ORDER BY due_at DESC LIMIT 1
+    """
+)
 
 
 @pytest.fixture(autouse=True)
@@ -536,6 +555,19 @@ async def test_portfolios_that_went_early_go_again_when_the_symbols_turn_out_to_
     await night.up.go_on()
 
     assert (await night.portfolio_runs())[1].portfolio_ids is None
+
+
+async def test_part_costs_the_same_statements_however_many_other_nights_wait(night: Night, scheduler: Service) -> None:
+    counter, costs = StatementCounter(scheduler.engine), []
+    for index, symbol in enumerate(("AAPL", "MSFT")):
+        before = counter.statements
+        await night.arrive(night.factors(index, symbol))
+        costs.append(counter.statements - before)
+        async with scheduler.unit_of_work() as uow:
+            for nights in range(0 if index else 30):
+                another = {"nights": nights + 1, "run_id": str(uuid4()), "symbols": night.symbols_run.run_id}
+                await uow.connection.execute(ANOTHER_NIGHT, another)
+    assert costs[0] == costs[1]
 
 
 async def test_part_that_arrives_while_another_scheduler_lets_portfolios_go_on_waits_for_it(

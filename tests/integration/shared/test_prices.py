@@ -68,6 +68,7 @@ async def test_store_bars_and_panel_return_what_the_event_said(
     nan = np.nan
     np.testing.assert_array_equal(window.close.T, [[1.0, 2.0, 3.0, 4.0, 5.0], [nan] * 5, [10.0, 11.0, nan, 13.0, 14.1]])
     np.testing.assert_array_equal(window.adjusted.T[2], [5.0, 5.5, nan, 6.5, 7.05])
+    np.testing.assert_array_equal(panel.adjusted(["BBB", "NONE", "AAA"], last=LAST, sessions=5), window.adjusted.T)
     np.testing.assert_array_equal(window.split.T, [[1.0] * 5, [1.0] * 5, [1.0, 4.0, 1.0, 1.0, 1.0]])
     np.testing.assert_array_equal(window.dividend.T, [[0.0, 0.0, 0.0, 0.25, 0.0], [0.0] * 5, [0.0] * 5])
 
@@ -254,6 +255,8 @@ async def test_panel_window_beyond_what_is_stored_has_no_bars(
     np.testing.assert_array_equal(overlapping.close[:, 0], [4.0, 5.0, np.nan])
     assert earlier.close.shape == (2, 1)
     assert np.isnan(earlier.close).all()
+    halves = panel.adjusted(["EDGE"], last=date(2025, 3, 17), sessions=3)
+    np.testing.assert_array_equal(halves, [[2.0, 2.5, np.nan]])
 
 
 async def test_panel_without_any_bar_gives_windows_without_bars(engine: AsyncEngine) -> None:

@@ -7,7 +7,13 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portfolio.fan_out import LONG_SHARD_PORTFOLIOS, SHARD_CELLS, SHARD_PORTFOLIOS, pack_portfolios
+from services.portfolio.fan_out import (
+    LONG_SHARD_PORTFOLIOS,
+    SHARD_CELLS,
+    SHARD_PORTFOLIOS,
+    SHARD_POSITIONS,
+    pack_portfolios,
+)
 from services.portfolio.storage.repository import Progress
 from shared.calendar import sessions_between, shift_session
 from tests.support.runs import SESSION, make_run
@@ -37,6 +43,7 @@ def test_parts_have_every_portfolio_at_every_session_once_and_are_bounded(
     for shard in shards:
         count = sum(max(positions[owner.int], 1) for owner in shard.portfolio_ids)
         assert count * shard.length <= SHARD_CELLS or shard.length == 1
+        assert count <= SHARD_POSITIONS or len(shard.portfolio_ids) == 1
         assert len(shard.portfolio_ids) <= (SHARD_PORTFOLIOS if len(shard.sessions) == 1 else LONG_SHARD_PORTFOLIOS)
 
 
@@ -45,4 +52,4 @@ def test_year_of_a_hundred_books_is_cut_by_sessions_before_portfolios() -> None:
 
     shards = pack_portfolios(books, make_run(first_session=SESSION))
 
-    assert [(len(shard.portfolio_ids), shard.length) for shard in shards] == [(25, 8)] * 4
+    assert [(len(shard.portfolio_ids), shard.length) for shard in shards] == [(50, 12)] * 2

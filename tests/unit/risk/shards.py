@@ -116,6 +116,11 @@ def shards() -> st.SearchStrategy[Shard]:
     return st.builds(shard_of, st.integers(0, 2**32 - 1), st.integers(0, 60), st.integers(1, 5), st.integers(1, 20))
 
 
+def small_shards() -> st.SearchStrategy[Shard]:
+    """Return two or three portfolios with enough in them that options are among it: what searches does for each."""
+    return st.builds(shard_of, st.integers(0, 2**32 - 1), st.integers(8, 20), st.integers(2, 3), st.integers(2, 8))
+
+
 def shard_of(seed: int, n_positions: int, n_portfolios: int, n_symbols: int) -> Shard:
     rng = np.random.default_rng(seed)
     equity = rng.integers(1_000_000, 100_000_000, n_portfolios)

@@ -132,7 +132,7 @@ def test_forecast_beyond_every_squared_return_is_none() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.dictionaries(st.integers(1, 60), st.floats(-0.9, 3.0), min_size=1, max_size=4))
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_no_forecast_is_beyond_what_the_series_has_seen(seed: int, jumps: dict[int, float]) -> None:
     returns = _calm_with(jumps, seed)
 
@@ -146,7 +146,7 @@ def test_no_forecast_is_beyond_what_the_series_has_seen(seed: int, jumps: dict[i
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(-20, 20))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_har_scales_with_the_returns_and_does_not_see_batch_mates(seed: int, power: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [rng.standard_t(4, n) * 0.01 for n in (80, 252, 130)]

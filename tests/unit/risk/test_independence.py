@@ -46,28 +46,28 @@ def assert_same(actual: list[FloatArray], expected: list[FloatArray]) -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_positions_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(shard.portfolio.size)
     assert_same(results(shard.positions(order)), results(shard))
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_symbols_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(shard.names))
     assert_same(results(shard.symbols(order)), results(shard))
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shards(), st.integers(0, 2**32 - 1))
 def test_order_of_portfolios_changes_no_bit(shard: Shard, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(shard.equity.size)
     assert_same(results(shard.portfolios(order)), [numbers[order] for numbers in results(shard)])
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shards(), st.integers(1, 12))
 def test_unit_of_currency_changes_no_bit_but_of_amounts(shard: Shard, power: int) -> None:
     unit = 2**power
@@ -79,7 +79,7 @@ def test_unit_of_currency_changes_no_bit_but_of_amounts(shard: Shard, power: int
         np.testing.assert_array_equal(mine, theirs * unit if place in AMOUNTS else theirs)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shards(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, shard.equity.size - 1))
@@ -88,7 +88,7 @@ def test_neighbours_in_the_shard_change_no_bit(shard: Shard, data: st.DataObject
     np.testing.assert_equal(by_sector(alone, 0), by_sector(shard, portfolio))
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shards())
 def test_every_missing_measure_has_a_reason_and_no_other(shard: Shard) -> None:
     inputs = shard.inputs

@@ -16,7 +16,7 @@ from shared.arrays import FloatArray
 from shared.conventions import MODEL_COLUMNS, REVERSE_LOSSES, RISK_FACTORS
 from shared.factor_basis import FactorBasis
 from shared.unavailable import Quantities, Reason, Unavailable
-from tests.unit.risk.shards import Shard, book, loadings_of, shards, why
+from tests.unit.risk.shards import Shard, book, loadings_of, small_shards, why
 
 N = 252
 
@@ -80,8 +80,8 @@ def test_moves_are_the_numerical_optimum(seed: int) -> None:
     np.testing.assert_allclose(found.deviations[0, 0], best.x, rtol=1e-3, atol=1e-4)
 
 
-@given(shards())
-@settings(max_examples=10)
+@given(small_shards())
+@settings(max_examples=6)
 def test_moves_lose_what_they_are_to_lose_at_the_distance_that_is_said(shard: Shard) -> None:
     context = shard.inputs
     found, moves = context.reverse_stress, context.moves
@@ -98,19 +98,20 @@ def test_moves_lose_what_they_are_to_lose_at_the_distance_that_is_said(shard: Sh
         assert found.distance.values[portfolio, loss] == pytest.approx(np.sqrt(f @ inverse @ f), rel=1e-6)
 
 
-# Three searches an example.
-@given(shards(), st.data())
-@settings(max_examples=6)
-def test_neighbours_and_the_order_of_symbols_change_no_bit(shard: Shard, data: st.DataObject) -> None:
-    portfolio = data.draw(st.integers(0, shard.equity.size - 1))
-    order = np.random.default_rng(portfolio).permutation(len(shard.names))
+# Three searches an example for each portfolio and loss.
+@given(small_shards(), st.integers(0, 2**32 - 1))
+@settings(max_examples=4)
+def test_neighbours_and_the_order_of_symbols_change_no_bit(shard: Shard, seed: int) -> None:
     whole = shard.inputs.reverse_stress
+    portfolios = range(shard.equity.size)
+    shuffled = shard.symbols(np.random.default_rng(seed).permutation(len(shard.names))).inputs.reverse_stress
+    alone = [shard.alone(portfolio).inputs.reverse_stress for portfolio in portfolios]
 
-    for other, place in ((shard.alone(portfolio), 0), (shard.symbols(order), portfolio)):
-        found = other.inputs.reverse_stress
-        np.testing.assert_array_equal(found.distance.values[place], whole.distance.values[portfolio])
-        np.testing.assert_array_equal(found.moves[place], whole.moves[portfolio])
-        np.testing.assert_array_equal(found.nearest[place], whole.nearest[portfolio])
+    for portfolio in portfolios:
+        for found, place in ((alone[portfolio], 0), (shuffled, portfolio)):
+            np.testing.assert_array_equal(found.distance.values[place], whole.distance.values[portfolio])
+            np.testing.assert_array_equal(found.moves[place], whole.moves[portfolio])
+            np.testing.assert_array_equal(found.nearest[place], whole.nearest[portfolio])
 
 
 def test_short_book_loses_when_the_market_rises_and_a_levered_one_sooner() -> None:

@@ -143,7 +143,6 @@ def test_defect_31_book_of_the_market_proxy_loses_the_market_shock(scenario: Sce
 
 
 @given(st.sampled_from(STYLE_FACTORS), st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.integers(0, 50))
-@settings(max_examples=40)
 def test_book_of_a_style_proxy_loses_its_beta_times_the_market_shock_and_the_style_shock(
     style: str, market: float, own: float, seed: int
 ) -> None:
@@ -168,7 +167,7 @@ def test_book_of_the_rate_proxy_loses_what_duration_and_convexity_say(scenario: 
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-2.0, 2.0))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_pnl_is_linear_in_exposure(seed: int, factor: float) -> None:
     rng = np.random.default_rng(seed)
     rows = {name: float(rng.normal()) for name in (*FACTORS, *RISK_FACTORS)}
@@ -180,7 +179,7 @@ def test_pnl_is_linear_in_exposure(seed: int, factor: float) -> None:
 
 
 @given(st.lists(st.sampled_from(RISK_FACTORS[:-1]), min_size=1, unique=True), st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_model_pnl_is_linear_in_the_shocks(factors: list[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
     one, other = rng.normal(0, 0.1, (2, len(factors)))
@@ -197,7 +196,7 @@ def test_model_pnl_is_linear_in_the_shocks(factors: list[str], seed: int) -> Non
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_holdings_and_factors_add_up_to_the_model_pnl(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [dict(zip(RISK_FACTORS, rng.normal(size=8).tolist(), strict=True)) for _ in range(4)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -169,7 +169,6 @@ def test_shorts_have_the_tail_of_the_other_side() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(-10, 10))
-@settings(max_examples=25)
 def test_tails_scale_with_the_returns_and_do_not_see_batch_mates(seed: int, power: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [rng.standard_t(4, n) * 0.01 for n in (252, 80, 130)]
@@ -185,7 +184,6 @@ def test_tails_scale_with_the_returns_and_do_not_see_batch_mates(seed: int, powe
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25)
 def test_expected_shortfall_is_never_below_var(seed: int) -> None:
     found = tail_risk(series_of(np.random.default_rng(seed).standard_t(2, 252) * 0.01), _forecast(1.0))
 
