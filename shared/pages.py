@@ -92,7 +92,7 @@ class Paging:
 def paged(default: int, *, most: int, of: str = "entries") -> Any:
     """Return the dependency on which page is asked for, of at most so many entries."""
 
-    def paging(
+    async def paging(
         request: Request,
         response: Response,
         limit: Annotated[int, Query(ge=1, le=most, description=f"{of} a page")] = default,

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
-from shared.calendar import FIRST_SESSION, sessions_between, shift_session
+from shared.calendar import FIRST_SESSION, has_session, shift_session
 from shared.clock import Clock
 from shared.problems import Problem
 
@@ -82,7 +82,7 @@ def check_range(first: date, last: date) -> None:
         422, naming the bound.
     """
     check_order(first, last)
-    if not sessions_between(first, last):
+    if not has_session(first, last):
         raise Problem.of_field("query.last", f"must be a session or later, there is none from {first} to {last}")
 
 

@@ -52,8 +52,8 @@ def reason_where(where: BoolArray, why: Unavailable) -> ReasonArray:
 
 def is_available(reasons: ReasonArray) -> BoolArray:
     """Return where there is no reason."""
-    # `Unavailable` is true and None is not: no Python per entry.
-    available: BoolArray = ~reasons.astype(np.bool_)
+    # `Unavailable` is true and None is not: no Python per entry, and half the time of their truth as an array of it.
+    available: BoolArray = np.asarray(np.logical_not(reasons), dtype=np.bool_)
     return available
 
 

@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from shared.auth import caller_of
+from shared.dependencies import made
 
 # Kept by who asked, for nobody else, and never shown without asking whether it still holds.
 KEPT: Final = "private, no-cache"
@@ -55,7 +56,7 @@ class Validator:
         self._response.headers["Cache-Control"] = KEPT
 
 
-Held = Annotated[Validator, Depends()]
+Held = Annotated[Validator, made(Validator)]
 
 
 def _listed(held: str) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from services.portfolio.commands import lookup
 from services.portfolio.core.changes import Valued, between_revisions, between_sessions
@@ -12,6 +12,7 @@ from services.portfolio.storage.snapshot_repository import SnapshotRow
 from services.portfolio.web.changes_views import ValueChanges
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.openapi import refused
 from shared.problems import Problem
 from shared.selection import Comparison
@@ -21,7 +22,7 @@ def add_changes(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
     """Add the route of what changed."""
 
     @router.get("/portfolios/{portfolio_id}/changes", responses=refused(404, 410))
-    async def get_changes(portfolio_id: UUID, comparison: Annotated[Comparison, Depends()]) -> ValueChanges:
+    async def get_changes(portfolio_id: UUID, comparison: Annotated[Comparison, made(Comparison)]) -> ValueChanges:
         """Show what changed the value of a portfolio since the session before, since another, or since a revision.
 
         Of the newest snapshot on or before `as_of`; `since` takes the newest one on or before that day.

@@ -6,12 +6,13 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from services.portfolio.storage.snapshot_repository import PositionValueRow, SnapshotRepository, SnapshotRow
 from services.portfolio.web.views import PositionValueView
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.pages import Page, Paging, paged
 from shared.selection import PortfolioSelection, Slice
 from shared.validators import Held, still_held
@@ -27,7 +28,7 @@ def add_position_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, cloc
 
     @router.get("/position-values", responses=still_held())
     async def list_position_values(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots, held: Held
+        selection: Annotated[PortfolioSelection, made(PortfolioSelection)], paging: Snapshots, held: Held
     ) -> Page[PositionValueView]:
         """List position values by as_of and portfolio.
 
@@ -58,12 +59,10 @@ async def _values_of(
 ) -> tuple[int, list[PositionValueRow]]:
     """Return of how many of the snapshots an answer holds the values, of one at least, and these."""
     read = await repository.list_position_values(replace(wanted, limit=len(valued)), most=MOST_VALUES + 1)
-    if len(read) <= MOST_VALUES:
-        return len(valued), read
-    cut = read[-1].as_of, read[-1].portfolio_id
-    whole = [_key(row) for row in valued].index(cut)
+    cut = (read[-1].as_of, read[-1].portfolio_id) if len(read) > MOST_VALUES else None
+    whole = len(valued) if cut is None else [_key(row) for row in valued].index(cut)
     if whole == 0:
-        return 1, await repository.list_position_values(replace(wanted, limit=1))
+        return 1, read
     return whole, [row for row in read if (row.as_of, row.portfolio_id) != cut]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from services.portfolio.commands import close, correct, enter, lookup, request_calculation
 from services.portfolio.commands.check_room import Room, check_room
@@ -51,6 +51,7 @@ from services.portfolio.web.views import (
 from shared.calendar import is_session
 from shared.clock import Clock, SessionClock
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.dependencies import made
 from shared.openapi import or_found, refused
 from shared.pages import Page, Paging, Text, paged
 from shared.prices.last_prices import load_last_prices
@@ -291,7 +292,10 @@ def _add_books(router: APIRouter, unit_of_work: UnitOfWorkFactory) -> None:
 def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
     @router.get("/portfolios/{portfolio_id}/snapshots", responses=refused(404) | still_held())
     async def list_portfolio_snapshots(
-        portfolio_id: UUID, selection: Annotated[SessionSelection, Depends()], paging: Snapshots, held: Held
+        portfolio_id: UUID,
+        selection: Annotated[SessionSelection, made(SessionSelection)],
+        paging: Snapshots,
+        held: Held,
     ) -> Page[SnapshotView]:
         """List a portfolio's snapshots, the oldest first."""
         wanted = selection.slice_of([portfolio_id], clock, paging.after(tuple[date, UUID]), paging.wanted)
@@ -319,7 +323,7 @@ def _add_values(router: APIRouter, unit_of_work: UnitOfWorkFactory, clock: Clock
 
     @router.get("/snapshots", responses=still_held())
     async def list_snapshots(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Snapshots, held: Held
+        selection: Annotated[PortfolioSelection, made(PortfolioSelection)], paging: Snapshots, held: Held
     ) -> Page[SnapshotView]:
         """List snapshots by as_of and portfolio."""
         wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)

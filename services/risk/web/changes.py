@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import AssessmentInputs, Books
@@ -31,6 +31,7 @@ from services.risk.web.explanation import stored_number
 from services.risk.web.views import Figure
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.openapi import refused
 from shared.problems import Problem
 from shared.selection import Comparison
@@ -43,7 +44,7 @@ def add_changes(
     """Add the route of what changed."""
 
     @router.get("/risk/portfolios/{portfolio_id}/changes", responses=refused(404, 410))
-    async def get_risk_changes(portfolio_id: UUID, comparison: Annotated[Comparison, Depends()]) -> RiskChanges:
+    async def get_risk_changes(portfolio_id: UUID, comparison: Annotated[Comparison, made(Comparison)]) -> RiskChanges:
         """Show what changed market beta and value at risk since the session before, another, or a revision.
 
         Of the newest assessment on or before `as_of`; `since` takes the newest one on or before that day.
@@ -98,7 +99,7 @@ async def _stages(loader: InputLoader, before: HeadRow, after: HeadRow) -> list[
         if isinstance(book, Unavailable):
             return [Stage(Part.POSITIONS, book)]
         return [Stage(own, await loader.of_books(book, after.as_of)), Stage(Part.POSITIONS, later)]
-    earlier = await loader.of_session([before.portfolio_id], before.as_of)
+    earlier = await loader.of_session(before.portfolio_id, before.as_of)
     grown = moved(earlier.books, loader.returns_between(earlier.books.symbols, before.as_of, after.as_of))
     return [
         Stage(own, earlier),

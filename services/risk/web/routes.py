@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.risk.core.assessment import assess
@@ -37,6 +37,7 @@ from services.risk.web.views import (
 )
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.factor_set import FactorSet
 from shared.openapi import refused
 from shared.pages import Page, Paging, paged
@@ -70,7 +71,7 @@ def build_router(
 
     @router.get("/risk", responses=still_held())
     async def list_risk(
-        selection: Annotated[PortfolioSelection, Depends()], paging: Assessments, held: Held
+        selection: Annotated[PortfolioSelection, made(PortfolioSelection)], paging: Assessments, held: Held
     ) -> Page[PortfolioRisk]:
         """List risk by as_of and portfolio."""
         wanted = selection.slice(clock, paging.after(tuple[date, UUID]), paging.wanted)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from services.symbol_analytics.storage.repository import (
     FactorRow,
@@ -15,6 +15,7 @@ from services.symbol_analytics.web.bodies import Selection
 from services.symbol_analytics.web.views import SymbolFactors, SymbolMetrics, SymbolSummary, SymbolView, factor_views
 from shared.clock import Clock
 from shared.db.unit_of_work import UnitOfWorkFactory
+from shared.dependencies import made
 from shared.openapi import refused
 from shared.pages import Page, Paging, Text, paged
 from shared.problems import Problem
@@ -61,7 +62,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/factors", responses=still_held())
     async def list_factors(
-        selection: Annotated[Selection, Depends()], paging: Results, held: Held
+        selection: Annotated[Selection, made(Selection)], paging: Results, held: Held
     ) -> Page[SymbolFactors]:
         """List factor betas by as_of and symbol."""
         wanted = selection.slice(clock, paging.after(tuple[date, Text]), paging.wanted)
@@ -74,7 +75,7 @@ def build_router(unit_of_work: UnitOfWorkFactory, clock: Clock) -> APIRouter:
 
     @router.get("/symbol-metrics", responses=still_held())
     async def list_metrics(
-        selection: Annotated[Selection, Depends()], paging: Results, held: Held
+        selection: Annotated[Selection, made(Selection)], paging: Results, held: Held
     ) -> Page[SymbolMetrics]:
         """List daily metrics by as_of and symbol."""
         wanted = selection.slice(clock, paging.after(tuple[date, Text]), paging.wanted)
