@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.market_data.core.bars import BAR_FIELDS, Bars, RevisedBars
 from services.market_data.core.findings import DECIDED, Finding, Rule
 from services.market_data.core.run_plan import SettledSessions
-from shared.arrays import BoolArray, DateArray
+from shared.arrays import BoolArray, DateArray, days_of
 from shared.conventions import SILENT_SESSIONS
 from shared.db.bulk import Replacing, copy_out, upsert
 from shared.unavailable import Unavailable, nullable
@@ -128,8 +128,8 @@ class MarketDataRepository:
         )
         rows = await self._connection.execute(query, {"symbols": list(symbols), "edition": edition})
         known = {row.symbol: (row.checked_first, row.checked_through) for row in rows}
-        bounds = np.array([known.get(symbol, (None, None)) for symbol in symbols], dtype="datetime64[D]")
-        return SettledSessions(bounds[:, 0], bounds[:, 1])
+        first, through = ([known.get(symbol, (None, None))[end] for symbol in symbols] for end in range(2))
+        return SettledSessions(days_of(first), days_of(through))
 
     async def load_stored(self, symbols: Sequence[str], window: DateArray, settled: SettledSessions) -> BoolArray:
         """Return which sessions of the window are stored, shape (n_symbols, n_sessions).
@@ -150,7 +150,7 @@ class MarketDataRepository:
         parameters = {"symbols": list(symbols), "first": window[0].item(), "recent": recent.item()}
         known = {row.symbol: row for row in await self._connection.execute(query, parameters)}
         ids = np.array([known[symbol].symbol_id for symbol in symbols], dtype=np.int64)
-        last_bar = np.array([known[symbol].last_bar for symbol in symbols], dtype="datetime64[D]")
+        last_bar = days_of(known[symbol].last_bar for symbol in symbols)
 
         complete = (settled.among(window) | (window >= recent)).all(axis=1)
         stored: BoolArray = complete[:, None] & (window <= last_bar[:, None])  # NaT compares false

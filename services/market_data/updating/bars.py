@@ -29,6 +29,7 @@ from services.market_data.storage.attempt_repository import AttemptRepository
 from services.market_data.storage.repository import MarketDataRepository
 from services.market_data.updating.absences import KnownAbsences, Lacked, lacked, load_known
 from services.market_data.updating.judging import Bench
+from services.market_data.updating.planning import still_lacking
 from shared.arrays import BoolArray, DateArray
 from shared.calendar import session_ordinals
 from shared.clock import SessionClock
@@ -154,9 +155,14 @@ async def refresh_bars(
     # Before anything is asked or read: who asks later knows better.
     revision = await repository.begin_revision(event.symbols)
     shard = _Shard(event, repository, bench, window, clock, await repository.load_sources(event.symbols), revision)
-    if event.fetch_first is None:
+    # Another run may have fetched them since they were planned; whoever names another window wants that.
+    lacking: Sequence[str] = event.symbols
+    if event.kept_since is not None and event.fetch_first is not None:
+        lacking = await still_lacking(uow.connection, chain, lacking, window, event.run.first_session)
+    found = await _found(shard, lacking)
+    if event.fetch_first is None or not lacking:
         judged = await bench.judge_beside_stored(Bars.blank(window[:0], ()), waiting, shard.source)
-        return _together([await shard.keep(each, (), restated=False) for each in judged])
+        return _together([found, *[await shard.keep(each, (), restated=False) for each in judged]])
 
     span = _Span(
         first=event.fetch_first,
@@ -168,7 +174,7 @@ async def refresh_bars(
     known = await load_known(uow, Kind.BARS, event.symbols, clock.now())
     absences = known if span.is_current else known.of_the_past()
     absent, resting = _not_asked(absences, chain, shard, span), absences.resting(shard.source)
-    fetched = await _fetch(chain, [symbol for symbol in event.symbols if symbol not in resting], span, absent)
+    fetched = await _fetch(chain, [symbol for symbol in lacking if symbol not in resting], span, absent)
     restated = await _restated_symbols(fetched, shard)
     going_on = fetched.bars.select([symbol for symbol in fetched.bars.symbols if symbol not in restated])
     judged = await bench.judge_beside_stored(going_on, waiting - {*restated}, {**shard.source, **fetched.source})
@@ -187,11 +193,19 @@ async def refresh_bars(
     await repository.store_findings(findings, run_id=event.run.run_id)
     tried = {symbol: attempts for outcome in outcomes for symbol, attempts in outcome.tried.items()}
     tried |= {symbol: [attempt] for symbol, attempt in resting.items()}
-    await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=event.symbols, run=event.run)
+    await AttemptRepository(uow.connection).store_attempts(Kind.BARS, tried, asked=lacking, run=event.run)
     if span.is_current:
         await absences.keep(uow, await _lacked(uow, fetched, span, shard.source), fetched.source.items())
-    await _settle(shard, outcomes, held_back(judged, span.wanted), edition=edition)
-    return _together(refreshed)
+    await _settle(shard, lacking, outcomes, held_back(judged, span.wanted), edition=edition)
+    return _together([found, *refreshed])
+
+
+async def _found(shard: _Shard, lacking: Sequence[str]) -> RefreshedBars:
+    """Return the histories that another run has fetched meanwhile: whose announcement is read first nobody knows."""
+    fetched_here = set(lacking)
+    symbols = [symbol for symbol in shard.event.symbols if symbol not in fetched_here]
+    histories = (await shard.repository.load_revised(symbols, shard.window),) if symbols else ()
+    return RefreshedBars(shard.window[:0], histories, (), shard.revision)
 
 
 async def _store_told(uow: UnitOfWork, outcomes: Sequence[_Outcome], *, run_id: UUID) -> None:
@@ -326,10 +340,15 @@ def _together(parts: Sequence[RefreshedBars]) -> RefreshedBars:
 
 
 async def _settle(
-    shard: _Shard, outcomes: Sequence[_Outcome], held: Mapping[str, Unavailable], *, edition: str
+    shard: _Shard,
+    symbols: Sequence[str],
+    outcomes: Sequence[_Outcome],
+    held: Mapping[str, Unavailable],
+    *,
+    edition: str,
 ) -> None:
     """Remember that the window is settled for the symbols on which no provider failed, and why some have no bars."""
-    symbols, repository = shard.event.symbols, shard.repository
+    repository = shard.repository
     unavailable = {symbol: why for outcome in outcomes for symbol, why in outcome.unavailable.items()}
     undecided = frozenset[str]().union(*(outcome.undecided for outcome in outcomes))
     answered = np.array([symbol not in undecided for symbol in symbols])

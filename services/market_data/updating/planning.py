@@ -11,7 +11,7 @@ from services.market_data.core.estimates import SERIES_REQUESTS, bar_requests, p
 from services.market_data.core.plans import Plan
 from services.market_data.core.priorities import in_order
 from services.market_data.core.refresh import statements_due
-from services.market_data.core.run_plan import Shard, pack_shards, plan_symbols
+from services.market_data.core.run_plan import NOTHING_TO_FETCH, RunPlan, Shard, pack_shards, plan_symbols
 from services.market_data.providers.chain import ProviderChain
 from services.market_data.providers.provider import Kind
 from services.market_data.storage.fundamentals_repository import FundamentalsRepository
@@ -39,17 +39,32 @@ async def plan_shards(
     first_session: date,
 ) -> PlannedRun:
     """Return what each symbol lacks, what matters most first."""
-    repository = MarketDataRepository(connection)
     symbols = sorted({*scope, *factor_set.tickers()})
+    plan, waiting = await _lacked(connection, chain, symbols, window, first_session)
+    held = await HoldingRepository(connection).load_held(symbols)
+    order = in_order(symbols, proxies=factor_set.tickers(), held=held)
+    return PlannedRun(pack_shards(plan, first_session, order), waiting)
+
+
+async def still_lacking(
+    connection: AsyncConnection, chain: ProviderChain, symbols: Sequence[str], window: DateArray, first_session: date
+) -> list[str]:
+    """Return which symbols of a shard lack something now: another run may have fetched them since it was planned."""
+    plan, _ = await _lacked(connection, chain, symbols, window, first_session)
+    lacking = {symbol for symbol, begin in zip(plan.symbols, plan.fetch_from, strict=True) if begin != NOTHING_TO_FETCH}
+    return [symbol for symbol in symbols if symbol in lacking]
+
+
+async def _lacked(
+    connection: AsyncConnection, chain: ProviderChain, symbols: Sequence[str], window: DateArray, first_session: date
+) -> tuple[RunPlan, int]:
+    repository = MarketDataRepository(connection)
     settled = await repository.load_settled(symbols, edition=await chain.edition(Kind.BARS))
     stored = await repository.load_stored(symbols, window, settled)
     # Another edition of the providers may hold corrected bars of the sessions that are run again.
     unsettled, own = np.isnat(settled.through), window >= np.datetime64(first_session, "D")
     stored &= ~(unsettled[:, None] & own)
-    held = await HoldingRepository(connection).load_held(symbols)
-    order = in_order(symbols, proxies=factor_set.tickers(), held=held)
-    shards = pack_shards(plan_symbols(symbols, window, stored, settled), first_session, order)
-    return PlannedRun(shards, int(unsettled.sum()))
+    return plan_symbols(symbols, window, stored, settled), int(unsettled.sum())
 
 
 async def estimate_requests(

@@ -141,6 +141,10 @@ class World:
         """Plan a run over these symbols, of a book opened then, fetch its shards, and return what was announced."""
         run = make_run(first_session=first or last, last_session=last, symbols=symbols)
         await self.plan(run, opened_on=opened_on)
+        return await self.fetch(run)
+
+    async def fetch(self, run: Run) -> Announced:
+        """Fetch the shards of a run that was planned, and return what was announced."""
         for due in await self._published(MarketDataDue, run):
             async with self.service.unit_of_work() as uow:
                 register = StoredRegister(self.service.unit_of_work)

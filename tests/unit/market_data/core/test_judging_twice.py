@@ -27,7 +27,7 @@ def history(steps: list[tuple[int, int, int]]) -> list[Bar]:
 
 
 @given(st.lists(STEPS, min_size=1, max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_held_closes_are_those_of_the_plain_implementation(steps: list[tuple[int, int, int]]) -> None:
     bars = history(steps)
     grid = Bars.blank(SESSIONS, ["AAA"])
