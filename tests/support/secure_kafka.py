@@ -122,7 +122,7 @@ async def running_secure_kafka(home: Path, env_file: Mapping[str, str]) -> Async
     await _format(jars, configuration, env_file, home)
     inside = f"{HOST}:{ports['inside']}"
     process = ServerProcess("kafka", home, stop_signals=(signal.SIGTERM,))
-    command = (str(jars.java), *_JAVA, "-cp", jars.classpath, "kafka.Kafka", str(configuration))
+    command = (str(jars.java), *jars.loading, *_JAVA, "-cp", jars.classpath, "kafka.Kafka", str(configuration))
     await process.start(command, lambda: broker_answers(inside), within_s=_STARTED_WITHIN_S)
     try:
         yield SecureKafka(f"{HOST}:{ports['client']}", f"{HOST}:{ports['certified']}", inside, issuer)
@@ -178,4 +178,4 @@ async def _format(jars: KafkaJars, configuration: Path, env_file: Mapping[str, s
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
     ]
     tool = ("kafka.tools.StorageTool", "format", "--cluster-id=MkU3OEVBNTcwNTJENDM2Qg", "--config", str(configuration))
-    await run_tool("kafka-storage", (str(jars.java), "-cp", jars.classpath, *tool, *users), home)
+    await run_tool("kafka-storage", (str(jars.java), *jars.loading, "-cp", jars.classpath, *tool, *users), home)

@@ -1,11 +1,12 @@
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from services.ops.hosting.embedded.brokers import choose_broker
 from services.ops.hosting.embedded.errors import EmbeddedUnavailable
-from services.ops.hosting.embedded.kafka_jars import fetch_kafka, find_java, find_kafka
+from services.ops.hosting.embedded.kafka_jars import fetch_kafka, find_java, find_kafka, jars_directory
 
 
 def _java(directory: Path, version: str) -> Path:
@@ -90,3 +91,25 @@ def test_jars_fetched_without_maven_is_said_and_keeps_what_is_there(
         fetch_kafka(_jars(tmp_path))
 
     assert find_kafka(tmp_path).version == "4.3.0"
+
+
+@pytest.mark.broker
+def test_kafka_takes_its_classes_as_java_had_them_in_memory() -> None:
+    try:
+        jars = find_kafka(jars_directory())
+    except EmbeddedUnavailable as missing:
+        pytest.skip(str(missing))
+    if not jars.classes.exists():
+        pytest.skip("the jars have come without their classes; run `make kafka`")
+
+    command = [str(jars.java), *jars.loading, "-Xlog:class+load:stdout", "-cp", jars.classpath, "kafka.Kafka"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    assert "kafka.Kafka$ source: shared objects file (top)" in told
+
+
+def test_kafka_without_kept_classes_is_loaded_from_its_jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _java(tmp_path / "jdk", "17.0.15")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+
+    assert find_kafka(_jars(tmp_path)).loading == ()

@@ -30,6 +30,16 @@ class KafkaJars:
         """What Java is given."""
         return str(self.directory / "*")
 
+    @property
+    def classes(self) -> Path:
+        """Where its classes are kept as Java has them in memory (`embedded.kafka_classes`)."""
+        return self.directory / "classes.jsa"
+
+    @property
+    def loading(self) -> tuple[str, ...]:
+        """What tells Java to take them from there; those of another Java, or of other jars, it leaves alone."""
+        return ("-Xlog:cds*=off", f"-XX:SharedArchiveFile={self.classes}") if self.classes.exists() else ()
+
 
 def jars_directory() -> Path:
     """Return where the jars are kept.
