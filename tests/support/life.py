@@ -1,13 +1,17 @@
 """Services as a process that is forked in a moment, to die in the middle of its work."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
+import random
+import resource
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +23,7 @@ from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
 from services.ops.hosting.server import run_until_told_to_stop, serve
 from shared.bus.broker import CAPABILITIES
+from shared.clock import SystemClock
 from shared.contracts.services import SERVICES
 from shared.factor_set import SAMPLE_FACTOR_SET
 from shared.failpoints import VARIABLE, Failpoint
@@ -32,6 +37,26 @@ _FORKS: Final = multiprocessing.get_context("forkserver")
 _LOADED: Final[Sequence[str]] = ("pytest", __name__, *(f"services.{name}.main" for name in SERVICES))
 # The shortest that Kafka takes: one that was killed is missed for so long.
 SESSION_TIMEOUT_MS: Final = 6_000
+_JUMPS: Final = (-60, -5, 0, 5, 60)  # minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is odd about where a process lives.
+
+    Attributes
+    ----------
+    clock_jumps : int, optional
+        The seed of how far its clock is off each time that somebody looks.
+    spare_mib : int, optional
+        How much more memory it gets than it has when it begins.
+    """
+
+    clock_jumps: int | None = None
+    spare_mib: int | None = None
+
+
+ORDINARY: Final = Conditions()
 
 
 @dataclass(slots=True)
@@ -50,6 +75,8 @@ class Life:
         Where it says what it does, behind what others have said.
     failpoint : Failpoint, optional
         Where it dies.
+    conditions : Conditions
+        How it lives until then.
     """
 
     names: Sequence[str]
@@ -57,6 +84,7 @@ class Life:
     listener: socket.socket
     log: Path
     failpoint: Failpoint | None = None
+    conditions: Conditions = ORDINARY
     process: BaseProcess = field(init=False)
     _begun: Connection = field(init=False)
 
@@ -64,7 +92,7 @@ class Life:
         _FORKS.set_forkserver_preload(list(_LOADED))
         named = "" if self.failpoint is None else str(self.failpoint)
         self._begun, tells = _FORKS.Pipe(duplex=False)
-        given = (self.names, self.common, self.listener, self.log, named, tells)
+        given = (self.names, self.common, self.listener, self.log, (named, self.conditions), tells)
         self.process = _FORKS.Process(target=_live, args=given)
         self.process.start()
         tells.close()
@@ -103,20 +131,43 @@ class Life:
 
 
 def _live(
-    names: Sequence[str], common: CommonSettings, listener: socket.socket, log: Path, named: str, begun: Connection
+    names: Sequence[str],
+    common: CommonSettings,
+    listener: socket.socket,
+    log: Path,
+    disturbed: tuple[str, Conditions],
+    begun: Connection,
 ) -> None:
+    named, conditions = disturbed
     with log.open("ab") as opened:
         os.dup2(opened.fileno(), sys.stdout.fileno())
         os.dup2(opened.fileno(), sys.stderr.fileno())
+    # As `serve` does: what it is forked with and what it starts with stays.
+    gc.disable()
     os.environ[VARIABLE] = named
     CAPABILITIES[common.broker] = replace(CAPABILITIES[common.broker], session_timeout_ms=SESSION_TIMEOUT_MS)
+    if conditions.clock_jumps is not None:
+        setattr(SystemClock, "now", _jumping(conditions.clock_jumps))  # noqa: B010 - it is a method
     configure_logging()
     settings = common.model_copy(update={"factor_set": SAMPLE_FACTOR_SET})
     sources = MarketDataSettings(providers=("sample",))
     given = {"market_data": sources, "scheduler": NO_SCHEDULE}
     services = build_services(names, settings, **{name: given[name] for name in names if name in given})
     app = build_app(services, settings, title=f"one life of {' '.join(names)}")
+    if conditions.spare_mib is not None:
+        _keep_within(conditions.spare_mib)
     run_until_told_to_stop(_served(app, listener, begun))
+
+
+def _jumping(seed: int) -> Callable[[SystemClock], datetime]:
+    generator = random.Random(seed)  # noqa: S311 - draws faults
+    return lambda _: datetime.now(UTC) + timedelta(minutes=generator.choice(_JUMPS))
+
+
+def _keep_within(spare_mib: int) -> None:
+    # What is private and may be written to; addresses that threads only reserve are no memory.
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    resource.setrlimit(resource.RLIMIT_DATA, (pages * resource.getpagesize() + spare_mib * 2**20,) * 2)
 
 
 async def _served(app: FastAPI, listener: socket.socket, begun: Connection) -> None:
@@ -125,4 +176,10 @@ async def _served(app: FastAPI, listener: socket.socket, begun: Connection) -> N
     test = multiprocessing.parent_process()
     assert test is not None
     asyncio.get_running_loop().add_reader(test.sentinel, os._exit, 1)
-    await serve(app, listener, lambda: None)
+    await serve(app, listener, _look_for_garbage)
+
+
+def _look_for_garbage() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()

@@ -1,10 +1,14 @@
+import fcntl
+import json
+from asyncio import to_thread
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 import pytest
 
 from tests.support.digests import Digest
-from tests.support.stack import Servers, with_broker
-from tests.system.disturbed import undisturbed_sessions
+from tests.support.stack import Servers, wanted_broker, with_broker
+from tests.system.month import undisturbed_month
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +19,15 @@ async def own_servers(postgres: Servers, broker_kind: str) -> AsyncIterator[Serv
 
 
 @pytest.fixture(scope="session")
-async def undisturbed(postgres: Servers) -> dict[str, Digest]:
-    """The results of the month of `disturbed` when nothing happens to it."""
-    return await undisturbed_sessions(postgres)
+async def undisturbed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Digest]:
+    """The results of the month when nothing happens to it: who asks first computes them for all processes of a run."""
+    own = tmp_path_factory.getbasetemp()
+    with ((own if worker_id == "master" else own.parent) / "undisturbed.json").open("a+") as kept:
+        await to_thread(fcntl.flock, kept, fcntl.LOCK_EX)
+        kept.seek(0)
+        found = kept.read()
+        if not found:
+            digests = await undisturbed_month(["--broker", wanted_broker(), "--providers", "sample"])
+            found = json.dumps({name: asdict(digest) for name, digest in digests.items()})
+            kept.write(found)
+        return {name: Digest(**digest) for name, digest in json.loads(found).items()}

@@ -29,7 +29,7 @@ from shared.failpoints import Failpoint
 from shared.paths import API
 from tests.support.databases import OPERATOR_TOKEN, ServiceDatabase, migrated_database
 from tests.support.digests import Digest, digest_results
-from tests.support.life import Life
+from tests.support.life import ORDINARY, Conditions, Life
 from tests.support.platform import Json
 from tests.support.stack import Servers, wanted_broker
 from tests.system.month import EQUITY, LAST, OPENED, SAMPLES
@@ -70,11 +70,11 @@ class Disturbed:
     def __post_init__(self) -> None:
         self.answering = dict(self.listeners)
 
-    def begin(self, *names: str, failpoint: Failpoint | None = None) -> Life:
+    def begin(self, *names: str, failpoint: Failpoint | None = None, conditions: Conditions = ORDINARY) -> Life:
         """Begin a process of these services; it answers where the first of them does."""
         listener = self.listeners[names[0]]
         self.answering.update(dict.fromkeys(names, listener))
-        life = Life(names, self.database.common, listener, self.log, failpoint)
+        life = Life(names, self.database.common, listener, self.log, failpoint, conditions)
         self.lives.append(life)
         return life
 
@@ -86,19 +86,26 @@ class Disturbed:
         codes = await asyncio.gather(*(life.stop() for life in running))
         assert [code for life, code in zip(running, codes, strict=True) if code and life.failpoint is None] == []
 
-    async def month(self) -> None:
-        """Enter the portfolios and compute every session of the month, whatever becomes of who is asked."""
+    async def month(self, *, at_once: bool = False) -> None:
+        """Enter the portfolios and compute every session of the month, whatever becomes of who is asked.
+
+        With `at_once` a run begins while those over the sessions before still go on.
+        """
         for name, equity in EQUITY.items():
             terms = {"opening_equity": equity, "opened_on": OPENED, "as_of": OPENED}
             csv = (SAMPLES / f"{name}.csv").read_text()
             entered = await self._ask("portfolio", "/portfolios", {"name": name, "csv": csv, **terms}, key=name)
             await self._completed(entered["run_id"])
-        sessions = sessions_between(date.fromisoformat(OPENED), date.fromisoformat(LAST))[1:]
+        sessions, begun = sessions_between(date.fromisoformat(OPENED), date.fromisoformat(LAST))[1:], list[str]()
         for first in range(0, len(sessions), _SESSIONS_OF_A_RUN):
             of_run = sessions[first : first + _SESSIONS_OF_A_RUN]
             days = {"first_session": str(of_run[0]), "last_session": str(of_run[-1])}
             opened = await self._ask("scheduler", "/runs", {**days, "requested_by": "the month"}, key=str(of_run[0]))
-            await self._completed(opened["run"]["run_id"])
+            begun.append(opened["run"]["run_id"])
+            if not at_once:
+                await self._completed(begun[-1])
+        for run_id in begun:
+            await self._completed(run_id)
 
     async def _ask(self, service: str, path: str, body: Json, *, key: str) -> Json:
         while True:
@@ -144,11 +151,11 @@ class Disturbed:
                 await create_topics(self.servers.connection, _LAYOUT)
                 await requeue_outboxes(self.database.common)
 
-    async def digests(self) -> dict[str, Digest]:
-        """Return the digests of the results, once nothing is left that could change them."""
+    async def digests(self, *, newest: bool = False) -> dict[str, Digest]:
+        """Return the digests of the results, or of the newest of each, once nothing is left that could change them."""
         assert await self.administrator.fetchval("SELECT count(*) FROM scheduler.dead_letters") == 0
         assert await self.administrator.fetchval("SELECT count(*) FROM scheduler.runs WHERE status = 'active'") == 0
-        return await digest_results(self.database.admin_url)
+        return await digest_results(self.database.admin_url, newest=newest)
 
 
 @asynccontextmanager
@@ -177,16 +184,3 @@ async def disturbed_platform(postgres: Servers) -> AsyncIterator[Disturbed]:
             raise
         finally:
             await asyncio.gather(*(life.kill() for life in disturbed.lives))
-
-
-async def undisturbed_sessions(postgres: Servers) -> dict[str, Digest]:
-    """Return the results of the month when nothing happens to it."""
-    async with disturbed_platform(postgres) as platform:
-        for name in SERVICES:
-            platform.begin(name)
-        await platform.month()
-        await platform.stop()
-        digests = await platform.digests()
-    assert digests["snapshots"].rows == 66, "22 sessions of three portfolios"
-    assert min(digest.rows for digest in digests.values()) > 0
-    return digests

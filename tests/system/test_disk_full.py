@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.digests import digest_results
+from tests.support.digests import Digest, digest_results
 from tests.support.eventually import eventually
 from tests.support.hold import without_an_end
 from tests.support.hosted import Up
-from tests.system.month import MONTH, import_portfolios, undisturbed_month
+from tests.system.month import MONTH, import_portfolios
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,7 +60,7 @@ def full(disk: Path) -> Iterator[None]:
         filler.unlink()
 
 
-async def test_full_disk_is_told_and_survived(disk: Path) -> None:
+async def test_full_disk_is_told_and_survived(disk: Path, undisturbed: dict[str, Digest]) -> None:
     up = Up(disk, OPTIONS)
     try:
         await up.start()
@@ -84,7 +84,7 @@ async def test_full_disk_is_told_and_survived(disk: Path) -> None:
         assert await digest_results(up.database_url) == digests
     finally:
         up.stop()
-    assert digests == await undisturbed_month(OPTIONS)
+    assert digests == undisturbed
 
 
 async def _not_ready(up: Up) -> str | None:

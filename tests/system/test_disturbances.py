@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -19,6 +20,7 @@ from services.ops.hosting.server import url_of
 from shared.contracts.services import SERVICES
 from tests.support.digests import Digest
 from tests.support.eventually import eventually
+from tests.support.life import Conditions
 from tests.support.stack import Servers, run_postgres, wanted_broker
 from tests.system.disorder import COPIES, all_is_heard, disorder
 from tests.system.disturbed import SEEDS, Disturbed, disturbed_platform
@@ -34,6 +36,13 @@ pytestmark = [
 # Thirty milliseconds for what a commit writes, where an old disk takes five. Reads cannot be slowed without root.
 SLOW: Final = ("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET commit_delay = 30000", "SELECT pg_reload_conf()")
 SLOW_FOR_ALL: Final = "ALTER SYSTEM SET commit_siblings = 0"
+WENT_ON_TOGETHER: Final = """
+    SELECT count(*) FROM scheduler.runs earlier JOIN scheduler.runs later
+        ON earlier.last_session < later.first_session AND later.requested_at < earlier.finished_at
+"""
+FETCHED_APART: Final = "SELECT max(fetched_at) - min(fetched_at) FROM market_data.bars"
+# Of five services, with their threads: what they load later, a panel of prices, and what they have in hand.
+SPARE_MIB: Final = 256
 INTERRUPTIONS: Final = 15  # of a relay, each of half a second: groups keep their members for six
 
 
@@ -78,6 +87,53 @@ async def test_broker_that_is_away_for_long_keeps_nobody_from_entering_and_chang
             async with platform.broker_away():
                 await long_away(platform)
                 assert not month.done()
+        await platform.stop()
+        digests = await platform.digests()
+    assert digests == undisturbed
+
+
+async def test_runs_that_begin_while_those_before_go_on_change_no_result(
+    postgres: Servers, undisturbed: dict[str, Digest]
+) -> None:
+    async with disturbed_platform(postgres) as platform:
+        for name in SERVICES:
+            platform.begin(name)
+        await platform.month(at_once=True)
+        went_on = await platform.administrator.fetchval(WENT_ON_TOGETHER)
+        await platform.stop()
+        # A later run values and assesses what a portfolio lacks, and may know less of those sessions' betas than the
+        # run over them will: what it stored is then superseded.
+        digests = await platform.digests(newest=True)
+    log.info("%d pairs of runs went on together", went_on)
+    assert went_on > 0
+    assert digests == undisturbed
+
+
+async def test_clocks_that_jump_by_an_hour_at_every_look_change_no_result(
+    postgres: Servers, undisturbed: dict[str, Digest]
+) -> None:
+    async with disturbed_platform(postgres) as platform:
+        for seed, name in enumerate(SERVICES):
+            platform.begin(name, conditions=Conditions(clock_jumps=seed))
+        await platform.month()
+        apart = await platform.administrator.fetchval(FETCHED_APART)
+        await platform.stop()
+        digests = await platform.digests()
+    assert apart > timedelta(hours=1), "clocks have jumped"
+    assert digests == undisturbed
+
+
+async def test_month_with_every_message_ten_times_fits_into_little_memory(
+    postgres: Servers, undisturbed: dict[str, Digest]
+) -> None:
+    async with (
+        disturbed_platform(postgres) as platform,
+        disorder(platform, random.Random(0)) as relays,  # noqa: S311 - draws an order
+    ):
+        life = platform.begin(*SERVICES, conditions=Conditions(spare_mib=SPARE_MIB))
+        await platform.month()
+        await all_is_heard(relays, platform)
+        assert not life.has_ended
         await platform.stop()
         digests = await platform.digests()
     assert digests == undisturbed

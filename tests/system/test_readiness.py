@@ -50,11 +50,11 @@ async def readiness(platform: Platform, portfolio_id: UUID) -> Json:
 
 
 async def until(platform: Platform, portfolio_id: UUID, state: str, kind: str) -> Json:
-    """Return how the portfolio stands once it stands so, for a cause of that kind."""
+    """Return how the portfolio stands once it stands so for this kind of cause alone: on the way it may have others."""
 
     async def look() -> Json | None:
         found = await readiness(platform, portfolio_id)
-        return found if found["state"] == state and kind in {cause["kind"] for cause in found["causes"]} else None
+        return found if found["state"] == state and {cause["kind"] for cause in found["causes"]} == {kind} else None
 
     found = await eventually(look)
     assert found is not None

@@ -56,7 +56,7 @@ async def newest(platform: Platform, service: str) -> dict[str, list[str]]:
         key = ", ".join(results.key)
         joined = f"JOIN (SELECT {key}, max(revision) AS revision FROM {service}.{results.head} GROUP BY {key}) n"
         for table in results.row_keys:
-            query = f"SELECT (to_jsonb(t) - {WHEN_WRITTEN})::text AS row FROM {service}.{table} t"
+            query = f"SELECT (to_jsonb(t) - {WHEN_WRITTEN})::text AS row FROM {service}.{results.told(table)} t"
             if results.revised:
                 query += f" {joined} USING ({key}, revision)"
             found[table] = sorted(row["row"] for row in await platform.fetch(query))
