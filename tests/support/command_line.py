@@ -7,9 +7,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from typer import Typer
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from services.ops.cli import app
@@ -19,6 +24,20 @@ from tests.support.stack import wanted_broker
 Process = subprocess.Popen[str]
 
 
+@cache
+def root(application: Typer = app) -> TyperGroup:
+    """Return the command line put together, which takes longer than most commands take to run."""
+    group = get_command(application)
+    assert isinstance(group, TyperGroup)
+    return group
+
+
+def invoke(*arguments: str, environment: Mapping[str, str] | None = None, stdin: str | None = None) -> Result:
+    """Run a command line here, as typed; typer's own runner puts all commands together for each."""
+    with patch("typer.testing._get_command", root):
+        return CliRunner().invoke(app, arguments, env=environment, input=stdin)
+
+
 def command(*arguments: str | Path) -> list[str]:
     """Return the command in a process of its own."""
     return [sys.executable, "-m", "services.ops", *map(str, arguments)]
@@ -26,7 +45,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 def sigmasight(data_dir: Path, *arguments: str | Path, stdin: str | None = None) -> Result:
     """Run a client command here: another process would take longer to load than the command to run."""
-    return CliRunner().invoke(app, [*map(str, arguments), "--data-dir", str(data_dir)], input=stdin)
+    return invoke(*map(str, arguments), "--data-dir", str(data_dir), stdin=stdin)
 
 
 def answer(data_dir: Path, *arguments: str | Path) -> Any:

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from services.ops.composition import build_services
-from services.ops.documents.unconnected import UNCONNECTED
+from services.ops.documents.unconnected import unconnected_services
 from shared.contracts.catalogue import all_topics
-from shared.contracts.services import SERVICES
 from shared.service import needs_of
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "kafka" / "acls.sh"
@@ -33,7 +31,7 @@ def script() -> str:
 
 def _commands() -> Iterator[str]:
     yield _command(MIGRATE, ("Create", "Describe"), all_topics())
-    for service in build_services(SERVICES, UNCONNECTED):
+    for service in unconnected_services():
         needs = needs_of(service)
         yield _command(service.name, ("Read",), needs.reads)
         yield _command(service.name, ("Write",), needs.writes)

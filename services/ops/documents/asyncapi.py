@@ -11,12 +11,10 @@ from typing import Any
 from faststream.specification import AsyncAPI
 from pydantic.json_schema import models_json_schema
 
-from services.ops.composition import build_services
 from services.ops.documents.schemas import rendered
-from services.ops.documents.unconnected import UNCONNECTED
+from services.ops.documents.unconnected import unconnected_services
 from shared.bus.dead_letters import REPORTED_HEADER, SETTLED_HEADER
 from shared.contracts.catalogue import EVENTS, PRODUCERS, dead_letter_topic, promise
-from shared.contracts.services import SERVICES
 from shared.service import Service
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "asyncapi"
@@ -47,7 +45,7 @@ _CAUSE_HEADERS = ("dlq-attempts", "dlq-reason", "dlq-detail", REPORTED_HEADER, S
 
 def documents() -> dict[str, Document]:
     """Return the document of each service, by its name, and that of the system."""
-    services = build_services(SERVICES, UNCONNECTED)
+    services = unconnected_services()
     operations = {service.name: _operations(service) for service in services}
     everything = {name: operation for of_service in operations.values() for name, operation in of_service.items()}
     return {

@@ -12,14 +12,15 @@ from services.ops.documents.schemas import rendered
 from services.ops.documents.unconnected import UNCONNECTED
 from shared.contracts.services import SERVICES
 from shared.service import build_app
+from shared.settings import CommonSettings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.json"
 TITLE = "SigmaSight"
 
 
-def application() -> FastAPI:
+def application(settings: CommonSettings = UNCONNECTED) -> FastAPI:
     """Return the application of all services, of which nothing is connected."""
-    return build_app(build_services(SERVICES, UNCONNECTED), UNCONNECTED, title=TITLE)
+    return build_app(build_services(SERVICES, settings), settings, title=TITLE)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -57,14 +58,17 @@ class Users:
     def __init__(self, file: Path, hasher: PasswordHasher | None = None) -> None:
         self._file = file
         self._hasher = hasher or PasswordHasher()
-        # Whoever is not in the file costs the time of somebody who is.
-        self._nobodys = self._hasher.hash("nobody's")
+
+    @cached_property
+    def _nobodys(self) -> str:
+        return self._hasher.hash("nobody's")
 
     def check(self, name: str, password: str) -> User | None:
         """Return who this is; None where there is nobody of the name, or the password is another."""
-        user = self.find(name)
+        # Whoever is not in the file costs the time of somebody who is, the first time too.
+        nobodys, user = self._nobodys, self.find(name)
         try:
-            self._hasher.verify(self._nobodys if user is None else user.password, password[:MAX_PASSWORD_CHARS])
+            self._hasher.verify(nobodys if user is None else user.password, password[:MAX_PASSWORD_CHARS])
         except (VerificationError, InvalidHashError):
             return None
         return user
