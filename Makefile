@@ -14,15 +14,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 LOCKED_FROM := https://pypi.org/simple
-UNIT := tests/unit tests/contracts tests/architecture
+UNIT := tests/architecture tests/contracts tests/unit
 # What has servers takes longer: it begins, after what says itself that it takes longest (tests/conftest.py).
 RUNNING := tests/system tests/integration
 # In as many processes as there are cores (ARGS="-n0": in one, for --pdb).
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# With servers, each a database and a broker of its own, in one more: they wait for theirs a quarter of the time.
-SERVING := $(PYTEST) -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-ON_TANSU := SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" $(SERVING)
+# With servers, each a database and a broker of its own, in two for a core: of three on two cores the cores had nothing to
+# do a fifth of the time, since who was killed is missed, and who is away is asked for again, only after seconds.
 JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
+SERVING := $(PYTEST) -n $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
+# Without Kafka's jars, unless they are asked for: what runs does not depend on whether its lane has fetched them.
+ON_TANSU := SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" \
+	SIGMASIGHT_KAFKA_JARS="$$([ "$${SIGMASIGHT_TEST_BROKER:-tansu}" = tansu ] && echo none || echo $(JARS))" $(SERVING)
 SIZES ?= 500x50 2000x500 5000x1000
 
 # The interpreter the environment is made with; set PYTHON to choose.
@@ -71,7 +74,17 @@ unit: $(STAMP) ## Architecture, contracts and unit tests: nothing is started (AR
 
 .PHONY: test
 test: $(STAMP) ## Architecture, contracts, unit, integration and system tests on Tansu (ARGS="-k name"; SLOW=1: test-slow too)
-	@$(ON_TANSU) $(if $(SLOW),,-m "not slow") $(RUNNING) $(UNIT) $(ARGS)
+	@$(ON_TANSU) $(if $(SLOW),--hypothesis-profile=thorough,-m "not slow") $(RUNNING) $(UNIT) $(ARGS)
+
+.PHONY: compiled
+compiled: $(STAMP) ## Load all tests once: in a clean checkout each of their processes would compile everything
+	@$(PYTEST) -n 0 --collect-only $(RUNNING) $(UNIT) >/dev/null || true  # what cannot be loaded the tests tell
+
+# Where both are asked for, tests begin when everything is compiled, and beside them Kafka's have a process for a core.
+ifneq (,$(filter compiled,$(MAKECMDGOALS)))
+test: | compiled
+test-kafka: SERVING := $(PYTEST)
+endif
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: months of nights, backfills, kills, the README's commands (ARGS="-k name")
@@ -110,6 +123,7 @@ test-browser: $(STAMP) ## The pages in a browser (needs Chromium; Debian: apt-ge
 .PHONY: kafka
 kafka: $(STAMP) ## Fetch Apache Kafka's jars (needs Java 17 or later and Maven)
 	@$(BIN)/python -m services.ops.hosting.embedded.kafka_jars
+	@$(BIN)/python -m services.ops.hosting.embedded.kafka_classes
 
 .PHONY: promtool
 promtool: ## Fetch Prometheus' promtool, with which the alerts are tested (Debian and its kin, without installing it)

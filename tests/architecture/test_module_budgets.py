@@ -16,14 +16,27 @@ PARAMETERS = 6
 
 # `with` opens no second way through the code.
 _BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.Try, ast.Match)
+# Where a node holds statements, or what holds them.
+_HELD_IN = ("body", "orelse", "handlers", "finalbody", "cases")
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def _body_lines(function: Function) -> int:
     # What is nested is counted on its own, and a docstring is not code.
     body = function.body[1:] if ast.get_docstring(function) else function.body
-    nested = sum(_lines(node) for node in ast.walk(function) if isinstance(node, _NESTED) and node is not function)
+    nested = sum(_lines(node) for node in _below(function) if isinstance(node, _NESTED))
     return sum(_lines(statement) for statement in body) - nested
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
+    """Return the statements right inside of one: what they consist of holds no further ones."""
+    return (child for held_in in _HELD_IN for child in getattr(node, held_in, ()))
+
+
+def _below(node: ast.AST) -> Iterator[ast.AST]:
+    for child in _inside(node):
+        yield child
+        yield from _below(child)
 
 
 def _lines(node: ast.stmt) -> int:
@@ -32,7 +45,7 @@ def _lines(node: ast.stmt) -> int:
 
 def _nesting(node: ast.AST) -> int:
     deepest = 0
-    for child in ast.iter_child_nodes(node):
+    for child in _inside(node):
         if isinstance(child, _NESTED):
             continue
         # elif is an If inside the else of an If; it reads as a step to the side, not down.

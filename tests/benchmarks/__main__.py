@@ -57,6 +57,8 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> dict[str, A
             shared = [
                 await _night(running, next(sessions)) for _ in track(range(NIGHTS + 1), "shared", console=console)
             ]
+        # Consumers that are left hear of the partitions of the one that has gone with their next fetch.
+        await asyncio.sleep(SETTLED_AFTER_S)
         onboarding = await _onboardings(running, universe, known)
         bound = await measure_bound(_only(universe, symbols), running.admin, portfolios=portfolios, size=POSITIONS)
     middle, of_two = _median(nights), _median(shared[1:])

@@ -46,6 +46,8 @@ NIGHTS: Final = 60
 WORKERS: Final = 2
 # Asking whether a night has ended is a read too.
 LOOK_EVERY_S: Final = 0.5
+# A platform that has just begun loads prices and makes statistics of tables that were filled at once.
+SETTLED_AFTER_S: Final = 30.0
 # What waits for a connection waits here instead of there.
 _NO_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_S)
 _NUMBER: Final = re.compile(r"\d+")
@@ -91,6 +93,7 @@ async def measure(reached: dict[str, Any], universe: Universe, sessions_of: Sess
         # What is loaded once is no part of what a read costs.
         for read in dict.fromkeys([*(each for each in reads if each.cookie is None), *reads[:50]]):
             await client.get(read.path, headers=_credentials(read, operator))
+        await asyncio.sleep(SETTLED_AFTER_S)
         found = []
         for beside, rate in itertools.product((False, True), RATES):
             asked = Asked(rate, beside)

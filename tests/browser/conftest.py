@@ -25,6 +25,13 @@ BOOKS = {"steady": ("AAA", "BBB"), "jumpy": ("JUMPY",), HOSTILE: ("AAA", "NOWHER
 FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
+def chromium_of_the_system() -> str:
+    """Return where the browser of the system is: none is fetched."""
+    path = shutil.which("chromium")
+    assert path is not None, "Chromium must be installed (Debian: apt-get install chromium)"
+    return path
+
+
 @pytest.fixture(scope="session")
 async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
     """Three portfolios over a session, of which one cannot be served whole; in the night the price of one jumps."""
@@ -47,11 +54,9 @@ async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """The browser of the system: none is fetched."""
-    path = shutil.which("chromium")
-    assert path is not None, "Chromium must be installed (Debian: apt-get install chromium)"
+    """The browser of the system."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_of_the_system(), args=FLAGS)
         yield browser
         await browser.close()
 

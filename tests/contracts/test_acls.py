@@ -3,12 +3,10 @@
 import os
 from functools import cache
 
-from services.ops.composition import build_services
 from services.ops.documents.acls import SCRIPT, script
-from services.ops.documents.unconnected import UNCONNECTED
+from services.ops.documents.unconnected import unconnected_services
 from shared.bus.access import Needs
 from shared.contracts.catalogue import EVENTS, PRODUCERS, all_topics
-from shared.contracts.services import SERVICES
 from shared.service import needs_of
 from tests.support.compose import COMPOSE
 
@@ -16,7 +14,7 @@ from tests.support.compose import COMPOSE
 @cache
 def _needs() -> dict[str, Needs]:
     """Return what each service needs of the broker."""
-    return {service.name: needs_of(service) for service in build_services(SERVICES, UNCONNECTED)}
+    return {service.name: needs_of(service) for service in unconnected_services()}
 
 
 def test_script_in_the_repository_is_current_and_can_be_run() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from services.ops.documents.asyncapi import DOCUMENTS, SYSTEM, Document, documents
 from services.ops.documents.schemas import rendered
+from services.ops.documents.unconnected import unconnected_services
 from shared.contracts.catalogue import EVENTS, PRODUCERS, REPLAYS, all_topics, dead_letter_topic, promise
 from shared.contracts.services import SERVICES
 from tests.support.documents import current_documents
@@ -33,6 +34,8 @@ def test_document_in_the_repository_is_current(current: dict[str, Document], nam
 
 
 def test_documents_built_twice_are_the_same(current: dict[str, Document]) -> None:
+    unconnected_services.cache_clear()
+
     assert {name: rendered(document) for name, document in documents().items()} == {
         name: rendered(document) for name, document in current.items()
     }
@@ -70,8 +73,14 @@ def test_document_is_asyncapi_3_with_references_that_lead_somewhere(current: dic
             assert _follow(document, message["$ref"]) in channel["messages"].values()
     used = {operation["channel"]["$ref"] for operation in document["operations"].values()}
     assert used == {f"#/channels/{topic}" for topic in document["channels"]}
-    for schema in document["components"]["schemas"].values():
+
+
+def test_schemas_are_json_schemas_and_those_of_the_system(current: dict[str, Document]) -> None:
+    everybodys = current[SYSTEM]["components"]["schemas"]
+    for schema in everybodys.values():
         jsonschema.Draft202012Validator.check_schema(schema)
+    for document in current.values():
+        assert document["components"]["schemas"].items() <= everybodys.items()
 
 
 def _topics(document: Document, action: str) -> set[str]:

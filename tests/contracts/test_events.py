@@ -39,7 +39,7 @@ NOT_NUMBERS = pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 
 
 @EVENT_TYPES
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_event_of_any_content_survives_the_way_over_the_wire(event_type: type[Event], data: st.DataObject) -> None:
     event: Event = data.draw(events(event_type))
@@ -58,7 +58,7 @@ EVENTS_BY_TOPIC = dict(EVENTS)
 
 
 @EVENT_TYPES
-@settings(max_examples=8)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_key_of_a_message_is_the_one_that_its_topic_promises(event_type: type[Event], data: st.DataObject) -> None:
     event: Event = data.draw(events(event_type))

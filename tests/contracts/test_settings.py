@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
+from services.ops.documents.unconnected import unconnected_services
 from services.ops.settings import OpenIdSettings, PeopleSettings, TopicSettings
 from services.portfolio.settings import PortfolioSettings
 from services.risk.settings import RiskSettings
@@ -110,4 +111,4 @@ def test_what_is_kept_and_for_how_long_is_that_of_the_settings() -> None:
 
 
 def test_by_default_no_revision_is_forgotten() -> None:
-    assert {service.relay.retention.superseded_days for service in _services().values()} == {None}
+    assert {service.relay.retention.superseded_days for service in unconnected_services()} == {None}

@@ -17,8 +17,8 @@ from shared.db.revisions import Step, config_of, revisions_of
 _SINCE = {
     "scheduler": "scheduler_0014",
     "market_data": "market_data_0011",
-    "symbol_analytics": "symbol_analytics_0011",
-    "portfolio": "portfolio_0022",
+    "symbol_analytics": "symbol_analytics_0041",
+    "portfolio": "portfolio_0034",
     "risk": "risk_0015",
 }
 # `migrate` sets it, and how long a statement may take is told by the locks.

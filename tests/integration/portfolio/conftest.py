@@ -28,6 +28,7 @@ from shared.prices.panel import PricePanel
 from shared.service import Service, build_app
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN
+from tests.support.outbox import EVENTS_OF_RUN, event_of
 from tests.support.runs import make_run
 
 E = TypeVar("E", bound=Event)
@@ -116,10 +117,10 @@ class Books:
 
     async def announced(self, event_type: type[E], run_id: UUID) -> list[E]:
         """Return the events of a run in the outbox."""
-        query = sa.text("SELECT value FROM outbox WHERE topic = :topic AND run_id = :run_id ORDER BY id")
+        query = sa.text(EVENTS_OF_RUN)
         async with self.service.unit_of_work.reading() as connection:
             rows = await connection.execute(query, {"topic": event_type.topic, "run_id": run_id})
-            return [event_type.model_validate_json(row.value) for row in rows]
+            return [event_of(event_type, row) for row in rows]
 
     async def count(self, table: str, portfolio_id: str) -> int:
         """Count all revisions of a portfolio in a table."""

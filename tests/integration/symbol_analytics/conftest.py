@@ -38,6 +38,7 @@ from shared.service import Service, build_app
 from shared.unavailable import Reason, nullable
 from tests.integration.conftest import MakeServiceDatabase
 from tests.support.databases import OPERATOR_TOKEN
+from tests.support.outbox import EVENTS_OF_RUN, event_of
 from tests.support.runs import SESSION
 
 E = TypeVar("E", bound=Event)
@@ -114,9 +115,9 @@ class Analytics:
 
     async def announced(self, event_type: type[E], run: Run) -> list[E]:
         """Return the events of a run in the outbox."""
-        query = "SELECT value FROM outbox WHERE topic = :topic AND run_id = :run_id ORDER BY id"
+        query = EVENTS_OF_RUN
         rows = await self.rows(query, topic=event_type.topic, run_id=run.run_id)
-        return [event_type.model_validate_json(row.value) for row in rows]
+        return [event_of(event_type, row) for row in rows]
 
     async def results(self, run: Run) -> tuple[SymbolsFactored, SymbolsMeasured]:
         """Return what a run of one shard has announced."""

@@ -55,7 +55,7 @@ async def test_stored_factors_are_the_core_s_output_to_the_bit(analytics: Analyt
         factor_set=FACTOR_SET,
         provider_betas=provided,
     )
-    stored = await analytics.rows("SELECT * FROM symbol_estimates WHERE symbol = ANY(:names)", names=list(names))
+    stored = await analytics.rows("SELECT * FROM symbol_estimates_whole WHERE symbol = ANY(:names)", names=list(names))
     by_name = {row.symbol: row for row in stored if row.as_of == SESSION}
     assert len(by_name) == len(names)
     for i, name in enumerate(names):

@@ -167,6 +167,6 @@ async def test_correction_under_many_results_is_cut_into_shards_whose_events_sta
     for kind in (SymbolsFactored, SymbolsMeasured):
         announced = await analytics.announced(kind, run)
         assert [event.part for event in announced] == [shard.part for shard in due]
-        assert max(len(event.model_dump_json()) for event in announced) < 1_000_000
+        assert max(len(event.model_dump_json()) for event in announced) < 3_000_000
     for name in names:
         assert (await revisions(analytics, name, "symbol_estimates"))[first] == 2

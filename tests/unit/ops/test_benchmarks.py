@@ -5,14 +5,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from services.market_data.web.bodies import UniverseBody
-from services.ops.cli import app
 from services.ops.client.benchmark_file import read_weights
 from services.ops.errors import Misused, WrongRows
 from services.risk.web.bodies import BenchmarkBody, benchmark_of
 from shared.symbols import one_spelling
+from tests.support.command_line import invoke
 
 DESCRIPTION = (Path(__file__).parents[3] / "docs" / "benchmark-file.md").read_text()
 
@@ -62,9 +61,7 @@ def test_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 def test_command_ends_with_every_wrong_row_and_sends_nothing(tmp_path: Path) -> None:
     file = written(tmp_path, "sector,weight\nEnergy,many\n")
 
-    done = CliRunner().invoke(
-        app, ["benchmarks", "load", str(file), "--as-of", "2022-12-01", "--url", "http://127.0.0.1:9"]
-    )
+    done = invoke("benchmarks", "load", str(file), "--as-of", "2022-12-01", "--url", "http://127.0.0.1:9")
 
     assert done.exit_code == 2
     assert "line 2, weight: must be a number, was 'many'" in done.stderr
@@ -83,9 +80,7 @@ def test_constituents_of_the_description_are_read_in_one_spelling_and_accepted(t
 def test_universe_with_wrong_rows_is_not_sent(tmp_path: Path) -> None:
     file = written(tmp_path, "symbol,weight\nAAPL,0.5\nBRK.B,0.5\nBRK/B,0.5\nKO,some\n")
 
-    done = CliRunner().invoke(
-        app, ["universe", "load", str(file), "--as-of", "2022-12-01", "--url", "http://127.0.0.1:9"]
-    )
+    done = invoke("universe", "load", str(file), "--as-of", "2022-12-01", "--url", "http://127.0.0.1:9")
 
     assert done.exit_code == 2
     assert "line 4, symbol: must be named once, was 'BRK.B' again" in done.stderr

@@ -1,4 +1,5 @@
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,23 +9,24 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from typer.testing import CliRunner
 
-from services.ops.cli import app
+from services.ops.client import client as client_module
 from services.ops.client.answers.pages import Page
-from services.ops.client.client import ApiClient, connected
+from services.ops.client.client import ApiClient, connected, connections_to
 from services.ops.client.paging import pages
 from services.ops.client.routes import Route
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import FieldError, Misused, Refused, Unreachable
 from shared.paths import API
+from tests.support.certificates import authority
+from tests.support.command_line import invoke, sigmasight
 
 _TOKEN = "secret"
 RUNS: Route[Any] = Route("GET /runs", object)
 
 
 @contextmanager
-def _platform(answer: Any) -> Iterator[str]:
+def _platform(answer: Any, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve `answer(path, query, headers) -> (status, body)` on a port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,10 +52,13 @@ def _platform(answer: Any) -> Iterator[str]:
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    # It looks so often whether it is to end, by default every half second.
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}" if tls is None else f"https://localhost:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -97,6 +102,36 @@ def test_client_of_environment_of_proxies_reaches_this_machine(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with _platform(lambda *_: (200, "{}")) as url, connected(data_dir, url) as client:
         assert client.get(RUNS) == {}
+
+
+def test_certificates_are_read_for_a_platform_with_tls_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr("ssl.SSLContext.load_verify_locations", lambda _, file, *__: read.append(file))
+
+    counts = []
+    for url in ("http://board.example", "https://board.example"):
+        connections_to(url).close()
+        counts.append(len(read))
+
+    assert counts[0] == 0 < counts[1]
+
+
+def test_client_of_a_platform_with_tls_asks_nobody_whose_certificate_nobody_trusts(
+    data_dir: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = authority(tmp_path / "authority.pem")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    issuer.issue("platform", key_file=key, certificate_file=certificate, hosts=("localhost",))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+
+    with _platform(lambda *_: (200, "{}"), tls) as url:
+        with connected(data_dir, url) as client, pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            client.get(RUNS)
+        monkeypatch.setenv("SSL_CERT_FILE", str(issuer.file))
+        monkeypatch.setattr(client_module, "is_loopback", lambda _: False)
+        with connected(data_dir, url) as client:
+            assert client.get(RUNS) == {}
 
 
 def test_client_of_refusing_platform_names_every_field(data_dir: DataDirectory) -> None:
@@ -157,7 +192,7 @@ def test_pages_reads_to_the_end(data_dir: DataDirectory) -> None:
 def test_command_without_platform_is_one_line_and_exit_2(data_dir: DataDirectory, command: list[str]) -> None:
     options = ["--url", "http://127.0.0.1:1", "--data-dir", str(data_dir.path)]
 
-    result = CliRunner().invoke(app, [*command, *options])
+    result = invoke(*command, *options)
 
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -179,7 +214,7 @@ def test_command_that_makes_no_sense_says_what_and_exits_2(
 ) -> None:
     monkeypatch.setenv("SIGMASIGHT_TOKEN", token)
 
-    result = CliRunner().invoke(app, arguments, env={"TERMINAL_WIDTH": "200"})
+    result = invoke(*arguments, environment={"TERMINAL_WIDTH": "200"})
 
     assert result.exit_code == 2
     assert said in result.stderr
@@ -188,16 +223,14 @@ def test_command_that_makes_no_sense_says_what_and_exits_2(
 
 def test_status_of_a_platform_that_refuses_is_no_state(data_dir: DataDirectory) -> None:
     with _platform(lambda *_: (401, {"detail": "who are you"})) as url:
-        result = CliRunner().invoke(app, ["status", "--url", url, "--data-dir", str(data_dir.path)])
+        result = sigmasight(data_dir.path, "status", "--url", url)
 
     assert (result.exit_code, result.stderr) == (2, "sigmasight: refused (401): who are you\n")
 
 
 def test_run_of_unknown_portfolio_begins_nothing_and_exits_2(data_dir: DataDirectory) -> None:
     with _platform(lambda *_: (200, {"items": [], "next": None})) as url:
-        result = CliRunner().invoke(
-            app, ["run", "--portfolio", "nobody", "--url", url, "--data-dir", str(data_dir.path)]
-        )
+        result = sigmasight(data_dir.path, "run", "--portfolio", "nobody", "--url", url)
 
     assert (result.exit_code, result.stderr) == (2, "sigmasight: no portfolio has the name or id 'nobody'\n")
 
@@ -205,7 +238,7 @@ def test_run_of_unknown_portfolio_begins_nothing_and_exits_2(data_dir: DataDirec
 def test_command_that_is_refused_lists_the_fields_and_exits_2(data_dir: DataDirectory) -> None:
     problem = {"detail": "the request is not valid", "errors": [{"field": "as_of", "reason": "must be a date"}]}
     with _platform(lambda *_: (422, problem)) as url:
-        result = CliRunner().invoke(app, ["show", "symbol", "AAPL", "--url", url, "--data-dir", str(data_dir.path)])
+        result = sigmasight(data_dir.path, "show", "symbol", "AAPL", "--url", url)
 
     assert result.exit_code == 2
     assert result.stderr == ("sigmasight: refused (422): the request is not valid\n  --as-of: must be a date\n")
@@ -215,7 +248,7 @@ def test_refusal_of_one_field_is_said_once_and_by_the_name_that_was_typed(data_d
     errors = [{"field": "last", "reason": "must be a day, was x"}]
     with _platform(lambda *_: (422, {"detail": "last must be a day, was x", "errors": errors})) as url:
         said = [
-            CliRunner().invoke(app, [*asked, "--url", url, "--data-dir", str(data_dir.path)]).stderr
+            sigmasight(data_dir.path, *asked, "--url", url).stderr
             for asked in (["coverage", "--to", "2022-12-28"], ["show", "portfolio", "ours", "--as-of", "2022-12-28"])
         ]
 

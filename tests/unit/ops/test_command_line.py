@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
-from typer.testing import CliRunner
 
-from services.ops.cli import app
 from services.ops.client.commands.exports import Results
 from services.ops.client.export_tables import EXPORTS
 from services.ops.data_directory import DataDirectory
 from services.ops.hosting.embedded.lock import DataDirectoryLock
 from shared.contracts.services import SERVICES
+from tests.support.command_line import invoke, root, sigmasight
 
 # typer and what it needs to read options.
 LOADED_BY_TYPER = {
@@ -47,9 +45,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_instant_outside_of_the_years_is_refused_by_its_option() -> None:
-    said = CliRunner().invoke(
-        app, ["replay", "prices.updated", "--from", "0001-01-01T00:00+14:00", "--to", "2022-12-28"]
-    )
+    said = invoke("replay", "prices.updated", "--from", "0001-01-01T00:00+14:00", "--to", "2022-12-28")
 
     assert said.exit_code == 2
     assert "must lie between the years 1 and 9999 in UTC, was 0001-01-01T00:00+14:00" in " ".join(said.stderr.split())
@@ -61,12 +57,6 @@ def _commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, ...]]:
             yield from _commands(command, *path, name)
         elif isinstance(command, TyperCommand):
             yield (*path, name)
-
-
-def _root() -> TyperGroup:
-    group = get_command(app)
-    assert isinstance(group, TyperGroup)
-    return group
 
 
 def _modules_after(*asked: tuple[str, ...], **environment: str) -> set[str]:
@@ -94,7 +84,7 @@ def _of_services(modules: set[str]) -> set[str]:
 
 
 def test_help_and_refused_options_load_nothing_but_what_reads_them() -> None:
-    commands = list(_commands(_root()))
+    commands = list(_commands(root()))
     asked = [("--help",), ("--version",), *((*command, "--help") for command in commands)]
     refused = [
         *((*command, "--no-such-option") for command in commands),
@@ -107,6 +97,15 @@ def test_help_and_refused_options_load_nothing_but_what_reads_them() -> None:
 
     assert len(commands) > 10
     assert _from_elsewhere(_modules_after(*asked, *refused)) <= LOADED_BY_TYPER
+
+
+def test_commands_that_ask_a_platform_load_neither_pandas_nor_calendars_of_exchanges(tmp_path: Path) -> None:
+    asked = [("status",), ("ready",), ("schedule",), ("runs", "list"), ("dead-letters", "list"), ("backfill", "list")]
+
+    modules = _modules_after(*((*command, "--data-dir", str(tmp_path)) for command in asked))
+
+    assert {"services.ops.client.client", "shared.calendar"} <= modules
+    assert not _from_elsewhere(modules) & {"exchange_calendars", "pandas"}
 
 
 def test_broker_that_cannot_be_run_is_refused_before_a_service_is_loaded(tmp_path: Path) -> None:
@@ -133,16 +132,16 @@ def test_data_directory_in_use_is_refused_before_a_service_is_loaded_and_keeps_i
 def test_data_directory_that_is_none_is_named(tmp_path: Path, directory: str) -> None:
     (tmp_path / "file").touch()
 
-    said = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path / directory)])
+    said = sigmasight(tmp_path / directory, "up")
 
     assert said.exit_code == 2
     assert f"data directory {tmp_path / directory} must be one that we may write to" in said.stderr
 
 
 def test_help_says_what_each_command_does_without_breaking_off() -> None:
-    groups = [name for name, command in _root().commands.items() if isinstance(command, TyperGroup)]
+    groups = [name for name, command in root().commands.items() if isinstance(command, TyperGroup)]
     for asked in ([], *([name] for name in groups)):
-        said = CliRunner().invoke(app, [*asked, "--help"], env={"COLUMNS": "80"}).stdout
+        said = invoke(*asked, "--help", environment={"COLUMNS": "80"}).stdout
 
         assert "..." not in said.partition("Commands:")[2], asked
 
@@ -159,29 +158,28 @@ def test_help_says_what_each_command_does_without_breaking_off() -> None:
     ],
 )
 def test_name_that_nobody_has_is_answered_with_those_like_it(asked: list[str], question: str) -> None:
-    said = CliRunner().invoke(app, asked)
+    said = invoke(*asked)
 
     assert said.exit_code == 2
     assert question in said.stderr
 
 
 def test_position_is_added_with_all_its_terms_or_not_at_all() -> None:
-    said = CliRunner().invoke(app, ["positions", "add", "ours", "AAPL", "--price", "1", "--entered-on", "2022-12-28"])
+    said = invoke("positions", "add", "ours", "AAPL", "--price", "1", "--entered-on", "2022-12-28")
 
     assert said.exit_code == 2
     assert "--quantity" in said.stderr
 
 
 def test_short_help_is_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    root = _root()
-    for command in ((), *_commands(root)):
+    for command in ((), *_commands(root())):
         with pytest.raises(SystemExit) as ended:
-            root([*command, "-h"])
+            root()([*command, "-h"])
         assert (ended.value.code, capsys.readouterr().out.split(maxsplit=1)[0]) == (0, "Usage:"), command
 
 
 def test_version_is_that_of_the_package() -> None:
-    result = CliRunner().invoke(app, ["--version"])
+    result = invoke("--version")
 
     assert result.exit_code == 0
     assert result.stdout.startswith("sigmasight 0.")
@@ -211,7 +209,7 @@ def test_everything_that_can_be_exported_has_a_table() -> None:
 
 
 def test_report_to_what_it_cannot_write_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["report", "book", "--out", str(tmp_path / "x.pdf"), "--url", "http://127.0.0.1:1"])
+    done = invoke("report", "book", "--out", str(tmp_path / "x.pdf"), "--url", "http://127.0.0.1:1")
 
     assert (done.exit_code, done.stderr.strip()) == (2, "sigmasight: --out must end with .html, was x.pdf")
 
@@ -224,7 +222,7 @@ def test_report_to_what_it_cannot_write_is_refused_before_anything_is_asked(tmp_
     ],
 )
 def test_report_without_a_file_it_can_write_says_so(given: list[str], told: str) -> None:
-    done = CliRunner().invoke(app, ["report", "book", *given, "--url", "http://127.0.0.1:1"])
+    done = invoke("report", "book", *given, "--url", "http://127.0.0.1:1")
 
     assert (done.exit_code, done.stderr.strip()) == (2, f"sigmasight: {told}")
 
@@ -233,7 +231,7 @@ def test_report_as_pdf_without_a_browser_names_what_was_looked_for(monkeypatch: 
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("services.ops.client.browser._PLACES", ("/nowhere/Chrome",))
 
-    done = CliRunner().invoke(app, ["report", "book", "--pdf", "x.pdf", "--url", "http://127.0.0.1:1"])
+    done = invoke("report", "book", "--pdf", "x.pdf", "--url", "http://127.0.0.1:1")
 
     assert done.exit_code == 2
     for name in ("chromium", "google-chrome", "msedge", "/nowhere/Chrome", "--out"):

@@ -54,6 +54,12 @@ def test_page_escapes_what_people_have_named(page: str) -> None:
     assert "2 <MISSING>" not in page
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the lines and bars of figures that are those of the whole report: others draw them to the end."""
+    monkeypatch.setattr(figures, "_svg", lambda figure: "<svg></svg>")
+
+
 def _first(page: str) -> str:
     """Return the text of the first page."""
     return " ".join(" ".join(_Page(page[page.index("<main") : page.index("</main>")]).text).split())
@@ -108,6 +114,7 @@ def test_page_has_every_section_with_its_figures_and_reasons(page: str) -> None:
     assert "5.0 % 85.0 %" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_paper_is_the_readers_choice_unless_it_is_said(page: str) -> None:
     assert "@page { size" not in page
     assert "@page { size: letter; }" in render_page(overview(), paper="letter")
@@ -126,6 +133,7 @@ def test_page_of_the_same_numbers_is_the_same(page: str) -> None:
     assert render_page(overview()) == page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_page_without_an_assessment_says_so() -> None:
     missing = dict.fromkeys(("risk", "stress", "worst_scenario", "correlations", "contributions", "earned"))
 
@@ -136,10 +144,9 @@ def test_page_without_an_assessment_says_so() -> None:
     assert page.figures == 2
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("detail", ["stress", "worst_scenario", "correlations", "contributions", "active_sectors"])
-def test_page_leaves_out_what_was_not_there_yet(detail: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The figures that are left are those of the whole report, which others draw to the end.
-    monkeypatch.setattr(figures, "_svg", lambda figure: "<svg></svg>")
+def test_page_leaves_out_what_was_not_there_yet(detail: str) -> None:
     assert render_page(overview(**{detail: None}))
 
 

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from services.ops.cli import app
 from services.ops.client.client import ApiClient, connections_to
 from services.ops.client.commands.options import ClientOptions
 from services.ops.client.commands.runs import Kind, Status
@@ -17,6 +16,7 @@ from services.ops.client.routes import Route
 from services.ops.errors import Refused
 from shared.contracts.run import RunKind
 from shared.contracts.scheduler import RunStatus
+from tests.support.command_line import invoke
 
 MINE, YOURS = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
 PORTFOLIOS = [{"name": "mine", "portfolio_id": MINE}, {"name": "yours", "portfolio_id": YOURS}]
@@ -114,7 +114,7 @@ def sigmasight(monkeypatch: pytest.MonkeyPatch) -> Sigmasight:
             yield platform
 
         monkeypatch.setattr(ClientOptions, "connected", connected)
-        return CliRunner().invoke(app, arguments), platform
+        return invoke(*arguments), platform
 
     return run
 

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from services.ops.cli import app
 from services.ops.client import progress, schedule
 from services.ops.client.answers.schedule import Due
 from services.ops.client.answers.vendors import Vendor
@@ -17,6 +16,7 @@ from services.ops.client.commands.options import ClientOptions
 from services.ops.client.lateness import too_early
 from services.ops.client.routes import Route
 from services.ops.errors import Unreachable
+from tests.support.command_line import invoke
 
 FIRE = {
     "fire_id": "f",
@@ -90,7 +90,7 @@ def sigmasight(monkeypatch: pytest.MonkeyPatch) -> Sigmasight:
             yield _Platform(answers)
 
         monkeypatch.setattr(ClientOptions, "connected", connected)
-        return CliRunner().invoke(app, arguments)
+        return invoke(*arguments)
 
     return run
 

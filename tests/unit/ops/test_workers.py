@@ -24,11 +24,13 @@ async def test_worker_that_ends_as_often_as_it_may_ends_the_platform_and_says_wh
         finally:
             stopped.set()
 
+    worker = Worker(number=3, port=1, options=("--no-such-option",))
     with pytest.raises(CommandError, match="process 3 ended with code 2 as often as it may"):
         # Refused at once, before a service is loaded.
-        await run_beside([Worker(number=3, port=1, options=("--no-such-option",))], main())
+        await run_beside([worker], main())
 
     assert stopped.is_set()
+    assert await worker.troubles() == ["process 3 ended with code 2"]
 
 
 async def test_worker_that_does_not_answer_is_a_trouble_with_its_number() -> None:

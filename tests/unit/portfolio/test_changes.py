@@ -5,7 +5,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.portfolio.core.cents import decimal_of
@@ -125,7 +125,6 @@ def test_flow_dividend_and_earlier_correction_of_a_revision_have_their_parts() -
     assert _parts(change) == {"flows": 300, "dividends": 30, "corrections": 7}
 
 
-@settings(max_examples=60)
 @given(worlds(), st.data())
 def test_parts_of_any_change_of_any_book_add_up_and_nothing_was_corrected(world: World, data: st.DataObject) -> None:
     rolled = world.roll()

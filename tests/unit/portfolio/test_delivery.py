@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.portfolio.core.delivery import ends_in_shares, shares_id
@@ -158,7 +158,6 @@ def in_cash(inputs: RollInputs) -> RollInputs:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
 def test_shares_at_the_strike_are_worth_what_cash_would_have_been(seed: int) -> None:
     inputs = books(seed)
 
@@ -172,7 +171,6 @@ def test_shares_at_the_strike_are_worth_what_cash_would_have_been(seed: int) -> 
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
 def test_shares_that_are_there_already_are_delivered_once(seed: int) -> None:
     inputs = books(seed)
     once = roll(inputs)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.portfolio.core.assembly import ShardArrays
@@ -96,14 +96,12 @@ def test_digest_changes_with_the_opening_equity_and_with_the_position_id() -> No
     assert digests(small_world(), [0, 1, 7])[0] != before[0]
 
 
-@settings(max_examples=40)
 @given(worlds(), st.integers(0, 2**32 - 1))
 def test_digest_does_not_depend_on_the_order_of_positions(world: World, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(world.positions.portfolio.size)
     assert digests(reordered(world, order), order.tolist()) == digests(world)
 
 
-@settings(max_examples=40)
 @given(worlds())
 def test_digest_of_a_continued_roll_is_that_of_the_long_one(world: World) -> None:
     n_sessions = world.market.n_sessions

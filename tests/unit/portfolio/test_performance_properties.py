@@ -38,7 +38,6 @@ def found_drawdown(index: FloatArray) -> Drawdown:
 
 
 @given(SEEDS)
-@settings(max_examples=50)
 def test_time_weighted_return_and_drawdown_are_those_of_empyrical(seed: int) -> None:
     returns = returns_of(seed)
     index = index_of(returns)
@@ -48,7 +47,6 @@ def test_time_weighted_return_and_drawdown_are_those_of_empyrical(seed: int) -> 
 
 
 @given(SEEDS)
-@settings(max_examples=50)
 def test_drawdown_at_every_close_is_that_of_pandas(seed: int) -> None:
     index = index_of(returns_of(seed))
     series = pd.Series(index)
@@ -59,7 +57,6 @@ def test_drawdown_at_every_close_is_that_of_pandas(seed: int) -> None:
 
 
 @given(SEEDS, st.integers(1, 9))
-@settings(max_examples=50)
 def test_drawdown_does_not_depend_on_the_unit_of_the_index(seed: int, power: int) -> None:
     index = index_of(returns_of(seed))
     once, scaled = found_drawdown(index), found_drawdown(index * 2.0**power)
@@ -69,7 +66,6 @@ def test_drawdown_does_not_depend_on_the_unit_of_the_index(seed: int, power: int
 
 
 @given(SEEDS, st.integers(0, 200), st.integers(2, 50))
-@settings(max_examples=50)
 def test_drawdown_of_a_window_is_never_deeper_than_that_of_all_and_knows_no_earlier_peak(
     seed: int, first: int, sessions: int
 ) -> None:
@@ -84,7 +80,6 @@ def test_drawdown_of_a_window_is_never_deeper_than_that_of_all_and_knows_no_earl
 
 
 @given(SEEDS)
-@settings(max_examples=50)
 def test_drawdown_of_closes_held_longer_is_as_deep(seed: int) -> None:
     index = index_of(returns_of(seed, 60))
 
@@ -95,7 +90,6 @@ def test_drawdown_of_closes_held_longer_is_as_deep(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=50)
 def test_time_weighted_index_does_not_depend_on_what_is_paid_in_or_taken_out(seed: int) -> None:
     # The same returns on any capital: what flows change is the base and, with it, the P&L.
     rng, returns = np.random.default_rng(seed), returns_of(seed, 60)
@@ -109,7 +103,6 @@ def test_time_weighted_index_does_not_depend_on_what_is_paid_in_or_taken_out(see
 
 
 @given(SEEDS, st.integers(1, 10**9))
-@settings(max_examples=50)
 def test_flow_on_a_session_without_pnl_changes_no_bit_of_the_index(seed: int, flow: int) -> None:
     base = np.random.default_rng(seed).integers(10**6, 10**9, (20, 1))
     pnl = np.rint(returns_of(seed, 20)[:, None] * base).astype(np.int64)
@@ -123,7 +116,6 @@ def test_flow_on_a_session_without_pnl_changes_no_bit_of_the_index(seed: int, fl
 
 
 @given(SEEDS)
-@settings(max_examples=50)
 def test_index_is_the_product_of_the_daily_returns(seed: int) -> None:
     base = np.random.default_rng(seed).integers(10**6, 10**9, (60, 2))
     pnl = np.rint(np.column_stack([returns_of(seed, 60), returns_of(seed + 1, 60)]) * base).astype(np.int64)
@@ -160,7 +152,6 @@ def _present_value(rate: float, days: list[date], amounts: FloatArray) -> float:
 
 
 @given(SEEDS)
-@settings(max_examples=50)
 def test_money_weighted_return_is_the_root_that_scipy_finds_and_makes_the_present_value_nothing(seed: int) -> None:
     days, amounts, rate = _flows(seed)
 
@@ -174,7 +165,7 @@ def test_money_weighted_return_is_the_root_that_scipy_finds_and_makes_the_presen
 
 
 @given(SEEDS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_money_weighted_return_that_is_told_is_the_only_rate(seed: int) -> None:
     # Amounts of every size and either sign: their worth, over a grid of growths, changes its sign but once.
     generator = np.random.default_rng(seed)
@@ -193,7 +184,7 @@ def test_money_weighted_return_that_is_told_is_the_only_rate(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_money_weighted_return_does_not_depend_on_order_or_on_amounts_of_nothing(seed: int) -> None:
     days, amounts, _ = _flows(seed)
     order = np.random.default_rng(seed).permutation(len(days))
@@ -207,7 +198,7 @@ def test_money_weighted_return_does_not_depend_on_order_or_on_amounts_of_nothing
 
 
 @given(SEEDS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_money_weighted_return_of_steady_growth_is_the_time_weighted_one_whatever_the_flows(seed: int) -> None:
     # One rate throughout: when money comes and goes does not matter.
     days, amounts, rate = _flows(seed)

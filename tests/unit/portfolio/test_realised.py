@@ -46,7 +46,6 @@ def returns_of(seed: int, n_sessions: int) -> FloatArray:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(60, 600))
-@settings(max_examples=50, deadline=None)
 def test_figures_are_those_of_empyrical_and_pandas(seed: int, n_sessions: int) -> None:
     days, returns = days_of(n_sessions), returns_of(seed, n_sessions)
     series = pd.Series(returns, index=pd.DatetimeIndex(days))
@@ -162,7 +161,7 @@ def test_window_may_begin_at_the_close_before_the_book(last: date, covered: bool
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_windows_are_those_of_the_plain_implementation(seed: int, n_sessions: int) -> None:
     days, returns = days_of(n_sessions), returns_of(seed, n_sessions)
     returns[np.random.default_rng(seed).random(n_sessions) < 0.1] = np.nan

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.portfolio.core.realised import SINCE_INCEPTION, realised, windows_of
@@ -69,7 +69,6 @@ def test_ratios_without_a_rate_for_each_session_have_the_reason_and_the_rest_doe
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(60, 300))
-@settings(max_examples=20, deadline=None)
 def test_ratios_over_quoted_rates_are_those_of_the_plain_implementation(seed: int, n_sessions: int) -> None:
     days, returns, random = days_of(n_sessions), returns_of(seed, n_sessions), np.random.default_rng(seed)
     kept = random.random(n_sessions) < 0.8

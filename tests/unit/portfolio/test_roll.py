@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.portfolio.core.cents import AmountOutOfRange
@@ -91,7 +91,6 @@ def test_option_is_split_as_its_underlying_whatever_it_is_called() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
 def test_batch_mates_change_no_bit_of_digests_options_included(seed: int) -> None:
     whole = random_shard(seed)
     together = roll(whole)
@@ -108,7 +107,6 @@ def test_batch_mates_change_no_bit_of_digests_options_included(seed: int) -> Non
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
 def test_order_of_positions_portfolios_and_flows_changes_no_digest(seed: int) -> None:
     whole = random_shard(seed)
     order = np.random.default_rng(seed).permutation(len(whole.positions)).tolist()

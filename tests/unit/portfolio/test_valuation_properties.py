@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.portfolio.core.cents import AmountOutOfRange
@@ -80,7 +80,6 @@ def test_pnl_of_a_stale_position_is_what_exits_and_dividends_brought(world: Worl
     np.testing.assert_array_equal(valued.pnl[stale], (valued.exit_pnl + valued.dividends)[stale])
 
 
-@settings(max_examples=40)
 @given(worlds(), st.lists(st.integers(1, 7), max_size=3))
 def test_long_roll_equals_many_short_ones(world: World, cuts: list[int]) -> None:
     whole = world.roll()
@@ -100,7 +99,6 @@ def test_long_roll_equals_many_short_ones(world: World, cuts: list[int]) -> None
         assert_same_portfolios(part.portfolios, expected)
 
 
-@settings(max_examples=40)
 @given(worlds(), st.integers(0, 2**32 - 1))
 def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(world.positions.portfolio.size)
@@ -110,7 +108,6 @@ def test_order_of_positions_changes_no_bit(world: World, seed: int) -> None:
     assert_same_positions(shuffled.positions, whole.positions, order)
 
 
-@settings(max_examples=40)
 @given(worlds(), st.data())
 def test_neighbours_in_the_shard_change_no_bit(world: World, data: st.DataObject) -> None:
     portfolio = data.draw(st.integers(0, world.opening.equity.size - 1))

@@ -152,7 +152,7 @@ def test_assessments_are_those_listed_and_those_with_a_headline() -> None:
 
 
 @pytest.mark.parametrize("event_type", EVENTS.values(), ids=list(EVENTS))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_event_of_any_content_says_one_thing_of_each_cell(event_type: type[Event], data: st.DataObject) -> None:
     event = data.draw(events(event_type))

@@ -87,7 +87,7 @@ def test_price_is_the_discounted_mean_of_what_the_option_pays(
 
 
 @given(SPOTS, MONEYNESS, YEARS, VOLATILITIES, YIELDS, RATES)
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_put_call_parity(
     spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float, rate: float
 ) -> None:
@@ -111,7 +111,7 @@ def test_put_call_parity(
 
 
 @given(SPOTS, st.floats(0.7, 1.4), st.floats(0.1, 3.0), st.floats(0.1, 1.0), st.tuples(YIELDS, RATES), KINDS)
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_greeks_are_the_differences_of_the_price(
     spot: float, moneyness: float, years: float, volatility: float, carry: tuple[float, float], call: bool
 ) -> None:
@@ -137,7 +137,7 @@ def test_greeks_are_the_differences_of_the_price(
 
 
 @given(st.floats(1.0, 1e6), st.floats(0.1, 10.0), st.floats(0.0, 5.0), st.floats(0.0, 3.0))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_call_less_put_is_one_share_and_both_stay_in_their_bounds(
     spot: float, moneyness: float, years: float, volatility: float
 ) -> None:
@@ -161,7 +161,7 @@ def test_greeks_without_time_or_volatility_are_their_limits(spot: float, call: f
 
 
 @given(SPOTS, MONEYNESS, YEARS, VOLATILITIES, YIELDS, KINDS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_implied_volatility_is_the_one_the_price_was_made_with(
     spot: float, moneyness: float, years: float, volatility: float, dividend_yield: float, call: bool
 ) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.symbol_analytics.core.estimates import FactorEstimates
@@ -155,7 +155,6 @@ def test_defect_q1_a_young_symbol_leaves_the_others_unchanged() -> None:
     assert np.isfinite(after.betas.values[5, column("market_beta")])
 
 
-@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_defect_q1_subset_and_order_of_the_shard_do_not_change_a_bit(seed: int, data: st.DataObject) -> None:
     n_symbols = data.draw(st.integers(1, 20))

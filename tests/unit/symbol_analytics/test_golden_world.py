@@ -111,9 +111,9 @@ def compare(rows: pd.DataFrame, ours: Sequence[float | Unavailable], column: str
     theirs = rows[column].to_numpy(dtype=np.float64)
     assert len(ours) == len(theirs)
     assert np.isfinite(theirs).all()
-    for (_, row), expected, value in zip(rows.iterrows(), theirs, ours, strict=True):
-        assert isinstance(value, float), f"{value} for {row.to_dict()}"
-        assert abs(value - expected) <= within, f"{value} for {row.to_dict()}"
+    for place, (expected, value) in enumerate(zip(theirs, ours, strict=True)):
+        assert isinstance(value, float), f"{value} for {rows.iloc[place].to_dict()}"
+        assert abs(value - expected) <= within, f"{value} for {rows.iloc[place].to_dict()}"
 
 
 def stored_factors(factors: list[str]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.regression.linear_model import OLS
 from statsmodels.tools import add_constant
@@ -93,7 +93,6 @@ def test_proxies_load_on_their_factors_as_the_basis_says() -> None:
 
 
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
-@settings(max_examples=20)
 def test_subset_and_order_of_the_shard_change_no_bit(chosen: list[int], seed: int) -> None:
     world = random_world(n_symbols=8, seed=seed % 1000)
     world.closes[np.random.default_rng(seed).random(world.closes.shape) < 0.02] = np.nan

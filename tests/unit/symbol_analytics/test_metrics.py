@@ -280,7 +280,7 @@ def test_volatility_window_beyond_the_panel_is_rejected(windows: tuple[int, ...]
         realised_volatilities(np.ones((253, 1)), windows=windows)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_subset_and_order_of_the_shard_do_not_change_a_bit(seed: int, data: st.DataObject) -> None:
     n_symbols = data.draw(st.integers(1, 30))
@@ -298,7 +298,7 @@ def test_subset_and_order_of_the_shard_do_not_change_a_bit(seed: int, data: st.D
         assert np.array_equal(np.isnan(part.values), [[why is not None for why in row] for row in part.unavailable])
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32 - 1), power=st.integers(-8, 8))
 def test_currency_unit_of_a_symbol_does_not_change_a_bit(seed: int, power: int) -> None:
     closes = closes_of(np.random.default_rng(seed).normal(0.0, 0.02, (len(SESSIONS) - 1, 3)))

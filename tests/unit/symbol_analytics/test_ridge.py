@@ -128,7 +128,6 @@ def test_infinite_return_is_rejected() -> None:
         fit_ridges(y, x, min_observations=60)
 
 
-@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_defect_q1_batch_mates_do_not_change_a_bit_of_a_ridge(seed: int, data: st.DataObject) -> None:
     n_symbols = data.draw(st.integers(1, 50))
@@ -149,7 +148,7 @@ def test_result_does_not_depend_on_the_block_a_symbol_falls_into() -> None:
     assert np.array_equal(whole.betas[::7], np.stack(alone), equal_nan=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), power=st.integers(-4, 4))
 def test_scaling_a_regressor_scales_only_its_own_beta_inversely(seed: int, power: int) -> None:
     y, x = factor_world(3, 90, gaps=0.05, seed=seed)
@@ -161,7 +160,7 @@ def test_scaling_a_regressor_scales_only_its_own_beta_inversely(seed: int, power
     assert np.array_equal(scaled.r_squared, base.r_squared)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), order=st.permutations(range(6)))
 def test_order_of_the_regressors_permutes_the_betas(seed: int, order: list[int]) -> None:
     y, x = factor_world(3, 90, gaps=0.05, seed=seed)

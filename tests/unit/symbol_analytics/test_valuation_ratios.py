@@ -359,7 +359,7 @@ def test_result_beyond_the_range_of_a_float_is_a_reason() -> None:
 amounts = st.floats(min_value=0.01, max_value=1e6)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(close=amounts, quarters=st.lists(st.tuples(*[amounts] * 7), min_size=4, max_size=4))
 def test_multiples_times_what_they_are_multiples_of_give_the_market_value_back(
     close: float, quarters: list[tuple[float, ...]]
@@ -376,7 +376,6 @@ def test_multiples_times_what_they_are_multiples_of_give_the_market_value_back(
     assert found["dividend_yield"] * found["market_cap"] == pytest.approx(sum(paid), rel=1e-12)
 
 
-@settings(max_examples=50)
 @given(power=st.integers(-30, 30), seed=st.integers(0, 2**32 - 1))
 def test_unit_of_the_money_changes_no_bit_of_a_multiple(power: int, seed: int) -> None:
     company = random_company(np.random.default_rng(seed))
@@ -394,7 +393,6 @@ def test_unit_of_the_money_changes_no_bit_of_a_multiple(power: int, seed: int) -
     assert np.array_equal(before.quantities.values[:, 0] * unit, after.quantities.values[:, 0], equal_nan=True)
 
 
-@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_batch_mates_and_order_change_no_bit_of_a_ratio(seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)

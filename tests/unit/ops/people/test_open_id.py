@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -89,13 +90,19 @@ def issuer(httpserver: HTTPServer) -> Issuer:
     return made
 
 
+@cache
+def _connections() -> httpx.Client:
+    """Return connections to whatever provider; reading whose certificates are trusted takes longer than a test."""
+    return httpx.Client()
+
+
 def _settings(issuer: Issuer, **more: Any) -> OpenIdSettings:
     known: dict[str, Any] = {"issuer": issuer.url, "client_id": "us", "client_secret": SecretStr("secret")}
     return OpenIdSettings(**{**known, "redirect_url": "https://here/sign-in/answered", **more})
 
 
 def _signed_in(issuer: Issuer, token: Callable[[str], str], provider: Provider | None = None, **more: Any) -> Principal:
-    provider, asked = provider or Provider(_settings(issuer, **more)), Asked()
+    provider, asked = provider or Provider(_settings(issuer, **more), _connections()), Asked()
     said = {name: value for name, (value,) in parse_qs(urlsplit(provider.address(asked)).query).items()}
     issuer.nonce, issuer.challenge, issuer.token = said["nonce"], said["code_challenge"], token
     assert (said["response_type"], said["code_challenge_method"], said["client_id"]) == ("code", "S256", "us")
@@ -140,11 +147,13 @@ REFUSED: dict[str, Callable[[Issuer, str], str]] = {
     "other-algorithm": lambda issuer, nonce: jwt.encode(issuer.claims(nonce), RSA, "RS512", {"kid": "rsa"}),
     "no-token": lambda issuer, nonce: "no token",
 }
+# Clocks may differ by half a minute, no more: what ended a minute ago has ended, and ever more so.
+READ: Final = int(time.time())
 CHANGED: dict[str, dict[str, Any]] = {
     "other-audience": {"aud": "others"},
     "other-issuer": {"iss": "https://elsewhere"},
-    "ended": {"exp": 1},
-    "not-yet": {"nbf": 2**33},
+    "ended": {"exp": READ - 60},
+    "not-yet": {"nbf": READ + 86_400},
     "other-nonce": {"nonce": "another"},
     "other-client": {"azp": "others"},
     "without-nonce": {"nonce": None},
@@ -232,7 +241,7 @@ async def test_sign_in_at_the_provider_is_told_and_so_is_an_answer_that_counts_f
 
 
 def test_answer_to_another_question_and_a_code_that_is_none_are_refused(issuer: Issuer) -> None:
-    provider, asked = Provider(_settings(issuer)), Asked()
+    provider, asked = Provider(_settings(issuer), _connections()), Asked()
     with pytest.raises(NotSignedIn, match="another question"):
         provider.person("code", Asked().state, asked)
     with pytest.raises(NotSignedIn, match="gives no token"):
@@ -240,7 +249,7 @@ def test_answer_to_another_question_and_a_code_that_is_none_are_refused(issuer: 
 
 
 def test_keys_are_asked_for_once(issuer: Issuer) -> None:
-    provider = Provider(_settings(issuer))
+    provider = Provider(_settings(issuer), _connections())
     for _ in range(3):
         _signed_in(issuer, lambda nonce: jwt.encode(issuer.claims(nonce), RSA, "RS256", {"kid": "rsa"}), provider)
     asked = [request for request, _ in issuer.server.log if request.path == "/keys"]
@@ -253,7 +262,7 @@ def test_new_key_of_the_provider_counts_and_one_that_it_has_given_up_does_not(
     now = [1_000.0]
     # Kept for five minutes, and not looked for again within thirty seconds.
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    provider = Provider(_settings(issuer))
+    provider = Provider(_settings(issuer), _connections())
 
     def signed_by(key: Any, kid: str) -> Principal:
         return _signed_in(issuer, lambda nonce: jwt.encode(issuer.claims(nonce), key, "RS256", {"kid": kid}), provider)
@@ -281,6 +290,6 @@ def test_mail_address_counts_only_where_the_provider_is_sure_of_it(issuer: Issue
 
 
 def test_provider_that_calls_itself_otherwise_is_not_the_one(issuer: Issuer) -> None:
-    provider = Provider(_settings(issuer).model_copy(update={"issuer": f"{issuer.url}/"}), httpx.Client())
+    provider = Provider(_settings(issuer).model_copy(update={"issuer": f"{issuer.url}/"}), _connections())
     with pytest.raises(NotSignedIn, match="the provider must be"):
         provider.address(Asked())

@@ -4,11 +4,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from aiolimiter import AsyncLimiter
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from services.market_data.core.plans import Spent, Window
+from services.market_data.core.plans import Plan, Spent, Window
 from services.market_data.providers import http_session
 from services.market_data.providers.http_session import ATTEMPTS, HttpSession, pace_of, retry_after
 from services.market_data.providers.vendor_errors import (
@@ -129,6 +130,26 @@ async def test_requests_of_a_minute_are_spread_over_it(window: Window, apart: fl
     async with pace:
         assert not pace.has_capacity()
     assert pace.time_period == pytest.approx(apart)
+
+
+async def test_every_request_waits_for_its_turn_within_a_minute_and_not_for_longer_windows(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[str] = []
+
+    class Turns(AsyncLimiter):
+        async def acquire(self, amount: float = 1) -> None:
+            turns.append(f"{self.max_rate:g} in {self.time_period:g} s, asked {len(httpserver.log)}")
+
+    monkeypatch.setattr(http_session, "pace_of", lambda window: Turns(window.requests, window.seconds))
+    httpserver.expect_request("/x").respond_with_json([])
+    plan = Plan((Window(7, 60.0), Window(50, 3_600.0)))
+    session = HttpSession(Access(httpserver.url_for(""), SecretStr(KEY), plan=plan), {})
+    for _ in range(2):
+        await session.get("/x")
+    await session.close()
+
+    assert turns == ["7 in 60 s, asked 0", "7 in 60 s, asked 1"]
 
 
 @pytest.mark.parametrize(

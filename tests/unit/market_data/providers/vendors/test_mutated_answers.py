@@ -37,8 +37,9 @@ from tests.unit.market_data.providers.vendors.mutations import mutated
 FIRST, LAST = date(2022, 3, 7), date(2022, 3, 18)
 KEY = SecretStr("canary-3e77")
 SESSIONS = sessions_array(FIRST, LAST)
+CHART = yahoo_server.chart("KO", 0)
 TRADED = {bar.day: bar.close for bar in history("KO")}
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @contextmanager
@@ -67,11 +68,10 @@ async def test_mutated_rows_of_tiingo_invent_no_close(httpserver: HTTPServer, ro
 
 
 @few
-@given(quotes=mutated(yahoo_server.chart("KO", 0)["indicators"]["quote"]))
+@given(quotes=mutated(CHART["indicators"]["quote"]))
 async def test_mutated_charts_of_yahoo_invent_no_close(httpserver: HTTPServer, quotes: list[Any]) -> None:
     provider = YahooProvider(Access(httpserver.url_for(""), KEY))
-    told = yahoo_server.chart("KO", 0)
-    chart = {**told, "indicators": {**told["indicators"], "quote": quotes}}
+    chart = {**CHART, "indicators": {**CHART["indicators"], "quote": quotes}}
     with _answering(httpserver, re.compile("/v8/.*"), yahoo_server.ok(chart)):
         _check(await provider.fetch_bars(["KO"], FIRST, LAST))
     await provider.close()
@@ -177,11 +177,13 @@ async def test_mutated_series_of_yahooquery_are_items_or_a_reason(httpserver: HT
     await provider.close()
 
 
-@few
+# What is none of their fields is the same to them.
+@settings(few, max_examples=12)
 @given(
     body=st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
     )
 )
 @pytest.mark.parametrize("vendor", [MassiveProvider, TiingoProvider, YahooProvider])

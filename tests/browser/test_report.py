@@ -1,7 +1,6 @@
-"""The report page in a browser, where there is one: it is whole, and nothing is said in the console."""
+"""The report page in a browser: it is whole, and nothing is said in the console."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,16 +8,14 @@ import pytest
 
 from services.ops.client.browser import print_to_pdf
 from services.ops.client.report_page import render_page
+from tests.browser.conftest import chromium_of_the_system
 from tests.unit.ops.overviews import overview
 
-BROWSER = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--log-level=0"),
     "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing outside of this machine is asked
 )
-
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 
 
 def opened(page: str, directory: Path) -> tuple[str, list[str]]:
@@ -27,7 +24,7 @@ def opened(page: str, directory: Path) -> tuple[str, list[str]]:
     file.write_text(page, encoding="utf-8")
     profile = f"--user-data-dir={directory / 'profile'}"
     done = subprocess.run(
-        [str(BROWSER), *FLAGS, profile, "--dump-dom", file.as_uri()],
+        [chromium_of_the_system(), *FLAGS, profile, "--dump-dom", file.as_uri()],
         capture_output=True,
         text=True,
         check=True,
@@ -35,17 +32,23 @@ def opened(page: str, directory: Path) -> tuple[str, list[str]]:
     return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
 
 
-def test_report_opens_in_a_browser_with_all_figures_and_a_silent_console(tmp_path: Path) -> None:
-    document, said = opened(render_page(overview()), tmp_path)
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page of the whole report; its figures take a second to draw."""
+    return render_page(overview(), paper="letter")
+
+
+def test_report_opens_in_a_browser_with_all_figures_and_a_silent_console(page: str, tmp_path: Path) -> None:
+    document, said = opened(page, tmp_path)
 
     assert said == []
-    assert document.count("<svg") == render_page(overview()).count("<svg")
+    assert document.count("<svg") == page.count("<svg")
     assert "&lt;book&gt;, 28 December 2022" in document
     assert document.rstrip().endswith("</html>")
 
 
-def test_report_is_printed_by_the_browser_that_is_installed(tmp_path: Path) -> None:
-    print_to_pdf(render_page(overview(), paper="letter"), tmp_path / "report.pdf")
+def test_report_is_printed_by_the_browser_that_is_installed(page: str, tmp_path: Path) -> None:
+    print_to_pdf(page, tmp_path / "report.pdf")
 
     printed = (tmp_path / "report.pdf").read_bytes()
     assert printed.startswith(b"%PDF-")
