@@ -139,10 +139,19 @@ async def create_probe_topics(servers: Servers) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
     await admin.start()
     existing = set(await admin.list_topics())
+    await admin.close()
     wanted = [name for topic in names for name in (topic, dead_letter_topic(topic)) if name not in existing]
     if wanted:
-        await admin.create_topics([NewTopic(name, 1, 1) for name in wanted])
+        await make_topics(servers, *wanted)
+
+
+async def make_topics(servers: Servers, *names: str, partitions: int = 1) -> None:
+    """Create topics; of one that somebody else has made nobody knows what is in it, nor how many partitions it has."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
+    await admin.start()
+    answer = await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
     await admin.close()
+    assert [name for name, code, *_ in answer.topic_errors if code] == [], "topics that are there already"
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.asking import asking
@@ -23,7 +23,7 @@ from shared.service import Service, running
 from tests.integration.shared.test_service import _service
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
-from tests.support.probe import SERVICE, Behaviour, ProbeHappened, Script, follow_script, happened
+from tests.support.probe import SERVICE, Behaviour, ProbeHappened, Script, follow_script, happened, make_topics
 from tests.support.runs import make_run
 from tests.support.stack import Servers, wanted_broker
 
@@ -33,10 +33,10 @@ GROUP = "probe.follow_script"
 ONLY = TopicPartition(ProbeHappened.topic, 0)
 
 
-class ProbeSpread(Event):
-    """What comes in two partitions."""
+class ProbeDeleted(Event):
+    """What comes in two partitions, of which one is deleted."""
 
-    topic: ClassVar[str] = "probe.spread"
+    topic: ClassVar[str] = "probe.deleted"
 
 
 async def test_consumer_waits_for_what_was_deleted_before_it_was_read_and_misses_none_of_it(
@@ -119,14 +119,14 @@ async def test_consumer_that_runs_waits_for_what_is_deleted_while_it_lags_and_mi
 async def test_consumer_that_was_given_nothing_behind_what_was_deleted_is_found_to_be_behind_it(
     servers: Servers, probe: ServiceDatabase, probe_topics: None
 ) -> None:
-    quiet, busy = (TopicPartition(ProbeSpread.topic, partition) for partition in (0, 1))
+    quiet, busy = (TopicPartition(ProbeDeleted.topic, partition) for partition in (0, 1))
     group = f"{SERVICE}.follow_script"
-    first, missed, beside, last = (ProbeSpread(run=make_run(), part=ONLY_PART) for _ in range(4))
+    first, missed, beside, last = (ProbeDeleted(run=make_run(), part=ONLY_PART) for _ in range(4))
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
     await admin.start()
-    await admin.create_topics([NewTopic(name, 2, 1) for name in (ProbeSpread.topic, f"{ProbeSpread.topic}.dlq")])
+    await make_topics(servers, ProbeDeleted.topic, f"{ProbeDeleted.topic}.dlq", partitions=2)
     script, service = Script(), _service(servers, probe)
-    service.consume(ProbeSpread, follow_script, script=script)
+    service.consume(ProbeDeleted, follow_script, script=script)
     async with running(service), AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers) as producer:
         await _send(producer, quiet, first)
         await eventually(_called(script, first))

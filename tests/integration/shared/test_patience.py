@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.consumer import fetcher
 
 from shared.bus import patience
@@ -22,7 +21,7 @@ from shared.db.outbox import outbox_row
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.metrics.service_metrics import ServiceMetrics
 from tests.support.eventually import eventually
-from tests.support.probe import Script, follow_script
+from tests.support.probe import Script, follow_script, make_topics
 from tests.support.runs import make_run
 from tests.support.stack import Servers
 
@@ -74,7 +73,7 @@ class Asking:
 
 @pytest.fixture(scope="module")
 async def asking(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics: None) -> AsyncIterator[Asking]:
-    await _create_topic(servers)
+    await make_topics(servers, ProbeSpread.topic, partitions=PARTITIONS)
     script, metrics, capabilities = Script(), ServiceMetrics("probe_patient"), CAPABILITIES[servers.broker_kind]
     broker = build_broker(servers.connection, service=metrics.service, metrics=metrics)
     consume = Consume(broker, unit_of_work, metrics=metrics, capabilities=capabilities)
@@ -109,13 +108,6 @@ async def asking(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics
         await task
     await broker.stop()
     await producer.stop()
-
-
-async def _create_topic(servers: Servers) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic(ProbeSpread.topic, PARTITIONS, 1)])
-    await admin.close()
 
 
 async def test_consumer_waits_for_longer_when_nothing_has_come_and_as_usual_with_a_message_in_hand(

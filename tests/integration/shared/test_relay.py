@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.broker import BrokerKind, Producer, build_producer
@@ -26,7 +25,7 @@ from shared.db.outbox import BEGINNING, END, LET_PACK, MAX_MESSAGE_BYTES, Outbox
 from shared.db.unit_of_work import UnitOfWorkFactory
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
-from tests.support.probe import SERVICE, ProbeDue, ProbeFollowed, Topic
+from tests.support.probe import SERVICE, ProbeDue, ProbeFollowed, Topic, make_topics
 from tests.support.refusing import Refusing
 from tests.support.runs import make_run
 from tests.support.stack import Servers
@@ -435,7 +434,7 @@ async def test_topic_that_is_not_there_holds_up_no_other(
             return [trouble.rpartition(" ")[2] for trouble in relay.troubles()] == ["UnknownTopicOrPartitionError"]
 
         await eventually(says_why)
-        await _make(servers, topic)
+        await make_topics(servers, topic)
         await eventually(lambda: _settled(engine, refused))
 
     made = Topic(topic, servers.bootstrap_servers)
@@ -446,10 +445,3 @@ async def test_topic_that_is_not_there_holds_up_no_other(
     await eventually(all_there)
     assert [int(record.value or b"") for record in await made.of(refused)] == list(range(600))
     await made.close()
-
-
-async def _make(servers: Servers, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic(topic, 1, 1)])
-    await admin.close()
