@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
-from services.ops.composition import build_services
-from services.ops.documents.unconnected import UNCONNECTED
+from services.ops.documents.unconnected import unconnected_services
 from shared.bus.access import Needs, check_access
 from shared.bus.broker import create_topics
 from shared.bus.connection import BrokerRefuses, Connection, SaslMechanism, SecurityProtocol
@@ -39,7 +39,6 @@ from tests.support.stack import Servers, run_postgres, wanted_broker
 
 pytestmark = pytest.mark.skipif(wanted_broker() != "kafka", reason="the rules are those of Apache Kafka")
 
-NEEDS = {service.name: needs_of(service) for service in build_services(SERVICES, UNCONNECTED)}
 # Each its own, as an operator would have replaced them.
 ENV_FILE = {
     name: f"secret-of-{name.lower()}" if name.endswith("_PASSWORD") else value
@@ -48,6 +47,11 @@ ENV_FILE = {
 
 
 _UNSIGNED = {"alg": "none"}
+
+
+@cache
+def needs(service: str) -> Needs:
+    return {each.name: needs_of(each) for each in unconnected_services()}[service]
 
 
 def password_of(user: str) -> str:
@@ -101,7 +105,7 @@ async def test_service_is_let_in_by_every_mechanism(kafka: SecureKafka, home: Pa
     tokens = TokenFile(home / "token") if mechanism is SaslMechanism.OAUTHBEARER else None
     risk = connection(kafka, "risk", mechanism=mechanism, tokens=tokens)
 
-    await check_access(risk, NEEDS["risk"])
+    await check_access(risk, needs("risk"))
     async with AIOKafkaProducer(**risk.options()) as producer:
         assert await producer.partitions_for("risk.due")
 
@@ -116,7 +120,7 @@ async def test_service_is_let_in_by_its_certificate(kafka: SecureKafka, home: Pa
         certificate_file=certificate,
         key_file=key,
     )
-    await check_access(risk, NEEDS["risk"])
+    await check_access(risk, needs("risk"))
     with pytest.raises(
         BrokerRefuses, match=r"our certificate .SSL. is not allowed by .*: to write topic prices.updated"
     ):
@@ -132,7 +136,7 @@ async def test_wrong_credentials_are_refused_with_what_to_set_and_without_the_se
     wrong = connection(kafka, "risk", mechanism=mechanism, password=SecretStr("hunter2"), tokens=tokens)
 
     with pytest.raises(BrokerRefuses) as refused:
-        await check_access(wrong, NEEDS["risk"])
+        await check_access(wrong, needs("risk"))
 
     said = str(refused.value)
     assert said.startswith(f"{kafka.address} refuses risk (SASL_SSL {mechanism}): ")
@@ -161,12 +165,12 @@ async def test_file_that_is_no_certificate_is_refused(kafka: SecureKafka, home: 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_service_is_allowed_all_that_it_needs(kafka: SecureKafka, service: str) -> None:
-    await check_access(connection(kafka, service), NEEDS[service])
+    await check_access(connection(kafka, service), needs(service))
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_service_writes_no_topic_but_its_own(kafka: SecureKafka, service: str) -> None:
-    foreign = sorted(set(all_topics()) - NEEDS[service].writes)
+    foreign = sorted(set(all_topics()) - needs(service).writes)
     assert foreign
     async with AIOKafkaProducer(**connection(kafka, service).options()) as producer:
         for topic in foreign:
@@ -179,12 +183,12 @@ async def test_service_writes_no_topic_but_its_own(kafka: SecureKafka, service: 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_service_reads_no_topic_but_those_it_listens_to(kafka: SecureKafka, service: str) -> None:
-    foreign = set(all_topics()) - NEEDS[service].reads
+    foreign = set(all_topics()) - needs(service).reads
     assert foreign
     async with administering(connection(kafka, service)) as admin:
         # What it writes it sees.
-        assert set(await admin.list_topics()) == NEEDS[service].reads | NEEDS[service].writes
-    for topic in sorted(foreign & NEEDS[service].writes):
+        assert set(await admin.list_topics()) == needs(service).reads | needs(service).writes
+    for topic in sorted(foreign & needs(service).writes):
         consumer = AIOKafkaConsumer(topic, group_id=f"{service}.curious", **connection(kafka, service).options())
         async with consumer:
             with pytest.raises(TopicAuthorizationFailedError):
@@ -193,7 +197,7 @@ async def test_service_reads_no_topic_but_those_it_listens_to(kafka: SecureKafka
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_service_joins_no_group_of_another_and_administers_nothing(kafka: SecureKafka, service: str) -> None:
-    (topic,) = sorted(NEEDS[service].reads)[:1]
+    (topic,) = sorted(needs(service).reads)[:1]
     for other in set(SERVICES) - {service}:
         consumer = AIOKafkaConsumer(topic, group_id=f"{other}.store_prices", **connection(kafka, service).options())
         with pytest.raises(GroupAuthorizationFailedError):
