@@ -21,8 +21,8 @@ from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from shared.bus.access import Needs, check_access
 from shared.bus.connection import BrokerRefuses, Connection
-from shared.bus.deleted import OnlyThis
 from shared.bus.doorbell import Ringing, doorbell
+from shared.bus.progress import OnlyThis
 from shared.contracts.catalogue import TopicLayout, all_topics
 from shared.db.outbox import MAX_MESSAGE_BYTES
 from shared.metrics.service_metrics import ServiceMetrics

@@ -14,7 +14,8 @@ from shared.bus.connection import Connection
 from shared.bus.consumer import Consumer, FailureReport, Handler, Outcome, RetryPolicy, consumer_name
 from shared.bus.dead_letters import run_of
 from shared.bus.decoding import letter_of
-from shared.bus.deleted import Deleted, Progress, ReadPastError, find_deleted, groups_of
+from shared.bus.deleted import Deleted, find_deleted, groups_of
+from shared.bus.progress import Progress, ReadPastError
 from shared.contracts.event import Event
 from shared.db.slots import Slots
 from shared.db.unit_of_work import UnitOfWorkFactory

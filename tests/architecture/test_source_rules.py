@@ -23,7 +23,7 @@ Rule = Callable[[Module], Iterator[str]]
 def commits_elsewhere(module: Module) -> Iterator[str]:
     """Prevents half of a message's work from being kept: one message is one transaction."""
     # What a group has read is committed by its consumer, and in one place by an operator: no transaction.
-    if module.path not in ("shared/db/unit_of_work.py", "shared/bus/deleted.py"):
+    if module.path not in ("shared/db/unit_of_work.py", "shared/bus/deleted.py", "shared/bus/progress.py"):
         yield from _calls(module, {"commit", "begin"})
 
 
