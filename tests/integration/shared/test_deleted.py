@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.bus import consume
 from shared.bus.asking import asking
 from shared.bus.deleted import find_deleted, go_on_behind
 from shared.bus.relay import OutboxRelay
@@ -158,6 +159,35 @@ async def test_consumer_that_was_given_nothing_behind_what_was_deleted_is_found_
             await eventually(_called(script, event))
     await admin.close()
     assert len(script.calls) == 4
+
+
+async def test_service_looks_by_itself_for_what_was_deleted_and_for_whether_it_may_go_on(
+    servers: Servers,
+    probe: ServiceDatabase,
+    unit_of_work: UnitOfWorkFactory,
+    probe_topics: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consume, "LOOK_PAUSE_S", 0.05)
+    first, missed, last = happened(), happened(), happened()
+    script, relay, service = Script(), _relay(servers, probe), _service(servers, probe)
+    service.consume(ProbeHappened, follow_script, script=script)
+    async with running(service):
+        async with _published(relay, unit_of_work, first):
+            await eventually(_called(script, first))
+        consumer = _consumer(service)
+        consumer.pause(ONLY)
+        async with _published(relay, unit_of_work, missed):
+            await _delete_all(servers)
+        consumer.resume(ONLY)
+        await eventually(_waits(service))
+
+        (deleted,) = await find_deleted(servers.connection, [GROUP])
+        assert await go_on_behind(servers.connection, deleted)
+        async with _published(relay, unit_of_work, last):
+            await eventually(_called(script, last))
+        assert service.consume.troubles() == []
+    assert script.calls == [first, last]
 
 
 async def test_what_is_deleted_when_it_has_been_given_to_a_consumer_is_processed(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.portfolio.fan_out import (
     LONG_SHARD_PORTFOLIOS,
+    PART_SESSIONS,
     SHARD_CELLS,
     SHARD_PORTFOLIOS,
     SHARD_POSITIONS,
@@ -53,3 +54,12 @@ def test_year_of_a_hundred_books_is_cut_by_sessions_before_portfolios() -> None:
     shards = pack_portfolios(books, make_run(first_session=SESSION))
 
     assert [(len(shard.portfolio_ids), shard.length) for shard in shards] == [(50, 12)] * 2
+
+
+def test_parts_of_a_shard_are_of_one_length() -> None:
+    (shard,) = pack_portfolios(
+        [progress(0, 1, shift_session(SESSION, -PART_SESSIONS))], make_run(first_session=SESSION)
+    )
+
+    assert len(shard.sessions) == PART_SESSIONS + 1
+    assert shard.length == PART_SESSIONS // 2 + 1

@@ -141,6 +141,12 @@ def test_no_step_is_larger_than_the_size(
         assert bool(step.symbols) != bool(step.portfolio_ids)
 
 
+def test_steps_of_a_stretch_are_of_one_size() -> None:
+    day = SESSIONS[0]
+    steps = plan_steps(WantedCells({day: dict.fromkeys("ABCDE", 1)}, {}, {}, frozenset()), StepSize(4, 1))
+    assert [step.symbols for step in steps] == [("A", "B", "C"), ("D", "E")]
+
+
 def test_size_and_time_of_a_step_follow_from_the_rates() -> None:
     rates = Rates(symbol_session_s=0.01, portfolio_session_s=0.25)
     assert rates.size(1.0) == StepSize(symbol_sessions=100, portfolio_sessions=4)
