@@ -15,6 +15,8 @@ from shared.bus.consumer import Consumer, FailureReport, Handler, Outcome, Retry
 from shared.bus.dead_letters import run_of
 from shared.bus.decoding import letter_of
 from shared.bus.deleted import Deleted, find_deleted, groups_of
+from shared.bus.doorbell import doorbell
+from shared.bus.patience import LettingGo
 from shared.bus.progress import Progress, ReadPastError
 from shared.contracts.event import Event
 from shared.db.slots import Slots
@@ -60,6 +62,7 @@ class Consume:
         self._deleted: list[Deleted] = []
         self._progress: dict[str, Progress] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._letting_go: dict[str, LettingGo] = {}
         # Set when a consumer cannot go on in this process.
         self.given_up = asyncio.Event()
 
@@ -111,6 +114,9 @@ class Consume:
 
     async def start(self, connection: Connection) -> None:
         """Start the consumers, but those whose messages were deleted before they were read: they wait for somebody."""
+        bell = doorbell(connection.bootstrap_servers)
+        for group, letting_go in self._letting_go.items():
+            letting_go.bind(self._subscribers[group], bell)
         self._let_wait(await self._find_deleted(connection))
         await start_broker(self._broker, but=self._waiting)
 
@@ -215,6 +221,9 @@ class Consume:
                 self._leave(subscriber, error.deleted)
                 raise
 
+        listener = None
+        if not self._capabilities.consumers_rest:
+            listener = self._letting_go[group] = LettingGo()
         # FastStream documents the payload from the annotation.
         on_message.__annotations__ = {"message": payload, "return": None}
         subscriber: Any = self._broker.subscriber(
@@ -226,6 +235,7 @@ class Consume:
             session_timeout_ms=self._capabilities.session_timeout_ms,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             consumer_timeout_ms=LOOK_AROUND_MS,
+            listener=listener,
             title=group,
         )
         subscriber(on_message)

@@ -6,16 +6,18 @@ sent. So it is for consumers that have nothing in hand: their fetches are for al
 """
 
 import asyncio
+from collections.abc import Collection
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import ConnectionGroup
 from faststream.kafka import KafkaBroker
 
 from shared.bus.doorbell import Doorbell, while_idle
 
 # By then the last fetch that left out a partition has been answered.
 PATIENT_AFTER_S = 2.0
-# A consumer that is given other partitions asks for them when the fetch for those that it had has been answered.
-PATIENT_WAIT_MS = 2_000
+PATIENT_WAIT_MS = 10_000
 
 
 async def wait_while_idle(broker: KafkaBroker, bell: Doorbell) -> None:
@@ -34,3 +36,35 @@ async def _wait(consumer: AIOKafkaConsumer, rung: asyncio.Event) -> None:
         await rung.wait()
     finally:
         fetcher._fetch_max_wait_ms = usual
+
+
+class LettingGo(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Breaks off what a consumer waits for when the partitions of its group are given out anew.
+
+    Kafka answers a connection in turn: what it asks of those that it is given would wait behind that.
+    """
+
+    def __init__(self) -> None:
+        self._bound: tuple[Any, Doorbell] | None = None
+
+    def bind(self, subscriber: Any, bell: Doorbell) -> None:
+        """Tell it whose wait it breaks off, and who rings for that."""
+        self._bound = subscriber, bell
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Ask as usual from now on, on a new connection."""
+        if self._bound is None or not revoked:
+            return
+        subscriber, bell = self._bound
+        # Until others are given out it asks for those that it had.
+        bell.ring(subscriber.topic_names_for_subscribe)
+        await asyncio.sleep(0)
+        consumer = subscriber.consumer
+        for task in consumer._fetcher._pending_tasks:
+            task.cancel()
+        for (_, group), connection in list(consumer._client._conns.items()):
+            if group == ConnectionGroup.DEFAULT:
+                connection.close()
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Go on: it asks for them by itself."""

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import ConnectionGroup
 from aiokafka.consumer import fetcher
 
 from shared.bus import patience
-from shared.bus.broker import CAPABILITIES, build_broker, start_broker
+from shared.bus.broker import CAPABILITIES, build_broker
 from shared.bus.consume import Consume
 from shared.bus.doorbell import doorbell
 from shared.bus.patience import wait_while_idle
@@ -23,7 +24,7 @@ from shared.metrics.service_metrics import ServiceMetrics
 from tests.support.eventually import eventually
 from tests.support.probe import Script, follow_script, make_topics
 from tests.support.runs import make_run
-from tests.support.stack import Servers
+from tests.support.stack import Servers, wanted_broker
 
 PATIENT_MS = 70
 PARTITIONS = 4
@@ -42,6 +43,7 @@ class Asking:
     script: Script
     producer: AIOKafkaProducer
     consumer: AIOKafkaConsumer
+    group: str
     usual_ms: int
     requests: list[tuple[int, int]] = field(default_factory=list)
 
@@ -98,10 +100,12 @@ async def asking(servers: Servers, unit_of_work: UnitOfWorkFactory, probe_topics
         patch.setattr(patience, "PATIENT_AFTER_S", 0.01)
         patch.setattr(patience, "PATIENT_WAIT_MS", PATIENT_MS)
         patch.setattr(fetcher, "FetchRequest", noted)
-        await start_broker(broker)
+        await consume.start(servers.connection)
         task = asyncio.create_task(wait_while_idle(broker, doorbell(servers.bootstrap_servers)))
         subscribers: Sequence[Any] = broker.subscribers
-        yield Asking(script, producer, subscribers[0].consumer, capabilities.fetch_max_wait_ms, requests)
+        (subscriber,) = subscribers
+        usual_ms = capabilities.fetch_max_wait_ms
+        yield Asking(script, producer, subscriber.consumer, subscriber.group_id, usual_ms, requests)
 
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -145,3 +149,26 @@ async def test_no_long_wait_leaves_out_a_partition(asking: Asking) -> None:
         await asking.has_processed(*sent)
 
     assert {partitions for wait, partitions in asking.requests if wait == PATIENT_MS} == {PARTITIONS}
+
+
+@pytest.mark.skipif(wanted_broker() != "kafka", reason="on Tansu consumers rest")
+async def test_consumer_whose_group_is_joined_lets_go_of_what_it_waits_for(asking: Asking, servers: Servers) -> None:
+    await asking.asks(PATIENT_MS)
+    begin, waited_on = len(asking.requests), _fetching(asking.consumer)
+    group = {"group_id": asking.group, "bootstrap_servers": servers.bootstrap_servers}
+    async with AIOKafkaConsumer(ProbeSpread.topic, **group):
+
+        async def shares() -> bool:
+            return len(asking.consumer.assignment()) < PARTITIONS
+
+        await eventually(shares)
+
+    assert not waited_on.connected(), "Kafka answers a connection in turn"
+    assert asking.usual_ms in {wait for wait, _ in asking.requests[begin:]}
+
+
+def _fetching(consumer: AIOKafkaConsumer) -> Any:
+    (connection,) = (
+        connection for (_, group), connection in consumer._client._conns.items() if group == ConnectionGroup.DEFAULT
+    )
+    return connection
