@@ -155,7 +155,7 @@ async def test_no_long_wait_leaves_out_a_partition(asking: Asking) -> None:
 async def test_consumer_whose_group_is_joined_lets_go_of_what_it_waits_for(asking: Asking, servers: Servers) -> None:
     await asking.asks(PATIENT_MS)
     begin, waited_on = len(asking.requests), _fetching(asking.consumer)
-    group = {"group_id": asking.group, "bootstrap_servers": servers.bootstrap_servers}
+    group = {"group_id": asking.group, "bootstrap_servers": servers.bootstrap_servers, "fetch_max_wait_ms": 1}
     async with AIOKafkaConsumer(ProbeSpread.topic, **group):
 
         async def shares() -> bool:
