@@ -12,10 +12,9 @@ import httpx
 
 from services.ops.hosting.embedded.ports import remembered_port
 from services.ops.hosting.embedded.process import server_environment
-from shared.paths import API
 from tests.support.compose import COMPOSE, environment_of
-from tests.support.eventually import PATIENCE_S, eventually
-from tests.support.platform import Api
+from tests.support.eventually import eventually
+from tests.support.platform import Api, connecting
 
 _PROGRAM = Path(sys.executable).with_name("sigmasight")
 
@@ -73,8 +72,7 @@ class Containers:
 
     def api(self, service: str) -> Api:
         """Return who speaks to a service as an operator."""
-        headers = {"Authorization": f"Bearer {self.env_file['OPERATOR_TOKEN']}"}
-        return Api(httpx.AsyncClient(base_url=self._url(service) + API, headers=headers, timeout=PATIENCE_S))
+        return Api(connecting(self._url(service), self.env_file["OPERATOR_TOKEN"]))
 
     def environment(self, service: str) -> dict[str, str]:
         """Return the environment of a container, here."""

@@ -10,11 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
-from shared.paths import API
-from tests.support.eventually import PATIENCE_S, eventually
-from tests.support.platform import Api
+from tests.support.eventually import eventually
+from tests.support.platform import Api, connecting
 
 # Runs are those that a test asks for, also when it runs at nine in the evening in New York.
 _NO_SCHEDULE = {"BATCH_PROCESSING_ENABLED": "false", "MAX_BACKFILL_DATES": "0"}
@@ -56,8 +53,7 @@ class Up:
     async def api(self) -> AsyncIterator[Api]:
         """Connect to the process that runs now."""
         token = (self.data_dir / "operator.token").read_text()
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=self.url + API, headers=headers, timeout=PATIENCE_S) as client:
+        async with connecting(self.url, token) as client:
             yield Api(client)
 
     @property

@@ -11,6 +11,7 @@ import httpx
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.board.routes import add_pages
+from services.ops.client.client import KEPT_S
 from services.ops.composition import build_services
 from services.ops.hosting.server import listen, serve, url_of
 from services.scheduler.settings import SchedulerSettings
@@ -78,6 +79,13 @@ class Api:
         return await self.ended(opened["run"]["run_id"])
 
 
+def connecting(url: str, token: str) -> httpx.AsyncClient:
+    """Return a client that keeps no connection for as long as servers do: they may close it while it asks."""
+    headers = {"Authorization": f"Bearer {token}"}
+    limits = httpx.Limits(keepalive_expiry=KEPT_S)
+    return httpx.AsyncClient(base_url=url + API, headers=headers, timeout=PATIENCE_S, limits=limits)
+
+
 def _accepted(answer: httpx.Response) -> Any:
     assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
     return answer.json()
@@ -123,8 +131,7 @@ async def running_platform(
         names = [name for name in SERVICES if name != but]
         services = build_services(names, common, market_data=sources, scheduler=NO_SCHEDULE)
         url = await held.enter_async_context(_serving(services, common))
-        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        client = httpx.AsyncClient(base_url=url + API, headers=headers, timeout=PATIENCE_S)
+        client = connecting(url, OPERATOR_TOKEN)
         # To connect costs more than to ask, and who waits asks often.
         administrator = await held.enter_async_context(asyncpg.create_pool(database.admin_url, min_size=0))
         yield Platform(url, Api(await held.enter_async_context(client)), database, servers, administrator)

@@ -15,9 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.ops.hosting.embedded.ports import remembered_port
 from services.ops.hosting.embedded.process import server_environment
 from shared.contracts.services import SERVICES
-from shared.paths import API
-from tests.support.eventually import PATIENCE_S
-from tests.support.platform import Api
+from tests.support.platform import Api, connecting
 
 ROOT: Final = Path(__file__).parents[2]
 # Whose code version is said with which tables.
@@ -147,8 +145,7 @@ class Running:
 
     def api(self) -> Api:
         """Return who speaks to it as an operator."""
-        headers = {"Authorization": f"Bearer {self.environment['OPERATOR_TOKEN']}"}
-        return Api(httpx.AsyncClient(base_url=self._url() + API, headers=headers, timeout=PATIENCE_S))
+        return Api(connecting(self._url(), self.environment["OPERATOR_TOKEN"]))
 
     async def events(self) -> int:
         """Return how many events its consumers have dealt with."""
