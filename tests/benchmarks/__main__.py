@@ -57,7 +57,7 @@ async def measure(symbols: int, portfolios: int, directory: Path) -> dict[str, A
             shared = [
                 await _night(running, next(sessions)) for _ in track(range(NIGHTS + 1), "shared", console=console)
             ]
-        # Consumers that are left hear of the partitions of the one that has gone with their next fetch.
+        # The groups that the other process has left have given out their partitions by then.
         await asyncio.sleep(SETTLED_AFTER_S)
         onboarding = await _onboardings(running, universe, known)
         bound = await measure_bound(_only(universe, symbols), running.admin, portfolios=portfolios, size=POSITIONS)
