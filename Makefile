@@ -19,10 +19,10 @@ UNIT := tests/architecture tests/contracts tests/unit
 RUNNING := tests/system tests/integration
 # In as many processes as there are cores (ARGS="-n0": in one, for --pdb).
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# With servers, each a database and a broker of its own, in two for a core: of three on two cores the cores had nothing to
-# do a fifth of the time, since who was killed is missed, and who is away is asked for again, only after seconds.
-JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
+# With servers, each a database and a broker of its own, in two for a core and one more: they wait most of their time, since who
+# was killed is missed, and who is away is asked for again, only after seconds.
 SERVING := $(PYTEST) --maxprocesses 8 -n $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2 + 1)
+JARS := $(or $(SIGMASIGHT_KAFKA_JARS),build/kafka)
 # Without Kafka's jars, unless they are asked for: what runs does not depend on whether its lane has fetched them.
 ON_TANSU := SIGMASIGHT_TEST_BROKER="$${SIGMASIGHT_TEST_BROKER:-tansu}" \
 	SIGMASIGHT_KAFKA_JARS="$$([ "$${SIGMASIGHT_TEST_BROKER:-tansu}" = tansu ] && echo none || echo $(JARS))" $(SERVING)
