@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.client import ConnectionGroup
+from aiokafka.protocol.fetch import FetchRequest
 from faststream.kafka import KafkaBroker
 
 from shared.bus.doorbell import Doorbell, while_idle
@@ -59,12 +60,17 @@ class LettingGo(ConsumerRebalanceListener):  # type: ignore[misc]
         # Until others are given out it asks for those that it had.
         bell.ring(subscriber.topic_names_for_subscribe)
         await asyncio.sleep(0)
-        consumer = subscriber.consumer
-        for task in consumer._fetcher._pending_tasks:
-            task.cancel()
-        for (_, group), connection in list(consumer._client._conns.items()):
+        for (_, group), connection in list(subscriber.consumer._client._conns.items()):
             if group == ConnectionGroup.DEFAULT:
-                connection.close()
+                _break_off(connection)
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Go on: it asks for them by itself."""
+
+
+def _break_off(connection: Any) -> None:
+    # A fetch ends as if it had been cancelled, which is no error; anything else is asked for again.
+    for _, request, answer in connection._requests:
+        if request is not None and request.API_KEY == FetchRequest.API_KEY:
+            answer.cancel()
+    connection.close()

@@ -152,7 +152,9 @@ async def test_no_long_wait_leaves_out_a_partition(asking: Asking) -> None:
 
 
 @pytest.mark.skipif(wanted_broker() != "kafka", reason="on Tansu consumers rest")
-async def test_consumer_whose_group_is_joined_lets_go_of_what_it_waits_for(asking: Asking, servers: Servers) -> None:
+async def test_consumer_whose_group_is_joined_lets_go_of_what_it_waits_for(
+    asking: Asking, servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
     await asking.asks(PATIENT_MS)
     begin, waited_on = len(asking.requests), _fetching(asking.consumer)
     group = {"group_id": asking.group, "bootstrap_servers": servers.bootstrap_servers, "fetch_max_wait_ms": 1}
@@ -163,6 +165,7 @@ async def test_consumer_whose_group_is_joined_lets_go_of_what_it_waits_for(askin
 
         await eventually(shares)
 
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
     assert not waited_on.connected(), "Kafka answers a connection in turn"
     assert asking.usual_ms in {wait for wait, _ in asking.requests[begin:]}
 
