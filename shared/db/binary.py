@@ -4,12 +4,14 @@ asyncpg makes them value by value, and asks each element of each array whether i
 Python that was a tenth.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import accumulate, chain, islice, pairwise, repeat
+from math import isnan
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 import numpy as np
@@ -30,6 +32,52 @@ _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _EVER: Final = {date.max: 2**31 - 1, date.min: -(2**31)}
 _NO_NUMBER: Final = {"n": 0xC000, "N": 0xC000, "F": 0xD000}  # by the exponent of the Decimal; -Infinity is 0xF000
 _NEGATIVE: Final = 0x4000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberRows(Sequence[Any]):
+    """A column of arrays of numbers in one piece, NaN null: what is copied becomes no objects of Python on its way.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_values,)
+        Those of the first row, behind them those of the next.
+    counts : ndarray of int64, shape (n_rows,)
+        How many each row has.
+    """
+
+    values: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, table: NDArray[np.float64]) -> Self:
+        """Return the rows of a table."""
+        return cls(table.ravel(), np.full(len(table), table.shape[1]))
+
+    @classmethod
+    def of_each(cls, rows: Sequence[NDArray[np.float64]]) -> Self:
+        """Return rows that each have a length of their own."""
+        counts = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        return cls(np.concatenate([*rows, np.zeros(0)]), counts)
+
+    @classmethod
+    def one_below_another(cls, parts: "Sequence[NumberRows]") -> Self:
+        """Return the rows of the first, below them those of the next."""
+        return cls(np.concatenate([part.values for part in parts]), np.concatenate([part.counts for part in parts]))
+
+    def tolist(self) -> list[list[float | None]]:
+        """Return the rows as objects of Python."""
+        values = iter(self.values.tolist())
+        return [[None if isnan(value) else value for value in islice(values, count)] for count in self.counts.tolist()]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.tolist()[index]
+
+    def __iter__(self) -> Iterator[list[float | None]]:
+        return iter(self.tolist())
 
 
 def copy_data(columns: Mapping[str, Sequence[Any] | NDArray[Any]], kinds: Sequence[str]) -> bytes:
@@ -56,12 +104,14 @@ def copy_data(columns: Mapping[str, Sequence[Any] | NDArray[Any]], kinds: Sequen
 
 def listed(values: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
     """Return a column as objects of Python."""
-    return values.tolist() if isinstance(values, np.ndarray) else values
+    return values.tolist() if isinstance(values, np.ndarray | NumberRows) else values
 
 
 def _fields(values: Sequence[Any] | NDArray[Any], kind: str) -> Sequence[bytes]:
-    rows = listed(values)
     element, is_array = kind.removesuffix("[]"), kind.endswith("[]")
+    if isinstance(values, NumberRows) and kind == "float8[]":
+        return _number_rows(values)
+    rows = listed(values)
     if element == "float8":
         return _float_arrays(rows) if is_array else _parts(*_floats(rows), [1] * len(rows))
     encoded = _ENCODED[element]()
@@ -95,12 +145,24 @@ def _float_arrays(rows: Sequence[Sequence[float | None] | None]) -> list[bytes]:
     ]
 
 
+def _number_rows(rows: NumberRows) -> list[bytes]:
+    counts, missing = rows.counts.tolist(), np.flatnonzero(np.isnan(rows.values)).tolist()
+    elements = _parts(*_written(rows.values, missing), counts)
+    return [_array(part, count, _OIDS["float8"]) for part, count in zip(elements, counts, strict=True)]
+
+
 def _floats(values: Sequence[float | None]) -> tuple[bytes, NDArray[np.int64]]:
     """Return numbers, each behind its length, and where each of them ends."""
+    numbers = np.array(values, dtype=np.float64)
+    missing = [place for place in np.flatnonzero(np.isnan(numbers)).tolist() if values[place] is None]
+    return _written(numbers, missing)
+
+
+def _written(values: NDArray[np.float64], missing: Sequence[int]) -> tuple[bytes, NDArray[np.int64]]:
+    """Return numbers as `_floats` does, null at the places that are missing."""
     records = np.empty(len(values), dtype=_FLOAT)
     records["length"] = 8
-    records["value"] = np.array(values, dtype=np.float64)
-    missing = [place for place in np.flatnonzero(np.isnan(records["value"])).tolist() if values[place] is None]
+    records["value"] = values
     if not missing:
         return records.tobytes(), np.arange(1, len(values) + 1) * _FLOAT.itemsize
     records["length"][missing] = -1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.db.binary import copy_data, listed
+from shared.db.binary import NumberRows, copy_data, listed
 from shared.errors import TransientError
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
@@ -61,7 +61,14 @@ async def _driver(connection: AsyncConnection) -> Any:
 
 def one_below_another(parts: Sequence[Columns]) -> Columns:
     """Return the rows of the first, below them those of the next, all of the same columns."""
-    return {name: list(chain.from_iterable(listed(part[name]) for part in parts)) for name in parts[0]}
+    return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined(columns: Sequence[Sequence[Any] | NDArray[Any]]) -> Sequence[Any]:
+    numbers = [column for column in columns if isinstance(column, NumberRows)]
+    if len(numbers) == len(columns):
+        return NumberRows.one_below_another(numbers)
+    return list(chain.from_iterable(map(listed, columns)))
 
 
 async def copy_aside(connection: AsyncConnection, table: str, columns: Columns) -> str:

@@ -43,11 +43,12 @@ from shared.contracts.market_data import Profile
 from shared.contracts.portfolio import Book
 from shared.contracts.risk import RiskDue
 from shared.contracts.run import Run
+from shared.db.binary import NumberRows
 from shared.db.bulk import Columns, Replacing, append_revisions, copy_in, one_below_another, upsert
 from shared.prices.held import Held, load_held
 from shared.sectors import sector_name
 from shared.selection import Slice
-from shared.unavailable import Quantities, is_available, nullable, reason_columns
+from shared.unavailable import Quantities, is_available, reason_columns
 
 _LOAD_BOOKS = sa.text(
     """
@@ -191,7 +192,7 @@ class RiskRepository:
             "symbol": list(symbols),
             "as_of": [found.as_of] * len(symbols),
             "revision": found.revisions,
-            "betas": nullable(found.betas.values),
+            "betas": NumberRows.of(found.betas.values),
             "reasons": [None if has_all else told for told, has_all in zip(reasons, complete, strict=True)],
             "details": [None if has_all else told for told, has_all in zip(details, complete, strict=True)],
         }

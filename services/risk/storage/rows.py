@@ -1,6 +1,6 @@
 """The tables of an assessment: from a result to their columns, and their rows as they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from services.risk.core.scenarios import SCENARIOS
 from shared.arrays import FloatArray, IntArray, ReasonArray
 from shared.calendar import sessions_between, shift_session
 from shared.conventions import FACTOR_WINDOW, FACTORS, REVERSE_LOSSES, RISK_FACTORS
+from shared.db.binary import NumberRows
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
 
@@ -246,7 +247,7 @@ def stress_columns(assessment: Assessment, written: Written) -> Columns:
         "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]] * rows.size,
         **_told("direct", assessment.told.direct.part(rows)),
         **_told("model", assessment.told.model.part(rows)),
-        "at_risen_volatility": nullable(_where_told(stress.at_risen_volatility, assessment.told.model)[rows]),
+        "at_risen_volatility": NumberRows.of(_where_told(stress.at_risen_volatility, assessment.told.model)[rows]),
         **_arrays("coverages", stress.coverage.part(rows)),
         "extrapolated_shares": nullable(stress.extrapolated_share.values[rows]),
         "realised_shares": nullable(stress.realised_share.values[rows]),
@@ -259,7 +260,7 @@ def _where_told(values: FloatArray, figures: Figures) -> FloatArray:
     return np.where(np.isfinite(figures.values), values, np.nan)
 
 
-def _reverse(assessment: Assessment, written: Written) -> dict[str, list[Any]]:
+def _reverse(assessment: Assessment, written: Written) -> dict[str, Sequence[Any]]:
     """Return the columns of reverse stress, arrays by loss, and within by factor or by session."""
     found, rows = assessment.reverse_stress, written.portfolio
     flat = len(rows), -1
@@ -269,10 +270,10 @@ def _reverse(assessment: Assessment, written: Written) -> dict[str, list[Any]]:
     return {
         "reverse_losses": [list(REVERSE_LOSSES)] * rows.size,
         **_told("reverse_distances", assessment.told.reverse.part(rows)),
-        "reverse_moves": nullable(found.moves[rows].reshape(flat)),
-        "reverse_deviations": nullable(found.deviations[rows].reshape(flat)),
+        "reverse_moves": NumberRows.of(found.moves[rows].reshape(flat)),
+        "reverse_deviations": NumberRows.of(found.deviations[rows].reshape(flat)),
         "nearest_sessions": [[days[place] if place >= 0 else None for place in row] for row in nearest],
-        "nearest_returns": nullable(found.nearest_returns[rows].reshape(flat)),
+        "nearest_returns": NumberRows.of(found.nearest_returns[rows].reshape(flat)),
     }
 
 
@@ -283,7 +284,7 @@ def correlation_columns(assessment: Assessment, written: Written) -> Columns:
     return {
         **_key(assessment, written),
         "symbols": [names[holdings.symbol[entry.rows]].tolist() for entry in found],
-        "correlations": [_above(entry.matrix.values) for entry in found],
+        "correlations": NumberRows.of_each([_above(entry.matrix.values) for entry in found]),
         "clip": [entry.matrix.clip for entry in found],
         "missing_pairs": [entry.matrix.missing_pairs for entry in found],
         "clusters": [entry.cluster.tolist() for entry in found],
@@ -300,12 +301,12 @@ def contribution_columns(assessment: Assessment, written: Written) -> Columns:
     return {
         **_key(assessment, written),
         "factors": [list(RISK_FACTORS)] * rows.size,
-        "by_factor": nullable(model.by_factor[rows]),
+        "by_factor": NumberRows.of(model.by_factor[rows]),
         "by_specific": nullable(model.by_specific[rows]),
         "symbols": [names[holdings.symbol[span]].tolist() for span in spans],
-        "weights": [nullable(weights[span]) for span in spans],
-        "by_holding": [nullable(model.by_holding[span]) for span in spans],
-        "marginal": [nullable(model.marginal[span]) for span in spans],
+        "weights": NumberRows.of_each([weights[span] for span in spans]),
+        "by_holding": NumberRows.of_each([model.by_holding[span] for span in spans]),
+        "marginal": NumberRows.of_each([model.marginal[span] for span in spans]),
     }
 
 
@@ -318,8 +319,8 @@ def active_columns(assessment: Assessment, written: Written) -> Columns:
         "benchmark": [None if benchmark is None else benchmark.name] * rows.size,
         "benchmark_as_of": [None if benchmark is None else benchmark.as_of] * rows.size,
         "sectors": [[active.names[sector] for sector in sectors] for sectors in shown],
-        "weights": [nullable(active.weights[sectors]) for sectors in shown],
-        "active": [nullable(active.active[row, sectors]) for row, sectors in zip(rows, shown, strict=True)],
+        "weights": NumberRows.of_each([active.weights[sectors] for sectors in shown]),
+        "active": NumberRows.of_each([active.active[row, sectors] for row, sectors in zip(rows, shown, strict=True)]),
         **_why("", active.unavailable[rows]),
     }
 
@@ -337,7 +338,7 @@ def moves_columns(assessment: Assessment) -> Columns:
         "details": [details],
         "covariance": [nullable(moves.covariance.ravel())],
         "correlated": [list(moves.correlated)],
-        "correlations": [_above(moves.correlations.values)],
+        "correlations": NumberRows.of_each([_above(moves.correlations.values)]),
         "largest": [nullable(moves.largest)],
         "scenarios": [[scenario.scenario_id for scenario in SCENARIOS]],
         "basis": [list(moves.basis)],
@@ -363,22 +364,22 @@ def _why(prefix: str, unavailable: ReasonArray) -> dict[str, list[Any]]:
     return {f"{prefix}reason": reasons, f"{prefix}detail": details}
 
 
-def _arrays(name: str, quantities: Quantities) -> dict[str, list[Any]]:
+def _arrays(name: str, quantities: Quantities) -> dict[str, Sequence[Any]]:
     reasons, details = reason_columns(quantities.unavailable)
-    return {name: nullable(quantities.values), f"{name}_reasons": reasons, f"{name}_details": details}
+    return {name: NumberRows.of(quantities.values), f"{name}_reasons": reasons, f"{name}_details": details}
 
 
-def _told(name: str, figures: Figures) -> dict[str, list[Any]]:
+def _told(name: str, figures: Figures) -> dict[str, Sequence[Any]]:
     quantities = Quantities(figures.values, figures.unavailable)
-    return {**_arrays(name, quantities), f"{name}_of_covered": nullable(figures.of_covered)}
+    return {**_arrays(name, quantities), f"{name}_of_covered": NumberRows.of(figures.of_covered)}
 
 
 def _money(cents: IntArray) -> list[Decimal]:
     return [Decimal(amount).scaleb(-2) for amount in cents.tolist()]
 
 
-def _above(matrix: FloatArray) -> list[Any]:
-    return nullable(matrix[above_diagonal(len(matrix))])
+def _above(matrix: FloatArray) -> FloatArray:
+    return matrix[above_diagonal(len(matrix))]
 
 
 def _shown_sectors(assessment: Assessment, portfolio: int) -> list[int]:

@@ -14,6 +14,7 @@ from services.symbol_analytics.core.digest import CODE_VERSION
 from services.symbol_analytics.core.factors import FACTOR_METHODS
 from shared.arrays import IntArray, ReasonArray
 from shared.conventions import FACTORS
+from shared.db.binary import NumberRows
 from shared.db.bulk import Columns
 from shared.unavailable import Quantities, nullable, reason_columns
 
@@ -33,14 +34,14 @@ def estimate_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     reasons, details = reason_columns(np.concatenate([table.betas.unavailable for table in tables]))
     return {
         **_made_of_factors(shard, analyses),
-        "betas": nullable(np.concatenate([table.betas.values for table in tables])),
+        "betas": NumberRows.of(np.concatenate([table.betas.values for table in tables])),
         "reasons": reasons,
         "details": details,
         "methods": [[FACTOR_METHODS[factor] for factor in FACTORS]] * (len(analyses) * len(shard.symbols)),
         "capped": np.concatenate([table.capped for table in tables]),
-        "r_squared": nullable(np.concatenate([table.r_squared.values for table in tables])),
-        "std_errors": nullable(np.concatenate([table.std_errors.values for table in tables])),
-        "p_values": nullable(np.concatenate([table.p_values.values for table in tables])),
+        "r_squared": NumberRows.of(np.concatenate([table.r_squared.values for table in tables])),
+        "std_errors": NumberRows.of(np.concatenate([table.std_errors.values for table in tables])),
+        "p_values": NumberRows.of(np.concatenate([table.p_values.values for table in tables])),
         "n_observations": np.concatenate([table.n_observations for table in tables]),
         "first_sessions": [row for each in analyses for row in _sessions(each, each.estimates.first_row)],
         "last_sessions": [row for each in analyses for row in _sessions(each, each.estimates.last_row)],
@@ -55,8 +56,8 @@ def loading_columns(shard: Shard, analyses: Sequence[Analysis]) -> Columns:
     reasons, details = reason_columns(np.concatenate([table.unavailable for table in found]))
     return {
         **_made_of_factors(shard, analyses),
-        "loadings": nullable(np.concatenate([table.values for table in found])),
-        "std_errors": nullable(np.concatenate([table.std_errors for table in found])),
+        "loadings": NumberRows.of(np.concatenate([table.values for table in found])),
+        "std_errors": NumberRows.of(np.concatenate([table.std_errors for table in found])),
         "r_squared": nullable(np.concatenate([table.r_squared for table in found])),
         "specific_volatility": nullable(np.concatenate([table.specific_volatility for table in found])),
         "reason": reasons,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.db.binary import copy_data
+from shared.db.binary import NumberRows, copy_data
+from shared.db.bulk import one_below_another
 from tests.support.databases import ServiceDatabase
 
 _NUMBERS = count()
@@ -111,6 +112,29 @@ async def test_numbers_of_any_kind_are_those_that_the_driver_writes(connection: 
     for kind, each in (("numeric", decimals), ("float8[]", st.one_of(st.none(), floats))):
         values = data.draw(st.lists(each, max_size=8))
         assert await _octets(connection, kind, values, ours=True) == await _octets(connection, kind, values, ours=False)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(st.lists(st.lists(st.one_of(st.none(), st.floats(allow_nan=False)), max_size=5)), min_size=1))
+async def test_rows_of_numbers_in_one_piece_are_those_that_the_driver_writes(
+    connection: Any, parts: list[list[list[float | None]]]
+) -> None:
+    pieces = [NumberRows.of_each([np.array(row, dtype=np.float64) for row in rows]) for rows in parts]
+    rows, found = list(chain.from_iterable(parts)), one_below_another([{"value": piece} for piece in pieces])["value"]
+
+    assert isinstance(found, NumberRows)
+    assert list(found) == rows
+    expected = await _octets(connection, "float8[]", rows, ours=False)
+    assert await _octets(connection, "float8[]", found, ours=True) == expected
+
+
+async def test_rows_of_a_table_are_those_that_the_driver_writes(connection: Any) -> None:
+    table = np.array([[1.0, np.nan, -0.0], [np.nan, INFINITY, 4.0]])
+    rows = [[1.0, None, -0.0], [None, INFINITY, 4.0]]
+
+    for part, expected in ((table, rows), (table[:, ::2], [row[::2] for row in rows]), (table[:0], [])):
+        written = await _octets(connection, "float8[]", NumberRows.of(part), ours=True)
+        assert written == await _octets(connection, "float8[]", expected, ours=False)
 
 
 def _fits(number: Decimal) -> bool:
