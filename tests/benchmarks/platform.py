@@ -1,7 +1,6 @@
 """The platform in this process, as `sigmasight up` runs it, with its statements and its memory counted."""
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
 from services.ops.hosting.embedded.ports import remembered_port
 from services.ops.hosting.embedded.stack import EmbeddedStack
+from services.ops.hosting.garbage import look_for_it_rarely
 from services.ops.hosting.preparation import prepare
 from services.ops.hosting.workers import Worker, environment_of
 from services.portfolio.core.portfolios import Portfolio
@@ -143,9 +143,8 @@ async def platform(data_dir: Path, files_dir: Path, **settings: BaseSettings) ->
             timeout=60,
         )
         async with app.router.lifespan_context(app), client:
-            # As `sigmasight up` does when it has begun: what is loaded stays to the end.
-            gc.collect()
-            gc.freeze()
+            # As `sigmasight up` does when it has begun.
+            look_for_it_rarely()
             counters = [StatementCounter(service.engine) for service in services]
             by_name = {service.name: service for service in services}
             environment = environment_of(common, sources)

@@ -1,6 +1,5 @@
 """Starting things from the command line: the whole platform, services, preparation, rebuilding."""
 
-import gc
 import os
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from services.ops.board.routes import add_pages, board_alone
 from services.ops.composition import build_services
 from services.ops.data_directory import DataDirectory
 from services.ops.errors import CommandError, Misused
+from services.ops.hosting.garbage import look_for_it_rarely
 from services.ops.hosting.host import Hosted, host
 from services.ops.hosting.host_options import HostOptions, reasons
 from services.ops.hosting.preparation import check_migrated, prepare
@@ -67,10 +67,7 @@ def _announcement(hosted: Hosted, options: HostOptions) -> list[str]:
 
 
 def _say_begun(announcement: str) -> None:
-    # What is loaded by now stays to the end: to look for garbage in it takes a sixth of the time of a large answer.
-    gc.collect()
-    gc.freeze()
-    gc.enable()  # a start goes without (`commands`)
+    look_for_it_rarely()
     say(announcement)
 
 
