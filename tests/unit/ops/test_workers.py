@@ -1,4 +1,6 @@
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,24 @@ async def test_worker_that_does_not_answer_is_a_trouble_with_its_number() -> Non
     port = next(port for port in range(20_000, 32_000) if is_free(port))
 
     assert await Worker(number=2, port=port).troubles() == ["process 2 has not begun yet"]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(None, "2"), ("7", "7")])
+async def test_worker_has_few_heaps_unless_told_otherwise(
+    ours: str | None, theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hasty: None
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$MALLOC_ARENA_MAX" > {tmp_path}/said\nexit 2\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if ours is not None:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", ours)
+
+    with pytest.raises(CommandError):
+        await Worker(number=2, port=1).run()
+
+    assert (tmp_path / "said").read_text().strip() == theirs
 
 
 async def test_what_ends_the_platform_is_raised_as_it_is() -> None:
