@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from services.market_data.settings import MarketDataSettings
 from services.ops.composition import build_services
+from services.ops.hosting.garbage import look_for_it_rarely
 from services.ops.hosting.server import run_until_told_to_stop, serve
 from shared.bus.broker import CAPABILITIES
 from shared.clock import SystemClock
@@ -176,10 +177,4 @@ async def _served(app: FastAPI, listener: socket.socket, begun: Connection) -> N
     test = multiprocessing.parent_process()
     assert test is not None
     asyncio.get_running_loop().add_reader(test.sentinel, os._exit, 1)
-    await serve(app, listener, _look_for_garbage)
-
-
-def _look_for_garbage() -> None:
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    await serve(app, listener, look_for_it_rarely)
