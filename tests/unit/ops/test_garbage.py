@@ -8,9 +8,12 @@ from services.ops.hosting.garbage import look_for_it_rarely
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
+    threshold, frozen, enabled = gc.get_threshold(), gc.get_freeze_count(), gc.isenabled()
+    gc.enable()  # commands that were begun here have left it off
     yield
     gc.set_threshold(*threshold)
+    if not enabled:
+        gc.disable()
     if not frozen:
         gc.unfreeze()
 
