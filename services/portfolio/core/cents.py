@@ -16,6 +16,7 @@ _LIMIT: Final = 1e17
 DECIMALS: Final = 10
 # A float keeps every decimal number of so many digits apart from its neighbours.
 _DIGITS: Final = 15
+_POWERS_OF_TEN: Final = 10.0 ** np.arange(_DIGITS + 1)
 
 
 class AmountOutOfRange(ValueError):
@@ -77,7 +78,8 @@ def round_quantity(quantities: FloatArray, *, out_of: FloatArray | None = None) 
     [0.1]
     """
     size = np.abs(quantities if out_of is None else out_of)
-    digits = np.floor(np.log10(np.maximum(size, 1.0))).astype(np.int64) + 1
+    # A logarithm takes what is hardly less than a power of ten for that power.
+    digits = np.searchsorted(_POWERS_OF_TEN, np.maximum(size, 1.0), side="right")
     scale = 10.0 ** np.clip(_DIGITS - digits, 0, DECIMALS)
     rounded: FloatArray = np.rint(quantities * scale) / scale
     return rounded

@@ -30,6 +30,7 @@ def test_cents_and_decimals_are_inverse(cents: int) -> None:
 
 
 @given(st.integers(-(10**15), 10**15))
+@example(999_999_999_999_999)
 def test_round_quantity_keeps_what_ten_decimals_can_store(part: int) -> None:
     stored = float(Decimal(part).scaleb(-10))
     assert round_quantity(np.array([stored])).tolist() == [stored]
