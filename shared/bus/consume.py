@@ -166,8 +166,8 @@ class Consume:
     @property
     def has_started(self) -> bool:
         """Whether every consumer runs that may."""
-        subscribers: Sequence[Any] = self._broker.subscribers
-        return all(each.running or each.group_id in self._waiting for each in subscribers)
+        waiting = self._waiting
+        return all(each.running or group in waiting for group, each in self._subscribers.items())
 
     def troubles(self) -> list[str]:
         """Return which consumers wait or pause, since when and why."""
