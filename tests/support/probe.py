@@ -200,16 +200,24 @@ class Sender:
 
     producer: AIOKafkaProducer
 
-    async def event(self, event: Event, *, repeat: int = 1) -> None:
-        """Send a well-formed message."""
+    async def event(self, event: Event, *, repeat: int = 1, partition: int | None = None) -> None:
+        """Send a well-formed message, where its key leads unless a partition is named."""
         row = outbox_row(event, source="test")
         for _ in range(repeat):
-            await self.raw(row.topic, row.value, headers=row.headers, key=row.key.encode())
+            await self.raw(row.topic, row.value, headers=row.headers, key=row.key.encode(), partition=partition)
 
-    async def raw(self, topic: str, value: bytes | None, *, headers: dict[str, Any], key: bytes | None = b"key") -> int:
+    async def raw(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        headers: dict[str, Any],
+        key: bytes | None = b"key",
+        partition: int | None = None,
+    ) -> int:
         """Send anything and return its offset."""
         encoded = [(name, text.encode() if isinstance(text, str) else text) for name, text in headers.items()]
-        sent = await self.producer.send_and_wait(topic, value, key=key, headers=encoded)
+        sent = await self.producer.send_and_wait(topic, value, key=key, headers=encoded, partition=partition)
         return int(sent.offset)
 
 

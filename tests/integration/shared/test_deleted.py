@@ -18,13 +18,13 @@ from shared.bus.relay import OutboxRelay
 from shared.contracts.event import Event
 from shared.contracts.run import ONLY_PART
 from shared.db.engine import plain_url
-from shared.db.outbox import outbox_row, requeue
+from shared.db.outbox import requeue
 from shared.db.unit_of_work import UnitOfWorkFactory
 from shared.service import Service, running
 from tests.integration.shared.test_service import _service
 from tests.support.databases import ServiceDatabase
 from tests.support.eventually import eventually
-from tests.support.probe import SERVICE, Behaviour, ProbeHappened, Script, follow_script, happened, make_topics
+from tests.support.probe import SERVICE, Behaviour, ProbeHappened, Script, Sender, follow_script, happened, make_topics
 from tests.support.runs import make_run
 from tests.support.stack import Servers, wanted_broker
 
@@ -129,11 +129,12 @@ async def test_consumer_that_was_given_nothing_behind_what_was_deleted_is_found_
     script, service = Script(), _service(servers, probe)
     service.consume(ProbeDeleted, follow_script, script=script)
     async with running(service), AIOKafkaProducer(bootstrap_servers=servers.bootstrap_servers) as producer:
-        await _send(producer, quiet, first)
+        sender = Sender(producer)
+        await sender.event(first, partition=quiet.partition)
         await eventually(_called(script, first))
         consumer = _consumer(service)
         consumer.pause(quiet)
-        await _send(producer, quiet, missed)
+        await sender.event(missed, partition=quiet.partition)
         await admin.delete_records({quiet: RecordsToDelete(before_offset=-1)})
         consumer.resume(quiet)
 
@@ -141,7 +142,7 @@ async def test_consumer_that_was_given_nothing_behind_what_was_deleted_is_found_
             return bool(await consumer.position(quiet) == 2)
 
         await eventually(has_gone_on)
-        await _send(producer, busy, beside)
+        await sender.event(beside, partition=busy.partition)
         await eventually(_called(script, beside))
         await eventually(_committed(service, busy, 1))
 
@@ -150,8 +151,8 @@ async def test_consumer_that_was_given_nothing_behind_what_was_deleted_is_found_
         assert (deleted.partition, deleted.start, deleted.stop) == (0, 1, 2)
         assert service.consume.troubles() == [str(deleted)]
 
-        await _send(producer, quiet, missed)
-        await _send(producer, busy, last)
+        await sender.event(missed, partition=quiet.partition)
+        await sender.event(last, partition=busy.partition)
         assert await go_on_behind(servers.connection, deleted), "it has left its group"
         await service.consume.look_again(servers.connection)
         assert service.consume.troubles() == []
@@ -223,14 +224,6 @@ async def _end(servers: Servers) -> int:
     async with asking(servers.connection) as consumer:
         ends: dict[TopicPartition, int] = await consumer.end_offsets([ONLY])
     return ends[ONLY]
-
-
-async def _send(producer: AIOKafkaProducer, partition: TopicPartition, event: Event) -> None:
-    row = outbox_row(event, source="test")
-    headers = [(name, text.encode()) for name, text in row.headers.items()]
-    await producer.send_and_wait(
-        partition.topic, row.value, key=row.key.encode(), headers=headers, partition=partition.partition
-    )
 
 
 def _consumer(service: Service) -> Any:

@@ -17,12 +17,11 @@ from shared.bus.consume import Consume
 from shared.bus.doorbell import doorbell
 from shared.bus.patience import wait_while_idle
 from shared.contracts.event import Event
-from shared.contracts.run import ONLY_PART
-from shared.db.outbox import outbox_row
+from shared.contracts.run import ONLY_PART, Run
 from shared.db.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.metrics.service_metrics import ServiceMetrics
 from tests.support.eventually import eventually
-from tests.support.probe import Script, follow_script, make_topics
+from tests.support.probe import Script, Sender, follow_script, make_topics
 from tests.support.runs import make_run
 from tests.support.stack import Servers, wanted_broker
 
@@ -56,12 +55,10 @@ class Asking:
 
         await eventually(asked)
 
-    async def send(self, partition: int) -> ProbeSpread:
+    async def send(self, partition: int, run: Run | None = None) -> ProbeSpread:
         """Send it a message on a partition."""
-        event = ProbeSpread(run=make_run(), part=ONLY_PART)
-        row = outbox_row(event, source="test")
-        headers = [(name, value.encode()) for name, value in row.headers.items()]
-        await self.producer.send_and_wait(row.topic, row.value, partition=partition, headers=headers)
+        event = ProbeSpread(run=run or make_run(), part=ONLY_PART)
+        await Sender(self.producer).event(event, partition=partition)
         return event
 
     async def has_processed(self, *sent: ProbeSpread) -> None:
@@ -125,11 +122,7 @@ async def test_consumer_waits_for_longer_when_nothing_has_come_and_as_usual_with
 
     run = make_run()
     asking.script.behaviours[run.run_id] = takes_long
-    event = ProbeSpread(run=run, part=ONLY_PART)
-    row = outbox_row(event, source="test")
-    headers = [(name, value.encode()) for name, value in row.headers.items()]
-    await asking.producer.send_and_wait(row.topic, row.value, partition=0, headers=headers)
-    await asking.has_processed(event)
+    await asking.has_processed(await asking.send(0, run))
 
     # The message in hand is that of one partition: what comes for it waits for the end of such a request.
     async def leaves_out_one() -> bool:
